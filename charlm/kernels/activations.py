@@ -1,0 +1,122 @@
+"""σ, tanh and exp as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times slower.
+
+In float32 they are approximations of known error; in float64, which only the checks use, the exact functions of libm. There is
+no literal of another type in them: in numba a bare ``0.5`` would turn a float32 sum into float64.
+"""
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+from .compiling import compiled
+
+f = np.float32
+
+
+
+@intrinsic
+def _multiply_add(typing, x, y, z):
+    def generate(context, builder, signature, arguments):
+        return builder.fma(*arguments)
+
+    return x(x, x, x), generate
+
+
+@intrinsic
+def _power_of_two(typing, exponent):
+    """2ⁿ for an int32 -126 ≤ n ≤ 127, by writing n into the exponent bits of a float32."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(32)
+        biased = builder.add(arguments[0], ir.Constant(word, 127))
+        return builder.bitcast(builder.shl(biased, ir.Constant(word, 23)), ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+def tanh(x):
+    """tanh x."""
+
+
+def sigmoid(x):
+    """σ(x) = ½ tanh(½ x) + ½."""
+
+
+def exponential(x):
+    """eˣ for x ≤ 0; below -87 it is 0 to within the smallest normal float32."""
+
+
+# tanh is its argument times a rational function of the argument's square, degree 13 over 6: the form and the coefficients
+# that Eigen uses (MathFunctionsImpl.h, generic_fast_tanh_float). Beyond the limit float32 has tanh = ±1.
+# How large the error is: tests/test_activations.py.
+_LIMIT = f(7.90531110763549805)
+_A = tuple(map(f, (4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08,
+                   -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16)))
+_B = tuple(map(f, (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)))
+A0, A1, A2, A3, A4, A5, A6 = _A
+B0, B1, B2, B3 = _B
+
+
+@compiled
+def _tanh(x):
+    x = _LIMIT if x > _LIMIT else x  # a NaN passes both comparisons unchanged
+    x = -_LIMIT if x < -_LIMIT else x
+    s = x * x
+    p = _multiply_add(s, A6, A5)
+    p = _multiply_add(s, p, A4)
+    p = _multiply_add(s, p, A3)
+    p = _multiply_add(s, p, A2)
+    p = _multiply_add(s, p, A1)
+    p = _multiply_add(s, p, A0)
+    q = _multiply_add(s, B3, B2)
+    q = _multiply_add(s, q, B1)
+    q = _multiply_add(s, q, B0)
+    return x * p / q
+
+
+@overload(tanh)
+def _overload_tanh(x):
+    if x == types.float32:
+        return lambda x: _tanh(x)
+    return lambda x: math.tanh(x)
+
+
+@overload(sigmoid)
+def _overload_sigmoid(x):
+    if x == types.float32:
+        half = f(0.5)
+        return lambda x: _multiply_add(half, _tanh(half * x), half)
+    return lambda x: 0.5 * math.tanh(0.5 * x) + 0.5
+
+
+# eˣ = 2ⁿ eʳ with n = round(x / ln 2) and |r| ≤ ½ ln 2; eʳ is its Taylor series to r⁶ (the next term is below 1.2e-7).
+# ln 2 is split in two so that n · ln 2 is exact (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+_LOWEST, _LOG2_E, _LN2_HIGH, _LN2_LOW = f(-87.0), f(1.4426950408889634), f(0.693359375), f(-2.12194440e-4)
+ONE, E2, E3, E4, E5, E6 = (f(1 / math.factorial(n)) for n in (1, 2, 3, 4, 5, 6))
+_HALF = f(0.5)
+
+
+@compiled
+def _exponential(x):
+    x = _LOWEST if x < _LOWEST else x
+    n = np.int32(_multiply_add(x, _LOG2_E, -_HALF))  # truncation rounds to the nearest, for x ≤ 0
+    whole = f(n)
+    r = _multiply_add(whole, -_LN2_HIGH, x)
+    r = _multiply_add(whole, -_LN2_LOW, r)
+    p = _multiply_add(r, E6, E5)
+    p = _multiply_add(r, p, E4)
+    p = _multiply_add(r, p, E3)
+    p = _multiply_add(r, p, E2)
+    p = _multiply_add(r, p, ONE)
+    p = _multiply_add(r, p, ONE)
+    return p * _power_of_two(n)
+
+
+@overload(exponential)
+def _overload_exponential(x):
+    if x == types.float32:
+        return lambda x: _exponential(x)
+    return lambda x: math.exp(x)

@@ -1,0 +1,111 @@
+"""The one decorator that every kernel wears, and the cache that spares the second run its compiling.
+
+``compiled`` is ``numba.njit`` with
+
+- ``nogil``: workers run side by side in ordinary threads (see ``network/team.py``);
+- ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
+- no ``fastmath``: sums keep the order in which they are written and NaN stays visible, so that a run gives the
+  same bits for any number of threads and a diverging loss is noticed;
+- the cache below.
+
+numba keys a cached function by the content of its own file, so an edit in ``activations.py`` would leave stale machine code
+in ``lstm.py``. The cache therefore lives in a folder of the user's own (the files are pickles: nobody else may write there)
+that is named by everything the machine code depends on: all of ``kernels/*.py``, numba's version, the processor, the lanes.
+A cache that cannot be used is no reason to stop: charlm says so once and compiles again.
+"""
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+from platformdirs import user_cache_path
+
+
+def host_lanes() -> int:
+    """float32 numbers in one vector register: 16 with AVX-512, 8 with AVX, 4 elsewhere; CHARLM_LANES overrides."""
+    asked = os.environ.get("CHARLM_LANES")
+    if asked in ("4", "8", "16"):
+        return int(asked)
+    features = llvmlite.binding.get_host_cpu_features()
+    return 16 if features.get("avx512f") else 8 if features.get("avx") else 4
+
+
+LANES = host_lanes()
+
+
+def _cache_folder() -> Path | None:
+    """The folder for this code on this processor, made if need be; None where none can be had."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    digest.update(repr((numba.__version__, processor, LANES)).encode())
+    folder = user_cache_path("charlm") / f"kernels-{digest.hexdigest()[:20]}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and folder.stat().st_uid != os.getuid():
+            return None
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, RuntimeError):
+        return None
+    return folder
+
+
+_folder = _cache_folder()
+_warned = False
+
+
+def _warn_once(reason: object) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(f"the cache of compiled kernels cannot be used ({reason}); compiling anew", stacklevel=2)
+
+
+class _HealingCache:
+    """numba's cache of one function, except that a file it cannot read or write is a miss and not the end."""
+
+    def __init__(self, cache):
+        self._cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature, target_context):
+        try:
+            return self._cache.load_overload(signature, target_context)
+        except Exception as error:  # a damaged pickle can raise anything
+            _warn_once(f"{type(error).__name__}: {error}")
+            try:
+                self._cache.flush()
+            except OSError:
+                pass
+            return None
+
+    def save_overload(self, signature, data):
+        try:
+            self._cache.save_overload(signature, data)
+        except Exception as error:
+            _warn_once(f"{type(error).__name__}: {error}")
+
+
+def compiled(function):
+    """Compile ``function`` with numba on its first call with each combination of types."""
+    kernel = numba.njit(nogil=True, error_model="numpy")(function)
+    if _folder is None:
+        _warn_once("no folder to write to")
+        return kernel
+    configured, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_folder)
+    try:
+        kernel.enable_caching()
+        kernel._cache = _HealingCache(kernel._cache)
+    except (OSError, RuntimeError) as error:
+        _warn_once(error)
+    finally:
+        numba.config.CACHE_DIR = configured
+    return kernel

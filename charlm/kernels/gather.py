@@ -1,0 +1,37 @@
+"""One-hot input without the zeros: W_x x is the row of W_x that x names, and its gradient is added to that row."""
+
+from .compiling import compiled
+
+
+@compiled
+def gather(tokens, table, out, t, first, last):
+    """out[t, n, :columns] = table[tokens[t, n]] for the rows first…last-1; nothing where ``tokens`` is empty.
+
+    tokens: (T, N) or empty; table: (V, columns); out: (T, N, ≥ columns).
+    """
+    if tokens.size:
+        for n in range(first, last):
+            source, target = table[tokens[t, n]], out[t, n]
+            for i in range(source.size):
+                target[i] = source[i]
+
+
+@compiled
+def scatter_add(tokens, gradient, d_table, first, last):
+    """d_table[tokens[t, n], j] += gradient[t, n, j] for every t and n, in that order, and the columns first…last-1."""
+    for t in range(tokens.shape[0]):
+        for n in range(tokens.shape[1]):
+            source, target = gradient[t, n, first:last], d_table[tokens[t, n], first:last]
+            for i in range(source.size):
+                target[i] += source[i]
+
+
+@compiled
+def sum_rows(values, offset, total, first, last):
+    """total[j] = Σ_r values[r, offset + j], r in order, for the columns first…last-1. values: (R, ≥ columns)."""
+    target = total[first:last]
+    target[:] = 0
+    for r in range(values.shape[0]):
+        source = values[r, offset + first : offset + last]
+        for i in range(source.size):
+            target[i] += source[i]

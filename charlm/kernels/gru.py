@@ -1,0 +1,76 @@
+"""The GRU cell, its reset gate after the recurrent product.
+
+    u = σ(W_u [c', x] + b_u)      r = σ(W_r [c', x] + b_r)
+    c̃ = tanh(r * q + W_cx x + b_cx)      q = W_ch c' + b_ch
+    c = u * c̃ + (1 - u) * c'             a = c
+
+Four columns of width H stand side by side, c̃, u, r, q: the first three take part in the product with x, the last three in the
+product with c', so that each product has one run of columns. Arrays (T steps, N rows, H hidden), slot 0 for the start:
+
+    tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
+    table   (V, 3H)        W_x: columns of c̃, u, r
+    z       (T, N, 4H)     forward: from W_x x to c̃, u, r, q; backward: from these to dz
+    a       (T+1, N, H)    the state
+    da      (T+1, N, H)    in: the gradient from above in slots 1…T; out: the whole gradient
+    W       packed         W_a: (H, 3H), columns of u, r, q; in the backward pass its transpose
+    b       (4H)           b_cx, b_u, b_r, b_ch
+
+Only the rows first…last-1 are read and written. c, dc and p are not used: every cell has the same signature.
+"""
+
+from .activations import sigmoid, tanh
+from .compiling import compiled
+from .gather import gather
+from .tile import multiply
+
+
+@compiled
+def gru_forward(tokens, table, z, a, c, W, b, p, first, last):
+    H = a.shape[2]
+    for t in range(z.shape[0]):
+        gather(tokens, table, z, t, first, last)
+        for n in range(first, last):
+            z[t, n, 3 * H :] = 0
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], H, 3 * H, first, last, True)
+        for n in range(first, last):
+            _forward(z[t, n], b, a[t, n], a[t + 1, n])
+
+
+@compiled
+def _forward(z, b, a_before, a):
+    H = a.size
+    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    b_g, b_u, b_r, b_q = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
+    for i in range(H):
+        u[i] = sigmoid(u[i] + b_u[i])
+        r[i] = sigmoid(r[i] + b_r[i])
+        q[i] = q[i] + b_q[i]
+        g[i] = tanh(r[i] * q[i] + g[i] + b_g[i])
+        a[i] = u[i] * g[i] + (a_before[i] - u[i] * a_before[i])
+
+
+@compiled
+def gru_backward(z, a, c, da, dc, W, p, first, last):
+    H = a.shape[2]
+    for t in range(z.shape[0] - 1, -1, -1):
+        for n in range(first, last):
+            if t == 0:
+                da[0, n] = 0
+            _backward(z[t, n], a[t, n], da[t + 1, n], da[t, n])
+        multiply(z[t : t + 1], H, 3 * H, W, da[t : t + 1], 0, H, first, last, True)
+
+
+@compiled
+def _backward(z, a_before, da, da_before):
+    H = da.size
+    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    for i in range(H):
+        u_da = u[i] * da[i]
+        d_u = da[i] * (g[i] - a_before[i])  # a = u * c̃ + (1 - u) * c'
+        da_before[i] += da[i] - u_da
+        dz_g = u_da - u_da * (g[i] * g[i])  # c̃ = tanh(r * q + …)
+        d_r = dz_g * q[i]
+        g[i] = dz_g
+        q[i] = dz_g * r[i]
+        r[i] = d_r * (r[i] - r[i] * r[i])
+        u[i] = d_u * (u[i] - u[i] * u[i])

@@ -1,0 +1,140 @@
+"""The LSTM cell, and the same with peepholes.
+
+    u, f, o = σ(W_{u,f,o} [a', x] + b)      c̃ = tanh(W_c [a', x] + b_c)
+    c = u * c̃ + f * c'                      a = o * tanh(c)
+
+With peepholes (Gers and Schmidhuber, 2000) the gates see the cell through diagonal weights p:
+
+    u, f: … + p_{u,f} * c'                  o: … + p_o * c
+
+Arrays (T steps, N rows, H hidden), states with slot 0 for the start, gates side by side in the order u, f, o, c̃:
+
+    tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
+    table   (V, 4H)        W_x
+    z       (T, N, 4H)     forward: from W_x x to the gates; backward: from the gates to dz
+    a, c    (T+1, N, H)
+    da      (T+1, N, H)    in: the gradient from above in slots 1…T; out: the whole gradient
+    dc      (N, H)         in: the gradient by c after the last step; out: by c before the first
+    W       packed         W_a: (H, 4H); in the backward pass its transpose
+    b       (4H)           p (3, H): peepholes of u, f, o
+
+Only the rows first…last-1 are read and written.
+"""
+
+from .activations import sigmoid, tanh
+from .compiling import compiled
+from .gather import gather
+from .tile import multiply
+
+
+@compiled
+def lstm_forward(tokens, table, z, a, c, W, b, p, first, last):
+    for t in range(z.shape[0]):
+        gather(tokens, table, z, t, first, last)
+        multiply(a[t : t + 1], 0, a.shape[2], W, z[t : t + 1], 0, z.shape[2], first, last, True)
+        for n in range(first, last):
+            _forward(z[t, n], b, c[t, n], c[t + 1, n], a[t + 1, n])
+
+
+@compiled
+def _forward(z, b, c_before, c, a):
+    H = a.size
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
+    for i in range(H):
+        u[i] = sigmoid(u[i] + b_u[i])
+        f[i] = sigmoid(f[i] + b_f[i])
+        o[i] = sigmoid(o[i] + b_o[i])
+        g[i] = tanh(g[i] + b_g[i])
+        c[i] = u[i] * g[i] + f[i] * c_before[i]
+        a[i] = o[i] * tanh(c[i])
+
+
+@compiled
+def lstm_backward(z, a, c, da, dc, W, p, first, last):
+    for t in range(z.shape[0] - 1, -1, -1):
+        for n in range(first, last):
+            _backward(z[t, n], c[t, n], c[t + 1, n], da[t + 1, n], dc[n])
+        multiply(z[t : t + 1], 0, z.shape[2], W, da[t : t + 1], 0, da.shape[2], first, last, t > 0)
+
+
+@compiled
+def _backward(z, c_before, c, da, dc):
+    H = da.size
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    for i in range(H):
+        tanh_c = tanh(c[i])
+        o_da = o[i] * da[i]
+        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c))  # a = o * tanh(c)
+        d_u, d_f, d_g = total * g[i], total * c_before[i], total * u[i]  # c = u * c̃ + f * c'
+        d_o = da[i] * tanh_c
+        dc[i] = total * f[i]
+        u[i] = d_u * (u[i] - u[i] * u[i])
+        f[i] = d_f * (f[i] - f[i] * f[i])
+        o[i] = d_o * (o[i] - o[i] * o[i])
+        g[i] = d_g - d_g * (g[i] * g[i])
+
+
+@compiled
+def peephole_forward(tokens, table, z, a, c, W, b, p, first, last):
+    for t in range(z.shape[0]):
+        gather(tokens, table, z, t, first, last)
+        multiply(a[t : t + 1], 0, a.shape[2], W, z[t : t + 1], 0, z.shape[2], first, last, True)
+        for n in range(first, last):
+            _peephole_forward(z[t, n], b, p[0], p[1], p[2], c[t, n], c[t + 1, n], a[t + 1, n])
+
+
+@compiled
+def _peephole_forward(z, b, p_u, p_f, p_o, c_before, c, a):
+    H = a.size
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
+    for i in range(H):
+        u[i] = sigmoid(u[i] + b_u[i] + p_u[i] * c_before[i])
+        f[i] = sigmoid(f[i] + b_f[i] + p_f[i] * c_before[i])
+        g[i] = tanh(g[i] + b_g[i])
+        c[i] = u[i] * g[i] + f[i] * c_before[i]
+        o[i] = sigmoid(o[i] + b_o[i] + p_o[i] * c[i])
+        a[i] = o[i] * tanh(c[i])
+
+
+@compiled
+def peephole_backward(z, a, c, da, dc, W, p, first, last):
+    for t in range(z.shape[0] - 1, -1, -1):
+        for n in range(first, last):
+            _peephole_backward(z[t, n], p[0], p[1], p[2], c[t, n], c[t + 1, n], da[t + 1, n], dc[n])
+        multiply(z[t : t + 1], 0, z.shape[2], W, da[t : t + 1], 0, da.shape[2], first, last, t > 0)
+
+
+@compiled
+def _peephole_backward(z, p_u, p_f, p_o, c_before, c, da, dc):
+    H = da.size
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    for i in range(H):
+        tanh_c = tanh(c[i])
+        o_da = o[i] * da[i]
+        dz_o = da[i] * tanh_c * (o[i] - o[i] * o[i])
+        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c)) + dz_o * p_o[i]  # a = o * tanh(c); o sees c
+        dz_u = total * g[i] * (u[i] - u[i] * u[i])  # c = u * c̃ + f * c'
+        dz_f = total * c_before[i] * (f[i] - f[i] * f[i])
+        d_g = total * u[i]
+        dc[i] = total * f[i] + dz_u * p_u[i] + dz_f * p_f[i]  # u and f see c'
+        u[i], f[i], o[i] = dz_u, dz_f, dz_o
+        g[i] = d_g - d_g * (g[i] * g[i])
+
+
+@compiled
+def peephole_gradient(dz, c, dp, first, last):
+    """dp_{u,f} = Σ dz_{u,f} * c',  dp_o = Σ dz_o * c: over all steps and rows in order, units first…last-1."""
+    H = c.shape[2]
+    dp_u, dp_f, dp_o = dp[0, first:last], dp[1, first:last], dp[2, first:last]
+    dp_u[:], dp_f[:], dp_o[:] = 0, 0, 0
+    for t in range(dz.shape[0]):
+        for n in range(dz.shape[1]):
+            c_before, c_now = c[t, n, first:last], c[t + 1, n, first:last]
+            dz_u, dz_f = dz[t, n, first:last], dz[t, n, H + first : H + last]
+            dz_o = dz[t, n, 2 * H + first : 2 * H + last]
+            for i in range(last - first):
+                dp_u[i] += dz_u[i] * c_before[i]
+                dp_f[i] += dz_f[i] * c_before[i]
+                dp_o[i] += dz_o[i] * c_now[i]

@@ -1,0 +1,255 @@
+"""The matrix product: a tile of the result held in registers, and the loops around it.
+
+    C[i, j] += Σ_k A[i, k] B[k, j]
+
+A tile is ROWS × (VECTORS · lanes) numbers of C. For each k it loads VECTORS vectors of B once and, for each of its rows,
+one number of A that is multiplied into all of them: ROWS · VECTORS multiply-adds for VECTORS + ROWS loads. B is packed
+beforehand into *panels* of VECTORS · lanes columns and, for what is left over, *slivers* of one vector, the last one filled
+up with zeros; each panel keeps its rows one after the other, so that the tile reads it in a straight line.
+
+Each number of C is one chain of fused multiply-adds with k in order, whatever the shape of the tile, the lanes, or the
+split of the rows over threads: every split gives the same bits.
+
+Plain loops in numba reach a tenth of this: LLVM cannot prove that the arrays do not overlap.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from .compiling import LANES, compiled
+
+ROWS = 6
+VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
+DEPTH = 128  # rows of a panel used together: 32 KB of float32, about a first-level cache
+
+
+def lanes(array):
+    """How many numbers of the array's type one vector register holds."""
+
+
+@overload(lanes)
+def _lanes(array):
+    number = LANES * 32 // array.dtype.bitwidth
+    return lambda array: number
+
+
+def _element(context, builder, array_type, array, row, column):
+    """The address of array[row, column], and the bytes from one row and one column to the next."""
+    view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
+    row_stride, column_stride = cgutils.unpack_tuple(builder, view.strides, 2)
+    offset = builder.add(builder.mul(row, row_stride), builder.mul(column, column_stride))
+    return builder.add(builder.ptrtoint(view.data, row.type), offset), row_stride, column_stride
+
+
+class _Vectors:
+    """The few LLVM instructions on vectors that the tile is made of."""
+
+    def __init__(self, builder, scalar, number, size):
+        self.builder, self.number, self.size = builder, number, size
+        self.scalar, self.type = scalar, ir.VectorType(scalar, number)
+        self.suffix = f"v{number}f{8 * size}"
+        self.zero = ir.Constant(self.type, [0.0] * number)
+        self.alignment = ir.Constant(ir.IntType(32), size)
+
+    def pointer(self, address, kind=None):
+        return self.builder.inttoptr(address, (kind or self.type).as_pointer())
+
+    def splat(self, value):
+        numbers = ir.VectorType(value.type, self.number)
+        first = ir.Constant(ir.IntType(32), 0)
+        single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, first)
+        return self.builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(first.type, self.number), [0] * self.number))
+
+    def call(self, name, result, *arguments):
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}")
+        return self.builder.call(function, arguments)
+
+    def fma(self, x, y, z):
+        return self.call(f"fma.{self.suffix}", self.type, x, y, z)
+
+    def load(self, address, mask=None):
+        place = self.pointer(address)
+        if mask is None:
+            return self.builder.load(place, align=self.size)
+        return self.call(f"masked.load.{self.suffix}.p0", self.type, place, self.alignment, mask, self.zero)
+
+    def store(self, value, address, mask=None):
+        place = self.pointer(address)
+        if mask is None:
+            return self.builder.store(value, place, align=self.size)
+        return self.call(f"masked.store.{self.suffix}.p0", ir.VoidType(), value, place, self.alignment, mask)
+
+
+@intrinsic(prefer_literal=True)
+def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted):
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel of B at b_start
+
+    A, C: 2-D, of one float type, C with adjacent columns; B: packed, 1-D. ``rows`` and ``vectors`` are literals.
+    With the literal 0 for ``wanted`` whole vectors are written, else that many numbers of each.
+    """
+    masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
+    index = types.intp
+    signature = types.void(rows, vectors, A, index, index, B, index, C, index, index, index, types.boolean,
+                           index if masked else wanted)
+
+    def generate(context, builder, signature, arguments):
+        _, _, a, a_row, a_column, b, b_start, c, c_row, c_column, depth, accumulate, wanted = arguments
+        size, word = A.dtype.bitwidth // 8, depth.type
+        vector = _Vectors(builder, context.get_data_type(A.dtype), LANES * 4 // size, size)
+        step = vector.number * size
+
+        def at(address, stride, times):
+            return builder.add(address, builder.mul(stride, ir.Constant(word, times)))
+
+        one, vector_stride = ir.Constant(word, 1), ir.Constant(word, step)
+        a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, a_column)
+        c_start, c_stride, _ = _element(context, builder, signature.args[7], c, c_row, c_column)
+        b_view = cgutils.create_struct_proxy(signature.args[5])(context, builder, value=b)
+        b_start = at(builder.ptrtoint(b_view.data, word), b_start, size)
+        mask = None
+        if masked:
+            numbers = ir.Constant(ir.VectorType(word, vector.number), list(range(vector.number)))
+            mask = builder.icmp_signed("<", numbers, vector.splat(wanted))
+
+        places = [at(at(c_start, c_stride, row), vector_stride, v)
+                  for row in range(rows.literal_value) for v in range(vectors.literal_value)]
+        first = [builder.select(accumulate, vector.load(place, mask), vector.zero) for place in places]
+        before, loop, after = builder.block, builder.append_basic_block("tile"), builder.append_basic_block("tiled")
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        k, a_now, b_now = (builder.phi(word) for _ in range(3))
+        sums = [builder.phi(vector.type) for _ in places]
+        panel = [vector.load(at(b_now, vector_stride, v)) for v in range(vectors.literal_value)]
+        results = []
+        for row in range(rows.literal_value):
+            number = vector.splat(builder.load(vector.pointer(at(a_now, a_stride, row), vector.scalar)))
+            for weights in panel:
+                results.append(vector.fma(number, weights, sums[len(results)]))
+        following = [builder.add(k, one), builder.add(a_now, a_step), at(b_now, vector_stride, len(panel)), *results]
+        for value, start, then in zip([k, a_now, b_now, *sums], [ir.Constant(word, 0), a_start, b_start, *first], following):
+            value.add_incoming(start, before)
+            value.add_incoming(then, loop)
+        builder.cbranch(builder.icmp_signed("<", following[0], depth), loop, after)
+
+        builder.position_at_end(after)
+        for place, result in zip(places, results):
+            vector.store(result, place, mask)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@compiled
+def pack(B, transposed, packed, first, last):
+    """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
+
+    B: (K, columns), or (columns, K) if ``transposed``; packed: at least K · columns numbers, columns rounded up to a vector.
+    ``first`` is a multiple of a panel's width; where each panel stands does not depend on ``first`` and ``last``.
+    """
+    depth = B.shape[1] if transposed else B.shape[0]
+    j = first
+    while j < last:
+        width = VECTORS * lanes(B) if last - j >= VECTORS * lanes(B) else lanes(B)
+        present = min(width, last - j)
+        panel = packed[j * depth : (j + width) * depth]
+        if present < width:
+            panel[:] = 0
+        if transposed:
+            for start in range(0, depth, 16):  # a cache line of each of B's rows at a time
+                for i in range(present):
+                    source = B[j + i, start : start + 16]
+                    for k in range(source.size):
+                        panel[(start + k) * width + i] = source[k]
+        else:
+            for k in range(depth):
+                source, row = B[k, j : j + present], panel[k * width : k * width + present]
+                for i in range(present):
+                    row[i] = source[i]
+        j += width
+
+
+def packed_size(array, depth, columns):
+    """Numbers that a packed matrix of this shape and the array's type takes."""
+    vector = LANES * 4 // array.dtype.itemsize
+    return depth * (-(-columns // vector) * vector)
+
+
+@compiled
+def multiply_rows(A, a_row, a_column, depth, B, b_start, C, c_row, c_column, rows, accumulate, wanted):
+    """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is left."""
+    blocks = (rows + ROWS - 1) // ROWS
+    for block in range(blocks):
+        count = rows // blocks + (block < rows % blocks)
+        if wanted == 0:
+            if count == 6:
+                tile(6, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+            elif count == 5:
+                tile(5, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+            elif count == 4:
+                tile(4, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+            elif count == 3:
+                tile(3, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+            elif count == 2:
+                tile(2, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+            else:
+                tile(1, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+        elif count == 6:
+            tile(6, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        elif count == 5:
+            tile(5, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        elif count == 4:
+            tile(4, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        elif count == 3:
+            tile(3, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        elif count == 2:
+            tile(2, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        else:
+            tile(1, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+        a_row += count
+        c_row += count
+
+
+@compiled
+def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    """C[t, first:last, c_column:+columns] (+)= A[t, first:last, a_column:+depth] · B for every t of C
+
+    A: (T, N, ≥ depth); B: packed (depth, columns); C: (T, N, ≥ columns). A part of a panel is used for all steps and rows before
+    the next is fetched.
+    """
+    panel_width = VECTORS * lanes(A)
+    j = 0
+    while j < columns:
+        whole = columns - j >= panel_width
+        width = panel_width if whole else lanes(A)
+        wanted = 0 if whole else min(width, columns - j)
+        for k in range(0, depth, DEPTH):
+            for t in range(C.shape[0]):
+                multiply_rows(A[t], first, a_column + k, min(DEPTH, depth - k), B, j * depth + k * width,
+                              C[t], first, c_column + j, last - first, accumulate or k > 0, wanted)
+        j += width
+
+
+@compiled
+def multiply_transposed(X, dZ, dz_column, dW, first, last):
+    """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
+
+    X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of a panel.
+    """
+    panel_width = VECTORS * lanes(X)
+    packed = np.empty(DEPTH * (last - first + lanes(X)), X.dtype)
+    for k in range(0, X.shape[0], DEPTH):
+        depth = min(DEPTH, X.shape[0] - k)
+        pack(dZ[k : k + depth, dz_column + first : dz_column + last], False, packed, 0, last - first)
+        left = X[k : k + depth].T
+        j = 0
+        while first + j < last:
+            whole = last - first - j >= panel_width
+            width = panel_width if whole else lanes(X)
+            wanted = 0 if whole else min(width, last - first - j)
+            multiply_rows(left, 0, 0, depth, packed, j * depth, dW, 0, first + j, dW.shape[0], k > 0, wanted)
+            j += width

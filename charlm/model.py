@@ -1,0 +1,40 @@
+"""A model: what training makes, and sampling and scoring use."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import DivergedError
+from .network.architecture import Architecture, views
+from .vocabulary import Vocabulary
+
+
+@dataclass
+class Model:
+    """A network with its vocabulary.
+
+    parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is one stream;
+    training: what it was made from and how (settings, seed, corpus by hash and size, history of losses), plain JSON values.
+    """
+
+    architecture: Architecture
+    vocabulary: Vocabulary
+    parameters: np.ndarray
+    lines: bool
+    training: dict = field(default_factory=dict)
+
+    @property
+    def named_parameters(self) -> dict[str, np.ndarray]:
+        """The parameters as views by name; the names and shapes are those of ``Architecture.shapes``."""
+        return views(self.architecture, self.parameters)
+
+    def check_finite(self) -> None:
+        if not math.isfinite(float(np.abs(self.parameters).sum(dtype=np.float64))):
+            raise DivergedError("the model holds numbers that are not finite")
+
+    def save(self, path) -> None:
+        """Write the model to ``path``, whole or not at all."""
+        from .modelfile import save_model
+
+        save_model(self, path)

@@ -1,0 +1,237 @@
+"""Model ⇄ one .npz file.
+
+The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, every other member is a float32 array named as
+in the equations (``Architecture.shapes``). It is stored uncompressed with fixed dates, so that one model is one sequence of bytes.
+
+    header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays in order)
+
+It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no array is
+allocated, before its names, types, shapes and sizes have been checked against each other.
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .errors import CharlmError, ModelFileError
+from .model import Model
+from .network.architecture import Architecture
+from .vocabulary import Vocabulary
+
+FORMAT = 1
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(name.encode() + b"\0")
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Write JSON and arrays to ``path``, whole or not at all. Raises ModelFileError where the place cannot be written."""
+    path = Path(path)
+    header = header | {"sha256": _digest(arrays)}
+    text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with open(descriptor, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
+                    with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        _check_whole(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ModelFileError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            try:
+                os.unlink(temporary)
+            except OSError:
+                pass
+
+
+def _check_whole(path):
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise OSError(None, f"{damaged} came back from the disk other than it was written")
+
+
+def _umask():
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder):
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # a system on which a folder cannot be opened
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+class _Refused(Exception):
+    """Why an archive is not what it should be."""
+
+
+def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
+    """The header and the arrays of a file that ``write_archive`` wrote.
+
+    ``shapes_of(header)`` gives the dtype and shape of each array that the file must hold. Raises ModelFileError.
+    """
+    try:
+        with open(path, "rb") as file:
+            if not os.path.isfile(path):
+                raise _Refused("it is not a regular file")
+            size = os.fstat(file.fileno()).st_size
+            with zipfile.ZipFile(file) as archive:
+                members = {member.filename: member for member in archive.infolist()}
+                if len(members) != len(archive.infolist()):
+                    raise _Refused("two of its members have one name")
+                for member in members.values():
+                    if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+                        raise _Refused("it is compressed")
+                if sum(member.file_size for member in members.values()) > size:
+                    raise _Refused("its members overlap")
+                header = _read_header(archive, members)
+                expected = shapes_of(header)
+                if set(members) != {f"{name}.npy" for name in expected} | {"header.npy"}:
+                    raise _Refused("it does not hold the arrays that it should")
+                arrays = {name: _read_array(archive, members[f"{name}.npy"], name, *kind) for name, kind in expected.items()}
+        if _digest(arrays) != header.get("sha256"):
+            raise _Refused("its numbers do not agree with their digest")
+        return header, arrays
+    except CharlmError:
+        raise
+    except FileNotFoundError:
+        raise ModelFileError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path} is a folder, not a model") from None
+    except PermissionError as error:
+        raise ModelFileError(f"cannot read {path}: {error.strerror}") from None
+    except MemoryError:
+        raise ModelFileError(f"there is not enough memory to load {path}") from None
+    except Exception as error:  # whatever zipfile, json and NumPy make of hostile bytes
+        raise ModelFileError(f"{path} is not a charlm model, or it is damaged: {error or type(error).__name__}") from None
+
+
+def _open_array(archive, member):
+    """An open member with its array header read: (file, shape, dtype); what remains in the file is the data."""
+    file = archive.open(member)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise _Refused("it holds an array of an unknown kind")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran and len(shape) > 1:
+        raise _Refused("it holds an array in column order")
+    return file, shape, dtype
+
+
+def _read_data(file, member, shape, dtype):
+    wanted = math.prod(shape) * dtype.itemsize
+    if wanted > member.file_size:
+        raise _Refused("it holds an array larger than the file")
+    data = file.read()
+    if len(data) != wanted:
+        raise _Refused("it holds an array of another size than it says")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_header(archive, members) -> dict:
+    if "header.npy" not in members:
+        raise _Refused("it has no header")
+    file, shape, dtype = _open_array(archive, members["header.npy"])
+    if dtype != np.uint8 or len(shape) != 1:
+        raise _Refused("its header is not text")
+    header = json.loads(_read_data(file, members["header.npy"], shape, dtype).tobytes())
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise _Refused("its header does not say which format it has")
+    if header["format"] > FORMAT:
+        raise ModelFileError(f"{archive.fp.name} was written by a later charlm ({header.get('charlm')}, format "
+                             f"{header['format']}); this is {__version__}, which reads up to format {FORMAT}: upgrade charlm")
+    return header
+
+
+def _read_array(archive, member, name, dtype, shape):
+    file, found_shape, found_dtype = _open_array(archive, member)
+    if found_dtype != dtype or found_shape != tuple(shape):
+        raise _Refused(f"its array {name} is {found_dtype} {found_shape} and should be {dtype} {tuple(shape)}")
+    return _read_data(file, member, shape, dtype)
+
+
+def save_model(model: Model, path) -> None:
+    """Write a model to one file. Raises ModelFileError where that is not possible, DivergedError where it is not finite."""
+    model.check_finite()
+    write_archive(path, model_header(model), model.named_parameters)
+
+
+def model_header(model: Model) -> dict:
+    vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
+    return {"format": FORMAT, "kind": "model", "charlm": __version__, "architecture": model.architecture.as_dict(),
+            "vocabulary": vocabulary, "lines": model.lines, "training": model.training}
+
+
+def describe(header: dict) -> tuple[Architecture, Vocabulary]:
+    """The architecture and the vocabulary that a header tells of, checked. Raises where it does not make sense."""
+    fields = header["architecture"]
+    if set(fields) != {"vocabulary_size", "cell", "hidden", "layers", "embedding", "tied"}:
+        raise _Refused("its architecture is not described")
+    if not all(type(fields[name]) is int for name in ("vocabulary_size", "hidden", "layers", "embedding")):
+        raise _Refused("its architecture has sizes that are no whole numbers")
+    if type(fields["tied"]) is not bool or type(fields["cell"]) is not str or type(header["lines"]) is not bool:
+        raise _Refused("its architecture is not described")
+    level, symbols = header["vocabulary"]["level"], header["vocabulary"]["symbols"]
+    if not isinstance(symbols, list) or not isinstance(header["training"], dict):
+        raise _Refused("its header is incomplete")
+    for symbol in symbols:
+        if level == "byte":
+            good = type(symbol) is int and 0 <= symbol < 256 and symbol != 10
+        else:
+            good = type(symbol) is str and symbol not in ("", "\n") and (level == "word" or len(symbol) == 1)
+            symbol.encode()  # a lone surrogate is no character
+        if not good:
+            raise _Refused("its vocabulary holds what is no symbol")
+    vocabulary = Vocabulary(level, symbols)
+    if fields["vocabulary_size"] != len(vocabulary):
+        raise _Refused("its vocabulary has another size than its network")
+    return Architecture(**fields), vocabulary
+
+
+def _model_shapes(header):
+    if header.get("kind") != "model":
+        raise _Refused(f"it is a {header.get('kind')}, not a model")
+    architecture, _ = describe(header)
+    return {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
+
+
+def load_model(path) -> Model:
+    """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
+    header, arrays = read_archive(path, _model_shapes)
+    architecture, vocabulary = describe(header)
+    parameters = np.concatenate([array.ravel() for array in arrays.values()])
+    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"])
+    if not np.isfinite(parameters).all():
+        raise ModelFileError(f"{path} is damaged: it holds numbers that are not finite")
+    return model

@@ -1,0 +1,119 @@
+"""What a network is made of: its sizes, the names and shapes of its parameters, and their first values."""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..errors import UsageError
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How a cell lays out the columns of z, each of width H: the input takes part in the first ``input``, the state in the last
+    ``recurrent`` of all ``columns``."""
+
+    input: int
+    recurrent: int
+    columns: int
+    gates: str  # in the order of the columns
+    peepholes: int = 0
+
+
+CELLS = {
+    "rnn": Cell(1, 1, 1, "a"),
+    "gru": Cell(3, 3, 4, "c u r q"),
+    "lstm": Cell(4, 4, 4, "u f o c"),
+    "peephole": Cell(4, 4, 4, "u f o c", peepholes=3),
+}
+MOST_LAYERS = 4
+MOST_PARAMETERS = 2**31
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a network. ``embedding`` 0 means one-hot input; ``tied`` means W_ya = Eᵀ."""
+
+    vocabulary_size: int
+    cell: str = "lstm"
+    hidden: int = 128
+    layers: int = 2
+    embedding: int = 0
+    tied: bool = False
+
+    def __post_init__(self):
+        if self.cell not in CELLS:
+            raise UsageError(f"there is no cell {self.cell!r}; choose one of {', '.join(CELLS)}")
+        if self.hidden < 1:
+            raise UsageError(f"the hidden width must be at least 1, not {self.hidden}")
+        if not 1 <= self.layers <= MOST_LAYERS:
+            raise UsageError(f"the number of layers must be 1 to {MOST_LAYERS}, not {self.layers}")
+        if self.embedding < 0:
+            raise UsageError(f"the width of the embedding must be at least 1 (or 0 for one-hot), not {self.embedding}")
+        if self.tied and self.embedding != self.hidden:
+            raise UsageError("tied weights need an embedding as wide as the hidden layer: "
+                             f"--embedding {self.hidden}, not {self.embedding}")
+        if self.number_of_parameters > MOST_PARAMETERS:
+            raise UsageError(f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden")
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each parameter, in the order in which they stand in the vector.
+
+        E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for the peephole
+        cell, p (3, H); W_ya (H, V), absent when tied; b_y (V). Rows multiply: z = x W_x + a' W_a + b.
+        """
+        cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
+        shapes = {"E": (V, self.embedding)} if self.embedding else {}
+        for layer in range(1, self.layers + 1):
+            below = H if layer > 1 else self.embedding or V
+            shapes[f"layer{layer}.W_x"] = (below, cell.input * H)
+            shapes[f"layer{layer}.W_a"] = (H, cell.recurrent * H)
+            shapes[f"layer{layer}.b"] = (cell.columns * H,)
+            if cell.peepholes:
+                shapes[f"layer{layer}.p"] = (cell.peepholes, H)
+        if not self.tied:
+            shapes["W_ya"] = (H, V)
+        shapes["b_y"] = (V,)
+        return shapes
+
+    @property
+    def number_of_parameters(self) -> int:
+        return sum(map(math.prod, self.shapes().values()))
+
+
+def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
+    """The parameters (or their gradients) as named views of one flat vector of ``number_of_parameters`` numbers."""
+    named, start = {}, 0
+    for name, shape in architecture.shapes().items():
+        size = math.prod(shape)
+        named[name] = vector[start : start + size].reshape(shape)
+        start += size
+    return named
+
+
+def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, seed: int) -> np.ndarray:
+    """First values, float32 (P): W_x, W_a and W_ya uniform in ±1/√H, E normal with deviation 0.1, biases 0.
+
+    Two of the biases are not 0: the forget gate's is 1, so that the LSTM starts by remembering (Jozefowicz, Zaremba and
+    Sutskever, 2015), and b_y is the logarithm of each symbol's frequency, so that the network starts as a unigram model.
+
+    log_frequencies: (V), natural logarithms.
+    """
+    random = np.random.default_rng([seed, 0])
+    vector = np.zeros(architecture.number_of_parameters, np.float32)
+    H = architecture.hidden
+    for name, values in views(architecture, vector).items():
+        kind = name.split(".")[-1]
+        if kind in ("W_x", "W_a", "W_ya"):
+            values[:] = random.uniform(-1, 1, values.shape) / math.sqrt(H)
+        elif kind == "E":
+            values[:] = 0.1 * random.standard_normal(values.shape)
+        elif kind == "b_y":
+            values[:] = log_frequencies
+        elif kind == "b" and "f" in CELLS[architecture.cell].gates:
+            forget = CELLS[architecture.cell].gates.split().index("f")
+            values[forget * H : (forget + 1) * H] = 1
+    return vector

@@ -1,0 +1,31 @@
+"""The output of a language model: a linear map of every state, and softmax with cross-entropy over the vocabulary."""
+
+import numpy as np
+
+from ..kernels.gather import sum_rows
+from ..kernels.softmax import softmax_cross_entropy, softmax_gradient
+from ..kernels.tile import multiply
+from ..vocabulary import UNKNOWN
+from .layers import Product
+
+
+class SoftmaxHead:
+    """ŷ = softmax(W_ya a + b_y). ``unknown`` is the share of each target that is given to <UNK>."""
+
+    def __init__(self, product: Product, b: np.ndarray, db: np.ndarray, unknown: float):
+        self.product, self.b, self.db, self.unknown = product, b, db, b.dtype.type(unknown)
+
+    def forward(self, a, targets, probabilities, nats, first, last):
+        """a: (T, N, H); targets: (T, N), -1 for none; probabilities: (T, N, V); nats: (T, N), 0 where there is no target."""
+        multiply(a, 0, a.shape[2], self.product.forward_packed, probabilities, 0, self.b.size, first, last, False)
+        softmax_cross_entropy(probabilities, self.b, targets, nats, first, last)
+
+    def backward(self, probabilities, targets, da, scale, first, last):
+        """Turns ``probabilities`` into the gradient by the logits, and gives the gradient by a."""
+        softmax_gradient(probabilities, targets, self.b.dtype.type(scale), UNKNOWN, self.unknown, first, last)
+        multiply(probabilities, 0, self.b.size, self.product.backward_packed, da, 0, da.shape[2], first, last, False)
+
+    def gradients(self, team, a, d_logits):
+        rows = d_logits.reshape(-1, d_logits.shape[2])
+        parts = self.product.gradient(team, a, d_logits)
+        return parts + team.split(self.db.size, lambda first, last: sum_rows(rows, 0, self.db, first, last), 16)

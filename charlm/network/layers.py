@@ -1,0 +1,156 @@
+"""A recurrent layer: the calls of its kernels forward, backward and for the gradients of its weights.
+
+A layer's rows are independent of each other in the forward and the backward pass, its columns in the gradients of its weights;
+threads share the work along these lines.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import gather, gru, lstm, rnn
+from ..kernels.dropout import dropout
+from ..kernels.tile import LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
+from .architecture import CELLS
+
+KERNELS = {
+    "rnn": (rnn.rnn_forward, rnn.rnn_backward),
+    "gru": (gru.gru_forward, gru.gru_backward),
+    "lstm": (lstm.lstm_forward, lstm.lstm_backward),
+    "peephole": (lstm.peephole_forward, lstm.peephole_backward),
+}
+PANEL = VECTORS * LANES  # columns in a panel, for float32; a multiple of it for float64
+
+
+class Product:
+    """A weight matrix W in Z = X W: packed for the way forward and for the way back, and its gradient.
+
+    With ``transposed`` the parameter is Wᵀ (tied weights: W_ya = Eᵀ).
+    """
+
+    def __init__(self, parameter: np.ndarray, gradient: np.ndarray, transposed: bool = False):
+        self.parameter, self.d_parameter, self.transposed = parameter, gradient, transposed
+        self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
+        self.forward_packed = np.empty(packed_size(parameter, self.depth, self.columns), parameter.dtype)
+        self.backward_packed = np.empty(packed_size(parameter, self.columns, self.depth), parameter.dtype)
+
+    def packing(self, team, for_training):
+        W, flip = self.parameter, self.transposed
+        parts = team.split(self.columns, lambda first, last: pack(W, flip, self.forward_packed, first, last), PANEL)
+        if for_training:
+            parts += team.split(self.depth, lambda first, last: pack(W, not flip, self.backward_packed, first, last), PANEL)
+        return parts
+
+    def gradient(self, team, X, dZ, column=0):
+        """dW = Xᵀ · dZ[:, column:] for X (…, depth) and dZ (…, ≥ columns)."""
+        left, right, d_parameter = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
+        if self.transposed:
+            left, right = right, left
+        return team.split(d_parameter.shape[1],
+                          lambda first, last: multiply_transposed(left, right, column, d_parameter, first, last), PANEL)
+
+
+@dataclass
+class LayerArrays:
+    """What one layer keeps of one window: z (T, N, columns), a, c, da (T+1, N, H), dc (N, H), out (T, N, H).
+
+    ``out`` is what the next layer reads: a from slot 1 on, or its dropped-out copy. c and dc are empty where a cell has none; da
+    and dc are when only the forward pass is wanted.
+    """
+
+    z: np.ndarray
+    a: np.ndarray
+    c: np.ndarray
+    da: np.ndarray
+    dc: np.ndarray
+    out: np.ndarray
+
+    def first_steps(self, steps):
+        cut = (self.z[:steps], self.a[: steps + 1], self.c[: steps + 1], self.da[: steps + 1], self.dc)
+        return LayerArrays(*cut, self.a[1 : steps + 1] if self.out.base is self.a else self.out[:steps])
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """The rate, and the key that makes the choice differ from update to update and from layer to layer."""
+
+    rate: float
+    key: int
+
+    def __call__(self, values, out, layer, first, last):
+        key = np.uint32((self.key * 8 + layer) & 0xFFFFFFFF)
+        scale = values.dtype.type(1 / (1 - self.rate))
+        dropout(values, out, key, np.uint32(self.rate * 2**32), scale, first, last)
+
+
+class Recurrent:
+    """Layer number ``index`` (1, 2, …); its input is one-hot where ``one_hot``, else dense."""
+
+    def __init__(self, cell: str, index: int, one_hot: bool, parameters: dict, gradients: dict):
+        self.cell, self.index, self.one_hot = CELLS[cell], index, one_hot
+        self.forward_kernel, self.backward_kernel = KERNELS[cell]
+        name = f"layer{index}."
+        self.W_x, self.dW_x = parameters[name + "W_x"], gradients[name + "W_x"]
+        self.b, self.db = parameters[name + "b"], gradients[name + "b"]
+        self.recurrent = Product(parameters[name + "W_a"], gradients[name + "W_a"])
+        self.input = None if one_hot else Product(self.W_x, self.dW_x)
+        self.hidden, dtype = self.recurrent.depth, self.b.dtype
+        self.p = parameters.get(name + "p", np.empty((0, 0), dtype))
+        self.dp = gradients.get(name + "p", np.empty((0, 0), dtype))
+        self.no_table = np.empty((0, 0), dtype)
+        self.recurrent_column = (self.cell.columns - self.cell.recurrent) * self.hidden
+
+    def new_arrays(self, steps, rows, training, dropped) -> LayerArrays:
+        H, dtype = self.hidden, self.b.dtype
+        a = np.zeros((steps + 1, rows, H), dtype)
+        has_c = self.cell.gates == "u f o c"
+        c = np.zeros((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype)
+        da = np.zeros((steps + 1, rows, H) if training else (steps + 1, 0, 0), dtype)
+        dc = np.zeros((rows, H) if training and has_c else (0, 0), dtype)
+        out = np.empty((steps, rows, H), dtype) if dropped else a[1:]
+        return LayerArrays(np.empty((steps, rows, self.cell.columns * H), dtype), a, c, da, dc, out)
+
+    def packing(self, team, for_training):
+        parts = self.recurrent.packing(team, for_training)
+        return parts if self.one_hot else parts + self.input.packing(team, for_training)
+
+    def forward(self, tokens, x, arrays, drop, first, last):
+        """From x (T, N, D), or the tokens (T, N) it stands for, to ``arrays.out``."""
+        s = arrays
+        if self.one_hot:
+            table = self.W_x
+        else:
+            tokens, table = tokens[:0], self.no_table
+            multiply(x, 0, x.shape[2], self.input.forward_packed, s.z, 0, self.W_x.shape[1], first, last, False)
+        self.forward_kernel(tokens, table, s.z, s.a, s.c, self.recurrent.forward_packed, self.b, self.p, first, last)
+        if drop:
+            drop(s.a[1:], s.out, self.index, first, last)
+
+    def backward(self, arrays, dx, drop, first, last):
+        """From the gradient by ``out``, which is in ``arrays.da`` from slot 1 on, to z's, in ``arrays.z``, and x's, in dx."""
+        s = arrays
+        if drop:
+            drop(s.da[1:], s.da[1:], self.index, first, last)
+        if s.dc.size:
+            s.dc[first:last] = 0
+        self.backward_kernel(s.z, s.a, s.c, s.da, s.dc, self.recurrent.backward_packed, self.p, first, last)
+        if not self.one_hot:
+            multiply(s.z, 0, self.W_x.shape[1], self.input.backward_packed, dx, 0, dx.shape[2], first, last, False)
+
+    def gradients(self, team, tokens, x, arrays):
+        """The gradients of the layer's own parameters, in independent parts."""
+        s, H = arrays, self.hidden
+        dz = s.z.reshape(-1, s.z.shape[2])
+        parts = self.recurrent.gradient(team, s.a[:-1], s.z, self.recurrent_column)
+        if self.one_hot:
+            def add_rows(first, last):
+                self.dW_x[:, first:last] = 0
+                gather.scatter_add(tokens, s.z, self.dW_x, first, last)
+
+            parts += team.split(self.dW_x.shape[1], add_rows, 16)
+        else:
+            parts += self.input.gradient(team, x, s.z, 0)
+        parts += team.split(self.db.size, lambda first, last: gather.sum_rows(dz, 0, self.db, first, last), 16)
+        if self.dp.size:
+            parts += team.split(H, lambda first, last: lstm.peephole_gradient(s.z, s.c, self.dp, first, last), 16)
+        return parts

@@ -1,0 +1,125 @@
+"""A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients.
+
+The way back is the way forward reversed. Three phases make the gradient of one window, with the threads meeting between them:
+the weights are packed; each thread takes some rows of the batch all the way up and down; each thread takes some columns of the
+weights' gradients.
+"""
+
+import numpy as np
+
+from ..kernels.gather import gather, scatter_add
+from .architecture import Architecture, views
+from .head import SoftmaxHead
+from .layers import Dropout, Product, Recurrent
+from .team import Team
+
+
+class Stack:
+    """The network's parameters, their gradient (both flat vectors, (P)), its layers and its head.
+
+    parameters: (P), float32, or float64 for checks; they stay the caller's and are changed in place by whoever trains.
+    unknown: the share of each target given to <UNK> in training.
+    """
+
+    def __init__(self, architecture: Architecture, parameters: np.ndarray, team: Team, unknown: float = 0.0):
+        self.architecture, self.parameters, self.team = architecture, parameters, team
+        self.gradient = np.zeros_like(parameters)
+        named, d_named = views(architecture, parameters), views(architecture, self.gradient)
+        self.E, self.dE = named.get("E"), d_named.get("E")
+        self.layers = [Recurrent(architecture.cell, index, index == 1 and self.E is None, named, d_named)
+                       for index in range(1, architecture.layers + 1)]
+        if architecture.tied:
+            output = Product(self.E, self.dE, transposed=True)
+        else:
+            output = Product(named["W_ya"], d_named["W_ya"])
+        self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
+
+    def pack(self, for_training: bool) -> None:
+        """Bring the weights into the kernels' order; to be called after every change of the parameters."""
+        parts = self.head.product.packing(self.team, for_training)
+        for layer in self.layers:
+            parts += layer.packing(self.team, for_training)
+        self.team.run(parts)
+
+
+class Window:
+    """The arrays of a stack for windows of up to T steps and N rows, and the state that is carried from one to the next."""
+
+    def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False, dropped: bool = False):
+        self.stack, self.rows = stack, rows
+        dtype, V = stack.parameters.dtype, stack.architecture.vocabulary_size
+        self.layers = [layer.new_arrays(steps, rows, training, dropped) for layer in stack.layers]
+        self.embedded = np.empty((steps, rows, stack.architecture.embedding), dtype)
+        self.d_embedded = np.empty_like(self.embedded if training else self.embedded[:0])
+        self.probabilities = np.empty((steps, rows, V), dtype)
+        self.nats = np.empty((steps, rows), dtype)
+
+    def reset(self, rows=slice(None)) -> None:
+        """Begin these rows anew, from the zero state."""
+        for arrays in self.layers:
+            for state in (arrays.a, arrays.c):
+                state[0, rows if state.shape[1] else slice(None)] = 0
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """The states before the next window, one array (N, H) for each layer's a and, where it has one, c."""
+        return [state[0] for arrays in self.layers for state in (arrays.a, arrays.c) if state.shape[1]]
+
+    def carry(self, steps: int) -> None:
+        """The state after the last of ``steps`` becomes the one before the next window."""
+        for arrays in self.layers:
+            arrays.a[0], arrays.c[0] = arrays.a[steps], arrays.c[steps]
+
+    def _up(self, cut, tokens, targets, drop, first, last):
+        x = self.embedded[: len(tokens)]
+        if self.stack.E is not None:
+            for t in range(len(tokens)):
+                gather(tokens, self.stack.E, x, t, first, last)
+        for layer, arrays in zip(self.stack.layers, cut, strict=True):
+            layer.forward(tokens, x, arrays, drop, first, last)
+            x = arrays.out
+        self.stack.head.forward(x, targets, self.probabilities[: len(tokens)], self.nats[: len(tokens)], first, last)
+
+    def _down(self, cut, targets, scale, drop, first, last):
+        self.stack.head.backward(self.probabilities[: len(targets)], targets, cut[-1].da[1:], scale, first, last)
+        below = [self.d_embedded[: len(targets)], *(arrays.da[1:] for arrays in cut[:-1])]
+        for layer, arrays, dx in reversed(list(zip(self.stack.layers, cut, below, strict=True))):
+            layer.backward(arrays, dx, drop, first, last)
+
+    def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
+
+        tokens, targets: int32 (T, N). The result is a view that the next window overwrites, as are ``probabilities``.
+        """
+        steps = len(tokens)
+        cut = [arrays.first_steps(steps) for arrays in self.layers]
+        self.stack.team.run(self.stack.team.split(
+            self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last)))
+        self.carry(steps)
+        return self.nats[:steps]
+
+    def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None) -> np.ndarray:
+        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
+        steps, stack, team = len(tokens), self.stack, self.stack.team
+        cut = [arrays.first_steps(steps) for arrays in self.layers]
+
+        def up_and_down(first, last):
+            self._up(cut, tokens, targets, drop, first, last)
+            self._down(cut, targets, scale, drop, first, last)
+
+        team.run(team.split(self.rows, up_and_down))
+        inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
+        parts = stack.head.gradients(team, inputs[-1], self.probabilities[:steps])
+        for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
+            parts += layer.gradients(team, tokens, x, arrays)
+        team.run(parts)
+        if stack.E is not None:
+            team.run(team.split(stack.architecture.embedding,
+                                lambda first, last: self._embedding_gradient(tokens, first, last), 16))
+        self.carry(steps)
+        return self.nats[:steps]
+
+    def _embedding_gradient(self, tokens, first, last):
+        if not self.stack.architecture.tied:  # else the head has put its part there already
+            self.stack.dE[:, first:last] = 0
+        scatter_add(tokens, self.d_embedded[: len(tokens)], self.stack.dE, first, last)

@@ -1,0 +1,62 @@
+"""Threads that work on one update together.
+
+Kernels release the interpreter's lock, so ordinary threads run side by side. Work comes in phases; within a phase the parts are
+independent of each other and each number is computed by exactly one part, in an order that does not depend on who does it.
+This, and not a fixed split of the batch, is why any number of threads gives the same bits: nothing is ever summed over threads.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+class Team:
+    """``threads`` workers, the caller being one of them."""
+
+    def __init__(self, threads: int | None = None):
+        self.threads = threads or available_threads()
+        self._others = ThreadPoolExecutor(self.threads - 1, "charlm") if self.threads > 1 else None
+
+    def run(self, parts: list[Callable[[], None]]) -> None:
+        """Run all parts, largest first if they differ in size, and wait for them."""
+        if self._others is None:
+            for part in parts:
+                part()
+            return
+        waiting = deque(parts)
+
+        def work():
+            while True:
+                try:
+                    part = waiting.popleft()
+                except IndexError:
+                    return
+                part()
+
+        others = [self._others.submit(work) for _ in range(min(self.threads, len(parts)) - 1)]
+        try:
+            work()
+        finally:
+            waiting.clear()
+            for other in others:
+                other.result()
+
+    def split(self, number: int, function: Callable[[int, int], None], multiple: int = 1) -> list[Callable[[], None]]:
+        """``function(first, last)`` over 0…number in as many parts as there are threads, cut at multiples of ``multiple``."""
+        units = -(-number // multiple)
+        parts = min(self.threads, units)
+        cuts = [min(number, units * part // parts * multiple) for part in range(parts)] + [number]
+        return [lambda first=first, last=last: function(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
+
+    def close(self) -> None:
+        if self._others is not None:
+            self._others.shutdown()

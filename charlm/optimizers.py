@@ -1,0 +1,63 @@
+"""Clipping, Adam, and how the learning rate goes."""
+
+import math
+
+import numpy as np
+
+from .errors import UsageError
+from .kernels.updates import CHUNK, adam, squares
+from .network.stack import Stack
+
+WARM_UP = 0.02  # share of the training in which the rate rises from 0
+
+
+def constant(progress: float) -> float:
+    return 1.0
+
+
+def linear(progress: float) -> float:
+    return 1.0 - progress
+
+
+def cosine(progress: float) -> float:
+    return 0.5 + 0.5 * math.cos(math.pi * progress)
+
+
+SCHEDULES = {"cosine": cosine, "linear": linear, "constant": constant}
+
+
+def rate_at(schedule: str, progress: float) -> float:
+    """The factor of the learning rate when the share ``progress`` of the training is done, after a linear warm-up."""
+    if schedule not in SCHEDULES:
+        raise UsageError(f"there is no schedule {schedule!r}; choose one of {', '.join(SCHEDULES)}")
+    if progress < WARM_UP:
+        return (progress + 1e-3) / (WARM_UP + 1e-3)
+    return SCHEDULES[schedule](min(1.0, (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio, 2013)."""
+
+    def __init__(self, stack: Stack, clip: float, beta1: float = 0.9, beta2: float = 0.99, epsilon: float = 1e-8):
+        self.stack, self.clip, self.beta1, self.beta2, self.epsilon = stack, clip, beta1, beta2, epsilon
+        self.updates = 0
+        self.m, self.v = np.zeros_like(stack.parameters), np.zeros_like(stack.parameters)
+        self._sums = np.zeros(-(-stack.parameters.size // CHUNK))
+
+    def update(self, rate: float) -> float:
+        """Change the stack's parameters by its gradient; the norm that the gradient had. Infinite or NaN changes nothing."""
+        stack, team = self.stack, self.stack.team
+        team.run(team.split(self._sums.size, lambda first, last: squares(stack.gradient, self._sums, first, last)))
+        norm = math.sqrt(self._sums.sum())
+        if not math.isfinite(norm):
+            return norm
+        self.updates += 1
+        factor = self.clip / norm if self.clip and norm > self.clip else 1.0
+        corrected = rate / (1 - self.beta1**self.updates)
+        second = 1 / math.sqrt(1 - self.beta2**self.updates)
+        kind = stack.parameters.dtype.type
+        factors = tuple(map(kind, (factor, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, corrected, second,
+                                   self.epsilon)))
+        team.run(team.split(stack.parameters.size, lambda first, last: adam(
+            stack.parameters, stack.gradient, self.m, self.v, factors, first, last), 16))
+        return norm

@@ -1,0 +1,183 @@
+"""The network in plain NumPy, one time step at a time, written like the equations.
+
+It is the oracle that the kernels are tested against, and the engine of sampling and of short scoring, which start at once because
+there is nothing to compile. Notation as in the kernels: a and c are states, a prime marks the state before (``a_``, ``c_``),
+and d before a name is the gradient of the loss by it. All of one step: x (N, D) or tokens (N), a and c (N, H).
+"""
+
+import numpy as np
+
+from .network.architecture import CELLS, Architecture, views
+from .vocabulary import UNKNOWN
+
+
+def sigmoid(x):
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def rnn_step(z_x, a_, c_, W_a, b, p):
+    """a = tanh(W_aa a' + W_ax x + b_a)"""
+    a = np.tanh(a_ @ W_a + z_x + b)
+    return a, c_, (a,)
+
+
+def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
+    (a,) = gates
+    dz = da * (1 - a * a)
+    return dz, dz, dz, dz @ W_a.T, dc, None
+
+
+def gru_step(z_x, a_, c_, W_a, b, p):
+    """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) * c'"""
+    x_g, x_u, x_r = np.split(z_x, 3, axis=1)
+    h_u, h_r, h_q = np.split(a_ @ W_a, 3, axis=1)
+    b_g, b_u, b_r, b_q = np.split(b, 4)
+    u, r, q = sigmoid(x_u + h_u + b_u), sigmoid(x_r + h_r + b_r), h_q + b_q
+    g = np.tanh(r * q + x_g + b_g)
+    return u * g + (1 - u) * a_, c_, (g, u, r, q)
+
+
+def gru_step_back(da, dc, a_, c_, gates, W_a, p):
+    g, u, r, q = gates
+    dz_u = da * (g - a_) * u * (1 - u)
+    dz_g = da * u * (1 - g * g)
+    dz_r = dz_g * q * r * (1 - r)
+    dz_q = dz_g * r
+    dz_a = np.concatenate((dz_u, dz_r, dz_q), axis=1)
+    dz_x = np.concatenate((dz_g, dz_u, dz_r), axis=1)
+    return dz_x, dz_a, np.concatenate((dz_x, dz_q), axis=1), dz_a @ W_a.T + da * (1 - u), dc, None
+
+
+def lstm_step(z_x, a_, c_, W_a, b, p):
+    """u, f, o = σ(W_{u,f,o} [a', x] + b)   c̃ = tanh(W_c [a', x] + b_c)   c = u * c̃ + f * c'   a = o * tanh(c)
+
+    p (3, H), or None without peepholes: u and f also see c', and o sees c.
+    """
+    z_u, z_f, z_o, z_g = np.split(z_x + a_ @ W_a + b, 4, axis=1)
+    if p is not None:
+        z_u, z_f = z_u + p[0] * c_, z_f + p[1] * c_
+    u, f, g = sigmoid(z_u), sigmoid(z_f), np.tanh(z_g)
+    c = u * g + f * c_
+    o = sigmoid(z_o + p[2] * c if p is not None else z_o)
+    return o * np.tanh(c), c, (u, f, o, g, c)
+
+
+def lstm_step_back(da, dc, a_, c_, gates, W_a, p):
+    u, f, o, g, c = gates
+    dz_o = da * np.tanh(c) * o * (1 - o)
+    dc = dc + da * o * (1 - np.tanh(c) ** 2)
+    if p is not None:
+        dc = dc + dz_o * p[2]
+    dz_u, dz_f, dz_g = dc * g * u * (1 - u), dc * c_ * f * (1 - f), dc * u * (1 - g * g)
+    dc_, dp = dc * f, None
+    if p is not None:
+        dc_ = dc_ + dz_u * p[0] + dz_f * p[1]
+        dp = np.stack([(dz_u * c_).sum(0), (dz_f * c_).sum(0), (dz_o * c).sum(0)])
+    dz = np.concatenate((dz_u, dz_f, dz_o, dz_g), axis=1)
+    return dz, dz, dz, dz @ W_a.T, dc_, dp
+
+
+STEPS = {"rnn": (rnn_step, rnn_step_back), "gru": (gru_step, gru_step_back),
+         "lstm": (lstm_step, lstm_step_back), "peephole": (lstm_step, lstm_step_back)}
+
+
+class Reference:
+    """A network for ``rows`` sequences side by side. parameters: (P), float32 or float64."""
+
+    def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int = 1):
+        self.architecture, self.parameters = architecture, parameters
+        self.named = views(architecture, parameters)
+        self.forward_step, self.backward_step = STEPS[architecture.cell]
+        self.W_ya = self.named["E"].T if architecture.tied else self.named["W_ya"]
+        self.reset(rows)
+
+    def reset(self, rows: int) -> None:
+        """Begin anew with the zero state."""
+        zero = np.zeros((rows, self.architecture.hidden), self.parameters.dtype)
+        has_c = "f" in CELLS[self.architecture.cell].gates
+        self.state = [(zero, zero if has_c else zero[:, :0]) for _ in range(self.architecture.layers)]
+
+    def _weights(self, layer):
+        name = f"layer{layer}."
+        return self.named[name + "W_x"], self.named[name + "W_a"], self.named[name + "b"], self.named.get(name + "p")
+
+    def step(self, tokens: np.ndarray) -> np.ndarray:
+        """Logits (N, V) for the token after ``tokens`` (N); the state goes on by one step."""
+        return self._step(tokens)[0]
+
+    def _step(self, tokens):
+        x = self.named["E"][tokens] if self.architecture.embedding else None
+        kept = []
+        for layer, (a_, c_) in enumerate(self.state, 1):
+            W_x, W_a, b, p = self._weights(layer)
+            z_x = W_x[tokens] if x is None else x @ W_x
+            a, c, gates = self.forward_step(z_x, a_, c_, W_a, b, p)
+            self.state[layer - 1] = a, c
+            kept.append((x, a_, c_, gates))
+            x = a
+        return x @ self.W_ya + self.named["b_y"], (x, kept)
+
+    def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on. tokens, targets: (T, N)."""
+        return np.stack([cross_entropy(self.step(now), wanted) for now, wanted in zip(tokens, targets, strict=True)])
+
+    def loss_and_gradient(self, tokens, targets, scale: float, unknown: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """(nats (T, N), gradient (P) of scale · their sum) by backpropagation through the T steps of this window.
+
+        With ``unknown`` that share of every target is given to <UNK>, in the gradient only, as in ``kernels/softmax.py``.
+        """
+        nats, steps = [], []
+        for now, wanted in zip(tokens, targets, strict=True):
+            logits, kept = self._step(now)
+            nats.append(cross_entropy(logits, wanted))
+            steps.append((now, wanted, softmax(logits), kept))
+        gradient = np.zeros_like(self.parameters)
+        d = views(self.architecture, gradient)
+        dW_ya = d["E"].T if self.architecture.tied else d["W_ya"]
+        da = [np.zeros_like(a) for a, _ in self.state]
+        dc = [np.zeros_like(c) for _, c in self.state]
+        for now, wanted, probabilities, (top, kept) in reversed(steps):
+            d_logits = probabilities * scale
+            rows = np.arange(len(now))
+            d_logits[rows, wanted] -= scale * (1 - unknown)
+            d_logits[rows, UNKNOWN] -= scale * unknown
+            d_logits[wanted < 0] = 0
+            dW_ya += top.T @ d_logits
+            d["b_y"] += d_logits.sum(0)
+            above = d_logits @ self.W_ya.T
+            for layer in range(self.architecture.layers, 0, -1):
+                x, a_, c_, gates = kept[layer - 1]
+                W_x, W_a, _, p = self._weights(layer)
+                dz_x, dz_a, db, da[layer - 1], dc[layer - 1], dp = self.backward_step(
+                    da[layer - 1] + above, dc[layer - 1], a_, c_, gates, W_a, p)
+                name = f"layer{layer}."
+                d[name + "W_a"] += a_.T @ dz_a
+                d[name + "b"] += db.sum(0)
+                if dp is not None:
+                    d[name + "p"] += dp
+                if x is None:
+                    np.add.at(d[name + "W_x"], now, dz_x)
+                else:
+                    d[name + "W_x"] += x.T @ dz_x
+                    above = dz_x @ W_x.T
+            if self.architecture.embedding:
+                np.add.at(d["E"], now, above)
+        return np.stack(nats), gradient
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """exp(x) / Σ exp(x) over the last axis."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """log softmax over the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """-log softmax(logits)[target], (N), 0 where the target is -1. logits: (N, V); targets: (N)."""
+    nats = -np.take_along_axis(log_softmax(logits), np.maximum(targets, 0)[:, None], axis=1)[:, 0]
+    return np.where(targets >= 0, nats, 0)

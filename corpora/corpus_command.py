@@ -1,0 +1,65 @@
+"""The command line and the entropy of lines, which the generators of this folder share."""
+
+import argparse
+import math
+import os
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+def entropy_of_lines(probabilities: Mapping[str, float]) -> float:
+    """Return the entropy rate, in nats per character, of lines drawn independently with these probabilities.
+
+    The line end counts as a character. It makes the lines a prefix-free code, so the rate is the entropy of
+    a line over its mean length.
+    """
+    entropy = -math.fsum(p * math.log(p) for p in probabilities.values())
+    return entropy / math.fsum(p * (len(line) + 1) for line, p in probabilities.items())
+
+
+def write(texts: Iterable[str]) -> None:
+    """Write the texts to standard output as UTF-8, with the same line ends everywhere."""
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    try:
+        for text in texts:
+            sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, say) has seen enough. What is still buffered must go somewhere, or the interpreter
+        # complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def up_to(count: int, texts: Iterable[str]) -> Iterator[str]:
+    """Yield texts until they hold at least that many lines."""
+    lines = 0
+    for text in texts:
+        if lines >= count:
+            return
+        yield text
+        lines += text.count("\n")
+
+
+def run(
+    documentation: str,
+    texts: Callable[[random.Random], Iterator[str]],
+    entropy: Callable[[], float] | None = None,
+) -> None:
+    """Read the arguments, then print a sample of the source or its entropy rate.
+
+    ``texts`` turns a random generator into an endless stream of texts, each ending in a line end.
+    """
+    parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
+    parser.add_argument(
+        "--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="decides the sample (default: 1)")
+    if entropy:
+        parser.add_argument("--entropy", action="store_true", help="print the true entropy rate instead")
+    arguments = parser.parse_args()
+    if entropy and arguments.entropy:
+        nats = entropy()
+        write([f"{nats:.4f} nats or {nats / math.log(2):.4f} bits per character\n"])
+    else:
+        write(up_to(arguments.lines, texts(random.Random(arguments.seed))))

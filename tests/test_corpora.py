@@ -1,0 +1,297 @@
+"""Tests of the name lists and the text generators in corpora/."""
+
+import ast
+import importlib
+import math
+import random
+import re
+import statistics
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from datetime import datetime
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+
+CORPORA = Path(__file__).resolve().parent.parent / "corpora"
+
+# The scripts import their shared command line from the folder they stand in.
+sys.path.insert(0, str(CORPORA))
+arithmetic, corpus_command, dates, dna, standard_library, tunes = map(
+    importlib.import_module,
+    ("arithmetic", "corpus_command", "dates", "dna", "standard_library", "tunes"),
+)
+sys.path.remove(str(CORPORA))
+
+
+def sample(texts, count, seed=1):
+    """Return the first lines or tunes of a source, without their line ends."""
+    return [text.rstrip("\n") for text in islice(texts(random.Random(seed)), count)]
+
+
+def command(name, *arguments):
+    """Start a script and return the process."""
+    return subprocess.Popen(
+        [sys.executable, CORPORA / f"{name}.py", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+# The names
+
+
+def names(file):
+    """Return the names in a list."""
+    return (CORPORA / file).read_text(encoding="ascii").split("\n")[:-1]
+
+
+@pytest.mark.parametrize(("file", "least"), [("dinosaurs.txt", 740), ("dinosaurs-held-out.txt", 85)])
+def test_names_are_clean_and_sorted(file, least):
+    listed = names(file)
+    assert len(listed) >= least
+    assert [name for name in listed if not re.fullmatch("[A-Z][a-z]+", name)] == []
+    assert listed == sorted(set(listed))
+
+
+def test_names_are_split_by_their_checksum():
+    assert all(zlib.crc32(name.encode()) % 10 != 0 for name in names("dinosaurs.txt"))
+    assert all(zlib.crc32(name.encode()) % 10 == 0 for name in names("dinosaurs-held-out.txt"))
+
+
+def test_readme_counts_the_names():
+    readme = (CORPORA / "README.md").read_text(encoding="utf-8")
+    assert f"{len(names('dinosaurs.txt')):,} genera" in readme
+    assert f"{len(names('dinosaurs-held-out.txt'))} other genera" in readme
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "items"),
+    [
+        ("dna", dna.lines, 30),
+        ("arithmetic", arithmetic.lines, 30),
+        ("dates", dates.lines, 30),
+        ("tunes", tunes.tunes, 3),
+    ],
+)
+def test_seed_decides_the_text(name, texts, items):
+    output, errors = command(name, "--lines", "30", "--seed", "5").communicate()
+    assert errors == b""
+    assert output.decode() == "".join(islice(texts(random.Random(5)), items))
+    assert output.count(b"\n") == 30
+    assert sample(texts, items, seed=5) != sample(texts, items, seed=6)
+
+
+def test_last_text_is_finished():
+    assert list(corpus_command.up_to(3, iter(["a\n\n", "b\n\n", "c\n\n"]))) == ["a\n\n", "b\n\n"]
+    assert list(corpus_command.up_to(0, iter(["a\n"]))) == []
+
+
+def test_reader_may_leave_early():
+    process = command("dates", "--lines", "1000000000")
+    assert process.stdout.readline().endswith(b"\n")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_entropy_is_printed():
+    output, _ = command("dna", "--entropy").communicate()
+    assert output.decode() == "0.7448 nats or 1.0745 bits per character\n"
+
+
+# The entropies
+
+
+@pytest.fixture(scope="module")
+def dna_lines():
+    """Return a sample of DNA lines, drawn once."""
+    return sample(dna.lines, 1000)
+
+
+@pytest.fixture(scope="module")
+def date_probabilities():
+    """Return the probability of every line of dates, computed once."""
+    return dates.probabilities()
+
+
+@pytest.fixture(scope="module")
+def entropies():
+    """Return the entropy rate of each source that has one, computed once."""
+    return {"dna": dna.entropy(), "arithmetic": arithmetic.entropy(), "dates": dates.entropy()}
+
+
+def assert_sample_costs(lines, probability, entropy):
+    """Check that the code length of the lines is that entropy a character, within four standard errors."""
+    excess = [-math.log(probability(line)) - entropy * (len(line) + 1) for line in lines]
+    error = statistics.stdev(excess) / math.sqrt(len(lines))
+    assert error < 0.01 * entropy * statistics.mean(len(line) + 1 for line in lines)
+    assert abs(statistics.mean(excess)) < 4 * error
+
+
+def test_dna_sample_costs_its_entropy(dna_lines, entropies):
+    assert_sample_costs(dna_lines, dna.line_probability, entropies["dna"])
+
+
+def test_arithmetic_sample_costs_its_entropy(entropies):
+    table = arithmetic.probabilities()
+    assert_sample_costs(sample(arithmetic.lines, 5000), table.__getitem__, entropies["arithmetic"])
+
+
+def test_dates_sample_costs_its_entropy(date_probabilities, entropies):
+    assert_sample_costs(sample(dates.lines, 5000), date_probabilities.__getitem__, entropies["dates"])
+
+
+def test_dna_entropy_is_the_formula(entropies):
+    chances = [64 / 85, 16 / 85, 4 / 85, 1 / 85]
+    later = -sum(p * math.log(p) for p in chances)
+    assert entropies["dna"] == pytest.approx((3 * math.log(4) + 57 * later) / 61)
+
+
+def test_dna_needs_all_its_memory():
+    rates = [dna.entropy(memory) for memory in range(4)]
+    assert all(longer < shorter - 0.05 for shorter, longer in pairwise(rates))
+
+
+@pytest.mark.parametrize("memory", range(4))
+def test_dna_counts_show_its_entropy(dna_lines, memory):
+    pairs = Counter()
+    for line in dna_lines:
+        pairs.update((line[place - memory : place], line[place]) for place in range(3, 60))
+    pasts = Counter()
+    for (past, _), count in pairs.items():
+        pasts[past] += count
+    later = -sum(count * math.log(count / pasts[past]) for (past, _), count in pairs.items()) / len(dna_lines)
+    assert (3 * math.log(4) + later) / 61 == pytest.approx(dna.entropy(memory), rel=0.01)
+
+
+def test_arithmetic_entropy_is_the_formula(entropies):
+    pairs = [(a, b) for a in range(100) for b in range(100)]
+    length = statistics.mean(
+        (len(f"{a}+{b}={a + b}") + len(f"{max(a, b)}-{min(a, b)}={abs(a - b)}")) / 2 + 1 for a, b in pairs
+    )
+    assert entropies["arithmetic"] == pytest.approx((math.log(20000) - 0.495 * math.log(2)) / length)
+
+
+def test_dates_entropy_is_the_formula(date_probabilities, entropies):
+    assert math.fsum(date_probabilities.values()) == pytest.approx(1)
+    length = sum(probability * (len(line) + 1) for line, probability in date_probabilities.items())
+    expected = (math.log(36525) + 15 / 8 * math.log(2)) / length
+    assert entropies["dates"] == pytest.approx(expected)
+
+
+def test_readme_gives_the_entropies(entropies):
+    readme = (CORPORA / "README.md").read_text(encoding="utf-8")
+    for name, nats in entropies.items():
+        assert f"| `{name}.py` | {nats:.4f} | {nats / math.log(2):.4f} | {math.exp(nats):.4f} |" in readme
+    for memory in range(3):
+        assert f" {dna.entropy(memory):.4f}" in readme
+
+
+# The lines
+
+
+def test_dna_lines_have_sixty_letters(dna_lines):
+    assert [line for line in dna_lines if not re.fullmatch("[ACGT]{60}", line)] == []
+
+
+def test_arithmetic_is_true():
+    operators = Counter()
+    for line in sample(arithmetic.lines, 2000):
+        a, operator, b, c = re.fullmatch(r"(\d+)([+-])(\d+)=(\d+)", line).groups()
+        assert {a, b} <= {str(number) for number in range(100)}
+        assert c == str(int(a) + int(b) if operator == "+" else int(a) - int(b))
+        operators[operator] += 1
+    assert operators["+"] == pytest.approx(1000, abs=4 * math.sqrt(500))
+
+
+def test_dates_are_valid():
+    forms = ["%d %B %Y", "%Y-%m-%d", "%B %d, %Y", "%d.%m.%Y", "%A, %d %B %Y"]
+    found = Counter()
+    for line in sample(dates.lines, 1000):
+        for form in forms:
+            try:
+                day = datetime.strptime(line, form)
+            except ValueError:
+                continue
+            assert 1950 <= day.year <= 2049
+            assert re.sub(r"\b0", "", day.strftime(form)) == re.sub(r"\b0", "", line)
+            found[form] += 1
+    assert found.total() == 1000
+    for form, share in zip(forms, [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16], strict=True):
+        assert found[form] == pytest.approx(1000 * share, abs=4 * math.sqrt(1000 * share))
+
+
+def test_day_and_month_have_no_leading_zero_but_in_the_iso_form():
+    assert dates.spellings(datetime(1987, 5, 3).date()) == (
+        "3 May 1987",
+        "1987-05-03",
+        "May 3, 1987",
+        "3.5.1987",
+        "Sunday, 3 May 1987",
+    )
+
+
+def test_tunes_are_well_formed():
+    away = {"G": "DFA", "D": "ACE", "A": "EGB", "Em": "DFA", "Am": "GBD", "Ador": "GBD", "Amix": "GBD"}
+    seen = Counter()
+    for number, tune in enumerate(sample(tunes.tunes, 200), start=1):
+        index, name, metre, unit, key, *music = tune.split("\n")
+        assert (index, unit) == (f"X:{number}", "L:1/8")
+        assert re.fullmatch("T:[A-Z][A-Za-z' ]+", name)
+        key = key.removeprefix("K:")
+        beats, eighth = map(int, metre.removeprefix("M:").split("/"))
+        assert len(music) == 4
+        for part in ("".join(music[:2]), "".join(music[2:])):
+            bars = re.fullmatch(r"\|:(.*):\|", part)[1].split("|")
+            assert len(bars) == 8
+            for bar in bars:
+                assert re.fullmatch(r"[A-Ga-g]\d?( ?[A-Ga-g]\d?)*", bar)
+                notes = re.findall(r"([A-Ga-g])(\d?)", bar)
+                assert sum(int(length or 1) for _, length in notes) * eighth == beats * 8
+            assert bars[4:6] == bars[:2]
+            assert bars[3].rstrip("23456789")[-1].upper() in away[key]
+            assert bars[7].rstrip("23456789")[-1].upper() == key[0]
+        seen.update([metre, key])
+    assert len(seen) == len(tunes.METRES) + len(tunes.KEYS)
+
+
+# The standard library
+
+
+def test_standard_library_is_python():
+    texts = list(islice(standard_library.sources(Path(ast.__file__).parent), 10))
+    assert len(texts) == 10
+    for text in texts:
+        ast.parse(text)
+
+
+def test_standard_library_limit_cuts_at_a_line_end():
+    output, errors = command("standard_library", "--limit", "20000").communicate()
+    assert errors == b""
+    assert 19000 < len(output) <= 20000
+    assert output.endswith(b"\n")
+    texts = islice(standard_library.sources(Path(ast.__file__).parent), 20)
+    assert "".join(texts).startswith(output.decode())
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(0, ""), (4, ""), (5, "é=1\n"), (8, "é=1\n"), (9, "é=1\nb=2\n")]
+)
+def test_limit_counts_bytes(limit, expected):
+    assert "".join(standard_library.within(limit, ["é=1\n", "b=2\n"])) == expected
+
+
+def test_standard_library_leaves_out_tests_and_other_packages(tmp_path):
+    for folder in ("", "b", "test", "json/tests", "site-packages", "idlelib", "lib2to3", "json"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "code.py").write_text(f"folder = '{folder}'", encoding="utf-8")
+    (tmp_path / "broken.py").write_bytes(b"# \xff\n")
+    (tmp_path / "notes.txt").write_text("no program\n")
+    texts = list(standard_library.sources(tmp_path))
+    assert texts == ["folder = ''\n", "folder = 'b'\n", "folder = 'json'\n"]
