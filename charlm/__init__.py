@@ -12,3 +12,42 @@ The road, and the module of each part:
 """
 
 __version__ = "0.1.0"
+
+
+def train(paths, *, on_report=None, **options):
+    """Train a model on text files and return the one that does best on the held-out part.
+
+    paths: a file's name or several, "-" for standard input; options: those of ``charlm train``, with underscores (hidden=256,
+    lines=True, max_vocabulary=10000). on_report: a function called with each ``training.Report``. Raises CharlmError.
+    """
+    from .training import new_trainer, reports
+
+    trainer = new_trainer(paths, **options)
+    for report in reports(trainer.run(), every=1.0):
+        if on_report:
+            on_report(report)
+    return trainer.best
+
+
+def load(path):
+    """The model in a file. Raises ModelFileError where there is none."""
+    from .modelfile import load_model
+
+    return load_model(path)
+
+
+def sample(model, count=1, length=None, **options):
+    """An iterator of ``sampling.Sample`` (text, log_probability, tokens), each when it is whole.
+
+    options: temperature, top_k, top_p, prime, seed. Raises SamplingError where nothing can be drawn.
+    """
+    from . import sampling
+
+    return sampling.sample(model, count, length, **options)
+
+
+def perplexity(model, text, **options):
+    """How surprising a text is: a ``loss.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …)."""
+    from . import scoring
+
+    return scoring.perplexity(model, text, **options)

@@ -258,14 +258,14 @@ def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, 
 
     begin, end: (≤ rows). Each batch has ``rows`` rows; those without a stretch have no targets.
     """
-    begin, end = (np.concatenate((cuts, np.zeros(rows - len(cuts), np.int64))) for cuts in (begin, end))
+    begin, end = (np.pad(cuts, (0, rows - len(cuts))) for cuts in (begin, end))
     longest = int((end - begin).max())
     for start in range(0, longest, steps):
         position = begin + np.arange(start, min(start + steps, longest))[:, None]
         inside = position < end
-        targets = np.where(inside, tokens[np.where(inside, position, 0)], -1).astype(np.int32)
+        targets = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
         before = inside & (position > 0)
-        inputs = np.where(before, tokens[np.where(before, position - 1, 0)], EOS).astype(np.int32)
+        inputs = np.where(before, tokens[np.where(before, position - 1, 0)].astype(np.int32), EOS)
         yield Batch(inputs, targets, start == 0)
 
 

@@ -18,15 +18,17 @@ from .model import Model
 from .reference import Reference
 from .vocabulary import UNKNOWN
 
-TRACK = 2048
-LEAD = 256
-ROWS = 64  # tracks or lines side by side
+TRACK = 4096
+LEAD = 512
+ROWS = 64  # tracks or lines side by side, at most
 STEPS = 64
 WITHOUT_COMPILER = 20_000  # tokens that NumPy scores sooner than the kernels are loaded
 
 
 class Engine(Protocol):
-    """What reads ROWS sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a compiler."""
+    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a compiler."""
+
+    rows: int
 
     def reset(self) -> None: ...
 
@@ -36,24 +38,24 @@ class Engine(Protocol):
 class ReferenceEngine:
     """The plain NumPy network as an engine."""
 
-    def __init__(self, model: Model):
-        self.reference = Reference(model.architecture, model.parameters, ROWS)
+    def __init__(self, model: Model, rows: int):
+        self.rows, self.reference = rows, Reference(model.architecture, model.parameters, rows)
 
     def reset(self):
-        self.reference.reset(ROWS)
+        self.reference.reset(self.rows)
 
     def forward(self, tokens, targets):
         return self.reference.forward(tokens, targets)
 
 
-def kernel_engine(model: Model, threads: int | None = None) -> Engine:
+def kernel_engine(model: Model, rows: int, threads: int | None = None) -> Engine:
     """The compiled network as an engine; this imports the compiler."""
     from .network.stack import Stack, Window
     from .network.team import Team
 
     stack = Stack(model.architecture, model.parameters, Team(threads))
     stack.pack(for_training=False)
-    return Window(stack, STEPS, ROWS)
+    return Window(stack, STEPS, rows)
 
 
 def segments(tokens: np.ndarray, lines: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,16 +67,21 @@ def segments(tokens: np.ndarray, lines: bool) -> tuple[np.ndarray, np.ndarray, n
     return np.maximum(scored - LEAD, 0), scored, np.minimum(scored + TRACK, len(tokens))
 
 
+def rows_for(tokens: np.ndarray, lines: bool) -> int:
+    """How many rows are worth having for these tokens."""
+    return max(1, min(ROWS, len(segments(tokens, lines)[0])))
+
+
 def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
     """-log ŷ of each token given those before it, (n). tokens: ids (n)."""
     nats = np.zeros(len(tokens), np.float32)
     begin, scored, end = segments(tokens, lines)
     order = np.argsort(begin - end, kind="stable")  # the longest first, so that rows end about together
-    for start in range(0, len(order), ROWS):
-        chosen = order[start : start + ROWS]
+    for start in range(0, len(order), engine.rows):
+        chosen = order[start : start + engine.rows]
         position = 0
         engine.reset()
-        for window in windows(tokens, begin[chosen], end[chosen], STEPS, ROWS):
+        for window in windows(tokens, begin[chosen], end[chosen], STEPS, engine.rows):
             values = engine.forward(window.inputs, window.targets)
             places = begin[chosen] + position + np.arange(len(values))[:, None]
             wanted = (places >= scored[chosen]) & (places < end[chosen])
@@ -116,8 +123,9 @@ def score_pieces(model: Model, pieces: Iterable[str | bytes], threads: int | Non
         tokens = tokens[np.repeat(lengths > 1, lengths)]
         counter.characters, counter.bytes, counter.lines = (
             counter.characters - blank, counter.bytes - blank, counter.lines - blank)
-    short = len(tokens) <= WITHOUT_COMPILER
-    nats = score_tokens(ReferenceEngine(model) if short else kernel_engine(model, threads), tokens, model.lines)
+    rows = rows_for(tokens, model.lines)
+    engine = ReferenceEngine(model, rows) if len(tokens) <= WITHOUT_COMPILER else kernel_engine(model, rows, threads)
+    nats = score_tokens(engine, tokens, model.lines)
     unknown = tokens == UNKNOWN
     return Score(len(tokens), int(unknown.sum()), float(nats.sum(dtype=np.float64)), float(nats[unknown].sum(dtype=np.float64)),
                  counter.characters, counter.bytes, counter.lines, counter.words)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .corpus import Corpus, line_windows, stream_windows
+from .corpus import Corpus, line_windows, load_corpus, stream_windows
 from .errors import CorpusError, DivergedError, UsageError
 from .model import Model
 from .network.architecture import Architecture, initial_parameters
@@ -21,17 +21,17 @@ from .network.layers import Dropout
 from .network.stack import Stack, Window
 from .network.team import Team
 from .optimizers import SCHEDULES, Adam, rate_at
-from .scoring import ROWS, STEPS, score_tokens
+from .scoring import STEPS, rows_for, score_tokens
 
 EVALUATED = 1 << 19  # tokens of the held-out part, from its beginning, that are scored in the course of training
-MOST_EVALUATIONS = 200
+MOST_EVALUATIONS = 40
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs."""
 
-    epochs: float = 10
+    epochs: float = 10.0
     batch: int = 50
     steps: int = 50
     lr: float = 0.004
@@ -88,7 +88,9 @@ class Trainer:
         self.window = Window(self.stack, settings.steps, self.rows, training=True, dropped=settings.dropout > 0)
         self.adam = Adam(self.stack, settings.clip)
         self.evaluated = corpus.held_out[:EVALUATED]
-        self.evaluation = Window(self.stack, STEPS, ROWS) if len(self.evaluated) else None
+        self.evaluation = None
+        if len(self.evaluated):
+            self.evaluation = Window(self.stack, STEPS, rows_for(self.evaluated, corpus.lines))
         self.step = self.epoch = self.windows_done = 0
         self.tokens = self.tokens_of_epoch = 0
         self.best_loss, self.best_parameters = math.inf, self.parameters
@@ -99,6 +101,10 @@ class Trainer:
     @property
     def total_tokens(self) -> int:
         return round(len(self.corpus.train) * self.settings.epochs)
+
+    @property
+    def finished(self) -> bool:
+        return self.tokens >= self.total_tokens
 
     @property
     def _evaluate_every(self) -> int:
@@ -163,7 +169,7 @@ class Trainer:
         self.prepare()
         self.stack.pack(for_training=True)
         begun, training_seconds = time.perf_counter(), 0.0
-        while self.tokens < self.total_tokens:
+        while not self.finished:
             for number, batch in enumerate(self._windows(self.epoch)):
                 if number < self.windows_done:
                     continue
@@ -173,16 +179,15 @@ class Trainer:
                 self.step, self.windows_done = self.step + 1, self.windows_done + 1
                 self.tokens, self.tokens_of_epoch = self.tokens + count, self.tokens_of_epoch + count
                 self._nats, self._counted = self._nats + nats, self._counted + count
-                done = self.tokens >= self.total_tokens
-                valid_loss, improved = self._evaluate_if_due(done)
+                valid_loss, improved = self._evaluate_if_due()
                 yield Step(self.step, self.epoch + self.tokens_of_epoch / len(self.corpus.train), self.tokens, count, nats / count,
                            valid_loss, improved, time.perf_counter() - begun, training_seconds)
-                if done or stop():
+                if self.finished or stop():
                     return
             self.epoch, self.windows_done, self.tokens_of_epoch = self.epoch + 1, 0, 0
 
-    def _evaluate_if_due(self, done):
-        if not done and self.tokens < self._next_evaluation:
+    def _evaluate_if_due(self):
+        if not self.finished and self.tokens < self._next_evaluation:
             return None, False
         self._next_evaluation = self.tokens + self._evaluate_every
         valid_loss = self.evaluate() if self.evaluation else None
@@ -192,6 +197,28 @@ class Trainer:
         if improved:
             self.best_loss, self.best_parameters = valid_loss, self.parameters.copy()
         return valid_loss, improved
+
+
+def default_epochs(train_tokens: int) -> int:
+    """10, and more for a text of under 100,000 tokens, but never so many more that it is only learnt by heart: at most 100."""
+    return min(100, round(10 * max(1.0, 100_000 / max(1, train_tokens)) ** 0.5))
+
+
+def new_trainer(paths, *, level="char", lines=False, holdout=0.1, valid=None, encoding="utf-8", min_count=None, max_vocabulary=None,
+                cell="lstm", hidden=128, layers=2, embedding=0, tied=False, epochs=None, seed=1, threads=None,
+                **settings) -> Trainer:
+    """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults.
+
+    Raises UsageError for options that cannot be, CorpusError for a text that cannot be read or is too short.
+    """
+    corpus = load_corpus(paths, level=level, lines=lines, holdout=holdout, valid=valid, encoding=encoding, min_count=min_count,
+                         max_vocabulary=max_vocabulary, seed=seed)
+    if tied and not embedding:
+        embedding = hidden
+    architecture = Architecture(len(corpus.vocabulary), cell, hidden, layers, embedding, tied)
+    if epochs is None:
+        epochs = default_epochs(len(corpus.train))
+    return Trainer(corpus, architecture, Settings(epochs=float(epochs), seed=seed, **settings), threads)
 
 
 @dataclass(frozen=True)

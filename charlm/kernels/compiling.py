@@ -60,6 +60,11 @@ _folder = _cache_folder()
 _warned = False
 
 
+def is_cold() -> bool:
+    """Whether nothing has been compiled and kept yet, so that a first call takes seconds."""
+    return _folder is None or next(_folder.rglob("*.nbi"), None) is None
+
+
 def _warn_once(reason: object) -> None:
     global _warned
     if not _warned:

@@ -1,0 +1,5 @@
+"""python -m charlm"""
+
+from .cli import program
+
+program(prog_name="charlm")

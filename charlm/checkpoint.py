@@ -1,0 +1,155 @@
+"""Where a training was left: a file beside the model from which it goes on as if nothing had happened.
+
+It holds what the next update depends on: parameters, Adam's moments, the states of the network, the place in the corpus, the best
+parameters so far and the history. Order of the data and dropout follow from the seed and the place, so no random state is kept.
+"""
+
+import math
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .corpus import Corpus
+from .errors import DivergedError, ModelFileError
+from .modelfile import FORMAT, describe, model_header, read_archive, save_model, write_archive
+from .network.architecture import CELLS, Architecture
+from .training import Report, Settings, Trainer
+
+_COUNTERS = ("step", "epoch", "windows_done", "tokens", "tokens_of_epoch", "history", "_nats", "_counted", "_next_evaluation")
+
+
+def path_beside(model_path) -> Path:
+    """m.npz → m.checkpoint.npz"""
+    path = Path(model_path)
+    return path.with_name(f"{path.name.removesuffix('.npz')}.checkpoint.npz")
+
+
+def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
+    """Write where the trainer stands after its last update, and the options it was made with. Raises ModelFileError where that is not possible."""
+    best = trainer.best
+    place = {name: getattr(trainer, name) for name in _COUNTERS}
+    place |= {"updates": trainer.adam.updates, "rows": trainer.rows,
+              "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None}
+    header = model_header(best) | {"kind": "checkpoint", "settings": asdict(trainer.settings), "options": options,
+                                    "place": place}
+    arrays = {"parameters": trainer.parameters, "best": best.parameters, "m": trainer.adam.m, "v": trainer.adam.v}
+    arrays |= {f"state{number}": state for number, state in enumerate(trainer.window.state)}
+    write_archive(path, header, arrays)
+
+
+def _shapes(header):
+    if header.get("kind") != "checkpoint" or header["format"] != FORMAT:
+        raise ModelFileError(f"this is no checkpoint that charlm {__version__} can go on from")
+    architecture, _ = describe(header)
+    size, rows = architecture.number_of_parameters, header["place"]["rows"]
+    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
+        raise ModelFileError("the checkpoint is damaged: it does not say how many rows there were")
+    states = architecture.layers * (2 if "f" in CELLS[architecture.cell].gates else 1)
+    shapes = dict.fromkeys(("parameters", "best", "m", "v"), (size,))
+    shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(states)}
+    return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
+
+
+class Checkpoint:
+    """A checkpoint that was read. Raises ModelFileError where the file is none, or is damaged."""
+
+    def __init__(self, path):
+        self.path = path
+        self.header, self.arrays = read_archive(path, _shapes)
+        try:
+            self.settings = Settings(**self.header["settings"])
+            self.architecture = Architecture(**self.header["architecture"])
+            self.corpus = self.header["training"]["corpus"]
+            self.options = dict(self.header["options"])
+        except (TypeError, KeyError) as error:
+            raise ModelFileError(f"{path} is damaged: {error}") from None
+
+    def differences(self, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
+        """In words, what is not as it was when the checkpoint was written."""
+        found = []
+        if corpus.digest != self.corpus["sha256"]:
+            found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
+        elif (list(corpus.vocabulary.symbols) != self.header["vocabulary"]["symbols"]
+              or corpus.vocabulary.level != self.header["vocabulary"]["level"]):
+            found.append("the vocabulary (--level, --min-count, --max-vocabulary)")
+        elif (corpus.lines, len(corpus.train)) != (self.header["lines"], self.corpus["train_tokens"]):
+            found.append("how the text is split (--lines, --holdout, --valid)")
+        now = architecture.as_dict() | asdict(settings)
+        then = self.architecture.as_dict() | asdict(self.settings)
+        found += [f"--{name} ({now[name]} now, {then[name]} then)" for name in now
+                  if now[name] != then[name] and name != "vocabulary_size"]
+        return found
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put a new trainer of the same corpus, architecture and settings where the old one was."""
+        found = self.differences(trainer.corpus, trainer.architecture, trainer.settings)
+        if found:
+            raise ModelFileError(f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
+                                 "without --resume")
+        place = self.header["place"]
+        for name in _COUNTERS:
+            setattr(trainer, name, place[name])
+        trainer.adam.updates = place["updates"]
+        trainer.best_loss = math.inf if place["best_loss"] is None else place["best_loss"]
+        trainer.parameters[:] = self.arrays["parameters"]
+        trainer.best_parameters = self.arrays["best"].copy() if math.isfinite(trainer.best_loss) else trainer.parameters
+        trainer.adam.m[:], trainer.adam.v[:] = self.arrays["m"], self.arrays["v"]
+        for number, state in enumerate(trainer.window.state):
+            state[:] = self.arrays[f"state{number}"]
+
+
+CHECKPOINT_SECONDS = 60
+
+
+def saved(trainer: Trainer, reports: Iterator[Report], path, options: dict) -> Iterator[Report]:
+    """Pass the reports of a trainer through and keep its results on disk: each best model in ``path``, a checkpoint beside it.
+
+    The checkpoint is written about every CHECKPOINT_SECONDS and, with the model, when the training is left before its end; it is removed
+    when the training is done.
+    """
+    checkpoint, written = path_beside(path), time.monotonic()
+    has_model = False
+    try:
+        for report in reports:
+            if report.improved:
+                save_model(trainer.best, path)
+                has_model = True
+            if time.monotonic() - written > CHECKPOINT_SECONDS:
+                save_checkpoint(trainer, checkpoint, options)
+                written = time.monotonic()
+            yield report
+    except DivergedError as error:
+        kept = f"; the best model so far is in {path}" if has_model else ""
+        raise DivergedError(f"{error}{kept}") from None
+    save_model(trainer.best, path)
+    if trainer.finished:
+        checkpoint.unlink(missing_ok=True)
+    else:
+        save_checkpoint(trainer, checkpoint, options)
+
+
+def check_place(path, others=()) -> None:
+    """Raise ModelFileError now if a model cannot be written to ``path`` later, or would overwrite what is not a model.
+
+    others: files that are read, which must not be the same one.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ModelFileError(f"cannot write {path}: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ModelFileError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not (path.is_file() and zipfile.is_zipfile(path)):
+        raise ModelFileError(f"will not overwrite {path}, which is not a model; choose another name for -o")
+    if any(other != "-" and Path(other).exists() and path.exists() and path.samefile(other) for other in others):
+        raise ModelFileError(f"will not overwrite {path}, which is to be read; choose another name for -o")
+    try:
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
+            pass
+    except OSError as error:
+        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None

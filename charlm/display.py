@@ -1,0 +1,175 @@
+"""What a person sees: progress, reports, errors, and text made safe for a terminal. The only importer of rich.
+
+stdout carries data; everything here that is not sampled text goes to stderr.
+"""
+
+import math
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .corpus import looks_like_a_list
+from .loss import Score, exp
+from .model import Model
+from .network.architecture import Architecture
+from .sampling import Tally
+from .training import Report, Trainer
+
+
+UNITS = {"char": "character", "word": "word", "byte": "byte"}
+
+
+def say(line: str) -> None:
+    """One line for the person at the keyboard, on stderr."""
+    try:
+        sys.stderr.write(visible(line) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # nobody listens
+
+
+def visible(text: str) -> str:
+    """The text with everything that could steer a terminal made visible: only line feeds and tabs stay as they are.
+
+    Control characters become their pictures (␛ for escape), those of format (which turn the direction of writing, among others) and
+    bytes that are no UTF-8 become escapes such as \\u202e.
+    """
+    return "".join(map(_visible_character, text)) if not text.isascii() or not text.isprintable() else text
+
+
+def _visible_character(character: str) -> str:
+    code = ord(character)
+    if character in "\n\t" or character.isprintable():
+        return character
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if unicodedata.category(character) == "Zs":
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def write_text(text: str) -> None:
+    """Sampled text to stdout as it is drawn: exact into a file or a pipe, made visible on a terminal."""
+    if sys.stdout.isatty():
+        text = visible(text)
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def duration(seconds: float) -> str:
+    """65 → 1:05"""
+    minutes, seconds = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def report_line(report: Report, unit: str) -> str:
+    held_out = "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
+    return (f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
+            f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s")
+
+
+def introduction(trainer: Trainer) -> list[str]:
+    """What is trained on what, and what may be wrong with it."""
+    from .kernels.compiling import is_cold
+
+    corpus, a = trainer.corpus, trainer.architecture
+    unit = UNITS[corpus.vocabulary.level]
+    held_out = f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
+    lines = [f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
+             f"vocabulary of {len(corpus.vocabulary):,}",
+             f"{network(a)}; {trainer.settings.epochs:g} epochs of {trainer.rows} × {trainer.settings.steps} {unit}s a window"]
+    if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
+        lines.append("the text looks like a list: --lines would make each line a text of its own")
+    lines.append(f"losses are in nats a {unit}" + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else ""))
+    if trainer.step:
+        lines.append(f"going on after {trainer.step:,} updates")
+    if is_cold():
+        lines.append("compiling the kernels, for the first run on this machine only …")
+    return lines
+
+
+def network(a: Architecture) -> str:
+    """An architecture in words."""
+    entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
+    return f"{a.cell}, {a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}, {entry}: {a.number_of_parameters:,} parameters"
+
+
+@contextmanager
+def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterator:
+    """A function that shows a report: in a moving line on a terminal, and each held-out loss in a line that stays."""
+    if quiet:
+        yield lambda report: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda report: report.valid_loss is not None and say(report_line(report, unit))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(TextColumn("epoch {task.fields[epoch]:.2f} of {task.fields[epochs]:g}"), BarColumn(),
+                   TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(), TextColumn("{task.fields[loss]}"),
+                   console=Console(stderr=True), transient=True)
+    with bar:
+        task = bar.add_task("", total=total_tokens, epoch=0.0, epochs=epochs, loss="")
+
+        def show(report: Report):
+            loss = f"training {report.train_loss:.3f}   {report.tokens_per_second / 1000:.0f} thousand {unit}s a second"
+            bar.update(task, completed=report.tokens, epoch=report.epoch, loss=loss)
+            if report.valid_loss is not None:
+                bar.console.print(report_line(report, unit), markup=False, highlight=False)
+
+        yield show
+
+
+def refusals(tally: Tally, lines: bool) -> str:
+    """What was refused, in a line."""
+    reasons = [f"{number} {words}" for number, words in
+               ((tally.unknown, "with <UNK>"), (tally.empty, "empty"), (tally.too_long, "too long")) if number]
+    return (f"drawn {tally.drawn:,} {'sample' if lines else 'line'}{'s' if tally.drawn != 1 else ''}, "
+            f"refused {tally.refused:,}{' (' + ', '.join(reasons) + ')' if reasons else ''}")
+
+
+def score_lines(score: Score, level: str) -> list[str]:
+    """The figures of a score as a small table, for people."""
+    unknown_share = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
+    without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
+    rows = [
+        ("text", f"{score.lines:,} lines, {score.words:,} words, {score.characters:,} characters, {score.bytes:,} bytes"),
+        ("tokens", f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_share}); <EOS> ends each line and counts"),
+        ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
+        ("perplexity", f"{_figure(score.perplexity)}{without}"),
+        ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (a line's end is a word)"),
+        ("bits per character", f"{score.bits_per_character:.4f}"),
+        ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
+    ]
+    return [f"{name:<20} {value}" for name, value in rows]
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" if math.isfinite(value) else "infinite"
+
+
+def info_lines(model: Model, path, size: int) -> list[str]:
+    """What is in a model file, for people."""
+    a, v, training = model.architecture, model.vocabulary, model.training
+    symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
+    rows = [("file", f"{path}, {size:,} bytes"),
+            ("network", network(a)),
+            ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
+            ("vocabulary", f"{len(v):,} {v.level}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}")]
+    corpus, settings = training.get("corpus"), training.get("settings")
+    if corpus:
+        rows += [("trained on", f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
+                                f"training, {corpus['held_out_tokens']:,} held out"), ("SHA-256", corpus["sha256"])]
+    if settings:
+        rows += [("settings", ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                                        for name, value in settings.items()))]
+    if training.get("step"):
+        rows += [("trained for", f"{training['step']:,} updates, {training['tokens']:,} tokens")]
+    if training.get("valid_loss") is not None:
+        rows += [("held-out loss", f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}")]
+    return [f"{name:<14} {visible(value)}" for name, value in rows]
