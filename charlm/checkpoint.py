@@ -75,11 +75,11 @@ class Checkpoint:
         found = []
         if corpus.digest != self.corpus["sha256"]:
             found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
-        elif (list(corpus.vocabulary.symbols) != self.header["vocabulary"]["symbols"]
-              or corpus.vocabulary.level != self.header["vocabulary"]["level"]):
-            found.append("the vocabulary (--level, --min-count, --max-vocabulary)")
-        elif (corpus.lines, len(corpus.train)) != (self.header["lines"], self.corpus["train_tokens"]):
-            found.append("how the text is split (--lines, --holdout, --valid)")
+        vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
+        split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
+        if not found and (vocabulary, split) != (self.header["vocabulary"], {
+                "lines": self.header["lines"]} | {name: self.corpus[name] for name in ("train_tokens", "held_out_tokens")}):
+            found.append("how the text is read (--level, --lines, --holdout, --valid, --min-count, --max-vocabulary)")
         now = architecture.as_dict() | asdict(settings)
         then = self.architecture.as_dict() | asdict(self.settings)
         found += [f"--{name} ({now[name]} now, {then[name]} then)" for name in now

@@ -3,18 +3,22 @@
 stdout carries data; everything here that is not sampled text goes to stderr.
 """
 
+from __future__ import annotations
+
 import math
 import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from .corpus import looks_like_a_list
 from .loss import Score, exp
-from .model import Model
-from .network.architecture import Architecture
-from .sampling import Tally
-from .training import Report, Trainer
+
+if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
+    from .model import Model
+    from .network.architecture import Architecture
+    from .sampling import Tally
+    from .training import Report, Trainer
 
 
 UNITS = {"char": "character", "word": "word", "byte": "byte"}
@@ -74,6 +78,7 @@ def report_line(report: Report, unit: str) -> str:
 
 def introduction(trainer: Trainer) -> list[str]:
     """What is trained on what, and what may be wrong with it."""
+    from .corpus import looks_like_a_list
     from .kernels.compiling import is_cold
 
     corpus, a = trainer.corpus, trainer.architecture

@@ -110,12 +110,12 @@ class Choice:
 
 @dataclass
 class _Chain:
-    """A row of the batch: what sample it draws, and what of it is settled."""
+    """A row of the batch: which sample it draws, what of it is settled, and the unit that may yet be refused."""
 
     number: int
     settled: list[int]
+    settled_nats: float
     unit: list[int] = field(default_factory=list)
-    settled_nats: float = 0.0
     unit_nats: float = 0.0
     tries: int = 0
 
@@ -138,7 +138,6 @@ class Sampler:
         self.tally = Tally()
         self.prime = self._encode_prime(prime)
         self.network = Reference(model.architecture, model.parameters)
-        self._begin()
 
     def _encode_prime(self, prime):
         vocabulary = self.model.vocabulary
@@ -150,84 +149,85 @@ class Sampler:
         if self.model.lines and "\n" in prime:
             raise SamplingError("--prime must be part of one line: this model draws single lines")
         ids = vocabulary.encode(prime).tolist()
-        if len(ids) > self.length:
-            raise SamplingError(f"--prime has {len(ids)} tokens, more than --length {self.length} allows")
+        if len(ids) >= self.length:
+            raise SamplingError(f"--prime has {len(ids)} tokens; --length must be more than that, not {self.length}")
         return ids
 
-    def _begin(self):
-        """The state, the logits and the nats after the prime, which every sample starts from."""
-        self.network.reset(1)
-        logits, nats = self.network.step(np.array([EOS])), 0.0
-        for token in self.prime:
-            nats -= float(log_softmax(logits[0].astype(np.float64))[token])
-            logits = self.network.step(np.array([token]))
-        self.start = [*(array for layer in self.network.state for array in layer), logits]
-        self.prime_nats = nats
-
     def pieces(self) -> Iterator[Piece]:
-        """The samples as they settle: in order, whole ones for a model of lines, line by line for a stream.
+        """The samples as they settle, in order: whole ones for a model of lines, line by line for a stream.
 
         Raises SamplingError where one sample (or line) was refused MOST_TRIES times in a row.
         """
-        if not self.model.lines and len(self.prime) == self.length:
-            for number in range(self.count):
-                text = self.model.vocabulary.decode(self.prime)
-                yield Piece(number, text, Sample(text, -self.prime_nats, len(self.prime)))
-            return
-        rows = min(self.count, SIDE_BY_SIDE)
-        chains = [_Chain(number, list(self.prime), settled_nats=self.prime_nats) for number in range(rows)]
-        waiting: dict[int, list[Piece]] = {}
-        following = rows  # the next sample to begin
-        shown = 0  # the sample whose pieces are let out as they come; those after it wait
-        if self.prime and not self.model.lines:
-            for number in range(rows):
-                waiting[number] = [Piece(number, self.model.vocabulary.decode(self.prime))]
-        # row by row: the states and logits after the last token, and those at the last settled place
-        now = [np.repeat(array, rows, axis=0) for array in self.start]
-        settled = [array.copy() for array in now]
-        while chains:
-            logits = now[-1]
-            tokens = self.choice.draw(logits, self.random)
-            nats = -np.take_along_axis(log_softmax(logits.astype(np.float64)), tokens[:, None], 1)[:, 0]
-            self.network.state = [tuple(now[i : i + 2]) for i in range(0, len(now) - 1, 2)]
-            logits = self.network.step(tokens)
-            now = [*(array for layer in self.network.state for array in layer), logits]
-            ended = []
-            for row, (chain, token) in enumerate(zip(chains, tokens.tolist(), strict=True)):
-                chain.unit.append(token)
-                chain.unit_nats += nats[row]
-                verdict = self._judge(chain, token)
-                if verdict is None:
-                    continue
-                self.tally.drawn += 1
-                if verdict != "settled":
-                    self._refuse(chain, verdict)
-                    for target, source in zip(now, settled, strict=True):
-                        target[row] = source[row]
-                    continue
-                piece = self._settle(chain)
-                waiting.setdefault(chain.number, []).append(piece)
-                if piece.sample is None:
-                    for target, source in zip(settled, now, strict=True):
-                        target[row] = source[row]
-                elif following < self.count:
-                    chains[row] = _Chain(following, list(self.prime), settled_nats=self.prime_nats)
-                    if self.prime and not self.model.lines:
-                        waiting[following] = [Piece(following, self.model.vocabulary.decode(self.prime))]
-                    following += 1
-                    for target, source, start in zip(now, settled, self.start, strict=True):
-                        target[row] = source[row] = start[0]
-                else:
-                    ended.append(row)
+        self._begin()
+        shown = 0  # the sample whose pieces are let out as they come; those of later ones wait
+        while self._chains:
+            tokens, nats = self._draw()
+            ended = [row for row in range(len(tokens)) if self._follow(row, int(tokens[row]), float(nats[row]))]
             if ended:
-                chains = [chain for row, chain in enumerate(chains) if row not in ended]
-                now, settled = ([np.delete(array, ended, axis=0) for array in arrays] for arrays in (now, settled))
-            while shown in waiting:
-                ready = waiting.pop(shown)
+                self._chains = [chain for row, chain in enumerate(self._chains) if row not in ended]
+                self._now, self._settled = ([np.delete(array, ended, axis=0) for array in arrays]
+                                            for arrays in (self._now, self._settled))
+            while shown in self._waiting:
+                ready = self._waiting.pop(shown)
                 yield from ready
                 if ready[-1].sample is None:
                     break
                 shown += 1
+
+    def _begin(self):
+        """Read the prime once and start as many rows from there as are drawn side by side."""
+        self.network.reset(1)
+        logits, self._prime_nats = self.network.step(np.array([EOS])), 0.0
+        for token in self.prime:
+            self._prime_nats -= float(log_softmax(logits[0].astype(np.float64))[token])
+            logits = self.network.step(np.array([token]))
+        self._start = [*(array for layer in self.network.state for array in layer), logits]
+        rows = min(self.count, SIDE_BY_SIDE)
+        self._chains = [self._new_chain(number) for number in range(rows)]
+        self._begun = rows
+        # each row's states and logits after its last token, and where its last unit was settled
+        self._now = [np.repeat(array, rows, axis=0) for array in self._start]
+        self._settled = [array.copy() for array in self._now]
+        self._waiting: dict[int, list[Piece]] = {}
+
+    def _new_chain(self, number):
+        return _Chain(number, list(self.prime), self._prime_nats)
+
+    def _draw(self):
+        """One token for each row and its nats under the model itself; states and logits move on."""
+        logits = self._now[-1]
+        tokens = self.choice.draw(logits, self.random)
+        nats = -np.take_along_axis(log_softmax(logits.astype(np.float64)), tokens[:, None], 1)[:, 0]
+        self.network.state = [tuple(self._now[i : i + 2]) for i in range(0, len(self._now) - 1, 2)]
+        logits = self.network.step(tokens)
+        self._now = [*(array for layer in self.network.state for array in layer), logits]
+        return tokens, nats
+
+    def _follow(self, row, token, nats):
+        """Take a row one token further; whether it has come to its end and no sample is left to begin in its place."""
+        chain = self._chains[row]
+        chain.unit.append(token)
+        chain.unit_nats += nats
+        verdict = self._judge(chain, token)
+        if verdict is None:
+            return False
+        self.tally.drawn += 1
+        if verdict != "settled":
+            self._refuse(chain, verdict)
+            _copy_row(row, self._settled, self._now)
+            return False
+        piece = self._settle(chain)
+        self._waiting.setdefault(chain.number, []).append(piece)
+        if piece.sample is None:
+            _copy_row(row, self._now, self._settled)
+            return False
+        if self._begun == self.count:
+            return True
+        self._chains[row] = self._new_chain(self._begun)
+        self._begun += 1
+        for target, other, start in zip(self._now, self._settled, self._start, strict=True):
+            target[row] = other[row] = start[0]
+        return False
 
     def _judge(self, chain, token):
         """None while the unit goes on, "settled" when it may be shown, else why not."""
@@ -254,22 +254,28 @@ class Sampler:
             raise SamplingError(f"sample {chain.number + 1} was refused {times}, at last because {reason}: {remedy}")
 
     def _settle(self, chain):
-        vocabulary = self.model.vocabulary
-        text = vocabulary.decode(chain.unit)
-        chain.settled += chain.unit
+        decode, first = self.model.vocabulary.decode, chain.settled == self.prime
+        unit, chain.settled = chain.unit, chain.settled + chain.unit
         chain.settled_nats += chain.unit_nats
         chain.unit, chain.unit_nats, chain.tries = [], 0.0, 0
+        text = decode(chain.settled if first else unit)
+        if self.model.lines:
+            text = text.removesuffix("\n")
         if not self.model.lines and len(chain.settled) < self.length:
             return Piece(chain.number, text)
-        whole = vocabulary.decode(chain.settled[:-1] if self.model.lines else chain.settled)
-        return Piece(chain.number, whole if self.model.lines else text,
-                     Sample(whole, -float(chain.settled_nats), len(chain.settled)))
+        whole = text if self.model.lines else decode(chain.settled)
+        return Piece(chain.number, text, Sample(whole, -chain.settled_nats, len(chain.settled)))
 
     def samples(self) -> Iterator[Sample]:
         """The samples, in order, each when it is whole."""
         for piece in self.pieces():
             if piece.sample is not None:
                 yield piece.sample
+
+
+def _copy_row(row, sources, targets):
+    for source, target in zip(sources, targets, strict=True):
+        target[row] = source[row]
 
 
 def sample(model: Model, count: int = 1, length: int | None = None, *, temperature: float = 1.0, top_k: int = 0,

@@ -144,8 +144,9 @@ class Trainer:
             return line_windows(self.corpus.train, self.rows, self.settings.steps, random)
         return stream_windows(self.corpus.train, self.rows, self.settings.steps)
 
-    def evaluate(self) -> float:
-        """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer."""
+    def held_out_loss(self) -> float:
+        """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer, under the parameters as they are."""
+        self.stack.pack(for_training=True)
         return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
 
     def _update(self, batch):
@@ -190,7 +191,7 @@ class Trainer:
         if not self.finished and self.tokens < self._next_evaluation:
             return None, False
         self._next_evaluation = self.tokens + self._evaluate_every
-        valid_loss = self.evaluate() if self.evaluation else None
+        valid_loss = self.held_out_loss() if self.evaluation else None
         self.history.append([self.step, self._nats / self._counted, valid_loss])
         self._nats = self._counted = 0.0
         improved = valid_loss is not None and valid_loss < self.best_loss

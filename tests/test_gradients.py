@@ -1,0 +1,172 @@
+"""Forward and backward of the whole network in float64: against central differences, against the plain NumPy twin, and that these
+checks would notice a mistake."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from charlm.corpus import line_windows, stream_windows
+from charlm.network.architecture import CELLS, Architecture, views
+from charlm.network.layers import Dropout
+from charlm.network.stack import Stack, Window
+from charlm.network.team import Team
+from charlm.reference import Reference
+from charlm.vocabulary import EOS
+
+V, H, STEPS, ROWS, SCALE = 7, 5, 4, 3, 0.3
+TEXT = np.array([2, 3, 4, EOS, 5, 6, EOS, 3, 2, 6, 5, 4, 3, EOS, 2, EOS, 6, 6, 4, 2, EOS], np.uint8)
+
+
+def first_window(mode):
+    if mode == "stream":
+        return next(stream_windows(TEXT, ROWS, STEPS))
+    return next(line_windows(TEXT, ROWS, STEPS, np.random.default_rng(3)))
+
+
+class Case:
+    """A small network with random parameters and states, and one window of text."""
+
+    def __init__(self, cell, layers, mode="stream", embedding=0, tied=False, drop=None, unknown=0.0, threads=1):
+        self.architecture = Architecture(V, cell, H, layers, embedding, tied)
+        random = np.random.default_rng([layers, len(cell), embedding])
+        self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
+        self.stack = Stack(self.architecture, self.parameters, Team(threads), unknown)
+        self.window = Window(self.stack, STEPS + 1, ROWS, training=True, dropped=drop is not None)
+        self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
+        self.start = [random.normal(0, 0.5, state.shape) * (mode == "stream") for state in self.window.state]
+
+    def set_state(self):
+        for state, value in zip(self.window.state, self.start, strict=True):
+            state[:] = value
+
+    def loss(self):
+        self.stack.pack(for_training=True)
+        self.set_state()
+        nats = self.window.forward_backward(self.batch.inputs, self.batch.targets, SCALE, self.drop)
+        return SCALE * nats.sum()
+
+    def gradient(self):
+        self.loss()
+        return self.stack.gradient.copy()
+
+    def central_differences(self, step=1e-5):
+        differences = np.zeros_like(self.parameters)
+        for i, value in enumerate(self.parameters.tolist()):
+            self.parameters[i] = value + step
+            above = self.loss()
+            self.parameters[i] = value - step
+            differences[i] = (above - self.loss()) / (2 * step)
+            self.parameters[i] = value
+        return differences
+
+    def reference(self):
+        """(nats, gradient, states) of the NumPy twin."""
+        twin = Reference(self.architecture, self.parameters, ROWS)
+        states = iter(self.start)
+        twin.state = [(next(states), next(states) if c.size else c) for _, c in twin.state]
+        nats, gradient = twin.loss_and_gradient(self.batch.inputs, self.batch.targets, SCALE, self.unknown)
+        return nats, gradient, [array for state in twin.state for array in state if array.size]
+
+
+def error(found, expected):
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 2, 3), ("stream", "lines"))))
+def test_gradient_is_that_of_central_differences(cell, layers, mode):
+    case = Case(cell, layers, mode)
+    assert error(case.gradient(), case.central_differences()) < 1e-6
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("settings", [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}],
+                         ids=["embedding", "tied", "dropout"])
+def test_gradient_of_every_way_in_and_out(cell, settings):
+    case = Case(cell, 2, **settings)
+    assert error(case.gradient(), case.central_differences()) < 1e-6
+
+
+@pytest.mark.parametrize("place", ["layer1.W_x", "layer1.W_a", "layer1.b", "layer1.p", "W_ya", "b_y"])
+def test_a_planted_sign_error_is_caught(place):
+    """The check would be worth nothing if a wrong gradient passed it."""
+    case = Case("peephole", 1)
+    gradient = case.gradient()
+    wrong = views(case.architecture, gradient)[place]
+    wrong.flat[np.abs(wrong).argmax()] *= -1
+    assert error(gradient, case.central_differences()) > 1e-3
+
+
+@pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 3), ("stream", "lines"))))
+@pytest.mark.parametrize("settings", [{}, {"embedding": H, "tied": True, "unknown": 0.1}], ids=["one-hot", "tied"])
+def test_kernels_agree_with_the_numpy_twin(cell, layers, mode, settings):
+    case = Case(cell, layers, mode, **settings)
+    gradient = case.gradient()
+    states = [state.copy() for state in case.window.state]
+    nats, expected, expected_states = case.reference()
+    assert np.allclose(case.window.nats[: len(nats)], nats, rtol=1e-10, atol=1e-12)
+    assert error(gradient, expected) < 1e-10
+    for state, wanted in zip(states, expected_states, strict=True):
+        assert np.allclose(state, wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_hot_product_is_the_row_gather(cell):
+    """A dense layer that is fed one-hot vectors gives what the gather gives, gradient included."""
+    one_hot = Case(cell, 1)
+    dense = Case(cell, 1, embedding=V)
+    named, wide = views(one_hot.architecture, one_hot.parameters), views(dense.architecture, dense.parameters)
+    wide["E"][:] = np.eye(V)
+    for name, values in named.items():
+        wide[name][:] = values
+    dense.start = one_hot.start
+    gradient, expected = dense.gradient(), one_hot.gradient()
+    for name, values in views(one_hot.architecture, expected).items():
+        assert np.allclose(views(dense.architecture, gradient)[name], values, rtol=1e-12, atol=1e-14), name
+
+
+@pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 3))))
+def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
+    """In float32: twelve steps at once, and as 5 + 4 + 3 with the state carried."""
+    random = np.random.default_rng(1)
+    architecture = Architecture(V, cell, 33, layers)
+    parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
+    stack = Stack(architecture, parameters, Team(1))
+    stack.pack(for_training=False)
+    tokens = random.integers(0, V, (12, ROWS)).astype(np.int32)
+    targets = random.integers(0, V, (12, ROWS)).astype(np.int32)
+    whole = Window(stack, 12, ROWS).forward(tokens, targets)
+    pieces = Window(stack, 5, ROWS)
+    parts = [pieces.forward(tokens[a:b], targets[a:b]).copy() for a, b in ((0, 5), (5, 9), (9, 12))]
+    assert np.array_equal(whole, np.concatenate(parts))
+
+
+@pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 2))))
+def test_any_number_of_threads_gives_the_same_bits(cell, layers):
+    """Nats and gradient in float32, with sizes that no panel, vector or thread divides."""
+    random = np.random.default_rng(2)
+    architecture = Architecture(70, cell, 37, layers)
+    parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
+    tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
+    results = []
+    for threads in (1, 2, 3, 5):
+        stack = Stack(architecture, parameters, Team(threads))
+        stack.pack(for_training=True)
+        window = Window(stack, 6, 13, training=True, dropped=True)
+        nats = window.forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
+        results.append((nats.tobytes(), stack.gradient.tobytes()))
+    assert len(set(results)) == 1
+
+
+def test_rows_do_not_depend_on_their_neighbours():
+    """The same sequence in another batch, at another row, gives the same bits."""
+    random = np.random.default_rng(4)
+    architecture = Architecture(V, "lstm", 20, 2)
+    parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
+    stack = Stack(architecture, parameters, Team(2))
+    stack.pack(for_training=False)
+    tokens = random.integers(0, V, (9, 11)).astype(np.int32)
+    batch = Window(stack, 9, 11).forward(tokens, tokens)
+    for row in range(11):
+        alone = Window(stack, 9, 1).forward(tokens[:, row : row + 1].copy(), tokens[:, row : row + 1].copy())
+        assert np.array_equal(alone[:, 0], batch[:, row])

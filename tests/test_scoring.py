@@ -1,0 +1,170 @@
+"""Scores: exact where the truth is known, additive, and the same however the text comes and whatever reads it."""
+
+import math
+
+import numpy as np
+import pytest
+
+import charlm
+from charlm import scoring
+from charlm.corpus import load_corpus
+from charlm.loss import Score
+from charlm.model import Model
+from charlm.network.architecture import CELLS, Architecture
+from charlm.scoring import LEAD, TRACK, ReferenceEngine, kernel_engine, perplexity_of_files, rows_for, score_tokens, segments
+from charlm.training import Settings, Trainer
+from charlm.vocabulary import UNKNOWN, Vocabulary
+
+
+def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform=False, **sizes):
+    vocabulary = Vocabulary(level, symbols)
+    architecture = Architecture(len(vocabulary), **{"cell": cell, "hidden": 6, "layers": 2} | sizes)
+    scale = 0 if uniform else 0.6
+    parameters = scale * np.random.default_rng(1).normal(0, 1, architecture.number_of_parameters)
+    return Model(architecture, vocabulary, parameters.astype(np.float32), lines)
+
+
+def random_text(characters, seed=0, symbols="abcdefg \n"):
+    return "".join(np.random.default_rng(seed).choice(list(symbols), characters)) + "\n"
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_a_uniform_model_has_perplexity_v(lines, level):
+    symbols = {"char": "abcdefg ", "word": ["abc", " de", "f"], "byte": list(b"abcdefg ")}[level]
+    model = model_of(lines, symbols=symbols, level=level, uniform=True)
+    score = charlm.perplexity(model, random_text(300))
+    assert score.perplexity == pytest.approx(len(symbols) + 2, rel=1e-6)
+    assert score.nats == pytest.approx(score.tokens * math.log(len(symbols) + 2), rel=1e-6)
+
+
+def test_the_figures_follow_from_each_other():
+    model = model_of()
+    text = "abc é\nbad – cab\n\n"
+    score = charlm.perplexity(model, text)
+    assert (score.tokens, score.unknown_tokens) == (17, 2)
+    assert (score.lines, score.words, score.characters, score.bytes) == (3, 5, 17, 20)
+    assert score.perplexity == pytest.approx(math.exp(score.nats_per_token))
+    assert score.bits_per_character == pytest.approx(score.nats / math.log(2) / 17)
+    assert score.bits_per_byte == pytest.approx(score.nats / math.log(2) / 20)
+    assert score.perplexity_per_word == pytest.approx(math.exp(score.nats / 8))
+    known = (score.nats - score.unknown_nats) / 15
+    assert score.perplexity_without_unknowns == pytest.approx(math.exp(known)) and score.unknown_nats > 0
+    assert set(score.as_dict()) >= {"tokens", "unknown_tokens", "nats_per_token", "perplexity", "perplexity_without_unknowns",
+                                    "bits_per_character", "bits_per_byte", "characters", "bytes", "lines"}
+
+
+def test_an_infinite_figure_is_null_in_json():
+    score = Score(tokens=1, unknown_tokens=0, nats=1e6, unknown_nats=0, characters=1, bytes=1, lines=1, words=0)
+    assert score.perplexity == math.inf and score.as_dict()["perplexity"] is None
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("lines", [True, False])
+def test_kernels_and_numpy_give_the_same_score(cell, lines):
+    model = model_of(lines, cell, embedding=5)
+    tokens = model.vocabulary.encode(random_text(700))
+    rows = rows_for(tokens, lines)
+    fast, plain = (score_tokens(engine, tokens, lines) for engine in (kernel_engine(model, rows), ReferenceEngine(model, rows)))
+    assert np.allclose(fast, plain, rtol=2e-5, atol=2e-6) and fast.min() > 0
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_any_batch_and_any_threads_give_the_same_bits(lines):
+    model = model_of(lines, hidden=9)
+    tokens = model.vocabulary.encode(random_text(3 * TRACK + 100))
+    scores = [score_tokens(kernel_engine(model, rows, threads), tokens, lines).tobytes()
+              for rows, threads in ((1, 1), (2, 2), (5, 3), (64, 2))]
+    assert len(set(scores)) == 1
+
+
+def test_sums_over_lines_equal_the_total():
+    model = model_of(lines=True)
+    text = random_text(2000, symbols="abcdefg   \n")
+    parts = [charlm.perplexity(model, line) for line in text.split("\n") if line]
+    total = charlm.perplexity(model, text)
+    for name in ("nats", "tokens", "characters", "bytes", "lines", "words"):
+        assert sum(getattr(part, name) for part in parts) == pytest.approx(getattr(total, name), rel=1e-5)
+
+
+def test_a_stream_remembers_what_came_before():
+    """score(ab) = score(a) + score(b given a), and not score(a) + score(b)."""
+    model = model_of()
+    a, b = random_text(500, 1), random_text(500, 2)
+    tokens = model.vocabulary.encode(a + b)
+    engine = ReferenceEngine(model, 1)
+    both = score_tokens(engine, tokens, False)
+    assert charlm.perplexity(model, a + b).nats == pytest.approx(both.sum(dtype=float), rel=1e-6)
+    assert charlm.perplexity(model, a).nats == pytest.approx(both[: len(a)].sum(dtype=float), rel=1e-6)
+    assert charlm.perplexity(model, b).nats != pytest.approx(both[len(a) :].sum(dtype=float), abs=1e-3)
+
+
+def test_segments_cover_a_stream_once():
+    tokens = np.zeros(3 * TRACK + 5, np.uint8)
+    begin, scored, end = segments(tokens, False)
+    assert np.array_equal(np.concatenate([np.arange(a, b) for a, b in zip(scored, end, strict=True)]), np.arange(len(tokens)))
+    assert np.array_equal(scored - begin, [0, LEAD, LEAD, LEAD])
+
+
+def test_tracks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
+    """The state of a track is that of the LEAD tokens before it: with a trained model, what is older hardly matters."""
+    path = tmp_path / "text.txt"
+    path.write_text(random_text(20_000, symbols="abc def ga\n"))
+    corpus = load_corpus(path)
+    trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 16, 2), Settings(epochs=1))
+    list(trainer.run())
+    tokens = np.concatenate([corpus.train, corpus.held_out])
+    in_tracks = score_tokens(kernel_engine(trainer.best, 8), tokens, False)
+    monkeypatch.setattr(scoring, "TRACK", 10**9)
+    whole = score_tokens(kernel_engine(trainer.best, 1), tokens, False)
+    assert len(tokens) > 4 * TRACK
+    assert np.abs(in_tracks - whole).max() < 1e-3 and abs(float(in_tracks.mean() - whole.mean())) < 1e-6
+
+
+def test_files_pieces_and_memory_agree(tmp_path, monkeypatch):
+    model = model_of()
+    text = random_text(3000) + "no newline at the end"
+    path = tmp_path / "text.txt"
+    path.write_text("\ufeff" + text.replace("\n", "\r\n"), newline="")
+    from_memory = charlm.perplexity(model, text)
+    monkeypatch.setattr("charlm.corpus.PIECE", 7)
+    assert perplexity_of_files(model, [path]) == from_memory
+    assert from_memory.characters == len(text) + 1
+
+
+def test_without_compiler_or_with_it(monkeypatch):
+    """The engine is chosen by the size of the text; the figure does not depend on it."""
+    model, text = model_of(), random_text(400)
+    plain = charlm.perplexity(model, text)
+    monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0)
+    assert charlm.perplexity(model, text).nats == pytest.approx(plain.nats, rel=1e-5)
+
+
+def test_blank_lines_are_no_items_of_a_list():
+    model = model_of(lines=True)
+    assert charlm.perplexity(model, "\nabc\n\n\ndef\n\n") == charlm.perplexity(model, "abc\ndef\n")
+
+
+def test_unknown_symbols_never_crash():
+    for level, symbols in (("char", "ab"), ("word", ["ab", " a"]), ("byte", list(b"ab"))):
+        score = charlm.perplexity(model_of(symbols=symbols, level=level), "ab é\u2028\U0001f600\x00 ab\n")
+        assert 0 < score.unknown_tokens < score.tokens
+
+
+def test_an_empty_text_has_no_tokens():
+    assert charlm.perplexity(model_of(), "").tokens == 0
+
+
+def test_unknown_has_an_honest_probability(tmp_path):
+    """Trained on a text without <UNK>, the model gives it about the share that the corpus suggests, and not nothing."""
+    path = tmp_path / "text.txt"
+    path.write_text(random_text(20_000, symbols="abcdefgh \n"))
+    corpus = load_corpus(path)
+    trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 16, 1), Settings(epochs=3, lr=0.01))
+    list(trainer.run())
+    engine = ReferenceEngine(trainer.best, 1)
+    engine.reset()
+    text = corpus.held_out[:500].astype(np.int32)[:, None]
+    given = engine.forward(text, np.full_like(text, UNKNOWN))
+    assert corpus.unknown == pytest.approx(1 / (len(corpus.train) + 2))
+    assert np.exp(-given).mean() == pytest.approx(corpus.unknown, rel=0.5)

@@ -1,0 +1,200 @@
+"""The training loop: it learns, it is exact, it stops where it must, and it goes on as if it had never stopped."""
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+
+import charlm
+from charlm.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
+from charlm.corpus import load_corpus
+from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
+from charlm.network.architecture import Architecture
+from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
+from charlm.training import Settings, Trainer, default_epochs, new_trainer, reports
+
+SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Lines of a small grammar, enough for some windows."""
+    random = np.random.default_rng(5)
+    subjects, verbs = ("the cat", "a dog", "the old man", "my sister"), ("sees", "hears", "likes", "draws")
+    lines = [f"{random.choice(subjects)} {random.choice(verbs)} {random.choice(subjects)}." for _ in range(150)]
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def digest(model, path):
+    model.save(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+def test_it_learns_a_sentence_by_heart(tmp_path, cell):
+    path = tmp_path / "sentence.txt"
+    path.write_text(SENTENCE * 20)
+    model = charlm.train(path, cell=cell, hidden=48, layers=1, epochs=60, batch=4, steps=30, lr=0.01, holdout=0.05)
+    assert charlm.perplexity(model, SENTENCE * 3).perplexity < 1.1
+    assert next(charlm.sample(model, length=len(SENTENCE), temperature=0, prime="the quick")).text == SENTENCE
+
+
+def test_it_beats_the_unigram_model_it_starts_as(text):
+    trainer = new_trainer(text, hidden=24, layers=2, epochs=30, batch=8, steps=20)
+    first = trainer.held_out_loss()
+    shares = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
+    assert first == pytest.approx(-sum(share * math.log(share) for share in shares if share), abs=0.15)
+    records = list(reports(trainer.run(), every=0.0))
+    assert trainer.best_loss < first - 1
+    assert trainer.best_loss == min(record.valid_loss for record in records if record.valid_loss is not None)
+
+
+@pytest.mark.parametrize("options", [
+    {"cell": "lstm"}, {"cell": "gru", "lines": True}, {"cell": "peephole", "dropout": 0.3}, {"cell": "rnn", "level": "byte"},
+    {"cell": "lstm", "level": "word", "tied": True, "hidden": 20}], ids=lambda options: "-".join(map(str, options.values())))
+def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options):
+    settings = {"hidden": 21, "layers": 2, "epochs": 2, "batch": 7, "steps": 15} | options
+    digests = {digest(charlm.train(text, threads=threads, **settings), tmp_path / "m.npz") for threads in (1, 2, 3)}
+    assert len(digests) == 1
+    assert digest(charlm.train(text, seed=2, **settings), tmp_path / "m.npz") not in digests
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 24, 25, 26, 49])
+@pytest.mark.parametrize("options", [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}],
+                         ids=["stream", "lines"])
+def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
+    settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options
+    whole = new_trainer(text, **settings)
+    list(whole.run())
+    assert whole.step > 49
+
+    stopped = new_trainer(text, **settings)
+    list(stopped.run(stop=lambda: stopped.step == stop_at))
+    assert stopped.step == stop_at
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    resumed = new_trainer(text, **settings, threads=1)
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    list(resumed.run())
+    assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+
+def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
+    trainer = new_trainer(text, hidden=8, epochs=1, steps=20)
+    list(trainer.run(stop=lambda: True))
+    save_checkpoint(trainer, tmp_path / "c.npz", {})
+    checkpoint = Checkpoint(tmp_path / "c.npz")
+    other = text.with_name("other.txt")
+    other.write_text(text.read_text() + "more\n")
+    for options, name in (({"hidden": 9}, "--hidden"), ({"lr": 0.1}, "--lr"), ({"cell": "gru"}, "--cell"),
+                          ({"holdout": 0.2}, "--holdout"), ({"level": "byte"}, "--level")):
+        with pytest.raises(ModelFileError, match=name):
+            checkpoint.restore(new_trainer(text, **{"hidden": 8, "epochs": 1, "steps": 20} | options))
+    with pytest.raises(ModelFileError, match="the corpus"):
+        checkpoint.restore(new_trainer(other, hidden=8, epochs=1, steps=20))
+
+
+def test_results_are_kept_on_disk(text, tmp_path):
+    """The model appears with the first held-out loss; a stop leaves a checkpoint; the end removes it."""
+    path = tmp_path / "m.npz"
+    trainer = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
+    for report in saved(trainer, reports(trainer.run(stop=lambda: trainer.step == 40), every=0.0), path, {}):
+        if report.improved:
+            assert charlm.load(path).training["valid_loss"] == report.valid_loss
+    assert path_beside(path).exists()
+    resumed = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
+    Checkpoint(path_beside(path)).restore(resumed)
+    list(saved(resumed, reports(resumed.run(), every=0.0), path, {}))
+    assert not path_beside(path).exists()
+    assert charlm.load(path).training["valid_loss"] == resumed.best_loss
+
+
+def test_the_loss_in_the_log_is_the_perplexity_of_the_held_out_text(text):
+    trainer = new_trainer(text, hidden=12, epochs=3, steps=20)
+    list(trainer.run())
+    corpus = trainer.corpus
+    held_out = corpus.vocabulary.decode(corpus.held_out)
+    score = charlm.perplexity(trainer.best, held_out)
+    assert score.tokens == len(corpus.held_out)
+    assert score.nats_per_token == pytest.approx(trainer.best_loss, rel=1e-5)
+
+
+def test_without_a_held_out_part_the_last_model_is_kept(text):
+    trainer = new_trainer(text, hidden=8, epochs=1, steps=20, holdout=0)
+    records = list(reports(trainer.run(), every=0.0))
+    assert all(record.valid_loss is None for record in records)
+    assert np.array_equal(trainer.best.parameters, trainer.parameters)
+
+
+def test_a_loss_that_is_not_finite_stops_it_with_what_to_do(text):
+    trainer = new_trainer(text, cell="rnn", hidden=16, epochs=5, lr=1e30, clip=0, steps=20)
+    with pytest.raises(DivergedError, match="--lr 2.5e"):
+        list(trainer.run())
+
+
+def test_a_text_shorter_than_a_window_is_refused(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("only this")
+    with pytest.raises(CorpusError, match="--steps"):
+        new_trainer(path)
+
+
+def test_a_short_text_gets_fewer_rows(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("abc def ghi\n" * 20)
+    trainer = new_trainer(path, hidden=4, epochs=2, batch=50, steps=50)
+    assert trainer.rows == 4
+    assert all(step.train_loss > 0 for step in trainer.run())
+
+
+def test_reports_add_up(text):
+    trainer = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
+    steps = list(trainer.run())
+    records = list(reports(iter(steps), every=1e9))
+    assert records[-1].tokens == sum(step.window_tokens for step in steps) == trainer.total_tokens
+    assert [record.step for record in records] == [step.step for step in steps if step.valid_loss is not None]
+    total = sum(step.train_loss * step.window_tokens for step in steps[: records[0].step])
+    assert records[0].train_loss == pytest.approx(total / records[0].tokens)
+    assert set(records[0].as_dict()) == {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
+
+
+def test_part_of_an_epoch(text):
+    trainer = new_trainer(text, hidden=4, epochs=0.5, batch=8, steps=10)
+    last = list(trainer.run())[-1]
+    assert last.epoch == pytest.approx(0.5, abs=0.05) and last.valid_loss is not None
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_rise_and_end(name):
+    assert rate_at(name, 0.0) < 0.1 and rate_at(name, WARM_UP) == pytest.approx(1.0)
+    assert rate_at(name, 1.0) == pytest.approx(1.0 if name == "constant" else 0.0, abs=1e-9)
+    rates = [rate_at(name, progress) for progress in np.linspace(WARM_UP, 1, 50)]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_default_epochs():
+    assert default_epochs(10**6) == default_epochs(10**5) == 10
+    assert default_epochs(25_000) == 20 and default_epochs(10) == 100
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"batch": 0}, {"steps": 0}, {"lr": -1}, {"clip": -1}, {"dropout": 1.0},
+                                     {"schedule": "up"}, {"epochs": math.nan}])
+def test_settings_that_cannot_be(setting):
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        Settings(**setting)
+
+
+@pytest.mark.parametrize("setting", [{"cell": "cnn"}, {"hidden": 0}, {"layers": 5}, {"tied": True, "embedding": 3},
+                                     {"embedding": -1}, {"hidden": 10**6}])
+def test_architectures_that_cannot_be(setting):
+    with pytest.raises(UsageError):
+        Architecture(**{"vocabulary_size": 5} | setting)
+
+
+def test_a_trainer_of_ones_own(text):
+    """The parts fit together without files: corpus, architecture, settings."""
+    corpus = load_corpus(text, lines=True, holdout=0.2)
+    trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "gru", 10, 1), Settings(epochs=1, batch=16))
+    assert sum(step.window_tokens for step in trainer.run()) == len(corpus.train)
