@@ -17,8 +17,9 @@ __version__ = "0.1.0"
 def train(paths, *, on_report=None, **options):
     """Train a model on text files and return the one that does best on the held-out part.
 
-    paths: a file's name or several, "-" for standard input; options: those of ``charlm train``, with underscores (hidden=256,
-    lines=True, max_vocabulary=10000). on_report: a function called with each ``training.Report``. Raises CharlmError.
+    paths: a file's name or several, "-" for standard input; options: those of ``charlm train``, with underscores
+    (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``training.Report``. Raises
+    CharlmError.
     """
     from .training import new_trainer, reports
 

@@ -1,7 +1,8 @@
 """Where a training was left: a file beside the model from which it goes on as if nothing had happened.
 
-It holds what the next update depends on: parameters, Adam's moments, the states of the network, the place in the corpus, the best
-parameters so far and the history. Order of the data and dropout follow from the seed and the place, so no random state is kept.
+It holds what the next update depends on: parameters, Adam's moments, the states of the network, the place in the
+corpus, the best parameters so far and the history. Order of the data and dropout follow from the seed and the place,
+so no random state is kept.
 """
 
 import math
@@ -21,7 +22,17 @@ from .modelfile import FORMAT, describe, model_header, read_archive, save_model,
 from .network.architecture import CELLS, Architecture
 from .training import Report, Settings, Trainer
 
-_COUNTERS = ("step", "epoch", "windows_done", "tokens", "tokens_of_epoch", "history", "_nats", "_counted", "_next_evaluation")
+_COUNTERS = (
+    "step",
+    "epoch",
+    "windows_done",
+    "tokens",
+    "tokens_of_epoch",
+    "history",
+    "_nats",
+    "_counted",
+    "_next_evaluation",
+)
 
 
 def path_beside(model_path) -> Path:
@@ -31,13 +42,21 @@ def path_beside(model_path) -> Path:
 
 
 def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
-    """Write where the trainer stands after its last update, and the options it was made with. Raises ModelFileError where that is not possible."""
+    """Write where the trainer stands after its last update, and the options it was made with. Raises ModelFileError
+    where that is not possible."""
     best = trainer.best
     place = {name: getattr(trainer, name) for name in _COUNTERS}
-    place |= {"updates": trainer.adam.updates, "rows": trainer.rows,
-              "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None}
-    header = model_header(best) | {"kind": "checkpoint", "settings": asdict(trainer.settings), "options": options,
-                                    "place": place}
+    place |= {
+        "updates": trainer.adam.updates,
+        "rows": trainer.rows,
+        "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
+    }
+    header = model_header(best) | {
+        "kind": "checkpoint",
+        "settings": asdict(trainer.settings),
+        "options": options,
+        "place": place,
+    }
     arrays = {"parameters": trainer.parameters, "best": best.parameters, "m": trainer.adam.m, "v": trainer.adam.v}
     arrays |= {f"state{number}": state for number, state in enumerate(trainer.window.state)}
     write_archive(path, header, arrays)
@@ -77,21 +96,28 @@ class Checkpoint:
             found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
         vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
         split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
-        if not found and (vocabulary, split) != (self.header["vocabulary"], {
-                "lines": self.header["lines"]} | {name: self.corpus[name] for name in ("train_tokens", "held_out_tokens")}):
+        if not found and (vocabulary, split) != (
+            self.header["vocabulary"],
+            {"lines": self.header["lines"]} | {name: self.corpus[name] for name in ("train_tokens", "held_out_tokens")},
+        ):
             found.append("how the text is read (--level, --lines, --holdout, --valid, --min-count, --max-vocabulary)")
         now = architecture.as_dict() | asdict(settings)
         then = self.architecture.as_dict() | asdict(self.settings)
-        found += [f"--{name} ({now[name]} now, {then[name]} then)" for name in now
-                  if now[name] != then[name] and name != "vocabulary_size"]
+        found += [
+            f"--{name} ({now[name]} now, {then[name]} then)"
+            for name in now
+            if now[name] != then[name] and name != "vocabulary_size"
+        ]
         return found
 
     def restore(self, trainer: Trainer) -> None:
         """Put a new trainer of the same corpus, architecture and settings where the old one was."""
         found = self.differences(trainer.corpus, trainer.architecture, trainer.settings)
         if found:
-            raise ModelFileError(f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
-                                 "without --resume")
+            raise ModelFileError(
+                f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
+                "without --resume"
+            )
         place = self.header["place"]
         for name in _COUNTERS:
             setattr(trainer, name, place[name])
@@ -108,10 +134,11 @@ CHECKPOINT_SECONDS = 60
 
 
 def saved(trainer: Trainer, reports: Iterator[Report], path, options: dict) -> Iterator[Report]:
-    """Pass the reports of a trainer through and keep its results on disk: each best model in ``path``, a checkpoint beside it.
+    """Pass the reports of a trainer through and keep its results on disk: each best model in ``path``, a checkpoint
+    beside it.
 
-    The checkpoint is written about every CHECKPOINT_SECONDS and, with the model, when the training is left before its end; it is removed
-    when the training is done.
+    The checkpoint is written about every CHECKPOINT_SECONDS and, with the model, when the training is left before its
+    end; it is removed when the training is done.
     """
     checkpoint, written = path_beside(path), time.monotonic()
     has_model = False

@@ -12,7 +12,7 @@ import warnings
 import click
 
 from . import __version__
-from .errors import CharlmError, DivergedError, UsageError
+from .errors import CharlmError, UsageError
 
 CELLS = ("rnn", "gru", "lstm", "peephole")
 LEVELS = ("char", "word", "byte")
@@ -23,7 +23,9 @@ class Program(click.Group):
     """The commands, with every error as one line on stderr and its exit code."""
 
     def main(self, *args, **settings):
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small, and bits must not depend on threads
+        os.environ.setdefault(
+            "OPENBLAS_NUM_THREADS", "1"
+        )  # NumPy's products here are small, and bits must not depend on threads
         warnings.showwarning = lambda message, *_: click.echo(f"charlm: warning: {message}", err=True)
         try:
             super().main(*args, **settings | {"standalone_mode": False})
@@ -84,59 +86,150 @@ def program():
     """
 
 
-threads = click.option("--threads", type=click.IntRange(1, 1024), metavar="N",
-                       help="Threads to use. The result is the same for any number.  [default: all processors]")
-model_option = click.option("--model", "model_path", required=True, metavar="FILE", help="The model, as train -o wrote it.")
+threads = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Threads to use. The result is the same for any number.  [default: all processors]",
+)
+model_option = click.option(
+    "--model", "model_path", required=True, metavar="FILE", help="The model, as train -o wrote it."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the data asked for).")
-encoding = click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="How the text is encoded.")
+encoding = click.option(
+    "--encoding", default="utf-8", show_default=True, metavar="NAME", help="How the text is encoded."
+)
 
 
 @program.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
-@click.option("--level", type=click.Choice(LEVELS), default="char", show_default=True,
-              help="What a token is: a character, a word or a byte.")
-@click.option("--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of one stream.")
-@click.option("--holdout", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True, metavar="SHARE",
-              help="Share of the text that is not trained on but measured: its end or, with --lines, random lines.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="char",
+    show_default=True,
+    help="What a token is: a character, a word or a byte.",
+)
+@click.option(
+    "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of one stream."
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the text that is not trained on but measured: its end or, with --lines, random lines.",
+)
 @click.option("--valid", metavar="FILE", help="Measure on this file instead of holding out a share.")
 @encoding
-@click.option("--min-count", type=click.IntRange(1), metavar="N",
-              help="Symbols seen less often than this in training become <UNK>.  [default: 1, for words 2]")
-@click.option("--max-vocabulary", type=click.IntRange(3), metavar="N",
-              help="Keep only the most frequent symbols, so many with <EOS> and <UNK>.  [default: all]")
+@click.option(
+    "--min-count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Symbols seen less often than this in training become <UNK>.  [default: 1, for words 2]",
+)
+@click.option(
+    "--max-vocabulary",
+    type=click.IntRange(3),
+    metavar="N",
+    help="Keep only the most frequent symbols, so many with <EOS> and <UNK>.  [default: all]",
+)
 @click.option("--cell", type=click.Choice(CELLS), default="lstm", show_default=True, help="The recurrent cell.")
-@click.option("--hidden", type=click.IntRange(1, 65536), default=128, show_default=True, metavar="H", help="Width of a layer.")
-@click.option("--layers", type=click.IntRange(1, 4), default=2, show_default=True, metavar="L", help="Layers on top of each other.")
-@click.option("--embedding", type=click.IntRange(0, 65536), default=0, metavar="E",
-              help="Width of an embedding of the input, for large vocabularies.  [default: none, one-hot]")
+@click.option(
+    "--hidden", type=click.IntRange(1, 65536), default=128, show_default=True, metavar="H", help="Width of a layer."
+)
+@click.option(
+    "--layers",
+    type=click.IntRange(1, 4),
+    default=2,
+    show_default=True,
+    metavar="L",
+    help="Layers on top of each other.",
+)
+@click.option(
+    "--embedding",
+    type=click.IntRange(0, 65536),
+    default=0,
+    metavar="E",
+    help="Width of an embedding of the input, for large vocabularies.  [default: none, one-hot]",
+)
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), metavar="N",
-              help="Times to go through the training text.  [default: 10, more for a small text]")
-@click.option("--batch", type=click.IntRange(1, 65536), default=50, show_default=True, metavar="N",
-              help="Pieces of the text, or lines, that are trained side by side.")
-@click.option("--steps", type=click.IntRange(1, 65536), default=50, show_default=True, metavar="T",
-              help="Tokens in a window, through which the gradient runs.")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.004, show_default=True, metavar="RATE",
-              help="Learning rate at its highest.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), default="cosine", show_default=True,
-              help="How the learning rate goes to its end.")
-@click.option("--clip", type=click.FloatRange(0), default=5.0, show_default=True, metavar="NORM",
-              help="Largest norm of the gradient of the mean loss; 0 for no limit.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True, metavar="SHARE",
-              help="Share of each layer's outputs that is left out at random, against overfitting.")
-@click.option("--seed", type=click.IntRange(0, 2**63), default=1, show_default=True, metavar="N",
-              help="Same seed, same settings: same model, to the byte.")
+@click.option(
+    "--epochs",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Times to go through the training text.  [default: 10, more for a small text]",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 65536),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Pieces of the text, or lines, that are trained side by side.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 65536),
+    default=50,
+    show_default=True,
+    metavar="T",
+    help="Tokens in a window, through which the gradient runs.",
+)
+@click.option(
+    "--lr",
+    type=click.FloatRange(0, min_open=True),
+    default=0.004,
+    show_default=True,
+    metavar="RATE",
+    help="Learning rate at its highest.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(SCHEDULES),
+    default="cosine",
+    show_default=True,
+    help="How the learning rate goes to its end.",
+)
+@click.option(
+    "--clip",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    metavar="NORM",
+    help="Largest norm of the gradient of the mean loss; 0 for no limit.",
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of each layer's outputs that is left out at random, against overfitting.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Same seed, same settings: same model, to the byte.",
+)
 @threads
-@click.option("--resume", is_flag=True, help="Go on with a training that was stopped; settings not given are those of then.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a training that was stopped; settings not given are those of then."
+)
 @click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
 @quiet
 @click.pass_context
 def train(context, corpus, output, resume, log, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
-    The last tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
+    The last tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
+    --resume goes on.
     """
     from .checkpoint import Checkpoint, check_place, path_beside, saved
     from .display import UNITS, introduction, progress, say
@@ -147,9 +240,13 @@ def train(context, corpus, output, resume, log, quiet, **options):
     check_place(output, others)
     checkpoint = None
     if resume:
-        given = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
+        given = {
+            name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+        }
         if not path_beside(output).exists():
-            raise CharlmError(f"there is nothing to go on from: {path_beside(output)} is not there (a finished training leaves none)")
+            raise CharlmError(
+                f"there is nothing to go on from: {path_beside(output)} is not there (a finished training leaves none)"
+            )
         checkpoint = Checkpoint(path_beside(output))
         options |= {name: value for name, value in checkpoint.options.items() if name not in given}
     trainer = new_trainer(corpus, **options)
@@ -162,20 +259,27 @@ def train(context, corpus, output, resume, log, quiet, **options):
     unit = UNITS[options["level"]]
     caught = []
     _catch_signals(caught)
-    with _log_file(log, append=resume) as write, progress(trainer.settings.epochs, trainer.total_tokens, unit, quiet) as show:
+    with (
+        _log_file(log, append=resume) as write,
+        progress(trainer.settings.epochs, trainer.total_tokens, unit, quiet) as show,
+    ):
         steps = trainer.run(stop=lambda: bool(caught))
         for report in saved(trainer, reports(steps, every=1.0), output, kept):
             write(report.as_dict())
             show(report)
     if caught:
-        tell(f"stopped after {trainer.step:,} updates; the best model so far is in {output}; go on with the same command and --resume")
+        tell(
+            f"stopped after {trainer.step:,} updates; the best model so far is in {output}; "
+            "go on with the same command and --resume"
+        )
         context.exit(128 + caught[0])
     loss = trainer.best_loss
     tell(f"wrote {output}" + (f" (held-out loss {loss:.4f} nats a {unit})" if trainer.evaluation else ""))
 
 
 def _catch_signals(caught: list) -> None:
-    """Note the first SIGINT or SIGTERM, so that the update under way can be finished; the second ends the program at once."""
+    """Note the first SIGINT or SIGTERM, so that the update under way can be finished; the second ends the program at
+    once."""
 
     def note(number, frame):
         if caught:
@@ -213,16 +317,42 @@ class _log_file:
 
 @program.command()
 @model_option
-@click.option("--count", type=click.IntRange(1), metavar="N", help="How many samples.  [default: 1; 10 for a model of lines]")
-@click.option("--length", type=click.IntRange(1), metavar="N",
-              help="Tokens of a sample; for a model of lines, the most a line may have.  [default: 500; 1000]")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, metavar="T",
-              help="Below 1 more likely text, above 1 more unusual; 0 takes the most likely token each time.")
-@click.option("--top-k", type=click.IntRange(0), default=0, metavar="K", help="Draw from the K most likely tokens only.  [default: all]")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, metavar="P",
-              help="Draw from the fewest tokens whose probabilities add up to P.")
+@click.option(
+    "--count", type=click.IntRange(1), metavar="N", help="How many samples.  [default: 1; 10 for a model of lines]"
+)
+@click.option(
+    "--length",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Tokens of a sample; for a model of lines, the most a line may have.  [default: 500; 1000]",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    metavar="T",
+    help="Below 1 more likely text, above 1 more unusual; 0 takes the most likely token each time.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(0),
+    default=0,
+    metavar="K",
+    help="Draw from the K most likely tokens only.  [default: all]",
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="P",
+    help="Draw from the fewest tokens whose probabilities add up to P.",
+)
 @click.option("--prime", default="", metavar="TEXT", help="Begin every sample with this text.")
-@click.option("--seed", type=click.IntRange(0, 2**63), metavar="N", help="Same seed, same samples.  [default: a new one each time]")
+@click.option(
+    "--seed", type=click.IntRange(0), metavar="N", help="Same seed, same samples.  [default: a new one each time]"
+)
 @as_json
 @quiet
 def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as_json, quiet):
@@ -234,7 +364,9 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
 
     model = load_model(model_path)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
-    sampler = Sampler(model, count or (10 if model.lines else 1), length, Choice(temperature, top_k, top_p), prime, seed)
+    sampler = Sampler(
+        model, count or (10 if model.lines else 1), length, Choice(temperature, top_k, top_p), prime, seed
+    )
     try:
         for piece in sampler.pieces():
             if not as_json:
@@ -257,8 +389,8 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
 def perplexity(model_path, files, encoding, threads, as_json):
     """Measure how surprising text files (- is standard input) are to a model.
 
-    Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits per byte only,
-    and on one and the same text.
+    Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits
+    per byte only, and on one and the same text.
     """
     _end_with_the_reader()
     from .display import score_lines, write_text

@@ -1,7 +1,8 @@
 """Files → clean text → a training part and a held-out part → batches of ids.
 
-A text is read piece by piece: strict UTF-8 (or ``encoding``), without a byte order mark, CRLF as LF, and a last line that lacks
-its end gets one, so that every line ends with <EOS>. At byte level nothing but the last line's end is touched.
+A text is read piece by piece: strict UTF-8 (or ``encoding``), without a byte order mark, CRLF as LF, and a last line
+that lacks its end gets one, so that every line ends with <EOS>. At byte level nothing but the last line's end is
+touched.
 """
 
 import codecs
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import CorpusError, UsageError
-from .vocabulary import EOS, UNKNOWN, Tally, Vocabulary, smallest_type, unknown_share
+from .vocabulary import EOS, UNKNOWN, Tally, Vocabulary, unknown_share
 
 PIECE = 1 << 20  # bytes read at a time
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
@@ -56,8 +57,10 @@ def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             offset = before - pending + error.start
             raise CorpusError(
-                f"{name_of(path)}: the byte 0x{error.object[error.start]:02x} at offset {offset:,} is not {encoding.upper()}; "
-                "name the encoding of the text (--encoding latin-1, say), or read bytes (--level byte)") from None
+                f"{name_of(path)}: the byte 0x{error.object[error.start]:02x} at offset {offset:,} "
+                f"is not {encoding.upper()}; name the encoding of the text (--encoding latin-1, say), "
+                "or read bytes (--level byte)"
+            ) from None
 
     first, carriage_return = True, ""
     for piece in pieces:
@@ -83,8 +86,8 @@ def check_encoding(encoding: str) -> str:
 def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces; at word level a piece ends where a line does.
 
-    paths: names of files, "-" for standard input. At byte level the pieces are bytes. ``digest`` is updated with the bytes read.
-    Raises CorpusError where a file cannot be read or decoded.
+    paths: names of files, "-" for standard input. At byte level the pieces are bytes. ``digest`` is updated with the
+    bytes read. Raises CorpusError where a file cannot be read or decoded.
     """
     check_encoding(encoding)
 
@@ -121,8 +124,9 @@ def line_starts(tokens: np.ndarray) -> np.ndarray:
 class Corpus:
     """What a model is trained on and judged by.
 
-    train, held_out: ids in the vocabulary's smallest type; with ``lines`` each line is a sequence of its own, and blank ones are left
-    out. unknown: the share of each target given to <UNK> (see ``unknown_share``). frequencies: (V), of the training part.
+    train, held_out: ids in the vocabulary's smallest type; with ``lines`` each line is a sequence of its own, and
+    blank ones are left out. unknown: the share of each target given to <UNK> (see ``unknown_share``). frequencies:
+    (V), of the training part.
     """
 
     vocabulary: Vocabulary
@@ -137,7 +141,8 @@ class Corpus:
 
     @property
     def log_frequencies(self) -> np.ndarray:
-        """Natural logarithm of each symbol's share of the training part, <UNK> with its estimate: the unigram model, (V)."""
+        """Natural logarithm of each symbol's share of the training part, <UNK> with its estimate: the unigram model,
+        (V)."""
         shares = self.frequencies / max(1, self.frequencies.sum())
         shares[UNKNOWN] = max(shares[UNKNOWN], self.unknown)
         return np.log(np.maximum(shares, 1 / (len(self.train) + 2)))
@@ -157,12 +162,23 @@ class _Digest:
         return self._hash.hexdigest()
 
 
-def load_corpus(paths, *, level: str = "char", lines: bool = False, holdout: float = 0.1, valid=None, encoding: str = "utf-8",
-                min_count: int | None = None, max_vocabulary: int | None = None, seed: int = 1) -> Corpus:
+def load_corpus(
+    paths,
+    *,
+    level: str = "char",
+    lines: bool = False,
+    holdout: float = 0.1,
+    valid=None,
+    encoding: str = "utf-8",
+    min_count: int | None = None,
+    max_vocabulary: int | None = None,
+    seed: int = 1,
+) -> Corpus:
     """Read the files, split off the held-out part, and build the vocabulary from the training part alone.
 
     holdout: the share held out, 0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines drawn by ``seed``.
-    valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not given.
+    valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
+    given.
     """
     if not 0 <= holdout < 1:
         raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
@@ -195,7 +211,9 @@ def load_corpus(paths, *, level: str = "char", lines: bool = False, holdout: flo
     for start in range(0, len(numbers), PIECE):
         ids[start : start + PIECE] = renumbering[numbers[start : start + PIECE]]
     if valid:
-        held_out = encode_files(vocabulary, [valid] if isinstance(valid, (str, os.PathLike)) else valid, encoding, lines)
+        held_out = encode_files(
+            vocabulary, [valid] if isinstance(valid, (str, os.PathLike)) else valid, encoding, lines
+        )
         if not len(held_out):
             raise CorpusError(f"there is no text in {valid}")
         train = ids
@@ -207,8 +225,17 @@ def load_corpus(paths, *, level: str = "char", lines: bool = False, holdout: flo
         raise CorpusError(f"the text is too short to hold out a share of {holdout}; give more text or --holdout 0")
     frequencies = np.bincount(train, minlength=len(vocabulary))
     holds_unknown = bool(frequencies[UNKNOWN])
-    return Corpus(vocabulary, train, held_out, lines, frequencies, unknown_share(counts[counts > 0], holds_unknown),
-                  tuple(map(name_of, paths)), digest.hexdigest(), digest.size)
+    return Corpus(
+        vocabulary,
+        train,
+        held_out,
+        lines,
+        frequencies,
+        unknown_share(counts[counts > 0], holds_unknown),
+        tuple(map(name_of, paths)),
+        digest.hexdigest(),
+        digest.size,
+    )
 
 
 def _split_lines(numbers, holdout, seed):
@@ -279,8 +306,8 @@ def stream_windows(tokens: np.ndarray, rows: int, steps: int) -> Iterator[Batch]
 def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
     """The lines in an order of chance, ``rows`` of about one length at a time; a long line takes several windows.
 
-    Lines are shuffled, put in order of length within pools of 32 batches, and the batches shuffled again, so that little is
-    spent on filling short lines up.
+    Lines are shuffled, put in order of length within pools of 32 batches, and the batches shuffled again, so that
+    little is spent on filling short lines up.
     """
     starts = line_starts(tokens)
     order = random.permutation(len(starts) - 1)

@@ -36,8 +36,8 @@ def say(line: str) -> None:
 def visible(text: str) -> str:
     """The text with everything that could steer a terminal made visible: only line feeds and tabs stay as they are.
 
-    Control characters become their pictures (␛ for escape), those of format (which turn the direction of writing, among others) and
-    bytes that are no UTF-8 become escapes such as \\u202e.
+    Control characters become their pictures (␛ for escape), those of format (which turn the direction of writing,
+    among others) and bytes that are no UTF-8 become escapes such as \\u202e.
     """
     return "".join(map(_visible_character, text)) if not text.isascii() or not text.isprintable() else text
 
@@ -71,9 +71,13 @@ def duration(seconds: float) -> str:
 
 
 def report_line(report: Report, unit: str) -> str:
-    held_out = "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
-    return (f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
-            f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s")
+    held_out = (
+        "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
+    )
+    return (
+        f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
+        f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s"
+    )
 
 
 def introduction(trainer: Trainer) -> list[str]:
@@ -83,13 +87,21 @@ def introduction(trainer: Trainer) -> list[str]:
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = UNITS[corpus.vocabulary.level]
-    held_out = f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
-    lines = [f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
-             f"vocabulary of {len(corpus.vocabulary):,}",
-             f"{network(a)}; {trainer.settings.epochs:g} epochs of {trainer.rows} × {trainer.settings.steps} {unit}s a window"]
+    held_out = (
+        f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
+    )
+    lines = [
+        f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
+        f"vocabulary of {len(corpus.vocabulary):,}",
+        f"{network(a)}; {trainer.settings.epochs:g} epochs of {trainer.rows} × {trainer.settings.steps} {unit}s"
+        " a window",
+    ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
-    lines.append(f"losses are in nats a {unit}" + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else ""))
+    lines.append(
+        f"losses are in nats a {unit}"
+        + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else "")
+    )
     if trainer.step:
         lines.append(f"going on after {trainer.step:,} updates")
     if is_cold():
@@ -100,7 +112,8 @@ def introduction(trainer: Trainer) -> list[str]:
 def network(a: Architecture) -> str:
     """An architecture in words."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
-    return f"{a.cell}, {a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}, {entry}: {a.number_of_parameters:,} parameters"
+    layers = f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}"
+    return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
 @contextmanager
@@ -115,9 +128,15 @@ def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterat
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = Progress(TextColumn("epoch {task.fields[epoch]:.2f} of {task.fields[epochs]:g}"), BarColumn(),
-                   TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(), TextColumn("{task.fields[loss]}"),
-                   console=Console(stderr=True), transient=True)
+    bar = Progress(
+        TextColumn("epoch {task.fields[epoch]:.2f} of {task.fields[epochs]:g}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
     with bar:
         task = bar.add_task("", total=total_tokens, epoch=0.0, epochs=epochs, loss="")
 
@@ -132,10 +151,15 @@ def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterat
 
 def refusals(tally: Tally, lines: bool) -> str:
     """What was refused, in a line."""
-    reasons = [f"{number} {words}" for number, words in
-               ((tally.unknown, "with <UNK>"), (tally.empty, "empty"), (tally.too_long, "too long")) if number]
-    return (f"drawn {tally.drawn:,} {'sample' if lines else 'line'}{'s' if tally.drawn != 1 else ''}, "
-            f"refused {tally.refused:,}{' (' + ', '.join(reasons) + ')' if reasons else ''}")
+    reasons = [
+        f"{number} {words}"
+        for number, words in ((tally.unknown, "with <UNK>"), (tally.empty, "empty"), (tally.too_long, "too long"))
+        if number
+    ]
+    return (
+        f"drawn {tally.drawn:,} {'sample' if lines else 'line'}{'s' if tally.drawn != 1 else ''}, "
+        f"refused {tally.refused:,}{' (' + ', '.join(reasons) + ')' if reasons else ''}"
+    )
 
 
 def score_lines(score: Score, level: str) -> list[str]:
@@ -143,8 +167,14 @@ def score_lines(score: Score, level: str) -> list[str]:
     unknown_share = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
     rows = [
-        ("text", f"{score.lines:,} lines, {score.words:,} words, {score.characters:,} characters, {score.bytes:,} bytes"),
-        ("tokens", f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_share}); <EOS> ends each line and counts"),
+        (
+            "text",
+            f"{score.lines:,} lines, {score.words:,} words, {score.characters:,} characters, {score.bytes:,} bytes",
+        ),
+        (
+            "tokens",
+            f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_share}); each <EOS> counts",
+        ),
         ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
         ("perplexity", f"{_figure(score.perplexity)}{without}"),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (a line's end is a word)"),
@@ -162,19 +192,39 @@ def info_lines(model: Model, path, size: int) -> list[str]:
     """What is in a model file, for people."""
     a, v, training = model.architecture, model.vocabulary, model.training
     symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
-    rows = [("file", f"{path}, {size:,} bytes"),
-            ("network", network(a)),
-            ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
-            ("vocabulary", f"{len(v):,} {v.level}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}")]
+    rows = [
+        ("file", f"{path}, {size:,} bytes"),
+        ("network", network(a)),
+        ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
+        ("vocabulary", f"{len(v):,} {v.level}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}"),
+    ]
     corpus, settings = training.get("corpus"), training.get("settings")
     if corpus:
-        rows += [("trained on", f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
-                                f"training, {corpus['held_out_tokens']:,} held out"), ("SHA-256", corpus["sha256"])]
+        rows += [
+            (
+                "trained on",
+                f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
+                f"training, {corpus['held_out_tokens']:,} held out",
+            ),
+            ("SHA-256", corpus["sha256"]),
+        ]
     if settings:
-        rows += [("settings", ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                                        for name, value in settings.items()))]
+        rows += [
+            (
+                "settings",
+                ", ".join(
+                    f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                    for name, value in settings.items()
+                ),
+            )
+        ]
     if training.get("step"):
         rows += [("trained for", f"{training['step']:,} updates, {training['tokens']:,} tokens")]
     if training.get("valid_loss") is not None:
-        rows += [("held-out loss", f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}")]
+        rows += [
+            (
+                "held-out loss",
+                f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}",
+            )
+        ]
     return [f"{name:<14} {visible(value)}" for name, value in rows]

@@ -16,8 +16,8 @@ def exp(x: float) -> float:
 class Score:
     """How surprising a text is. The sums it is made of; every other figure follows from them.
 
-    nats: -log ŷ summed over all tokens, each <EOS> and <UNK> included; unknown_nats: the part of it due to <UNK>; characters and
-    bytes (UTF-8) of the clean text, line ends included; words: runs of what is no white space.
+    nats: -log ŷ summed over all tokens, each <EOS> and <UNK> included; unknown_nats: the part of it due to <UNK>;
+    characters and bytes (UTF-8) of the clean text, line ends included; words: runs of what is no white space.
     """
 
     tokens: int
@@ -49,7 +49,8 @@ class Score:
 
     @property
     def bits_per_byte(self) -> float:
-        """The one figure by which models of different levels or vocabularies can be ranked, on one and the same text."""
+        """The one figure by which models of different levels or vocabularies can be ranked, on one and the same
+        text."""
         return self.nats / math.log(2) / max(1, self.bytes)
 
     @property
@@ -59,7 +60,20 @@ class Score:
 
     def as_dict(self) -> dict:
         """All figures, for JSON; an infinite one is None there."""
-        names = ("tokens", "unknown_tokens", "nats", "nats_per_token", "perplexity", "perplexity_without_unknowns",
-                 "bits_per_character", "bits_per_byte", "perplexity_per_word", "characters", "bytes", "lines", "words")
+        names = (
+            "tokens",
+            "unknown_tokens",
+            "nats",
+            "nats_per_token",
+            "perplexity",
+            "perplexity_without_unknowns",
+            "bits_per_character",
+            "bits_per_byte",
+            "perplexity_per_word",
+            "characters",
+            "bytes",
+            "lines",
+            "words",
+        )
         figures = {name: getattr(self, name) for name in names}
         return {name: value if math.isfinite(value) else None for name, value in figures.items()}

@@ -14,8 +14,9 @@ from .vocabulary import Vocabulary
 class Model:
     """A network with its vocabulary.
 
-    parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is one stream;
-    training: what it was made from and how (settings, seed, corpus by hash and size, history of losses), plain JSON values.
+    parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is
+    one stream; training: what it was made from and how (settings, seed, corpus by hash and size, history of losses),
+    plain JSON values.
     """
 
     architecture: Architecture

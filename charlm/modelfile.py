@@ -1,12 +1,14 @@
 """Model ⇄ one .npz file.
 
-The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, every other member is a float32 array named as
-in the equations (``Architecture.shapes``). It is stored uncompressed with fixed dates, so that one model is one sequence of bytes.
+The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, every other member is a float32
+array named as in the equations (``Architecture.shapes``). It is stored uncompressed with fixed dates, so that one
+model is one sequence of bytes.
 
-    header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays in order)
+    header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays
+    in order)
 
-It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no array is
-allocated, before its names, types, shapes and sizes have been checked against each other.
+It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
+array is allocated, before its names, types, shapes and sizes have been checked against each other.
 """
 
 import hashlib
@@ -38,7 +40,8 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write JSON and arrays to ``path``, whole or not at all. Raises ModelFileError where the place cannot be written."""
+    """Write JSON and arrays to ``path``, whole or not at all. Raises ModelFileError where the place cannot be
+    written."""
     path = Path(path)
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
@@ -120,7 +123,9 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
                 expected = shapes_of(header)
                 if set(members) != {f"{name}.npy" for name in expected} | {"header.npy"}:
                     raise _Refused("it does not hold the arrays that it should")
-                arrays = {name: _read_array(archive, members[f"{name}.npy"], name, *kind) for name, kind in expected.items()}
+                arrays = {
+                    name: _read_array(archive, members[f"{name}.npy"], name, *kind) for name, kind in expected.items()
+                }
         if _digest(arrays) != header.get("sha256"):
             raise _Refused("its numbers do not agree with their digest")
         return header, arrays
@@ -135,7 +140,9 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     except MemoryError:
         raise ModelFileError(f"there is not enough memory to load {path}") from None
     except Exception as error:  # whatever zipfile, json and NumPy make of hostile bytes
-        raise ModelFileError(f"{path} is not a charlm model, or it is damaged: {error or type(error).__name__}") from None
+        raise ModelFileError(
+            f"{path} is not a charlm model, or it is damaged: {error or type(error).__name__}"
+        ) from None
 
 
 def _open_array(archive, member):
@@ -169,8 +176,10 @@ def _read_header(archive, members) -> dict:
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise _Refused("its header does not say which format it has")
     if header["format"] > FORMAT:
-        raise ModelFileError(f"{archive.fp.name} was written by a later charlm ({header.get('charlm')}, format "
-                             f"{header['format']}); this is {__version__}, which reads up to format {FORMAT}: upgrade charlm")
+        raise ModelFileError(
+            f"{archive.fp.name} was written by a later charlm ({header.get('charlm')}, format "
+            f"{header['format']}); this is {__version__}, which reads up to format {FORMAT}: upgrade charlm"
+        )
     return header
 
 
@@ -182,15 +191,23 @@ def _read_array(archive, member, name, dtype, shape):
 
 
 def save_model(model: Model, path) -> None:
-    """Write a model to one file. Raises ModelFileError where that is not possible, DivergedError where it is not finite."""
+    """Write a model to one file. Raises ModelFileError where that is not possible, DivergedError where it is not
+    finite."""
     model.check_finite()
     write_archive(path, model_header(model), model.named_parameters)
 
 
 def model_header(model: Model) -> dict:
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
-    return {"format": FORMAT, "kind": "model", "charlm": __version__, "architecture": model.architecture.as_dict(),
-            "vocabulary": vocabulary, "lines": model.lines, "training": model.training}
+    return {
+        "format": FORMAT,
+        "kind": "model",
+        "charlm": __version__,
+        "architecture": model.architecture.as_dict(),
+        "vocabulary": vocabulary,
+        "lines": model.lines,
+        "training": model.training,
+    }
 
 
 def describe(header: dict) -> tuple[Architecture, Vocabulary]:

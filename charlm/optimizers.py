@@ -36,7 +36,8 @@ def rate_at(schedule: str, progress: float) -> float:
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio, 2013)."""
+    """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio,
+    2013)."""
 
     def __init__(self, stack: Stack, clip: float, beta1: float = 0.9, beta2: float = 0.99, epsilon: float = 1e-8):
         self.stack, self.clip, self.beta1, self.beta2, self.epsilon = stack, clip, beta1, beta2, epsilon
@@ -45,7 +46,8 @@ class Adam:
         self._sums = np.zeros(-(-stack.parameters.size // CHUNK))
 
     def update(self, rate: float) -> float:
-        """Change the stack's parameters by its gradient; the norm that the gradient had. Infinite or NaN changes nothing."""
+        """Change the stack's parameters by its gradient; the norm that the gradient had. Infinite or NaN changes
+        nothing."""
         stack, team = self.stack, self.stack.team
         team.run(team.split(self._sums.size, lambda first, last: squares(stack.gradient, self._sums, first, last)))
         norm = math.sqrt(self._sums.sum())
@@ -56,8 +58,14 @@ class Adam:
         corrected = rate / (1 - self.beta1**self.updates)
         second = 1 / math.sqrt(1 - self.beta2**self.updates)
         kind = stack.parameters.dtype.type
-        factors = tuple(map(kind, (factor, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, corrected, second,
-                                   self.epsilon)))
-        team.run(team.split(stack.parameters.size, lambda first, last: adam(
-            stack.parameters, stack.gradient, self.m, self.v, factors, first, last), 16))
+        factors = tuple(
+            map(kind, (factor, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, corrected, second, self.epsilon))
+        )
+        team.run(
+            team.split(
+                stack.parameters.size,
+                lambda first, last: adam(stack.parameters, stack.gradient, self.m, self.v, factors, first, last),
+                16,
+            )
+        )
         return norm

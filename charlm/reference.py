@@ -1,8 +1,9 @@
 """The network in plain NumPy, one time step at a time, written like the equations.
 
-It is the oracle that the kernels are tested against, and the engine of sampling and of short scoring, which start at once because
-there is nothing to compile. Notation as in the kernels: a and c are states, a prime marks the state before (``a_``, ``c_``),
-and d before a name is the gradient of the loss by it. All of one step: x (N, D) or tokens (N), a and c (N, H).
+It is the oracle that the kernels are tested against, and the engine of sampling and of short scoring, which start at
+once because there is nothing to compile. Notation as in the kernels: a and c are states, a prime marks the state
+before (``a_``, ``c_``), and d before a name is the gradient of the loss by it. All of one step: x (N, D) or tokens
+(N), a and c (N, H).
 """
 
 import numpy as np
@@ -28,7 +29,8 @@ def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
 
 
 def gru_step(z_x, a_, c_, W_a, b, p):
-    """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) * c'"""
+    """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) *
+    c'"""
     x_g, x_u, x_r = np.split(z_x, 3, axis=1)
     h_u, h_r, h_q = np.split(a_ @ W_a, 3, axis=1)
     b_g, b_u, b_r, b_q = np.split(b, 4)
@@ -77,8 +79,12 @@ def lstm_step_back(da, dc, a_, c_, gates, W_a, p):
     return dz, dz, dz, dz @ W_a.T, dc_, dp
 
 
-STEPS = {"rnn": (rnn_step, rnn_step_back), "gru": (gru_step, gru_step_back),
-         "lstm": (lstm_step, lstm_step_back), "peephole": (lstm_step, lstm_step_back)}
+STEPS = {
+    "rnn": (rnn_step, rnn_step_back),
+    "gru": (gru_step, gru_step_back),
+    "lstm": (lstm_step, lstm_step_back),
+    "peephole": (lstm_step, lstm_step_back),
+}
 
 
 class Reference:
@@ -118,13 +124,15 @@ class Reference:
         return x @ self.W_ya + self.named["b_y"], (x, kept)
 
     def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on. tokens, targets: (T, N)."""
+        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on. tokens, targets: (T,
+        N)."""
         return np.stack([cross_entropy(self.step(now), wanted) for now, wanted in zip(tokens, targets, strict=True)])
 
     def loss_and_gradient(self, tokens, targets, scale: float, unknown: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """(nats (T, N), gradient (P) of scale · their sum) by backpropagation through the T steps of this window.
 
-        With ``unknown`` that share of every target is given to <UNK>, in the gradient only, as in ``kernels/softmax.py``.
+        With ``unknown`` that share of every target is given to <UNK>, in the gradient only, as in
+        ``kernels/softmax.py``.
         """
         nats, steps = [], []
         for now, wanted in zip(tokens, targets, strict=True):
@@ -149,7 +157,8 @@ class Reference:
                 x, a_, c_, gates = kept[layer - 1]
                 W_x, W_a, _, p = self._weights(layer)
                 dz_x, dz_a, db, da[layer - 1], dc[layer - 1], dp = self.backward_step(
-                    da[layer - 1] + above, dc[layer - 1], a_, c_, gates, W_a, p)
+                    da[layer - 1] + above, dc[layer - 1], a_, c_, gates, W_a, p
+                )
                 name = f"layer{layer}."
                 d[name + "W_a"] += a_.T @ dz_a
                 d[name + "b"] += db.sum(0)

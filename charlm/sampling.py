@@ -1,11 +1,12 @@
 """Model + temperature → new text.
 
-The next token is drawn from softmax(logits / temperature), restricted by top-k and top-p, and fed back. A model of lines begins each
-sample at the zero state and ends it with <EOS>; a stream model goes on for ``length`` tokens.
+The next token is drawn from softmax(logits / temperature), restricted by top-k and top-p, and fed back. A model of
+lines begins each sample at the zero state and ends it with <EOS>; a stream model goes on for ``length`` tokens.
 
-What holds <UNK> is refused whole and drawn anew. This keeps the model's own distribution given that there is no <UNK>, which setting
-the probability of <UNK> to zero at each step would not: that would favour beginnings which lead to <UNK>. Whole means the
-sample for a model of lines, and the line for a stream (or UNIT tokens of it, for a text that has no line ends).
+What holds <UNK> is refused whole and drawn anew. This keeps the model's own distribution given that there is no
+<UNK>, which setting the probability of <UNK> to zero at each step would not: that would favour beginnings which lead
+to <UNK>. Whole means the sample for a model of lines, and the line for a stream (or UNIT tokens of it, for a text
+that has no line ends).
 
 Many samples are drawn side by side, with the plain NumPy network, so that nothing has to be compiled or loaded.
 """
@@ -30,8 +31,8 @@ MOST_TRIES = 1000  # refusals in a row of one sample or line before it is given 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sequence. log_probability: log of the probability of all its tokens (nats, ≤ 0) under the model itself, at temperature 1
-    and with nothing cut off, ``prime`` and <EOS> included; tokens: how many these are."""
+    """One sequence. log_probability: log of the probability of all its tokens (nats, ≤ 0) under the model itself, at
+    temperature 1 and with nothing cut off, ``prime`` and <EOS> included; tokens: how many these are."""
 
     text: str
     log_probability: float
@@ -74,7 +75,9 @@ class Choice:
 
     def __post_init__(self):
         if not (0 <= self.temperature < math.inf):
-            raise UsageError(f"--temperature must be a number from 0 (the most likely token) up, not {self.temperature}")
+            raise UsageError(
+                f"--temperature must be a number from 0 (the most likely token) up, not {self.temperature}"
+            )
         if self.top_k < 0:
             raise UsageError(f"--top-k must be at least 1, or 0 for all tokens, not {self.top_k}")
         if not 0 < self.top_p <= 1:
@@ -123,11 +126,19 @@ class _Chain:
 class Sampler:
     """Draws ``count`` sequences. ``tally`` says at any time what was drawn and refused.
 
-    length: tokens of a sample of a stream, or the most that a line may have (longer ones are refused); None for the default.
+    length: tokens of a sample of a stream, or the most that a line may have (longer ones are refused); None for the
+    default.
     """
 
-    def __init__(self, model: Model, count: int = 1, length: int | None = None, choice: Choice | None = None,
-                 prime: str = "", seed: int | None = None):
+    def __init__(
+        self,
+        model: Model,
+        count: int = 1,
+        length: int | None = None,
+        choice: Choice | None = None,
+        prime: str = "",
+        seed: int | None = None,
+    ):
         self.model, self.choice, self.count = model, choice or Choice(), count
         self.length = length if length is not None else LONGEST_LINE if model.lines else STREAM_LENGTH
         if count < 1:
@@ -144,8 +155,9 @@ class Sampler:
         unknown = vocabulary.unknown_in(prime)
         if unknown:
             names = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-            raise SamplingError(f"the model has never seen {names}, which is in --prime; "
-                                "leave it out, or train on a text that has it")
+            raise SamplingError(
+                f"the model has never seen {names}, which is in --prime; leave it out, or train on a text that has it"
+            )
         if self.model.lines and "\n" in prime:
             raise SamplingError("--prime must be part of one line: this model draws single lines")
         ids = vocabulary.encode(prime).tolist()
@@ -165,8 +177,9 @@ class Sampler:
             ended = [row for row in range(len(tokens)) if self._follow(row, int(tokens[row]), float(nats[row]))]
             if ended:
                 self._chains = [chain for row, chain in enumerate(self._chains) if row not in ended]
-                self._now, self._settled = ([np.delete(array, ended, axis=0) for array in arrays]
-                                            for arrays in (self._now, self._settled))
+                self._now, self._settled = (
+                    [np.delete(array, ended, axis=0) for array in arrays] for arrays in (self._now, self._settled)
+                )
             while shown in self._waiting:
                 ready = self._waiting.pop(shown)
                 yield from ready
@@ -246,7 +259,10 @@ class Sampler:
         limit = 1 if self.choice.temperature == 0 or self.choice.top_k == 1 else MOST_TRIES
         if chain.tries >= limit:
             reason, remedy = {
-                "unknown": ("it held <UNK>", "train with a smaller --min-count or a larger --max-vocabulary, or use --level byte"),
+                "unknown": (
+                    "it held <UNK>",
+                    "train with a smaller --min-count or a larger --max-vocabulary, or use --level byte",
+                ),
                 "empty": ("it was empty", "raise --temperature or give a --prime"),
                 "too_long": (f"it did not end within {self.length} tokens", "raise --length, or lower --temperature"),
             }[verdict]
@@ -278,7 +294,16 @@ def _copy_row(row, sources, targets):
         target[row] = source[row]
 
 
-def sample(model: Model, count: int = 1, length: int | None = None, *, temperature: float = 1.0, top_k: int = 0,
-           top_p: float = 1.0, prime: str = "", seed: int | None = None) -> Iterator[Sample]:
+def sample(
+    model: Model,
+    count: int = 1,
+    length: int | None = None,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    prime: str = "",
+    seed: int | None = None,
+) -> Iterator[Sample]:
     """New sequences of a model, one after the other as they are drawn; see ``Sampler``."""
     return Sampler(model, count, length, Choice(temperature, top_k, top_p), prime, seed).samples()

@@ -1,10 +1,10 @@
 """Model + text → how surprising the text is.
 
-A text of a model of lines is scored line by line, each from the zero state. A text of a stream model is read in tracks of TRACK
-tokens, so that many can be read side by side; each track but the first starts from the state that the LEAD tokens before it leave
-behind, and its first input is the token before it. A text of up to TRACK tokens is thus read exactly as it stands, and the result
-never depends on how many tracks or threads run at once. What the rest of the past would have changed was measured: see
-benchmarks/README.md.
+A text of a model of lines is scored line by line, each from the zero state. A text of a stream model is read in
+tracks of TRACK tokens, so that many can be read side by side; each track but the first starts from the state that the
+LEAD tokens before it leave behind, and its first input is the token before it. A text of up to TRACK tokens is thus
+read exactly as it stands, and the result never depends on how many tracks or threads run at once. What the rest of
+the past would have changed was measured (README): less than 10⁻⁸ nats a character.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,8 @@ WITHOUT_COMPILER = 20_000  # tokens that NumPy scores sooner than the kernels ar
 
 
 class Engine(Protocol):
-    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a compiler."""
+    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a
+    compiler."""
 
     rows: int
 
@@ -122,13 +123,24 @@ def score_pieces(model: Model, pieces: Iterable[str | bytes], threads: int | Non
         blank = int(np.count_nonzero(lengths == 1))
         tokens = tokens[np.repeat(lengths > 1, lengths)]
         counter.characters, counter.bytes, counter.lines = (
-            counter.characters - blank, counter.bytes - blank, counter.lines - blank)
+            counter.characters - blank,
+            counter.bytes - blank,
+            counter.lines - blank,
+        )
     rows = rows_for(tokens, model.lines)
     engine = ReferenceEngine(model, rows) if len(tokens) <= WITHOUT_COMPILER else kernel_engine(model, rows, threads)
     nats = score_tokens(engine, tokens, model.lines)
     unknown = tokens == UNKNOWN
-    return Score(len(tokens), int(unknown.sum()), float(nats.sum(dtype=np.float64)), float(nats[unknown].sum(dtype=np.float64)),
-                 counter.characters, counter.bytes, counter.lines, counter.words)
+    return Score(
+        len(tokens),
+        int(unknown.sum()),
+        float(nats.sum(dtype=np.float64)),
+        float(nats[unknown].sum(dtype=np.float64)),
+        counter.characters,
+        counter.bytes,
+        counter.lines,
+        counter.words,
+    )
 
 
 def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:

@@ -3,7 +3,8 @@
     for step in Trainer(corpus, architecture, Settings(epochs=10)).run():
         ...
 
-Everything that decides the numbers is counted in updates and tokens, nothing in seconds, so that one seed gives one model.
+Everything that decides the numbers is counted in updates and tokens, nothing in seconds, so that one seed gives one
+model.
 """
 
 import math
@@ -57,8 +58,9 @@ class Settings:
 class Step:
     """One update, or the evaluation after it. Losses are nats per token; seconds count from the first update.
 
-    tokens: trained so far; window_tokens, train_loss: of this update's window; valid_loss: of the held-out part where it was
-    scored after this update, else None; improved: it was the lowest yet. training_seconds leave evaluation out.
+    tokens: trained so far; window_tokens, train_loss: of this update's window; valid_loss: of the held-out part where
+    it was scored after this update, else None; improved: it was the lowest yet. training_seconds leave evaluation
+    out.
     """
 
     step: int
@@ -73,13 +75,16 @@ class Step:
 
 
 class Trainer:
-    """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far, or the latest without one."""
+    """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far, or the latest
+    without one."""
 
     def __init__(self, corpus: Corpus, architecture: Architecture, settings: Settings, threads: int | None = None):
         self.corpus, self.architecture, self.settings = corpus, architecture, settings
         if len(corpus.train) < settings.steps and not corpus.lines:
-            raise CorpusError(f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
-                              f"give more text, or --steps {max(1, len(corpus.train) // 2)}")
+            raise CorpusError(
+                f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
+                f"give more text, or --steps {max(1, len(corpus.train) // 2)}"
+            )
         # a text too short for so many tracks of at least a window gets fewer
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
@@ -108,7 +113,8 @@ class Trainer:
 
     @property
     def _evaluate_every(self) -> int:
-        """Tokens trained between evaluations: these take about a tenth of the time, and are at most MOST_EVALUATIONS."""
+        """Tokens trained between evaluations: these take about a tenth of the time, and are at most
+        MOST_EVALUATIONS."""
         train, evaluated = len(self.corpus.train), max(1, len(self.evaluated))
         per_epoch = max(1, int(0.3 * train / evaluated))
         return max(train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
@@ -116,18 +122,36 @@ class Trainer:
     @property
     def best(self) -> Model:
         settings = asdict(self.settings) | {"rows": self.rows}
-        corpus = {"names": list(self.corpus.names), "sha256": self.corpus.digest, "bytes": self.corpus.size,
-                  "train_tokens": len(self.corpus.train), "held_out_tokens": len(self.corpus.held_out),
-                  "unknown_share": self.corpus.unknown}
+        corpus = {
+            "names": list(self.corpus.names),
+            "sha256": self.corpus.digest,
+            "bytes": self.corpus.size,
+            "train_tokens": len(self.corpus.train),
+            "held_out_tokens": len(self.corpus.held_out),
+            "unknown_share": self.corpus.unknown,
+        }
         loss = self.best_loss if math.isfinite(self.best_loss) else None
-        training = {"settings": settings, "corpus": corpus, "step": self.step, "tokens": self.tokens, "valid_loss": loss,
-                    "history": self.history}
+        training = {
+            "settings": settings,
+            "corpus": corpus,
+            "step": self.step,
+            "tokens": self.tokens,
+            "valid_loss": loss,
+            "history": self.history,
+        }
         return Model(self.architecture, self.corpus.vocabulary, self.best_parameters, self.corpus.lines, training)
 
     def prepare(self) -> None:
-        """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size 2."""
-        small = Architecture(3, self.architecture.cell, 2, self.architecture.layers, 2 if self.architecture.embedding else 0,
-                             self.architecture.tied)
+        """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
+        2."""
+        small = Architecture(
+            3,
+            self.architecture.cell,
+            2,
+            self.architecture.layers,
+            2 if self.architecture.embedding else 0,
+            self.architecture.tied,
+        )
         stack = Stack(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
         stack.pack(for_training=True)
         tokens = np.zeros((1, 1), np.int32)
@@ -145,7 +169,8 @@ class Trainer:
         return stream_windows(self.corpus.train, self.rows, self.settings.steps)
 
     def held_out_loss(self) -> float:
-        """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer, under the parameters as they are."""
+        """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer, under the parameters as
+        they are."""
         self.stack.pack(for_training=True)
         return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
 
@@ -161,12 +186,14 @@ class Trainer:
         if not math.isfinite(norm):
             raise DivergedError(
                 f"the loss is not a finite number after {self.step:,} updates (learning rate {rate:.2g}): "
-                f"train with --lr {self.settings.lr / 4:.2g}, or a smaller --clip than {self.settings.clip:g}")
+                f"train with --lr {self.settings.lr / 4:.2g}, or a smaller --clip than {self.settings.clip:g}"
+            )
         self.stack.pack(for_training=True)
         return count, total
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
-        """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see checkpoint.py."""
+        """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see
+        checkpoint.py."""
         self.prepare()
         self.stack.pack(for_training=True)
         begun, training_seconds = time.perf_counter(), 0.0
@@ -181,8 +208,17 @@ class Trainer:
                 self.tokens, self.tokens_of_epoch = self.tokens + count, self.tokens_of_epoch + count
                 self._nats, self._counted = self._nats + nats, self._counted + count
                 valid_loss, improved = self._evaluate_if_due()
-                yield Step(self.step, self.epoch + self.tokens_of_epoch / len(self.corpus.train), self.tokens, count, nats / count,
-                           valid_loss, improved, time.perf_counter() - begun, training_seconds)
+                yield Step(
+                    self.step,
+                    self.epoch + self.tokens_of_epoch / len(self.corpus.train),
+                    self.tokens,
+                    count,
+                    nats / count,
+                    valid_loss,
+                    improved,
+                    time.perf_counter() - begun,
+                    training_seconds,
+                )
                 if self.finished or stop():
                     return
             self.epoch, self.windows_done, self.tokens_of_epoch = self.epoch + 1, 0, 0
@@ -201,19 +237,46 @@ class Trainer:
 
 
 def default_epochs(train_tokens: int) -> int:
-    """10, and more for a text of under 100,000 tokens, but never so many more that it is only learnt by heart: at most 100."""
+    """10, and more for a text of under 100,000 tokens, but never so many more that it is only learnt by heart: at
+    most 100."""
     return min(100, round(10 * max(1.0, 100_000 / max(1, train_tokens)) ** 0.5))
 
 
-def new_trainer(paths, *, level="char", lines=False, holdout=0.1, valid=None, encoding="utf-8", min_count=None, max_vocabulary=None,
-                cell="lstm", hidden=128, layers=2, embedding=0, tied=False, epochs=None, seed=1, threads=None,
-                **settings) -> Trainer:
+def new_trainer(
+    paths,
+    *,
+    level="char",
+    lines=False,
+    holdout=0.1,
+    valid=None,
+    encoding="utf-8",
+    min_count=None,
+    max_vocabulary=None,
+    cell="lstm",
+    hidden=128,
+    layers=2,
+    embedding=0,
+    tied=False,
+    epochs=None,
+    seed=1,
+    threads=None,
+    **settings,
+) -> Trainer:
     """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults.
 
     Raises UsageError for options that cannot be, CorpusError for a text that cannot be read or is too short.
     """
-    corpus = load_corpus(paths, level=level, lines=lines, holdout=holdout, valid=valid, encoding=encoding, min_count=min_count,
-                         max_vocabulary=max_vocabulary, seed=seed)
+    corpus = load_corpus(
+        paths,
+        level=level,
+        lines=lines,
+        holdout=holdout,
+        valid=valid,
+        encoding=encoding,
+        min_count=min_count,
+        max_vocabulary=max_vocabulary,
+        seed=seed,
+    )
     if tied and not embedding:
         embedding = hidden
     architecture = Architecture(len(corpus.vocabulary), cell, hidden, layers, embedding, tied)
@@ -248,5 +311,7 @@ def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
         if step.valid_loss is None and step.seconds - last_seconds < every:
             continue
         speed = counted / max(step.training_seconds - last_training, 1e-9)
-        yield Report(step.step, step.epoch, step.seconds, step.tokens, speed, nats / counted, step.valid_loss, step.improved)
+        yield Report(
+            step.step, step.epoch, step.seconds, step.tokens, speed, nats / counted, step.valid_loss, step.improved
+        )
         nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds

@@ -1,7 +1,8 @@
 """Text ⇄ ids, at three levels: characters, words, bytes.
 
-Id 0 is <EOS>, which ends every line: it is the line feed, and a new line cannot be had otherwise. Id 1 is <UNK>, which stands for
-every symbol that the vocabulary does not hold. Both are ids and not strings, so that "<EOS>" or "<UNK>" in a text is text.
+Id 0 is <EOS>, which ends every line: it is the line feed, and a new line cannot be had otherwise. Id 1 is <UNK>,
+which stands for every symbol that the vocabulary does not hold. Both are ids and not strings, so that "<EOS>" or
+"<UNK>" in a text is text.
 """
 
 import re
@@ -15,8 +16,8 @@ LEVELS = ("char", "word", "byte")
 EOS, UNKNOWN = 0, 1
 SPECIAL = ("<EOS>", "<UNK>")
 
-# A word with the space before it, a mark with the space before it, what is left of a run of spaces, any other white space.
-# A space belongs to what follows, so that the pieces joined are the text again.
+# A word with the space before it, a mark with the space before it, what is left of a run of spaces, any other white
+# space. A space belongs to what follows, so that the pieces joined are the text again.
 _WORD = re.compile(r"\n| ?\w+(?:['’]\w+)*| ?[^\w\s]| +(?= )|\s")
 
 
@@ -59,7 +60,8 @@ class Vocabulary:
         self._ids[ord("\n") if level == "byte" else "\n"] = EOS
         if level != "word":
             points = [symbol if level == "byte" else ord(symbol) for symbol in self._ids]
-            self._table = np.full(max(points) + 2, UNKNOWN, self.dtype)  # the last entry stands for all above
+            # the last entry stands for all characters above
+            self._table = np.full(256 if level == "byte" else max(points) + 2, UNKNOWN, self.dtype)
             self._table[points] = list(self._ids.values())
 
     def __len__(self):
@@ -77,7 +79,8 @@ class Vocabulary:
 
     @classmethod
     def build(cls, level: str, counts: dict, min_count: int = 1, max_vocabulary: int | None = None) -> "Vocabulary":
-        """The symbols seen at least ``min_count`` times, the most frequent ``max_vocabulary`` (<EOS> and <UNK> included).
+        """The symbols seen at least ``min_count`` times, the most frequent ``max_vocabulary`` (<EOS> and <UNK>
+        included).
 
         counts: symbol → times seen in the training part. Sorted by frequency, then by symbol.
         """
@@ -89,8 +92,9 @@ class Vocabulary:
         """Ids (n) of a text in the smallest integer type; what is not in the vocabulary becomes <UNK>."""
         if self.level == "word":
             return np.array([self._ids.get(symbol, UNKNOWN) for symbol in _WORD.findall(text)], self.dtype)
-        points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else _code_points(text)
-        return self._table[np.minimum(points, len(self._table) - 1)]
+        if self.level == "byte":
+            return self._table[np.frombuffer(as_bytes(text), np.uint8)]
+        return self._table[np.minimum(_code_points(text), len(self._table) - 1)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
@@ -111,7 +115,8 @@ class Vocabulary:
 
 
 class Tally:
-    """Numbers symbols in the order in which they appear, before anybody knows which of them the vocabulary will hold."""
+    """Numbers symbols in the order in which they appear, before anybody knows which of them the vocabulary will
+    hold."""
 
     def __init__(self, level: str):
         self.level = level
@@ -145,10 +150,11 @@ class Tally:
 def unknown_share(counts: np.ndarray, holds_unknown: bool) -> float:
     """The share of each target that training gives to <UNK>, so that its probability is an honest estimate.
 
-    Where symbols fell out of the vocabulary, <UNK> stands in the training text and the network learns its probability: 0. Where
-    none did, the text shows no <UNK>, and maximum likelihood would drive its probability to nothing. How likely the next symbol is one
-    never seen is then estimated from how many were seen just once, as Good and Turing do (Good, 1953), with one added so that
-    it is never 0: (n₁ + 1) / (n + 2), of n tokens. counts: how often each symbol occurs in the training part.
+    Where symbols fell out of the vocabulary, <UNK> stands in the training text and the network learns its
+    probability: 0. Where none did, the text shows no <UNK>, and maximum likelihood would drive its probability to
+    nothing. How likely the next symbol is one never seen is then estimated from how many were seen just once, as Good
+    and Turing do (Good, 1953), with one added so that it is never 0: (n₁ + 1) / (n + 2), of n tokens. counts: how
+    often each symbol occurs in the training part.
     """
     if holds_unknown:
         return 0.0

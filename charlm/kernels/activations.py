@@ -1,7 +1,7 @@
 """σ, tanh and exp as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times slower.
 
-In float32 they are approximations of known error; in float64, which only the checks use, the exact functions of libm. There is
-no literal of another type in them: in numba a bare ``0.5`` would turn a float32 sum into float64.
+In float32 they are approximations of known error; in float64, which only the checks use, the exact functions of libm.
+There is no literal of another type in them: in numba a bare ``0.5`` would turn a float32 sum into float64.
 """
 
 import math
@@ -14,7 +14,6 @@ from numba.extending import intrinsic, overload
 from .compiling import compiled
 
 f = np.float32
-
 
 
 @intrinsic
@@ -49,12 +48,24 @@ def exponential(x):
     """eˣ for x ≤ 0; below -87 it is 0 to within the smallest normal float32."""
 
 
-# tanh is its argument times a rational function of the argument's square, degree 13 over 6: the form and the coefficients
-# that Eigen uses (MathFunctionsImpl.h, generic_fast_tanh_float). Beyond the limit float32 has tanh = ±1.
+# tanh is its argument times a rational function of the argument's square, degree 13 over 6: the form and the
+# coefficients that Eigen uses (MathFunctionsImpl.h, generic_fast_tanh_float). Beyond the limit float32 has tanh = ±1.
 # How large the error is: tests/test_activations.py.
 _LIMIT = f(7.90531110763549805)
-_A = tuple(map(f, (4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08,
-                   -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16)))
+_A = tuple(
+    map(
+        f,
+        (
+            4.89352455891786e-03,
+            6.37261928875436e-04,
+            1.48572235717979e-05,
+            5.12229709037114e-08,
+            -8.60467152213735e-11,
+            2.00018790482477e-13,
+            -2.76076847742355e-16,
+        ),
+    )
+)
 _B = tuple(map(f, (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)))
 A0, A1, A2, A3, A4, A5, A6 = _A
 B0, B1, B2, B3 = _B

@@ -8,10 +8,11 @@
   same bits for any number of threads and a diverging loss is noticed;
 - the cache below.
 
-numba keys a cached function by the content of its own file, so an edit in ``activations.py`` would leave stale machine code
-in ``lstm.py``. The cache therefore lives in a folder of the user's own (the files are pickles: nobody else may write there)
-that is named by everything the machine code depends on: all of ``kernels/*.py``, numba's version, the processor, the lanes.
-A cache that cannot be used is no reason to stop: charlm says so once and compiles again.
+numba keys a cached function by the content of its own file, so an edit in ``activations.py`` would leave stale
+machine code in ``lstm.py``. The cache therefore lives in a folder of the user's own (the files are pickles: nobody
+else may write there) that is named by everything the machine code depends on: all of ``kernels/*.py``, numba's
+version, the processor, the lanes. A cache that cannot be used is no reason to stop: charlm says so once and compiles
+again.
 """
 
 import hashlib

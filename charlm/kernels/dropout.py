@@ -1,7 +1,8 @@
 """Dropout: each number is kept with probability 1 - rate and then divided by it.
 
-Whether a number is kept is a hash of its position and of a key that changes with every update, not a draw from a stream, so that
-it does not depend on the order in which threads come by, and the backward pass finds the same again without a mask in memory.
+Whether a number is kept is a hash of its position and of a key that changes with every update, not a draw from a
+stream, so that it does not depend on the order in which threads come by, and the backward pass finds the same again
+without a mask in memory.
 """
 
 import numpy as np
@@ -23,7 +24,8 @@ def _hash(x):
 def dropout(values, out, key, threshold, scale, first, last):
     """out = values · scale where the hash of the position reaches the threshold, else 0; the same for its gradient.
 
-    values, out: (T, N, H), possibly the same array; key, threshold: uint32, rate = threshold / 2³²; scale = 1 / (1 - rate).
+    values, out: (T, N, H), possibly the same array; key, threshold: uint32, rate = threshold / 2³²; scale = 1 / (1 -
+    rate).
     """
     for t in range(values.shape[0]):
         for n in range(first, last):

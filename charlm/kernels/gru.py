@@ -4,8 +4,9 @@
     c̃ = tanh(r * q + W_cx x + b_cx)      q = W_ch c' + b_ch
     c = u * c̃ + (1 - u) * c'             a = c
 
-Four columns of width H stand side by side, c̃, u, r, q: the first three take part in the product with x, the last three in the
-product with c', so that each product has one run of columns. Arrays (T steps, N rows, H hidden), slot 0 for the start:
+Four columns of width H stand side by side, c̃, u, r, q: the first three take part in the product with x, the last
+three in the product with c', so that each product has one run of columns. Arrays (T steps, N rows, H hidden), slot 0
+for the start:
 
     tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
     table   (V, 3H)        W_x: columns of c̃, u, r

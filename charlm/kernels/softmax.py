@@ -2,9 +2,9 @@
 
     ŷ = softmax(W_ya a + b_y)      loss = -Σ y log ŷ      d(logits) = ŷ - y
 
-y is the one-hot target, of which the share ``unknown`` is given to <UNK> (vocabulary.py says why). Sums over the vocabulary
-run in PARTS interleaved parts that are then added in order, so that they fill a vector register and are the same on every
-machine.
+y is the one-hot target, of which the share ``unknown`` is given to <UNK> (vocabulary.py says why). Sums over the
+vocabulary run in PARTS interleaved parts that are then added in order, so that they fill a vector register and are
+the same on every machine.
 """
 
 import math

@@ -2,10 +2,11 @@
 
     C[i, j] += Σ_k A[i, k] B[k, j]
 
-A tile is ROWS × (VECTORS · lanes) numbers of C. For each k it loads VECTORS vectors of B once and, for each of its rows,
-one number of A that is multiplied into all of them: ROWS · VECTORS multiply-adds for VECTORS + ROWS loads. B is packed
-beforehand into *panels* of VECTORS · lanes columns and, for what is left over, *slivers* of one vector, the last one filled
-up with zeros; each panel keeps its rows one after the other, so that the tile reads it in a straight line.
+A tile is ROWS × (VECTORS · lanes) numbers of C. For each k it loads VECTORS vectors of B once and, for each of its
+rows, one number of A that is multiplied into all of them: ROWS · VECTORS multiply-adds for VECTORS + ROWS loads. B is
+packed beforehand into *panels* of VECTORS · lanes columns and, for what is left over, *slivers* of one vector, the
+last one filled up with zeros; each panel keeps its rows one after the other, so that the tile reads it in a straight
+line.
 
 Each number of C is one chain of fused multiply-adds with k in order, whatever the shape of the tile, the lanes, or the
 split of the rows over threads: every split gives the same bits.
@@ -61,7 +62,9 @@ class _Vectors:
         numbers = ir.VectorType(value.type, self.number)
         first = ir.Constant(ir.IntType(32), 0)
         single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, first)
-        return self.builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(first.type, self.number), [0] * self.number))
+        return self.builder.shuffle_vector(
+            single, single, ir.Constant(ir.VectorType(first.type, self.number), [0] * self.number)
+        )
 
     def call(self, name, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -93,8 +96,9 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
-    signature = types.void(rows, vectors, A, index, index, B, index, C, index, index, index, types.boolean,
-                           index if masked else wanted)
+    signature = types.void(
+        rows, vectors, A, index, index, B, index, C, index, index, index, types.boolean, index if masked else wanted
+    )
 
     def generate(context, builder, signature, arguments):
         _, _, a, a_row, a_column, b, b_start, c, c_row, c_column, depth, accumulate, wanted = arguments
@@ -115,8 +119,11 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
             numbers = ir.Constant(ir.VectorType(word, vector.number), list(range(vector.number)))
             mask = builder.icmp_signed("<", numbers, vector.splat(wanted))
 
-        places = [at(at(c_start, c_stride, row), vector_stride, v)
-                  for row in range(rows.literal_value) for v in range(vectors.literal_value)]
+        places = [
+            at(at(c_start, c_stride, row), vector_stride, v)
+            for row in range(rows.literal_value)
+            for v in range(vectors.literal_value)
+        ]
         first = [builder.select(accumulate, vector.load(place, mask), vector.zero) for place in places]
         before, loop, after = builder.block, builder.append_basic_block("tile"), builder.append_basic_block("tiled")
         builder.branch(loop)
@@ -131,13 +138,14 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
             for weights in panel:
                 results.append(vector.fma(number, weights, sums[len(results)]))
         following = [builder.add(k, one), builder.add(a_now, a_step), at(b_now, vector_stride, len(panel)), *results]
-        for value, start, then in zip([k, a_now, b_now, *sums], [ir.Constant(word, 0), a_start, b_start, *first], following):
+        starting = [ir.Constant(word, 0), a_start, b_start, *first]
+        for value, start, then in zip([k, a_now, b_now, *sums], starting, following, strict=True):
             value.add_incoming(start, before)
             value.add_incoming(then, loop)
         builder.cbranch(builder.icmp_signed("<", following[0], depth), loop, after)
 
         builder.position_at_end(after)
-        for place, result in zip(places, results):
+        for place, result in zip(places, results, strict=True):
             vector.store(result, place, mask)
         return context.get_dummy_value()
 
@@ -148,8 +156,9 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
 def pack(B, transposed, packed, first, last):
     """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
 
-    B: (K, columns), or (columns, K) if ``transposed``; packed: at least K · columns numbers, columns rounded up to a vector.
-    ``first`` is a multiple of a panel's width; where each panel stands does not depend on ``first`` and ``last``.
+    B: (K, columns), or (columns, K) if ``transposed``; packed: at least K · columns numbers, columns rounded up to a
+    vector. ``first`` is a multiple of a panel's width; where each panel stands does not depend on ``first`` and
+    ``last``.
     """
     depth = B.shape[1] if transposed else B.shape[0]
     j = first
@@ -181,7 +190,8 @@ def packed_size(array, depth, columns):
 
 @compiled
 def multiply_rows(A, a_row, a_column, depth, B, b_start, C, c_row, c_column, rows, accumulate, wanted):
-    """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is left."""
+    """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
+    left."""
     blocks = (rows + ROWS - 1) // ROWS
     for block in range(blocks):
         count = rows // blocks + (block < rows % blocks)
@@ -218,8 +228,8 @@ def multiply_rows(A, a_row, a_column, depth, B, b_start, C, c_row, c_column, row
 def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
     """C[t, first:last, c_column:+columns] (+)= A[t, first:last, a_column:+depth] · B for every t of C
 
-    A: (T, N, ≥ depth); B: packed (depth, columns); C: (T, N, ≥ columns). A part of a panel is used for all steps and rows before
-    the next is fetched.
+    A: (T, N, ≥ depth); B: packed (depth, columns); C: (T, N, ≥ columns). A part of a panel is used for all steps and
+    rows before the next is fetched.
     """
     panel_width = VECTORS * lanes(A)
     j = 0
@@ -229,8 +239,20 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
         wanted = 0 if whole else min(width, columns - j)
         for k in range(0, depth, DEPTH):
             for t in range(C.shape[0]):
-                multiply_rows(A[t], first, a_column + k, min(DEPTH, depth - k), B, j * depth + k * width,
-                              C[t], first, c_column + j, last - first, accumulate or k > 0, wanted)
+                multiply_rows(
+                    A[t],
+                    first,
+                    a_column + k,
+                    min(DEPTH, depth - k),
+                    B,
+                    j * depth + k * width,
+                    C[t],
+                    first,
+                    c_column + j,
+                    last - first,
+                    accumulate or k > 0,
+                    wanted,
+                )
         j += width
 
 
@@ -238,7 +260,8 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
 def multiply_transposed(X, dZ, dz_column, dW, first, last):
     """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
-    X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of a panel.
+    X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
+    a panel.
     """
     panel_width = VECTORS * lanes(X)
     packed = np.empty(DEPTH * (last - first + lanes(X)), X.dtype)

@@ -1,4 +1,5 @@
 """The network in ordinary Python: what its parameters are, and the order in which the kernels are called.
 
-``architecture`` needs NumPy only; ``layers``, ``head``, ``stack`` and ``team`` import the kernels, and with them the compiler.
+``architecture`` needs NumPy only; ``layers``, ``head``, ``stack`` and ``team`` import the kernels, and with them the
+compiler.
 """

@@ -10,8 +10,8 @@ from ..errors import UsageError
 
 @dataclass(frozen=True)
 class Cell:
-    """How a cell lays out the columns of z, each of width H: the input takes part in the first ``input``, the state in the last
-    ``recurrent`` of all ``columns``."""
+    """How a cell lays out the columns of z, each of width H: the input takes part in the first ``input``, the state
+    in the last ``recurrent`` of all ``columns``."""
 
     input: int
     recurrent: int
@@ -51,10 +51,14 @@ class Architecture:
         if self.embedding < 0:
             raise UsageError(f"the width of the embedding must be at least 1 (or 0 for one-hot), not {self.embedding}")
         if self.tied and self.embedding != self.hidden:
-            raise UsageError("tied weights need an embedding as wide as the hidden layer: "
-                             f"--embedding {self.hidden}, not {self.embedding}")
+            raise UsageError(
+                "tied weights need an embedding as wide as the hidden layer: "
+                f"--embedding {self.hidden}, not {self.embedding}"
+            )
         if self.number_of_parameters > MOST_PARAMETERS:
-            raise UsageError(f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden")
+            raise UsageError(
+                f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
+            )
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -62,8 +66,8 @@ class Architecture:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
-        E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for the peephole
-        cell, p (3, H); W_ya (H, V), absent when tied; b_y (V). Rows multiply: z = x W_x + a' W_a + b.
+        E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for
+        the peephole cell, p (3, H); W_ya (H, V), absent when tied; b_y (V). Rows multiply: z = x W_x + a' W_a + b.
         """
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
@@ -98,7 +102,8 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
     """First values, float32 (P): W_x, W_a and W_ya uniform in ±1/√H, E normal with deviation 0.1, biases 0.
 
     Two of the biases are not 0: the forget gate's is 1, so that the LSTM starts by remembering (Jozefowicz, Zaremba and
-    Sutskever, 2015), and b_y is the logarithm of each symbol's frequency, so that the network starts as a unigram model.
+    Sutskever, 2015), and b_y is the logarithm of each symbol's frequency, so that the network starts as a unigram
+    model.
 
     log_frequencies: (V), natural logarithms.
     """

@@ -16,7 +16,8 @@ class SoftmaxHead:
         self.product, self.b, self.db, self.unknown = product, b, db, b.dtype.type(unknown)
 
     def forward(self, a, targets, probabilities, nats, first, last):
-        """a: (T, N, H); targets: (T, N), -1 for none; probabilities: (T, N, V); nats: (T, N), 0 where there is no target."""
+        """a: (T, N, H); targets: (T, N), -1 for none; probabilities: (T, N, V); nats: (T, N), 0 where there is no
+        target."""
         multiply(a, 0, a.shape[2], self.product.forward_packed, probabilities, 0, self.b.size, first, last, False)
         softmax_cross_entropy(probabilities, self.b, targets, nats, first, last)
 

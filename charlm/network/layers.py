@@ -1,7 +1,7 @@
 """A recurrent layer: the calls of its kernels forward, backward and for the gradients of its weights.
 
-A layer's rows are independent of each other in the forward and the backward pass, its columns in the gradients of its weights;
-threads share the work along these lines.
+A layer's rows are independent of each other in the forward and the backward pass, its columns in the gradients of its
+weights; threads share the work along these lines.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,9 @@ class Product:
         W, flip = self.parameter, self.transposed
         parts = team.split(self.columns, lambda first, last: pack(W, flip, self.forward_packed, first, last), PANEL)
         if for_training:
-            parts += team.split(self.depth, lambda first, last: pack(W, not flip, self.backward_packed, first, last), PANEL)
+            parts += team.split(
+                self.depth, lambda first, last: pack(W, not flip, self.backward_packed, first, last), PANEL
+            )
         return parts
 
     def gradient(self, team, X, dZ, column=0):
@@ -46,16 +48,19 @@ class Product:
         left, right, d_parameter = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
         if self.transposed:
             left, right = right, left
-        return team.split(d_parameter.shape[1],
-                          lambda first, last: multiply_transposed(left, right, column, d_parameter, first, last), PANEL)
+        return team.split(
+            d_parameter.shape[1],
+            lambda first, last: multiply_transposed(left, right, column, d_parameter, first, last),
+            PANEL,
+        )
 
 
 @dataclass
 class LayerArrays:
     """What one layer keeps of one window: z (T, N, columns), a, c, da (T+1, N, H), dc (N, H), out (T, N, H).
 
-    ``out`` is what the next layer reads: a from slot 1 on, or its dropped-out copy. c and dc are empty where a cell has none; da
-    and dc are when only the forward pass is wanted.
+    ``out`` is what the next layer reads: a from slot 1 on, or its dropped-out copy. c and dc are empty where a cell
+    has none; da and dc are when only the forward pass is wanted.
     """
 
     z: np.ndarray
@@ -127,7 +132,8 @@ class Recurrent:
             drop(s.a[1:], s.out, self.index, first, last)
 
     def backward(self, arrays, dx, drop, first, last):
-        """From the gradient by ``out``, which is in ``arrays.da`` from slot 1 on, to z's, in ``arrays.z``, and x's, in dx."""
+        """From the gradient by ``out``, which is in ``arrays.da`` from slot 1 on, to z's, in ``arrays.z``, and x's,
+        in dx."""
         s = arrays
         if drop:
             drop(s.da[1:], s.da[1:], self.index, first, last)
@@ -143,6 +149,7 @@ class Recurrent:
         dz = s.z.reshape(-1, s.z.shape[2])
         parts = self.recurrent.gradient(team, s.a[:-1], s.z, self.recurrent_column)
         if self.one_hot:
+
             def add_rows(first, last):
                 self.dW_x[:, first:last] = 0
                 gather.scatter_add(tokens, s.z, self.dW_x, first, last)

@@ -1,8 +1,8 @@
 """A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients.
 
-The way back is the way forward reversed. Three phases make the gradient of one window, with the threads meeting between them:
-the weights are packed; each thread takes some rows of the batch all the way up and down; each thread takes some columns of the
-weights' gradients.
+The way back is the way forward reversed. Three phases make the gradient of one window, with the threads meeting
+between them: the weights are packed; each thread takes some rows of the batch all the way up and down; each thread
+takes some columns of the weights' gradients.
 """
 
 import numpy as np
@@ -26,8 +26,10 @@ class Stack:
         self.gradient = np.zeros_like(parameters)
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
-        self.layers = [Recurrent(architecture.cell, index, index == 1 and self.E is None, named, d_named)
-                       for index in range(1, architecture.layers + 1)]
+        self.layers = [
+            Recurrent(architecture.cell, index, index == 1 and self.E is None, named, d_named)
+            for index in range(1, architecture.layers + 1)
+        ]
         if architecture.tied:
             output = Product(self.E, self.dE, transposed=True)
         else:
@@ -43,7 +45,8 @@ class Stack:
 
 
 class Window:
-    """The arrays of a stack for windows of up to T steps and N rows, and the state that is carried from one to the next."""
+    """The arrays of a stack for windows of up to T steps and N rows, and the state that is carried from one to the
+    next."""
 
     def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False, dropped: bool = False):
         self.stack, self.rows = stack, rows
@@ -93,8 +96,9 @@ class Window:
         """
         steps = len(tokens)
         cut = [arrays.first_steps(steps) for arrays in self.layers]
-        self.stack.team.run(self.stack.team.split(
-            self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last)))
+        self.stack.team.run(
+            self.stack.team.split(self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last))
+        )
         self.carry(steps)
         return self.nats[:steps]
 
@@ -114,8 +118,11 @@ class Window:
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)
         if stack.E is not None:
-            team.run(team.split(stack.architecture.embedding,
-                                lambda first, last: self._embedding_gradient(tokens, first, last), 16))
+            team.run(
+                team.split(
+                    stack.architecture.embedding, lambda first, last: self._embedding_gradient(tokens, first, last), 16
+                )
+            )
         self.carry(steps)
         return self.nats[:steps]
 

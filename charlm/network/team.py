@@ -1,8 +1,9 @@
 """Threads that work on one update together.
 
-Kernels release the interpreter's lock, so ordinary threads run side by side. Work comes in phases; within a phase the parts are
-independent of each other and each number is computed by exactly one part, in an order that does not depend on who does it.
-This, and not a fixed split of the batch, is why any number of threads gives the same bits: nothing is ever summed over threads.
+Kernels release the interpreter's lock, so ordinary threads run side by side. Work comes in phases; within a phase the
+parts are independent of each other and each number is computed by exactly one part, in an order that does not depend
+on who does it. This, and not a fixed split of the batch, is why any number of threads gives the same bits: nothing is
+ever summed over threads.
 """
 
 import os
@@ -51,11 +52,14 @@ class Team:
                 other.result()
 
     def split(self, number: int, function: Callable[[int, int], None], multiple: int = 1) -> list[Callable[[], None]]:
-        """``function(first, last)`` over 0…number in as many parts as there are threads, cut at multiples of ``multiple``."""
+        """``function(first, last)`` over 0…number in as many parts as there are threads, cut at multiples of
+        ``multiple``."""
         units = -(-number // multiple)
         parts = min(self.threads, units)
         cuts = [min(number, units * part // parts * multiple) for part in range(parts)] + [number]
-        return [lambda first=first, last=last: function(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
+        return [
+            lambda first=first, last=last: function(first, last) for first, last in zip(cuts, cuts[1:], strict=False)
+        ]
 
     def close(self) -> None:
         if self._others is not None:

@@ -1,0 +1,40 @@
+# `make` checks the style and runs the tests; `make help` lists the rest. Everything is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := all
+.PHONY: all demo test check help clean
+
+all: check test ## check the style, then run the tests
+
+demo: .venv/installed ## train on the names of dinosaurs, draw new ones, measure the held-out ones
+	mkdir -p demo
+	$(BIN)/charlm train corpora/dinosaurs.txt --lines --epochs 30 --batch 16 --dropout 0.3 -o demo/dinosaurs.npz
+	$(BIN)/charlm sample --model demo/dinosaurs.npz --count 20
+	$(BIN)/charlm perplexity --model demo/dinosaurs.npz corpora/dinosaurs-held-out.txt
+
+test: .venv/installed-dev ## run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev ## look at the code with ruff
+	$(BIN)/ruff check .
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+clean: ## remove what the other targets made, .venv included
+	rm -rf .venv demo build *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "charlm needs Python 3.11 or later; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed
