@@ -6,9 +6,8 @@ so no random state is kept.
 """
 
 import math
-import tempfile
+import os
 import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,16 @@ import numpy as np
 from . import __version__
 from .corpus import Corpus
 from .errors import DivergedError, ModelFileError
-from .modelfile import FORMAT, describe, model_header, read_archive, save_model, write_archive
+from .modelfile import (
+    FORMAT,
+    describe,
+    is_model,
+    model_header,
+    read_archive,
+    save_model,
+    temporary_beside,
+    write_archive,
+)
 from .network.architecture import CELLS, Architecture
 from .training import Report, Settings, Trainer
 
@@ -64,11 +72,11 @@ def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
 
 def _shapes(header):
     if header.get("kind") != "checkpoint" or header["format"] != FORMAT:
-        raise ModelFileError(f"this is no checkpoint that charlm {__version__} can go on from")
+        raise ValueError(f"it is no checkpoint that charlm {__version__} can go on from")
     architecture, _ = describe(header)
     size, rows = architecture.number_of_parameters, header["place"]["rows"]
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
-        raise ModelFileError("the checkpoint is damaged: it does not say how many rows there were")
+        raise ValueError("it does not say how many rows there were")
     states = architecture.layers * (2 if "f" in CELLS[architecture.cell].gates else 1)
     shapes = dict.fromkeys(("parameters", "best", "m", "v"), (size,))
     shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(states)}
@@ -161,22 +169,45 @@ def saved(trainer: Trainer, reports: Iterator[Report], path, options: dict) -> I
         save_checkpoint(trainer, checkpoint, options)
 
 
-def check_place(path, others=()) -> None:
+def check_place(path, read=()) -> None:
     """Raise ModelFileError now if a model cannot be written to ``path`` later, or would overwrite what is not a model.
 
-    others: files that are read, which must not be the same one.
+    read: files that are read, which must not be the same one.
     """
     path = Path(path)
-    if path.is_dir():
+    if not path.name or path.is_dir():
         raise ModelFileError(f"cannot write {path}: it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise ModelFileError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if path.exists() and not (path.is_file() and zipfile.is_zipfile(path)):
-        raise ModelFileError(f"will not overwrite {path}, which is not a model; choose another name for -o")
-    if any(other != "-" and Path(other).exists() and path.exists() and path.samefile(other) for other in others):
+    if is_one_of(path, read):
         raise ModelFileError(f"will not overwrite {path}, which is to be read; choose another name for -o")
     try:
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
-            pass
+        if path.exists() and not is_model(path):
+            raise ModelFileError(f"will not overwrite {path}, which is not a model; choose another name for -o")
+        descriptor, temporary = temporary_beside(path_beside(path))
+        os.close(descriptor)
+        os.unlink(temporary)
     except OSError as error:
         raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_log(path, read=()) -> None:
+    """Raise ModelFileError if ``path`` holds something that is not a log, or is one of the files that are read."""
+    if is_one_of(path, read):
+        raise ModelFileError(f"will not overwrite {path} with the log; choose another name for --log")
+    try:
+        if Path(path).is_file():
+            with open(path, "rb") as file:
+                if file.read(1) not in (b"", b"{"):
+                    raise ModelFileError(
+                        f"will not overwrite {path}, which is not a log; choose another name for --log"
+                    )
+        elif Path(path).is_dir() or not Path(path).parent.is_dir():
+            raise ModelFileError(f"cannot write {path}: it is a folder, or its folder is not there")
+    except OSError as error:
+        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def is_one_of(path, others) -> bool:
+    """Whether the path is that of one of the others, by another name perhaps; "-" is no file."""
+    return any(other != "-" and os.path.realpath(path) == os.path.realpath(other) for other in others)

@@ -28,11 +28,11 @@ class Program(click.Group):
         )  # NumPy's products here are small, and bits must not depend on threads
         warnings.showwarning = lambda message, *_: click.echo(f"charlm: warning: {message}", err=True)
         try:
-            super().main(*args, **settings | {"standalone_mode": False})
-            sys.stdout and sys.stdout.flush()
-            code = 0
-        except click.exceptions.Exit as stop:
-            code = stop.exit_code
+            code = super().main(*args, **settings | {"standalone_mode": False}) or 0  # an exit code, or nothing
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError:
+            code = self._fail("name a command: train, sample, perplexity or info (charlm --help tells more)", 2)
         except click.ClickException as error:
             command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "charlm"
             code = self._fail(f"{error.format_message().rstrip('.')} ({command} --help lists the options)", 2)
@@ -231,13 +231,15 @@ def train(context, corpus, output, resume, log, quiet, **options):
     The last tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
     --resume goes on.
     """
-    from .checkpoint import Checkpoint, check_place, path_beside, saved
+    from .checkpoint import Checkpoint, check_log, check_place, path_beside, saved
     from .display import UNITS, introduction, progress, say
     from .training import new_trainer, reports
 
     tell = (lambda line: None) if quiet else say
-    others = [*corpus, *([options["valid"]] if options["valid"] else []), *([log] if log else [])]
-    check_place(output, others)
+    read = [*corpus, *([options["valid"]] if options["valid"] else [])]
+    check_place(output, read)
+    if log:
+        check_log(log, [*read, output])
     checkpoint = None
     if resume:
         given = {

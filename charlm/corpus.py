@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import CorpusError, UsageError
-from .vocabulary import EOS, UNKNOWN, Tally, Vocabulary, unknown_share
+from .vocabulary import EOS, LEVELS, UNKNOWN, Tally, Vocabulary, unknown_share
 
 PIECE = 1 << 20  # bytes read at a time
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
@@ -61,6 +61,11 @@ def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
                 f"is not {encoding.upper()}; name the encoding of the text (--encoding latin-1, say), "
                 "or read bytes (--level byte)"
             ) from None
+        except UnicodeError as error:  # a codec's complaint about the whole
+            raise CorpusError(
+                f"{name_of(path)} is not in the encoding {encoding} ({error}); "
+                "name the encoding of the text with --encoding"
+            ) from None
 
     first, carriage_return = True, ""
     for piece in pieces:
@@ -74,10 +79,14 @@ def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
 
 
 def check_encoding(encoding: str) -> str:
+    """The encoding's name, where there is one for text and for reading piece by piece. Raises UsageError."""
     try:
         codecs.getincrementaldecoder(encoding)
-        if not codecs.lookup(encoding)._is_text_encoding:
+        found = codecs.lookup(encoding)
+        if not found._is_text_encoding:
             raise LookupError
+        if found.name == "utf-8-sig":
+            return "utf-8"  # a byte order mark is dropped in any case
     except (LookupError, ValueError):
         raise UsageError(f"there is no text encoding {encoding!r}; utf-8, latin-1 and utf-16 are some") from None
     return encoding
@@ -89,7 +98,7 @@ def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None)
     paths: names of files, "-" for standard input. At byte level the pieces are bytes. ``digest`` is updated with the
     bytes read. Raises CorpusError where a file cannot be read or decoded.
     """
-    check_encoding(encoding)
+    encoding = check_encoding(encoding)
 
     def noted(path):
         for piece in _pieces(path):
@@ -182,6 +191,8 @@ def load_corpus(
     """
     if not 0 <= holdout < 1:
         raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
+    if level not in LEVELS:
+        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
     if min_count is None:
         min_count = DEFAULT_MIN_COUNT[level]
     if max_vocabulary is not None and max_vocabulary < 3:

@@ -57,6 +57,8 @@ def _visible_character(character: str) -> str:
 
 def write_text(text: str) -> None:
     """Sampled text to stdout as it is drawn: exact into a file or a pipe, made visible on a terminal."""
+    if sys.stdout is None:
+        raise OSError(None, "it is closed")
     if sys.stdout.isatty():
         text = visible(text)
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
@@ -190,7 +192,7 @@ def _figure(value: float) -> str:
 
 def info_lines(model: Model, path, size: int) -> list[str]:
     """What is in a model file, for people."""
-    a, v, training = model.architecture, model.vocabulary, model.training
+    a, v = model.architecture, model.vocabulary
     symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
     rows = [
         ("file", f"{path}, {size:,} bytes"),
@@ -198,6 +200,15 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
         ("vocabulary", f"{len(v):,} {v.level}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}"),
     ]
+    try:
+        rows += _training_rows(model.training)
+    except (TypeError, KeyError, ValueError, AttributeError):  # a file by another hand
+        rows += [("training", "the record of it cannot be read")]
+    return [f"{name:<14} {visible(value)}" for name, value in rows]
+
+
+def _training_rows(training: dict) -> list[tuple[str, str]]:
+    rows = []
     corpus, settings = training.get("corpus"), training.get("settings")
     if corpus:
         rows += [
@@ -227,4 +238,4 @@ def info_lines(model: Model, path, size: int) -> list[str]:
                 f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}",
             )
         ]
-    return [f"{name:<14} {visible(value)}" for name, value in rows]
+    return rows

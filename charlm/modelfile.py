@@ -16,13 +16,14 @@ import json
 import math
 import os
 import tempfile
+import textwrap
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__
-from .errors import CharlmError, ModelFileError
+from .errors import ModelFileError
 from .model import Model
 from .network.architecture import Architecture
 from .vocabulary import Vocabulary
@@ -47,7 +48,7 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        descriptor, temporary = temporary_beside(path)
         with open(descriptor, "wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
@@ -60,8 +61,8 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
         os.replace(temporary, path)
         temporary = None
         _sync_folder(path.parent)
-    except OSError as error:
-        raise ModelFileError(f"cannot write {path}: {error.strerror or error}") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
     finally:
         if temporary is not None:
             try:
@@ -70,7 +71,21 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
                 pass
 
 
+def temporary_beside(path: Path) -> tuple[int, str]:
+    """A new file in the folder of ``path``: (descriptor, name)."""
+    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+
+
+def is_model(path) -> bool:
+    """Whether a file looks like one that ``write_archive`` wrote, whole or damaged."""
+    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()[:1] == ["header.npy"]
+
+
 def _check_whole(path):
+    """Read back what was written, so that a model in its place is never replaced by a damaged one."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged:
@@ -106,9 +121,9 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     ``shapes_of(header)`` gives the dtype and shape of each array that the file must hold. Raises ModelFileError.
     """
     try:
+        if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
+            raise _Refused("it is not a regular file")  # opening a pipe would wait for its other end
         with open(path, "rb") as file:
-            if not os.path.isfile(path):
-                raise _Refused("it is not a regular file")
             size = os.fstat(file.fileno()).st_size
             with zipfile.ZipFile(file) as archive:
                 members = {member.filename: member for member in archive.infolist()}
@@ -129,7 +144,7 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
         if _digest(arrays) != header.get("sha256"):
             raise _Refused("its numbers do not agree with their digest")
         return header, arrays
-    except CharlmError:
+    except ModelFileError:
         raise
     except FileNotFoundError:
         raise ModelFileError(f"there is no file {path}") from None
@@ -140,9 +155,8 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     except MemoryError:
         raise ModelFileError(f"there is not enough memory to load {path}") from None
     except Exception as error:  # whatever zipfile, json and NumPy make of hostile bytes
-        raise ModelFileError(
-            f"{path} is not a charlm model, or it is damaged: {error or type(error).__name__}"
-        ) from None
+        reason = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
+        raise ModelFileError(f"{path} is not a charlm model, or it is damaged: {reason}") from None
 
 
 def _open_array(archive, member):
@@ -173,7 +187,7 @@ def _read_header(archive, members) -> dict:
     if dtype != np.uint8 or len(shape) != 1:
         raise _Refused("its header is not text")
     header = json.loads(_read_data(file, members["header.npy"], shape, dtype).tobytes())
-    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+    if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
         raise _Refused("its header does not say which format it has")
     if header["format"] > FORMAT:
         raise ModelFileError(

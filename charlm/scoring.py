@@ -12,11 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from .corpus import line_starts, read_text, windows
+from .corpus import line_starts, name_of, read_text, windows
+from .errors import CorpusError
 from .loss import Score
 from .model import Model
 from .reference import Reference
-from .vocabulary import UNKNOWN
+from .vocabulary import UNKNOWN, as_bytes
 
 TRACK = 4096
 LEAD = 512
@@ -146,7 +147,7 @@ def score_pieces(model: Model, pieces: Iterable[str | bytes], threads: int | Non
 def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
     """A text from memory as ``corpus.read_text`` gives one from a file."""
     if level == "byte":
-        text = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+        text = as_bytes(text)
         yield text if text.endswith(b"\n") or not text else text + b"\n"
     else:
         text = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -159,5 +160,11 @@ def perplexity(model: Model, text: str, *, threads: int | None = None) -> Score:
 
 
 def perplexity_of_files(model: Model, paths, *, encoding: str = "utf-8", threads: int | None = None) -> Score:
-    """The same for files, one text after the other; "-" is standard input."""
-    return score_pieces(model, read_text(paths, model.vocabulary.level, encoding), threads)
+    """The same for files, one text after the other; "-" is standard input.
+
+    Raises CorpusError where there is no text.
+    """
+    score = score_pieces(model, read_text(paths, model.vocabulary.level, encoding), threads)
+    if not score.tokens:
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+    return score

@@ -43,11 +43,11 @@ class Settings:
 
     def __post_init__(self):
         for name, least in (("batch", 1), ("steps", 1), ("clip", 0), ("seed", 0)):
-            if getattr(self, name) < least:
+            if not least <= getattr(self, name) < math.inf:
                 raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("epochs", "lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"--{name} must be above 0, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) <= 1e38:
+                raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
         if self.schedule not in SCHEDULES:

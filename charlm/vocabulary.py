@@ -31,8 +31,17 @@ def symbols_in(text: str, level: str) -> list:
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """A text's bytes; bytes that are no UTF-8 travel in a string as lone surrogates (PEP 383)."""
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    """A text's bytes; bytes that are no UTF-8 travel in a string as lone surrogates (PEP 383).
+
+    A surrogate that stands for no byte becomes the three bytes that UTF-8 would give it.
+    """
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        pieces = (c.encode("utf-8", "surrogateescape" if "\udc80" <= c <= "\udcff" else "surrogatepass") for c in text)
+        return b"".join(pieces)
 
 
 def smallest_type(number: int) -> type:

@@ -1,4 +1,4 @@
-"""charlm's LSTM and GRU are PyTorch's: nats, states and gradients in float64, as golden/make_pytorch.py wrote them down."""
+"""charlm's LSTM and GRU are PyTorch's: nats, states and gradients in float64, as golden/make_pytorch.py wrote them."""
 
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from charlm.reference import Reference
 
 GOLDEN = Path(__file__).parent / "golden" / "pytorch.npz"
 MODELS = ["lstm1", "lstm2", "gru1", "gru2"]
+TOLERANCE = 1e-10
 
 
-def assert_close(found, expected):
-    """To 1e-10 of the largest number of the array."""
+def error(found, expected):
+    """The largest difference, relative to the largest number of the array."""
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def total(b_ih, b_hh):
@@ -27,7 +28,7 @@ def total(b_ih, b_hh):
 
 def either(d_b_ih, d_b_hh):
     """The gradient by a sum is that by each of its terms."""
-    assert_close(d_b_ih, d_b_hh)
+    assert error(d_b_ih, d_b_hh) < TOLERANCE
     return d_b_ih
 
 
@@ -36,7 +37,7 @@ class Golden:
 
     def __init__(self, model):
         with np.load(GOLDEN) as file:
-            self.named = {name.removeprefix(model + "/"): array for name, array in file.items() if name.startswith(model + "/")}
+            self.named = {name.removeprefix(model + "/"): file[name] for name in file if name.startswith(model + "/")}
         self.cell, layers = model[:-1], int(model[-1])
         V, H = self.named["weight"].shape
         self.architecture = Architecture(V, self.cell, H, layers)
@@ -51,7 +52,7 @@ class Golden:
         return [state for layer in zip(*present, strict=True) for state in layer]
 
     def mapped(self, prefix, bias):
-        """The weights (prefix "") or their gradients ("d_") as charlm's flat vector; see make_pytorch.py for the mapping."""
+        """The weights (prefix "") or their gradients ("d_") as charlm's flat vector; make_pytorch.py tells how."""
         vector = np.full(self.architecture.number_of_parameters, np.nan)
         charlm = views(self.architecture, vector)
         for layer in range(self.architecture.layers):
@@ -100,12 +101,12 @@ class Golden:
 def test_nats_states_and_gradients_are_those_of_pytorch(model, engine):
     golden = Golden(model)
     nats, states, gradient = getattr(golden, engine)()
-    assert_close(nats, golden.nats)
+    assert error(nats, golden.nats) < TOLERANCE
     for state, expected in zip(states, golden.end, strict=True):
-        assert_close(state, expected)
+        assert error(state, expected) < TOLERANCE
     found, expected = views(golden.architecture, gradient), views(golden.architecture, golden.gradient)
     for name in expected:
-        assert_close(found[name], expected[name])
+        assert error(found[name], expected[name]) < TOLERANCE, name
 
 
 @pytest.mark.parametrize("engine", ["by_kernels", "by_reference"])
@@ -117,6 +118,5 @@ def test_a_wrong_mapping_is_caught(model, wrong, engine):
     b = views(golden.architecture, golden.parameters)["layer1.b"][H : 3 * H]
     b[:] = wrong(b.copy())
     nats, _, gradient = getattr(golden, engine)()
-    for found, expected in ((nats, golden.nats), (gradient, golden.gradient)):
-        with pytest.raises(AssertionError):
-            assert_close(found, expected)
+    assert error(nats, golden.nats) > 1e-3
+    assert error(gradient, golden.gradient) > 1e-3

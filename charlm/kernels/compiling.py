@@ -102,16 +102,23 @@ class _HealingCache:
 
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
-    kernel = numba.njit(nogil=True, error_model="numpy")(function)
+    options = {"nogil": True, "error_model": "numpy"}
+    kernel = numba.njit(**options)(function)
     if _folder is None:
         _warn_once("no folder to write to")
         return kernel
+    if not hasattr(kernel, "enable_caching"):
+        return kernel  # NUMBA_DISABLE_JIT: the function itself
     configured, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_folder)
     try:
-        kernel.enable_caching()
-        kernel._cache = _HealingCache(kernel._cache)
+        cached = numba.njit(**options)(function)
+        cached.enable_caching()
+        if _folder not in Path(cached._cache.cache_path).parents:
+            raise OSError("its folder cannot be written")  # numba would turn to one where stale code can stay
+        cached._cache = _HealingCache(cached._cache)
+        return cached
     except (OSError, RuntimeError) as error:
         _warn_once(error)
+        return kernel
     finally:
         numba.config.CACHE_DIR = configured
-    return kernel

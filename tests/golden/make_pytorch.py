@@ -2,8 +2,8 @@
 
     python tests/golden/make_pytorch.py        # with a Python that has torch; the tests need only the file
 
-Four models in float64: "lstm1", "lstm2", "gru1" and "gru2" (cell, number of layers), each nn.LSTM or nn.GRU on one-hot input,
-nn.Linear and cross-entropy. Of each, under "model/name":
+Four models in float64: "lstm1", "lstm2", "gru1" and "gru2" (cell, number of layers), each nn.LSTM or nn.GRU on one-hot
+input, nn.Linear and cross-entropy. Of each, under "model/name":
 
     every weight by PyTorch's name ("weight_ih_l0", …, and "weight", "bias" of nn.Linear), and "d_" + that: its gradient
     inputs, targets (T, N)      targets -1 where there is none
@@ -13,14 +13,14 @@ nn.Linear and cross-entropy. Of each, under "model/name":
 
 How PyTorch's weights become charlm's:
 
-- Transposes: PyTorch has z = W x with W (gates · H, D), charlm z = x W with W (D, gates · H). So weight_ih.T is W_x, weight_hh.T
-  is W_a, and nn.Linear's weight.T is W_ya.
-- LSTM: PyTorch's gates are i, f, g, o; charlm's columns are u, f, o, c̃, that is i, f, o, g. PyTorch adds two biases, b_ih and
-  b_hh, of which charlm has the sum; the gradients by the two are equal, and are that by the sum.
-- GRU: PyTorch's gates are r, z, n, and its state is z · h' + (1 - z) · n, so that z = 1 - u. As 1 - σ(x) = σ(-x), the weights and
-  biases of z are negated, and so are the gradients by them. charlm's columns: W_x: c̃, u, r, that is n, -z, r; W_a: u, r, q,
-  that is -z, r, n; b: c̃, u, r, q. Of r and z the two biases are summed as in the LSTM. Those of n stay two, as the reset gate
-  stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
+- Transposes: PyTorch has z = W x with W (gates · H, D), charlm z = x W with W (D, gates · H). So weight_ih.T is W_x,
+  weight_hh.T is W_a, and nn.Linear's weight.T is W_ya.
+- LSTM: PyTorch's gates are i, f, g, o; charlm's columns are u, f, o, c̃, that is i, f, o, g. PyTorch adds two biases,
+  b_ih and b_hh, of which charlm has the sum; the gradients by the two are equal, and are that by the sum.
+- GRU: PyTorch's gates are r, z, n, and its state is z · h' + (1 - z) · n, so that z = 1 - u. As 1 - σ(x) = σ(-x), the
+  weights and biases of z are negated, and so are the gradients by them. charlm's columns: W_x: c̃, u, r, that is
+  n, -z, r; W_a: u, r, q, that is -z, r, n; b: c̃, u, r, q. Of r and z the two biases are summed as in the LSTM. Those of
+  n stay two, as the reset gate stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
 """
 
 from pathlib import Path
@@ -45,9 +45,11 @@ def golden(cell: str, layers: int, seed: int) -> dict[str, np.ndarray]:
     targets[2, 1] = targets[T - 1, 0] = -1
     start = [0.5 * torch.randn(layers, N, H, dtype=torch.float64) for _ in ("h", "c")[: 1 + (cell == "lstm")]]
     states, end = network(nn.functional.one_hot(inputs, V).double(), tuple(start) if cell == "lstm" else start[0])
-    nats = nn.functional.cross_entropy(output(states).flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="none")
+    logits = output(states).flatten(0, 1)
+    nats = nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=-1, reduction="none")
     (SCALE * nats.sum()).backward()
-    arrays = {"inputs": inputs, "targets": targets, "nats": nats.reshape(T, N), "scale": torch.tensor(SCALE)}
+    arrays = {"inputs": inputs, "targets": targets, "nats": nats.reshape(T, N)}
+    arrays["scale"] = torch.tensor(SCALE, dtype=torch.float64)
     arrays |= dict(zip(("h0", "c0"), start, strict=False))
     arrays |= dict(zip(("hn", "cn"), end if cell == "lstm" else [end], strict=False))
     arrays |= weights | {"d_" + name: weight.grad for name, weight in weights.items()}

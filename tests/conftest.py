@@ -1,0 +1,26 @@
+"""What several test files share: a small text, a model trained on it, and property tests that have time."""
+
+import pytest
+from hypothesis import settings
+
+import charlm
+
+settings.register_profile("charlm", deadline=None, max_examples=80)
+settings.load_profile("charlm")
+
+
+@pytest.fixture(scope="session")
+def tiny_text() -> str:
+    """Sixty short lines of seven letters."""
+    words = ("abba", "cab", "dada", "egg", "fee", "bead", "cage", "gaff", "deaf", "face")
+    return "".join(f"{words[number % 10]} {words[number * 7 % 9]}\n" for number in range(60))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_text, tmp_path_factory):
+    """The file of a stream model of characters, trained on ``tiny_text``."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "text.txt").write_text(tiny_text, encoding="utf-8")
+    model = charlm.train(folder / "text.txt", hidden=6, layers=1, batch=4, steps=8, epochs=6, lr=0.02, threads=1)
+    model.save(folder / "tiny.npz")
+    return folder / "tiny.npz"

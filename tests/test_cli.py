@@ -1,0 +1,663 @@
+"""The command line as a user and a shell see it: data, errors in one line, exit codes, pipes, signals, terminals."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+import charlm
+from charlm.cli import program
+from charlm.display import visible
+from charlm.model import Model
+from charlm.modelfile import load_model, save_model, write_archive
+from charlm.network.architecture import Architecture
+from charlm.reference import Reference
+from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+
+COMMAND = [sys.executable, "-m", "charlm"]
+SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
+TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
+FULL = Path(os.devnull).with_name("full")
+RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch):
+    """Give back what the program sets for a process of its own."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGPIPE]
+    handlers = [signal.getsignal(number) for number in numbers]
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_text, tiny_model, monkeypatch):
+    """The working folder: a text, a model, and files that are neither."""
+    (tmp_path / "text.txt").write_text(tiny_text, encoding="utf-8")
+    shutil.copy(tiny_model, tmp_path / "tiny.npz")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "short.txt").write_text("a cab\n", encoding="utf-8")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n" * 40)
+    (tmp_path / "folder").mkdir()
+    np.savez(tmp_path / "table.npz", table=np.arange(3))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def run(*arguments, **settings):
+    """The program within this process."""
+    return CliRunner().invoke(program, [str(argument) for argument in arguments], prog_name="charlm", **settings)
+
+
+def shell(*arguments, redirection="", **settings):
+    """The program as a process of its own, started by a shell."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *map(str, arguments)]
+    return subprocess.run(command, **{"capture_output": True, "text": True, "timeout": 60} | settings)
+
+
+def done(*arguments, **settings):
+    """Run a command that succeeds, and return what it did."""
+    result = run(*arguments, **settings)
+    assert (result.exit_code, result.exception) == (0, None), result.output
+    return result
+
+
+def check_error(stderr, words=""):
+    assert stderr.startswith("charlm: error: ")
+    assert stderr.endswith("\n") and stderr.count("\n") == 1
+    assert len(stderr) < 400
+    for word in words.split():
+        assert word in stderr
+
+
+def refuse(folder, arguments, code, words="", **settings):
+    """Check that a command fails in one line, prints no data, and leaves every file as it was."""
+    before = contents(folder)
+    result = run(*arguments, **settings)
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.stdout == ""
+    check_error(result.stderr, words)
+    assert contents(folder) == before
+
+
+# Errors
+
+
+@pytest.mark.parametrize(("corpus", "words"), [
+    (["missing.txt"], "missing.txt No such file"),
+    (["text.txt", "missing.txt"], "missing.txt"),
+    (["empty.txt"], "no text empty.txt"),
+    (["short.txt"], "5 tokens window of 8 --steps"),
+    (["latin.txt"], "latin.txt 0xe9 offset 3 --encoding --level byte"),
+    (["folder"], "folder; name the files in it"),
+    (["text.txt", "--valid", "missing.txt"], "missing.txt"),
+    (["text.txt", "--valid", "empty.txt"], "empty.txt"),
+    (["text.txt", "--valid", "latin.txt"], "latin.txt 0xe9 offset 3"),
+    (["text.txt", "--encoding", "utf-16"], "text.txt utf-16"),
+    (["-"], "no text standard input"),
+    (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
+])
+def test_a_corpus_that_cannot_be(folder, corpus, words):
+    refuse(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
+
+
+@pytest.mark.parametrize("option", [
+    "--level letters", "--holdout 1", "--holdout -0.1", "--holdout nan", "--holdout x", "--encoding nope",
+    "--encoding hex", "--min-count 0", "--min-count 1.5", "--max-vocabulary 2", "--cell elman", "--hidden 0",
+    "--hidden x", "--hidden 65537", "--hidden 65536 --layers 2", "--layers 0", "--layers 5", "--embedding -1",
+    "--embedding 3 --tied", "--epochs 0", "--epochs -1", "--epochs nan", "--epochs inf", "--epochs 1e307", "--batch 0",
+    "--steps 0", "--lr 0", "--lr -1", "--lr nan", "--lr inf", "--schedule step", "--clip -1", "--clip nan",
+    "--clip inf", "--dropout 1", "--dropout -0.1", "--dropout nan", "--seed -1", "--seed x", "--threads 0", "--nope",
+    "--lines=1", "--log", "--hidden",
+])
+def test_a_wrong_option_of_train(folder, option):
+    name = option.replace("=", " ").split()[0]
+    words = {"--holdout nan": "held-out share nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
+    refuse(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ([], "command"),
+    (["nope"], "nope --help"),
+    (["--nope"], "--nope --help"),
+    (["train"], "CORPUS train --help"),
+    (["train", "text.txt"], "--output train --help"),
+    (["sample"], "--model sample --help"),
+    (["sample", "--model", "tiny.npz", "more"], "more"),
+    (["sample", "--model", "tiny.npz", "--count", "0"], "--count"),
+    (["sample", "--model", "tiny.npz", "--length", "0"], "--length"),
+    (["sample", "--model", "tiny.npz", "--temperature", "-1"], "--temperature"),
+    (["sample", "--model", "tiny.npz", "--temperature", "nan"], "--temperature"),
+    (["sample", "--model", "tiny.npz", "--temperature", "inf"], "--temperature"),
+    (["sample", "--model", "tiny.npz", "--top-k", "-1"], "--top-k"),
+    (["sample", "--model", "tiny.npz", "--top-p", "0"], "--top-p"),
+    (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
+    (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
+    (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
+    (["perplexity", "--model", "tiny.npz"], "FILE"),
+    (["perplexity", "text.txt"], "--model"),
+    (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
+    (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
+    (["info"], "MODEL"),
+    (["info", "tiny.npz", "--nope"], "--nope"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_a_wrong_use(folder, arguments, words):
+    refuse(folder, arguments, 2, words)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["-o", "missing/m.npz"], "missing folder"),
+    (["-o", "folder"], "folder"),
+    (["-o", "text.txt"], "text.txt overwrite"),
+    (["-o", "latin.txt"], "latin.txt overwrite"),
+    (["-o", "table.npz"], "table.npz overwrite"),
+    (["-o", os.devnull], "overwrite"),
+    (["-o", "tiny.npz", "--valid", "tiny.npz"], "tiny.npz overwrite"),
+    (["-o", "n" * 243], "name too long"),
+    (["-o", "n" * 300], "name too long"),
+    (["-o", ""], "write"),
+    (["-o", "new.npz", "--log", "new.npz"], "new.npz"),
+    (["-o", "new.npz", "--log", "text.txt"], "text.txt"),
+    (["-o", "new.npz", "--log", "./text.txt"], "text.txt"),
+    (["-o", "new.npz", "--log", "short.txt", "--valid", "short.txt"], "short.txt"),
+    (["-o", "new.npz", "--log", "tiny.npz"], "tiny.npz"),
+    (["-o", "new.npz", "--log", "missing/log"], "missing/log"),
+    (["-o", "new.npz", "--log", "folder"], "folder"),
+], ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+def test_nothing_is_written_over_what_is_no_model(folder, options, words):
+    """Nor is a log written over what is read, or over the model."""
+    before = contents(folder)
+    result = run("train", "text.txt", *SMALL, "--epochs", "1", *options)
+    assert result.exit_code in (1, 2), result.output
+    check_error(result.stderr, words)
+    assert contents(folder) == before
+
+
+def damaged(path, make):
+    """A file that is no model, made from one that is."""
+    if make == "text":
+        path.write_text("Call me Ishmael.\n", encoding="utf-8")
+    elif make == "empty":
+        path.write_bytes(b"")
+    elif make == "cut short":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif make == "table":
+        np.savez(path, table=np.arange(3))
+    elif make == "missing":
+        path.unlink()
+    elif make == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        with np.load(path) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        change = {"future": {"format": 99, "charlm": "9.9"}, "checkpoint": {"kind": "checkpoint"},
+                  "no network": {"architecture": header["architecture"] | {"hidden": 0}}}[make]
+        write_archive(path, header | change, arrays)
+
+
+@pytest.mark.parametrize("command", ["sample --model", "perplexity text.txt --model", "info"])
+@pytest.mark.parametrize(("make", "words"), [
+    ("text", "not a charlm model"), ("empty", "not a charlm model"), ("cut short", "damaged"),
+    ("table", "not a charlm model"), ("missing", "no file"), ("folder", "folder"),
+    ("future", "later charlm 9.9 upgrade"), ("checkpoint", "checkpoint"), ("no network", "damaged"),
+])
+def test_a_model_that_is_none(folder, command, make, words):
+    damaged(folder / "tiny.npz", make)
+    refuse(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
+
+
+@pytest.mark.parametrize("training", [
+    {}, {"corpus": 5}, {"corpus": []}, {"corpus": {"names": 3}}, {"settings": 5}, {"settings": {"lr": [1]}},
+    {"step": "x"}, {"step": 3}, {"valid_loss": "x"}, {"valid_loss": 1e308}, {"history": 5},
+], ids=str)
+def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
+    """A file by another hand is shown as far as it makes sense, or refused."""
+    model = load_model("tiny.npz")
+    model.training = training
+    save_model(model, "tiny.npz")
+    result = run("info", "tiny.npz")
+    assert result.exit_code in (0, 1), result.exception
+    if result.exit_code:
+        check_error(result.stderr, "tiny.npz")
+    else:
+        assert "1 layer of 6" in result.stdout
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--prime", "Zebra\x1b"], "'Z' 'r' '\\x1b' --prime"),
+    (["--prime", "abba", "--length", "4"], "--prime --length"),
+    (["--prime", "abba", "--length", "2"], "--prime --length"),
+])
+def test_a_sample_that_cannot_be(folder, arguments, words):
+    refuse(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 1, words)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["missing.txt"], "missing.txt No such file"), (["text.txt", "folder"], "folder"), (["latin.txt"], "0xe9 offset 3"),
+    (["empty.txt"], "no text empty.txt"), (["-"], "no text standard input"),
+])
+def test_a_text_that_cannot_be_scored(folder, arguments, words):
+    refuse(folder, ["perplexity", "--model", "tiny.npz", *arguments], 1, words)
+
+
+def test_a_loss_that_diverges(folder):
+    result = run(*TRAIN, "--lr", "1e30", "--quiet")
+    assert result.exit_code == 1
+    check_error(result.stderr, "not a finite number --lr")
+
+
+# What the commands print
+
+
+def test_train_prints_no_data(folder):
+    result = done(*TRAIN, "--log", "log.jsonl")
+    assert result.stdout == ""
+    assert "wrote new.npz (held-out loss " in result.stderr.splitlines()[-1]
+    assert "looks like a list: --lines" in result.stderr
+    model = load_model("new.npz")
+    assert model.architecture.hidden == 4
+    assert f"held-out loss {model.training['valid_loss']:.4f} " in result.stderr
+    assert not (folder / "new.checkpoint.npz").exists()
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all(set(record) == RECORD for record in records)
+    assert [record["step"] for record in records] == sorted({record["step"] for record in records})
+    assert records[-1]["tokens"] == 2 * model.training["corpus"]["train_tokens"]
+    assert records[-1]["epoch"] == 2
+    assert min(record["valid_loss"] for record in records if record["valid_loss"]) == model.training["valid_loss"]
+    assert all(record["tokens_per_second"] > 0 and record["train_loss"] > 0 for record in records)
+
+
+@pytest.mark.parametrize("arguments", [TRAIN, [*TRAIN, "--lines", "--holdout", "0"]], ids=["stream", "lines"])
+def test_quiet_training_prints_nothing(folder, arguments):
+    assert done(*arguments, "--quiet").output == ""
+    assert load_model("new.npz").lines is ("--lines" in arguments)
+
+
+def test_train_reads_standard_input(folder, tiny_text):
+    done(*TRAIN, "--quiet")
+    done("train", "-", "-o", "stdin.npz", *SMALL, "--epochs", "2", "--quiet", input=tiny_text.encode())
+    assert load_model("stdin.npz").parameters.tobytes() == load_model("new.npz").parameters.tobytes()
+    assert load_model("stdin.npz").training["corpus"]["names"] == ["standard input"]
+
+
+def test_a_model_is_replaced_by_a_new_one(folder):
+    shutil.copy("tiny.npz", "new.npz")
+    done(*TRAIN, "--quiet")
+    assert load_model("new.npz").architecture.hidden == 4
+
+
+@pytest.mark.parametrize("options", [
+    ["--level", "byte"], ["--level", "word", "--min-count", "1"], ["--cell", "gru", "--embedding", "3"],
+    ["--cell", "peephole", "--tied"], ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
+    ["--clip", "0", "--schedule", "linear"], ["--valid", "short.txt", "--schedule", "constant"],
+], ids=" ".join)
+def test_options_of_train_go_together(folder, options):
+    done(*TRAIN, "--quiet", *options)
+    result = done("perplexity", "--model", "new.npz", "text.txt", "--json")
+    assert 0 < json.loads(result.stdout)["bits_per_byte"] < 8
+
+
+def test_samples(folder):
+    options = ["sample", "--model", "tiny.npz", "--count", "3", "--length", "30", "--seed", "5"]
+    first, again, other = done(*options), done(*options), done(*options[:-1], "6")
+    assert first.stdout == again.stdout != other.stdout
+    assert first.stderr.count("\n") == 1
+    assert first.stderr.startswith("drawn ") and first.stderr.endswith("; seed 5\n")
+    quiet = done(*options, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == (first.stdout, "")
+    records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
+    assert len(records) == 3
+    assert all(set(record) == {"text", "log_probability", "tokens"} for record in records)
+    assert all(record["tokens"] == len(record["text"]) == 30 and record["log_probability"] < 0 for record in records)
+    assert first.stdout == "".join(record["text"] + "\n" * (not record["text"].endswith("\n")) for record in records)
+
+
+def test_samples_of_lines(folder):
+    done(*TRAIN, "--quiet", "--lines")
+    options = ["sample", "--model", "new.npz", "--seed", "5", "--prime", "ca"]
+    lines = done(*options).stdout.splitlines()
+    records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
+    assert len(lines) == 10
+    assert [record["text"] for record in records] == lines
+    assert all(record["text"].startswith("ca") for record in records)
+    assert all(record["tokens"] == len(record["text"]) + 1 and record["log_probability"] < 0 for record in records)
+
+
+def test_each_run_draws_with_a_new_seed(folder):
+    first, other = (done("sample", "--model", "tiny.npz", "--length", "100") for _ in range(2))
+    assert first.stdout != other.stdout
+    seed = first.stderr.rstrip().rpartition("; seed ")[2]
+    assert done("sample", "--model", "tiny.npz", "--length", "100", "--seed", seed).stdout == first.stdout
+
+
+def test_perplexity_for_programs_and_for_people(folder):
+    text = "a cab, é\nabba\n"
+    Path("other.txt").write_text(text, encoding="utf-8")
+    figures = json.loads(done("perplexity", "--model", "tiny.npz", "other.txt", "--json").stdout)
+    assert figures.keys() >= {"tokens", "unknown_tokens", "nats_per_token", "perplexity", "perplexity_without_unknowns",
+                              "bits_per_character", "bits_per_byte", "characters", "bytes", "lines"}
+    counts = {"tokens": 14, "unknown_tokens": 2, "characters": 14, "bytes": 15, "lines": 2}
+    assert {name: figures[name] for name in counts} == counts
+    assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_token"]))
+    assert figures["bits_per_character"] == pytest.approx(figures["nats_per_token"] / math.log(2))
+    assert figures["bits_per_byte"] == pytest.approx(figures["bits_per_character"] * 14 / 15)
+    model = load_model("tiny.npz")
+    ids = model.vocabulary.encode(text)
+    nats = Reference(model.architecture, model.parameters).forward(np.r_[EOS, ids[:-1]][:, None], ids[:, None])[:, 0]
+    assert figures["nats_per_token"] == pytest.approx(nats.mean(), rel=1e-5)
+    assert figures["perplexity_without_unknowns"] == pytest.approx(np.exp(nats[ids != UNKNOWN].mean()), rel=1e-5)
+    people = done("perplexity", "--model", "tiny.npz", "other.txt").stdout
+    assert f"{figures['bits_per_byte']:.4f}" in people
+    assert "<UNK> 2 (14.29 %)" in people
+    halves = ["a cab, é\r\n".encode(), b"abba"]
+    Path("half.txt").write_bytes(halves[0])
+    both = done("perplexity", "--model", "tiny.npz", "half.txt", "-", "--json", input=halves[1])
+    assert json.loads(both.stdout) == figures
+
+
+def test_what_is_in_a_model(folder, tiny_text):
+    header = json.loads(done("info", "tiny.npz", "--json").stdout)
+    model = load_model("tiny.npz")
+    assert header["architecture"] == model.architecture.as_dict()
+    assert header["parameters"] == len(model.parameters)
+    assert header["vocabulary"]["symbols"] == list(model.vocabulary.symbols)
+    assert header["training"]["corpus"]["sha256"] == hashlib.sha256(tiny_text.encode()).hexdigest()
+    people = done("info", "tiny.npz").stdout
+    for words in ("lstm, 1 layer of 6", f"{len(model.parameters):,} parameters", "one stream",
+                  header["training"]["corpus"]["sha256"], f"{model.training['valid_loss']:.4f} nats"):
+        assert words in people
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["sample"], ["perplexity"], ["info"]], ids=" ".join)
+def test_help_names_every_option(arguments):
+    command = program.commands[arguments[0]] if arguments else program
+    result = done(*arguments, "--help")
+    assert result.stderr == ""
+    assert result.stdout == done(*arguments, "-h").stdout
+    assert result.stdout.startswith(f"Usage: charlm {' '.join(arguments)}")
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    options = [name for option in command.params if isinstance(option, click.Option) for name in option.opts]
+    for name in [*options, *getattr(command, "commands", ())]:
+        assert name in result.stdout
+
+
+def test_version():
+    assert done("--version").output == f"charlm {charlm.__version__}\n"
+
+
+# Pipes, terminals, imports
+
+
+def imported(*arguments):
+    """The packages that a command imports, and its exit code."""
+    command = [sys.executable, "-X", "importtime", *COMMAND[1:], *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}, result.returncode
+
+
+@pytest.mark.parametrize(("arguments", "code", "packages"), [
+    (["--help"], 0, {"numba", "numpy", "rich"}),
+    (["train", "--help"], 0, {"numba", "numpy", "rich"}),
+    (["sample", "--nope"], 2, {"numba", "numpy", "rich"}),
+    (["sample", "--model", "tiny.npz", "--length", "20"], 0, {"numba", "llvmlite", "rich"}),
+    (["perplexity", "--model", "tiny.npz", "text.txt"], 0, {"numba", "llvmlite", "rich"}),
+    (["info", "tiny.npz"], 0, {"numba", "llvmlite", "rich"}),
+    (["train", "missing.txt", "-o", "new.npz"], 1, {"rich"}),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_a_command_imports_only_what_it_needs(folder, arguments, code, packages):
+    found, returned = imported(*arguments)
+    assert returned == code
+    assert {"charlm", "click"} <= found
+    assert not found & packages
+
+
+@pytest.mark.parametrize("redirection", [f">'{FULL}'", ">&-"], ids=["full", "closed"])
+@pytest.mark.parametrize("arguments", [
+    "sample --model tiny.npz --length 20 --quiet", "perplexity --model tiny.npz text.txt", "info tiny.npz",
+])
+def test_standard_output_that_takes_nothing(folder, arguments, redirection):
+    result = shell(*arguments.split(), redirection=redirection)
+    assert result.returncode == 1
+    check_error(result.stderr, "standard output")
+
+
+def test_help_for_a_full_disk(folder):
+    result = shell("--help", redirection=f">'{FULL}'")
+    assert result.returncode == 1
+    check_error(result.stderr, "standard output")
+
+
+def test_standard_input_that_is_closed(folder):
+    result = shell("perplexity", "--model", "tiny.npz", "-", redirection="<&-")
+    assert result.returncode == 1
+    check_error(result.stderr, "standard input")
+
+
+def test_standard_error_that_is_closed(folder):
+    assert shell("sample", "--model", "tiny.npz", "--seed", "1", redirection="2>&-").returncode == 0
+    assert shell("sample", "--model", "text.txt", redirection="2>&-").returncode == 1
+
+
+def test_the_reader_goes_away(folder):
+    """As in ``charlm sample … | head -1``: it ends as other filters do, and says nothing."""
+    command = [*COMMAND, "sample", "--model", "tiny.npz", "--length", "10000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        line = process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(20) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+    assert line.endswith(b"\n")
+
+
+def test_samples_come_as_they_are_drawn(folder):
+    """Each line of a text that takes hours to draw is there at once."""
+    command = [*COMMAND, "sample", "--model", "tiny.npz", "--length", "100000000", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        lines = [process.stdout.readline() for _ in range(20)]
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    assert all(line.endswith(b"\n") for line in lines)
+
+
+def hostile_model(path):
+    """A model of characters that steer a terminal, which begins with what it is primed with."""
+    vocabulary = Vocabulary("char", "\x1b[31m\u202e\x9b")
+    architecture = Architecture(len(vocabulary), "rnn", 2, 1)
+    model = Model(architecture, vocabulary, np.zeros(architecture.number_of_parameters, np.float32), False)
+    model.named_parameters["b_y"][:2] = -50
+    save_model(model, path)
+    return ["sample", "--model", str(path), "--prime", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]
+
+
+def test_a_terminal_is_not_steered_by_a_sample(folder):
+    arguments = hostile_model(folder / "hostile.npz")
+    master, terminal = os.openpty()
+    result = subprocess.run([*COMMAND, *arguments], stdout=terminal, stderr=subprocess.PIPE, timeout=60)
+    os.close(terminal)
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert shown.startswith("␛[31m\\u202e\\x9b")
+    assert not set(shown) & set("\x1b\u202e\x9b")
+    assert done(*arguments).stdout.startswith("\x1b[31m\u202e\x9b")  # but nothing is changed in a file
+
+
+def test_a_terminal_is_not_steered_by_an_error_or_a_name(folder):
+    result = run("info", "evil\x1b[31m.npz")
+    assert "\x1b" not in result.stderr and "evil␛[31m" in result.stderr
+    hostile_model(folder / "evil\x1b[31m.npz")
+    shown = done("info", "evil\x1b[31m.npz").stdout
+    assert "evil␛[31m" in shown
+    assert not set(shown) & set("\x1b\u202e\x9b")
+
+
+@pytest.mark.parametrize("code", range(0xA0))
+def test_control_characters_are_made_visible(code):
+    shown = visible(f"a{chr(code)}b")
+    if chr(code) in "\n\t" or 0x20 <= code < 0x7F:
+        expected = chr(code)
+    elif code < 0x20:
+        expected = chr(0x2400 + code)
+    else:
+        expected = "␡" if code == 0x7F else f"\\x{code:02x}"
+    assert shown == f"a{expected}b"
+
+
+@pytest.mark.parametrize("code", [
+    0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF, 0xFFF9, 0xE0001,
+    0xE0041, 0xD800, 0xDC80, 0xDFFF, 0xFFFE,
+], ids=hex)
+def test_what_turns_the_direction_or_is_no_character_is_made_visible(code):
+    expected = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    assert visible(f"é{chr(code)}b") == f"é{expected}b"
+
+
+@pytest.mark.parametrize("text", ["", "plain text\twith a tab\n", "Füße, 日本語, 😀, a\u00a0b", "na\u0308ive"])
+def test_text_is_shown_as_it_is(text):
+    assert visible(text) == text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_whatever_is_shown_can_be_written(text):
+    shown = visible(text)
+    shown.encode()
+    assert all(character in "\n\t" or character.isprintable() or character.isspace() for character in shown)
+    assert not set(shown) & {chr(code) for code in (*range(9), *range(11, 32), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+# Stopping and going on
+
+
+LONG = "--hidden 8 --layers 1 --batch 2 --steps 6 --epochs 90 --threads 1 --dropout 0.1".split()
+STOPS = {"stream": (signal.SIGINT, []), "lines": (signal.SIGTERM, ["--lines", "--cell", "gru"])}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def long_training(tiny_text, tmp_path_factory):
+    """A function that makes a folder with the text, and the options of a training that takes a while in it."""
+
+    def prepare(kind):
+        place = tmp_path_factory.mktemp(kind)
+        (place / "text.txt").write_text(tiny_text, encoding="utf-8")
+        return place, [*COMMAND, "train", "text.txt", "-o", "m.npz", "--log", "log.jsonl", *LONG, *STOPS[kind][1]]
+
+    return prepare
+
+
+@pytest.fixture(scope="module", params=list(STOPS))
+def stopped(request, long_training):
+    """A training that was stopped by a signal when it had written its first report."""
+    place, command = long_training(request.param)
+    log, number = place / "log.jsonl", STOPS[request.param][0]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not (log.exists() and log.stat().st_size):
+            assert process.poll() is None and time.monotonic() < until, process.stderr.read()
+            time.sleep(0.005)
+        process.send_signal(number)
+        begun = time.monotonic()
+        output, errors = process.communicate(timeout=30)
+        seconds = time.monotonic() - begun
+    return {"kind": request.param, "place": place, "command": command, "signal": number, "code": process.returncode,
+            "output": output, "errors": errors, "seconds": seconds}
+
+
+def copy_of(stopped, tmp_path):
+    return Path(shutil.copytree(stopped["place"], tmp_path / "copy"))
+
+
+def test_a_signal_stops_and_saves(stopped):
+    assert stopped["code"] == 128 + stopped["signal"]
+    assert stopped["seconds"] < 2
+    assert stopped["output"] == ""
+    assert "Traceback" not in stopped["errors"]
+    assert "--resume" in stopped["errors"].splitlines()[-1]
+    assert {path.name for path in stopped["place"].iterdir()} == {"log.jsonl", "m.checkpoint.npz", "m.npz", "text.txt"}
+    training = load_model(stopped["place"] / "m.npz").training
+    assert 0 < training["tokens"] < 60 * training["corpus"]["train_tokens"]  # it was stopped early
+
+
+def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
+    place, command = copy_of(stopped, tmp_path), stopped["command"]
+    records = len((place / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    result = subprocess.run([*COMMAND, "train", "text.txt", "-o", "m.npz", "--resume", "--log", "log.jsonl"], cwd=place,
+                            capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "going on after" in result.stderr
+    whole, _ = long_training(stopped["kind"])
+    subprocess.run([*command, "--quiet"], cwd=whole, check=True, timeout=120)
+    assert digest(place / "m.npz") == digest(whole / "m.npz")
+    assert not (place / "m.checkpoint.npz").exists()
+    lines = [json.loads(line) for line in (place / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(lines) > records
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+    steps = {line["step"]: line["valid_loss"] for line in lines if line["valid_loss"]}
+    logged = map(json.loads, (whole / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    assert steps == {line["step"]: line["valid_loss"] for line in logged if line["valid_loss"]}
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (["--hidden", "9"], "--hidden (9 now, 8 then)"),
+    (["--lr", "0.5", "--dropout", "0"], "--lr (0.5 now, 0.004 then) --dropout (0.0 now, 0.1 then)"),
+    (["--cell", "rnn"], "--cell (rnn now,"),
+    (["--epochs", "91"], "--epochs (91.0 now, 90.0 then)"),
+    (["--max-vocabulary", "4"], "--max-vocabulary"),
+    (["--holdout", "0.5"], "--holdout"),
+    (["--level", "byte"], "--level"),
+    (["--valid", "text.txt"], "--valid"),
+    (["--encoding", "nope"], "encoding"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch, change, words):
+    place = copy_of(stopped, tmp_path)
+    monkeypatch.chdir(place)
+    code = 2 if change[0] == "--encoding" else 1
+    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume", *change], code, words)
+
+
+@pytest.mark.parametrize(("make", "words"), [
+    ("other corpus", "the corpus bytes now"), ("no corpus", "text.txt"), ("missing", "nothing to go on from"),
+    ("empty", "m.checkpoint.npz"), ("cut short", "m.checkpoint.npz"), ("text", "m.checkpoint.npz"),
+    ("table", "m.checkpoint.npz"), ("future", "m.checkpoint.npz"), ("a model", "m.checkpoint.npz"),
+])
+def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, words):
+    place = copy_of(stopped, tmp_path)
+    monkeypatch.chdir(place)
+    if make == "other corpus":
+        (place / "text.txt").write_text("another text\n" * 90, encoding="utf-8")
+    elif make == "no corpus":
+        (place / "text.txt").unlink()
+    elif make == "a model":
+        shutil.copy("m.npz", "m.checkpoint.npz")
+    else:
+        damaged(place / "m.checkpoint.npz", make)
+    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, words)

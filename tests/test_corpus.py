@@ -1,0 +1,425 @@
+"""Files to clean text, to a training and a held-out part, to batches: what is refused, and that nothing is lost."""
+
+import errno
+import hashlib
+import io
+import os
+import sys
+from itertools import pairwise
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from charlm import corpus
+from charlm.corpus import encode_files, line_windows, load_corpus, looks_like_a_list, read_text, stream_windows, windows
+from charlm.errors import CharlmError, CorpusError, UsageError
+from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+
+BOM = "\ufeff".encode()
+BIG = corpus.PIECE
+
+
+def in_pieces_of(size):
+    return mock.patch.object(corpus, "PIECE", size)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A function that writes a file and returns its path."""
+
+    def write(content, name="text.txt"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+# Clean text
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, BIG])
+@pytest.mark.parametrize("level", ["char", "word"])
+@pytest.mark.parametrize(("data", "text"), [
+    (b"", ""),
+    (b"a\nb\n", "a\nb\n"),
+    (b"a\nb", "a\nb\n"),
+    (b"\n\n", "\n\n"),
+    (b"a\r\nb\r\n", "a\nb\n"),
+    (b"a\r\nb\r\nc", "a\nb\nc\n"),
+    (b"a\rb\n", "a\rb\n"),
+    (b"a\r", "a\r\n"),
+    (b"a\r\r\n", "a\r\n"),
+    (b"\r\n", "\n"),
+    (BOM, ""),
+    (BOM + b"a\n", "a\n"),
+    (BOM + BOM + b"a\n", "\ufeffa\n"),
+    (b"a" + BOM + b"\n", "a\ufeff\n"),
+    (b"a\0b\x1b\n", "a\0b\x1b\n"),
+    ("é日😀\n".encode(), "é日😀\n"),
+])
+def test_the_text_of_a_file(file, data, text, level, size):
+    with in_pieces_of(size):
+        assert "".join(read_text([file(data)], level)) == text
+
+
+@given(st.text(st.sampled_from("ab\r\n\ufeffé 😀")), st.sampled_from(["char", "word"]), st.integers(1, 9))
+def test_pieces_do_not_show_in_the_text(tmp_path_factory, text, level, size):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(text.encode())
+    clean = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    with in_pieces_of(size):
+        pieces = list(read_text([path], level))
+    assert "".join(pieces) == (clean if clean.endswith("\n") or not clean else clean + "\n")
+    if level == "word":
+        assert all(piece.endswith("\n") for piece in pieces)
+
+
+def test_a_line_end_across_the_border_of_two_pieces(file):
+    path = file(b"a" * (BIG - 1) + b"\r\n" + b"b" * (BIG - 2) + b"\r\r\nc")
+    assert "".join(read_text([path], "char")) == "a" * (BIG - 1) + "\n" + "b" * (BIG - 2) + "\r\nc\n"
+
+
+@pytest.mark.parametrize(("data", "text"), [
+    (b"", b""), (b"a", b"a\n"), (b"\n", b"\n"), (BOM + b"a\r\n\xff\0", BOM + b"a\r\n\xff\0\n"),
+])
+def test_bytes_are_left_as_they_are(file, data, text):
+    assert b"".join(read_text([file(data)], "byte")) == text
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_files_follow_each_other(file, level):
+    paths = [file(b"one", "1"), file(BOM + b"two\r\n", "2"), file(b"", "3"), file(b"three", "4")]
+    assert "".join(read_text(paths, level)) == "one\ntwo\nthree\n"
+
+
+def test_standard_input_is_a_file(file, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BOM + b"in\r\nput")))
+    assert "".join(read_text([file(b"file"), "-"], "char")) == "file\nin\nput\n"
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(CorpusError, match="standard input"):
+        list(read_text(["-"], "char"))
+
+
+@pytest.mark.parametrize("size", [1, 3, BIG])
+@pytest.mark.parametrize(("data", "encoding", "text"), [
+    (b"caf\xe9\r\n", "latin-1", "café\n"),
+    (b"\x80\n", "cp1252", "€\n"),
+    ("é😀\r\nb".encode("utf-16"), "utf-16", "é😀\nb\n"),
+    ("é😀\r\nb".encode("utf-16-be"), "utf-16-be", "é😀\nb\n"),
+    ("\ufeffé".encode("utf-16-le"), "utf-16-le", "é\n"),
+    (BOM + b"a", "utf-8-sig", "a\n"),
+    ("日本\n".encode("shift_jis"), "shift_jis", "日本\n"),
+])
+def test_other_encodings(file, data, encoding, text, size):
+    with in_pieces_of(size):
+        assert "".join(read_text([file(data)], "char", encoding)) == text
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, BIG])
+@pytest.mark.parametrize(("data", "encoding", "byte", "offset"), [
+    (b"abc\xffdef\n", "utf-8", "ff", 3),
+    (b"caf\xe9\n", "utf-8", "e9", 3),  # Latin-1
+    ("hé\n".encode("utf-16"), "utf-8", "ff", 0),
+    (b"abc\xc3", "utf-8", "c3", 3),  # the end of the file within a character
+    (b"ab\xe2\x82", "utf-8", "e2", 2),
+    (b"\xf0\x9f\x98", "utf-8", "f0", 0),
+    (b"a\xc0\x80\n", "utf-8", "c0", 1),  # too long a form of NUL
+    (b"a\xed\xa0\x80\n", "utf-8", "ed", 1),  # a surrogate
+    (b"\r\n\r\n\x80", "utf-8", "80", 4),
+    (BOM + b"a\xff\n", "utf-8", "ff", 4),
+    (BOM + b"a\xff\n", "utf-8-sig", "ff", 4),
+    (b"ab\xe9\n", "ascii", "e9", 2),
+    (b"a\x00b", "utf-16-le", "62", 2),
+    (b"a\x00\x00\xd8b\x00", "utf-16-le", "00", 2),
+])
+def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset, size):
+    path = file(data)
+    with in_pieces_of(size), pytest.raises(CorpusError) as caught:
+        list(read_text([path], "char", encoding))
+    assert f"{path}: the byte 0x{byte} at offset {offset} " in str(caught.value)
+    assert "--encoding" in str(caught.value)
+    assert "--level byte" in str(caught.value)
+
+
+@pytest.mark.parametrize(("before", "bad"), [
+    (BIG + 4, b"\xff"), (2 * BIG - 1, b"\xc3\xff"), (BIG - 2, b"\xe2\x82"), (3 * BIG, b"\x80"),
+])
+def test_a_bad_byte_beyond_the_first_piece(file, before, bad):
+    with pytest.raises(CorpusError, match=f"0x{bad[0]:02x} at offset {before:,} "):
+        list(read_text([file(b"a" * before + bad)], "char"))
+
+
+def test_bad_bytes_of_a_second_file_are_counted_in_it(file):
+    with pytest.raises(CorpusError, match="second: the byte 0xff at offset 1 "):
+        list(read_text([file(b"long enough", "first"), file(b"a\xff", "second")], "word"))
+
+
+@pytest.mark.parametrize(("data", "encoding"), [
+    (b"no byte order mark\n", "utf-16"), (b"abcd\n", "utf-32"), (b"a\n", "undefined"),
+])
+def test_text_that_is_not_in_its_encoding_at_all(file, data, encoding):
+    with pytest.raises(CharlmError) as caught:
+        list(read_text([file(data)], "char", encoding))
+    assert "text.txt" in str(caught.value) or encoding in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["nope", "", "rot13", "base64", "hex", "utf-8\0", "../utf-8"])
+def test_there_is_no_such_encoding(file, encoding):
+    with pytest.raises(UsageError, match="encoding"):
+        list(read_text([file(b"a\n")], "char", encoding))
+
+
+@pytest.mark.parametrize(("name", "words"), [("missing.txt", "missing.txt: No such file"), (".", "is a folder")])
+def test_what_is_no_file(tmp_path, name, words):
+    with pytest.raises(CorpusError, match=words):
+        list(read_text([tmp_path / name], "char"))
+
+
+@pytest.mark.parametrize(("contents", "options"), [
+    ([b""], {}), ([b"", b""], {}), ([BOM], {}), ([b""], {"level": "byte"}), ([b""], {"level": "word"}),
+    ([b""], {"lines": True}), ([b"\n\n\r\n"], {"lines": True}), ([b"ab\n"], {"holdout": 0.9}),
+])
+def test_a_text_that_is_empty_or_too_short(file, contents, options):
+    with pytest.raises(CorpusError, match=r"there is no (text|line)|too short") as caught:
+        load_corpus([file(content, str(number)) for number, content in enumerate(contents)], **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [
+    {"holdout": -0.1}, {"holdout": 1}, {"holdout": float("nan")}, {"max_vocabulary": 2}, {"encoding": "nope"},
+    {"level": "letters"},
+], ids=str)
+def test_options_that_cannot_be(file, options):
+    with pytest.raises(UsageError):
+        load_corpus(file(b"abc\n"), **options)
+
+
+# Training part, held-out part, vocabulary
+
+
+@given(st.text("abcdé\n", min_size=12, max_size=60), st.sampled_from([0, 0.1, 0.25, 0.5]), st.sampled_from([1, 5, BIG]))
+def test_the_end_of_a_stream_is_held_out(tmp_path_factory, text, holdout, size):
+    path = tmp_path_factory.getbasetemp() / "stream.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    with in_pieces_of(size):
+        found = load_corpus(path, holdout=holdout)
+    text = text if text.endswith("\n") else text + "\n"
+    cut = int(len(text) * (1 - holdout))
+    assert found.vocabulary.decode(found.train) == text[:cut]
+    assert found.held_out.tolist() == found.vocabulary.encode(text[cut:]).tolist()
+    assert set(found.vocabulary.symbols) == set(text[:cut]) - {"\n"}
+    assert found.train.dtype == found.held_out.dtype == found.vocabulary.dtype
+    assert found.frequencies.tolist() == np.bincount(found.train, minlength=len(found.vocabulary)).tolist()
+
+
+def test_a_symbol_of_the_held_out_part_alone_is_unknown(file):
+    found = load_corpus(file("ab" * 45 + "xyxyxyxyx"))
+    assert found.vocabulary.symbols == ("a", "b")
+    assert not np.any(found.train == UNKNOWN)
+    assert found.vocabulary.decode(found.held_out) == "<UNK>" * 9 + "\n"
+
+
+@pytest.mark.parametrize(("options", "symbols", "train"), [
+    ({}, "abcd", "aaaabbbccd\n"),
+    ({"min_count": 2}, "abc", "aaaabbbcc<UNK>\n"),
+    ({"max_vocabulary": 4}, "ab", "aaaabbb<UNK><UNK><UNK>\n"),
+    ({"level": "word"}, ("aaaabbbccd",), "aaaabbbccd\n"),
+    ({"level": "word", "min_count": 2}, (), "<UNK>\n"),
+    ({"level": "byte"}, b"abcd", "aaaabbbccd\n"),
+])
+def test_limits_of_the_vocabulary(file, options, symbols, train):
+    """A word must be seen twice by default, so the word is written twice."""
+    path = file("aaaabbbccd\n")
+    paths = [path, path] if options == {"level": "word"} else [path]
+    found = load_corpus(paths, holdout=0, **options)
+    assert found.vocabulary.symbols == tuple(symbols)
+    assert found.vocabulary.decode(found.train) == train * len(paths)
+    assert len(found.held_out) == 0
+
+
+@pytest.mark.parametrize(("text", "min_count", "share"), [("aab\n", 1, 3 / 6), ("aabb\n", 1, 2 / 7), ("aab\n", 2, 0)])
+def test_the_share_of_the_unknown_in_training(file, text, min_count, share):
+    assert load_corpus(file(text), holdout=0, min_count=min_count).unknown == pytest.approx(share)
+
+
+def split_lines(found):
+    return [found.vocabulary.decode(part).splitlines(keepends=True) for part in (found.train, found.held_out)]
+
+
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_whole_lines_are_held_out_at_random(file, level):
+    lines = [f"{number:03}\n" for number in range(100)]
+    path = file("\n".join(lines))  # a blank line between all lines
+    train, held_out = split_lines(load_corpus(path, level=level, min_count=1, lines=True, holdout=0.25, seed=3))
+    if level == "word":  # a word that is not in the training part is unknown
+        assert held_out == ["<UNK>\n"] * 25
+        assert set(train) < set(lines)
+    else:
+        assert sorted(train + held_out) == lines
+        assert held_out not in (lines[75:], lines[:25])
+    assert len(held_out) == 25
+    assert train == sorted(train)  # the order stays
+
+
+def test_the_seed_decides_which_lines_are_held_out(file):
+    path = file("".join(f"{number:03}\n" for number in range(100)))
+    parts = [split_lines(load_corpus(path, lines=True, seed=seed))[1] for seed in (1, 1, 2)]
+    assert parts[0] == parts[1] != parts[2]
+    assert len(parts[2]) == 10
+
+
+@given(st.lists(st.text("ab ", max_size=3), min_size=1, max_size=20), st.sampled_from([0, 0.3, 0.7]), st.integers(0, 5))
+def test_blank_lines_are_no_lines_and_nothing_else_is_lost(tmp_path_factory, lines, holdout, seed):
+    path = tmp_path_factory.getbasetemp() / "lines.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    kept = sorted(line + "\n" for line in lines if line)
+    if not kept:
+        with pytest.raises(CorpusError):
+            load_corpus(path, lines=True, holdout=holdout)
+        return
+    found = load_corpus(path, lines=True, holdout=holdout, seed=seed)
+    train, held_out = split_lines(found)
+    assert len(held_out) == int(len(kept) * holdout)
+    known = set("".join(train)) | {"\n"}
+    assert sorted(train + held_out) == sorted("".join(c if c in known else "<UNK>" for c in line) for line in kept)
+
+
+@pytest.mark.parametrize(("lines", "held_out"), [(False, "ab\n\n<UNK>a\n"), (True, "ab\n<UNK>a\n")])
+def test_a_file_of_its_own_is_held_out(file, lines, held_out):
+    found = load_corpus(file("aab\nbb"), valid=file("ab\r\n\r\nca", "valid.txt"), lines=lines, holdout=0.5)
+    assert found.vocabulary.symbols == ("b", "a")
+    assert found.vocabulary.decode(found.train) == "aab\nbb\n"
+    assert found.vocabulary.decode(found.held_out) == held_out
+
+
+def test_a_held_out_file_without_text_is_refused(file):
+    with pytest.raises(CorpusError, match="valid.txt"):
+        load_corpus(file("ab\n"), valid=file("", "valid.txt"))
+
+
+def test_a_corpus_knows_what_it_was_read_from(file):
+    contents = [BOM + b"one\r\n", b"two"]
+    found = load_corpus([file(contents[0], "1.txt"), file(contents[1], "2.txt")])
+    assert found.digest == hashlib.sha256(b"".join(contents)).hexdigest()
+    assert found.size == 11
+    assert [Path(name).name for name in found.names] == ["1.txt", "2.txt"]
+
+
+@pytest.mark.parametrize(("lines", "text"), [(False, "ab\n\n<UNK>\n"), (True, "ab\n<UNK>\n")])
+def test_files_in_a_vocabulary_that_exists(file, lines, text):
+    vocabulary = Vocabulary("char", "ab")
+    assert vocabulary.decode(encode_files(vocabulary, [file("ab\n\n"), file("x", "2")], lines=lines)) == text
+    assert len(encode_files(vocabulary, [file("", "3")], lines=lines)) == 0
+
+
+@pytest.mark.parametrize(("text", "answer"), [
+    ("Rex\n" * 50, True), ("Rex\n" * 49, False), ("Rex\n" * 49 + "x" * 41 + "\n", False),
+    ("Rex\n" * 99 + "x" * 41 + "\n", True), ("Rex\n\n" * 60, False), ("x" * 500, False),
+    ("a line of a text, as long as lines are in most texts\n" * 60, False),
+])
+def test_what_looks_like_a_list(text, answer):
+    assert looks_like_a_list(Vocabulary("char", sorted(set(text) - {"\n"})).encode(text)) is answer
+
+
+# Windows
+
+
+def rows_of(batches):
+    """Of each row: the inputs and the targets where there are targets, over all windows."""
+    inputs, targets = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("inputs", "targets"))
+    assert np.all(inputs[targets < 0] == EOS)  # what fills a window up is an id that every vocabulary has
+    return [(inputs[inside, row].tolist(), targets[inside, row].tolist())
+            for row, inside in enumerate((targets >= 0).T)]
+
+
+def check_shapes(batches, steps, rows):
+    for batch in batches:
+        assert batch.inputs.shape == batch.targets.shape
+        assert batch.inputs.shape[1] == rows
+        assert batch.inputs.dtype == batch.targets.dtype == np.int32
+    assert all(len(batch.inputs) == steps for batch in batches[:-1])
+    assert 0 < len(batches[-1].inputs) <= steps
+    assert [batch.fresh for batch in batches] == [True] + [False] * (len(batches) - 1)
+
+
+sizes = st.integers(1, 7)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.data(), sizes, st.integers(0, 2))
+def test_windows_show_each_token_once_after_the_one_before_it(tokens, data, steps, spare):
+    tokens = np.array(tokens, np.uint8)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(tokens)), min_size=2, max_size=6)))
+    if cuts[0] == cuts[-1]:
+        cuts = [0, len(tokens)]
+    begin, end = np.array(cuts[:-1]), np.array(cuts[1:])
+    rows = len(begin) + spare
+    batches = list(windows(tokens, begin, end, steps, rows))
+    check_shapes(batches, steps, rows)
+    assert len(batches) == -(-(end - begin).max() // steps)
+    before = [EOS, *tokens.tolist()]
+    expected = [(before[a:b], tokens[a:b].tolist()) for a, b in zip(begin, end, strict=True)]
+    assert rows_of(batches) == expected + [([], [])] * spare
+
+
+@given(st.integers(1, 80), sizes, sizes)
+def test_stream_windows_read_the_text_in_tracks(length, rows, steps):
+    tokens = np.arange(2, length + 2, dtype=np.uint16)  # each token tells where it stands
+    batches = list(stream_windows(tokens, rows, steps))
+    check_shapes(batches, steps, rows)
+    tracks = rows_of(batches)
+    assert [target for _, targets in tracks for target in targets] == tokens.tolist()
+    assert [number for inputs, _ in tracks for number in inputs] == [EOS, *tokens[:-1].tolist()]
+    lengths = [len(targets) for _, targets in tracks]
+    assert all(one >= other for one, other in pairwise(lengths))
+    assert lengths[0] == -(-length // rows)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=90), sizes, sizes, st.integers(0, 9))
+@example([1] * 70, 1, 1, 0)
+def test_line_windows_show_each_line_once_from_its_beginning(lengths, rows, steps, seed):
+    names = iter(range(2, 2000))
+    lines = [[*(next(names) for _ in range(length)), EOS] for length in lengths]
+    batches = list(line_windows(np.concatenate(lines).astype(np.uint16), rows, steps, np.random.default_rng(seed)))
+    fresh = [number for number, batch in enumerate(batches) if batch.fresh]
+    assert fresh[0] == 0
+    found = []
+    for start, end in pairwise([*fresh, len(batches)]):
+        check_shapes(batches[start:end], steps, rows)
+        for inputs, targets in rows_of(batches[start:end]):
+            if targets:
+                found.append(targets)
+                assert inputs == [EOS, *targets[:-1]]
+    assert sorted(found) == sorted(lines)
+    assert len(fresh) == -(-len(lines) // rows)
+
+
+def test_the_order_of_lines_is_of_chance():
+    tokens = np.array([token for name in range(2, 102) for token in (name, EOS)], np.uint8)
+
+    def order(seed):
+        return [batch.targets[0].tolist() for batch in line_windows(tokens, 5, 4, np.random.default_rng(seed))]
+
+    assert order(1) == order(1) != order(2)
+    assert order(1) != sorted(order(1))
+
+
+def test_lines_of_about_one_length_stand_side_by_side():
+    """Little of a window is spent on filling short lines up."""
+    random = np.random.default_rng(1)
+    tokens = np.concatenate([[2] * length + [EOS] for length in random.integers(1, 40, 640)]).astype(np.uint8)
+    filled = np.concatenate([batch.targets.ravel() >= 0 for batch in line_windows(tokens, 20, 40, random)])
+    assert filled.mean() > 0.9
+
+
+def test_files_that_cannot_be_opened_are_named(tmp_path):
+    path = tmp_path / ("x" * 300)
+    with pytest.raises(CorpusError, match=f"cannot read .*: {os.strerror(errno.ENAMETOOLONG)}"):
+        list(read_text([path], "char"))

@@ -1,0 +1,648 @@
+"""Each kernel against NumPy; that no split of the work and no vector width changes a bit; the compiler's cache."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import charlm
+from charlm.kernels import activations
+from charlm.kernels.dropout import dropout
+from charlm.kernels.gather import gather, scatter_add, sum_rows
+from charlm.kernels.lstm import peephole_gradient
+from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
+from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
+from charlm.kernels.updates import CHUNK, adam, squares
+
+float_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+ROWS = range(1, 14)
+DEPTHS = [1, 2, 5, DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH, 300]
+GUARD = 67  # numbers before and after an array; odd, so that no array is aligned to its vectors
+
+
+def random_numbers(random, shape, dtype):
+    """float32 of any value; float64 that are small whole numbers, whose products and sums are exact."""
+    return (random.standard_normal(shape) if dtype == np.float32 else random.integers(-9, 10, shape)).astype(dtype)
+
+
+def framed(random, shape, dtype):
+    """(buffer, array): an array of random numbers that stands in the middle of a larger buffer of them."""
+    buffer = random_numbers(random, math.prod(shape) + 2 * GUARD, dtype)
+    return buffer, buffer[GUARD:-GUARD].reshape(shape)
+
+
+def same_place(array, buffer):
+    """The array's place in another buffer, which is to hold what is expected."""
+    return buffer[GUARD:-GUARD].reshape(array.shape)
+
+
+def same_bits(found, expected):
+    return found.shape == expected.shape and found.tobytes() == expected.tobytes()
+
+
+def cuts(number, multiple=1):
+    """Every way to cut 0…number in two at a multiple, and the cut into the smallest pieces."""
+    places = range(0, number, multiple)
+    yield from ([(0, cut), (cut, number)] for cut in [*places, number])
+    yield [(first, min(first + multiple, number)) for first in places]
+
+
+# --- tile.py
+
+
+def widths(dtype):
+    """(vector, panel): numbers in a vector register and columns in a panel."""
+    vector = LANES * 4 // np.dtype(dtype).itemsize
+    return vector, VECTORS * vector
+
+
+def columns_around(dtype):
+    vector, panel = widths(dtype)
+    return [1, vector - 1, vector, vector + 1, panel - 1, panel, panel + 1, panel + vector, 2 * panel + vector + 3]
+
+
+def chain(A, B, start):
+    """start + A · B with k in order, rounded once for each k, as a chain of fused multiply-adds is.
+
+    A float32 product is exact in float64, and so are the sums of whole numbers that the float64 tests take.
+    """
+    C = start.astype(np.float64)
+    for k in range(B.shape[0]):
+        C = (C + A[..., k, None].astype(np.float64) * B[k].astype(np.float64)).astype(A.dtype).astype(np.float64)
+    return C.astype(A.dtype)
+
+
+def packed_matrix(B, transposed=False):
+    """What ``multiply`` reads: B, or Bᵀ, packed all at once, with NaN wherever ``pack`` does not write."""
+    depth, columns = B.shape[::-1] if transposed else B.shape
+    packed = np.full(packed_size(B, depth, columns) + GUARD, np.nan, B.dtype)
+    pack(B, transposed, packed, 0, columns)
+    return packed
+
+
+@float_types
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("depth", [1, 15, 16, 17, 40])
+def test_pack_puts_panels_and_slivers_one_after_the_other(depth, transposed, dtype):
+    random = np.random.default_rng(depth)
+    vector, panel = widths(dtype)
+    for columns in columns_around(dtype):
+        B = random_numbers(random, (depth, columns), dtype)
+        given = np.ascontiguousarray(B.T) if transposed else B
+        parts, j = [], 0
+        while j < columns:
+            width = panel if columns - j >= panel else vector
+            part = np.zeros((depth, width), dtype)
+            part[:, : columns - j] = B[:, j : j + width]
+            parts.append(part.ravel())
+            j += width
+        expected = np.concatenate([*parts, np.full(GUARD, np.nan, dtype)])
+        assert np.array_equal(packed_matrix(given, transposed), expected, equal_nan=True)
+        for pieces in cuts(columns, panel):
+            packed = np.full_like(expected, np.nan)
+            for first, last in pieces:
+                pack(given, transposed, packed, first, last)
+            assert np.array_equal(packed, expected, equal_nan=True)
+
+
+@float_types
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("rows", ROWS)
+def test_multiply_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, accumulate, dtype):
+    random = np.random.default_rng([rows, accumulate])
+    first, a_column, c_column = 2, 3, 5
+    last = first + rows
+    for i, columns in enumerate(columns_around(dtype)):
+        depth = DEPTHS[(rows + i) % len(DEPTHS)]
+        A = np.full((2, last + 1, a_column + depth + 2), np.nan, dtype)
+        A[:, first:last, a_column : a_column + depth] = random_numbers(random, (2, rows, depth), dtype)
+        B = random_numbers(random, (depth, columns), dtype)
+        buffer, C = framed(random, (2, last + 1, c_column + columns + 2), dtype)
+        expected = buffer.copy()
+        wanted = same_place(C, expected)[:, first:last, c_column : c_column + columns]
+        start = wanted if accumulate else np.zeros_like(wanted)
+        wanted[:] = chain(A[:, first:last, a_column : a_column + depth], B, start)
+        if not accumulate:
+            C[:, first:last, c_column : c_column + columns] = np.nan  # must not be read
+        multiply(A, a_column, depth, packed_matrix(B), C, c_column, columns, first, last, accumulate)
+        assert same_bits(buffer, expected), (depth, columns)
+
+
+@float_types
+def test_multiply_by_the_transposed_matrix(dtype):
+    """The way back, dz · Wᵀ, reads the same W packed the other way."""
+    random = np.random.default_rng(1)
+    for columns in columns_around(dtype):
+        A, B = random_numbers(random, (1, 7, 20), dtype), random_numbers(random, (columns, 20), dtype)
+        C = np.empty((1, 7, columns), dtype)
+        multiply(A, 0, 20, packed_matrix(B, True), C, 0, columns, 0, 7, False)
+        assert same_bits(C, chain(A, B.T, np.zeros_like(C)))
+
+
+@float_types
+def test_multiply_is_as_exact_as_numpy(dtype):
+    """On numbers that are not whole: the error of each sum is within depth · ε of the sum of its terms' magnitudes."""
+    random = np.random.default_rng(2)
+    A, B = random.standard_normal((1, 11, 300)), random.standard_normal((300, 45))
+    A, B = A.astype(dtype), B.astype(dtype)
+    C = np.empty((1, 11, 45), dtype)
+    multiply(A, 0, 300, packed_matrix(B), C, 0, 45, 0, 11, False)
+    terms = np.abs(A.astype(np.longdouble)) @ np.abs(B.astype(np.longdouble))
+    error = np.abs(C - A.astype(np.longdouble) @ B.astype(np.longdouble))
+    assert (error / terms).max() < 4 * np.finfo(dtype).eps
+
+
+@float_types
+def test_multiply_gives_the_same_bits_however_the_rows_are_cut(dtype):
+    random = np.random.default_rng(3)
+    N, depth = 13, DEPTH + 5
+    for columns in columns_around(dtype):
+        shapes = (2, N, depth), (depth, columns), (2, N, columns)
+        A, B, whole = (random.standard_normal(shape).astype(dtype) for shape in shapes)
+        packed = packed_matrix(B)
+        pieces_of = {tuple(pieces): whole.copy() for pieces in cuts(N)}
+        multiply(A, 0, depth, packed, whole, 0, columns, 0, N, True)
+        for pieces, C in pieces_of.items():
+            for first, last in pieces:
+                multiply(A, 0, depth, packed, C, 0, columns, first, last, True)
+            assert same_bits(C, whole), pieces
+
+
+@float_types
+@pytest.mark.parametrize("rows", ROWS)
+def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, dtype):
+    """``rows`` of the result; the sum runs over the depth."""
+    random = np.random.default_rng(rows)
+    _, panel = widths(dtype)
+    for i, columns in enumerate(columns_around(dtype)):
+        depth, column = DEPTHS[(rows + i) % len(DEPTHS)], i % 3
+        X, dZ = random_numbers(random, (depth, rows), dtype), np.full((depth, column + columns + 2), np.nan, dtype)
+        dZ[:, column : column + columns] = random_numbers(random, (depth, columns), dtype)
+        product = chain(X.T, dZ[:, column : column + columns], np.zeros((rows, columns), dtype))
+        for pieces in ([(0, columns)], *cuts(columns, panel)):
+            buffer, dW = framed(random, (rows, columns), dtype)
+            expected = buffer.copy()
+            for first, last in pieces:
+                same_place(dW, expected)[:, first:last] = product[:, first:last]
+                multiply_transposed(X, dZ, column, dW, first, last)
+                assert same_bits(buffer, expected), (depth, columns, first, last)
+
+
+# --- activations.py
+
+
+@numba.njit(error_model="numpy")
+def _apply(x, tanh, sigmoid, exponential):
+    for i in range(x.size):
+        tanh[i], sigmoid[i] = activations.tanh(x[i]), activations.sigmoid(x[i])
+        exponential[i] = activations.exponential(-abs(x[i]))
+
+
+def apply(x):
+    """tanh x, σ(x) and exp(-|x|) of an array."""
+    results = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    _apply(x, *results)
+    return results
+
+
+def all_magnitudes(step=1009):
+    """Every ``step``-th of all float32 numbers from -∞ to ∞, in order, with both ends and zero."""
+    positive = np.arange(0, 0x7F800000, step, dtype=np.uint32).view(np.float32)
+    return np.concatenate([[-np.float32(np.inf)], -positive[::-1], positive, [np.float32(np.inf)]])
+
+
+def exact(x):
+    with np.errstate(over="ignore", under="ignore"):
+        x = x.astype(np.float64)
+        return np.tanh(x), 1 / (1 + np.exp(-x)), np.exp(-np.abs(x))
+
+
+def test_activations_are_exact_to_a_few_ulps_at_every_magnitude():
+    x = all_magnitudes()
+    (tanh, sigmoid, exponential), (true_tanh, true_sigmoid, true_exponential) = apply(x), exact(x)
+    assert np.abs(tanh - true_tanh).max() < 2.6e-7
+    assert np.abs(sigmoid - true_sigmoid).max() < 1.6e-7
+    small = (np.abs(x) < 1) & (np.abs(x) > 1e-30)
+    assert np.abs(tanh[small] / true_tanh[small] - 1).max() < 3.1e-7
+    within = np.abs(x) <= 87
+    assert np.abs(exponential[within] / true_exponential[within] - 1).max() < 2.6e-7
+    assert 0 <= exponential[~within].min() and exponential[~within].max() < 2e-38
+
+
+def test_activations_stay_in_their_range_and_saturate():
+    x = all_magnitudes()
+    tanh, sigmoid, exponential = apply(x)
+    assert np.array_equal(tanh, -tanh[::-1])
+    assert np.abs(tanh).max() <= 1 and sigmoid.min() >= 0 and sigmoid.max() <= 1 and exponential.max() <= 1
+    far = np.abs(x) > 7.91
+    assert np.unique(np.abs(tanh[far])).size == 1 and np.abs(tanh[far]).min() > 1 - 1e-6
+    assert sigmoid[x > 15.82].min() > 1 - 1e-6 and sigmoid[x < -15.82].max() < 1e-6
+    rising = np.linspace(-20, 20, 20001, dtype=np.float32)  # steps above the error, up to where they are flat
+    tanh, sigmoid, _ = apply(rising)
+    assert np.diff(tanh).min() > -5e-7 and np.diff(sigmoid).min() > -3e-7
+    steep = np.abs(rising[1:]) < 5
+    assert np.diff(tanh)[steep].min() > 0 and np.diff(sigmoid)[steep].min() > 0
+
+
+@float_types
+def test_activations_at_the_special_values(dtype):
+    tanh, sigmoid, exponential = apply(np.array([0, -0.0, np.inf, -np.inf], dtype))
+    assert tanh[:2].tolist() == [0, 0] and sigmoid[:2].tolist() == [0.5, 0.5] and exponential[:2].tolist() == [1, 1]
+    assert np.allclose(tanh[2:], [1, -1], rtol=0, atol=1e-6) and np.allclose(sigmoid[2:], [1, 0], rtol=0, atol=1e-6)
+    assert (0 <= exponential[2:]).all() and (exponential[2:] < 2e-38).all()
+
+
+@float_types
+@pytest.mark.parametrize("size", [1, 37])
+def test_a_nan_stays_one_and_harms_no_neighbour(size, dtype):
+    for place in range(size):
+        x = np.linspace(-3, 3, size).astype(dtype)
+        x[place] = np.nan
+        for values in apply(x):
+            assert np.flatnonzero(np.isnan(values)).tolist() == [place]
+
+
+def test_activations_of_float64_are_those_of_libm():
+    x = all_magnitudes(100003).astype(np.float64)
+    for found, expected in zip(apply(x), exact(x), strict=True):
+        assert np.allclose(found, expected, rtol=1e-14, atol=1e-15)
+
+
+# --- softmax.py
+
+
+def softmax_case(V, dtype, spread=3.0):
+    """(logits (3, 6, V), b, targets with -1 here and there)."""
+    random = np.random.default_rng(V)
+    logits, b = random.normal(0, spread, (3, 6, V)).astype(dtype), random.normal(0, 1, V).astype(dtype)
+    targets = random.integers(0, V, (3, 6)).astype(np.int32)
+    targets[random.random((3, 6)) < 0.3] = -1
+    return logits, b, targets
+
+
+def softmax_in_numpy(logits, b, targets):
+    """(probabilities, nats) in float64."""
+    x = logits.astype(np.float64) + b
+    x -= x.max(-1, keepdims=True)
+    log_probabilities = x - np.log(np.exp(x).sum(-1, keepdims=True))
+    nats = -np.take_along_axis(log_probabilities, np.maximum(targets, 0)[..., None], axis=-1)[..., 0]
+    return np.exp(log_probabilities), np.where(targets < 0, 0, nats)
+
+
+@float_types
+@pytest.mark.parametrize("spread", [3.0, 1e4])
+def test_softmax_and_cross_entropy_are_those_of_numpy(spread, dtype):
+    """Also of logits so large that their powers are not numbers, and only of the rows asked for."""
+    eps = np.finfo(dtype).eps
+    for V in range(1, 71):
+        logits, b, targets = softmax_case(V, dtype, spread)
+        expected, expected_nats = softmax_in_numpy(logits, b, targets)
+        given, nats = logits.copy(), np.full((3, 6), 7, dtype)
+        softmax_cross_entropy(logits, b, targets, nats, 1, 5)
+        assert same_bits(logits[:, [0, 5]], given[:, [0, 5]]) and (nats[:, [0, 5]] == 7).all()
+        magnitude = np.abs(given).max() + 1  # of the logits, whose sums with b are rounded
+        assert np.abs(logits[:, 1:5] - expected[:, 1:5]).max() < eps * magnitude
+        assert np.abs(nats[:, 1:5] - expected_nats[:, 1:5]).max() < 2 * eps * magnitude
+        assert np.abs(logits[:, 1:5].sum(-1) - 1).max() < 6 * eps
+        assert (nats[:, 1:5][targets[:, 1:5] < 0] == 0).all()
+
+
+@float_types
+def test_a_uniform_model_has_exactly_log_v_nats(dtype):
+    for V in range(1, 71):
+        logits, b = np.full((1, 2, V), 1.5, dtype), np.full(V, 0.25, dtype)
+        nats = np.empty((1, 2), dtype)
+        softmax_cross_entropy(logits, b, np.array([[0, V - 1]], np.int32), nats, 0, 2)
+        assert nats.tolist() == [[dtype(math.log(V))] * 2]
+        assert (logits == dtype(1) / dtype(V)).all()
+
+
+@float_types
+@pytest.mark.parametrize("V", [1, 16, 37])
+def test_a_nan_among_the_logits_is_seen_in_the_nats(V, dtype):
+    for place in range(V):
+        logits, nats = np.zeros((1, 2, V), dtype), np.empty((1, 2), dtype)
+        logits[0, 1, place] = np.nan
+        softmax_cross_entropy(logits, np.zeros(V, dtype), np.array([[0, 0]], np.int32), nats, 0, 2)
+        assert np.isnan(nats).tolist() == [[False, True]]
+
+
+@float_types
+@pytest.mark.parametrize("unknown", [0.0, 0.125])
+def test_softmax_gradient_is_that_of_numpy(unknown, dtype):
+    """scale · (ŷ - y), with the share ``unknown`` of y given to symbol 1, also where symbol 1 is the target itself."""
+    for V in range(2, 71):
+        probabilities, _, targets = softmax_case(V, dtype)
+        targets[1, 2] = 1
+        given, scale = probabilities.copy(), 0.37
+        y = (1 - unknown) * np.eye(V)[targets]
+        y[..., 1] += unknown
+        expected = np.where(targets[..., None] < 0, 0, scale * (given - y))
+        softmax_gradient(probabilities, targets, dtype(scale), 1, dtype(unknown), 1, 5)
+        assert same_bits(probabilities[:, [0, 5]], given[:, [0, 5]])
+        assert np.abs(probabilities[:, 1:5] - expected[:, 1:5]).max() < 8 * np.finfo(dtype).eps
+
+
+# --- gather.py, and the gradient of the peepholes
+
+
+@float_types
+def test_gather_copies_the_rows_that_tokens_name(dtype):
+    random = np.random.default_rng(1)
+    tokens, table = random.integers(0, 7, (2, 6)).astype(np.int32), random.standard_normal((7, 19)).astype(dtype)
+    out = random.standard_normal((2, 6, 23)).astype(dtype)
+    expected = out.copy()
+    expected[1, 1:5, :19] = table[tokens[1, 1:5]]
+    gather(tokens, table, out, 1, 1, 5)
+    assert same_bits(out, expected)
+    gather(tokens[:0], table[:0], out, 1, 0, 6)  # a dense layer has no tokens
+    assert same_bits(out, expected)
+
+
+@float_types
+def test_scatter_add_sums_in_order_however_the_columns_are_cut(dtype):
+    random = np.random.default_rng(2)
+    tokens, gradient = random.integers(0, 4, (5, 6)).astype(np.int32), random.standard_normal((5, 6, 23)).astype(dtype)
+    start = random.standard_normal((4, 19)).astype(dtype)
+    expected = start.copy()
+    for t, n in np.ndindex(tokens.shape):
+        expected[tokens[t, n]] += gradient[t, n, :19]
+    for pieces in cuts(19):
+        d_table = start.copy()
+        for first, last in pieces:
+            scatter_add(tokens, gradient, d_table, first, last)
+        assert same_bits(d_table, expected), pieces
+
+
+@float_types
+@pytest.mark.parametrize("offset", [0, 3])
+def test_sum_rows_sums_in_order_however_the_columns_are_cut(offset, dtype):
+    values = np.random.default_rng(3).standard_normal((29, 23)).astype(dtype)
+    expected = np.zeros(19, dtype)
+    for row in values:
+        expected += row[offset : offset + 19]
+    for pieces in cuts(19):
+        total = np.full(21, 7, dtype)
+        for first, last in pieces:
+            sum_rows(values, offset, total, first, last)
+        assert same_bits(total[:19], expected) and total[19:].tolist() == [7, 7], pieces
+
+
+@float_types
+def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
+    random = np.random.default_rng(4)
+    T, N, H = 5, 3, 19
+    dz, c = random.standard_normal((T, N, 4 * H)).astype(dtype), random.standard_normal((T + 1, N, H)).astype(dtype)
+    expected = np.zeros((3, H), dtype)
+    for t, n in np.ndindex(T, N):
+        expected += dz[t, n, : 3 * H].reshape(3, H) * [c[t, n], c[t, n], c[t + 1, n]]
+    for pieces in cuts(H):
+        dp = np.full((3, H), 7, dtype)
+        for first, last in pieces:
+            peephole_gradient(dz, c, dp, first, last)
+        assert same_bits(dp, expected), pieces
+
+
+# --- dropout.py
+
+
+SHAPE = (20, 25, 128)
+TRIALS = math.prod(SHAPE)
+
+
+def dropped(values, key, rate, pieces=((0, SHAPE[1]),), out=None):
+    out = np.full_like(values, 7) if out is None else out
+    scale = values.dtype.type(1 / (1 - rate))
+    for first, last in pieces:
+        dropout(values, out, np.uint32(key), np.uint32(rate * 2**32), scale, first, last)
+    return out
+
+
+def deviations(share, probability):
+    """How many standard deviations a share seen in TRIALS is from the probability."""
+    return abs(share - probability) / math.sqrt(probability * (1 - probability) / TRIALS)
+
+
+@float_types
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_scales_it(rate, dtype):
+    values = np.random.default_rng(1).uniform(1, 2, SHAPE).astype(dtype)
+    out = dropped(values, 5, rate)
+    kept = out != 0
+    assert deviations(kept.mean(), 1 - rate) < 4
+    assert same_bits(out, np.where(kept, values * dtype(1 / (1 - rate)), dtype(0)))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_chooses_by_key_and_position_alone(rate):
+    random, key = np.random.default_rng(2), 8 * 1_000_004 + 1
+    values, others = random.uniform(1, 2, SHAPE).astype(np.float32), random.uniform(1, 2, SHAPE).astype(np.float32)
+    kept = dropped(values, key, rate) != 0
+    assert np.array_equal(dropped(others, key, rate) != 0, kept)
+    agreement = rate**2 + (1 - rate) ** 2  # of two choices that know nothing of each other
+    for other in (0, key + 1, key + 8, key + 2**31, 2**32 - 1):  # + 1: the next layer, + 8: the next update
+        assert deviations((kept == (dropped(values, other, rate) != 0)).mean(), agreement) < 4, other
+    for distance in (1, 2, SHAPE[2], SHAPE[1] * SHAPE[2]):  # the next unit, row, step
+        assert deviations((kept.ravel()[distance:] == kept.ravel()[:-distance]).mean(), agreement) < 4, distance
+
+
+@float_types
+def test_dropout_gives_the_same_in_pieces_and_in_place(dtype):
+    values = np.random.default_rng(3).standard_normal(SHAPE).astype(dtype)
+    whole = dropped(values, 5, 0.3)
+    assert same_bits(dropped(values, 5, 0.3, [(9, 25), (0, 1), (1, 9)]), whole)
+    partly = dropped(values, 5, 0.3, [(3, 7)])
+    assert same_bits(partly[:, 3:7], whole[:, 3:7]) and (partly[:, :3] == 7).all() and (partly[:, 7:] == 7).all()
+    in_place = values.copy()
+    assert same_bits(dropped(in_place, 5, 0.3, out=in_place), whole)
+    assert same_bits(dropped(values, 5, 0.0), values)
+
+
+def test_dropout_hides_no_nan():
+    assert np.isnan(dropped(np.full(SHAPE, np.nan, np.float32), 5, 0.5)).all()
+
+
+# --- updates.py
+
+
+@float_types
+@pytest.mark.parametrize("size", [1, 15, 16, 17, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 37])
+def test_squares_are_those_of_numpy_however_the_chunks_are_cut(size, dtype):
+    gradient = np.random.default_rng(size).standard_normal(size).astype(dtype)
+    expected = [(chunk.astype(np.float64) ** 2).sum() for chunk in np.split(gradient, range(CHUNK, size, CHUNK))]
+    whole = np.full(len(expected) + 1, 7.0)
+    squares(gradient, whole, 0, len(expected))
+    assert np.allclose(whole[:-1], expected, rtol=1e-14) and whole[-1] == 7
+    for pieces in cuts(len(expected)):
+        sums = np.full_like(whole, 7)
+        for first, last in pieces:
+            squares(gradient, sums, first, last)
+        assert same_bits(sums, whole), pieces
+
+
+def adam_factors(dtype, step, clip=0.7, beta1=0.9, beta2=0.99, rate=0.01, epsilon=1e-8):
+    """What ``adam`` wants, of the paper's constants and the number of the update."""
+    return tuple(map(dtype, (clip, beta1, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1**step),
+                             1 / math.sqrt(1 - beta2**step), epsilon)))
+
+
+@float_types
+def test_adam_is_algorithm_1_of_the_paper(dtype):
+    random = np.random.default_rng(1)
+    p = random.standard_normal(39).astype(dtype)
+    theta, mean, square = p.astype(np.float64), np.zeros(39), np.zeros(39)
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for step in (1, 2, 3):
+        gradient = random.standard_normal(39).astype(dtype)
+        g = 0.7 * gradient.astype(np.float64)
+        mean, square = 0.9 * mean + 0.1 * g, 0.99 * square + 0.01 * g * g
+        theta -= 0.01 * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+        adam(p, gradient, m, v, adam_factors(dtype, step), 0, 39)
+    tolerance = 8 * np.finfo(dtype).eps
+    for found, expected in ((p, theta), (m, mean), (v, square)):
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+
+
+@float_types
+def test_adam_gives_the_same_bits_however_the_parameters_are_cut(dtype):
+    random = np.random.default_rng(2)
+    p, gradient, m, v = random.standard_normal((4, 39)).astype(dtype)
+    start, factors = (p, m, np.abs(v)), adam_factors(dtype, 2)
+    whole = [array.copy() for array in start]
+    adam(whole[0], gradient, whole[1], whole[2], factors, 0, 39)
+    for pieces in cuts(39):
+        parts = [array.copy() for array in start]
+        for first, last in pieces:
+            adam(parts[0], gradient, parts[1], parts[2], factors, first, last)
+        assert all(map(same_bits, parts, whole)), pieces
+
+
+# --- compiling.py
+
+
+SUMS = """
+import numpy as np
+import charlm
+from charlm.kernels.gather import sum_rows
+total = np.empty(3)
+sum_rows(np.arange(12.0).reshape(4, 3), 0, total, 0, 3)
+print(charlm.__file__, *total)
+"""
+
+
+def warnings_of(home, package=Path(charlm.__file__).parent):
+    """Sum some rows in a fresh process whose user's folders are in ``home``; how often it warned."""
+    folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
+    process = subprocess.run([sys.executable, "-c", SUMS], env=os.environ | folders | {"PYTHONWARNINGS": "default"},
+                             cwd=package.parent, capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, f"{package / '__init__.py'} 18.0 22.0 26.0\n"), process.stderr
+    return process.stderr.count("Warning")
+
+
+@pytest.fixture(scope="module")
+def filled_cache(tmp_path_factory):
+    """A home in which the kernel has been compiled once."""
+    home = tmp_path_factory.mktemp("home")
+    assert warnings_of(home) == 0
+    assert list(home.rglob("*.nbi")) and list(home.rglob("*.nbc"))
+    return home
+
+
+def test_without_a_folder_to_write_to_it_compiles_anew_and_says_so_once(tmp_path):
+    home = tmp_path / "home"
+    home.write_text("a file, in which not even root can make a folder")
+    assert warnings_of(home) == 1
+
+
+DAMAGES = {
+    "emptied": ("*.nb?", lambda path: path.write_bytes(b"")),
+    "cut short": ("*.nb?", lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
+    "garbage": ("*.nb?", lambda path: path.write_bytes(bytes(range(256)) * 8)),
+    "code emptied": ("*.nbc", lambda path: path.write_bytes(b"")),
+    "code lost": ("*.nbc", Path.unlink),
+    "index a folder": ("*.nbi", lambda path: (path.unlink(), path.mkdir())),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_heals_with_one_warning(damage, filled_cache, tmp_path):
+    home = shutil.copytree(filled_cache, tmp_path / "home")
+    pattern, harm = DAMAGES[damage]
+    for path in list(home.rglob(pattern)):
+        harm(path)
+    assert warnings_of(home) == (damage != "code lost")  # a file that is not there is an ordinary miss
+    assert warnings_of(home) == (damage == "index a folder")  # which nobody but its owner can clear away
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of charlm, to be changed."""
+    without = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(Path(charlm.__file__).parent, tmp_path / "charlm", ignore=without)
+
+
+def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
+    """numba itself looks at one file only, and would take stale code from the others."""
+    home = tmp_path / "home"
+    assert warnings_of(home, package) == 0
+    before = {path.parent.parent for path in home.rglob("*.nbi")}
+    with open(package / "kernels" / "activations.py", "a") as file:
+        file.write("# changed\n")
+    assert warnings_of(home, package) == 0
+    assert len({path.parent.parent for path in home.rglob("*.nbi")} - before) == 1
+
+
+def test_no_cache_is_kept_beside_the_package_when_the_users_folder_fails(package, tmp_path):
+    """There numba's own key would let stale code through."""
+    home = tmp_path / "home"
+    assert warnings_of(home, package) == 0
+    for folder in {path.parent for path in home.rglob("*.nbi")}:
+        shutil.rmtree(folder)
+        folder.write_text("a file where numba wants a folder")
+    assert warnings_of(home, package) <= 1
+    assert not list(package.rglob("*.nbi"))
+
+
+# --- vectors of any width
+
+
+TRAINING_STEP = """
+import hashlib, sys
+import numpy as np
+from charlm.kernels.tile import LANES, multiply, pack, packed_size
+from charlm.network.architecture import Architecture
+from charlm.network.stack import Stack, Window
+from charlm.network.team import Team
+from charlm.optimizers import Adam
+
+random = np.random.default_rng(1)
+A, B, C = (random.standard_normal(shape).astype(np.float32) for shape in ((2, 11, 150), (150, 141), (2, 11, 141)))
+packed = np.empty(packed_size(B, *B.shape), B.dtype)
+pack(B, False, packed, 0, 141)
+multiply(A, 0, 150, packed, C, 0, 141, 0, 11, True)
+
+architecture = Architecture(70, "lstm", 37, 1)
+parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
+stack = Stack(architecture, parameters, Team(1), 0.1)
+stack.pack(for_training=True)
+tokens = random.integers(0, 70, (3, 7)).astype(np.int32)
+nats = Window(stack, 3, 7, training=True).forward_backward(tokens, tokens, 0.1)
+Adam(stack, 0.1).update(0.01)
+assert np.isfinite(nats).all() and stack.gradient.any()
+print(LANES, *(hashlib.sha256(array.tobytes()).hexdigest() for array in (C, nats, stack.gradient, parameters)))
+"""
+
+
+def test_vectors_of_any_width_give_the_same_bits():
+    """A product and a training step in float32; a processor without such vectors takes them in parts."""
+    processes = [subprocess.Popen([sys.executable, "-c", TRAINING_STEP], env=os.environ | {"CHARLM_LANES": lanes},
+                                  stdout=subprocess.PIPE, text=True) for lanes in ("4", "8", "16")]
+    widths, *digests = zip(*(process.communicate()[0].split() for process in processes), strict=True)
+    assert widths == ("4", "8", "16")
+    assert [len(set(same)) for same in digests] == [1, 1, 1, 1]

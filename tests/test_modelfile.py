@@ -1,0 +1,474 @@
+"""The model file: one model is one sequence of bytes, what is whole comes back, all else is refused in one line."""
+
+import errno
+import io
+import json
+import os
+import pickle
+import stat
+import threading
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+import charlm
+from charlm.errors import DivergedError, ModelFileError
+from charlm.model import Model
+from charlm.modelfile import FORMAT, load_model, save_model, write_archive
+from charlm.network.architecture import Architecture
+from charlm.vocabulary import Vocabulary
+
+SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte": (97, 255, 0)}
+
+
+def new_model(level="char", cell="lstm", embedding=0, tied=False, lines=False, hidden=3, layers=2, seed=0):
+    """A small model of random numbers."""
+    vocabulary = Vocabulary(level, SYMBOLS[level])
+    architecture = Architecture(len(vocabulary), cell, hidden, layers, embedding, tied)
+    parameters = np.random.default_rng(seed).standard_normal(architecture.number_of_parameters).astype(np.float32)
+    training = {"seed": 7, "history": [[1, 2.5, None]], "corpus": {"names": ["é.txt"], "sha256": "0" * 64}}
+    return Model(architecture, vocabulary, parameters, lines, training)
+
+
+def facts(model):
+    """All that makes a model."""
+    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "m.npz"
+
+
+@pytest.fixture
+def whole(path):
+    """The file of a tiny model."""
+    save_model(new_model(cell="rnn", hidden=1, layers=1), path)
+    return path
+
+
+def contents(folder):
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+
+
+def refuse(path, *words):
+    """Check that the file is refused as it should be."""
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert caught.type is ModelFileError
+    assert message == " ".join(message.split()), "more than a line"
+    assert len(message) < 400 + len(str(path))
+    assert path.name in message
+    for word in words:
+        assert word in message
+
+
+# Round trips
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("level", list(SYMBOLS))
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+@pytest.mark.parametrize(("embedding", "tied"), [(0, False), (2, False), (3, True)])
+def test_every_kind_of_model_comes_back(path, cell, level, embedding, tied, lines):
+    model = new_model(level, cell, embedding, tied, lines)
+    save_model(model, path)
+    again = load_model(path)
+    assert facts(again) == facts(model)
+    assert again.parameters.dtype == np.float32
+    save_model(again, path.with_name("again.npz"))
+    assert path.with_name("again.npz").read_bytes() == path.read_bytes()
+
+
+def test_one_model_is_one_sequence_of_bytes(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    save_model(new_model(), tmp_path / "a.npz")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    save_model(new_model(), "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "elsewhere" / "b.npz").read_bytes()
+    save_model(new_model(seed=1), "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() != (tmp_path / "elsewhere" / "b.npz").read_bytes()
+
+
+def test_the_verbs_of_the_package_are_the_same(path):
+    model = new_model()
+    model.save(path)
+    assert facts(charlm.load(path)) == facts(charlm.load(str(path))) == facts(model)
+
+
+@pytest.mark.parametrize(("embedding", "tied"), [(0, False), (3, True)])
+def test_numpy_opens_it_without_pickles(path, embedding, tied):
+    model = new_model("word", "peephole", embedding, tied)
+    save_model(model, path)
+    with np.load(path, allow_pickle=False) as archive:
+        header = json.loads(archive["header"].tobytes())
+        arrays = {name: archive[name] for name in archive.files if name != "header"}
+    assert {name: array.shape for name, array in arrays.items()} == model.architecture.shapes()
+    assert all(array.dtype == np.float32 for array in arrays.values())
+    assert np.concatenate([array.ravel() for array in arrays.values()]).tobytes() == model.parameters.tobytes()
+    assert header["format"] == FORMAT
+    assert header["charlm"] == charlm.__version__
+    assert header["vocabulary"] == {"level": "word", "symbols": [" the", "x", "."]}
+    assert header["architecture"] == model.architecture.as_dict()
+
+
+def test_it_is_stored_plainly(whole):
+    with zipfile.ZipFile(whole) as archive:
+        members = archive.infolist()
+    assert members[0].filename == "header.npy"
+    assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
+    assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_it_has_the_rights_of_any_new_file(path):
+    path.with_name("other").touch()
+    save_model(new_model(), path)
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(path.with_name("other").stat().st_mode)
+
+
+# Damaged files
+
+
+def test_a_file_that_was_cut_short(whole):
+    data = whole.read_bytes()
+    for length in {*range(0, len(data), 29), *range(len(data) - 30, len(data))}:
+        whole.write_bytes(data[:length])
+        refuse(whole)
+
+
+@pytest.mark.parametrize("flip", [0xFF, 0x01])
+def test_a_file_with_one_wrong_byte(whole, flip):
+    """It is refused, or the byte did not matter (a date, say) and the model is the same."""
+    data, model = whole.read_bytes(), load_model(whole)
+    refused = 0
+    with open(whole, "r+b", buffering=0) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place, byte in enumerate(data):
+            os.pwrite(file.fileno(), bytes([byte ^ flip]), place)
+            try:
+                assert facts(load_model(whole)) == facts(model), f"byte {place} made another model"
+            except ModelFileError as error:
+                assert type(error) is ModelFileError and "\n" not in str(error), f"byte {place}"
+                refused += 1
+            os.pwrite(file.fileno(), bytes([byte]), place)
+    assert len(data) < 6000
+    assert refused > 0.6 * len(data)
+    assert facts(load_model(whole)) == facts(model)
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"\0", b"Call me Ishmael.\n" * 50, b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"\x93NUMPY\x01\x00",
+    bytes(range(256)) * 12, pickle.dumps({"weights": [1.0]}), b"[" * 100_000,
+], ids=lambda data: repr(data[:8]))
+def test_a_file_that_is_something_else(path, data):
+    path.write_bytes(data)
+    refuse(path)
+
+
+def test_what_is_no_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    refuse(tmp_path / "missing.npz", "there is no file")
+    refuse(tmp_path / "folder", "folder")
+    refuse(tmp_path / "folder" / "missing" / "m.npz", "there is no file")
+    (tmp_path / "null.npz").symlink_to(os.devnull)
+    refuse(tmp_path / "null.npz")
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    pipe, found = tmp_path / "pipe.npz", []
+    os.mkfifo(pipe)
+
+    def load():
+        try:
+            load_model(pipe)
+        except ModelFileError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    thread.join(3)
+    hung = thread.is_alive()
+    if hung:  # let the thread go
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        thread.join(3)
+    assert not hung
+    assert "pipe.npz" in str(found[0])
+
+
+def rewrite(path, change):
+    """Write the file anew, with a digest that agrees, after ``change(header, arrays)``."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    change(header, arrays)
+    write_archive(path, header, arrays)
+
+
+def setting(*keys):
+    """A change that sets one value in the header, ``keys`` being the way to it and the value."""
+    *inner, last, value = keys
+
+    def change(header, arrays):
+        for key in inner:
+            header = header[key]
+        header[last] = value
+
+    change.__name__ = "=".join((".".join([*inner, last]), repr(value)[:20]))  # names the test
+    return change
+
+
+def removing(*keys):
+    *inner, last = keys
+
+    def change(header, arrays):
+        for key in inner:
+            header = header[key]
+        del header[last]
+
+    change.__name__ = f"no {'.'.join(keys)}"
+    return change
+
+
+def array_change(name, function):
+    def change(header, arrays):
+        arrays[name] = function(arrays[name])
+
+    change.__name__ = name
+    return change
+
+
+def put(name, number):
+    """A change that puts a number into an array."""
+    return array_change(name, lambda array: np.append(array.ravel()[:-1], np.float32(number)).reshape(array.shape))
+
+
+@pytest.mark.parametrize(("change", "word"), [
+    (setting("format", FORMAT + 1), "later charlm"),
+    (setting("format", 10**30), "later charlm"),
+    (setting("format", 0), "format"),
+    (setting("format", -1), "format"),
+    (setting("format", "1"), "format"),
+    (removing("format"), "format"),
+    (setting("kind", "checkpoint"), "checkpoint"),
+    (removing("kind"), "not a model"),
+    (removing("architecture"), ""),
+    (removing("architecture", "tied"), ""),
+    (setting("architecture", []), ""),
+    (setting("architecture", "more", 1), ""),
+    (setting("architecture", "hidden", 0), ""),
+    (setting("architecture", "hidden", -1), ""),
+    (setting("architecture", "hidden", 2), ""),
+    (setting("architecture", "hidden", 1.0), ""),
+    (setting("architecture", "hidden", True), ""),
+    (setting("architecture", "hidden", "1"), ""),
+    (setting("architecture", "hidden", 10**7), ""),
+    (setting("architecture", "hidden", 10**400), ""),
+    (setting("architecture", "layers", 0), ""),
+    (setting("architecture", "layers", 2), ""),
+    (setting("architecture", "layers", 10**9), ""),
+    (setting("architecture", "layers", 1e9), ""),
+    (setting("architecture", "embedding", -1), ""),
+    (setting("architecture", "embedding", 1), ""),
+    (setting("architecture", "tied", True), ""),
+    (setting("architecture", "tied", 0), ""),
+    (setting("architecture", "cell", "gru"), ""),
+    (setting("architecture", "cell", "elman"), ""),
+    (setting("architecture", "cell", None), ""),
+    (setting("architecture", "vocabulary_size", 5), "size"),
+    (setting("architecture", "vocabulary_size", 10**12), "size"),
+    (removing("vocabulary"), ""),
+    (setting("vocabulary", "level", "letters"), ""),
+    (setting("vocabulary", "level", "byte"), "symbol"),
+    (setting("vocabulary", "level", ["char"]), ""),
+    (setting("vocabulary", "symbols", ["a", "b", "c", "a"]), "distinct"),
+    (setting("vocabulary", "symbols", ["a", "b", "c", "\n"]), "symbol"),
+    (setting("vocabulary", "symbols", ["a", "b", "c", ""]), "symbol"),
+    (setting("vocabulary", "symbols", ["a", "b", "c", "de"]), "symbol"),
+    (setting("vocabulary", "symbols", ["a", "b", "c", "\ud800"]), ""),
+    (setting("vocabulary", "symbols", ["a", "b", "c", 4]), ""),
+    (setting("vocabulary", "symbols", ["a", "b", "c", None]), ""),
+    (setting("vocabulary", "symbols", "abcd"), ""),
+    (setting("vocabulary", "symbols", ["a", "b", "c"]), "size"),
+    (setting("lines", 1), ""),
+    (removing("lines"), ""),
+    (setting("training", []), ""),
+    (removing("training"), ""),
+    (put("b_y", np.nan), "not finite"),
+    (put("layer1.W_x", np.inf), "not finite"),
+    (array_change("W_ya", lambda array: array.T), "W_ya"),
+    (array_change("W_ya", lambda array: array[:, :-1]), "W_ya"),
+    (array_change("b_y", lambda array: array.astype(np.float64)), "b_y"),
+    (array_change("b_y", lambda array: array.astype(">f4")), "b_y"),
+    (array_change("b_y", lambda array: array.astype(np.int32)), "b_y"),
+    (array_change("b_y", lambda array: array[0]), "b_y"),
+    (lambda header, arrays: arrays.pop("b_y"), "arrays"),
+    (lambda header, arrays: arrays.update(more=arrays["b_y"]), "arrays"),
+])
+def test_a_file_that_says_what_cannot_be(whole, change, word):
+    rewrite(whole, change)
+    refuse(whole, word)
+
+
+def test_numbers_that_do_not_agree_with_their_digest(whole):
+    members = read_members(whole)
+    members["b_y.npy"] = npy(np.zeros(6, np.float32))
+    write_members(whole, members)
+    refuse(whole, "digest")
+
+
+def npy(array, **options):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def npy_header(text, version=b"\x01\x00"):
+    """An array's header of any content, and a few numbers."""
+    text = text.encode() + b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY" + version + len(text).to_bytes(2 if version == b"\x01\x00" else 4, "little") + text + bytes(24)
+
+
+def read_members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_members(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+ARRAY = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"
+
+
+@pytest.mark.parametrize(("name", "data"), [
+    ("b_y.npy", b""),
+    ("b_y.npy", b"no array"),
+    ("b_y.npy", npy(np.array([{}] * 6), allow_pickle=True)),
+    ("header.npy", npy(np.array([{}] * 6), allow_pickle=True)),
+    ("b_y.npy", npy(np.zeros(6, np.float32), version=(2, 0))),
+    ("W_ya.npy", npy(np.zeros((6, 6), np.float32, order="F"))),
+    ("b_y.npy", npy_header(ARRAY % "(10000000000000,)")),
+    ("b_y.npy", npy_header(ARRAY % "(4294967296, 4294967296, 16)")),
+    ("b_y.npy", npy_header(ARRAY % "(-6,)")),
+    ("b_y.npy", npy_header(ARRAY % "(7,)")),
+    ("b_y.npy", npy_header(ARRAY % "(5,)")),
+    ("b_y.npy", npy_header(ARRAY % "(6.0,)")),
+    ("b_y.npy", npy_header(ARRAY % f"({'6,' * 4990})")),
+    ("b_y.npy", npy_header(ARRAY % "(6,)" + " " * 60_000)),  # NumPy's own words about it have two lines
+    ("b_y.npy", npy_header("(" * 5000)),
+    ("b_y.npy", npy_header("__import__('os')")),
+    ("b_y.npy", npy_header(ARRAY % "(6,)", b"\x09\x00")),
+    ("header.npy", npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (100000000000000,), }")),
+    ("header.npy", npy(np.frombuffer(b"{}", np.uint8))),
+    ("header.npy", npy(np.frombuffer(b"[1]", np.uint8))),
+    ("header.npy", npy(np.frombuffer(b"\xff\xfe", np.uint8))),
+    ("header.npy", npy(np.frombuffer(b"[" * 200_000, np.uint8))),
+    ("header.npy", npy(np.frombuffer(b'{"format": ' + b"1" * 5000 + b"}", np.uint8))),
+    ("header.npy", npy(np.frombuffer(b'{"format": 1}', np.uint8).reshape(1, 13))),
+    ("more.npy", npy(np.zeros(6, np.float32))),
+    ("../more.txt", b"text"),
+])
+def test_a_file_with_a_hostile_member(whole, name, data):
+    write_members(whole, read_members(whole) | {name: data})
+    refuse(whole)
+
+
+@pytest.mark.parametrize("name", ["header.npy", "b_y.npy"])
+def test_a_file_without_a_member(whole, name):
+    members = read_members(whole)
+    del members[name]
+    write_members(whole, members)
+    refuse(whole)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compressed_file(whole, compression):
+    write_members(whole, read_members(whole), compression)
+    refuse(whole, "compressed")
+
+
+def test_two_members_of_one_name(whole):
+    with zipfile.ZipFile(whole, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("b_y.npy", npy(np.zeros(6, np.float32)))
+    refuse(whole, "one name")
+
+
+def test_another_program_may_write_the_file_anew(whole):
+    """Order of the members, dates and what made the zip do not matter."""
+    model = load_model(whole)
+    write_members(whole, dict(reversed(read_members(whole).items())))
+    assert facts(load_model(whole)) == facts(model)
+
+
+# Writing
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("name", ["replace", "fsync", "chmod"])
+@pytest.mark.parametrize("old", [b"the old file", None])
+def test_a_failure_leaves_the_old_file(path, monkeypatch, name, old):
+    if old:
+        path.write_bytes(old)
+    monkeypatch.setattr(os, name, no_space)
+    with pytest.raises(ModelFileError, match=r"cannot write .*m\.npz: No space left on device$"):
+        save_model(new_model(), path)
+    assert contents(path.parent) == ({"m.npz": old} if old else {})
+
+
+def test_an_interruption_leaves_the_old_file(path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    path.write_bytes(b"the old file")
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(new_model(), path)
+    assert contents(path.parent) == {"m.npz": b"the old file"}
+
+
+@pytest.mark.parametrize("damage", [
+    lambda descriptor: os.pwrite(descriptor, b"\xff", 900),
+    lambda descriptor: os.ftruncate(descriptor, 900),
+    lambda descriptor: os.ftruncate(descriptor, 0),
+])
+def test_what_the_disk_did_not_keep_replaces_nothing(path, monkeypatch, damage):
+    path.write_bytes(b"the old file")
+    monkeypatch.setattr(os, "fsync", damage)
+    with pytest.raises(ModelFileError, match=r"cannot write .*m\.npz"):
+        save_model(new_model(), path)
+    assert contents(path.parent) == {"m.npz": b"the old file"}
+
+
+def test_a_folder_that_cannot_be_synchronised_is_no_failure(path, monkeypatch):
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: no_space() if stat.S_ISDIR(os.fstat(fd).st_mode) else fsync(fd))
+    save_model(new_model(), path)
+    assert facts(load_model(path)) == facts(new_model())
+
+
+@pytest.mark.parametrize("place", ["missing/m.npz", ".", "file/m.npz", "n" * 300 + ".npz"])
+def test_a_place_that_cannot_be(tmp_path, place):
+    (tmp_path / "file").write_bytes(b"file")
+    with pytest.raises(ModelFileError, match="cannot write") as caught:
+        save_model(new_model(), tmp_path / place)
+    assert "\n" not in str(caught.value)
+    assert contents(tmp_path) == {"file": b"file"}
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_model_that_is_not_finite_is_not_written(path, number):
+    save_model(new_model(), path)
+    model = new_model()
+    model.parameters[3] = number
+    with pytest.raises(DivergedError):
+        save_model(model, path)
+    assert facts(load_model(path)) == facts(new_model())
+    assert list(contents(path.parent)) == ["m.npz"]
