@@ -51,9 +51,7 @@ def run(
     ``texts`` turns a random generator into an endless stream of texts, each ending in a line end.
     """
     parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
-    parser.add_argument(
-        "--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)"
-    )
+    parser.add_argument("--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="decides the sample (default: 1)")
     if entropy:
         parser.add_argument("--entropy", action="store_true", help="print the true entropy rate instead")

@@ -93,8 +93,7 @@ def make_part(source: random.Random, place: int, home: int, key: str, groups: li
 def abc(bar: Bar) -> str:
     """Write a bar in ABC notation."""
     return " ".join(
-        "".join(SCALE[place] + (str(eighths) if eighths > 1 else "") for place, eighths in group)
-        for group in bar
+        "".join(SCALE[place] + (str(eighths) if eighths > 1 else "") for place, eighths in group) for group in bar
     )
 
 

@@ -105,87 +105,138 @@ def refuse(folder, arguments, code, words="", **settings):
 # Errors
 
 
-@pytest.mark.parametrize(("corpus", "words"), [
-    (["missing.txt"], "missing.txt No such file"),
-    (["text.txt", "missing.txt"], "missing.txt"),
-    (["empty.txt"], "no text empty.txt"),
-    (["short.txt"], "5 tokens window of 8 --steps"),
-    (["latin.txt"], "latin.txt 0xe9 offset 3 --encoding --level byte"),
-    (["folder"], "folder; name the files in it"),
-    (["text.txt", "--valid", "missing.txt"], "missing.txt"),
-    (["text.txt", "--valid", "empty.txt"], "empty.txt"),
-    (["text.txt", "--valid", "latin.txt"], "latin.txt 0xe9 offset 3"),
-    (["text.txt", "--encoding", "utf-16"], "text.txt utf-16"),
-    (["-"], "no text standard input"),
-    (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
-])
+@pytest.mark.parametrize(
+    ("corpus", "words"),
+    [
+        (["missing.txt"], "missing.txt No such file"),
+        (["text.txt", "missing.txt"], "missing.txt"),
+        (["empty.txt"], "no text empty.txt"),
+        (["short.txt"], "5 tokens window of 8 --steps"),
+        (["latin.txt"], "latin.txt 0xe9 offset 3 --encoding --level byte"),
+        (["folder"], "folder; name the files in it"),
+        (["text.txt", "--valid", "missing.txt"], "missing.txt"),
+        (["text.txt", "--valid", "empty.txt"], "empty.txt"),
+        (["text.txt", "--valid", "latin.txt"], "latin.txt 0xe9 offset 3"),
+        (["text.txt", "--encoding", "utf-16"], "text.txt utf-16"),
+        (["-"], "no text standard input"),
+        (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
+    ],
+)
 def test_a_corpus_that_cannot_be(folder, corpus, words):
     refuse(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
 
 
-@pytest.mark.parametrize("option", [
-    "--level letters", "--holdout 1", "--holdout -0.1", "--holdout nan", "--holdout x", "--encoding nope",
-    "--encoding hex", "--min-count 0", "--min-count 1.5", "--max-vocabulary 2", "--cell elman", "--hidden 0",
-    "--hidden x", "--hidden 65537", "--hidden 65536 --layers 2", "--layers 0", "--layers 5", "--embedding -1",
-    "--embedding 3 --tied", "--epochs 0", "--epochs -1", "--epochs nan", "--epochs inf", "--epochs 1e307", "--batch 0",
-    "--steps 0", "--lr 0", "--lr -1", "--lr nan", "--lr inf", "--schedule step", "--clip -1", "--clip nan",
-    "--clip inf", "--dropout 1", "--dropout -0.1", "--dropout nan", "--seed -1", "--seed x", "--threads 0", "--nope",
-    "--lines=1", "--log", "--hidden",
-])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--level letters",
+        "--holdout 1",
+        "--holdout -0.1",
+        "--holdout nan",
+        "--holdout x",
+        "--encoding nope",
+        "--encoding hex",
+        "--min-count 0",
+        "--min-count 1.5",
+        "--max-vocabulary 2",
+        "--cell elman",
+        "--hidden 0",
+        "--hidden x",
+        "--hidden 65537",
+        "--hidden 65536 --layers 2",
+        "--layers 0",
+        "--layers 5",
+        "--embedding -1",
+        "--embedding 3 --tied",
+        "--epochs 0",
+        "--epochs -1",
+        "--epochs nan",
+        "--epochs inf",
+        "--epochs 1e307",
+        "--batch 0",
+        "--steps 0",
+        "--lr 0",
+        "--lr -1",
+        "--lr nan",
+        "--lr inf",
+        "--schedule step",
+        "--clip -1",
+        "--clip nan",
+        "--clip inf",
+        "--dropout 1",
+        "--dropout -0.1",
+        "--dropout nan",
+        "--seed -1",
+        "--seed x",
+        "--threads 0",
+        "--nope",
+        "--lines=1",
+        "--log",
+        "--hidden",
+    ],
+)
 def test_a_wrong_option_of_train(folder, option):
     name = option.replace("=", " ").split()[0]
     words = {"--holdout nan": "held-out share nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
     refuse(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ([], "command"),
-    (["nope"], "nope --help"),
-    (["--nope"], "--nope --help"),
-    (["train"], "CORPUS train --help"),
-    (["train", "text.txt"], "--output train --help"),
-    (["sample"], "--model sample --help"),
-    (["sample", "--model", "tiny.npz", "more"], "more"),
-    (["sample", "--model", "tiny.npz", "--count", "0"], "--count"),
-    (["sample", "--model", "tiny.npz", "--length", "0"], "--length"),
-    (["sample", "--model", "tiny.npz", "--temperature", "-1"], "--temperature"),
-    (["sample", "--model", "tiny.npz", "--temperature", "nan"], "--temperature"),
-    (["sample", "--model", "tiny.npz", "--temperature", "inf"], "--temperature"),
-    (["sample", "--model", "tiny.npz", "--top-k", "-1"], "--top-k"),
-    (["sample", "--model", "tiny.npz", "--top-p", "0"], "--top-p"),
-    (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
-    (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
-    (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
-    (["perplexity", "--model", "tiny.npz"], "FILE"),
-    (["perplexity", "text.txt"], "--model"),
-    (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
-    (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
-    (["info"], "MODEL"),
-    (["info", "tiny.npz", "--nope"], "--nope"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "command"),
+        (["nope"], "nope --help"),
+        (["--nope"], "--nope --help"),
+        (["train"], "CORPUS train --help"),
+        (["train", "text.txt"], "--output train --help"),
+        (["sample"], "--model sample --help"),
+        (["sample", "--model", "tiny.npz", "more"], "more"),
+        (["sample", "--model", "tiny.npz", "--count", "0"], "--count"),
+        (["sample", "--model", "tiny.npz", "--length", "0"], "--length"),
+        (["sample", "--model", "tiny.npz", "--temperature", "-1"], "--temperature"),
+        (["sample", "--model", "tiny.npz", "--temperature", "nan"], "--temperature"),
+        (["sample", "--model", "tiny.npz", "--temperature", "inf"], "--temperature"),
+        (["sample", "--model", "tiny.npz", "--top-k", "-1"], "--top-k"),
+        (["sample", "--model", "tiny.npz", "--top-p", "0"], "--top-p"),
+        (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
+        (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
+        (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
+        (["perplexity", "--model", "tiny.npz"], "FILE"),
+        (["perplexity", "text.txt"], "--model"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
+        (["info"], "MODEL"),
+        (["info", "tiny.npz", "--nope"], "--nope"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_a_wrong_use(folder, arguments, words):
     refuse(folder, arguments, 2, words)
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    (["-o", "missing/m.npz"], "missing folder"),
-    (["-o", "folder"], "folder"),
-    (["-o", "text.txt"], "text.txt overwrite"),
-    (["-o", "latin.txt"], "latin.txt overwrite"),
-    (["-o", "table.npz"], "table.npz overwrite"),
-    (["-o", os.devnull], "overwrite"),
-    (["-o", "tiny.npz", "--valid", "tiny.npz"], "tiny.npz overwrite"),
-    (["-o", "n" * 243], "name too long"),
-    (["-o", "n" * 300], "name too long"),
-    (["-o", ""], "write"),
-    (["-o", "new.npz", "--log", "new.npz"], "new.npz"),
-    (["-o", "new.npz", "--log", "text.txt"], "text.txt"),
-    (["-o", "new.npz", "--log", "./text.txt"], "text.txt"),
-    (["-o", "new.npz", "--log", "short.txt", "--valid", "short.txt"], "short.txt"),
-    (["-o", "new.npz", "--log", "tiny.npz"], "tiny.npz"),
-    (["-o", "new.npz", "--log", "missing/log"], "missing/log"),
-    (["-o", "new.npz", "--log", "folder"], "folder"),
-], ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "missing/m.npz"], "missing folder"),
+        (["-o", "folder"], "folder"),
+        (["-o", "text.txt"], "text.txt overwrite"),
+        (["-o", "latin.txt"], "latin.txt overwrite"),
+        (["-o", "table.npz"], "table.npz overwrite"),
+        (["-o", os.devnull], "overwrite"),
+        (["-o", "tiny.npz", "--valid", "tiny.npz"], "tiny.npz overwrite"),
+        (["-o", "n" * 243], "name too long"),
+        (["-o", "n" * 300], "name too long"),
+        (["-o", ""], "write"),
+        (["-o", "new.npz", "--log", "new.npz"], "new.npz"),
+        (["-o", "new.npz", "--log", "text.txt"], "text.txt"),
+        (["-o", "new.npz", "--log", "./text.txt"], "text.txt"),
+        (["-o", "new.npz", "--log", "short.txt", "--valid", "short.txt"], "short.txt"),
+        (["-o", "new.npz", "--log", "tiny.npz"], "tiny.npz"),
+        (["-o", "new.npz", "--log", "missing/log"], "missing/log"),
+        (["-o", "new.npz", "--log", "folder"], "folder"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
 def test_nothing_is_written_over_what_is_no_model(folder, options, words):
     """Nor is a log written over what is read, or over the model."""
     before = contents(folder)
@@ -214,26 +265,51 @@ def damaged(path, make):
         with np.load(path) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
-        change = {"future": {"format": 99, "charlm": "9.9"}, "checkpoint": {"kind": "checkpoint"},
-                  "no network": {"architecture": header["architecture"] | {"hidden": 0}}}[make]
+        change = {
+            "future": {"format": 99, "charlm": "9.9"},
+            "checkpoint": {"kind": "checkpoint"},
+            "no network": {"architecture": header["architecture"] | {"hidden": 0}},
+        }[make]
         write_archive(path, header | change, arrays)
 
 
 @pytest.mark.parametrize("command", ["sample --model", "perplexity text.txt --model", "info"])
-@pytest.mark.parametrize(("make", "words"), [
-    ("text", "not a charlm model"), ("empty", "not a charlm model"), ("cut short", "damaged"),
-    ("table", "not a charlm model"), ("missing", "no file"), ("folder", "folder"),
-    ("future", "later charlm 9.9 upgrade"), ("checkpoint", "checkpoint"), ("no network", "damaged"),
-])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        ("text", "not a charlm model"),
+        ("empty", "not a charlm model"),
+        ("cut short", "damaged"),
+        ("table", "not a charlm model"),
+        ("missing", "no file"),
+        ("folder", "folder"),
+        ("future", "later charlm 9.9 upgrade"),
+        ("checkpoint", "checkpoint"),
+        ("no network", "damaged"),
+    ],
+)
 def test_a_model_that_is_none(folder, command, make, words):
     damaged(folder / "tiny.npz", make)
     refuse(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
 
 
-@pytest.mark.parametrize("training", [
-    {}, {"corpus": 5}, {"corpus": []}, {"corpus": {"names": 3}}, {"settings": 5}, {"settings": {"lr": [1]}},
-    {"step": "x"}, {"step": 3}, {"valid_loss": "x"}, {"valid_loss": 1e308}, {"history": 5},
-], ids=str)
+@pytest.mark.parametrize(
+    "training",
+    [
+        {},
+        {"corpus": 5},
+        {"corpus": []},
+        {"corpus": {"names": 3}},
+        {"settings": 5},
+        {"settings": {"lr": [1]}},
+        {"step": "x"},
+        {"step": 3},
+        {"valid_loss": "x"},
+        {"valid_loss": 1e308},
+        {"history": 5},
+    ],
+    ids=str,
+)
 def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
     """A file by another hand is shown as far as it makes sense, or refused."""
     model = load_model("tiny.npz")
@@ -247,19 +323,28 @@ def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
         assert "1 layer of 6" in result.stdout
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--prime", "Zebra\x1b"], "'Z' 'r' '\\x1b' --prime"),
-    (["--prime", "abba", "--length", "4"], "--prime --length"),
-    (["--prime", "abba", "--length", "2"], "--prime --length"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--prime", "Zebra\x1b"], "'Z' 'r' '\\x1b' --prime"),
+        (["--prime", "abba", "--length", "4"], "--prime --length"),
+        (["--prime", "abba", "--length", "2"], "--prime --length"),
+    ],
+)
 def test_a_sample_that_cannot_be(folder, arguments, words):
     refuse(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 1, words)
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["missing.txt"], "missing.txt No such file"), (["text.txt", "folder"], "folder"), (["latin.txt"], "0xe9 offset 3"),
-    (["empty.txt"], "no text empty.txt"), (["-"], "no text standard input"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.txt"], "missing.txt No such file"),
+        (["text.txt", "folder"], "folder"),
+        (["latin.txt"], "0xe9 offset 3"),
+        (["empty.txt"], "no text empty.txt"),
+        (["-"], "no text standard input"),
+    ],
+)
 def test_a_text_that_cannot_be_scored(folder, arguments, words):
     refuse(folder, ["perplexity", "--model", "tiny.npz", *arguments], 1, words)
 
@@ -310,11 +395,19 @@ def test_a_model_is_replaced_by_a_new_one(folder):
     assert load_model("new.npz").architecture.hidden == 4
 
 
-@pytest.mark.parametrize("options", [
-    ["--level", "byte"], ["--level", "word", "--min-count", "1"], ["--cell", "gru", "--embedding", "3"],
-    ["--cell", "peephole", "--tied"], ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
-    ["--clip", "0", "--schedule", "linear"], ["--valid", "short.txt", "--schedule", "constant"],
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--level", "byte"],
+        ["--level", "word", "--min-count", "1"],
+        ["--cell", "gru", "--embedding", "3"],
+        ["--cell", "peephole", "--tied"],
+        ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
+        ["--clip", "0", "--schedule", "linear"],
+        ["--valid", "short.txt", "--schedule", "constant"],
+    ],
+    ids=" ".join,
+)
 def test_options_of_train_go_together(folder, options):
     done(*TRAIN, "--quiet", *options)
     result = done("perplexity", "--model", "new.npz", "text.txt", "--json")
@@ -358,8 +451,18 @@ def test_perplexity_for_programs_and_for_people(folder):
     text = "a cab, é\nabba\n"
     Path("other.txt").write_text(text, encoding="utf-8")
     figures = json.loads(done("perplexity", "--model", "tiny.npz", "other.txt", "--json").stdout)
-    assert figures.keys() >= {"tokens", "unknown_tokens", "nats_per_token", "perplexity", "perplexity_without_unknowns",
-                              "bits_per_character", "bits_per_byte", "characters", "bytes", "lines"}
+    assert figures.keys() >= {
+        "tokens",
+        "unknown_tokens",
+        "nats_per_token",
+        "perplexity",
+        "perplexity_without_unknowns",
+        "bits_per_character",
+        "bits_per_byte",
+        "characters",
+        "bytes",
+        "lines",
+    }
     counts = {"tokens": 14, "unknown_tokens": 2, "characters": 14, "bytes": 15, "lines": 2}
     assert {name: figures[name] for name in counts} == counts
     assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_token"]))
@@ -387,8 +490,13 @@ def test_what_is_in_a_model(folder, tiny_text):
     assert header["vocabulary"]["symbols"] == list(model.vocabulary.symbols)
     assert header["training"]["corpus"]["sha256"] == hashlib.sha256(tiny_text.encode()).hexdigest()
     people = done("info", "tiny.npz").stdout
-    for words in ("lstm, 1 layer of 6", f"{len(model.parameters):,} parameters", "one stream",
-                  header["training"]["corpus"]["sha256"], f"{model.training['valid_loss']:.4f} nats"):
+    for words in (
+        "lstm, 1 layer of 6",
+        f"{len(model.parameters):,} parameters",
+        "one stream",
+        header["training"]["corpus"]["sha256"],
+        f"{model.training['valid_loss']:.4f} nats",
+    ):
         assert words in people
 
 
@@ -420,15 +528,19 @@ def imported(*arguments):
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}, result.returncode
 
 
-@pytest.mark.parametrize(("arguments", "code", "packages"), [
-    (["--help"], 0, {"numba", "numpy", "rich"}),
-    (["train", "--help"], 0, {"numba", "numpy", "rich"}),
-    (["sample", "--nope"], 2, {"numba", "numpy", "rich"}),
-    (["sample", "--model", "tiny.npz", "--length", "20"], 0, {"numba", "llvmlite", "rich"}),
-    (["perplexity", "--model", "tiny.npz", "text.txt"], 0, {"numba", "llvmlite", "rich"}),
-    (["info", "tiny.npz"], 0, {"numba", "llvmlite", "rich"}),
-    (["train", "missing.txt", "-o", "new.npz"], 1, {"rich"}),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "code", "packages"),
+    [
+        (["--help"], 0, {"numba", "numpy", "rich"}),
+        (["train", "--help"], 0, {"numba", "numpy", "rich"}),
+        (["sample", "--nope"], 2, {"numba", "numpy", "rich"}),
+        (["sample", "--model", "tiny.npz", "--length", "20"], 0, {"numba", "llvmlite", "rich"}),
+        (["perplexity", "--model", "tiny.npz", "text.txt"], 0, {"numba", "llvmlite", "rich"}),
+        (["info", "tiny.npz"], 0, {"numba", "llvmlite", "rich"}),
+        (["train", "missing.txt", "-o", "new.npz"], 1, {"rich"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_a_command_imports_only_what_it_needs(folder, arguments, code, packages):
     found, returned = imported(*arguments)
     assert returned == code
@@ -437,9 +549,14 @@ def test_a_command_imports_only_what_it_needs(folder, arguments, code, packages)
 
 
 @pytest.mark.parametrize("redirection", [f">'{FULL}'", ">&-"], ids=["full", "closed"])
-@pytest.mark.parametrize("arguments", [
-    "sample --model tiny.npz --length 20 --quiet", "perplexity --model tiny.npz text.txt", "info tiny.npz",
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "sample --model tiny.npz --length 20 --quiet",
+        "perplexity --model tiny.npz text.txt",
+        "info tiny.npz",
+    ],
+)
 def test_standard_output_that_takes_nothing(folder, arguments, redirection):
     result = shell(*arguments.split(), redirection=redirection)
     assert result.returncode == 1
@@ -529,10 +646,25 @@ def test_control_characters_are_made_visible(code):
     assert shown == f"a{expected}b"
 
 
-@pytest.mark.parametrize("code", [
-    0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF, 0xFFF9, 0xE0001,
-    0xE0041, 0xD800, 0xDC80, 0xDFFF, 0xFFFE,
-], ids=hex)
+@pytest.mark.parametrize(
+    "code",
+    [
+        0xAD,
+        0x61C,
+        *range(0x200B, 0x2010),
+        *range(0x2028, 0x202F),
+        *range(0x2060, 0x2070),
+        0xFEFF,
+        0xFFF9,
+        0xE0001,
+        0xE0041,
+        0xD800,
+        0xDC80,
+        0xDFFF,
+        0xFFFE,
+    ],
+    ids=hex,
+)
 def test_what_turns_the_direction_or_is_no_character_is_made_visible(code):
     expected = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     assert visible(f"é{chr(code)}b") == f"é{expected}b"
@@ -588,8 +720,16 @@ def stopped(request, long_training):
         begun = time.monotonic()
         output, errors = process.communicate(timeout=30)
         seconds = time.monotonic() - begun
-    return {"kind": request.param, "place": place, "command": command, "signal": number, "code": process.returncode,
-            "output": output, "errors": errors, "seconds": seconds}
+    return {
+        "kind": request.param,
+        "place": place,
+        "command": command,
+        "signal": number,
+        "code": process.returncode,
+        "output": output,
+        "errors": errors,
+        "seconds": seconds,
+    }
 
 
 def copy_of(stopped, tmp_path):
@@ -610,8 +750,13 @@ def test_a_signal_stops_and_saves(stopped):
 def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
     place, command = copy_of(stopped, tmp_path), stopped["command"]
     records = len((place / "log.jsonl").read_text(encoding="utf-8").splitlines())
-    result = subprocess.run([*COMMAND, "train", "text.txt", "-o", "m.npz", "--resume", "--log", "log.jsonl"], cwd=place,
-                            capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [*COMMAND, "train", "text.txt", "-o", "m.npz", "--resume", "--log", "log.jsonl"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert result.returncode == 0, result.stderr
     assert "going on after" in result.stderr
     whole, _ = long_training(stopped["kind"])
@@ -626,17 +771,21 @@ def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
     assert steps == {line["step"]: line["valid_loss"] for line in logged if line["valid_loss"]}
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (["--hidden", "9"], "--hidden (9 now, 8 then)"),
-    (["--lr", "0.5", "--dropout", "0"], "--lr (0.5 now, 0.004 then) --dropout (0.0 now, 0.1 then)"),
-    (["--cell", "rnn"], "--cell (rnn now,"),
-    (["--epochs", "91"], "--epochs (91.0 now, 90.0 then)"),
-    (["--max-vocabulary", "4"], "--max-vocabulary"),
-    (["--holdout", "0.5"], "--holdout"),
-    (["--level", "byte"], "--level"),
-    (["--valid", "text.txt"], "--valid"),
-    (["--encoding", "nope"], "encoding"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--hidden", "9"], "--hidden (9 now, 8 then)"),
+        (["--lr", "0.5", "--dropout", "0"], "--lr (0.5 now, 0.004 then) --dropout (0.0 now, 0.1 then)"),
+        (["--cell", "rnn"], "--cell (rnn now,"),
+        (["--epochs", "91"], "--epochs (91.0 now, 90.0 then)"),
+        (["--max-vocabulary", "4"], "--max-vocabulary"),
+        (["--holdout", "0.5"], "--holdout"),
+        (["--level", "byte"], "--level"),
+        (["--valid", "text.txt"], "--valid"),
+        (["--encoding", "nope"], "encoding"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch, change, words):
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)
@@ -644,11 +793,20 @@ def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch,
     refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume", *change], code, words)
 
 
-@pytest.mark.parametrize(("make", "words"), [
-    ("other corpus", "the corpus bytes now"), ("no corpus", "text.txt"), ("missing", "nothing to go on from"),
-    ("empty", "m.checkpoint.npz"), ("cut short", "m.checkpoint.npz"), ("text", "m.checkpoint.npz"),
-    ("table", "m.checkpoint.npz"), ("future", "m.checkpoint.npz"), ("a model", "m.checkpoint.npz"),
-])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        ("other corpus", "the corpus bytes now"),
+        ("no corpus", "text.txt"),
+        ("missing", "nothing to go on from"),
+        ("empty", "m.checkpoint.npz"),
+        ("cut short", "m.checkpoint.npz"),
+        ("text", "m.checkpoint.npz"),
+        ("table", "m.checkpoint.npz"),
+        ("future", "m.checkpoint.npz"),
+        ("a model", "m.checkpoint.npz"),
+    ],
+)
 def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, words):
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)

@@ -280,9 +280,7 @@ def test_standard_library_limit_cuts_at_a_line_end():
     assert "".join(texts).startswith(output.decode())
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"), [(0, ""), (4, ""), (5, "é=1\n"), (8, "é=1\n"), (9, "é=1\nb=2\n")]
-)
+@pytest.mark.parametrize(("limit", "expected"), [(0, ""), (4, ""), (5, "é=1\n"), (8, "é=1\n"), (9, "é=1\nb=2\n")])
 def test_limit_counts_bytes(limit, expected):
     assert "".join(standard_library.within(limit, ["é=1\n", "b=2\n"])) == expected
 

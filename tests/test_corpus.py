@@ -44,24 +44,27 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 2, 3, BIG])
 @pytest.mark.parametrize("level", ["char", "word"])
-@pytest.mark.parametrize(("data", "text"), [
-    (b"", ""),
-    (b"a\nb\n", "a\nb\n"),
-    (b"a\nb", "a\nb\n"),
-    (b"\n\n", "\n\n"),
-    (b"a\r\nb\r\n", "a\nb\n"),
-    (b"a\r\nb\r\nc", "a\nb\nc\n"),
-    (b"a\rb\n", "a\rb\n"),
-    (b"a\r", "a\r\n"),
-    (b"a\r\r\n", "a\r\n"),
-    (b"\r\n", "\n"),
-    (BOM, ""),
-    (BOM + b"a\n", "a\n"),
-    (BOM + BOM + b"a\n", "\ufeffa\n"),
-    (b"a" + BOM + b"\n", "a\ufeff\n"),
-    (b"a\0b\x1b\n", "a\0b\x1b\n"),
-    ("é日😀\n".encode(), "é日😀\n"),
-])
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", ""),
+        (b"a\nb\n", "a\nb\n"),
+        (b"a\nb", "a\nb\n"),
+        (b"\n\n", "\n\n"),
+        (b"a\r\nb\r\n", "a\nb\n"),
+        (b"a\r\nb\r\nc", "a\nb\nc\n"),
+        (b"a\rb\n", "a\rb\n"),
+        (b"a\r", "a\r\n"),
+        (b"a\r\r\n", "a\r\n"),
+        (b"\r\n", "\n"),
+        (BOM, ""),
+        (BOM + b"a\n", "a\n"),
+        (BOM + BOM + b"a\n", "\ufeffa\n"),
+        (b"a" + BOM + b"\n", "a\ufeff\n"),
+        (b"a\0b\x1b\n", "a\0b\x1b\n"),
+        ("é日😀\n".encode(), "é日😀\n"),
+    ],
+)
 def test_the_text_of_a_file(file, data, text, level, size):
     with in_pieces_of(size):
         assert "".join(read_text([file(data)], level)) == text
@@ -84,9 +87,15 @@ def test_a_line_end_across_the_border_of_two_pieces(file):
     assert "".join(read_text([path], "char")) == "a" * (BIG - 1) + "\n" + "b" * (BIG - 2) + "\r\nc\n"
 
 
-@pytest.mark.parametrize(("data", "text"), [
-    (b"", b""), (b"a", b"a\n"), (b"\n", b"\n"), (BOM + b"a\r\n\xff\0", BOM + b"a\r\n\xff\0\n"),
-])
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", b""),
+        (b"a", b"a\n"),
+        (b"\n", b"\n"),
+        (BOM + b"a\r\n\xff\0", BOM + b"a\r\n\xff\0\n"),
+    ],
+)
 def test_bytes_are_left_as_they_are(file, data, text):
     assert b"".join(read_text([file(data)], "byte")) == text
 
@@ -106,15 +115,18 @@ def test_standard_input_is_a_file(file, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 3, BIG])
-@pytest.mark.parametrize(("data", "encoding", "text"), [
-    (b"caf\xe9\r\n", "latin-1", "café\n"),
-    (b"\x80\n", "cp1252", "€\n"),
-    ("é😀\r\nb".encode("utf-16"), "utf-16", "é😀\nb\n"),
-    ("é😀\r\nb".encode("utf-16-be"), "utf-16-be", "é😀\nb\n"),
-    ("\ufeffé".encode("utf-16-le"), "utf-16-le", "é\n"),
-    (BOM + b"a", "utf-8-sig", "a\n"),
-    ("日本\n".encode("shift_jis"), "shift_jis", "日本\n"),
-])
+@pytest.mark.parametrize(
+    ("data", "encoding", "text"),
+    [
+        (b"caf\xe9\r\n", "latin-1", "café\n"),
+        (b"\x80\n", "cp1252", "€\n"),
+        ("é😀\r\nb".encode("utf-16"), "utf-16", "é😀\nb\n"),
+        ("é😀\r\nb".encode("utf-16-be"), "utf-16-be", "é😀\nb\n"),
+        ("\ufeffé".encode("utf-16-le"), "utf-16-le", "é\n"),
+        (BOM + b"a", "utf-8-sig", "a\n"),
+        ("日本\n".encode("shift_jis"), "shift_jis", "日本\n"),
+    ],
+)
 def test_other_encodings(file, data, encoding, text, size):
     with in_pieces_of(size):
         assert "".join(read_text([file(data)], "char", encoding)) == text
@@ -124,22 +136,25 @@ def test_other_encodings(file, data, encoding, text, size):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, BIG])
-@pytest.mark.parametrize(("data", "encoding", "byte", "offset"), [
-    (b"abc\xffdef\n", "utf-8", "ff", 3),
-    (b"caf\xe9\n", "utf-8", "e9", 3),  # Latin-1
-    ("hé\n".encode("utf-16"), "utf-8", "ff", 0),
-    (b"abc\xc3", "utf-8", "c3", 3),  # the end of the file within a character
-    (b"ab\xe2\x82", "utf-8", "e2", 2),
-    (b"\xf0\x9f\x98", "utf-8", "f0", 0),
-    (b"a\xc0\x80\n", "utf-8", "c0", 1),  # too long a form of NUL
-    (b"a\xed\xa0\x80\n", "utf-8", "ed", 1),  # a surrogate
-    (b"\r\n\r\n\x80", "utf-8", "80", 4),
-    (BOM + b"a\xff\n", "utf-8", "ff", 4),
-    (BOM + b"a\xff\n", "utf-8-sig", "ff", 4),
-    (b"ab\xe9\n", "ascii", "e9", 2),
-    (b"a\x00b", "utf-16-le", "62", 2),
-    (b"a\x00\x00\xd8b\x00", "utf-16-le", "00", 2),
-])
+@pytest.mark.parametrize(
+    ("data", "encoding", "byte", "offset"),
+    [
+        (b"abc\xffdef\n", "utf-8", "ff", 3),
+        (b"caf\xe9\n", "utf-8", "e9", 3),  # Latin-1
+        ("hé\n".encode("utf-16"), "utf-8", "ff", 0),
+        (b"abc\xc3", "utf-8", "c3", 3),  # the end of the file within a character
+        (b"ab\xe2\x82", "utf-8", "e2", 2),
+        (b"\xf0\x9f\x98", "utf-8", "f0", 0),
+        (b"a\xc0\x80\n", "utf-8", "c0", 1),  # too long a form of NUL
+        (b"a\xed\xa0\x80\n", "utf-8", "ed", 1),  # a surrogate
+        (b"\r\n\r\n\x80", "utf-8", "80", 4),
+        (BOM + b"a\xff\n", "utf-8", "ff", 4),
+        (BOM + b"a\xff\n", "utf-8-sig", "ff", 4),
+        (b"ab\xe9\n", "ascii", "e9", 2),
+        (b"a\x00b", "utf-16-le", "62", 2),
+        (b"a\x00\x00\xd8b\x00", "utf-16-le", "00", 2),
+    ],
+)
 def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset, size):
     path = file(data)
     with in_pieces_of(size), pytest.raises(CorpusError) as caught:
@@ -149,9 +164,15 @@ def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset,
     assert "--level byte" in str(caught.value)
 
 
-@pytest.mark.parametrize(("before", "bad"), [
-    (BIG + 4, b"\xff"), (2 * BIG - 1, b"\xc3\xff"), (BIG - 2, b"\xe2\x82"), (3 * BIG, b"\x80"),
-])
+@pytest.mark.parametrize(
+    ("before", "bad"),
+    [
+        (BIG + 4, b"\xff"),
+        (2 * BIG - 1, b"\xc3\xff"),
+        (BIG - 2, b"\xe2\x82"),
+        (3 * BIG, b"\x80"),
+    ],
+)
 def test_a_bad_byte_beyond_the_first_piece(file, before, bad):
     with pytest.raises(CorpusError, match=f"0x{bad[0]:02x} at offset {before:,} "):
         list(read_text([file(b"a" * before + bad)], "char"))
@@ -162,9 +183,14 @@ def test_bad_bytes_of_a_second_file_are_counted_in_it(file):
         list(read_text([file(b"long enough", "first"), file(b"a\xff", "second")], "word"))
 
 
-@pytest.mark.parametrize(("data", "encoding"), [
-    (b"no byte order mark\n", "utf-16"), (b"abcd\n", "utf-32"), (b"a\n", "undefined"),
-])
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"no byte order mark\n", "utf-16"),
+        (b"abcd\n", "utf-32"),
+        (b"a\n", "undefined"),
+    ],
+)
 def test_text_that_is_not_in_its_encoding_at_all(file, data, encoding):
     with pytest.raises(CharlmError) as caught:
         list(read_text([file(data)], "char", encoding))
@@ -183,20 +209,37 @@ def test_what_is_no_file(tmp_path, name, words):
         list(read_text([tmp_path / name], "char"))
 
 
-@pytest.mark.parametrize(("contents", "options"), [
-    ([b""], {}), ([b"", b""], {}), ([BOM], {}), ([b""], {"level": "byte"}), ([b""], {"level": "word"}),
-    ([b""], {"lines": True}), ([b"\n\n\r\n"], {"lines": True}), ([b"ab\n"], {"holdout": 0.9}),
-])
+@pytest.mark.parametrize(
+    ("contents", "options"),
+    [
+        ([b""], {}),
+        ([b"", b""], {}),
+        ([BOM], {}),
+        ([b""], {"level": "byte"}),
+        ([b""], {"level": "word"}),
+        ([b""], {"lines": True}),
+        ([b"\n\n\r\n"], {"lines": True}),
+        ([b"ab\n"], {"holdout": 0.9}),
+    ],
+)
 def test_a_text_that_is_empty_or_too_short(file, contents, options):
     with pytest.raises(CorpusError, match=r"there is no (text|line)|too short") as caught:
         load_corpus([file(content, str(number)) for number, content in enumerate(contents)], **options)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [
-    {"holdout": -0.1}, {"holdout": 1}, {"holdout": float("nan")}, {"max_vocabulary": 2}, {"encoding": "nope"},
-    {"level": "letters"},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"holdout": -0.1},
+        {"holdout": 1},
+        {"holdout": float("nan")},
+        {"max_vocabulary": 2},
+        {"encoding": "nope"},
+        {"level": "letters"},
+    ],
+    ids=str,
+)
 def test_options_that_cannot_be(file, options):
     with pytest.raises(UsageError):
         load_corpus(file(b"abc\n"), **options)
@@ -227,14 +270,17 @@ def test_a_symbol_of_the_held_out_part_alone_is_unknown(file):
     assert found.vocabulary.decode(found.held_out) == "<UNK>" * 9 + "\n"
 
 
-@pytest.mark.parametrize(("options", "symbols", "train"), [
-    ({}, "abcd", "aaaabbbccd\n"),
-    ({"min_count": 2}, "abc", "aaaabbbcc<UNK>\n"),
-    ({"max_vocabulary": 4}, "ab", "aaaabbb<UNK><UNK><UNK>\n"),
-    ({"level": "word"}, ("aaaabbbccd",), "aaaabbbccd\n"),
-    ({"level": "word", "min_count": 2}, (), "<UNK>\n"),
-    ({"level": "byte"}, b"abcd", "aaaabbbccd\n"),
-])
+@pytest.mark.parametrize(
+    ("options", "symbols", "train"),
+    [
+        ({}, "abcd", "aaaabbbccd\n"),
+        ({"min_count": 2}, "abc", "aaaabbbcc<UNK>\n"),
+        ({"max_vocabulary": 4}, "ab", "aaaabbb<UNK><UNK><UNK>\n"),
+        ({"level": "word"}, ("aaaabbbccd",), "aaaabbbccd\n"),
+        ({"level": "word", "min_count": 2}, (), "<UNK>\n"),
+        ({"level": "byte"}, b"abcd", "aaaabbbccd\n"),
+    ],
+)
 def test_limits_of_the_vocabulary(file, options, symbols, train):
     """A word must be seen twice by default, so the word is written twice."""
     path = file("aaaabbbccd\n")
@@ -320,11 +366,18 @@ def test_files_in_a_vocabulary_that_exists(file, lines, text):
     assert len(encode_files(vocabulary, [file("", "3")], lines=lines)) == 0
 
 
-@pytest.mark.parametrize(("text", "answer"), [
-    ("Rex\n" * 50, True), ("Rex\n" * 49, False), ("Rex\n" * 49 + "x" * 41 + "\n", False),
-    ("Rex\n" * 99 + "x" * 41 + "\n", True), ("Rex\n\n" * 60, False), ("x" * 500, False),
-    ("a line of a text, as long as lines are in most texts\n" * 60, False),
-])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Rex\n" * 50, True),
+        ("Rex\n" * 49, False),
+        ("Rex\n" * 49 + "x" * 41 + "\n", False),
+        ("Rex\n" * 99 + "x" * 41 + "\n", True),
+        ("Rex\n\n" * 60, False),
+        ("x" * 500, False),
+        ("a line of a text, as long as lines are in most texts\n" * 60, False),
+    ],
+)
 def test_what_looks_like_a_list(text, answer):
     assert looks_like_a_list(Vocabulary("char", sorted(set(text) - {"\n"})).encode(text)) is answer
 
@@ -336,8 +389,9 @@ def rows_of(batches):
     """Of each row: the inputs and the targets where there are targets, over all windows."""
     inputs, targets = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("inputs", "targets"))
     assert np.all(inputs[targets < 0] == EOS)  # what fills a window up is an id that every vocabulary has
-    return [(inputs[inside, row].tolist(), targets[inside, row].tolist())
-            for row, inside in enumerate((targets >= 0).T)]
+    return [
+        (inputs[inside, row].tolist(), targets[inside, row].tolist()) for row, inside in enumerate((targets >= 0).T)
+    ]
 
 
 def check_shapes(batches, steps, rows):

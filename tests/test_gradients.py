@@ -1,5 +1,5 @@
-"""Forward and backward of the whole network in float64: against central differences, against the plain NumPy twin, and that these
-checks would notice a mistake."""
+"""Forward and backward of the whole network in float64: against central differences, against the plain NumPy twin,
+and that these checks would notice a mistake."""
 
 import itertools
 
@@ -80,8 +80,11 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("settings", [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}],
-                         ids=["embedding", "tied", "dropout"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}],
+    ids=["embedding", "tied", "dropout"],
+)
 def test_gradient_of_every_way_in_and_out(cell, settings):
     case = Case(cell, 2, **settings)
     assert error(case.gradient(), case.central_differences()) < 1e-6

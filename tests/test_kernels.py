@@ -488,8 +488,21 @@ def test_squares_are_those_of_numpy_however_the_chunks_are_cut(size, dtype):
 
 def adam_factors(dtype, step, clip=0.7, beta1=0.9, beta2=0.99, rate=0.01, epsilon=1e-8):
     """What ``adam`` wants, of the paper's constants and the number of the update."""
-    return tuple(map(dtype, (clip, beta1, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1**step),
-                             1 / math.sqrt(1 - beta2**step), epsilon)))
+    return tuple(
+        map(
+            dtype,
+            (
+                clip,
+                beta1,
+                1 - beta1,
+                beta2,
+                1 - beta2,
+                rate / (1 - beta1**step),
+                1 / math.sqrt(1 - beta2**step),
+                epsilon,
+            ),
+        )
+    )
 
 
 @float_types
@@ -539,8 +552,13 @@ print(charlm.__file__, *total)
 def warnings_of(home, package=Path(charlm.__file__).parent):
     """Sum some rows in a fresh process whose user's folders are in ``home``; how often it warned."""
     folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
-    process = subprocess.run([sys.executable, "-c", SUMS], env=os.environ | folders | {"PYTHONWARNINGS": "default"},
-                             cwd=package.parent, capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-c", SUMS],
+        env=os.environ | folders | {"PYTHONWARNINGS": "default"},
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+    )
     assert (process.returncode, process.stdout) == (0, f"{package / '__init__.py'} 18.0 22.0 26.0\n"), process.stderr
     return process.stderr.count("Warning")
 
@@ -641,8 +659,15 @@ print(LANES, *(hashlib.sha256(array.tobytes()).hexdigest() for array in (C, nats
 
 def test_vectors_of_any_width_give_the_same_bits():
     """A product and a training step in float32; a processor without such vectors takes them in parts."""
-    processes = [subprocess.Popen([sys.executable, "-c", TRAINING_STEP], env=os.environ | {"CHARLM_LANES": lanes},
-                                  stdout=subprocess.PIPE, text=True) for lanes in ("4", "8", "16")]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TRAINING_STEP],
+            env=os.environ | {"CHARLM_LANES": lanes},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for lanes in ("4", "8", "16")
+    ]
     widths, *digests = zip(*(process.communicate()[0].split() for process in processes), strict=True)
     assert widths == ("4", "8", "16")
     assert [len(set(same)) for same in digests] == [1, 1, 1, 1]

@@ -159,10 +159,21 @@ def test_a_file_with_one_wrong_byte(whole, flip):
     assert facts(load_model(whole)) == facts(model)
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"\0", b"Call me Ishmael.\n" * 50, b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"\x93NUMPY\x01\x00",
-    bytes(range(256)) * 12, pickle.dumps({"weights": [1.0]}), b"[" * 100_000,
-], ids=lambda data: repr(data[:8]))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"Call me Ishmael.\n" * 50,
+        b"PK\x03\x04",
+        b"PK\x05\x06" + bytes(18),
+        b"\x93NUMPY\x01\x00",
+        bytes(range(256)) * 12,
+        pickle.dumps({"weights": [1.0]}),
+        b"[" * 100_000,
+    ],
+    ids=lambda data: repr(data[:8]),
+)
 def test_a_file_that_is_something_else(path, data):
     path.write_bytes(data)
     refuse(path)
@@ -245,68 +256,71 @@ def put(name, number):
     return array_change(name, lambda array: np.append(array.ravel()[:-1], np.float32(number)).reshape(array.shape))
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    (setting("format", FORMAT + 1), "later charlm"),
-    (setting("format", 10**30), "later charlm"),
-    (setting("format", 0), "format"),
-    (setting("format", -1), "format"),
-    (setting("format", "1"), "format"),
-    (removing("format"), "format"),
-    (setting("kind", "checkpoint"), "checkpoint"),
-    (removing("kind"), "not a model"),
-    (removing("architecture"), ""),
-    (removing("architecture", "tied"), ""),
-    (setting("architecture", []), ""),
-    (setting("architecture", "more", 1), ""),
-    (setting("architecture", "hidden", 0), ""),
-    (setting("architecture", "hidden", -1), ""),
-    (setting("architecture", "hidden", 2), ""),
-    (setting("architecture", "hidden", 1.0), ""),
-    (setting("architecture", "hidden", True), ""),
-    (setting("architecture", "hidden", "1"), ""),
-    (setting("architecture", "hidden", 10**7), ""),
-    (setting("architecture", "hidden", 10**400), ""),
-    (setting("architecture", "layers", 0), ""),
-    (setting("architecture", "layers", 2), ""),
-    (setting("architecture", "layers", 10**9), ""),
-    (setting("architecture", "layers", 1e9), ""),
-    (setting("architecture", "embedding", -1), ""),
-    (setting("architecture", "embedding", 1), ""),
-    (setting("architecture", "tied", True), ""),
-    (setting("architecture", "tied", 0), ""),
-    (setting("architecture", "cell", "gru"), ""),
-    (setting("architecture", "cell", "elman"), ""),
-    (setting("architecture", "cell", None), ""),
-    (setting("architecture", "vocabulary_size", 5), "size"),
-    (setting("architecture", "vocabulary_size", 10**12), "size"),
-    (removing("vocabulary"), ""),
-    (setting("vocabulary", "level", "letters"), ""),
-    (setting("vocabulary", "level", "byte"), "symbol"),
-    (setting("vocabulary", "level", ["char"]), ""),
-    (setting("vocabulary", "symbols", ["a", "b", "c", "a"]), "distinct"),
-    (setting("vocabulary", "symbols", ["a", "b", "c", "\n"]), "symbol"),
-    (setting("vocabulary", "symbols", ["a", "b", "c", ""]), "symbol"),
-    (setting("vocabulary", "symbols", ["a", "b", "c", "de"]), "symbol"),
-    (setting("vocabulary", "symbols", ["a", "b", "c", "\ud800"]), ""),
-    (setting("vocabulary", "symbols", ["a", "b", "c", 4]), ""),
-    (setting("vocabulary", "symbols", ["a", "b", "c", None]), ""),
-    (setting("vocabulary", "symbols", "abcd"), ""),
-    (setting("vocabulary", "symbols", ["a", "b", "c"]), "size"),
-    (setting("lines", 1), ""),
-    (removing("lines"), ""),
-    (setting("training", []), ""),
-    (removing("training"), ""),
-    (put("b_y", np.nan), "not finite"),
-    (put("layer1.W_x", np.inf), "not finite"),
-    (array_change("W_ya", lambda array: array.T), "W_ya"),
-    (array_change("W_ya", lambda array: array[:, :-1]), "W_ya"),
-    (array_change("b_y", lambda array: array.astype(np.float64)), "b_y"),
-    (array_change("b_y", lambda array: array.astype(">f4")), "b_y"),
-    (array_change("b_y", lambda array: array.astype(np.int32)), "b_y"),
-    (array_change("b_y", lambda array: array[0]), "b_y"),
-    (lambda header, arrays: arrays.pop("b_y"), "arrays"),
-    (lambda header, arrays: arrays.update(more=arrays["b_y"]), "arrays"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (setting("format", FORMAT + 1), "later charlm"),
+        (setting("format", 10**30), "later charlm"),
+        (setting("format", 0), "format"),
+        (setting("format", -1), "format"),
+        (setting("format", "1"), "format"),
+        (removing("format"), "format"),
+        (setting("kind", "checkpoint"), "checkpoint"),
+        (removing("kind"), "not a model"),
+        (removing("architecture"), ""),
+        (removing("architecture", "tied"), ""),
+        (setting("architecture", []), ""),
+        (setting("architecture", "more", 1), ""),
+        (setting("architecture", "hidden", 0), ""),
+        (setting("architecture", "hidden", -1), ""),
+        (setting("architecture", "hidden", 2), ""),
+        (setting("architecture", "hidden", 1.0), ""),
+        (setting("architecture", "hidden", True), ""),
+        (setting("architecture", "hidden", "1"), ""),
+        (setting("architecture", "hidden", 10**7), ""),
+        (setting("architecture", "hidden", 10**400), ""),
+        (setting("architecture", "layers", 0), ""),
+        (setting("architecture", "layers", 2), ""),
+        (setting("architecture", "layers", 10**9), ""),
+        (setting("architecture", "layers", 1e9), ""),
+        (setting("architecture", "embedding", -1), ""),
+        (setting("architecture", "embedding", 1), ""),
+        (setting("architecture", "tied", True), ""),
+        (setting("architecture", "tied", 0), ""),
+        (setting("architecture", "cell", "gru"), ""),
+        (setting("architecture", "cell", "elman"), ""),
+        (setting("architecture", "cell", None), ""),
+        (setting("architecture", "vocabulary_size", 5), "size"),
+        (setting("architecture", "vocabulary_size", 10**12), "size"),
+        (removing("vocabulary"), ""),
+        (setting("vocabulary", "level", "letters"), ""),
+        (setting("vocabulary", "level", "byte"), "symbol"),
+        (setting("vocabulary", "level", ["char"]), ""),
+        (setting("vocabulary", "symbols", ["a", "b", "c", "a"]), "distinct"),
+        (setting("vocabulary", "symbols", ["a", "b", "c", "\n"]), "symbol"),
+        (setting("vocabulary", "symbols", ["a", "b", "c", ""]), "symbol"),
+        (setting("vocabulary", "symbols", ["a", "b", "c", "de"]), "symbol"),
+        (setting("vocabulary", "symbols", ["a", "b", "c", "\ud800"]), ""),
+        (setting("vocabulary", "symbols", ["a", "b", "c", 4]), ""),
+        (setting("vocabulary", "symbols", ["a", "b", "c", None]), ""),
+        (setting("vocabulary", "symbols", "abcd"), ""),
+        (setting("vocabulary", "symbols", ["a", "b", "c"]), "size"),
+        (setting("lines", 1), ""),
+        (removing("lines"), ""),
+        (setting("training", []), ""),
+        (removing("training"), ""),
+        (put("b_y", np.nan), "not finite"),
+        (put("layer1.W_x", np.inf), "not finite"),
+        (array_change("W_ya", lambda array: array.T), "W_ya"),
+        (array_change("W_ya", lambda array: array[:, :-1]), "W_ya"),
+        (array_change("b_y", lambda array: array.astype(np.float64)), "b_y"),
+        (array_change("b_y", lambda array: array.astype(">f4")), "b_y"),
+        (array_change("b_y", lambda array: array.astype(np.int32)), "b_y"),
+        (array_change("b_y", lambda array: array[0]), "b_y"),
+        (lambda header, arrays: arrays.pop("b_y"), "arrays"),
+        (lambda header, arrays: arrays.update(more=arrays["b_y"]), "arrays"),
+    ],
+)
 def test_a_file_that_says_what_cannot_be(whole, change, word):
     rewrite(whole, change)
     refuse(whole, word)
@@ -345,34 +359,37 @@ def write_members(path, members, compression=zipfile.ZIP_STORED):
 ARRAY = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"
 
 
-@pytest.mark.parametrize(("name", "data"), [
-    ("b_y.npy", b""),
-    ("b_y.npy", b"no array"),
-    ("b_y.npy", npy(np.array([{}] * 6), allow_pickle=True)),
-    ("header.npy", npy(np.array([{}] * 6), allow_pickle=True)),
-    ("b_y.npy", npy(np.zeros(6, np.float32), version=(2, 0))),
-    ("W_ya.npy", npy(np.zeros((6, 6), np.float32, order="F"))),
-    ("b_y.npy", npy_header(ARRAY % "(10000000000000,)")),
-    ("b_y.npy", npy_header(ARRAY % "(4294967296, 4294967296, 16)")),
-    ("b_y.npy", npy_header(ARRAY % "(-6,)")),
-    ("b_y.npy", npy_header(ARRAY % "(7,)")),
-    ("b_y.npy", npy_header(ARRAY % "(5,)")),
-    ("b_y.npy", npy_header(ARRAY % "(6.0,)")),
-    ("b_y.npy", npy_header(ARRAY % f"({'6,' * 4990})")),
-    ("b_y.npy", npy_header(ARRAY % "(6,)" + " " * 60_000)),  # NumPy's own words about it have two lines
-    ("b_y.npy", npy_header("(" * 5000)),
-    ("b_y.npy", npy_header("__import__('os')")),
-    ("b_y.npy", npy_header(ARRAY % "(6,)", b"\x09\x00")),
-    ("header.npy", npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (100000000000000,), }")),
-    ("header.npy", npy(np.frombuffer(b"{}", np.uint8))),
-    ("header.npy", npy(np.frombuffer(b"[1]", np.uint8))),
-    ("header.npy", npy(np.frombuffer(b"\xff\xfe", np.uint8))),
-    ("header.npy", npy(np.frombuffer(b"[" * 200_000, np.uint8))),
-    ("header.npy", npy(np.frombuffer(b'{"format": ' + b"1" * 5000 + b"}", np.uint8))),
-    ("header.npy", npy(np.frombuffer(b'{"format": 1}', np.uint8).reshape(1, 13))),
-    ("more.npy", npy(np.zeros(6, np.float32))),
-    ("../more.txt", b"text"),
-])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("b_y.npy", b""),
+        ("b_y.npy", b"no array"),
+        ("b_y.npy", npy(np.array([{}] * 6), allow_pickle=True)),
+        ("header.npy", npy(np.array([{}] * 6), allow_pickle=True)),
+        ("b_y.npy", npy(np.zeros(6, np.float32), version=(2, 0))),
+        ("W_ya.npy", npy(np.zeros((6, 6), np.float32, order="F"))),
+        ("b_y.npy", npy_header(ARRAY % "(10000000000000,)")),
+        ("b_y.npy", npy_header(ARRAY % "(4294967296, 4294967296, 16)")),
+        ("b_y.npy", npy_header(ARRAY % "(-6,)")),
+        ("b_y.npy", npy_header(ARRAY % "(7,)")),
+        ("b_y.npy", npy_header(ARRAY % "(5,)")),
+        ("b_y.npy", npy_header(ARRAY % "(6.0,)")),
+        ("b_y.npy", npy_header(ARRAY % f"({'6,' * 4990})")),
+        ("b_y.npy", npy_header(ARRAY % "(6,)" + " " * 60_000)),  # NumPy's own words about it have two lines
+        ("b_y.npy", npy_header("(" * 5000)),
+        ("b_y.npy", npy_header("__import__('os')")),
+        ("b_y.npy", npy_header(ARRAY % "(6,)", b"\x09\x00")),
+        ("header.npy", npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (100000000000000,), }")),
+        ("header.npy", npy(np.frombuffer(b"{}", np.uint8))),
+        ("header.npy", npy(np.frombuffer(b"[1]", np.uint8))),
+        ("header.npy", npy(np.frombuffer(b"\xff\xfe", np.uint8))),
+        ("header.npy", npy(np.frombuffer(b"[" * 200_000, np.uint8))),
+        ("header.npy", npy(np.frombuffer(b'{"format": ' + b"1" * 5000 + b"}", np.uint8))),
+        ("header.npy", npy(np.frombuffer(b'{"format": 1}', np.uint8).reshape(1, 13))),
+        ("more.npy", npy(np.zeros(6, np.float32))),
+        ("../more.txt", b"text"),
+    ],
+)
 def test_a_file_with_a_hostile_member(whole, name, data):
     write_members(whole, read_members(whole) | {name: data})
     refuse(whole)
@@ -434,11 +451,14 @@ def test_an_interruption_leaves_the_old_file(path, monkeypatch):
     assert contents(path.parent) == {"m.npz": b"the old file"}
 
 
-@pytest.mark.parametrize("damage", [
-    lambda descriptor: os.pwrite(descriptor, b"\xff", 900),
-    lambda descriptor: os.ftruncate(descriptor, 900),
-    lambda descriptor: os.ftruncate(descriptor, 0),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda descriptor: os.pwrite(descriptor, b"\xff", 900),
+        lambda descriptor: os.ftruncate(descriptor, 900),
+        lambda descriptor: os.ftruncate(descriptor, 0),
+    ],
+)
 def test_what_the_disk_did_not_keep_replaces_nothing(path, monkeypatch, damage):
     path.write_bytes(b"the old file")
     monkeypatch.setattr(os, "fsync", damage)

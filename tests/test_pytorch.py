@@ -56,8 +56,10 @@ class Golden:
         vector = np.full(self.architecture.number_of_parameters, np.nan)
         charlm = views(self.architecture, vector)
         for layer in range(self.architecture.layers):
-            gates = {name: np.split(self.named[f"{prefix}{name}_l{layer}"], 4 if self.cell == "lstm" else 3)
-                     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+            gates = {
+                name: np.split(self.named[f"{prefix}{name}_l{layer}"], 4 if self.cell == "lstm" else 3)
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            }
             if self.cell == "lstm":
                 order = [0, 1, 3, 2]  # i, f, g, o → u, f, o, c̃
                 x, a = ([gates[name][gate] for gate in order] for name in ("weight_ih", "weight_hh"))

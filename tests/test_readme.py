@@ -18,11 +18,20 @@ def test_commands_run(tmp_path):
     """As they stand, except that training ends after one epoch."""
     os.symlink(ROOT / "corpora", tmp_path / "corpora")
     commands = [line for block in blocks("sh") for line in block.splitlines()]
-    assert {command.split()[1] for command in commands if command.startswith("charlm")} == {"train", "sample", "perplexity", "info"}
+    assert {command.split()[1] for command in commands if command.startswith("charlm")} == {
+        "train",
+        "sample",
+        "perplexity",
+        "info",
+    }
     for command in commands:
         if command.startswith("charlm train"):
             command += " --epochs 1"
-        shell = re.sub(r"^(charlm|python)", lambda word: f'"{sys.executable}"' + (" -m charlm" if word[1] == "charlm" else ""), command)
+        shell = re.sub(
+            r"^(charlm|python)",
+            lambda word: f'"{sys.executable}"' + (" -m charlm" if word[1] == "charlm" else ""),
+            command,
+        )
         done = subprocess.run(shell, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout or " > " in command or " train " in command, command

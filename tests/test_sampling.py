@@ -1,4 +1,4 @@
-"""What is drawn: the model's own distribution given that there is no <UNK>, whole sequences refused, seeds, restrictions."""
+"""What is drawn: the model's own distribution given that there is no <UNK>, whole sequences refused, restrictions."""
 
 import itertools
 import math
@@ -46,7 +46,7 @@ def chi_square(counts, expected):
 
 
 def test_lines_follow_the_model_given_that_there_is_no_unknown():
-    """All lines of up to three characters are enumerated; masking <UNK> at each step would give another distribution."""
+    """All lines of up to three characters are enumerated; masking <UNK> at each step would differ from them."""
     model, drawn = random_model(lines=True, seed=2, eos=1.0, unknown=0.5), 20_000
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
     weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
@@ -126,7 +126,19 @@ def test_many_more_samples_than_are_drawn_side_by_side():
 def test_a_seed_gives_the_same_in_another_process(tmp_path):
     model = random_model(lines=False)
     model.save(tmp_path / "m.npz")
-    command = [sys.executable, "-m", "charlm", "sample", "--model", str(tmp_path / "m.npz"), "--seed", "5", "--count", "3", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "charlm",
+        "sample",
+        "--model",
+        str(tmp_path / "m.npz"),
+        "--seed",
+        "5",
+        "--count",
+        "3",
+        "--json",
+    ]
     first, second = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
     assert first == second and first.count(b"\n") == 3
     assert first != subprocess.run([*command, "--seed", "6"], capture_output=True, check=True).stdout
@@ -159,22 +171,41 @@ def test_top_k_and_top_p():
     assert distribution(Choice(top_k=2), [0.0] * 4) == pytest.approx([0.5, 0.5, 0, 0])  # ties: exactly k are kept
 
 
-@pytest.mark.parametrize("setting", [{"temperature": -1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": -1},
-                                     {"top_p": 0}, {"top_p": 1.1}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"temperature": -1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"top_k": -1},
+        {"top_p": 0},
+        {"top_p": 1.1},
+    ],
+)
 def test_choices_that_cannot_be(setting):
     with pytest.raises(UsageError, match=next(iter(setting)).replace("_", "-")):
         Choice(**setting)
 
 
-@pytest.mark.parametrize(("lines", "options", "message"), [
-    (True, {"prime": "aé"}, "'é'"), (True, {"prime": "a\nb"}, "one line"), (False, {"prime": "abab", "length": 4}, "--length"),
-    (True, {"length": 0}, "--length"), (True, {"count": 0}, "--count")])
+@pytest.mark.parametrize(
+    ("lines", "options", "message"),
+    [
+        (True, {"prime": "aé"}, "'é'"),
+        (True, {"prime": "a\nb"}, "one line"),
+        (False, {"prime": "abab", "length": 4}, "--length"),
+        (True, {"length": 0}, "--length"),
+        (True, {"count": 0}, "--count"),
+    ],
+)
 def test_what_cannot_be_drawn_is_said(lines, options, message):
     with pytest.raises((SamplingError, UsageError), match=message):
         list(charlm.sample(random_model(lines), **options))
 
 
-@pytest.mark.parametrize(("bias", "reason"), [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "end within")])
+@pytest.mark.parametrize(
+    ("bias", "reason"),
+    [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "end within")],
+)
 def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
     with pytest.raises(SamplingError, match=f"refused 1000 times.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1))

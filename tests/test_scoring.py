@@ -11,7 +11,16 @@ from charlm.corpus import load_corpus
 from charlm.loss import Score
 from charlm.model import Model
 from charlm.network.architecture import CELLS, Architecture
-from charlm.scoring import LEAD, TRACK, ReferenceEngine, kernel_engine, perplexity_of_files, rows_for, score_tokens, segments
+from charlm.scoring import (
+    LEAD,
+    TRACK,
+    ReferenceEngine,
+    kernel_engine,
+    perplexity_of_files,
+    rows_for,
+    score_tokens,
+    segments,
+)
 from charlm.training import Settings, Trainer
 from charlm.vocabulary import UNKNOWN, Vocabulary
 
@@ -50,8 +59,18 @@ def test_the_figures_follow_from_each_other():
     assert score.perplexity_per_word == pytest.approx(math.exp(score.nats / 8))
     known = (score.nats - score.unknown_nats) / 15
     assert score.perplexity_without_unknowns == pytest.approx(math.exp(known)) and score.unknown_nats > 0
-    assert set(score.as_dict()) >= {"tokens", "unknown_tokens", "nats_per_token", "perplexity", "perplexity_without_unknowns",
-                                    "bits_per_character", "bits_per_byte", "characters", "bytes", "lines"}
+    assert set(score.as_dict()) >= {
+        "tokens",
+        "unknown_tokens",
+        "nats_per_token",
+        "perplexity",
+        "perplexity_without_unknowns",
+        "bits_per_character",
+        "bits_per_byte",
+        "characters",
+        "bytes",
+        "lines",
+    }
 
 
 def test_an_infinite_figure_is_null_in_json():
@@ -65,7 +84,9 @@ def test_kernels_and_numpy_give_the_same_score(cell, lines):
     model = model_of(lines, cell, embedding=5)
     tokens = model.vocabulary.encode(random_text(700))
     rows = rows_for(tokens, lines)
-    fast, plain = (score_tokens(engine, tokens, lines) for engine in (kernel_engine(model, rows), ReferenceEngine(model, rows)))
+    fast, plain = (
+        score_tokens(engine, tokens, lines) for engine in (kernel_engine(model, rows), ReferenceEngine(model, rows))
+    )
     assert np.allclose(fast, plain, rtol=2e-5, atol=2e-6) and fast.min() > 0
 
 
@@ -73,8 +94,10 @@ def test_kernels_and_numpy_give_the_same_score(cell, lines):
 def test_any_batch_and_any_threads_give_the_same_bits(lines):
     model = model_of(lines, hidden=9)
     tokens = model.vocabulary.encode(random_text(3 * TRACK + 100))
-    scores = [score_tokens(kernel_engine(model, rows, threads), tokens, lines).tobytes()
-              for rows, threads in ((1, 1), (2, 2), (5, 3), (64, 2))]
+    scores = [
+        score_tokens(kernel_engine(model, rows, threads), tokens, lines).tobytes()
+        for rows, threads in ((1, 1), (2, 2), (5, 3), (64, 2))
+    ]
     assert len(set(scores)) == 1
 
 
@@ -102,7 +125,9 @@ def test_a_stream_remembers_what_came_before():
 def test_segments_cover_a_stream_once():
     tokens = np.zeros(3 * TRACK + 5, np.uint8)
     begin, scored, end = segments(tokens, False)
-    assert np.array_equal(np.concatenate([np.arange(a, b) for a, b in zip(scored, end, strict=True)]), np.arange(len(tokens)))
+    assert np.array_equal(
+        np.concatenate([np.arange(a, b) for a, b in zip(scored, end, strict=True)]), np.arange(len(tokens))
+    )
     assert np.array_equal(scored - begin, [0, LEAD, LEAD, LEAD])
 
 

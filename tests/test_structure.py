@@ -8,8 +8,24 @@ import pytest
 import charlm
 
 PACKAGE = Path(charlm.__file__).parent
-ORDER = ["errors", "kernels", "vocabulary", "loss", "corpus", "network", "model", "optimizers", "modelfile", "reference", "scoring",
-         "training", "sampling", "checkpoint", "display", "cli"]
+ORDER = [
+    "errors",
+    "kernels",
+    "vocabulary",
+    "loss",
+    "corpus",
+    "network",
+    "model",
+    "optimizers",
+    "modelfile",
+    "reference",
+    "scoring",
+    "training",
+    "sampling",
+    "checkpoint",
+    "display",
+    "cli",
+]
 ROOMS = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -38,7 +54,9 @@ def test_imports_run_one_way(path):
             assert ROOMS.get(module.split(".")[0], here) == here, f"{module} belongs to {ROOMS[module.split('.')[0]]}"
         elif level == depth and here in ORDER and at_top:  # of this package, from its root
             for target in [module.split(".")[0]] if module else names:
-                assert target == "__version__" or ORDER.index(target) <= ORDER.index(here), f"{here} must not import {target}"
+                assert target == "__version__" or ORDER.index(target) <= ORDER.index(here), (
+                    f"{here} must not import {target}"
+                )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -52,9 +52,17 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
     assert trainer.best_loss == min(record.valid_loss for record in records if record.valid_loss is not None)
 
 
-@pytest.mark.parametrize("options", [
-    {"cell": "lstm"}, {"cell": "gru", "lines": True}, {"cell": "peephole", "dropout": 0.3}, {"cell": "rnn", "level": "byte"},
-    {"cell": "lstm", "level": "word", "tied": True, "hidden": 20}], ids=lambda options: "-".join(map(str, options.values())))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "lstm"},
+        {"cell": "gru", "lines": True},
+        {"cell": "peephole", "dropout": 0.3},
+        {"cell": "rnn", "level": "byte"},
+        {"cell": "lstm", "level": "word", "tied": True, "hidden": 20},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
 def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options):
     settings = {"hidden": 21, "layers": 2, "epochs": 2, "batch": 7, "steps": 15} | options
     digests = {digest(charlm.train(text, threads=threads, **settings), tmp_path / "m.npz") for threads in (1, 2, 3)}
@@ -63,8 +71,9 @@ def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options)
 
 
 @pytest.mark.parametrize("stop_at", [1, 7, 24, 25, 26, 49])
-@pytest.mark.parametrize("options", [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}],
-                         ids=["stream", "lines"])
+@pytest.mark.parametrize(
+    "options", [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}], ids=["stream", "lines"]
+)
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
     settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options
     whole = new_trainer(text, **settings)
@@ -88,8 +97,13 @@ def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
     checkpoint = Checkpoint(tmp_path / "c.npz")
     other = text.with_name("other.txt")
     other.write_text(text.read_text() + "more\n")
-    for options, name in (({"hidden": 9}, "--hidden"), ({"lr": 0.1}, "--lr"), ({"cell": "gru"}, "--cell"),
-                          ({"holdout": 0.2}, "--holdout"), ({"level": "byte"}, "--level")):
+    for options, name in (
+        ({"hidden": 9}, "--hidden"),
+        ({"lr": 0.1}, "--lr"),
+        ({"cell": "gru"}, "--cell"),
+        ({"holdout": 0.2}, "--holdout"),
+        ({"level": "byte"}, "--level"),
+    ):
         with pytest.raises(ModelFileError, match=name):
             checkpoint.restore(new_trainer(text, **{"hidden": 8, "epochs": 1, "steps": 20} | options))
     with pytest.raises(ModelFileError, match="the corpus"):
@@ -157,7 +171,15 @@ def test_reports_add_up(text):
     assert [record.step for record in records] == [step.step for step in steps if step.valid_loss is not None]
     total = sum(step.train_loss * step.window_tokens for step in steps[: records[0].step])
     assert records[0].train_loss == pytest.approx(total / records[0].tokens)
-    assert set(records[0].as_dict()) == {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
+    assert set(records[0].as_dict()) == {
+        "step",
+        "epoch",
+        "seconds",
+        "tokens",
+        "tokens_per_second",
+        "train_loss",
+        "valid_loss",
+    }
 
 
 def test_part_of_an_epoch(text):
@@ -179,15 +201,35 @@ def test_default_epochs():
     assert default_epochs(25_000) == 20 and default_epochs(10) == 100
 
 
-@pytest.mark.parametrize("setting", [{"epochs": 0}, {"batch": 0}, {"steps": 0}, {"lr": -1}, {"clip": -1}, {"dropout": 1.0},
-                                     {"schedule": "up"}, {"epochs": math.nan}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"steps": 0},
+        {"lr": -1},
+        {"clip": -1},
+        {"dropout": 1.0},
+        {"schedule": "up"},
+        {"epochs": math.nan},
+    ],
+)
 def test_settings_that_cannot_be(setting):
     with pytest.raises(UsageError, match=next(iter(setting))):
         Settings(**setting)
 
 
-@pytest.mark.parametrize("setting", [{"cell": "cnn"}, {"hidden": 0}, {"layers": 5}, {"tied": True, "embedding": 3},
-                                     {"embedding": -1}, {"hidden": 10**6}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"cell": "cnn"},
+        {"hidden": 0},
+        {"layers": 5},
+        {"tied": True, "embedding": 3},
+        {"embedding": -1},
+        {"hidden": 10**6},
+    ],
+)
 def test_architectures_that_cannot_be(setting):
     with pytest.raises(UsageError):
         Architecture(**{"vocabulary_size": 5} | setting)

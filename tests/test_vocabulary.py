@@ -85,17 +85,20 @@ def test_the_line_feed_is_the_end_of_a_line_in_every_vocabulary(level):
     assert Vocabulary(level, ()).decode([EOS, UNKNOWN]) == "\n<UNK>"
 
 
-@pytest.mark.parametrize(("limits", "symbols"), [
-    ({}, "bacdé"),  # by frequency, then by symbol
-    ({"min_count": 2}, "bac"),
-    ({"min_count": 3}, "b"),
-    ({"min_count": 4}, ""),
-    ({"max_vocabulary": 4}, "ba"),
-    ({"max_vocabulary": 3}, "b"),
-    ({"max_vocabulary": 2}, ""),
-    ({"max_vocabulary": 100}, "bacdé"),
-    ({"min_count": 2, "max_vocabulary": 6}, "bac"),
-])
+@pytest.mark.parametrize(
+    ("limits", "symbols"),
+    [
+        ({}, "bacdé"),  # by frequency, then by symbol
+        ({"min_count": 2}, "bac"),
+        ({"min_count": 3}, "b"),
+        ({"min_count": 4}, ""),
+        ({"max_vocabulary": 4}, "ba"),
+        ({"max_vocabulary": 3}, "b"),
+        ({"max_vocabulary": 2}, ""),
+        ({"max_vocabulary": 100}, "bacdé"),
+        ({"min_count": 2, "max_vocabulary": 6}, "bac"),
+    ],
+)
 def test_which_symbols_are_kept_and_in_which_order(limits, symbols):
     counts = {"é": 1, "d": 1, "\n": 9, "c": 2, "a": 2, "b": 3}
     vocabulary = Vocabulary.build("char", counts, **limits)
@@ -119,9 +122,16 @@ def test_one_hot_is_one_at_the_id():
     assert np.array_equal(np.sort(vectors, axis=-1), np.tile(np.float32([0, 0, 0, 0, 1]), (2, 3, 1)))
 
 
-@pytest.mark.parametrize(("size", "type_"), [
-    (3, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32),
-])
+@pytest.mark.parametrize(
+    ("size", "type_"),
+    [
+        (3, np.uint8),
+        (256, np.uint8),
+        (257, np.uint16),
+        (65536, np.uint16),
+        (65537, np.uint32),
+    ],
+)
 def test_ids_have_the_smallest_type_that_holds_them(size, type_):
     vocabulary = Vocabulary("char", map(chr, [*range(11, 0xD800), *range(0xE000, 0x110000)][: size - 2]))
     ids = vocabulary.encode(vocabulary.symbols[-1] + "\n\0\U0010ffff")
@@ -157,25 +167,31 @@ def test_the_words_of_a_text_joined_are_the_text(text):
     assert all(pieces)
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("the cat sat", ["the", " cat", " sat"]),
-    ("don't stop, now!\n", ["don't", " stop", ",", " now", "!", "\n"]),
-    ("a (b) – c", ["a", " (", "b", ")", " –", " c"]),
-    ("it’s 3.5", ["it’s", " 3", ".", "5"]),
-    ("a  b   c ", ["a", " ", " b", "  ", " c", " "]),
-    ("\t(x) \n\n", ["\t", "(", "x", ")", " ", "\n", "\n"]),
-    ("über naïve 日本", ["über", " naïve", " 日本"]),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the cat sat", ["the", " cat", " sat"]),
+        ("don't stop, now!\n", ["don't", " stop", ",", " now", "!", "\n"]),
+        ("a (b) – c", ["a", " (", "b", ")", " –", " c"]),
+        ("it’s 3.5", ["it’s", " 3", ".", "5"]),
+        ("a  b   c ", ["a", " ", " b", "  ", " c", " "]),
+        ("\t(x) \n\n", ["\t", "(", "x", ")", " ", "\n", "\n"]),
+        ("über naïve 日本", ["über", " naïve", " 日本"]),
+    ],
+)
 def test_what_a_word_is(text, words):
     assert symbols_in(text, "word") == words
 
 
-@pytest.mark.parametrize(("counts", "holds_unknown", "share"), [
-    ([1, 1, 3], False, 3 / 7),
-    ([5, 5], False, 1 / 12),  # nothing was seen just once, yet the share is not 0
-    ([1], False, 2 / 3),
-    ([1, 1, 3], True, 0.0),
-])
+@pytest.mark.parametrize(
+    ("counts", "holds_unknown", "share"),
+    [
+        ([1, 1, 3], False, 3 / 7),
+        ([5, 5], False, 1 / 12),  # nothing was seen just once, yet the share is not 0
+        ([1], False, 2 / 3),
+        ([1, 1, 3], True, 0.0),
+    ],
+)
 def test_the_share_of_the_unknown(counts, holds_unknown, share):
     assert unknown_share(np.array(counts), holds_unknown) == pytest.approx(share)
 
