@@ -86,142 +86,56 @@ def program():
     """
 
 
-threads = click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Threads to use. The result is the same for any number.  [default: all processors]",
-)
-model_option = click.option(
-    "--model", "model_path", required=True, metavar="FILE", help="The model, as train -o wrote it."
-)
+AT_LEAST_1 = click.IntRange(1)
+MOST = 65536  # of a width, of rows, of steps
+ABOVE_0 = click.FloatRange(0, min_open=True)
+UP_TO_1 = click.FloatRange(0, 1, min_open=True)
+SHARE = click.FloatRange(0, 1, max_open=True)
+
+
+def setting(name, kind, metavar, text, default=None):
+    """An option with a value; its help shows the default, where there is one."""
+    return click.option(name, type=kind, metavar=metavar, help=text, default=default, show_default=default is not None)
+
+
+threads = setting("--threads", click.IntRange(1, 1024), "N", "The result is the same for any number.  [default: all]")
+model_option = click.option("--model", "model_path", required=True, metavar="FILE", help="The model, from train -o.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the data asked for).")
-encoding = click.option(
-    "--encoding", default="utf-8", show_default=True, metavar="NAME", help="How the text is encoded."
-)
+encoding = setting("--encoding", str, "NAME", "How the text is encoded.", "utf-8")
 
 
 @program.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
+@setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")
 @click.option(
-    "--level",
-    type=click.Choice(LEVELS),
-    default="char",
-    show_default=True,
-    help="What a token is: a character, a word or a byte.",
+    "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of a stream."
 )
-@click.option(
-    "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of one stream."
-)
-@click.option(
-    "--holdout",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.1,
-    show_default=True,
-    metavar="SHARE",
-    help="Share of the text that is not trained on but measured: its end or, with --lines, random lines.",
-)
+@setting("--holdout", SHARE, "SHARE", "Share of the text to measure on: its end or, with --lines, random lines.", 0.1)
 @click.option("--valid", metavar="FILE", help="Measure on this file instead of holding out a share.")
 @encoding
-@click.option(
-    "--min-count",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Symbols seen less often than this in training become <UNK>.  [default: 1, for words 2]",
+@setting(
+    "--min-count", AT_LEAST_1, "N", "Symbols seen fewer times in training become <UNK>.  [default: 1, for words 2]"
 )
-@click.option(
-    "--max-vocabulary",
-    type=click.IntRange(3),
-    metavar="N",
-    help="Keep only the most frequent symbols, so many with <EOS> and <UNK>.  [default: all]",
+@setting(
+    "--max-vocabulary", click.IntRange(3), "N", "Keep the N most frequent, <EOS> and <UNK> included.  [default: all]"
 )
-@click.option("--cell", type=click.Choice(CELLS), default="lstm", show_default=True, help="The recurrent cell.")
-@click.option(
-    "--hidden", type=click.IntRange(1, 65536), default=128, show_default=True, metavar="H", help="Width of a layer."
-)
-@click.option(
-    "--layers",
-    type=click.IntRange(1, 4),
-    default=2,
-    show_default=True,
-    metavar="L",
-    help="Layers on top of each other.",
-)
-@click.option(
-    "--embedding",
-    type=click.IntRange(0, 65536),
-    default=0,
-    metavar="E",
-    help="Width of an embedding of the input, for large vocabularies.  [default: none, one-hot]",
-)
+@setting("--cell", click.Choice(CELLS), None, "The recurrent cell.", "lstm")
+@setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.", 128)
+@setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.", 2)
+@setting("--embedding", click.IntRange(0, MOST), "E", "Width of an embedding of the input; 0 for one-hot input.", 0)
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
-@click.option(
-    "--epochs",
-    type=click.FloatRange(0, min_open=True),
-    metavar="N",
-    help="Times to go through the training text.  [default: 10, more for a small text]",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(1, 65536),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Pieces of the text, or lines, that are trained side by side.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1, 65536),
-    default=50,
-    show_default=True,
-    metavar="T",
-    help="Tokens in a window, through which the gradient runs.",
-)
-@click.option(
-    "--lr",
-    type=click.FloatRange(0, min_open=True),
-    default=0.004,
-    show_default=True,
-    metavar="RATE",
-    help="Learning rate at its highest.",
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(SCHEDULES),
-    default="cosine",
-    show_default=True,
-    help="How the learning rate goes to its end.",
-)
-@click.option(
-    "--clip",
-    type=click.FloatRange(0),
-    default=5.0,
-    show_default=True,
-    metavar="NORM",
-    help="Largest norm of the gradient of the mean loss; 0 for no limit.",
-)
-@click.option(
-    "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
-    show_default=True,
-    metavar="SHARE",
-    help="Share of each layer's outputs that is left out at random, against overfitting.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Same seed, same settings: same model, to the byte.",
-)
+@setting("--epochs", ABOVE_0, "N", "Times to go through the training text.  [default: 10, more for a small text]")
+@setting("--batch", click.IntRange(1, MOST), "N", "Pieces of the text, or lines, that are trained side by side.", 50)
+@setting("--steps", click.IntRange(1, MOST), "T", "Tokens in a window, through which the gradient runs.", 50)
+@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.", 0.004)
+@setting("--schedule", click.Choice(SCHEDULES), None, "How the learning rate goes to its end.", "cosine")
+@setting("--clip", click.FloatRange(0), "NORM", "Largest norm of the gradient of the mean loss; 0 for no limit.", 5.0)
+@setting("--dropout", SHARE, "SHARE", "Share of each layer's outputs left out at random, against overfitting.", 0.0)
+@setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
 @threads
-@click.option(
-    "--resume", is_flag=True, help="Go on with a training that was stopped; settings not given are those of then."
-)
+@click.option("--resume", is_flag=True, help="Go on with a stopped training; settings not given are those of then.")
 @click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
 @quiet
 @click.pass_context
@@ -269,7 +183,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
         for report in saved(trainer, reports(steps, every=1.0), output, kept):
             write(report.as_dict())
             show(report)
-    if caught:
+    if caught and not trainer.finished:
         tell(
             f"stopped after {trainer.step:,} updates; the best model so far is in {output}; "
             "go on with the same command and --resume"
@@ -280,8 +194,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
 
 
 def _catch_signals(caught: list) -> None:
-    """Note the first SIGINT or SIGTERM, so that the update under way can be finished; the second ends the program at
-    once."""
+    """Note the first SIGINT or SIGTERM, so that the update under way can end; the second ends the program at once."""
 
     def note(number, frame):
         if caught:
@@ -319,42 +232,17 @@ class _log_file:
 
 @program.command()
 @model_option
-@click.option(
-    "--count", type=click.IntRange(1), metavar="N", help="How many samples.  [default: 1; 10 for a model of lines]"
+@setting("--count", AT_LEAST_1, "N", "How many samples.  [default: 1; 10 for a model of lines]")
+@setting(
+    "--length", AT_LEAST_1, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
 )
-@click.option(
-    "--length",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Tokens of a sample; for a model of lines, the most a line may have.  [default: 500; 1000]",
+@setting(
+    "--temperature", click.FloatRange(0), "T", "Below 1 likelier text, above 1 stranger; 0: the likeliest token.", 1.0
 )
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=1.0,
-    show_default=True,
-    metavar="T",
-    help="Below 1 more likely text, above 1 more unusual; 0 takes the most likely token each time.",
-)
-@click.option(
-    "--top-k",
-    type=click.IntRange(0),
-    default=0,
-    metavar="K",
-    help="Draw from the K most likely tokens only.  [default: all]",
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    metavar="P",
-    help="Draw from the fewest tokens whose probabilities add up to P.",
-)
+@setting("--top-k", click.IntRange(0), "K", "Draw from the K most likely tokens only; 0 for all.", 0)
+@setting("--top-p", UP_TO_1, "P", "Draw from the fewest tokens whose probabilities add up to P.", 1.0)
 @click.option("--prime", default="", metavar="TEXT", help="Begin every sample with this text.")
-@click.option(
-    "--seed", type=click.IntRange(0), metavar="N", help="Same seed, same samples.  [default: a new one each time]"
-)
+@setting("--seed", click.IntRange(0), "N", "Same seed, same samples.  [default: a new one each time]")
 @as_json
 @quiet
 def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as_json, quiet):
