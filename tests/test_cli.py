@@ -57,6 +57,8 @@ def folder(tmp_path, tiny_text, tiny_model, monkeypatch):
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n" * 40)
     (tmp_path / "folder").mkdir()
     np.savez(tmp_path / "table.npz", table=np.arange(3))
+    (tmp_path / "notes.zip").write_bytes(b"notes PK\5\6\0\0\0\0\1\0\1\0\x2e" + bytes(9))  # ends like a zip file
+    (tmp_path / "other.checkpoint.npz").write_text(tiny_text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -222,6 +224,10 @@ def test_a_wrong_use(folder, arguments, words):
         (["-o", "text.txt"], "text.txt overwrite"),
         (["-o", "latin.txt"], "latin.txt overwrite"),
         (["-o", "table.npz"], "table.npz overwrite"),
+        (["-o", "notes.zip"], "notes.zip overwrite"),
+        (["-o", "other.npz"], "other.checkpoint.npz overwrite"),
+        (["-o", "other.npz", "--valid", "other.checkpoint.npz"], "other.checkpoint.npz overwrite"),
+        (["-o", "new.npz", "--log", "new.checkpoint.npz"], "new.checkpoint.npz"),
         (["-o", os.devnull], "overwrite"),
         (["-o", "tiny.npz", "--valid", "tiny.npz"], "tiny.npz overwrite"),
         (["-o", "n" * 243], "name too long"),
