@@ -179,11 +179,12 @@ def check_place(path, read=()) -> None:
         raise ModelFileError(f"cannot write {path}: it is a folder; name a file in it")
     if not path.parent.is_dir():
         raise ModelFileError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    if is_one_of(path, read):
-        raise ModelFileError(f"will not overwrite {path}, which is to be read; choose another name for -o")
     try:
-        if path.exists() and not is_model(path):
-            raise ModelFileError(f"will not overwrite {path}, which is not a model; choose another name for -o")
+        for written in (path, path_beside(path)):
+            if is_one_of(written, read):
+                raise ModelFileError(f"will not overwrite {written}, which is to be read; choose another name for -o")
+            if written.exists() and not is_model(written):
+                raise ModelFileError(f"will not overwrite {written}, which is not a model; choose another name for -o")
         descriptor, temporary = temporary_beside(path_beside(path))
         os.close(descriptor)
         os.unlink(temporary)

@@ -153,7 +153,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
     read = [*corpus, *([options["valid"]] if options["valid"] else [])]
     check_place(output, read)
     if log:
-        check_log(log, [*read, output])
+        check_log(log, [*read, output, path_beside(output)])
     checkpoint = None
     if resume:
         given = {

@@ -53,7 +53,10 @@ def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
     def decode(piece, final):
         pending = len(decoder.getstate()[0])
         try:
-            return decoder.decode(piece, final)
+            text = decoder.decode(piece, final)
+            if encoding != "utf-8":
+                text.encode()  # some codecs let halves of characters (lone surrogates) through
+            return text
         except UnicodeDecodeError as error:
             offset = before - pending + error.start
             raise CorpusError(

@@ -78,10 +78,13 @@ def temporary_beside(path: Path) -> tuple[int, str]:
 
 def is_model(path) -> bool:
     """Whether a file looks like one that ``write_archive`` wrote, whole or damaged."""
-    if not os.path.isfile(path) or not zipfile.is_zipfile(path):
+    if not os.path.isfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()[:1] == ["header.npy"]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()[:1] == ["header.npy"]
+    except zipfile.BadZipFile:
+        return False
 
 
 def _check_whole(path):

@@ -189,6 +189,7 @@ def test_bad_bytes_of_a_second_file_are_counted_in_it(file):
         (b"no byte order mark\n", "utf-16"),
         (b"abcd\n", "utf-32"),
         (b"a\n", "undefined"),
+        (rb"a\ud800" + b"\n", "unicode_escape"),
     ],
 )
 def test_text_that_is_not_in_its_encoding_at_all(file, data, encoding):
