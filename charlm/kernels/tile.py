@@ -88,20 +88,34 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted):
-    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel of B at b_start
+def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel that begins at B[b_start]
 
-    A, C: 2-D, of one float type, C with adjacent columns; B: packed, 1-D. ``rows`` and ``vectors`` are literals.
+    A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the next.
+    ``rows`` and ``vectors`` are literals.
     With the literal 0 for ``wanted`` whole vectors are written, else that many numbers of each.
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
     signature = types.void(
-        rows, vectors, A, index, index, B, index, C, index, index, index, types.boolean, index if masked else wanted
+        rows,
+        vectors,
+        A,
+        index,
+        index,
+        B,
+        index,
+        index,
+        C,
+        index,
+        index,
+        index,
+        types.boolean,
+        index if masked else wanted,
     )
 
     def generate(context, builder, signature, arguments):
-        _, _, a, a_row, a_column, b, b_start, c, c_row, c_column, depth, accumulate, wanted = arguments
+        _, _, a, a_row, a_column, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
         size, word = A.dtype.bitwidth // 8, depth.type
         vector = _Vectors(builder, context.get_data_type(A.dtype), LANES * 4 // size, size)
         step = vector.number * size
@@ -111,7 +125,7 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
 
         one, vector_stride = ir.Constant(word, 1), ir.Constant(word, step)
         a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, a_column)
-        c_start, c_stride, _ = _element(context, builder, signature.args[7], c, c_row, c_column)
+        c_start, c_stride, _ = _element(context, builder, signature.args[8], c, c_row, c_column)
         b_view = cgutils.create_struct_proxy(signature.args[5])(context, builder, value=b)
         b_start = at(builder.ptrtoint(b_view.data, word), b_start, size)
         mask = None
@@ -131,13 +145,18 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, C, c_row, c_colu
         builder.position_at_end(loop)
         k, a_now, b_now = (builder.phi(word) for _ in range(3))
         sums = [builder.phi(vector.type) for _ in places]
-        panel = [vector.load(at(b_now, vector_stride, v)) for v in range(vectors.literal_value)]
+        panel = [vector.load(at(b_now, vector_stride, v), mask) for v in range(vectors.literal_value)]
         results = []
         for row in range(rows.literal_value):
             number = vector.splat(builder.load(vector.pointer(at(a_now, a_stride, row), vector.scalar)))
             for weights in panel:
                 results.append(vector.fma(number, weights, sums[len(results)]))
-        following = [builder.add(k, one), builder.add(a_now, a_step), at(b_now, vector_stride, len(panel)), *results]
+        following = [
+            builder.add(k, one),
+            builder.add(a_now, a_step),
+            builder.add(b_now, builder.mul(b_step, ir.Constant(word, size))),
+            *results,
+        ]
         starting = [ir.Constant(word, 0), a_start, b_start, *first]
         for value, start, then in zip([k, a_now, b_now, *sums], starting, following, strict=True):
             value.add_incoming(start, before)
@@ -189,7 +208,7 @@ def packed_size(array, depth, columns):
 
 
 @compiled
-def multiply_rows(A, a_row, a_column, depth, B, b_start, C, c_row, c_column, rows, accumulate, wanted):
+def multiply_rows(A, a_row, a_column, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
     left."""
     blocks = (rows + ROWS - 1) // ROWS
@@ -197,29 +216,29 @@ def multiply_rows(A, a_row, a_column, depth, B, b_start, C, c_row, c_column, row
         count = rows // blocks + (block < rows % blocks)
         if wanted == 0:
             if count == 6:
-                tile(6, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(6, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 5:
-                tile(5, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(5, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 4:
-                tile(4, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(4, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 3:
-                tile(3, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(3, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 2:
-                tile(2, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(2, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             else:
-                tile(1, VECTORS, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, 0)
+                tile(1, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
         elif count == 6:
-            tile(6, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(6, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 5:
-            tile(5, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(5, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 4:
-            tile(4, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(4, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 3:
-            tile(3, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(3, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 2:
-            tile(2, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(2, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         else:
-            tile(1, 1, A, a_row, a_column, B, b_start, C, c_row, c_column, depth, accumulate, wanted)
+            tile(1, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         a_row += count
         c_row += count
 
@@ -246,6 +265,7 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
                     min(DEPTH, depth - k),
                     B,
                     j * depth + k * width,
+                    width,
                     C[t],
                     first,
                     c_column + j,
@@ -261,18 +281,31 @@ def multiply_transposed(X, dZ, dz_column, dW, first, last):
     """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
     X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
-    a panel.
+    a panel. dZ is read as it stands: packing it took longer than it saved, as each number is used for K rows only.
     """
     panel_width = VECTORS * lanes(X)
-    packed = np.empty(DEPTH * (last - first + lanes(X)), X.dtype)
+    step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
         depth = min(DEPTH, X.shape[0] - k)
-        pack(dZ[k : k + depth, dz_column + first : dz_column + last], False, packed, 0, last - first)
         left = X[k : k + depth].T
         j = 0
         while first + j < last:
             whole = last - first - j >= panel_width
             width = panel_width if whole else lanes(X)
             wanted = 0 if whole else min(width, last - first - j)
-            multiply_rows(left, 0, 0, depth, packed, j * depth, dW, 0, first + j, dW.shape[0], k > 0, wanted)
+            multiply_rows(
+                left,
+                0,
+                0,
+                depth,
+                B,
+                k * step + dz_column + first + j,
+                step,
+                dW,
+                0,
+                first + j,
+                dW.shape[0],
+                k > 0,
+                wanted,
+            )
             j += width
