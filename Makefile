@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test check help clean
+.PHONY: all demo test check bench help clean
 
 all: check test ## check the style, then run the tests
 
@@ -20,11 +20,14 @@ test: .venv/installed-dev ## run the tests
 check: .venv/installed-dev ## look at the code with ruff
 	$(BIN)/ruff check .
 
+bench: .venv-bench/installed ## train beside PyTorch (its CPU build, in .venv-bench) and print the table
+	.venv-bench/bin/python benchmarks/training.py --json benchmarks/training.json
+
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 clean: ## remove what the other targets made, .venv included
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv .venv-bench demo build *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,3 +41,8 @@ clean: ## remove what the other targets made, .venv included
 .venv/installed-dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ .venv/installed
+
+.venv-bench/installed: .venv/bin/python pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --editable '.[bench]'
+	touch $@

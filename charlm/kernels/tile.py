@@ -14,7 +14,6 @@ split of the rows over threads: every split gives the same bits.
 Plain loops in numba reach a tenth of this: LLVM cannot prove that the arrays do not overlap.
 """
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -89,11 +88,11 @@ class _Vectors:
 
 @intrinsic(prefer_literal=True)
 def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
-    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel that begins at B[b_start]
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel from B[b_start]
 
-    A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the next.
-    ``rows`` and ``vectors`` are literals.
-    With the literal 0 for ``wanted`` whole vectors are written, else that many numbers of each.
+    A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the
+    next. ``rows`` and ``vectors`` are literals. With the literal 0 for ``wanted`` whole vectors are read and written,
+    else that many numbers of each.
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
