@@ -77,7 +77,7 @@ def _shapes(header):
     size, rows = architecture.number_of_parameters, header["place"]["rows"]
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise ValueError("it does not say how many rows there were")
-    states = architecture.layers * (2 if "f" in CELLS[architecture.cell].gates else 1)
+    states = architecture.layers * (2 if CELLS[architecture.cell].has_c else 1)
     shapes = dict.fromkeys(("parameters", "best", "m", "v"), (size,))
     shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(states)}
     return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}

@@ -100,7 +100,7 @@ class Reference:
     def reset(self, rows: int) -> None:
         """Begin anew with the zero state."""
         zero = np.zeros((rows, self.architecture.hidden), self.parameters.dtype)
-        has_c = "f" in CELLS[self.architecture.cell].gates
+        has_c = CELLS[self.architecture.cell].has_c
         self.state = [(zero, zero if has_c else zero[:, :0]) for _ in range(self.architecture.layers)]
 
     def _weights(self, layer):

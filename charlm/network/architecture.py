@@ -19,6 +19,11 @@ class Cell:
     gates: str  # in the order of the columns
     peepholes: int = 0
 
+    @property
+    def has_c(self) -> bool:
+        """Whether there is a state c beside a, with a forget gate before it."""
+        return "f" in self.gates.split()
+
 
 CELLS = {
     "rnn": Cell(1, 1, 1, "a"),
@@ -118,7 +123,7 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
             values[:] = 0.1 * random.standard_normal(values.shape)
         elif kind == "b_y":
             values[:] = log_frequencies
-        elif kind == "b" and "f" in CELLS[architecture.cell].gates:
+        elif kind == "b" and CELLS[architecture.cell].has_c:
             forget = CELLS[architecture.cell].gates.split().index("f")
             values[forget * H : (forget + 1) * H] = 1
     return vector

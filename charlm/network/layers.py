@@ -108,7 +108,7 @@ class Recurrent:
     def new_arrays(self, steps, rows, training, dropped) -> LayerArrays:
         H, dtype = self.hidden, self.b.dtype
         a = np.zeros((steps + 1, rows, H), dtype)
-        has_c = self.cell.gates == "u f o c"
+        has_c = self.cell.has_c
         c = np.zeros((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype)
         da = np.zeros((steps + 1, rows, H) if training else (steps + 1, 0, 0), dtype)
         dc = np.zeros((rows, H) if training and has_c else (0, 0), dtype)
