@@ -94,6 +94,7 @@ class Checkpoint:
             self.architecture = Architecture(**self.header["architecture"])
             self.corpus = self.header["training"]["corpus"]
             self.options = dict(self.header["options"])
+            self.place = {name: self.header["place"][name] for name in (*_COUNTERS, "updates", "best_loss")}
         except (TypeError, KeyError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
@@ -126,11 +127,10 @@ class Checkpoint:
                 f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
                 "without --resume"
             )
-        place = self.header["place"]
         for name in _COUNTERS:
-            setattr(trainer, name, place[name])
-        trainer.adam.updates = place["updates"]
-        trainer.best_loss = math.inf if place["best_loss"] is None else place["best_loss"]
+            setattr(trainer, name, self.place[name])
+        trainer.adam.updates = self.place["updates"]
+        trainer.best_loss = math.inf if self.place["best_loss"] is None else self.place["best_loss"]
         trainer.parameters[:] = self.arrays["parameters"]
         trainer.best_parameters = self.arrays["best"].copy() if math.isfinite(trainer.best_loss) else trainer.parameters
         trainer.adam.m[:], trainer.adam.v[:] = self.arrays["m"], self.arrays["v"]

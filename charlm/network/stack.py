@@ -1,8 +1,8 @@
 """A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients.
 
-The way back is the way forward reversed. Three phases make the gradient of one window, with the threads meeting
+The way back is the way forward reversed. The gradient of one window is made in phases, with the threads meeting
 between them: the weights are packed; each thread takes some rows of the batch all the way up and down; each thread
-takes some columns of the weights' gradients.
+takes some columns of the weights' gradients; and, where there is an embedding, of its gradient.
 """
 
 import numpy as np
@@ -57,11 +57,10 @@ class Window:
         self.probabilities = np.empty((steps, rows, V), dtype)
         self.nats = np.empty((steps, rows), dtype)
 
-    def reset(self, rows=slice(None)) -> None:
-        """Begin these rows anew, from the zero state."""
-        for arrays in self.layers:
-            for state in (arrays.a, arrays.c):
-                state[0, rows if state.shape[1] else slice(None)] = 0
+    def reset(self) -> None:
+        """Begin all rows anew, from the zero state."""
+        for state in self.state:
+            state[:] = 0
 
     @property
     def state(self) -> list[np.ndarray]:

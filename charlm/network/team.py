@@ -28,7 +28,7 @@ class Team:
         self._others = ThreadPoolExecutor(self.threads - 1, "charlm") if self.threads > 1 else None
 
     def run(self, parts: list[Callable[[], None]]) -> None:
-        """Run all parts, largest first if they differ in size, and wait for them."""
+        """Run all parts, beginning with the first ones, and wait for them."""
         if self._others is None:
             for part in parts:
                 part()
@@ -62,5 +62,6 @@ class Team:
         ]
 
     def close(self) -> None:
+        """End the threads; without it they end with the program."""
         if self._others is not None:
             self._others.shutdown()
