@@ -8,7 +8,7 @@ The road, and the module of each part:
           →  update       optimizers, training
           →  model file   model, modelfile
           →  new text     sampling
-          →  perplexity   scoring
+          →  perplexity   scoring, levels
 """
 
 __version__ = "0.1.0"
@@ -49,6 +49,6 @@ def sample(model, count=1, length=None, **options):
 
 def perplexity(model, text, **options):
     """How surprising a text is: a ``loss.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …)."""
-    from . import scoring
+    from . import levels
 
-    return scoring.perplexity(model, text, **options)
+    return levels.perplexity(model, text, **options)

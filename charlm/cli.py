@@ -285,7 +285,7 @@ def perplexity(model_path, files, encoding, threads, as_json):
     _end_with_the_reader()
     from .display import score_lines, write_text
     from .modelfile import load_model
-    from .scoring import perplexity_of_files
+    from .levels import perplexity_of_files
 
     model = load_model(model_path)
     score = perplexity_of_files(model, files, encoding=encoding, threads=threads)

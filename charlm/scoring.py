@@ -1,63 +1,105 @@
-"""Model + text → how surprising the text is.
+"""Model + tokens → how surprising each token is.
 
-A text of a model of lines is scored line by line, each from the zero state. A text of a stream model is read in
+Tokens of a model of lines are scored line by line, each from the zero state. Those of a stream model are read in
 tracks of TRACK tokens, so that many can be read side by side; each track but the first starts from the state that the
 LEAD tokens before it leave behind, and its first input is the token before it. A text of up to TRACK tokens is thus
-read exactly as it stands, and the result never depends on how many tracks or threads run at once. What the rest of
-the past would have changed was measured (README): less than 10⁻⁸ nats a character.
+read exactly as it stands, and the result never depends on how the text comes or on how many tracks or threads run at
+once. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a character.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from .corpus import line_starts, name_of, read_text, windows
-from .errors import CorpusError
-from .loss import Score
+from .corpus import line_starts, windows
+from .errors import UsageError
 from .model import Model
-from .reference import Reference
-from .vocabulary import UNKNOWN, as_bytes
+from .reference import Reference, log_softmax
 
 TRACK = 4096
 LEAD = 512
 ROWS = 64  # tracks or lines side by side, at most
 STEPS = 64
 WITHOUT_COMPILER = 20_000  # tokens that NumPy scores sooner than the kernels are loaded
+PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
+LIKELIEST = 5
 
 
 class Engine(Protocol):
-    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a
-    compiler."""
+    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a compiler.
+
+    probabilities: (≥ T, rows, V), of the last call of ``forward``.
+    """
 
     rows: int
+    probabilities: np.ndarray
 
     def reset(self) -> None: ...
 
     def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray: ...
 
+    def ranks(self, targets: np.ndarray) -> np.ndarray: ...
+
 
 class ReferenceEngine:
-    """The plain NumPy network as an engine."""
+    """The plain NumPy network as an engine.
+
+    It has two rows at least: NumPy multiplies a single one by another routine, with other last bits.
+    """
 
     def __init__(self, model: Model, rows: int):
-        self.rows, self.reference = rows, Reference(model.architecture, model.parameters, rows)
+        self.rows = max(2, rows)
+        self.reference = Reference(model.architecture, model.parameters, self.rows)
 
     def reset(self):
         self.reference.reset(self.rows)
 
     def forward(self, tokens, targets):
-        return self.reference.forward(tokens, targets)
+        self.log_probabilities = log_softmax(np.stack([self.reference.step(now) for now in tokens]))
+        of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets, 0)[..., None], 2)[..., 0]
+        return np.where(targets >= 0, -of_target, 0)
+
+    @property
+    def probabilities(self):
+        return np.exp(self.log_probabilities)
+
+    def ranks(self, targets):
+        of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets, 0)[..., None], 2)
+        return np.where(targets >= 0, 1 + np.count_nonzero(self.log_probabilities > of_target, axis=2), 0)
+
+
+class Engines:
+    """The engines for one model, each made when it is first wanted; the first compiled one imports the compiler."""
+
+    def __init__(self, model: Model, threads: int | None = None):
+        self.model, self.threads, self.stack, self.made = model, threads, None, {}
+
+    def plain(self, rows: int) -> Engine:
+        return self._made(("plain", rows), lambda: ReferenceEngine(self.model, rows))
+
+    def compiled(self, rows: int) -> Engine:
+        return self._made(("compiled", rows), lambda: self._window(rows))
+
+    def _made(self, key, make):
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+    def _window(self, rows):
+        from .network.stack import Stack, Window
+        from .network.team import Team
+
+        if self.stack is None:
+            self.stack = Stack(self.model.architecture, self.model.parameters, Team(self.threads))
+            self.stack.pack(for_training=False)
+        return Window(self.stack, STEPS, rows)
 
 
 def kernel_engine(model: Model, rows: int, threads: int | None = None) -> Engine:
     """The compiled network as an engine; this imports the compiler."""
-    from .network.stack import Stack, Window
-    from .network.team import Team
-
-    stack = Stack(model.architecture, model.parameters, Team(threads))
-    stack.pack(for_training=False)
-    return Window(stack, STEPS, rows)
+    return Engines(model, threads).compiled(rows)
 
 
 def segments(tokens: np.ndarray, lines: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,8 +107,13 @@ def segments(tokens: np.ndarray, lines: bool) -> tuple[np.ndarray, np.ndarray, n
     if lines:
         starts = line_starts(tokens)
         return starts[:-1], starts[:-1], starts[1:]
-    scored = np.arange(0, len(tokens), TRACK)
-    return np.maximum(scored - LEAD, 0), scored, np.minimum(scored + TRACK, len(tokens))
+    return tracks(0, len(tokens))
+
+
+def tracks(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for the tokens first…last-1 of a stream, by their places in the whole of it."""
+    starts = np.arange(first - first % TRACK, last, TRACK)
+    return np.maximum(starts - LEAD, 0), np.maximum(starts, first), np.minimum(starts + TRACK, last)
 
 
 def rows_for(tokens: np.ndarray, lines: bool) -> int:
@@ -74,97 +121,134 @@ def rows_for(tokens: np.ndarray, lines: bool) -> int:
     return max(1, min(ROWS, len(segments(tokens, lines)[0])))
 
 
-def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
-    """-log ŷ of each token given those before it, (n). tokens: ids (n)."""
-    nats = np.zeros(len(tokens), np.float32)
-    begin, scored, end = segments(tokens, lines)
+@dataclass
+class Measures:
+    """What a model makes of each of n tokens, given those before it; the columns that were not asked for are None.
+
+    nats: -log ŷ of the token, (n); ranks: its place among all by probability, 1 for the likeliest, (n); entropies: of
+    the prediction, in nats, (n); likeliest, chances: the ids of the LIKELIEST tokens and their probabilities, falling,
+    (n, LIKELIEST), with chances of 0 where the vocabulary has fewer.
+    """
+
+    nats: np.ndarray
+    ranks: np.ndarray | None = None
+    entropies: np.ndarray | None = None
+    likeliest: np.ndarray | None = None
+    chances: np.ndarray | None = None
+
+    @classmethod
+    def empty(cls, number: int, columns: Iterable[str] = ()) -> "Measures":
+        """Room for ``number`` tokens. columns: "ranks", "entropies", "likeliest"; nats are always there."""
+        measures = cls(np.zeros(number, np.float32))
+        if "ranks" in columns:
+            measures.ranks = np.zeros(number, np.int32)
+        if "entropies" in columns:
+            measures.entropies = np.zeros(number, np.float32)
+        if "likeliest" in columns:
+            measures.likeliest = np.zeros((number, LIKELIEST), np.int32)
+            measures.chances = np.zeros((number, LIKELIEST), np.float32)
+        return measures
+
+    def __getitem__(self, chosen) -> "Measures":
+        """Those of some tokens, by a slice or a mask."""
+        return Measures(*(None if column is None else column[chosen] for column in vars(self).values()))
+
+
+def measure(
+    engine: Engine, tokens: np.ndarray, begin, scored, end, columns: Iterable[str] = (), fresh: bool = True
+) -> Measures:
+    """Measure the tokens scored[n]…end[n]-1 of each sequence n, read from begin[n] on; all others stay 0.
+
+    tokens: ids; begin, scored, end: (sequences). The sequences start from the zero state, or, if not ``fresh``, where
+    the engine stands.
+    """
+    measures = Measures.empty(len(tokens), columns)
     order = np.argsort(begin - end, kind="stable")  # the longest first, so that rows end about together
     for start in range(0, len(order), engine.rows):
         chosen = order[start : start + engine.rows]
         position = 0
-        engine.reset()
+        if fresh:
+            engine.reset()
         for window in windows(tokens, begin[chosen], end[chosen], STEPS, engine.rows):
             values = engine.forward(window.inputs, window.targets)
+            here = (slice(len(values)), slice(len(chosen)))
             places = begin[chosen] + position + np.arange(len(values))[:, None]
             wanted = (places >= scored[chosen]) & (places < end[chosen])
-            nats[places[wanted]] = values[:, : len(chosen)][wanted]
+            places = places[wanted]
+            measures.nats[places] = values[here][wanted]
+            if measures.ranks is not None:
+                measures.ranks[places] = engine.ranks(window.targets)[here][wanted]
+            if measures.entropies is not None or measures.likeliest is not None:
+                _add_predictions(measures, places, engine.probabilities[here][wanted])
             position += len(values)
-    return nats
+    return measures
 
 
-class TextCounter:
-    """Counts the characters, bytes, lines and words of a text that comes in pieces."""
-
-    def __init__(self):
-        self.characters = self.bytes = self.lines = self.words = 0
-        self._in_word = False
-
-    def add(self, piece: str | bytes):
-        data = piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass")
-        newline = b"\n" if isinstance(piece, bytes) else "\n"
-        self.bytes += len(data)
-        self.lines += piece.count(newline)
-        if isinstance(piece, bytes):  # a character is a byte that does not continue one
-            self.characters += int(np.count_nonzero((np.frombuffer(piece, np.uint8) & 0xC0) != 0x80))
-        else:
-            self.characters += len(piece)
-        self.words += len(piece.split()) - (self._in_word and not piece[:1].isspace())
-        self._in_word = not piece[-1:].isspace()
+def _add_predictions(measures, places, probabilities):
+    """probabilities: (m, V), of the tokens at ``places`` (m)."""
+    if measures.entropies is not None:
+        logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        measures.entropies[places] = -np.einsum("mv,mv->m", probabilities, logarithms)
+    if measures.likeliest is not None:
+        width = min(LIKELIEST, probabilities.shape[1])
+        first = np.argpartition(-probabilities, width - 1, axis=1)[:, :width]
+        chances = np.take_along_axis(probabilities, first, 1)
+        order = np.argsort(-chances, axis=1, kind="stable")
+        measures.likeliest[places, :width] = np.take_along_axis(first, order, 1)
+        measures.chances[places, :width] = np.take_along_axis(chances, order, 1)
 
 
-def score_pieces(model: Model, pieces: Iterable[str | bytes], threads: int | None = None) -> Score:
-    """The score of a clean text in pieces (see ``corpus.read_text``)."""
-    counter, ids = TextCounter(), [np.zeros(0, model.vocabulary.dtype)]
-    for piece in pieces:
-        counter.add(piece)
-        ids.append(model.vocabulary.encode(piece))
-    tokens = np.concatenate(ids)
-    if model.lines:  # a blank line is no item of a list, in training as here
-        lengths = np.diff(line_starts(tokens))
-        blank = int(np.count_nonzero(lengths == 1))
-        tokens = tokens[np.repeat(lengths > 1, lengths)]
-        counter.characters, counter.bytes, counter.lines = (
-            counter.characters - blank,
-            counter.bytes - blank,
-            counter.lines - blank,
-        )
-    rows = rows_for(tokens, model.lines)
-    engine = ReferenceEngine(model, rows) if len(tokens) <= WITHOUT_COMPILER else kernel_engine(model, rows, threads)
-    nats = score_tokens(engine, tokens, model.lines)
-    unknown = tokens == UNKNOWN
-    return Score(
-        len(tokens),
-        int(unknown.sum()),
-        float(nats.sum(dtype=np.float64)),
-        float(nats[unknown].sum(dtype=np.float64)),
-        counter.characters,
-        counter.bytes,
-        counter.lines,
-        counter.words,
-    )
+def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
+    """-log ŷ of each token given those before it, (n). tokens: ids (n)."""
+    return measure(engine, tokens, *segments(tokens, lines)).nats
 
 
-def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
-    """A text from memory as ``corpus.read_text`` gives one from a file."""
-    if level == "byte":
-        text = as_bytes(text)
-        yield text if text.endswith(b"\n") or not text else text + b"\n"
-    else:
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        yield text if text.endswith("\n") or not text else text + "\n"
+class Scorer:
+    """Measures a text that comes in parts, each from where the last one ended.
 
-
-def perplexity(model: Model, text: str, *, threads: int | None = None) -> Score:
-    """How surprising a text is to a model."""
-    return score_pieces(model, clean(text, model.vocabulary.level), threads)
-
-
-def perplexity_of_files(model: Model, paths, *, encoding: str = "utf-8", threads: int | None = None) -> Score:
-    """The same for files, one text after the other; "-" is standard input.
-
-    Raises CorpusError where there is no text.
+    columns: what is wanted besides the nats, see ``Measures``. Up to WITHOUT_COMPILER tokens NumPy does the work.
     """
-    score = score_pieces(model, read_text(paths, model.vocabulary.level, encoding), threads)
-    if not score.tokens:
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
-    return score
+
+    def __init__(self, model: Model, columns: Iterable[str] = (), threads: int | None = None):
+        self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads)
+        self.position = 0  # tokens measured so far
+        self._past = np.zeros(0, model.vocabulary.dtype)  # those before them that the next part may need
+        self._alone, self._stands_at = None, -1  # the engine that reads on in one track, and where it stands
+
+    def measure(self, tokens: np.ndarray) -> Measures:
+        """Measure the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
+        if not len(tokens):
+            return Measures.empty(0, self.columns)
+        if self.model.lines:
+            self.position += len(tokens)
+            begin, scored, end = segments(tokens, True)
+            return measure(self._engine(len(begin)), tokens, begin, scored, end, self.columns)
+        first, last = self.position, self.position + len(tokens)
+        local, offset = np.concatenate((self._past, tokens)), first - len(self._past)
+        self.position, self._past = last, local[-(TRACK + LEAD + 1) :]
+        begin, scored, end = tracks(first, last)
+        engine, fresh = self._engine(len(begin)), True
+        if len(begin) == 1:
+            if self._stands_at == first and engine is self._alone and first % TRACK:
+                begin, fresh = scored, False
+            self._alone, self._stands_at = engine, last
+        return measure(engine, local, begin - offset, scored - offset, end - offset, self.columns, fresh)[-len(tokens) :]
+
+    def _engine(self, sequences):
+        """As many rows as are of use, a power of two, so that few kinds are made."""
+        most = max(1, min(ROWS, PREDICTIONS // (STEPS * len(self.model.vocabulary))))
+        rows = min(most, 1 << (sequences - 1).bit_length())
+        return (self.engines.plain if self.position <= WITHOUT_COMPILER else self.engines.compiled)(rows)
+
+
+def log_probability(model: Model, text: str) -> float:
+    """Natural logarithm of the probability that a model gives to a text: Σ log ŷ over its tokens.
+
+    Nothing is added to the text of a stream model; that of a model of lines is one line, whose <EOS> counts. It is
+    the figure that ``charlm sample`` gives a sample. Raises UsageError where the text is no single line.
+    """
+    if model.lines:
+        text = text.removesuffix("\n") + "\n"
+        if text.count("\n") > 1:
+            raise UsageError("a model of lines scores single lines; split the text at its line ends")
+    return -float(Scorer(model).measure(model.vocabulary.encode(text)).nats.sum(dtype=np.float64))

@@ -8,6 +8,7 @@ import pytest
 import charlm
 from charlm import scoring
 from charlm.corpus import load_corpus
+from charlm.levels import perplexity_of_files
 from charlm.loss import Score
 from charlm.model import Model
 from charlm.network.architecture import CELLS, Architecture
@@ -16,7 +17,6 @@ from charlm.scoring import (
     TRACK,
     ReferenceEngine,
     kernel_engine,
-    perplexity_of_files,
     rows_for,
     score_tokens,
     segments,

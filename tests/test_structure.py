@@ -20,6 +20,7 @@ ORDER = [
     "modelfile",
     "reference",
     "scoring",
+    "levels",
     "training",
     "sampling",
     "checkpoint",

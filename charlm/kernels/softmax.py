@@ -72,6 +72,24 @@ def softmax_cross_entropy(logits, b, targets, nats, first, last):
 
 
 @compiled
+def target_ranks(probabilities, targets, ranks, first, last):
+    """The place of each target among all symbols by probability: 1 for the likeliest, 0 where there is no target.
+
+    probabilities: (T, N, V); targets, ranks: (T, N). Only the rows first…last-1 are read and written.
+    """
+    for t in range(targets.shape[0]):
+        for n in range(first, last):
+            row = probabilities[t, n]
+            if targets[t, n] < 0:
+                ranks[t, n] = 0
+            else:
+                of_target, likelier = row[targets[t, n]], np.int32(0)
+                for v in range(row.size):
+                    likelier += np.int32(row[v] > of_target)
+                ranks[t, n] = likelier + 1
+
+
+@compiled
 def softmax_gradient(probabilities, targets, scale, unknown_symbol, unknown, first, last):
     """Turn the probabilities into the gradient of scale · loss by the logits, in place; 0 where there is no target.
 

@@ -8,6 +8,7 @@ takes some columns of the weights' gradients; and, where there is an embedding, 
 import numpy as np
 
 from ..kernels.gather import gather, scatter_add
+from ..kernels.softmax import target_ranks
 from .architecture import Architecture, views
 from .head import SoftmaxHead
 from .layers import Dropout, Product, Recurrent
@@ -100,6 +101,14 @@ class Window:
         )
         self.carry(steps)
         return self.nats[:steps]
+
+    def ranks(self, targets: np.ndarray) -> np.ndarray:
+        """The place of each target among all symbols by the last call's probabilities, 1 for the likeliest: (T, N)."""
+        ranks, team = np.empty(targets.shape, np.int32), self.stack.team
+        team.run(
+            team.split(self.rows, lambda first, last: target_ranks(self.probabilities, targets, ranks, first, last))
+        )
+        return ranks
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None) -> np.ndarray:
         """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
