@@ -271,25 +271,46 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
 
 
 @program.command()
-@model_option
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--model", "model_paths", required=True, multiple=True, metavar="FILE", help="The model; several are compared."
+)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--per-line", is_flag=True, help="A row a line: number, tokens, unknown ones, nats, bits/character, text."
+)
+@click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy (both in nats).")
+@as_json
 @encoding
 @threads
-@as_json
-def perplexity(model_path, files, encoding, threads, as_json):
-    """Measure how surprising text files (- is standard input) are to a model.
+def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threads):
+    """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits
     per byte only, and on one and the same text.
+
+    A model trained with --lines reads each line by itself, and a blank one has no tokens; to any other model the
+    text is one stream, and a line's figures are those of its tokens given all lines before. Lines add up to the total.
     """
     _end_with_the_reader()
-    from .display import score_lines, write_text
+    from .display import say, score_lines, write_text
+    from .levels import perplexity_of_files, rows_of_files
     from .modelfile import load_model
-    from .levels import perplexity_of_files
 
-    model = load_model(model_path)
-    score = perplexity_of_files(model, files, encoding=encoding, threads=threads)
-    lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
+    if per_line and per_token:
+        raise UsageError("--per-line and --per-token do not go together")
+    models = [load_model(path) for path in model_paths]
+    if not files:
+        files = ("-",)
+        if sys.stdin is not None and sys.stdin.isatty():
+            say("reading standard input; Ctrl-D on an empty line ends it")
+    options = {"encoding": encoding, "threads": threads}
+    if per_line or per_token:
+        level = "line" if per_line else "token"
+        for rows in rows_of_files(models[0], files, level=level, as_json=as_json, **options):
+            write_text(rows)
+        return
+    score = perplexity_of_files(models[0], files, **options)
+    lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, models[0].vocabulary.level)
     write_text("\n".join(lines) + "\n")
 
 

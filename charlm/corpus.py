@@ -31,7 +31,9 @@ def _pieces(path) -> Iterator[bytes]:
         if path == "-":
             if sys.stdin is None:
                 raise CorpusError("standard input is closed")
-            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # gives what there is, and does not wait for more
+            source = getattr(
+                sys.stdin.buffer, "raw", sys.stdin.buffer
+            )  # gives what there is, and does not wait for more
         elif os.path.isdir(path):
             raise CorpusError(f"{path} is a folder; name the files in it")
         else:

@@ -179,11 +179,19 @@ def score_lines(score: Score, level: str) -> list[str]:
         ),
         ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
         ("perplexity", f"{_figure(score.perplexity)}{without}"),
+        (
+            "likeliest tokens",
+            ", ".join(f"{100 * share:.1f} % {_among(rank)}" for rank, share in score.accuracies.items()),
+        ),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (a line's end is a word)"),
         ("bits per character", f"{score.bits_per_character:.4f}"),
         ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
+
+
+def _among(rank: int) -> str:
+    return "were the likeliest" if rank == 1 else f"among the {rank} likeliest"
 
 
 def _figure(value: float) -> str:

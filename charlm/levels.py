@@ -9,12 +9,13 @@ is no item to it and has no tokens. A stream model reads on: what it makes of a 
 Either way the sums over the lines are the figures of the text.
 """
 
+import json
 import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 
 import numpy as np
 
@@ -237,11 +238,44 @@ def token_rows(passage: Passage) -> Iterator[tuple]:
     measures = passage.measures
     return zip(
         passage.symbols(),
-        (-measures.nats).tolist(),
+        (0 - measures.nats).tolist(),
         measures.ranks.tolist(),
         measures.entropies.tolist(),
         strict=True,
     )
+
+
+def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
+    """The rows in columns, a tab between them; figures have four decimals. A token's tab, line end, backslash and
+    byte that is no text are written as in Python; a line's text stands last and as it is."""
+    if names == LINE:
+        form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
+        return (form % row for row in rows)
+    return (f"{_escaped(row[0])}\t%.4f\t%d\t%.4f\n" % row[1:] for row in rows)
+
+
+def _escaped(symbol):
+    symbol = symbol.translate(_ESCAPES)
+    return symbol if symbol.isprintable() else "".join(map(_escaped_byte, symbol))
+
+
+def _escaped_byte(character):
+    return f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else character
+
+
+_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"})
+
+
+def _json(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
+    """The rows as objects of JSON, one a line."""
+    return (json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+
+
+def _batches(lines: Iterable[str], number: int = 4096) -> Iterator[str]:
+    """Many lines put together, so that they are written in one go."""
+    lines = iter(lines)
+    while batch := "".join(islice(lines, number)):
+        yield batch
 
 
 def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
@@ -266,8 +300,9 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
     Raises CorpusError where there is no text.
     """
     empty = True
-    whole_lines = whole_lines or any(model.lines for model in models)
-    for block in blocks(as_they_come(read_text(paths, reading_level(models), encoding)), whole_lines):
+    level = reading_level(models)
+    whole_lines = whole_lines or level == "word" or any(model.lines for model in models)
+    for block in blocks(as_they_come(read_text(paths, level, encoding)), whole_lines):
         empty = False
         yield block
     if empty:
@@ -280,6 +315,24 @@ def total(model: Model, text: Iterable[str | bytes], threads: int | None = None)
     for (passage,) in passages([model], text, ("ranks",), threads):
         total.add(passage)
     return total.score
+
+
+def rows_of_files(
+    model: Model, paths, *, level: str, as_json: bool = False, encoding: str = "utf-8", threads: int | None = None
+) -> Iterator[str]:
+    """The lines (level "line") or tokens (level "token") of some files in rows of text, many at a time, in order and
+    as they are ready: TSV, or objects of JSON with the fields LINE or TOKEN.
+
+    Raises CorpusError where there is no text.
+    """
+    form, before = _json if as_json else _tsv, 0
+    columns = () if level == "line" else ("ranks", "entropies")
+    for (passage,) in passages([model], text_blocks([model], paths, level == "line", encoding), columns, threads):
+        if level == "line":
+            yield from _batches(form(line_rows(passage, before), LINE))
+            before += len(passage.lengths)
+        else:
+            yield from _batches(form(token_rows(passage), TOKEN))
 
 
 def perplexity(model: Model, text: str, *, threads: int | None = None) -> Score:

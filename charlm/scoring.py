@@ -232,7 +232,9 @@ class Scorer:
             if self._stands_at == first and engine is self._alone and first % TRACK:
                 begin, fresh = scored, False
             self._alone, self._stands_at = engine, last
-        return measure(engine, local, begin - offset, scored - offset, end - offset, self.columns, fresh)[-len(tokens) :]
+        return measure(engine, local, begin - offset, scored - offset, end - offset, self.columns, fresh)[
+            -len(tokens) :
+        ]
 
     def _engine(self, sequences):
         """As many rows as are of use, a power of two, so that few kinds are made."""
