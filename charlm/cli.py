@@ -292,7 +292,7 @@ def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threa
     text is one stream, and a line's figures are those of its tokens given all lines before. Lines add up to the total.
     """
     _end_with_the_reader()
-    from .display import say, score_lines, write_text
+    from .display import say, score_lines, standing_lines, write_text
     from .levels import perplexity_of_files, rows_of_files
     from .modelfile import load_model
 
@@ -308,6 +308,16 @@ def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threa
         level = "line" if per_line else "token"
         for rows in rows_of_files(models[0], files, level=level, as_json=as_json, **options):
             write_text(rows)
+        return
+    if len(models) > 1:
+        from .comparing import compare_files
+
+        standings, units = compare_files(models, model_paths, files, **options)
+        if as_json:
+            lines = [json.dumps(standing.as_dict()) for standing in standings]
+        else:
+            lines = standing_lines(standings, units.size)
+        write_text("\n".join(lines) + "\n")
         return
     score = perplexity_of_files(models[0], files, **options)
     lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, models[0].vocabulary.level)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .loss import Score, exp
 
 if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
+    from .comparing import Standing
     from .model import Model
     from .network.architecture import Architecture
     from .sampling import Tally
@@ -188,6 +189,39 @@ def score_lines(score: Score, level: str) -> list[str]:
         ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
+
+
+def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:
+    """Models compared, as a table for people, the best first."""
+    rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
+    for standing in standings:
+        score, interval = standing.score, standing.interval
+        difference = f"{standing.difference:+.4f}" if standing is not standings[0] else "the best"
+        if interval and standing is not standings[0]:
+            difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}"
+        row = (visible(standing.name), standing.level, f"{score.tokens:,}", f"{score.unknown_tokens:,}")
+        rows.append((*row, _figure(score.perplexity_per_word), f"{score.bits_per_byte:.4f}", difference))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i in (0, 1, 6) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        table.append("   ".join(cells).rstrip())
+    score = standings[0].score
+    runs = "" if lines_a_unit == 1 else f", in runs of {lines_a_unit}"
+    notes = [
+        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the interval of a",
+        f"paired bootstrap over the lines{runs}: where it holds 0, this text does not tell the two apart",
+    ]
+    for standing in standings:
+        if standing.score.unknown_tokens:
+            notes.append(
+                f"{visible(standing.name)} need not spell its <UNK>: with them in plain bytes it would have "
+                f"{standing.spelled:.4f} bits/byte"
+            )
+    return [*table, *notes]
 
 
 def _among(rank: int) -> str:

@@ -21,6 +21,7 @@ ORDER = [
     "reference",
     "scoring",
     "levels",
+    "comparing",
     "training",
     "sampling",
     "checkpoint",
