@@ -279,10 +279,13 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
     "--per-line", is_flag=True, help="A row a line: number, tokens, unknown ones, nats, bits/character, text."
 )
 @click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy (both in nats).")
+@click.option(
+    "--baselines", "corpus", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of it, given this text."
+)
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threads):
+def perplexity(model_paths, files, per_line, per_token, corpus, as_json, encoding, threads):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits
@@ -292,7 +295,7 @@ def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threa
     text is one stream, and a line's figures are those of its tokens given all lines before. Lines add up to the total.
     """
     _end_with_the_reader()
-    from .display import say, score_lines, standing_lines, write_text
+    from .display import baseline_lines, say, score_lines, standing_lines, write_text
     from .levels import perplexity_of_files, rows_of_files
     from .modelfile import load_model
 
@@ -319,8 +322,18 @@ def perplexity(model_paths, files, per_line, per_token, as_json, encoding, threa
             lines = standing_lines(standings, units.size)
         write_text("\n".join(lines) + "\n")
         return
-    score = perplexity_of_files(models[0], files, **options)
-    lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, models[0].vocabulary.level)
+    if corpus:
+        from .comparing import score_with_baselines
+
+        score, beside = score_with_baselines(models[0], files, [corpus], **options)
+    else:
+        score, beside = perplexity_of_files(models[0], files, **options), {}
+    if as_json:
+        figures = {name: baseline.as_dict() for name, baseline in beside.items()}
+        lines = [json.dumps(score.as_dict() | ({"baselines": figures} if corpus else {}))]
+    else:
+        lines = score_lines(score, models[0].vocabulary.level)
+        lines += baseline_lines(score, beside, corpus) if corpus else []
     write_text("\n".join(lines) + "\n")
 
 

@@ -11,11 +11,14 @@ by byte at 8 bits: the truth lies between the two.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
 
+from .baselines import baselines, xz_bytes
+from .corpus import line_starts, name_of, read_text
+from .errors import CorpusError
 from .levels import Total, passages, text_blocks
 from .loss import LN2, Score
 from .model import Model
@@ -123,6 +126,40 @@ def compare_files(
     """The same for files, one text after the other; "-" is standard input. Raises CorpusError where there is no
     text."""
     return compare(models, names, text_blocks(models, paths, True, encoding), threads)
+
+
+def score_with_baselines(
+    model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None
+) -> tuple[Score, dict[str, Score]]:
+    """The score of some files, and by name those of what counting on the files ``corpus`` makes of them; the text is
+    held in memory. Raises CorpusError where there is no text."""
+    level, lines = model.vocabulary.level, model.lines
+    pieces = list(read_text(corpus, level, encoding))
+    train = np.concatenate([model.vocabulary.encode(piece) for piece in pieces] or [np.zeros(0, np.uint8)])
+    if lines:
+        lengths = np.diff(line_starts(train))
+        train = train[np.repeat(lengths > 1, lengths)]
+    if not len(train):
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, corpus))}")
+    total, tokens, texts = Total(), [], []
+    for (passage,) in passages([model], text_blocks([model], paths, False, encoding), ("ranks",), threads):
+        total.add(passage)
+        tokens.append(passage.tokens)
+        texts.append(passage.text)
+    score, found = total.score, {}
+    if not score.tokens:
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+    for baseline in baselines(train, np.concatenate(tokens), len(model.vocabulary), level, lines):
+        found[baseline.name] = replace(score, nats=baseline.nats, unknown_nats=0.0, within=())
+    more = xz_bytes(_without_blanks(pieces, lines), _without_blanks(texts, lines))
+    if more is not None:
+        found["xz"] = replace(score, nats=8 * LN2 * more, unknown_nats=0.0, within=())
+    return score, found
+
+
+def _without_blanks(pieces, lines) -> bytes:
+    text = b"".join(piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass") for piece in pieces)
+    return b"".join(line + b"\n" for line in text.split(b"\n") if line) if lines else text
 
 
 def _bytes(passage) -> np.ndarray:

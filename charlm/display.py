@@ -191,6 +191,20 @@ def score_lines(score: Score, level: str) -> list[str]:
     return [f"{name:<20} {value}" for name, value in rows]
 
 
+def baseline_lines(score: Score, baselines: dict[str, Score], corpus: str) -> list[str]:
+    """What counting makes of the text beside the model, as a table for people."""
+    rows = [(f"beside counting on {visible(corpus)}", "nats/token", "perplexity", "bits/character", "bits/byte")]
+    for name, figures in {"the model": score, **baselines}.items():
+        by_token = (f"{figures.nats_per_token:.4f}", _figure(figures.perplexity)) if name != "xz" else ("", "")
+        rows.append((f"  {name}", *by_token, f"{figures.bits_per_character:.4f}", f"{figures.bits_per_byte:.4f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first = [f"{row[0]:<{widths[0]}}" for row in rows]
+    return [
+        "   ".join((start, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))))
+        for start, row in zip(first, rows, strict=True)
+    ]
+
+
 def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:
     """Models compared, as a table for people, the best first."""
     rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
@@ -212,8 +226,8 @@ def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:
     score = standings[0].score
     runs = "" if lines_a_unit == 1 else f", in runs of {lines_a_unit}"
     notes = [
-        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the interval of a",
-        f"paired bootstrap over the lines{runs}: where it holds 0, this text does not tell the two apart",
+        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the interval",
+        f"of a paired bootstrap over the lines{runs}: where it holds 0, this text does not tell the two apart",
     ]
     for standing in standings:
         if standing.score.unknown_tokens:

@@ -14,6 +14,7 @@ ORDER = [
     "vocabulary",
     "loss",
     "corpus",
+    "baselines",
     "network",
     "model",
     "optimizers",
