@@ -279,13 +279,15 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
     "--per-line", is_flag=True, help="A row a line: number, tokens, unknown ones, nats, bits/character, text."
 )
 @click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy (both in nats).")
+@click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise.")
+@click.option("--html", metavar="PAGE", help="Also write a web page: its most surprising lines, and what was likelier.")
 @click.option(
     "--baselines", "corpus", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of it, given this text."
 )
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, corpus, as_json, encoding, threads):
+def perplexity(model_paths, files, per_line, per_token, color, html, corpus, as_json, encoding, threads):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits
@@ -312,6 +314,16 @@ def perplexity(model_paths, files, per_line, per_token, corpus, as_json, encodin
         for rows in rows_of_files(models[0], files, level=level, as_json=as_json, **options):
             write_text(rows)
         return
+    if color:
+        from .display import Painter
+        from .levels import passages, text_blocks
+
+        painter = Painter(models[0].vocabulary.level)
+        text = text_blocks(models, files, True, encoding)
+        painter.write_legend()
+        for (passage,) in passages(models, text, (), threads):
+            painter.write_passage(passage)
+        return
     if len(models) > 1:
         from .comparing import compare_files
 
@@ -322,14 +334,20 @@ def perplexity(model_paths, files, per_line, per_token, corpus, as_json, encodin
             lines = standing_lines(standings, units.size)
         write_text("\n".join(lines) + "\n")
         return
-    if corpus:
-        from .comparing import score_with_baselines
+    if html:
+        from .page import check_place, score_with_page
+
+        check_place(html, [*files, *model_paths])
+        score, beside = score_with_page(models[0], files, html, model_paths[0], **options), {}
+        say(f"wrote {html}")
+    elif corpus:
+        from .comparing import BESIDE, score_with_baselines
 
         score, beside = score_with_baselines(models[0], files, [corpus], **options)
     else:
         score, beside = perplexity_of_files(models[0], files, **options), {}
     if as_json:
-        figures = {name: baseline.as_dict() for name, baseline in beside.items()}
+        figures = {name: {key: found.as_dict()[key] for key in BESIDE} for name, found in beside.items()}
         lines = [json.dumps(score.as_dict() | ({"baselines": figures} if corpus else {}))]
     else:
         lines = score_lines(score, models[0].vocabulary.level)

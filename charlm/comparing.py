@@ -27,6 +27,7 @@ from .vocabulary import UNKNOWN, as_bytes
 MOST_UNITS = 20_000  # lines that are drawn one by one; in a longer text, as many runs of 2, 4, 8 … lines at most
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+BESIDE = ("nats", "nats_per_token", "perplexity", "bits_per_character", "bits_per_byte")  # the figures of a baseline
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def compare_files(
 def score_with_baselines(
     model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None
 ) -> tuple[Score, dict[str, Score]]:
-    """The score of some files, and by name those of what counting on the files ``corpus`` makes of them; the text is
-    held in memory. Raises CorpusError where there is no text."""
+    """The score of some files, and by name those of what counting on the files ``corpus`` makes of them, of which the
+    figures BESIDE mean something; the text is held in memory. Raises CorpusError where there is no text."""
     level, lines = model.vocabulary.level, model.lines
     pieces = list(read_text(corpus, level, encoding))
     train = np.concatenate([model.vocabulary.encode(piece) for piece in pieces] or [np.zeros(0, np.uint8)])

@@ -5,17 +5,21 @@ stdout carries data; everything here that is not sampled text goes to stderr.
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .loss import Score, exp
 
 if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
     from .comparing import Standing
+    from .levels import Passage
     from .model import Model
     from .network.architecture import Architecture
     from .sampling import Tally
@@ -58,10 +62,12 @@ def _visible_character(character: str) -> str:
 
 def write_text(text: str) -> None:
     """Sampled text to stdout as it is drawn: exact into a file or a pipe, made visible on a terminal."""
+    _write(visible(text) if sys.stdout is not None and sys.stdout.isatty() else text)
+
+
+def _write(text: str) -> None:
     if sys.stdout is None:
         raise OSError(None, "it is closed")
-    if sys.stdout.isatty():
-        text = visible(text)
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
@@ -189,6 +195,69 @@ def score_lines(score: Score, level: str) -> list[str]:
         ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
+
+
+class Painter:
+    """Writes text to stdout, each token painted by its surprise, in true colour where the terminal says that it has
+    it and in 256 colours elsewhere, wrapped at its width. level: what the tokens are."""
+
+    def __init__(self, level: str):
+        from rich.console import Console
+        from rich.style import Style
+
+        from .painting import ON_DARK
+
+        true_colour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
+        self.level, self.page = level, io.StringIO()
+        self.console = Console(
+            file=self.page, force_terminal=True, color_system="truecolor" if true_colour else "256", highlight=False
+        )
+        last = len(ON_DARK)
+        self.styles = [Style()]
+        self.styles += [
+            Style(color=ink, bgcolor=ground, bold=number == last) for number, (ground, ink) in enumerate(ON_DARK, 1)
+        ]
+        self.unknown = [style + Style(underline=True) for style in self.styles]
+
+    def write_legend(self) -> None:
+        from rich.text import Text
+
+        from .painting import legend
+
+        line = Text(f"bits a {UNITS[self.level]}: ")
+        for style, words in zip(self.styles, legend(self.level), strict=True):
+            line.append(f" {words} ", style)
+        line.append("  ")
+        line.append("unknown", self.unknown[0])
+        self._print(line)
+        self._print(Text())
+        self._let_out()
+
+    def write_passage(self, passage: Passage) -> None:
+        """Each line of it, with a ↵ where its end surprises."""
+        from rich.text import Text
+
+        from .painting import bands_of
+        from .vocabulary import UNKNOWN
+
+        symbols = iter(passage.symbols())
+        bands = iter(bands_of(passage.measures.nats, self.level).tolist())
+        unknown = iter((passage.tokens == UNKNOWN).tolist())
+        for length in passage.lengths.tolist():
+            line = Text()
+            for symbol, band, is_unknown in islice(zip(symbols, bands, unknown, strict=True), length):
+                text = visible(symbol) if symbol != "\n" else "↵" if band else ""
+                line.append(text, (self.unknown if is_unknown else self.styles)[band])
+            self._print(line)
+        self._let_out()
+
+    def _print(self, line):
+        self.console.print(line, overflow="fold")
+
+    def _let_out(self):
+        _write(self.page.getvalue())
+        self.page.seek(0)
+        self.page.truncate()
 
 
 def baseline_lines(score: Score, baselines: dict[str, Score], corpus: str) -> list[str]:

@@ -23,10 +23,12 @@ ORDER = [
     "scoring",
     "levels",
     "comparing",
+    "painting",
     "training",
     "sampling",
     "checkpoint",
     "display",
+    "page",
     "cli",
 ]
 ROOMS = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
