@@ -52,3 +52,10 @@ def perplexity(model, text, **options):
     from . import levels
 
     return levels.perplexity(model, text, **options)
+
+
+def log_probability(model, text):
+    """Natural logarithm of the probability of a text; that of a model of lines is one line, its end included."""
+    from . import scoring
+
+    return scoring.log_probability(model, text)

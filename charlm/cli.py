@@ -275,54 +275,45 @@ def sample(model_path, count, length, temperature, top_k, top_p, prime, seed, as
     "--model", "model_paths", required=True, multiple=True, metavar="FILE", help="The model; several are compared."
 )
 @click.argument("files", nargs=-1, metavar="[FILE]...")
-@click.option(
-    "--per-line", is_flag=True, help="A row a line: number, tokens, unknown ones, nats, bits/character, text."
-)
-@click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy (both in nats).")
-@click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise.")
-@click.option("--html", metavar="PAGE", help="Also write a web page: its most surprising lines, and what was likelier.")
-@click.option(
-    "--baselines", "corpus", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of it, given this text."
-)
+@click.option("--per-line", is_flag=True, help="A row a line: number, tokens, unknown, nats, bits per character, text.")
+@click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy; in nats.")
+@click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise in bits.")
+@click.option("--html", metavar="PAGE", help="Write the most surprising lines to a web page, with what was likelier.")
+@click.option("--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of it, given this text.")
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, color, html, corpus, as_json, encoding, threads):
+def perplexity(model_paths, files, per_line, per_token, color, html, baselines, as_json, encoding, threads):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
-    Every <EOS> (line end) and every <UNK> counts as a token. Models of different vocabularies can be compared by bits
-    per byte only, and on one and the same text.
+    Every <EOS> (line end) and every <UNK> counts as a token. A model trained with --lines reads each line by itself,
+    and a blank one has no tokens; to any other model the text is one stream, and a line's figures are those of its
+    tokens given all lines before. Either way the lines add up to the total.
 
-    A model trained with --lines reads each line by itself, and a blank one has no tokens; to any other model the
-    text is one stream, and a line's figures are those of its tokens given all lines before. Lines add up to the total.
+    Several --model are ranked by bits per byte: only by these can models of different vocabularies be compared, and
+    on one and the same text. --per-line and --per-token print TSV, or with --json an object a row.
     """
     _end_with_the_reader()
-    from .display import baseline_lines, say, score_lines, standing_lines, write_text
-    from .levels import perplexity_of_files, rows_of_files
+    from .display import baseline_lines, paint, say, score_lines, standing_lines, write_text
+    from .levels import passages, perplexity_of_files, rows_of_files, text_blocks
     from .modelfile import load_model
 
-    if per_line and per_token:
-        raise UsageError("--per-line and --per-token do not go together")
+    files = files or ("-",)
+    views = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
+    _check_views(views | {"--baselines": baselines}, len(model_paths) > 1, as_json, [*files, baselines].count("-") > 1)
     models = [load_model(path) for path in model_paths]
-    if not files:
-        files = ("-",)
-        if sys.stdin is not None and sys.stdin.isatty():
-            say("reading standard input; Ctrl-D on an empty line ends it")
+    model = models[0]
+    if "-" in files and sys.stdin is not None and sys.stdin.isatty():
+        say("reading standard input; Ctrl-D at the beginning of a line ends it")
     options = {"encoding": encoding, "threads": threads}
     if per_line or per_token:
-        level = "line" if per_line else "token"
-        for rows in rows_of_files(models[0], files, level=level, as_json=as_json, **options):
+        for rows in rows_of_files(model, files, level="line" if per_line else "token", as_json=as_json, **options):
             write_text(rows)
         return
     if color:
-        from .display import Painter
-        from .levels import passages, text_blocks
-
-        painter = Painter(models[0].vocabulary.level)
-        text = text_blocks(models, files, True, encoding)
-        painter.write_legend()
-        for (passage,) in passages(models, text, (), threads):
-            painter.write_passage(passage)
+        paint(
+            (passage for (passage,) in passages(models, text_blocks(models, files, True, encoding), (), threads)), model
+        )
         return
     if len(models) > 1:
         from .comparing import compare_files
@@ -332,27 +323,39 @@ def perplexity(model_paths, files, per_line, per_token, color, html, corpus, as_
             lines = [json.dumps(standing.as_dict()) for standing in standings]
         else:
             lines = standing_lines(standings, units.size)
-        write_text("\n".join(lines) + "\n")
-        return
-    if html:
+    elif html:
         from .page import check_place, score_with_page
 
         check_place(html, [*files, *model_paths])
-        score, beside = score_with_page(models[0], files, html, model_paths[0], **options), {}
-        say(f"wrote {html}")
-    elif corpus:
-        from .comparing import BESIDE, score_with_baselines
+        score = score_with_page(model, files, html, model_paths[0], **options)
+        lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
+    elif baselines:
+        from .comparing import score_with_baselines
 
-        score, beside = score_with_baselines(models[0], files, [corpus], **options)
+        score, beside = score_with_baselines(model, files, [baselines], **options)
+        if as_json:
+            lines = [json.dumps(score.as_dict() | {"baselines": beside})]
+        else:
+            lines = score_lines(score, model.vocabulary.level) + baseline_lines(score, beside, baselines)
     else:
-        score, beside = perplexity_of_files(models[0], files, **options), {}
-    if as_json:
-        figures = {name: {key: found.as_dict()[key] for key in BESIDE} for name, found in beside.items()}
-        lines = [json.dumps(score.as_dict() | ({"baselines": figures} if corpus else {}))]
-    else:
-        lines = score_lines(score, models[0].vocabulary.level)
-        lines += baseline_lines(score, beside, corpus) if corpus else []
+        score = perplexity_of_files(model, files, **options)
+        lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
     write_text("\n".join(lines) + "\n")
+    if html:
+        say(f"wrote {html}")
+
+
+def _check_views(views, several_models, as_json, stdin_twice):
+    """Raise UsageError where options of perplexity do not go together. views: option → whether it is given."""
+    given = [name for name, value in views.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} do not go together; run the command once for each")
+    if given and several_models:
+        raise UsageError(f"{given[0]} goes with one --model; several are compared by their totals")
+    if as_json and given == ["--color"]:
+        raise UsageError("--color is for people and --json for programs; leave one of them out")
+    if stdin_twice:
+        raise UsageError("standard input can be read only once")
 
 
 @program.command()

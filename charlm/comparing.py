@@ -27,7 +27,8 @@ from .vocabulary import UNKNOWN, as_bytes
 MOST_UNITS = 20_000  # lines that are drawn one by one; in a longer text, as many runs of 2, 4, 8 … lines at most
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-BESIDE = ("nats", "nats_per_token", "perplexity", "bits_per_character", "bits_per_byte")  # the figures of a baseline
+BY_TOKEN = ("nats_per_token", "perplexity")
+BY_TEXT = ("bits_per_character", "bits_per_byte")
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,9 @@ def compare_files(
 
 def score_with_baselines(
     model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None
-) -> tuple[Score, dict[str, Score]]:
-    """The score of some files, and by name those of what counting on the files ``corpus`` makes of them, of which the
-    figures BESIDE mean something; the text is held in memory. Raises CorpusError where there is no text."""
+) -> tuple[Score, dict[str, dict[str, float]]]:
+    """The score of some files, and by name the figures (BY_TOKEN, BY_TEXT) of what counting on the files ``corpus``
+    makes of them; the text is held in memory. Raises CorpusError where there is no text."""
     level, lines = model.vocabulary.level, model.lines
     pieces = list(read_text(corpus, level, encoding))
     train = np.concatenate([model.vocabulary.encode(piece) for piece in pieces] or [np.zeros(0, np.uint8)])
@@ -151,11 +152,16 @@ def score_with_baselines(
     if not score.tokens:
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
     for baseline in baselines(train, np.concatenate(tokens), len(model.vocabulary), level, lines):
-        found[baseline.name] = replace(score, nats=baseline.nats, unknown_nats=0.0, within=())
+        found[baseline.name] = _figures(score, baseline.nats, BY_TOKEN + BY_TEXT)
     more = xz_bytes(_without_blanks(pieces, lines), _without_blanks(texts, lines))
     if more is not None:
-        found["xz"] = replace(score, nats=8 * LN2 * more, unknown_nats=0.0, within=())
+        found["xz"] = _figures(score, 8 * LN2 * more, BY_TEXT)
     return score, found
+
+
+def _figures(score, nats, names) -> dict[str, float]:
+    figures = replace(score, nats=nats).as_dict()
+    return {name: figures[name] for name in names}
 
 
 def _without_blanks(pieces, lines) -> bytes:

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -260,12 +260,23 @@ class Painter:
         self.page.truncate()
 
 
-def baseline_lines(score: Score, baselines: dict[str, Score], corpus: str) -> list[str]:
+def paint(passages: Iterable[Passage], model: Model) -> None:
+    """Write a text to stdout, painted by its surprise to the model, under a legend."""
+    painter = Painter(model.vocabulary.level)
+    for number, passage in enumerate(passages):
+        if not number:
+            painter.write_legend()
+        painter.write_passage(passage)
+
+
+def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:
     """What counting makes of the text beside the model, as a table for people."""
     rows = [(f"beside counting on {visible(corpus)}", "nats/token", "perplexity", "bits/character", "bits/byte")]
-    for name, figures in {"the model": score, **baselines}.items():
-        by_token = (f"{figures.nats_per_token:.4f}", _figure(figures.perplexity)) if name != "xz" else ("", "")
-        rows.append((f"  {name}", *by_token, f"{figures.bits_per_character:.4f}", f"{figures.bits_per_byte:.4f}"))
+    for name, found in {"the model": score.as_dict(), **baselines}.items():
+        by_token = ("", "")
+        if "perplexity" in found:
+            by_token = (f"{found['nats_per_token']:.4f}", _figure(found["perplexity"]))
+        rows.append((f"  {name}", *by_token, f"{found['bits_per_character']:.4f}", f"{found['bits_per_byte']:.4f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     first = [f"{row[0]:<{widths[0]}}" for row in rows]
     return [
@@ -311,7 +322,8 @@ def _among(rank: int) -> str:
     return "were the likeliest" if rank == 1 else f"among the {rank} likeliest"
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
+    value = math.inf if value is None else value
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" if math.isfinite(value) else "infinite"
 
 
