@@ -64,18 +64,20 @@ def as_they_come(pieces: Iterable) -> Iterator:
 def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[str | bytes]:
     """The text of some pieces in blocks of at least BLOCK characters, the last one excepted; None lets out what there
     is. With ``whole_lines`` each block ends where a line does."""
-    ready, rest = [], []
+    ready, rest, size = [], [], 0
     for piece in _cut(pieces):
         if piece:
             newline = b"\n" if isinstance(piece, bytes) else "\n"
             end = piece.rfind(newline) + 1 if whole_lines else len(piece)
             if end:
-                ready, rest = [*ready, *rest, piece[:end]], []
+                ready += [*rest, piece[:end]]
+                size += sum(map(len, rest)) + end
+                rest = []
             if end < len(piece):
                 rest.append(piece[end:])
-        if ready and (piece is None or sum(map(len, ready)) >= BLOCK):
+        if ready and (piece is None or size >= BLOCK):
             yield ready[0][:0].join(ready)
-            ready = []
+            ready, size = [], 0
     if ready or rest:
         yield (ready or rest)[0][:0].join(ready + rest)
 

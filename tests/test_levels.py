@@ -1,0 +1,289 @@
+"""Rows by line and by token: they add up to the total, are exact, and do not depend on how the text comes."""
+
+import json
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_scoring import model_of, random_text
+
+import charlm
+from charlm import levels, scoring
+from charlm.levels import Total, as_they_come, blocks, clean, line_rows, passages, rows_of_files, token_rows
+from charlm.loss import RANKS
+from charlm.reference import Reference, log_softmax
+from charlm.scoring import LIKELIEST, Scorer
+from charlm.vocabulary import EOS, UNKNOWN
+
+COMMAND = [sys.executable, "-m", "charlm", "perplexity", "--model"]
+TEXT = "abc é\n\nbad – cab\n\tfe\n \n"
+
+
+def model_at(level, lines=False):
+    symbols = {"char": "abcdef \t", "word": ["abc", "bad", " cab", "fe"], "byte": list(b"abcdef \xc3\xa9")}[level]
+    return model_of(lines, symbols=symbols, level=level)
+
+
+def one_passage(model, text, columns=()):
+    ((passage,),) = passages([model], blocks(clean(text, model.vocabulary.level), True), columns)
+    return passage
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_one_row_for_each_line_and_they_add_up(level, lines):
+    model = model_at(level, lines)
+    rows = list(line_rows(one_passage(model, TEXT), 7))
+    total = charlm.perplexity(model, TEXT)
+    assert [row[0] for row in rows] == [8, 9, 10, 11, 12]
+    assert [row[5] for row in rows] == TEXT.splitlines()
+    assert sum(row[1] for row in rows) == total.tokens
+    assert sum(row[2] for row in rows) == total.unknown_tokens > 0
+    assert math.fsum(row[3] for row in rows) == pytest.approx(total.nats, rel=1e-12)
+    assert (rows[1][1] == 0) == lines
+    for row in rows:
+        assert row[4] == pytest.approx(row[3] / math.log(2) / (len(row[5]) + 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_a_row_for_each_token_and_they_add_up(level, lines):
+    model = model_at(level, lines)
+    rows = list(token_rows(one_passage(model, TEXT, ("ranks", "entropies"))))
+    total = charlm.perplexity(model, TEXT)
+    assert len(rows) == total.tokens
+    assert -math.fsum(row[1] for row in rows) == pytest.approx(total.nats, rel=1e-12)
+    joined = "".join(row[0] for row in rows).encode("utf-8", "surrogateescape").decode()
+    assert joined == (TEXT.replace("\n\n", "\n") if lines else TEXT)
+    for rank in RANKS:
+        assert sum(row[2] <= rank for row in rows) / len(rows) == total.accuracies[rank]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("lines", [True, False])
+def test_ranks_entropies_and_alternatives_are_those_of_the_prediction(lines, compiled, monkeypatch):
+    monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0 if compiled else 10**9)
+    model = model_of(lines)
+    tokens = model.vocabulary.encode(random_text(200).replace("\n\n", "\n"))
+    measures = Scorer(model, ("ranks", "entropies", "likeliest")).measure(tokens)
+    network = Reference(model.architecture, model.parameters)
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1] if place else EOS
+        if lines and before == EOS:
+            network.reset(1)
+        logs = log_softmax(network.step(np.array([before]))[0].astype(float))
+        assert measures.nats[place] == pytest.approx(-logs[token], rel=1e-4, abs=1e-5)
+        assert measures.ranks[place] == 1 + np.count_nonzero(logs > logs[token])
+        assert measures.entropies[place] == pytest.approx(-(np.exp(logs) * logs).sum(), rel=1e-4)
+        order = np.argsort(-logs)[:LIKELIEST]
+        assert measures.likeliest[place].tolist() == order.tolist()
+        assert measures.chances[place] == pytest.approx(np.exp(logs[order]), rel=1e-4)
+
+
+def test_a_vocabulary_smaller_than_the_list_of_alternatives():
+    measures = Scorer(model_of(symbols="a"), ("likeliest",)).measure(np.array([2, 0], np.uint8))
+    assert (measures.chances[:, :3] > 0).all() and not measures.chances[:, 3:].any()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stream_in_parts_has_the_bits_of_the_whole(compiled, threads, monkeypatch):
+    """Parts that end anywhere: within a track, at its end, after several."""
+    monkeypatch.setattr(scoring, "TRACK", 64)
+    monkeypatch.setattr(scoring, "LEAD", 16)
+    monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0 if compiled else 10**9)
+    model = model_of(hidden=9)
+    tokens = model.vocabulary.encode(random_text(1000))
+    whole = Scorer(model, threads=threads).measure(tokens).nats
+    for seed in range(4):
+        cuts = np.sort(np.random.default_rng(seed).choice([*range(1, 1000), 64, 128, 129], 12))
+        scorer = Scorer(model, ("ranks",), threads)
+        parts = [scorer.measure(part).nats for part in np.split(tokens, cuts)]
+        assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+@given(st.lists(st.text("ab\n", max_size=9) | st.none(), max_size=12), st.booleans())
+def test_blocks_are_the_text(pieces, whole_lines):
+    found = list(blocks(pieces, whole_lines))
+    text = "".join(piece for piece in pieces if piece)
+    assert "".join(found) == text and all(found)
+    if whole_lines:
+        assert all(block.endswith("\n") for block in found[:-1])
+
+
+def test_blocks_are_of_one_size():
+    found = list(blocks(["a" * (3 * levels.BLOCK + 5)], False))
+    assert [len(block) for block in found] == [levels.BLOCK] * 3 + [5]
+    assert [len(block) for block in blocks(["ab\n"] * levels.BLOCK, True)] == [levels.BLOCK] * 3
+
+
+def test_pieces_are_let_out_when_no_more_come():
+    """What has come waits PATIENCE seconds for more, not for the end."""
+    source: queue.Queue = queue.Queue()
+    pieces = as_they_come(iter(source.get, "end"))
+    source.put("a")
+    assert [next(pieces), next(pieces)] == ["a", None]
+    threading.Timer(2 * levels.PATIENCE, source.put, ("b",)).start()
+    assert [next(pieces), next(pieces)] == ["b", None]
+    source.put("end")
+    assert list(pieces) == []
+
+
+def test_an_error_of_the_reader_comes_in_its_place():
+    def broken():
+        yield "a"
+        raise OSError("gone")
+
+    pieces = as_they_come(broken())
+    assert next(pieces) == "a"
+    with pytest.raises(OSError, match="gone"):
+        list(pieces)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_text_in_many_blocks_has_the_rows_of_one(lines, tmp_path, monkeypatch):
+    model = model_of(lines)
+    (tmp_path / "text.txt").write_text(random_text(3000, symbols="abcdefg  \n"))
+    options = {"paths": [tmp_path / "text.txt"], "as_json": True}
+    for level in ("line", "token"):
+        monkeypatch.setattr(levels, "BLOCK", 10**6)
+        whole = "".join(rows_of_files(model, level=level, **options))
+        monkeypatch.setattr(levels, "BLOCK", 37)
+        assert "".join(rows_of_files(model, level=level, **options)) == whole
+
+
+@pytest.mark.parametrize("level", ["char", "byte"])
+@pytest.mark.parametrize("lines", [True, False])
+def test_the_score_is_the_log_probability_of_a_sample(level, lines):
+    model = model_of(lines, symbols="abcdefg " if level == "char" else list(b"abcdefg "), level=level)
+    for sample in charlm.sample(model, 5, 40, seed=1):
+        assert charlm.log_probability(model, sample.text) == pytest.approx(sample.log_probability, rel=1e-5)
+        if lines:
+            assert -charlm.perplexity(model, sample.text).nats == pytest.approx(sample.log_probability, rel=1e-5)
+
+
+def test_a_model_of_lines_has_no_probability_for_two():
+    with pytest.raises(charlm.errors.UsageError):
+        charlm.log_probability(model_of(lines=True), "ab\ncd")
+    assert charlm.log_probability(model_of(lines=True), "ab\n") == charlm.log_probability(model_of(lines=True), "ab")
+
+
+def test_totals_add_up():
+    model, total = model_at("char"), Total()
+    for text in (TEXT, "abc\n"):
+        total.add(one_passage(model, text, ("ranks",)))
+    assert total.score.tokens == len(TEXT) + 4 and total.score.lines == 6
+    assert total.score.within[0] <= total.score.within[1] <= total.score.within[2] <= total.score.tokens
+    assert total.score.unknown_tokens == np.count_nonzero(model.vocabulary.encode(TEXT) == UNKNOWN)
+
+
+# The command
+
+
+def rows_of(model, *options, text=TEXT, **settings):
+    done = subprocess.run([*COMMAND, model, *options], input=text.encode(), capture_output=True, timeout=60, **settings)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().removesuffix("\n").split("\n")
+
+
+def test_rows_of_the_command(tiny_model, tmp_path):
+    text = "cab egg\n\nfe\tx é\n"
+    total = json.loads(rows_of(tiny_model, "--json", text=text)[0])
+    records = [json.loads(row) for row in rows_of(tiny_model, "--per-line", "--json", text=text)]
+    assert [list(record) for record in records] == [
+        ["line", "tokens", "unknown_tokens", "nats", "bits_per_character", "text"]
+    ] * 3
+    assert [record["text"] for record in records] == ["cab egg", "", "fe\tx é"]
+    assert math.fsum(record["nats"] for record in records) == pytest.approx(total["nats"], rel=1e-12)
+    rows = [row.split("\t", 5) for row in rows_of(tiny_model, "--per-line", text=text)]
+    for row, record in zip(rows, records, strict=True):
+        assert row[:3] == [str(record[name]) for name in ("line", "tokens", "unknown_tokens")]
+        assert row[3:] == [f"{record['nats']:.4f}", f"{record['bits_per_character']:.4f}", record["text"]]
+
+    records = [json.loads(row) for row in rows_of(tiny_model, "--per-token", "--json", text=text)]
+    assert [list(record) for record in records] == [["token", "log_probability", "rank", "entropy"]] * len(text)
+    assert "".join(record["token"] for record in records) == text
+    assert math.fsum(record["log_probability"] for record in records) == pytest.approx(-total["nats"], rel=1e-12)
+    rows = [row.split("\t") for row in rows_of(tiny_model, "--per-token", text=text)]
+    assert [row[0] for row in rows] == [{"\n": "\\n", "\t": "\\t"}.get(c, c) for c in text]
+    assert [row[1:] for row in rows] == [
+        [f"{record['log_probability']:.4f}", str(record["rank"]), f"{record['entropy']:.4f}"] for record in records
+    ]
+
+
+def test_bytes_that_are_no_text_are_escaped():
+    rows = "".join(levels._tsv([("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)], levels.TOKEN))
+    assert rows == "\\xc3\t-1.0000\t2\t0.5000\n\\\\\t-1.0000\t2\t0.5000\n"
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_threads_change_no_row(tiny_model, threads, monkeypatch):
+    text = random_text(30_000, symbols="abcdefg  \n")
+    assert rows_of(tiny_model, "--per-line", "--threads", threads, text=text) == rows_of(
+        tiny_model, "--per-line", text=text
+    )
+
+
+def test_rows_come_as_the_lines_come(tiny_model):
+    with subprocess.Popen(
+        [*COMMAND, tiny_model, "--per-line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        for number, line in enumerate(("cab egg", "", "fee"), 1):
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            row = process.stdout.readline().decode().rstrip("\n").split("\t")
+            assert (row[0], row[5]) == (str(number), line)
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="no such signal here")
+def test_rows_end_with_their_reader(tiny_model, tmp_path):
+    (tmp_path / "text.txt").write_text("cab egg\n" * 100_000)
+    command = [*COMMAND, tiny_model, "--per-line", tmp_path / "text.txt"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"1\t8\t0\t")
+        process.stdout.close()
+        assert process.wait(60) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_ends_the_wait_for_input(tiny_model):
+    with subprocess.Popen(
+        [*COMMAND, tiny_model, "--per-line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"cab\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"1\t4\t0\t")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read().strip() == b""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no way to see the memory of a process")
+@pytest.mark.parametrize("option", ["--json", "--per-line", "--per-token"])
+def test_memory_does_not_grow_with_the_text(tiny_model, tmp_path, option):
+    """Ten times the text, and at most 30 MB more."""
+    program = (
+        "import sys; from charlm.cli import program\n"
+        "try: program(sys.argv[1:])\n"
+        "finally: print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
+    )
+    peaks = []
+    for lines in (30_000, 300_000):
+        (tmp_path / "text.txt").write_text("cab egg\n" * lines)
+        command = [sys.executable, "-c", program, "perplexity", "--model", tiny_model, option, tmp_path / "text.txt"]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert done.returncode == 0
+        peaks.append(int(done.stderr.split()[-2]) // 1024)
+    assert peaks[1] < peaks[0] + 30 and peaks[1] < 300
