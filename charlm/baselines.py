@@ -23,7 +23,7 @@ from .vocabulary import EOS
 
 ORDERS = {"char": 6, "word": 5, "byte": 6}
 MOST_DICTIONARY = 1 << 26  # bytes that xz looks back, at most
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where so few n-grams occur that they cannot be estimated
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where too few n-grams occur to estimate one above 0
 
 
 @dataclass
@@ -45,13 +45,13 @@ class _Order:
 
 def discounts(counts: np.ndarray) -> np.ndarray:
     """What is taken from a count of 0, 1, 2, and 3 or more: (4)."""
-    n = np.bincount(np.minimum(counts, 5), minlength=6).astype(np.float64)
+    n = np.bincount(np.minimum(counts, 5), minlength=6).tolist()
     taken = [0.0]
     for number, fallback in zip((1, 2, 3), FALLBACK, strict=True):
+        found = 0.0
         if n[1] and n[2] and n[number]:
-            y = n[1] / (n[1] + 2 * n[2])
-            fallback = min(max(number - (number + 1) * y * n[number + 1] / n[number], 0.0), float(number))
-        taken.append(fallback)
+            found = number - (number + 1) * n[1] / (n[1] + 2 * n[2]) * n[number + 1] / n[number]
+        taken.append(found if found > 0 else fallback)
     return np.array(taken)
 
 
