@@ -203,7 +203,6 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
-        (["perplexity", "--model", "tiny.npz"], "FILE"),
         (["perplexity", "text.txt"], "--model"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),

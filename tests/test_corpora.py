@@ -66,6 +66,14 @@ def test_readme_counts_the_names():
     assert f"{len(names('dinosaurs-held-out.txt'))} other genera" in readme
 
 
+def test_the_sentences_are_the_same_in_each_language():
+    texts = [(CORPORA / f"{name}.txt").read_text(encoding="utf-8") for name in ("english", "german", "french")]
+    assert all(text.count("\n") == 36 == len(set(text.splitlines())) and text.endswith("\n") for text in texts)
+    assert [[line[-1] == "?" for line in text.splitlines()] for text in texts[1:]] == [
+        [line[-1] == "?" for line in texts[0].splitlines()]
+    ] * 2
+
+
 # The command line
 
 
