@@ -127,7 +127,10 @@ def compare_files(
 ) -> tuple[list[Standing], Units]:
     """The same for files, one text after the other; "-" is standard input. Raises CorpusError where there is no
     text."""
-    return compare(models, names, text_blocks(models, paths, True, encoding), threads)
+    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), threads)
+    if not any(standing.score.tokens for standing in standings):
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+    return standings, units
 
 
 def score_with_baselines(

@@ -219,6 +219,6 @@ def _line_item(line: _Line, level: str) -> str:
     rest = f"<small> … and {line.left_out:,} more</small>" if line.left_out else ""
     return (
         f'<li data-line="{line.number}"><div class="of"><span>line {line.number:,}</span> '
-        f"<span>{line.bits:.2f} bits</span></div>"
+        f"<span>{line.bits:.2f} bits/{'byte' if level == 'byte' else 'char'}</span></div>"
         f'<p tabindex="0">{"".join(spans)}{rest}</p></li>'
     )

@@ -179,7 +179,9 @@ def measure(
             if measures.ranks is not None:
                 measures.ranks[places] = engine.ranks(window.targets)[here][wanted]
             if measures.entropies is not None or measures.likeliest is not None:
-                _add_predictions(measures, places, engine.probabilities[here][wanted])
+                probabilities, of_step = engine.probabilities, np.split(places, np.cumsum(wanted.sum(1))[:-1])
+                for step, chosen_rows in enumerate(wanted):
+                    _add_predictions(measures, of_step[step], probabilities[step, : len(chosen)][chosen_rows])
             position += len(values)
     return measures
 
