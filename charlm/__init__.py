@@ -8,7 +8,7 @@ The road, and the module of each part:
           →  update       optimizers, training
           →  model file   model, modelfile
           →  new text     sampling
-          →  perplexity   scoring, levels
+          →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
 """
 
 __version__ = "0.1.0"
