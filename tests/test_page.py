@@ -68,7 +68,7 @@ def test_bands():
 def painted(folder, *arguments, **env):
     command = [sys.executable, "-m", "charlm", "perplexity", "--model", "m.npz", "--color", *arguments]
     env = os.environ | {"COLUMNS": "40", "TERM": "xterm", "COLORTERM": ""} | env
-    return subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=60, check=True).stdout.decode()
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=120, check=True).stdout.decode()
 
 
 def plain(text):
