@@ -2,6 +2,8 @@
 
 ``compiled`` is ``numba.njit`` with
 
+- ``_nrt=False``: no counting of references. Arrays are the caller's, a kernel makes none; else each ``A[t]`` would
+  raise and lower a counter in memory that all threads share;
 - ``nogil``: workers run side by side in ordinary threads (see ``network/team.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
 - no ``fastmath``: sums keep the order in which they are written and NaN stays visible, so that a run gives the
@@ -102,7 +104,7 @@ class _HealingCache:
 
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options = {"nogil": True, "error_model": "numpy", "_nrt": False}
     kernel = numba.njit(**options)(function)
     if _folder is None:
         _warn_once("no folder to write to")

@@ -20,9 +20,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from .compiling import LANES, compiled
+from .prefetch import prefetch
 
 ROWS = 6
 VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
+FAR = 2048  # columns of a matrix whose rows below each other the processor does not fetch by itself
 DEPTH = 128  # rows of a panel used together: 32 KB of float32, about a first-level cache
 
 
@@ -213,6 +215,8 @@ def multiply_rows(A, a_row, a_column, depth, B, b_start, b_step, C, c_row, c_col
     blocks = (rows + ROWS - 1) // ROWS
     for block in range(blocks):
         count = rows // blocks + (block < rows % blocks)
+        if block + 1 < blocks and C.shape[1] > FAR:
+            prefetch(C, c_row + count, c_column, count, VECTORS * lanes(C) if wanted == 0 else 1)
         if wanted == 0:
             if count == 6:
                 tile(6, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
@@ -279,7 +283,7 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
 def multiply_transposed(X, dZ, dz_column, dW, first, last):
     """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
-    X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
+    X: (R, ≥ K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
     a panel. dZ is read as it stands: packing it took longer than it saved, as each number is used for K rows only.
     """
     panel_width = VECTORS * lanes(X)
@@ -292,6 +296,7 @@ def multiply_transposed(X, dZ, dz_column, dW, first, last):
             whole = last - first - j >= panel_width
             width = panel_width if whole else lanes(X)
             wanted = 0 if whole else min(width, last - first - j)
+            prefetch(dZ[k : k + depth], 0, dz_column + first + j + width, depth, panel_width)
             multiply_rows(
                 left,
                 0,
