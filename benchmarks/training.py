@@ -110,7 +110,7 @@ def peak_contender(threads):
     @compiled
     def repeat(A, B, C, times):
         for _ in range(times):
-            tile(ROWS, VECTORS, A, 0, 0, B, 0, VECTORS * LANES, C, 0, 0, DEPTH, True, 0)
+            tile(ROWS, VECTORS, A, 0, B, 0, VECTORS * LANES, C, 0, 0, DEPTH, True, 0)
 
     operands = [
         [np.zeros(shape, np.float32) for shape in ((ROWS, DEPTH), (DEPTH * VECTORS * LANES,), (ROWS, VECTORS * LANES))]

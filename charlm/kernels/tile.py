@@ -89,8 +89,8 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
-    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel from B[b_start]
+def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, :depth] · the panel from B[b_start]
 
     A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the
     next. ``rows`` and ``vectors`` are literals. With the literal 0 for ``wanted`` whole vectors are read and written,
@@ -102,7 +102,6 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
         rows,
         vectors,
         A,
-        index,
         index,
         B,
         index,
@@ -116,7 +115,7 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
     )
 
     def generate(context, builder, signature, arguments):
-        _, _, a, a_row, a_column, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
+        _, _, a, a_row, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
         size, word = A.dtype.bitwidth // 8, depth.type
         vector = _Vectors(builder, context.get_data_type(A.dtype), LANES * 4 // size, size)
         step = vector.number * size
@@ -125,9 +124,9 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
             return builder.add(address, builder.mul(stride, ir.Constant(word, times)))
 
         one, vector_stride = ir.Constant(word, 1), ir.Constant(word, step)
-        a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, a_column)
-        c_start, c_stride, _ = _element(context, builder, signature.args[8], c, c_row, c_column)
-        b_view = cgutils.create_struct_proxy(signature.args[5])(context, builder, value=b)
+        a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, ir.Constant(word, 0))
+        c_start, c_stride, _ = _element(context, builder, signature.args[7], c, c_row, c_column)
+        b_view = cgutils.create_struct_proxy(signature.args[4])(context, builder, value=b)
         b_start = at(builder.ptrtoint(b_view.data, word), b_start, size)
         mask = None
         if masked:
@@ -209,7 +208,7 @@ def packed_size(array, depth, columns):
 
 
 @compiled
-def multiply_rows(A, a_row, a_column, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
+def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
     left."""
     blocks = (rows + ROWS - 1) // ROWS
@@ -219,29 +218,29 @@ def multiply_rows(A, a_row, a_column, depth, B, b_start, b_step, C, c_row, c_col
             prefetch(C, c_row + count, c_column, count, VECTORS * lanes(C) if wanted == 0 else 1)
         if wanted == 0:
             if count == 6:
-                tile(6, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(6, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 5:
-                tile(5, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(5, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 4:
-                tile(4, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(4, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 3:
-                tile(3, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(3, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 2:
-                tile(2, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(2, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             else:
-                tile(1, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(1, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
         elif count == 6:
-            tile(6, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(6, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 5:
-            tile(5, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(5, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 4:
-            tile(4, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(4, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 3:
-            tile(3, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(3, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 2:
-            tile(2, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(2, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         else:
-            tile(1, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(1, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         a_row += count
         c_row += count
 
@@ -262,9 +261,8 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
         for k in range(0, depth, DEPTH):
             for t in range(C.shape[0]):
                 multiply_rows(
-                    A[t],
+                    A[t][:, a_column + k :],
                     first,
-                    a_column + k,
                     min(DEPTH, depth - k),
                     B,
                     j * depth + k * width,
@@ -290,7 +288,7 @@ def multiply_transposed(X, dZ, dz_column, dW, first, last):
     step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
         depth = min(DEPTH, X.shape[0] - k)
-        left = X[k : k + depth].T
+        left = X[k : k + depth, 0:].T
         j = 0
         while first + j < last:
             whole = last - first - j >= panel_width
@@ -299,7 +297,6 @@ def multiply_transposed(X, dZ, dz_column, dW, first, last):
             prefetch(dZ[k : k + depth], 0, dz_column + first + j + width, depth, panel_width)
             multiply_rows(
                 left,
-                0,
                 0,
                 depth,
                 B,
