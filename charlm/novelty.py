@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from .bloom import MOST_BYTES, Bloom
+from .bloom import MOST_BYTES, MOST_HASHES, Bloom
 from .vocabulary import as_bytes, code_points
 
 RUN = 16
@@ -35,7 +35,7 @@ def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
     """BASE^i and BASE^-i modulo 2^64 for i < count at least, uint64."""
     global _powers
     if len(_powers[0]) < count:
-        rows = []
+        count, rows = max(count, PIECE, 2 * len(_powers[0])), []
         for base in (BASE, pow(BASE, -1, 1 << 64)):
             row = np.full(count, base, np.uint64)
             row[0] = 1
@@ -76,7 +76,7 @@ class _Hashed:
         width = 1
         while width < window:  # the lowest of 2·width are the lowest of two neighbours of width
             further = min(width, window - width)
-            lowest = np.minimum(lowest[:-further], lowest[further:]) if len(lowest) > further else lowest[:0]
+            lowest = np.minimum(lowest[:-further], lowest[further:])
             width += further
         return lowest
 
@@ -234,9 +234,9 @@ def check_fields(fields: dict) -> int:
         "run": (1, 1 << 10),
         "window": (1, 1 << 16),
         "line_bytes": (0, MOST_BYTES),
-        "line_hashes": (1, 64),
+        "line_hashes": (1, MOST_HASHES),
         "run_bytes": (0, MOST_BYTES),
-        "run_hashes": (1, 64),
+        "run_hashes": (1, MOST_HASHES),
     }
     if not isinstance(fields, dict) or set(fields) != set(limits):
         raise ValueError("its record of the training text is not described")
@@ -306,24 +306,23 @@ class ExactNovelty(Novelty):
         """The runs of a text that stand in the text, none of them part of another."""
         kind, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
-            last = begin
-            while begin + self.shortest_run <= end:
-                length = self._length_from(kind, begin, end)
-                if length >= self.shortest_run and begin + length > last:
-                    last = begin + length
+            last = begin  # the end of the run found last
+            while max(last, begin + self.shortest_run - 1) < end:
+                least = max(last + 1, begin + self.shortest_run)
+                if kind[begin:least] in self.text:
+                    last = self._end_of_run(kind, begin, least, end)
                     found.append((begin, last))
                 begin += 1
         return found
 
-    def _length_from(self, text, begin, end):
-        """Characters from ``begin``, up to ``end`` at most, that stand in the text, or 0 below ``shortest_run``."""
-        if text[begin:end] in self.text:
-            return end - begin
-        low, high = self.shortest_run - 1, end - begin  # the first stands there or is too short to matter, the last not
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if text[begin : begin + middle] in self.text else (low, middle)
-        return low if low >= self.shortest_run else 0
+    def _end_of_run(self, text, begin, least, most):
+        """How far the run from ``begin``, which stands in the text up to ``least``, stands there, up to ``most``."""
+        if text[begin:most] in self.text:
+            return most
+        while most - least > 1:
+            middle = (least + most) // 2
+            least, most = (middle, most) if text[begin:middle] in self.text else (least, middle)
+        return least
 
     def _of_kind(self, text):
         if self.in_bytes:
