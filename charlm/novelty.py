@@ -146,6 +146,20 @@ class Novelty:
         }
 
     @property
+    def bits(self) -> np.ndarray:
+        """Those of both filters, the lines' first, uint8 (bytes)."""
+        return np.concatenate((self.lines.bits, self.runs.bits))
+
+    def summary(self) -> dict:
+        """What a person or a program may want to know: ``as_dict``, the shortest run that is surely found, and the
+        rates of mistakes."""
+        return self.as_dict() | {
+            "shortest_run": self.shortest_run,
+            "line_false_positive_rate": self.line_rate,
+            "run_false_positive_rate": self.run_rate,
+        }
+
+    @property
     def shortest_run(self) -> int:
         """Characters of the shortest copied run that is surely found; shorter ones are not."""
         return self.run + self.window - 1
