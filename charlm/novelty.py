@@ -13,6 +13,7 @@ The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred: it is t
 text's beginning, divided by a power of BASE, which is odd. Whole numbers of 64 bits are the same on any machine.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -320,23 +321,21 @@ class ExactNovelty(Novelty):
         """The runs of a text that stand in the text, none of them part of another."""
         kind, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
-            last = begin  # the end of the run found last
-            while max(last, begin + self.shortest_run - 1) < end:
-                least = max(last + 1, begin + self.shortest_run)
-                if kind[begin:least] in self.text:
-                    last = self._end_of_run(kind, begin, least, end)
-                    found.append((begin, last))
-                begin += 1
+            least = begin + self.shortest_run  # where the next run must end at least
+            while least <= end:
+                start = least - self.shortest_run
+                if kind[start:least] not in self.text:
+                    least += 1
+                    continue
+                start = bisect_left(range(start), True, begin, key=lambda first: kind[first:least] in self.text)
+                begin, last = start + 1, end
+                if kind[start:end] not in self.text:
+                    last = bisect_left(
+                        range(end), True, least, key=lambda last: kind[start : last + 1] not in self.text
+                    )
+                found.append((start, last))
+                least = last + 1
         return found
-
-    def _end_of_run(self, text, begin, least, most):
-        """How far the run from ``begin``, which stands in the text up to ``least``, stands there, up to ``most``."""
-        if text[begin:most] in self.text:
-            return most
-        while most - least > 1:
-            middle = (least + most) // 2
-            least, most = (middle, most) if text[begin:middle] in self.text else (least, middle)
-        return least
 
     def _of_kind(self, text):
         if self.in_bytes:

@@ -150,7 +150,7 @@ def test_bits_mean_tomorrow_what_they_mean_today():
     novelty = novelty_of("".join(f"{number} and {number * number} again\n" for number in range(500)), cap=3000)
     bits = novelty.lines.bits.tobytes() + novelty.runs.bits.tobytes()
     assert novelty.window > 1
-    assert hashlib.sha256(bits).hexdigest()[:16] == "1ed16d5bef48c0e2"
+    assert hashlib.sha256(bits).hexdigest()[:16] == "75942408d904f9da"
 
 
 # Lines
@@ -232,7 +232,7 @@ def test_new_runs_are_taken_for_copies_as_seldom_as_stated(cap):
     new = random_lines(100_000, 6, novelty.shortest_run)
     measured = (novelty.longest_copied_runs(new) > 0).mean()
     assert 0.005 < novelty.run_rate < 0.04
-    assert novelty.run_rate / 2 < measured < 2 * novelty.run_rate
+    assert measured == pytest.approx(novelty.run_rate, rel=0.15)  # lowest hashes are not spread evenly: a third more
 
 
 @pytest.mark.parametrize("cap", [1000, 10_000, 60_000, 500_000])
