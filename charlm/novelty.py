@@ -276,8 +276,8 @@ def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
 class ExactNovelty(Novelty):
     """The same questions to the text itself, without a mistake: what the filters find is looked up in it.
 
-    pieces: the text, as ``corpus.read_text`` gives it; at byte level these are bytes. Runs shorter than
-    ``shortest_run`` are not looked for.
+    pieces: the text, as ``corpus.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
+    shorter than ``shortest_run`` are not looked for: RUN, and more only where the text has hundreds of megabytes.
     """
 
     def __init__(self, pieces: Iterable[str] | Iterable[bytes]):
@@ -286,7 +286,8 @@ class ExactNovelty(Novelty):
         self.text = (b"" if in_bytes else "").join(pieces)
         del pieces
         self._end = b"\n" if in_bytes else "\n"
-        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=max(CAP, 2 * len(self.text)))
+        cap = min(max(CAP, 2 * len(self.text)), MOST_BYTES)
+        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap)
         super().__init__(in_bytes, filters.lines, filters.runs, filters.window)
 
     def _text_in_points(self):
@@ -319,6 +320,7 @@ class ExactNovelty(Novelty):
 
     def copied_runs(self, text):
         """The runs of a text that stand in the text, none of them part of another."""
+        # each by a place where it ends at least, then its beginning, then its end
         kind, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
             least = begin + self.shortest_run  # where the next run must end at least

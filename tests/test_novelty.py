@@ -224,6 +224,17 @@ def test_a_planted_copy_is_measured():
     assert ExactNovelty([text]).longest_copied_run(new) == 0
 
 
+def test_a_text_too_large_for_filters_of_every_run_is_asked_exactly(monkeypatch):
+    monkeypatch.setattr("charlm.novelty.CAP", 0)
+    monkeypatch.setattr("charlm.novelty.MOST_BYTES", 40_000)
+    text = "".join(random_lines(3000, 3, 40))
+    exact = ExactNovelty([text])
+    assert exact.window > 1
+    for length in (exact.shortest_run - 1, exact.shortest_run, 50):
+        planted = "(" + text[777 : 777 + length] + ")"
+        assert exact.longest_copied_run(planted) == (length if length >= exact.shortest_run else 0)
+
+
 @pytest.mark.parametrize("cap", [None, 40_000])
 def test_new_runs_are_taken_for_copies_as_seldom_as_stated(cap):
     text = "".join(random_lines(3000, 5, 40))
