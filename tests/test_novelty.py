@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import charlm
 from charlm.bloom import Bloom
 from charlm.corpus import load_corpus, read_text
-from charlm.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty
+from charlm.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
 from charlm.training import new_trainer
 from charlm.vocabulary import as_bytes, code_points
 
@@ -51,7 +51,12 @@ def winnowed(text, window, run=RUN, separate=False, pieces=None):
     return novelty
 
 
-texts = st.text(st.sampled_from("ab\né"), max_size=120)
+def texts_of(letters, most):
+    """Texts of every length up to ``most``; st.text alone makes short ones."""
+    return st.integers(0, most).flatmap(lambda size: st.text(letters, min_size=size, max_size=size))
+
+
+texts = texts_of("ab\né", 120)
 
 
 @st.composite
@@ -145,6 +150,14 @@ def test_the_pieces_of_a_text_do_not_matter(text, lengths, window, separate):
     assert one.bits.tobytes() == many.bits.tobytes()
 
 
+@given(texts_of("abcdefghijklmnopqrs\n", 200), st.integers(1, 40))
+def test_lines_and_runs_are_counted(text, length):
+    pieces = [points(text[start : start + length]) for start in range(0, len(text), length)]
+    lines = text.split("\n")
+    assert _count(pieces, True) == (len(lines) - 1, sum(max(0, len(line) - RUN + 1) for line in lines))
+    assert _count(pieces, False) == (len(lines) - 1, max(0, len(text) - RUN + 1))
+
+
 def test_bits_mean_tomorrow_what_they_mean_today():
     """A file is read by later versions: whoever changes the hashes must give the file a new format."""
     novelty = novelty_of("".join(f"{number} and {number * number} again\n" for number in range(500)), cap=3000)
@@ -212,6 +225,18 @@ def test_the_text_itself_answers_exactly(pair):
     for begin, end in exact.copied_runs(other):
         assert other[begin:end] in text
         assert other[begin : end + 1] not in text or end == len(other)
+
+
+@given(copies())
+def test_the_text_itself_answers_exactly_whatever_the_filters_say(pair):
+    text, other = pair
+    exact = ExactNovelty([text])
+    exact.lines.bits[:] = exact.runs.bits[:] = 255
+    lines = text.split("\n")[:-1]
+    candidates = [*lines, *(line[1:] for line in lines), other, text, text.removesuffix("\n")]
+    assert exact.contains_lines(candidates).tolist() == [line in lines for line in candidates]
+    shared = longest_shared(other, text)
+    assert exact.longest_copied_run(other) == (shared if shared >= RUN else 0)
 
 
 def test_a_planted_copy_is_measured():
