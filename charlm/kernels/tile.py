@@ -25,7 +25,7 @@ from .prefetch import prefetch
 ROWS = 6
 VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
 FAR = 2048  # columns of a matrix whose rows below each other the processor does not fetch by itself
-DEPTH = 128  # rows of a panel used together: 32 KB of float32, about a first-level cache
+DEPTH = 2048 // LANES  # rows of a panel used together: at most 32 KB of float32, about a first-level cache
 
 
 def lanes(array):
@@ -61,11 +61,13 @@ class _Vectors:
 
     def splat(self, value):
         numbers = ir.VectorType(value.type, self.number)
-        first = ir.Constant(ir.IntType(32), 0)
-        single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, first)
-        return self.builder.shuffle_vector(
-            single, single, ir.Constant(ir.VectorType(first.type, self.number), [0] * self.number)
-        )
+        single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, ir.IntType(32)(0))
+        return self.choose(single, single, [0] * self.number)
+
+    def choose(self, x, y, places):
+        """The numbers at these places of x's followed by y's."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.number), places)
+        return self.builder.shuffle_vector(x, y, mask)
 
     def call(self, name, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -171,6 +173,34 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
     return signature, generate
 
 
+@intrinsic
+def _transpose(typing, B, row, column, packed, start, step):
+    """packed[start + k · step + i] = B[row + i, column + k] for i, k < lanes. B: 2-D; packed: 1-D."""
+
+    def generate(context, builder, signature, arguments):
+        b, row, column, packed, start, step = arguments
+        size, word = B.dtype.bitwidth // 8, row.type
+        vector = _Vectors(builder, context.get_data_type(B.dtype), LANES * 4 // size, size)
+        source, stride, _ = _element(context, builder, B, b, row, column)
+        view = cgutils.create_struct_proxy(signature.args[3])(context, builder, value=packed)
+        target = builder.add(builder.ptrtoint(view.data, word), builder.mul(start, word(size)))
+        rows = [vector.load(builder.add(source, builder.mul(stride, word(i)))) for i in range(vector.number)]
+        distance, places = 1, range(vector.number)
+        while distance < vector.number:  # exchange the off-diagonal quarters of each square of twice the distance
+            above = [k if not k & distance else k - distance + vector.number for k in places]
+            below = [k + distance if not k & distance else k + vector.number for k in places]
+            for i in places:
+                if not i & distance:
+                    pair = rows[i], rows[i + distance]
+                    rows[i], rows[i + distance] = vector.choose(*pair, above), vector.choose(*pair, below)
+            distance *= 2
+        for k, row in enumerate(rows):
+            vector.store(row, builder.add(target, builder.mul(step, word(k * size))))
+        return context.get_dummy_value()
+
+    return types.void(B, types.intp, types.intp, packed, types.intp, types.intp), generate
+
+
 @compiled
 def pack(B, transposed, packed, first, last):
     """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
@@ -180,19 +210,22 @@ def pack(B, transposed, packed, first, last):
     ``last``.
     """
     depth = B.shape[1] if transposed else B.shape[0]
+    side = lanes(B)
     j = first
     while j < last:
-        width = VECTORS * lanes(B) if last - j >= VECTORS * lanes(B) else lanes(B)
+        width = VECTORS * side if last - j >= VECTORS * side else side
         present = min(width, last - j)
         panel = packed[j * depth : (j + width) * depth]
         if present < width:
             panel[:] = 0
         if transposed:
-            for start in range(0, depth, 16):  # a cache line of each of B's rows at a time
-                for i in range(present):
-                    source = B[j + i, start : start + 16]
-                    for k in range(source.size):
-                        panel[(start + k) * width + i] = source[k]
+            for i in range(0, present, side):
+                whole = depth - depth % side if i + side <= present else 0
+                for k in range(0, whole, side):
+                    _transpose(B, j + i, k, panel, k * width + i, width)
+                for k in range(whole, depth):
+                    for row in range(i, min(i + side, present)):
+                        panel[k * width + row] = B[j + row, k]
         else:
             for k in range(depth):
                 source, row = B[k, j : j + present], panel[k * width : k * width + present]
