@@ -6,7 +6,8 @@ from html import escape
 
 COLUMNS = 3
 WIDTH, HEIGHT = 320, 236  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 46, 22, 52, 34  # between its edge and its axes
+LEFT, RIGHT, TOP, BOTTOM = 42, 12, 52, 34  # between its edge and its axes
+INSET = 20  # between an end of the axis and the first and the last point, for the labels
 MARGIN, HEAD = 20, 84
 INK, FAINT, GRID, MEASURED, LEAST = "#24292f", "#6e7781", "#eaeef2", "#0a5fb4", "#c2571a"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
@@ -52,7 +53,7 @@ def _panel(panel):
     low, high = span(min(ys), max(ys))
 
     def across(x):
-        return LEFT + _share(x, min(xs), max(xs)) * (WIDTH - LEFT - RIGHT)
+        return LEFT + INSET + _share(x, min(xs), max(xs)) * (WIDTH - LEFT - RIGHT - 2 * INSET)
 
     def up(y):
         return HEIGHT - BOTTOM - _share(y, low, high) * (HEIGHT - TOP - BOTTOM)
