@@ -21,6 +21,10 @@ from turns import Failed
 ROOT = Path(__file__).resolve().parent.parent
 
 
+class NoSuchRow(Failed):
+    """A benchmark has no row of the name asked for."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A measured number and what is asked of it: at least ``asked``, or with ``most`` at most. None: nothing."""
@@ -122,10 +126,10 @@ def _commit():
 
 
 def wanted(names, options) -> list[str]:
-    """Those of the names that --only asks for. Raises Failed where there is none."""
+    """Those of the names that --only asks for. Raises NoSuchRow where there is none."""
     chosen = [name for name in names if options.only.lower() in name.lower()]
     if not chosen:
-        raise Failed(f"no row holds {options.only!r}; there are: {'; '.join(names)}")
+        raise NoSuchRow(f"no row holds {options.only!r}; there are: {'; '.join(names)}")
     return chosen
 
 
@@ -141,9 +145,10 @@ def need_pytorch() -> None:
 
 def carry_out(module, options) -> list[dict]:
     """Run one benchmark and print its table, row by row."""
-    print(f"\n## {module.TITLE}\n\n{table_head(module.COLUMNS)}", flush=True)
     rows = []
     for row in module.rows(options):
+        if not rows:
+            print(f"\n## {module.TITLE}\n\n{table_head(module.COLUMNS)}")
         rows.append(row)
         print(table_row(module.cells(row)), flush=True)
     return rows
@@ -188,7 +193,7 @@ def alone(module) -> None:
         print(", ".join(map(str, machine().values())))
         rows = carry_out(module, options)
         if options.json:
-            write_json(options.json, {"machine": machine(), module.TITLE: rows})
+            write_json(options.json, {"machine": machine(), Path(module.__file__).stem: rows})
     except Failed as error:
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:
