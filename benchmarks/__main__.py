@@ -28,7 +28,7 @@ def main():
     failures = []
     for part in options.parts or PARTS:
         try:
-            results[part] = carry_out(modules[part], options)
+            carry_out(modules[part], options, results.setdefault(part, []))
         except NoSuchRow:
             continue
         except Failed as error:  # the others are still worth having
@@ -36,10 +36,11 @@ def main():
             print(f"\n{part}: {error}", file=sys.stderr, flush=True)
         if options.json:
             write_json(options.json, results)
-    if not failures and not any(part in results for part in PARTS):
+    if not failures and not any(results[part] for part in options.parts or PARTS):
         failures.append(f"no row of any table holds {options.only!r}")
         print(failures[0], file=sys.stderr)
-    print(f"\n## Asked\n\n{summary(results)}")
+    else:
+        print(f"\n## Asked\n\n{summary(results)}")
     sys.exit(1 if failures else 0)
 
 

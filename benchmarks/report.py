@@ -143,15 +143,13 @@ def need_pytorch() -> None:
         raise Failed("PyTorch is not installed here; `make bench` installs it into .venv-bench and runs this there")
 
 
-def carry_out(module, options) -> list[dict]:
-    """Run one benchmark and print its table, row by row."""
-    rows = []
+def carry_out(module, options, rows: list[dict]) -> None:
+    """Run one benchmark and print its table, row by row; they are added to ``rows``, so that none is lost."""
     for row in module.rows(options):
         if not rows:
             print(f"\n## {module.TITLE}\n\n{table_head(module.COLUMNS)}")
         rows.append(row)
         print(table_row(module.cells(row)), flush=True)
-    return rows
 
 
 def figures_in(value, path=()):
@@ -189,12 +187,14 @@ def alone(module) -> None:
     parser = parser_for(module.__doc__.splitlines()[0])
     module.add_options(parser)
     options = parser.parse_args()
+    rows = []
     try:
         print(", ".join(map(str, machine().values())))
-        rows = carry_out(module, options)
-        if options.json:
-            write_json(options.json, {"machine": machine(), Path(module.__file__).stem: rows})
+        carry_out(module, options, rows)
     except Failed as error:
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        if options.json and rows:
+            write_json(options.json, {"machine": machine(), Path(module.__file__).stem: rows})

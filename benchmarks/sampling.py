@@ -8,8 +8,10 @@ sizes, which drops names that have ended or goes on until the last one has. From
 pytorch_sample.py, from start to end. In all of them PyTorch's best counts.
 """
 
+import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from report import ROOT, Figure, alone, need_pytorch, wanted
@@ -22,6 +24,7 @@ STREAMS = {"LSTM 2×128": (2, 128), "LSTM 1×256": (1, 256), "LSTM 2×256": (2, 
 AGAINST_LSTM, AGAINST_CELL, AGAINST_BATCH = 4.0, 1.5, 2.0  # what is asked, times
 SHELL_SHARE, SHELL_SECONDS = 0.3, 0.35  # and at most
 NAMES = 1000
+MANY, FROM_SHELL = f"{NAMES:,} names in one call, LSTM 2×128", "charlm sample --length 500, in all"
 LONGEST = 1000  # tokens of a name, as in charlm
 AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line has it for NumPy
 
@@ -190,16 +193,15 @@ def names(folder, options):
     train = charlm_command("train", ROOT / "corpora/dinosaurs.txt", "--lines", "--epochs", epochs, "--batch", 16)
     Command([*train, "-q", "-o", str(path)]).measure()
     contenders = {}
-    for batch in (NAMES,) if options.quick else (NAMES, NAMES // 4):
-        for dropping in (True,) if options.quick else (True, False):
-            how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
-            variants = pytorch_variants(pytorch_names, path, options, NAMES, batch, dropping)
-            contenders |= {f"{label}, {how}": contender for label, contender in variants.items()}
+    for batch, dropping in ((NAMES, True), (NAMES, False), (NAMES // 4, True))[: 1 if options.quick else None]:
+        how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
+        variants = pytorch_variants(pytorch_names, path, options, NAMES, batch, dropping)
+        contenders |= {f"{label}, {how}": contender for label, contender in variants.items()}
     measured = in_turn({"charlm": Contender(charlm_names, path, NAMES, environment=AS_COMMAND)} | contenders, rounds)
     middle = medians(measured)
     best = max(contenders, key=middle.get)
     yield {
-        "name": f"{NAMES:,} names in one call, LSTM 2×128",
+        "name": MANY,
         "charlm": middle["charlm"],
         "PyTorch": middle[best],
         "best": best,
@@ -225,7 +227,7 @@ def shell(folder, options):
     )
     middle = medians(measured)
     yield {
-        "name": "charlm sample --length 500, in all",
+        "name": FROM_SHELL,
         "charlm": Figure(middle["charlm"], SHELL_SECONDS, most=True),
         "PyTorch": middle["PyTorch"],
         "best": "pytorch_sample.py",
@@ -236,22 +238,19 @@ def shell(folder, options):
 
 def here():
     """The environment of a command that imports this folder's modules."""
-    import os
-
     folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     return {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def rows(options):
+    streams = list(STREAMS.items())[: 2 if options.quick else None]
+    parts = {f"one stream, {name}": partial(one_stream, name, sizes) for name, sizes in streams}
+    parts |= {MANY: names, FROM_SHELL: shell}
+    chosen = wanted(parts, options)
     need_pytorch()
-    parts = {f"one stream, {name}": sizes for name, sizes in list(STREAMS.items())[: 2 if options.quick else None]}
-    parts |= {"names": names, "shell": shell}
     with tempfile.TemporaryDirectory() as folder:
-        for name in wanted(parts, options):
-            if name in ("names", "shell"):
-                yield from parts[name](Path(folder), options)
-            else:
-                yield from one_stream(name.removeprefix("one stream, "), parts[name], Path(folder), options)
+        for name in chosen:
+            yield from parts[name](Path(folder), options)
 
 
 def cells(row):

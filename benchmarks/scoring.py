@@ -90,7 +90,7 @@ def pytorch_contender(model_path, text_path, size, threads, half, tracks, steps)
 
 def best_of_pytorch(precision, model_path, text_path, portion, options):
     """The arguments of the fastest contender of this precision, with its environment and its label."""
-    part = min(portion, 1 << (16 if options.quick else 18))
+    part = min(portion, 1 << (16 if options.quick else 17))
     variants = {}
     for label, (threads, waiting) in choices_of_threads(options).items():
         for tracks, steps in SHAPES[1:2] if options.quick else SHAPES:
@@ -134,12 +134,13 @@ def compare(name, folder, text_path, portion, rounds, options):
 
 
 def rows(options):
+    names = wanted(WORKLOADS, options)
     need_pytorch()
     portion = options.portion << 20 if not options.quick else 1 << 18
     rounds = 2 if options.quick else max(1, round(options.size / options.portion))
     with tempfile.TemporaryDirectory() as folder:
         text_path = write_text(Path(folder) / "text.txt", portion * rounds)
-        for name in wanted(WORKLOADS, options):
+        for name in names:
             yield compare(name, Path(folder), text_path, portion, rounds, options)
 
 

@@ -146,10 +146,11 @@ def compare(name, options):
 
 
 def rows(options):
+    names = wanted(WORKLOADS, options)
     need_pytorch()
     if options.lanes:
         os.environ["CHARLM_LANES"] = str(options.lanes)
-    for name in wanted(WORKLOADS, options):
+    for name in names:
         yield compare(name, options)
 
 
