@@ -76,13 +76,14 @@ def _panel(panel):
             yield f"<path d='M{path}' fill='none' {style}/>"
     for x, y in panel.measured:
         yield f"<circle cx='{across(x):.1f}' cy='{up(y):.1f}' r='3.5' fill='{MEASURED}'/>"
-        yield _text(across(x), up(y) - 8, three_figures(y), 10, INK, "middle")
+        yield _text(across(x), up(y) - 8, three_figures(y), 10, INK, "middle", halo=True)
 
 
-def _text(x, y, content, size, colour, anchor="start", weight=400):
+def _text(x, y, content, size, colour, anchor="start", weight=400, halo=False):
+    behind = " stroke='#ffffff' stroke-width='3' paint-order='stroke'" if halo else ""
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' font-weight='{weight}' fill='{colour}' "
-        f"text-anchor='{anchor}'>{escape(content)}</text>"
+        f"text-anchor='{anchor}'{behind}>{escape(content)}</text>"
     )
 
 
