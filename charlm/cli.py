@@ -135,6 +135,11 @@ encoding = setting("--encoding", str, "NAME", "How the text is encoded.", "utf-8
 @setting("--dropout", SHARE, "SHARE", "Share of each layer's outputs left out at random, against overfitting.", 0.0)
 @setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
 @threads
+@click.option(
+    "--novelty/--no-novelty",
+    default=True,
+    help="Keep in the model file what tells new text from copies; it can also tell whether a line was trained on.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a stopped training; settings not given are those of then.")
 @click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
 @quiet
@@ -369,6 +374,8 @@ def info(model_path, as_json):
 
     model = load_model(model_path)
     if as_json:
-        write_text(json.dumps(model_header(model) | {"parameters": model.architecture.number_of_parameters}) + "\n")
+        header = model_header(model) | {"parameters": model.architecture.number_of_parameters}
+        header["novelty"] = model.novelty and model.novelty.summary()
+        write_text(json.dumps(header) + "\n")
     else:
         write_text("\n".join(info_lines(model, model_path, os.path.getsize(model_path))) + "\n")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import CorpusError, UsageError
+from .novelty import Novelty
 from .vocabulary import EOS, LEVELS, UNKNOWN, Tally, Vocabulary, unknown_share
 
 PIECE = 1 << 20  # bytes read at a time
@@ -152,6 +153,7 @@ class Corpus:
     names: tuple[str, ...]
     digest: str  # SHA-256 of the files as they were read
     size: int  # their bytes
+    novelty: Novelty | None = None  # of the training part
 
     @property
     def log_frequencies(self) -> np.ndarray:
@@ -186,13 +188,14 @@ def load_corpus(
     encoding: str = "utf-8",
     min_count: int | None = None,
     max_vocabulary: int | None = None,
+    novelty: bool = True,
     seed: int = 1,
 ) -> Corpus:
     """Read the files, split off the held-out part, and build the vocabulary from the training part alone.
 
     holdout: the share held out, 0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines drawn by ``seed``.
     valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
-    given.
+    given. novelty: take down what makes it known, without the text, whether a line or a run stood in it.
     """
     if not 0 <= holdout < 1:
         raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
@@ -221,6 +224,7 @@ def load_corpus(
     seen = {symbol: int(count) for symbol, count in zip(tally.symbols, counts, strict=True) if count}
     vocabulary = Vocabulary.build(level, seen, min_count, max_vocabulary)
     renumbering = tally.renumbering(vocabulary)
+    known = Novelty.of_text(lambda: tally.points(train), level == "byte", lines) if novelty else None
     del train
 
     ids = np.empty(len(numbers), vocabulary.dtype)
@@ -251,6 +255,7 @@ def load_corpus(
         tuple(map(name_of, paths)),
         digest.hexdigest(),
         digest.size,
+        known,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .errors import DivergedError
 from .network.architecture import Architecture, views
+from .novelty import Novelty
 from .vocabulary import Vocabulary
 
 
@@ -16,7 +17,7 @@ class Model:
 
     parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is
     one stream; training: what it was made from and how (settings, seed, corpus by hash and size, history of losses),
-    plain JSON values.
+    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down.
     """
 
     architecture: Architecture
@@ -24,6 +25,7 @@ class Model:
     parameters: np.ndarray
     lines: bool
     training: dict = field(default_factory=dict)
+    novelty: Novelty | None = None
 
     @property
     def named_parameters(self) -> dict[str, np.ndarray]:

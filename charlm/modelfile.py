@@ -1,11 +1,14 @@
 """Model ⇄ one .npz file.
 
-The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, every other member is a float32
-array named as in the equations (``Architecture.shapes``). It is stored uncompressed with fixed dates, so that one
-model is one sequence of bytes.
+The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, ``novelty`` the bits of two
+filters, every other member is a float32 array named as in the equations (``Architecture.shapes``). It is stored
+uncompressed with fixed dates, so that one model is one sequence of bytes.
 
     header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays
-    in order)
+              in order), novelty {run, window, line_bytes, line_hashes, run_bytes, run_hashes}
+    novelty   line_bytes of the filter of the training text's lines, run_bytes of that of its runs: see novelty.py
+
+Header and member ``novelty`` are missing where nothing was kept, and in format 1.
 
 It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
 array is allocated, before its names, types, shapes and sizes have been checked against each other.
@@ -26,9 +29,10 @@ from . import __version__
 from .errors import ModelFileError
 from .model import Model
 from .network.architecture import Architecture
+from .novelty import check_fields, from_fields
 from .vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2  # 1 has no novelty
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
 
 
@@ -211,12 +215,16 @@ def save_model(model: Model, path) -> None:
     """Write a model to one file. Raises ModelFileError where that is not possible, DivergedError where it is not
     finite."""
     model.check_finite()
-    write_archive(path, model_header(model), model.named_parameters)
+    arrays = model.named_parameters
+    if model.novelty:
+        arrays = arrays | {"novelty": model.novelty.bits}
+    write_archive(path, model_header(model), arrays)
 
 
 def model_header(model: Model) -> dict:
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
-    return {
+    novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
+    return novelty | {
         "format": FORMAT,
         "kind": "model",
         "charlm": __version__,
@@ -257,15 +265,21 @@ def _model_shapes(header):
     if header.get("kind") != "model":
         raise _Refused(f"it is a {header.get('kind')}, not a model")
     architecture, _ = describe(header)
-    return {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
+    shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
+    if "novelty" in header:
+        shapes["novelty"] = np.dtype("u1"), (check_fields(header["novelty"]),)
+    return shapes
 
 
 def load_model(path) -> Model:
     """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
     header, arrays = read_archive(path, _model_shapes)
     architecture, vocabulary = describe(header)
+    novelty = None
+    if "novelty" in header:
+        novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
     parameters = np.concatenate([array.ravel() for array in arrays.values()])
-    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"])
+    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"], novelty)
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it holds numbers that are not finite")
     return model

@@ -139,7 +139,8 @@ class Trainer:
             "valid_loss": loss,
             "history": self.history,
         }
-        return Model(self.architecture, self.corpus.vocabulary, self.best_parameters, self.corpus.lines, training)
+        corpus = self.corpus
+        return Model(self.architecture, corpus.vocabulary, self.best_parameters, corpus.lines, training, corpus.novelty)
 
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
@@ -252,6 +253,7 @@ def new_trainer(
     encoding="utf-8",
     min_count=None,
     max_vocabulary=None,
+    novelty=True,
     cell="lstm",
     hidden=128,
     layers=2,
@@ -275,6 +277,7 @@ def new_trainer(
         encoding=encoding,
         min_count=min_count,
         max_vocabulary=max_vocabulary,
+        novelty=novelty,
         seed=seed,
     )
     if tied and not embedding:

@@ -6,7 +6,7 @@ which stands for every symbol that the vocabulary does not hold. Both are ids an
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def smallest_type(number: int) -> type:
     return np.uint8 if number <= 2**8 else np.uint16 if number <= 2**16 else np.uint32
 
 
-def _code_points(text: str) -> np.ndarray:
+def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
@@ -103,7 +103,7 @@ class Vocabulary:
             return np.array([self._ids.get(symbol, UNKNOWN) for symbol in _WORD.findall(text)], self.dtype)
         if self.level == "byte":
             return self._table[np.frombuffer(as_bytes(text), np.uint8)]
-        return self._table[np.minimum(_code_points(text), len(self._table) - 1)]
+        return self._table[np.minimum(code_points(text), len(self._table) - 1)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
@@ -142,7 +142,7 @@ class Tally:
             numbers = np.array([ids.setdefault(symbol, len(ids)) for symbol in _WORD.findall(text)], np.uint32)
             self.symbols.extend(list(ids)[len(self.symbols) :])
         else:
-            points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else _code_points(text)
+            points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else code_points(text)
             numbers = self._table[points]
             if (numbers < 0).any():
                 new = np.unique(points[numbers < 0])
@@ -150,6 +150,17 @@ class Tally:
                 self.symbols.extend(map(chr if self.level == "char" else int, new.tolist()))
                 numbers = self._table[points]
         return numbers.astype(smallest_type(len(self.symbols)))
+
+    def points(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """The text of provisional numbers as code points or bytes, in pieces."""
+        pieces = (numbers[start : start + (1 << 16)] for start in range(0, len(numbers), 1 << 16))
+        if self.level == "word":
+            for piece in pieces:
+                yield code_points("".join(map(self.symbols.__getitem__, piece.tolist())))
+        else:
+            table = np.array(self.symbols, np.uint8) if self.level == "byte" else code_points("".join(self.symbols))
+            for piece in pieces:
+                yield table[piece]
 
     def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
         """Provisional number → id in the vocabulary."""

@@ -12,6 +12,8 @@ ORDER = [
     "errors",
     "kernels",
     "vocabulary",
+    "bloom",
+    "novelty",
     "loss",
     "corpus",
     "baselines",

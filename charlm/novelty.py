@@ -1,0 +1,371 @@
+"""Which lines, and which runs of characters, stood in the training text: known without the text.
+
+Two Bloom filters travel in the model file: one of the lines, one of the runs of RUN characters. A line that stood in
+the text is always found, and so is a run of at least ``shortest_run``; what is new is taken for a copy at a small rate
+that the filters know of themselves (``line_rate``, ``run_rate``). A copied run is a row of neighbouring runs of RUN.
+
+The two together are never larger than CAP. Where there are too many runs for that, they are thinned by winnowing
+(Schleimer, Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs only the one with the lowest hash is
+kept. A text that shares RUN + window - 1 characters has that very run too, so that a copy of this length is still
+always found; near its ends it may look up to window - 1 characters longer on either side.
+
+The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred: it is the difference of two sums from the
+text's beginning, divided by a power of BASE, which is odd. Whole numbers of 64 bits are the same on any machine.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from .bloom import MOST_BYTES, MOST_HASHES, Bloom
+from .vocabulary import as_bytes, code_points
+
+RUN = 16
+LINE_BITS, RUN_BITS = 14, 8  # of the filter, for each line and for each run of the text
+CAP = 32 << 20  # bytes of both; the lines take at most half of them, and fewer bits each if they are too many
+PIECE = 1 << 16  # characters hashed at a time, so that the arrays stay in the cache
+TOGETHER = 1 << 20  # characters of texts that are looked up at a time
+LINE_FEED = 10
+BASE = 0x9E6D62D06F6A9A9B
+_MASK = (1 << 64) - 1
+_powers: tuple[np.ndarray, np.ndarray] = (np.ones(1, np.uint64),) * 2
+
+
+def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """BASE^i and BASE^-i modulo 2^64 for i < count at least, uint64."""
+    global _powers
+    if len(_powers[0]) < count:
+        count, rows = max(count, PIECE, 2 * len(_powers[0])), []
+        for base in (BASE, pow(BASE, -1, 1 << 64)):
+            row = np.full(count, base, np.uint64)
+            row[0] = 1
+            rows.append(np.cumprod(row))
+        _powers = tuple(rows)
+    return _powers
+
+
+def _stirred(x: np.ndarray) -> np.ndarray:
+    """A reversible map of uint64 under which every bit depends on all the bits."""
+    x = x ^ (x >> 32)
+    x *= 0xD6E8FEB86659FD93
+    x ^= x >> 29
+    x *= 0xA24BAED4963EE407
+    x ^= x >> 32
+    return x
+
+
+class _Hashed:
+    """Some text as code points or bytes (n), any stretch of which has its hash at hand."""
+
+    def __init__(self, points: np.ndarray):
+        self.powers, self.inverse = _powers_of_base(len(points) + 1)
+        mixed = points.astype(np.uint64) + 1
+        mixed *= 0xC2B2AE3D27D4EB4F
+        mixed ^= mixed >> 31
+        mixed *= self.powers[: len(points)]
+        self.sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
+
+    def stretches(self, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Of begin[i]…end[i]-1, before they are stirred: those of parts can be put together."""
+        return (self.sums[end] - self.sums[begin]) * self.inverse[begin]
+
+    def runs(self, run: int, window: int) -> np.ndarray:
+        """For each span of run + window - 1 characters the lowest hash of its runs, stirred."""
+        count = max(0, len(self.sums) - run)
+        lowest = _stirred((self.sums[run:] - self.sums[:count]) * self.inverse[:count])
+        width = 1
+        while width < window:  # the lowest of 2·width are the lowest of two neighbours of width
+            further = min(width, window - width)
+            lowest = np.minimum(lowest[:-further], lowest[further:])
+            width += further
+        return lowest
+
+
+def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
+    """Whether the span that begins at each place has no place in it that is ``broken``, bool (n - span + 1)."""
+    before = np.concatenate(([0], np.cumsum(broken)))
+    return before[span:] == before[:-span]
+
+
+class Novelty:
+    """Knows which lines and which runs of characters (bytes at the byte level) stood in the training text.
+
+    in_bytes: it is of bytes, not of characters; lines, runs: the filters; window: see above, 1 where every run is kept.
+    Texts are given without their line's end. All answers are for one text or, much quicker each, for many.
+    """
+
+    def __init__(self, in_bytes: bool, lines: Bloom, runs: Bloom, window: int = 1, run: int = RUN):
+        self.in_bytes, self.lines, self.runs, self.window, self.run = in_bytes, lines, runs, window, run
+
+    @classmethod
+    def of_text(
+        cls, pieces: Callable[[], Iterable[np.ndarray]], in_bytes: bool, separate: bool = False, cap: int = CAP
+    ) -> "Novelty":
+        """Of a text that is read twice, with ``pieces()``: arrays of code points or bytes, each line with its end.
+
+        separate: the lines are texts of their own, and no run goes over a line's end. cap: bytes of both filters.
+        """
+        lines, runs = _count(_small(pieces()), separate)
+        line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
+        room = cap - line_bytes
+        window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)
+        kept = runs * 2 / (window + 1)
+        run_bytes = min(-(-int(kept * RUN_BITS) // 8), room)
+        novelty = cls(in_bytes, Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept), window)
+        novelty._add(_small(pieces()), separate)
+        return novelty
+
+    def _add(self, pieces, separate):
+        kept = np.zeros(0, np.uint32)  # the end of what was read, in which spans begin that are not whole yet
+        line, length = 0, 0  # hash and length of the line that has not ended yet
+        for piece in pieces:
+            points = np.concatenate((kept, piece))
+            hashed = _Hashed(points)
+            ends = np.flatnonzero(piece == LINE_FEED) + len(kept)
+            begins = np.concatenate(([len(kept)], ends + 1))
+            parts = hashed.stretches(begins, np.append(ends, len(points)))
+            parts[0] = (line + pow(BASE, length, 1 << 64) * int(parts[0])) & _MASK
+            line = int(parts[-1])
+            length = len(points) - int(begins[-1]) + (length if not len(ends) else 0)
+            self.lines.add(_stirred(parts[:-1]))
+            runs = hashed.runs(self.run, self.window)
+            if separate and len(runs):
+                runs = runs[_unbroken(points == LINE_FEED, self.shortest_run)]
+            self.runs.add(runs[np.flatnonzero(np.diff(runs, prepend=~runs[:1]))])
+            kept = points[max(0, len(points) - self.shortest_run + 1) :]
+
+    def as_dict(self) -> dict:
+        """What a file must say of the filters besides their bits."""
+        return {
+            "run": self.run,
+            "window": self.window,
+            "line_bytes": len(self.lines.bits),
+            "line_hashes": self.lines.hashes,
+            "run_bytes": len(self.runs.bits),
+            "run_hashes": self.runs.hashes,
+        }
+
+    @property
+    def bits(self) -> np.ndarray:
+        """Those of both filters, the lines' first, uint8 (bytes)."""
+        return np.concatenate((self.lines.bits, self.runs.bits))
+
+    def summary(self) -> dict:
+        """What a person or a program may want to know: ``as_dict``, the shortest run that is surely found, and the
+        rates of mistakes."""
+        return self.as_dict() | {
+            "shortest_run": self.shortest_run,
+            "line_false_positive_rate": self.line_rate,
+            "run_false_positive_rate": self.run_rate,
+        }
+
+    @property
+    def shortest_run(self) -> int:
+        """Characters of the shortest copied run that is surely found; shorter ones are not."""
+        return self.run + self.window - 1
+
+    @property
+    def line_rate(self) -> float:
+        """The share of new lines that are taken for lines of the training text."""
+        return self.lines.false_positive_rate
+
+    @property
+    def run_rate(self) -> float:
+        """The share of new runs of ``shortest_run`` characters that are taken for copied ones."""
+        return self.runs.false_positive_rate
+
+    def contains_line(self, text: str | bytes) -> bool:
+        """Whether the text stands in the training text as a whole line."""
+        return bool(self.contains_lines([text])[0])
+
+    def longest_copied_run(self, text: str | bytes) -> int:
+        """Characters of the longest run of the text that stands in the training text; 0 below ``shortest_run``."""
+        return int(self.longest_copied_runs([text])[0])
+
+    def contains_lines(self, texts: Iterable[str | bytes]) -> np.ndarray:
+        """bool, one for each text."""
+        found = [np.zeros(0, bool)]
+        for points, begins, ends in self._together(texts):
+            found.append(self.lines.contains(_stirred(_Hashed(points).stretches(begins, ends))))
+        return np.concatenate(found)
+
+    def longest_copied_runs(self, texts: Iterable[str | bytes]) -> np.ndarray:
+        """int64, one for each text."""
+        longest = [np.zeros(0, np.int64)]
+        for points, begins, ends in self._together(texts):
+            longest.append(np.zeros(len(begins), np.int64))
+            first, last = self._copied(points, ends)
+            np.maximum.at(longest[-1], np.searchsorted(begins, first, "right") - 1, last - first)
+        return np.concatenate(longest)
+
+    def copied_runs(self, text: str | bytes) -> list[tuple[int, int]]:
+        """The runs of a text that stand in the training text, in order, as (begin, end); they may overlap."""
+        points = self._points(text)
+        return list(zip(*(cuts.tolist() for cuts in self._copied(points, np.array([len(points)]))), strict=True))
+
+    def _copied(self, points, ends):
+        """Begin and end of each copied run, (r) and (r), where texts end (and separators stand) at ``ends``."""
+        spans = _Hashed(points).runs(self.run, self.window)
+        if not len(spans):
+            return np.zeros((2, 0), np.int64)
+        broken = np.zeros(len(points), bool)
+        broken[ends[:-1]] = True
+        candidates = np.flatnonzero(_unbroken(broken, self.shortest_run))
+        seen = np.zeros(len(spans) + 2, np.int8)
+        seen[candidates + 1] = self.runs.contains(spans[candidates])
+        changes = np.diff(seen)
+        return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1) + self.shortest_run - 1
+
+    def _points(self, text):
+        if self.in_bytes:
+            return np.frombuffer(as_bytes(text), np.uint8)
+        return code_points(text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text)
+
+    def _together(self, texts) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Texts joined into arrays of not much more than TOGETHER characters, a line feed between two: (points, begin
+        of each, end of each)."""
+        separator = np.array([LINE_FEED], np.uint8)
+        texts = iter(texts)
+        while True:
+            joined, begins, ends, size = [], [], [], 0
+            for text in texts:
+                points = self._points(text)
+                begins.append(size)
+                ends.append(size + len(points))
+                joined += [points, separator]
+                size += len(points) + 1
+                if size > TOGETHER:
+                    break
+            if not joined:
+                return
+            yield np.concatenate(joined[:-1]), np.array(begins), np.array(ends)
+
+
+def check_fields(fields: dict) -> int:
+    """How many bytes the filters have that are described as in ``as_dict``. Raises ValueError where there can be none
+    such."""
+    limits = {
+        "run": (1, 1 << 10),
+        "window": (1, 1 << 16),
+        "line_bytes": (0, MOST_BYTES),
+        "line_hashes": (1, MOST_HASHES),
+        "run_bytes": (0, MOST_BYTES),
+        "run_hashes": (1, MOST_HASHES),
+    }
+    if not isinstance(fields, dict) or set(fields) != set(limits):
+        raise ValueError("its record of the training text is not described")
+    for name, (least, most) in limits.items():
+        if type(fields[name]) is not int or not least <= fields[name] <= most:
+            raise ValueError(f"its record of the training text has a {name} that cannot be")
+    return fields["line_bytes"] + fields["run_bytes"]
+
+
+def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
+    """The novelty that ``as_dict`` described, with the bits of its filters one after the other, uint8."""
+    lines, runs = np.split(bits, [fields["line_bytes"]])
+    return Novelty(
+        in_bytes,
+        Bloom(lines, fields["line_hashes"]),
+        Bloom(runs, fields["run_hashes"]),
+        fields["window"],
+        fields["run"],
+    )
+
+
+class ExactNovelty(Novelty):
+    """The same questions to the text itself, without a mistake: what the filters find is looked up in it.
+
+    pieces: the text, as ``corpus.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
+    shorter than ``shortest_run`` are not looked for: RUN, and more only where the text has hundreds of megabytes.
+    """
+
+    def __init__(self, pieces: Iterable[str] | Iterable[bytes]):
+        pieces = list(pieces)
+        in_bytes = bool(pieces) and isinstance(pieces[0], bytes)
+        self.text = (b"" if in_bytes else "").join(pieces)
+        del pieces
+        self._end = b"\n" if in_bytes else "\n"
+        cap = min(max(CAP, 2 * len(self.text)), MOST_BYTES)
+        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap)
+        super().__init__(in_bytes, filters.lines, filters.runs, filters.window)
+
+    def _text_in_points(self):
+        for start in range(0, len(self.text), PIECE):
+            piece = self.text[start : start + PIECE]
+            yield np.frombuffer(piece, np.uint8) if isinstance(piece, bytes) else code_points(piece)
+
+    @property
+    def line_rate(self) -> float:
+        return 0.0
+
+    @property
+    def run_rate(self) -> float:
+        return 0.0
+
+    def contains_lines(self, texts):
+        texts = list(texts)
+        found = super().contains_lines(texts)
+        for number in np.flatnonzero(found):
+            found[number] = self._is_line(self._of_kind(texts[number]))
+        return found
+
+    def longest_copied_runs(self, texts):
+        texts = list(texts)
+        longest = super().longest_copied_runs(texts)
+        for number in np.flatnonzero(longest):
+            runs = self.copied_runs(texts[number])
+            longest[number] = max((end - begin for begin, end in runs), default=0)
+        return longest
+
+    def copied_runs(self, text):
+        """The runs of a text that stand in the text, none of them part of another."""
+        # each by a place where it ends at least, then its beginning, then its end
+        kind, found = self._of_kind(text), []
+        for begin, end in super().copied_runs(text):
+            least = begin + self.shortest_run  # where the next run must end at least
+            while least <= end:
+                start = least - self.shortest_run
+                if kind[start:least] not in self.text:
+                    least += 1
+                    continue
+                start = bisect_left(range(start), True, begin, key=lambda first: kind[first:least] in self.text)
+                begin, last = start + 1, end
+                if kind[start:end] not in self.text:
+                    last = bisect_left(
+                        range(end), True, least, key=lambda last: kind[start : last + 1] not in self.text
+                    )
+                found.append((start, last))
+                least = last + 1
+        return found
+
+    def _of_kind(self, text):
+        if self.in_bytes:
+            return as_bytes(text)
+        return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+
+    def _is_line(self, line):
+        end = self._end
+        return end not in line and (self.text.startswith(line + end) or end + line + end in self.text)
+
+
+def _small(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same text in pieces of at most PIECE, none of them empty."""
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE):
+            yield piece[start : start + PIECE]
+
+
+def _count(pieces, separate) -> tuple[int, int]:
+    """How many lines have an end, and how many runs of RUN characters there are."""
+    lines = characters = runs = 0
+    length = 0  # of the line that has not ended yet
+    for piece in pieces:
+        ends = np.flatnonzero(piece == LINE_FEED)
+        lines, characters = lines + len(ends), characters + len(piece)
+        if separate:
+            lengths = np.diff(ends, prepend=-1) - 1
+            lengths[:1] += length
+            runs += int(np.maximum(lengths - RUN + 1, 0).sum())
+            length = len(piece) - 1 - int(ends[-1]) if len(ends) else length + len(piece)
+    return lines, runs + max(0, length - RUN + 1) if separate else max(0, characters - RUN + 1)
