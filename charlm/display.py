@@ -175,6 +175,7 @@ def score_lines(score: Score, level: str) -> list[str]:
     """The figures of a score as a small table, for people."""
     unknown_share = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
+    accuracies = ", ".join(f"{100 * share:.1f} % {_among(rank)}" for rank, share in score.accuracies.items())
     rows = [
         (
             "text",
@@ -186,10 +187,7 @@ def score_lines(score: Score, level: str) -> list[str]:
         ),
         ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
         ("perplexity", f"{_figure(score.perplexity)}{without}"),
-        (
-            "likeliest tokens",
-            ", ".join(f"{100 * share:.1f} % {_among(rank)}" for rank, share in score.accuracies.items()),
-        ),
+        ("likeliest tokens", accuracies or "not counted"),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (a line's end is a word)"),
         ("bits per character", f"{score.bits_per_character:.4f}"),
         ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
