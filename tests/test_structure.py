@@ -13,6 +13,7 @@ ORDER = [
     "kernels",
     "vocabulary",
     "loss",
+    "store",
     "corpus",
     "network",
     "model",
