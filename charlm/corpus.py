@@ -136,12 +136,16 @@ def _signed_type(number: int) -> type:
 
 def line_starts(tokens: np.ndarray) -> np.ndarray:
     """Where each line begins, and where the last one ends: (lines + 1), signed. Each line ends with its <EOS>."""
-    ends = [
-        (np.flatnonzero(tokens[start : start + PIECE] == EOS) + (start + 1)).astype(_signed_type(len(tokens)))
-        for start in range(0, len(tokens), PIECE)
-    ]
-    starts = np.concatenate([np.zeros(1, _signed_type(len(tokens))), *ends])
-    return starts if len(starts) > 1 else np.array([0, len(tokens)])
+    pieces = range(0, len(tokens), PIECE)
+    lines = sum(np.count_nonzero(tokens[start : start + PIECE] == EOS) for start in pieces)
+    starts = np.zeros(lines + 1, _signed_type(len(tokens)))
+    found = 1
+    for start in pieces:
+        ends = np.flatnonzero(tokens[start : start + PIECE] == EOS)
+        starts[found : found + len(ends)] = ends + (start + 1)
+        found += len(ends)
+        release(tokens)
+    return starts if lines else np.array([0, len(tokens)])
 
 
 @dataclass(frozen=True)
@@ -353,7 +357,7 @@ def stream_windows(tokens: np.ndarray, rows: int, steps: int) -> Iterator[Batch]
     """The text in ``rows`` tracks of equal length, each read from its beginning to its end."""
     length = -(-len(tokens) // rows)
     begin = np.arange(0, len(tokens), length)
-    return _releasing(tokens, windows(tokens, begin, np.minimum(begin + length, len(tokens)), steps, rows))
+    return _releasing(tokens, rows, windows(tokens, begin, np.minimum(begin + length, len(tokens)), steps, rows))
 
 
 def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
@@ -368,16 +372,16 @@ def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Ge
     for first in range(0, len(order), rows * 32):
         pool = order[first : first + rows * 32]
         pool[:] = pool[np.argsort(starts[pool + 1] - starts[pool], kind="stable")]
-    batches = random.permutation(-(-len(order) // rows))
-    chosen = (order[number * rows : (number + 1) * rows] for number in batches)
-    return _releasing(
-        tokens, (batch for lines in chosen for batch in windows(tokens, starts[lines], starts[lines + 1], steps, rows))
-    )
+    numbers = random.permutation(-(-len(order) // rows))
+    chosen = (order[number * rows : (number + 1) * rows] for number in numbers)
+    batches = (batch for lines in chosen for batch in windows(tokens, starts[lines], starts[lines + 1], steps, rows))
+    return _releasing(tokens, rows, batches)
 
 
-def _releasing(tokens, batches):
+def _releasing(tokens, rows, batches):
     """The batches; a mapped text does not pile up in memory while they are read."""
+    every = max(1, 1024 // rows)  # a row brings in up to 64 kB at once
     for number, batch in enumerate(batches, 1):
-        if number % 64 == 0:
+        if number % every == 0:
             release(tokens)
         yield batch

@@ -47,8 +47,9 @@ class Store:
 
     def _write(self):
         """Move what is in memory to the end of the file."""
-        folder = _folder()
+        folder = "any folder"
         try:
+            folder = _folder()
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=folder)
             for array in self._arrays:
@@ -56,7 +57,7 @@ class Store:
             self._file.flush()
         except OSError as error:
             raise CorpusError(
-                f"the text is too long for memory, and its tokens cannot be kept in {folder or tempfile.tempdir}: "
+                f"the text is too long for memory, and its tokens cannot be kept in {folder}: "
                 f"{error.strerror or error}; let TMPDIR name a folder with more room"
             ) from None
         self._arrays.clear()
@@ -77,10 +78,10 @@ class Store:
         return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), kind)
 
 
-def _folder() -> str | None:
-    """Where large temporary files go; None where Python is to choose."""
+def _folder() -> str:
+    """Where large temporary files go."""
     named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    return None if named or not os.access("/var/tmp", os.W_OK) else "/var/tmp"
+    return "/var/tmp" if not named and os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()
 
 
 def release(array: np.ndarray) -> None:
