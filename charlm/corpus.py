@@ -134,18 +134,23 @@ def _signed_type(number: int) -> type:
     return np.int32 if number < 2**31 else np.int64
 
 
+def _line_ends(tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """The places after each <EOS>, for one piece of the tokens after the other."""
+    for start in range(0, len(tokens), PIECE):
+        yield np.flatnonzero(tokens[start : start + PIECE] == EOS) + (start + 1)
+        release(tokens)
+
+
 def line_starts(tokens: np.ndarray) -> np.ndarray:
     """Where each line begins, and where the last one ends: (lines + 1), signed. Each line ends with its <EOS>."""
-    pieces = range(0, len(tokens), PIECE)
-    lines = sum(np.count_nonzero(tokens[start : start + PIECE] == EOS) for start in pieces)
-    starts = np.zeros(lines + 1, _signed_type(len(tokens)))
-    found = 1
-    for start in pieces:
-        ends = np.flatnonzero(tokens[start : start + PIECE] == EOS)
-        starts[found : found + len(ends)] = ends + (start + 1)
+    lines = sum(map(len, _line_ends(tokens)))
+    if not lines:
+        return np.array([0, len(tokens)])
+    starts, found = np.zeros(lines + 1, _signed_type(len(tokens))), 1
+    for ends in _line_ends(tokens):
+        starts[found : found + len(ends)] = ends
         found += len(ends)
-        release(tokens)
-    return starts if lines else np.array([0, len(tokens)])
+    return starts
 
 
 @dataclass(frozen=True)
