@@ -213,39 +213,29 @@ def load_corpus(
     valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
     given.
     """
-    if not 0 <= holdout < 1:
-        raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
-    if level not in LEVELS:
-        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
+    _check(level, holdout, max_vocabulary)
+    paths, valid = _listed(paths), _listed(valid or [])
     if min_count is None:
         min_count = DEFAULT_MIN_COUNT[level]
-    if max_vocabulary is not None and max_vocabulary < 3:
-        raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
-    paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     tally, digest = Tally(level), _Digest()
     numbers = _stored(map(tally.number, read_text(paths, level, encoding, digest)), lines)
     if not len(numbers):
-        blank = "there is no line that is not blank" if digest.size and lines else "there is no text"
-        raise CorpusError(f"{blank} in {', '.join(map(name_of, paths))}")
+        blank = "no line that is not blank" if digest.size and lines else "no text"
+        raise CorpusError(f"there is {blank} in {', '.join(map(name_of, paths))}")
 
     divided = _division(numbers, lines, 0 if valid else holdout, seed)
-    counts = _counts(divided(), len(tally.symbols))
-    frequent = {
-        symbol: int(count) for symbol, count in zip(tally.symbols, counts, strict=True) if count >= max(1, min_count)
-    }
-    vocabulary = Vocabulary.build(level, frequent, min_count, max_vocabulary)
+    counts = _counts(divided(), len(tally))
+    vocabulary = Vocabulary.build(level, tally.counted(counts, min_count), min_count, max_vocabulary)
     renumbering = tally.renumbering(vocabulary)
-    del tally, frequent  # many words take more room than their ids
+    del tally  # many words take more room than their ids
     train, held_out = _renumbered(divided(), renumbering)
     del numbers, divided
-    if valid:
-        held_out = encode_files(
-            vocabulary, [valid] if isinstance(valid, (str, os.PathLike)) else valid, encoding, lines
-        )
-        if not len(held_out):
-            raise CorpusError(f"there is no text in {valid}")
     if not len(train):
         raise CorpusError(f"the text is too short to hold out a share of {holdout}; give more text or --holdout 0")
+    if valid:
+        held_out = encode_files(vocabulary, valid, encoding, lines)
+        if not len(held_out):
+            raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
     frequencies = np.zeros(len(vocabulary), np.int64)
     np.add.at(frequencies, renumbering, counts)
     return Corpus(
@@ -259,6 +249,19 @@ def load_corpus(
         digest.hexdigest(),
         digest.size,
     )
+
+
+def _check(level, holdout, max_vocabulary):
+    if not 0 <= holdout < 1:
+        raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
+    if level not in LEVELS:
+        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
+    if max_vocabulary is not None and max_vocabulary < 3:
+        raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
+
+
+def _listed(paths) -> list:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
 
 
 def _stored(pieces: Iterable[np.ndarray], lines: bool) -> Store:

@@ -144,6 +144,9 @@ class Tally:
             self._table = np.full(0x110000 if level == "char" else 256, -1, np.int32)
             self._table[10] = 0
 
+    def __len__(self):
+        return len(self._numbers)
+
     @property
     def symbols(self) -> list:
         """The symbols by their numbers."""
@@ -162,6 +165,11 @@ class Tally:
                     self._table[point] = self._numbers[chr(point) if self.level == "char" else point]
                 numbers = self._table.take(points, mode="clip")
         return numbers.astype(smallest_type(len(self._numbers)))
+
+    def counted(self, counts: np.ndarray, least: int) -> dict:
+        """Symbol → how often it was counted, of those counted at least ``least`` times. counts: (n), by number."""
+        pairs = zip(self._numbers, counts.tolist(), strict=True)
+        return {symbol: count for symbol, count in pairs if count >= max(1, least)}
 
     def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
         """Provisional number → id in the vocabulary."""
