@@ -2,20 +2,22 @@
 
 A text is read piece by piece: strict UTF-8 (or ``encoding``), without a byte order mark, CRLF as LF, and a last line
 that lacks its end gets one, so that every line ends with <EOS>. At byte level nothing but the last line's end is
-touched.
+touched. A text goes through piece by piece; its ids are kept in a ``Store``, and memory
+does not grow with it beyond that.
 """
 
 import codecs
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import CorpusError, UsageError
 from .novelty import Novelty
+from .store import Store, release
 from .vocabulary import EOS, LEVELS, UNKNOWN, Tally, Vocabulary, unknown_share
 
 PIECE = 1 << 20  # bytes read at a time
@@ -32,9 +34,7 @@ def _pieces(path) -> Iterator[bytes]:
         if path == "-":
             if sys.stdin is None:
                 raise CorpusError("standard input is closed")
-            source = getattr(
-                sys.stdin.buffer, "raw", sys.stdin.buffer
-            )  # gives what there is, and does not wait for more
+            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw: gives what there is, and does not wait
         elif os.path.isdir(path):
             raise CorpusError(f"{path} is a folder; name the files in it")
         else:
@@ -80,7 +80,8 @@ def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
         if first and text:
             first, text = False, text.removeprefix("\ufeff")
         carriage_return = "\r" if text.endswith("\r") else ""
-        yield text[: len(text) - len(carriage_return)].replace("\r\n", "\n")
+        text = text[: len(text) - len(carriage_return)]
+        yield text.replace("\r\n", "\n") if "\r" in text else text  # to look for one character is much faster
     yield carriage_return + decode(b"", True)
 
 
@@ -129,10 +130,28 @@ def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None)
             yield rest
 
 
+def _signed_type(number: int) -> type:
+    """The smaller signed integer type for places 0…number."""
+    return np.int32 if number < 2**31 else np.int64
+
+
+def _line_ends(tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """The places after each <EOS>, for one piece of the tokens after the other."""
+    for start in range(0, len(tokens), PIECE):
+        yield np.flatnonzero(tokens[start : start + PIECE] == EOS) + (start + 1)
+        release(tokens)
+
+
 def line_starts(tokens: np.ndarray) -> np.ndarray:
-    """Where each line begins, and where the last one ends: (lines + 1), int64. Each line ends with its <EOS>."""
-    ends = np.flatnonzero(tokens == EOS) + 1
-    return np.concatenate(([0], ends)) if len(ends) else np.array([0, len(tokens)])
+    """Where each line begins, and where the last one ends: (lines + 1), signed. Each line ends with its <EOS>."""
+    lines = sum(map(len, _line_ends(tokens)))
+    if not lines:
+        return np.array([0, len(tokens)])
+    starts, found = np.zeros(lines + 1, _signed_type(len(tokens))), 1
+    for ends in _line_ends(tokens):
+        starts[found : found + len(ends)] = ends
+        found += len(ends)
+    return starts
 
 
 @dataclass(frozen=True)
@@ -197,61 +216,39 @@ def load_corpus(
     valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
     given. novelty: take down what makes it known, without the text, whether a line or a run stood in it.
     """
-    if not 0 <= holdout < 1:
-        raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
-    if level not in LEVELS:
-        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
+    _check(level, holdout, max_vocabulary)
+    paths, valid = _listed(paths), _listed(valid or [])
     if min_count is None:
         min_count = DEFAULT_MIN_COUNT[level]
-    if max_vocabulary is not None and max_vocabulary < 3:
-        raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
-    paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     tally, digest = Tally(level), _Digest()
-    blocks = [tally.number(piece) for piece in read_text(paths, level, encoding, digest)]
-    numbers = np.concatenate(blocks) if blocks else np.zeros(0, np.uint8)
-    del blocks
+    numbers = _stored(map(tally.number, read_text(paths, level, encoding, digest)), lines)
     if not len(numbers):
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+        blank = "no line that is not blank" if digest.size and lines else "no text"
+        raise CorpusError(f"there is {blank} in {', '.join(map(name_of, paths))}")
 
-    is_held_out = None
-    if lines:
-        numbers, is_held_out = _split_lines(numbers, 0 if valid else holdout, seed)
-        train = numbers[~is_held_out]
-    else:
-        cut = len(numbers) if valid else int(len(numbers) * (1 - holdout))
-        train = numbers[:cut]
-    counts = np.bincount(train, minlength=len(tally.symbols))
-    seen = {symbol: int(count) for symbol, count in zip(tally.symbols, counts, strict=True) if count}
-    vocabulary = Vocabulary.build(level, seen, min_count, max_vocabulary)
+    divided = _division(numbers, lines, 0 if valid else holdout, seed)
+    counts = _counts(divided(), len(tally))
+    vocabulary = Vocabulary.build(level, tally.counted(counts, min_count), min_count, max_vocabulary)
     renumbering = tally.renumbering(vocabulary)
-    known = Novelty.of_text(lambda: tally.points(train), level == "byte", lines) if novelty else None
-    del train
-
-    ids = np.empty(len(numbers), vocabulary.dtype)
-    for start in range(0, len(numbers), PIECE):
-        ids[start : start + PIECE] = renumbering[numbers[start : start + PIECE]]
-    if valid:
-        held_out = encode_files(
-            vocabulary, [valid] if isinstance(valid, (str, os.PathLike)) else valid, encoding, lines
-        )
-        if not len(held_out):
-            raise CorpusError(f"there is no text in {valid}")
-        train = ids
-    elif lines:
-        train, held_out = ids[~is_held_out], ids[is_held_out]
-    else:
-        train, held_out = ids[:cut], ids[cut:]
+    known = _known(tally, divided, lines) if novelty else None
+    del tally  # many words take more room than their ids
+    train, held_out = _renumbered(divided(), renumbering)
+    del numbers, divided
     if not len(train):
         raise CorpusError(f"the text is too short to hold out a share of {holdout}; give more text or --holdout 0")
-    frequencies = np.bincount(train, minlength=len(vocabulary))
-    holds_unknown = bool(frequencies[UNKNOWN])
+    if valid:
+        held_out = encode_files(vocabulary, valid, encoding, lines)
+        if not len(held_out):
+            raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
+    frequencies = np.zeros(len(vocabulary), np.int64)
+    np.add.at(frequencies, renumbering, counts)
     return Corpus(
         vocabulary,
         train,
         held_out,
         lines,
         frequencies,
-        unknown_share(counts[counts > 0], holds_unknown),
+        unknown_share(counts[counts > 0], bool(frequencies[UNKNOWN])),
         tuple(map(name_of, paths)),
         digest.hexdigest(),
         digest.size,
@@ -259,27 +256,84 @@ def load_corpus(
     )
 
 
-def _split_lines(numbers, holdout, seed):
-    """The numbers without blank lines, and for each whether its line is held out."""
-    starts = line_starts(numbers)
-    lengths = np.diff(starts)
-    keep = lengths > 1
-    numbers, lengths = numbers[np.repeat(keep, lengths)], lengths[keep]
-    if not len(lengths):
-        raise CorpusError("there is no line in the text that is not blank")
-    drawn = np.zeros(len(lengths), bool)
-    drawn[np.random.default_rng([seed, 1]).permutation(len(lengths))[: int(len(lengths) * holdout)]] = True
-    return numbers, np.repeat(drawn, lengths)
+def _known(tally: Tally, divided: Callable[[], Iterator[tuple]], lines: bool) -> Novelty:
+    """What is taken down of the training part."""
+    return Novelty.of_text(lambda: tally.points(train for train, _ in divided()), tally.level == "byte", lines)
+
+
+def _check(level, holdout, max_vocabulary):
+    if not 0 <= holdout < 1:
+        raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
+    if level not in LEVELS:
+        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
+    if max_vocabulary is not None and max_vocabulary < 3:
+        raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
+
+
+def _listed(paths) -> list:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+
+
+def _stored(pieces: Iterable[np.ndarray], lines: bool) -> Store:
+    """The pieces of a text as they come; with ``lines`` blank lines are left out: each <EOS> that follows another."""
+    store, after_end = Store(), True
+    for piece in pieces:
+        if lines:
+            ends = piece == EOS
+            blank = ends & np.concatenate(([after_end], ends[:-1]))
+            piece, after_end = piece[~blank], ends[-1]
+        store.add(piece)
+    return store
+
+
+def _division(numbers: Store, lines: bool, holdout: float, seed: int) -> Callable[[], Iterator[tuple]]:
+    """A function that goes through the numbers and yields pieces: (those of the training part, those held out)."""
+    if not lines:
+        return lambda: _divided_at(numbers, int(len(numbers) * (1 - holdout)))
+    number_of_lines = sum(np.count_nonzero(piece == EOS) for piece in numbers)
+    order = np.arange(number_of_lines, dtype=_signed_type(number_of_lines))
+    np.random.default_rng([seed, 1]).shuffle(order)
+    is_held_out = np.zeros(number_of_lines, bool)
+    is_held_out[order[: int(number_of_lines * holdout)]] = True
+    return lambda: _divided_by_line(numbers, is_held_out)
+
+
+def _divided_at(numbers, cut):
+    for piece in numbers:
+        yield piece[:cut], piece[cut:]
+        cut = max(0, cut - len(piece))
+
+
+def _divided_by_line(numbers, is_held_out):
+    line = 0
+    for piece in numbers:
+        ends = piece == EOS
+        held_out = is_held_out[line + np.cumsum(ends) - ends]
+        line += np.count_nonzero(ends)
+        yield piece[~held_out], piece[held_out]
+
+
+def _counts(divided, symbols: int) -> np.ndarray:
+    """How often each number stands in the training part: (symbols)."""
+    counts = np.zeros(symbols, np.int64)
+    for train, _ in divided:
+        np.add.at(counts, train, 1)
+    return counts
+
+
+def _renumbered(divided, renumbering: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The training part and the part held out, by their ids."""
+    stores = Store(), Store()
+    for parts in divided:
+        for store, part in zip(stores, parts, strict=True):
+            store.add(renumbering.take(part, mode="clip"))  # in half the time of renumbering[part]
+    return stores[0].joined(renumbering.dtype), stores[1].joined(renumbering.dtype)
 
 
 def encode_files(vocabulary: Vocabulary, paths, encoding: str = "utf-8", lines: bool = False) -> np.ndarray:
     """The ids of some files in a vocabulary that exists already; with ``lines`` blank lines are left out."""
-    pieces = [vocabulary.encode(piece) for piece in read_text(paths, vocabulary.level, encoding)]
-    ids = np.concatenate(pieces) if pieces else np.zeros(0, vocabulary.dtype)
-    if lines:
-        lengths = np.diff(line_starts(ids))
-        ids = ids[np.repeat(lengths > 1, lengths)]
-    return ids
+    pieces = map(vocabulary.encode, read_text(paths, vocabulary.level, encoding))
+    return _stored(pieces, lines).joined(vocabulary.dtype)
 
 
 def looks_like_a_list(tokens: np.ndarray) -> bool:
@@ -321,7 +375,7 @@ def stream_windows(tokens: np.ndarray, rows: int, steps: int) -> Iterator[Batch]
     """The text in ``rows`` tracks of equal length, each read from its beginning to its end."""
     length = -(-len(tokens) // rows)
     begin = np.arange(0, len(tokens), length)
-    return windows(tokens, begin, np.minimum(begin + length, len(tokens)), steps, rows)
+    return _releasing(tokens, rows, windows(tokens, begin, np.minimum(begin + length, len(tokens)), steps, rows))
 
 
 def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
@@ -331,13 +385,21 @@ def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Ge
     little is spent on filling short lines up.
     """
     starts = line_starts(tokens)
-    order = random.permutation(len(starts) - 1)
-    lengths = np.diff(starts)
-    batches = []
-    for start in range(0, len(order), rows * 32):
-        pool = order[start : start + rows * 32]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += [pool[i : i + rows] for i in range(0, len(pool), rows)]
-    for number in random.permutation(len(batches)):
-        chosen = batches[number]
-        yield from windows(tokens, starts[chosen], starts[chosen] + lengths[chosen], steps, rows)
+    order = np.arange(len(starts) - 1, dtype=starts.dtype)
+    random.shuffle(order)
+    for first in range(0, len(order), rows * 32):
+        pool = order[first : first + rows * 32]
+        pool[:] = pool[np.argsort(starts[pool + 1] - starts[pool], kind="stable")]
+    numbers = random.permutation(-(-len(order) // rows))
+    chosen = (order[number * rows : (number + 1) * rows] for number in numbers)
+    batches = (batch for lines in chosen for batch in windows(tokens, starts[lines], starts[lines + 1], steps, rows))
+    return _releasing(tokens, rows, batches)
+
+
+def _releasing(tokens, rows, batches):
+    """The batches; a mapped text does not pile up in memory while they are read."""
+    every = max(1, 1024 // rows)  # a row brings in up to 64 kB at once
+    for number, batch in enumerate(batches, 1):
+        if number % every == 0:
+            release(tokens)
+        yield batch

@@ -7,6 +7,7 @@ which stands for every symbol that the vocabulary does not hold. Both are ids an
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 import numpy as np
 
@@ -18,7 +19,7 @@ SPECIAL = ("<EOS>", "<UNK>")
 
 # A word with the space before it, a mark with the space before it, what is left of a run of spaces, any other white
 # space. A space belongs to what follows, so that the pieces joined are the text again.
-_WORD = re.compile(r"\n| ?\w+(?:['’]\w+)*| ?[^\w\s]| +(?= )|\s")
+_WORD = re.compile(r" ?\w++(?:['’]\w++)*+| ?[^\w\s]|\n| +(?= )|\s")
 
 
 def symbols_in(text: str, level: str) -> list:
@@ -100,10 +101,11 @@ class Vocabulary:
     def encode(self, text: str | bytes) -> np.ndarray:
         """Ids (n) of a text in the smallest integer type; what is not in the vocabulary becomes <UNK>."""
         if self.level == "word":
-            return np.array([self._ids.get(symbol, UNKNOWN) for symbol in _WORD.findall(text)], self.dtype)
+            words = _WORD.findall(text)
+            return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), self.dtype, len(words))
         if self.level == "byte":
             return self._table[np.frombuffer(as_bytes(text), np.uint8)]
-        return self._table[np.minimum(code_points(text), len(self._table) - 1)]
+        return self._table.take(code_points(text), mode="clip")
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
@@ -123,48 +125,67 @@ class Vocabulary:
         return np.eye(len(self), dtype=np.float32)[ids]
 
 
+class _Numbers(dict):
+    """Numbers its keys in the order in which they are first asked for."""
+
+    def __missing__(self, symbol):
+        number = self[symbol] = len(self)
+        return number
+
+
 class Tally:
     """Numbers symbols in the order in which they appear, before anybody knows which of them the vocabulary will
-    hold."""
+    hold. The line feed is number 0."""
 
     def __init__(self, level: str):
         self.level = level
-        self.symbols = ["\n"] if level != "byte" else [10]  # provisional number → symbol; the line feed is number 0
-        self._ids = {self.symbols[0]: 0}
+        self._numbers = _Numbers({10 if level == "byte" else "\n": 0})
         if level != "word":
             self._table = np.full(0x110000 if level == "char" else 256, -1, np.int32)
             self._table[10] = 0
 
+    def __len__(self):
+        return len(self._numbers)
+
+    @property
+    def symbols(self) -> list:
+        """The symbols by their numbers."""
+        return list(self._numbers)
+
     def number(self, text: str | bytes) -> np.ndarray:
         """Provisional numbers (n) of a piece of text, in the smallest integer type that holds them."""
         if self.level == "word":
-            ids = self._ids
-            numbers = np.array([ids.setdefault(symbol, len(ids)) for symbol in _WORD.findall(text)], np.uint32)
-            self.symbols.extend(list(ids)[len(self.symbols) :])
+            words = _WORD.findall(text)
+            numbers = np.fromiter(map(self._numbers.__getitem__, words), np.uint32, len(words))
         else:
             points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else code_points(text)
-            numbers = self._table[points]
+            numbers = self._table.take(points, mode="clip")
             if (numbers < 0).any():
-                new = np.unique(points[numbers < 0])
-                self._table[new] = np.arange(len(self.symbols), len(self.symbols) + len(new))
-                self.symbols.extend(map(chr if self.level == "char" else int, new.tolist()))
-                numbers = self._table[points]
-        return numbers.astype(smallest_type(len(self.symbols)))
+                for point in np.unique(points[numbers < 0]).tolist():
+                    self._table[point] = self._numbers[chr(point) if self.level == "char" else point]
+                numbers = self._table.take(points, mode="clip")
+        return numbers.astype(smallest_type(len(self._numbers)))
 
-    def points(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
-        """The text of provisional numbers as code points or bytes, in pieces."""
-        pieces = (numbers[start : start + (1 << 16)] for start in range(0, len(numbers), 1 << 16))
+    def counted(self, counts: np.ndarray, least: int) -> dict:
+        """Symbol → how often it was counted, of those counted at least ``least`` times. counts: (n), by number."""
+        pairs = zip(self._numbers, counts.tolist(), strict=True)
+        return {symbol: count for symbol, count in pairs if count >= max(1, least)}
+
+    def points(self, numbers: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The text of provisional numbers, which come in pieces, as code points or bytes."""
+        symbols = self.symbols
         if self.level == "word":
-            for piece in pieces:
-                yield code_points("".join(map(self.symbols.__getitem__, piece.tolist())))
+            for piece in numbers:
+                yield code_points("".join(map(symbols.__getitem__, piece.tolist())))
         else:
-            table = np.array(self.symbols, np.uint8) if self.level == "byte" else code_points("".join(self.symbols))
-            for piece in pieces:
+            table = np.array(symbols, np.uint8) if self.level == "byte" else code_points("".join(symbols))
+            for piece in numbers:
                 yield table[piece]
 
     def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
         """Provisional number → id in the vocabulary."""
-        return np.array([vocabulary._ids.get(symbol, UNKNOWN) for symbol in self.symbols], vocabulary.dtype)
+        ids = map(vocabulary._ids.get, self._numbers, repeat(UNKNOWN))
+        return np.fromiter(ids, vocabulary.dtype, len(self._numbers))
 
 
 def unknown_share(counts: np.ndarray, holds_unknown: bool) -> float:

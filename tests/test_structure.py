@@ -15,6 +15,7 @@ ORDER = [
     "bloom",
     "novelty",
     "loss",
+    "store",
     "corpus",
     "baselines",
     "network",

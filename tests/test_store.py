@@ -1,0 +1,190 @@
+"""Ids beyond memory: the same ones back, from a file that nobody sees, and a clear word where there is no room."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import charlm
+from charlm import corpus, store
+from charlm.checkpoint import saved
+from charlm.corpus import load_corpus
+from charlm.errors import CorpusError
+from charlm.store import Store, release
+from charlm.training import new_trainer, reports
+
+TYPES = (np.uint8, np.uint16, np.uint32)
+
+
+@pytest.fixture
+def mapped(monkeypatch):
+    """Everything goes to a file."""
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(TYPES), st.lists(st.integers(0, 255), max_size=9))), st.integers(0, 40))
+@example([(np.uint8, [1, 2, 3]), (np.uint16, []), (np.uint16, [4])], 3)
+def test_what_is_stored_comes_back(pieces, limit):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "IN_MEMORY", limit)
+        kept = Store()
+        for kind, values in pieces:
+            kept.add(np.array(values, kind))
+        for _ in range(2):
+            found = list(kept)
+            assert [array.tolist() for array in found] == [values for _, values in pieces if values]
+            assert [array.dtype for array in found] == [kind for kind, values in pieces if values]
+        assert len(kept) == sum(len(values) for _, values in pieces)
+
+
+@pytest.mark.parametrize("limit", [0, 11, 12, 100])
+@pytest.mark.parametrize("kind", TYPES)
+def test_it_is_one_array_in_the_end(monkeypatch, kind, limit):
+    monkeypatch.setattr(store, "IN_MEMORY", limit)
+    kept = Store()
+    assert kept.joined(kind).tolist() == []
+    for start in (0, 5):
+        kept.add(np.arange(start, start + 5, dtype=kind))
+    size = 10 * np.dtype(kind).itemsize
+    array = kept.joined(kind)
+    del kept
+    assert array.tolist() == list(range(10))
+    assert array.dtype == kind
+    assert array.flags.writeable == (size <= limit)  # it is mapped, to be read only
+    release(array[3:])
+    assert array.tolist() == list(range(10))
+
+
+def test_what_is_small_stays_in_memory(monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)
+    kept = Store()
+    kept.add(np.zeros(store.IN_MEMORY, np.uint8))
+    with pytest.raises(TypeError):
+        kept.add(np.zeros(1, np.uint8))
+
+
+def test_the_file_stands_where_TMPDIR_says_and_has_no_name(mapped, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    kept = Store()
+    kept.add(np.arange(100))
+    assert os.fstat(kept._file.fileno()).st_size == 800
+    if os.name == "posix":
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.access("/var/tmp", os.W_OK), reason="there is no /var/tmp")
+def test_large_files_go_to_var_tmp_by_default(monkeypatch):
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    assert store._folder() == "/var/tmp"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("call", ["open", "write", "flush"])
+def test_no_room_is_said_in_a_line(mapped, tmp_path, monkeypatch, call, number):
+    class Full(io.BytesIO):
+        pass
+
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    if call != "open":
+        setattr(Full, call, fail)
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail if call == "open" else lambda dir: Full())
+    (tmp_path / "text.txt").write_text("some text\n")
+    with pytest.raises(CorpusError, match=f"{os.strerror(number)}; let TMPDIR name") as caught:
+        load_corpus(tmp_path / "text.txt")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_any_folder_for_temporary_files(mapped, monkeypatch):
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setenv("TMPDIR", "there is none")
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(CorpusError, match="in any folder: No usable temporary directory"):
+        Store().add(np.zeros(1, np.uint8))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+def test_a_full_disk_ends_the_command_with_a_line(tmp_path, tiny_text):
+    """A limit on files of 1 byte stands for the disk; the model is never reached."""
+    program = (
+        "import resource, signal, sys; from charlm import store; from charlm.cli import program; "
+        "store.IN_MEMORY = 0; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1)); program(sys.argv[1:])"
+    )
+    (tmp_path / "text.txt").write_text(tiny_text)
+    arguments = ["train", str(tmp_path / "text.txt"), "-o", str(tmp_path / "m.npz")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("charlm: error: the text is too long for memory")
+    assert done.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt"]
+
+
+TEXT = "".join(
+    f"{'é' * (number % 7)}line {number * 37 % 101}\n{'' if number % 3 else chr(10)}" for number in range(400)
+)
+
+
+@pytest.mark.parametrize("piece", [7, 100, corpus.PIECE])
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+@pytest.mark.parametrize("valid", [False, True])
+def test_a_mapped_corpus_is_the_corpus(monkeypatch, tmp_path, level, lines, valid, piece):
+    path, other = tmp_path / "text.txt", tmp_path / "valid.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    other.write_text(TEXT[500:900], encoding="utf-8")
+    options = {"level": level, "lines": lines, "seed": 4, "valid": other if valid else None}
+    held = load_corpus(path, **options)
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    monkeypatch.setattr(corpus, "PIECE", piece)
+    found = load_corpus(path, **options)
+    assert not found.train.flags.writeable
+    for name in ("train", "held_out", "frequencies"):
+        one, other = getattr(held, name), getattr(found, name)
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist()
+    assert (held.vocabulary, held.unknown, held.digest) == (found.vocabulary, found.unknown, found.digest)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    options = {"lines": lines, "hidden": 5, "layers": 1, "epochs": 2, "batch": 7, "steps": 9}
+    charlm.train(tmp_path / "text.txt", **options).save(tmp_path / "memory.npz")
+    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    trainer = new_trainer(tmp_path / "text.txt", **options)
+    assert not trainer.corpus.train.flags.writeable
+    for _ in saved(trainer, reports(trainer.run(), every=0.0), tmp_path / "mapped.npz", options):
+        pass
+    assert (tmp_path / "mapped.npz").read_bytes() == (tmp_path / "memory.npz").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what the system says of a process's memory")
+def test_memory_does_not_grow_with_the_corpus(tmp_path):
+    """16 MB of text, 1 MB of it in memory: 30 MB come on top of the imports, 35 with lines, for any length."""
+    program = (
+        "import sys, resource; from charlm import corpus, store; import numpy as np; store.IN_MEMORY = 1 << 20\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024; before = peak()\n"
+        "found = corpus.load_corpus(sys.argv[1], lines=sys.argv[2] == 'lines')\n"
+        "for start in range(0, len(found.train), 1 << 20): found.train[start:start + (1 << 20)].max(); "
+        "store.release(found.train)\n"
+        "print(peak() - before)"
+    )
+    line = "some words that fill a line, and then some more of them\n"
+    (tmp_path / "text.txt").write_text(line * (2**24 // len(line)))
+    for kind in ("stream", "lines"):
+        arguments = [sys.executable, "-c", program, str(tmp_path / "text.txt"), kind]
+        grown = float(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+        assert grown < 45, kind
