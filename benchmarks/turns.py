@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 
 MOMENT = 0.4  # seconds of work for one measurement of a rate
+REST = 0.3  # seconds before each, in which the threads of the one before stop spinning
 # Who waits must not take time from who measures. PyTorch's own choice, to spin for a while first, is "spinning" below.
 WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
 SPINNING = {}
@@ -82,6 +83,7 @@ class Contender:
 
     def measure(self):
         """One measurement: whatever the contender's function returns."""
+        time.sleep(REST)
         self.pipe.send(True)
         return self._answer()
 
