@@ -8,6 +8,7 @@ that every weight keeps its mean (the optimal resampling of Fearnhead and Cliffo
 finite sets). No beginning is ever there twice.
 """
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -108,10 +109,11 @@ class Filler:
 
     def posterior(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The fillings that were found, as ids (n, tokens), with -log ŷ of each (n) and their weights (n), which add
-        up to 1."""
+        up to 1. ``log_evidence`` is then the logarithm of what the weights added up to before: at temperature 1 the
+        probability of all fillings together, or an estimate of it that is right in the mean."""
         walk, power = Walk(self.model), 1 / self.temperature if self.temperature else 1.0
         place, _ = walk.begin(self.prime)
-        tokens, nats, logs = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1)
+        tokens, nats, logs, self.log_evidence = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1), 0.0
         for allowed in self.steps:
             costs = -log_softmax(place[-1].astype(np.float64))[:, allowed]
             ways = (logs[:, None] - power * costs).ravel()
@@ -123,11 +125,13 @@ class Filler:
                 logs = ways[chosen]
             else:
                 chosen, logs = resample(ways, self.beginnings, self.random)
+            self.log_evidence += logs.max()
             logs, nats = logs - logs.max(), costs[chosen]
             parents, last = chosen // len(allowed), allowed[chosen % len(allowed)]
             tokens = np.column_stack((tokens[parents], last))
             place = self._go_on(walk, place, parents, last)
         weights = np.exp(logs)
+        self.log_evidence += math.log(weights.sum())
         return tokens, nats, weights / weights.sum()
 
     @staticmethod

@@ -32,6 +32,7 @@ COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
 TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
 FULL = Path(os.devnull).with_name("full")
+SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
 
@@ -202,6 +203,24 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--top-p", "0"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
+        (["sample", "--model", "tiny.npz", "--min-p", "1.1"], "--min-p"),
+        (["sample", "--model", "tiny.npz", "--unknown", "drop"], "--unknown reject mask"),
+        (["sample", "--model", "tiny.npz", "--stop", ""], "--stop"),
+        (["sample", "--model", "tiny.npz", "--min-length", "-1"], "--min-length"),
+        (["sample", "--model", "tiny.npz", "--min-length", "9"], "--min-length --stop"),
+        (["sample", "--model", "tiny.npz", "--max-length", "0"], "--max-length"),
+        (["sample", "--model", "tiny.npz", "--min-length", "9", "--max-length", "8"], "--max-length 9 8"),
+        (["sample", "--model", "tiny.npz", "--best-of", "0"], "--best-of"),
+        (["sample", "--model", "tiny.npz", "--max-tries", "0"], "--max-tries"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "0"], "--max-copied"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "3"], "--max-copied 15 3"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "40", "--allow-copies"], "--max-copied --allow-copies"),
+        (["sample", "--model", "tiny.npz", "--prime", "a", "--prime-file", "short.txt"], "--prime --prime-file"),
+        (["sample", "--model", "tiny.npz", "--corpus", "text.txt", "--encoding", "nope"], "encoding nope"),
+        (["sample", "--model", "tiny.npz", "--fill", "abba"], "--fill blank abba"),
+        (["sample", "--model", "tiny.npz", "--fill", "a_", "--top-k", "3"], "--fill --top-k"),
+        (["sample", "--model", "tiny.npz", "--fill", "a_", "--interactive"], "--interactive --fill"),
+        (["sample", "--model", "tiny.npz", "--start-with", "a", "--interactive"], "--interactive --start-with"),
         (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
         (["perplexity", "--model", "tiny.npz"], "FILE"),
         (["perplexity", "text.txt"], "--model"),
@@ -332,9 +351,13 @@ def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--prime", "Zebra\x1b"], "'Z' 'r' '\\x1b' --prime"),
-        (["--prime", "abba", "--length", "4"], "--prime --length"),
-        (["--prime", "abba", "--length", "2"], "--prime --length"),
+        (["--start-with", "Zebra\x1b"], "'Z' 'r' '\\x1b' --start-with"),
+        (["--start-with", "abba", "--length", "4"], "--start-with --length"),
+        (["--fill", "abZa_"], "'Z' --fill"),
+        (["--prime-file", "missing.txt"], "missing.txt"),
+        (["--prime-file", "latin.txt"], "latin.txt 0xe9 --encoding"),
+        (["--corpus", "missing.txt"], "missing.txt"),
+        (["--corpus", "folder"], "folder"),
     ],
 )
 def test_a_sample_that_cannot_be(folder, arguments, words):
@@ -425,19 +448,19 @@ def test_samples(folder):
     first, again, other = done(*options), done(*options), done(*options[:-1], "6")
     assert first.stdout == again.stdout != other.stdout
     assert first.stderr.count("\n") == 1
-    assert first.stderr.startswith("drawn ") and first.stderr.endswith("; seed 5\n")
+    assert first.stderr.startswith("asked 3, drawn ") and first.stderr.endswith("; seed 5\n")
     quiet = done(*options, "--quiet")
     assert (quiet.stdout, quiet.stderr) == (first.stdout, "")
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
     assert len(records) == 3
-    assert all(set(record) == {"text", "log_probability", "tokens"} for record in records)
+    assert all(list(record) == SAMPLE for record in records)
     assert all(record["tokens"] == len(record["text"]) == 30 and record["log_probability"] < 0 for record in records)
     assert first.stdout == "".join(record["text"] + "\n" * (not record["text"].endswith("\n")) for record in records)
 
 
 def test_samples_of_lines(folder):
     done(*TRAIN, "--quiet", "--lines")
-    options = ["sample", "--model", "new.npz", "--seed", "5", "--prime", "ca"]
+    options = ["sample", "--model", "new.npz", "--seed", "5", "--start-with", "ca"]
     lines = done(*options).stdout.splitlines()
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
     assert len(lines) == 10
@@ -615,7 +638,7 @@ def hostile_model(path):
     model = Model(architecture, vocabulary, np.zeros(architecture.number_of_parameters, np.float32), False)
     model.named_parameters["b_y"][:2] = -50
     save_model(model, path)
-    return ["sample", "--model", str(path), "--prime", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]
+    return ["sample", "--model", str(path), "--start-with", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]
 
 
 def test_a_terminal_is_not_steered_by_a_sample(folder):

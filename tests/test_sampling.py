@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import charlm
+from charlm.chains import UNIT
+from charlm.drawing import Choice
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import Architecture
 from charlm.reference import Reference, softmax
-from charlm.sampling import UNIT, Choice, Sampler
+from charlm.sampling import Sampler
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
 
@@ -80,7 +82,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
     model = random_model(lines, unknown=1.0, eos=1.0)
     sampler = Sampler(model, 200, 30, seed=1)
     samples = list(sampler.samples())
-    assert len(samples) == 200 and sampler.tally.unknown > 20
+    assert len(samples) == 200 and sampler.tally.refusals["unknown"] > 20
     assert not any("<UNK>" in sample.text for sample in samples)
     settled = 200 if lines else None
     assert settled is None or sampler.tally.drawn == settled + sampler.tally.refused
@@ -92,7 +94,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_the_log_probability_is_that_of_the_equations(lines, cell):
     model = random_model(lines, unknown=-1.0, cell=cell)
-    for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, prime="ab"):
+    for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, start_with="ab"):
         tokens = [*model.vocabulary.encode(sample.text), *([EOS] if lines else [])]
         assert sample.text.startswith("ab") and sample.tokens == len(tokens)
         assert sample.log_probability == pytest.approx(math.log(probability(model, tokens)), rel=1e-4)
@@ -190,9 +192,10 @@ def test_choices_that_cannot_be(setting):
 @pytest.mark.parametrize(
     ("lines", "options", "message"),
     [
-        (True, {"prime": "aé"}, "'é'"),
+        (True, {"start_with": "aé"}, "'é'"),
+        (True, {"start_with": "a\nb"}, "one line"),
         (True, {"prime": "a\nb"}, "one line"),
-        (False, {"prime": "abab", "length": 4}, "--length"),
+        (False, {"start_with": "abab", "length": 4}, "--length"),
         (True, {"length": 0}, "--length"),
         (True, {"count": 0}, "--count"),
     ],
@@ -204,10 +207,10 @@ def test_what_cannot_be_drawn_is_said(lines, options, message):
 
 @pytest.mark.parametrize(
     ("bias", "reason"),
-    [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "end within")],
+    [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "too long")],
 )
 def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
-    with pytest.raises(SamplingError, match=f"refused 1000 times.*{reason}"):
+    with pytest.raises(SamplingError, match=f"0 of 1 samples.*10,000 were refused in a row.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1))
-    with pytest.raises(SamplingError, match=f"refused and nothing else.*{reason}"):
+    with pytest.raises(SamplingError, match=f"nothing but the likeliest.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, temperature=0))
