@@ -83,7 +83,7 @@ class Reason:
     remedy: str
 
 
-REASONS = {
+REASONS = {  # in the order in which they are looked at
     "unknown": Reason(
         "with <UNK>",
         "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
@@ -104,6 +104,12 @@ REASONS = {
 def in_words(refusals: Counter) -> str:
     """ "12 with <UNK>, 3 too short", in the order of REASONS."""
     return ", ".join(f"{refusals[name]:,} {reason.words}" for name, reason in REASONS.items() if refusals[name])
+
+
+def remedy_for(refusals: Counter) -> str:
+    """What to do about refusals: of the reasons for a tenth of them or more the one that is looked at last counts,
+    because whatever got so far had no other fault."""
+    return [reason.remedy for name, reason in REASONS.items() if 10 * refusals[name] >= refusals.total()][-1]
 
 
 @dataclass
@@ -131,14 +137,15 @@ class Tally:
         """Note a refusal. Raises SamplingError where it is one too many in a row."""
         self.refusals[reason] += units
         self.streak[reason] += 1
-        if not self.certain and self.streak.total() < self.max_tries:
-            return
-        worst, _ = self.streak.most_common(1)[0]
+        if self.certain or self.streak.total() >= self.max_tries:
+            raise SamplingError(self.why_given_up())
+
+    def why_given_up(self) -> str:
         if self.certain:
-            why = f"nothing but the likeliest is drawn, and it was refused ({REASONS[worst].words})"
+            why = f"nothing but the likeliest is drawn, and it was refused ({in_words(self.streak)})"
         else:
             why = f"then {self.streak.total():,} were refused in a row ({in_words(self.streak)})"
-        raise SamplingError(f"{self.found:,} of {self.asked:,} samples were found; {why}: {REASONS[worst].remedy}")
+        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy_for(self.streak)}"
 
     def succeed(self) -> None:
         self.streak.clear()

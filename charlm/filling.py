@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .acceptance import MOST_TRIES, REASONS, Piece, Rules, Sample, Tally, in_words, rules_for
+from .acceptance import MOST_TRIES, REASONS, Piece, Rules, Sample, Tally, in_words, remedy_for, rules_for
 from .beginning import encode_prime, encode_start, line_of, seed_of
 from .drawing import Walk, rows_for, take_rows
 from .errors import SamplingError, UsageError
@@ -95,8 +95,7 @@ class Filler:
 
     def _give_up(self, fillings):
         why = f" ({in_words(self.tally.refusals)})" if self.tally.refused else ""
-        worst = self.tally.refusals.most_common(1)
-        remedy = REASONS[worst[0][0]].remedy if worst else "ask for fewer, or leave out --unique"
+        remedy = remedy_for(self.tally.refusals) if self.tally.refused else REASONS["repeated"].remedy
         raise SamplingError(
             f"{self.tally.found:,} of {self.tally.asked:,} fillings were found; no other is left of the {fillings:,} "
             f"likeliest{why}: {remedy}"

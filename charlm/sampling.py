@@ -101,7 +101,7 @@ class Sampler:
                         number += 1
         except SamplingError:
             yield from self._rest(number)
-            raise
+            raise SamplingError(self.tally.why_given_up()) from None
 
     def _next_piece(self, number):
         """What can be let out of a sample, or None."""
