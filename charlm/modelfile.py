@@ -1,11 +1,14 @@
 """Model ⇄ one .npz file.
 
-The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, every other member is a float32
-array named as in the equations (``Architecture.shapes``). It is stored uncompressed with fixed dates, so that one
-model is one sequence of bytes.
+The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, ``novelty`` the bits of two
+filters, every other member is a float32 array named as in the equations (``Architecture.shapes``). It is stored
+uncompressed with fixed dates, so that one model is one sequence of bytes.
 
     header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays
-    in order)
+              in order), novelty {run, window, line_bytes, line_hashes, run_bytes, run_hashes}
+    novelty   line_bytes of the filter of the training text's lines, run_bytes of that of its runs: see novelty.py
+
+Header and member ``novelty`` are missing where nothing was kept, and in format 1.
 
 It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
 array is allocated, before its names, types, shapes and sizes have been checked against each other.
@@ -214,7 +217,7 @@ def save_model(model: Model, path) -> None:
     model.check_finite()
     arrays = model.named_parameters
     if model.novelty:
-        arrays = arrays | {"novelty": np.concatenate((model.novelty.lines.bits, model.novelty.runs.bits))}
+        arrays = arrays | {"novelty": model.novelty.bits}
     write_archive(path, model_header(model), arrays)
 
 

@@ -13,6 +13,7 @@ The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred: it is t
 text's beginning, divided by a power of BASE, which is odd. Whole numbers of 64 bits are the same on any machine.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -146,6 +147,20 @@ class Novelty:
         }
 
     @property
+    def bits(self) -> np.ndarray:
+        """Those of both filters, the lines' first, uint8 (bytes)."""
+        return np.concatenate((self.lines.bits, self.runs.bits))
+
+    def summary(self) -> dict:
+        """What a person or a program may want to know: ``as_dict``, the shortest run that is surely found, and the
+        rates of mistakes."""
+        return self.as_dict() | {
+            "shortest_run": self.shortest_run,
+            "line_false_positive_rate": self.line_rate,
+            "run_false_positive_rate": self.run_rate,
+        }
+
+    @property
     def shortest_run(self) -> int:
         """Characters of the shortest copied run that is surely found; shorter ones are not."""
         return self.run + self.window - 1
@@ -261,8 +276,8 @@ def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
 class ExactNovelty(Novelty):
     """The same questions to the text itself, without a mistake: what the filters find is looked up in it.
 
-    pieces: the text, as ``corpus.read_text`` gives it; at byte level these are bytes. Runs shorter than
-    ``shortest_run`` are not looked for.
+    pieces: the text, as ``corpus.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
+    shorter than ``shortest_run`` are not looked for: RUN, and more only where the text has hundreds of megabytes.
     """
 
     def __init__(self, pieces: Iterable[str] | Iterable[bytes]):
@@ -271,7 +286,8 @@ class ExactNovelty(Novelty):
         self.text = (b"" if in_bytes else "").join(pieces)
         del pieces
         self._end = b"\n" if in_bytes else "\n"
-        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=max(CAP, 2 * len(self.text)))
+        cap = min(max(CAP, 2 * len(self.text)), MOST_BYTES)
+        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap)
         super().__init__(in_bytes, filters.lines, filters.runs, filters.window)
 
     def _text_in_points(self):
@@ -304,25 +320,24 @@ class ExactNovelty(Novelty):
 
     def copied_runs(self, text):
         """The runs of a text that stand in the text, none of them part of another."""
+        # each by a place where it ends at least, then its beginning, then its end
         kind, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
-            last = begin  # the end of the run found last
-            while max(last, begin + self.shortest_run - 1) < end:
-                least = max(last + 1, begin + self.shortest_run)
-                if kind[begin:least] in self.text:
-                    last = self._end_of_run(kind, begin, least, end)
-                    found.append((begin, last))
-                begin += 1
+            least = begin + self.shortest_run  # where the next run must end at least
+            while least <= end:
+                start = least - self.shortest_run
+                if kind[start:least] not in self.text:
+                    least += 1
+                    continue
+                start = bisect_left(range(start), True, begin, key=lambda first: kind[first:least] in self.text)
+                begin, last = start + 1, end
+                if kind[start:end] not in self.text:
+                    last = bisect_left(
+                        range(end), True, least, key=lambda last: kind[start : last + 1] not in self.text
+                    )
+                found.append((start, last))
+                least = last + 1
         return found
-
-    def _end_of_run(self, text, begin, least, most):
-        """How far the run from ``begin``, which stands in the text up to ``least``, stands there, up to ``most``."""
-        if text[begin:most] in self.text:
-            return most
-        while most - least > 1:
-            middle = (least + most) // 2
-            least, most = (middle, most) if text[begin:middle] in self.text else (least, middle)
-        return least
 
     def _of_kind(self, text):
         if self.in_bytes:

@@ -153,18 +153,14 @@ class Tally:
 
     def points(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
         """The text of provisional numbers as code points or bytes, in pieces."""
-        table = (
-            None
-            if self.level == "word"
-            else np.array(self.symbols if self.level == "byte" else code_points("".join(self.symbols)))
-        )
-        for start in range(0, len(numbers), 1 << 16):
-            piece = numbers[start : start + (1 << 16)]
-            yield (
-                table[piece]
-                if table is not None
-                else code_points("".join(map(self.symbols.__getitem__, piece.tolist())))
-            )
+        pieces = (numbers[start : start + (1 << 16)] for start in range(0, len(numbers), 1 << 16))
+        if self.level == "word":
+            for piece in pieces:
+                yield code_points("".join(map(self.symbols.__getitem__, piece.tolist())))
+        else:
+            table = np.array(self.symbols, np.uint8) if self.level == "byte" else code_points("".join(self.symbols))
+            for piece in pieces:
+                yield table[piece]
 
     def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
         """Provisional number → id in the vocabulary."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ from charlm.display import visible
 from charlm.model import Model
 from charlm.modelfile import load_model, save_model, write_archive
 from charlm.network.architecture import Architecture
+from charlm.novelty import Novelty
 from charlm.reference import Reference
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -518,6 +520,12 @@ def test_what_is_in_a_model(folder, tiny_text):
     assert header["parameters"] == len(model.parameters)
     assert header["vocabulary"]["symbols"] == list(model.vocabulary.symbols)
     assert header["training"]["corpus"]["sha256"] == hashlib.sha256(tiny_text.encode()).hexdigest()
+    novelty = model.novelty
+    assert header["novelty"] == novelty.as_dict() | {
+        "shortest_run": 16,
+        "line_false_positive_rate": novelty.line_rate,
+        "run_false_positive_rate": novelty.run_rate,
+    }
     people = done("info", "tiny.npz").stdout
     for words in (
         "lstm, 1 layer of 6",
@@ -525,8 +533,31 @@ def test_what_is_in_a_model(folder, tiny_text):
         "one stream",
         header["training"]["corpus"]["sha256"],
         f"{model.training['valid_loss']:.4f} nats",
+        "known lines    every line",
+        f"false positives {100 * novelty.line_rate:.2g} %",
+        "every run of 16 characters or more",
+        f"false positives {100 * novelty.run_rate:.2g} %",
     ):
         assert words in people
+
+
+def test_a_model_without_its_lines(folder):
+    done("train", "text.txt", "-o", "plain.npz", *SMALL, "--epochs", "1", "--no-novelty")
+    done("train", "text.txt", "-o", "known.npz", *SMALL, "--epochs", "1")
+    assert load_model("plain.npz").novelty is None and load_model("known.npz").novelty is not None
+    assert json.loads(done("info", "plain.npz", "--json").stdout)["novelty"] is None
+    assert "known lines    none" in done("info", "plain.npz").stdout
+    assert done("sample", "--model", "plain.npz", "--seed", "1").stdout
+
+
+def test_a_large_text_is_thinned_and_info_says_so(folder, monkeypatch):
+    monkeypatch.setattr(Novelty, "of_text", partial(Novelty.of_text, cap=250))
+    done("train", "text.txt", "-o", "thin.npz", *SMALL, "--epochs", "1")
+    novelty = load_model("thin.npz").novelty
+    assert novelty.window > 1
+    people = done("info", "thin.npz").stdout
+    assert f"every run of {15 + novelty.window} characters or more" in people
+    assert f"one in {novelty.window} neighbouring runs of 16 is kept" in people
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["sample"], ["perplexity"], ["info"]], ids=" ".join)

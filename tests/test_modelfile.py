@@ -9,6 +9,7 @@ import stat
 import threading
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from charlm.errors import DivergedError, ModelFileError
 from charlm.model import Model
 from charlm.modelfile import FORMAT, load_model, save_model, write_archive
 from charlm.network.architecture import Architecture
-from charlm.vocabulary import Vocabulary
+from charlm.novelty import Novelty
+from charlm.vocabulary import Vocabulary, code_points
 
 SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte": (97, 255, 0)}
 
@@ -32,9 +34,13 @@ def new_model(level="char", cell="lstm", embedding=0, tied=False, lines=False, h
     return Model(architecture, vocabulary, parameters, lines, training)
 
 
+KNOWN = "abba cab, and dada egg\nfee\n"
+
+
 def facts(model):
     """All that makes a model."""
-    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training
+    novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
+    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training, novelty
 
 
 @pytest.fixture
@@ -44,8 +50,10 @@ def path(tmp_path):
 
 @pytest.fixture
 def whole(path):
-    """The file of a tiny model."""
-    save_model(new_model(cell="rnn", hidden=1, layers=1), path)
+    """The file of a tiny model that knows its text."""
+    model = new_model(cell="rnn", hidden=1, layers=1)
+    model.novelty = Novelty.of_text(lambda: [code_points(KNOWN)], in_bytes=False)
+    save_model(model, path)
     return path
 
 
@@ -127,6 +135,26 @@ def test_it_has_the_rights_of_any_new_file(path):
     path.with_name("other").touch()
     save_model(new_model(), path)
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(path.with_name("other").stat().st_mode)
+
+
+def test_what_stood_in_the_text_comes_back(whole):
+    novelty = load_model(whole).novelty
+    assert novelty.contains_line("fee") and novelty.contains_line("abba cab, and dada egg")
+    assert not novelty.contains_line("egg")
+    assert novelty.longest_copied_run("abba cab, and dada egg") == 22
+    with np.load(whole, allow_pickle=False) as archive:
+        header = json.loads(archive["header"].tobytes())
+        assert archive["novelty"].dtype == np.uint8
+    assert len(novelty.bits) == header["novelty"]["line_bytes"] + header["novelty"]["run_bytes"]
+
+
+def test_a_file_of_the_first_format_still_loads(path):
+    """golden/format-1.npz was written before there was any novelty."""
+    model = load_model(Path(__file__).parent / "golden" / "format-1.npz")
+    assert model.novelty is None
+    assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(1.8669294834136962, rel=1e-6)
+    save_model(model, path)
+    assert facts(load_model(path)) == facts(model)
 
 
 # Damaged files
@@ -319,6 +347,29 @@ def put(name, number):
         (array_change("b_y", lambda array: array[0]), "b_y"),
         (lambda header, arrays: arrays.pop("b_y"), "arrays"),
         (lambda header, arrays: arrays.update(more=arrays["b_y"]), "arrays"),
+        (setting("novelty", None), "training text"),
+        (setting("novelty", {}), "training text"),
+        (setting("novelty", [1]), "training text"),
+        (setting("novelty", "more", 1), "training text"),
+        (removing("novelty"), "arrays"),
+        (removing("novelty", "window"), "training text"),
+        (setting("novelty", "window", 0), "window"),
+        (setting("novelty", "window", 10**9), "window"),
+        (setting("novelty", "window", 1.0), "window"),
+        (setting("novelty", "window", True), "window"),
+        (setting("novelty", "run", 0), "run"),
+        (setting("novelty", "run", "16"), "run"),
+        (setting("novelty", "line_hashes", 0), "line_hashes"),
+        (setting("novelty", "run_hashes", 10**6), "run_hashes"),
+        (setting("novelty", "line_bytes", -1), "line_bytes"),
+        (setting("novelty", "line_bytes", 3), "novelty"),
+        (setting("novelty", "line_bytes", 10**30), "line_bytes"),
+        (setting("novelty", "run_bytes", 1 << 28), "novelty"),
+        (array_change("novelty", lambda array: array[:-1]), "novelty"),
+        (array_change("novelty", lambda array: array.astype(np.float32)), "novelty"),
+        (array_change("novelty", lambda array: array.astype(np.int8)), "novelty"),
+        (array_change("novelty", lambda array: array[:, None]), "novelty"),
+        (lambda header, arrays: arrays.pop("novelty"), "arrays"),
     ],
 )
 def test_a_file_that_says_what_cannot_be(whole, change, word):
@@ -395,7 +446,7 @@ def test_a_file_with_a_hostile_member(whole, name, data):
     refuse(whole)
 
 
-@pytest.mark.parametrize("name", ["header.npy", "b_y.npy"])
+@pytest.mark.parametrize("name", ["header.npy", "b_y.npy", "novelty.npy"])
 def test_a_file_without_a_member(whole, name):
     members = read_members(whole)
     del members[name]

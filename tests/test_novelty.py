@@ -1,0 +1,373 @@
+"""What stood in the training text is always found; what is new is taken for it as seldom as the filters say."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import charlm
+from charlm.bloom import Bloom
+from charlm.corpus import load_corpus, read_text
+from charlm.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
+from charlm.training import new_trainer
+from charlm.vocabulary import as_bytes, code_points
+
+
+def points(text):
+    return np.frombuffer(text, np.uint8) if isinstance(text, bytes) else code_points(text)
+
+
+def novelty_of(text, **options):
+    return Novelty.of_text(lambda: [points(text)], isinstance(text, bytes), **options)
+
+
+def longest_shared(text, corpus):
+    """The length of the longest run of ``text`` that stands in ``corpus``, found without any cleverness."""
+    return max(
+        (end - begin for begin in range(len(text)) for end in range(begin, len(text) + 1) if text[begin:end] in corpus),
+        default=0,
+    )
+
+
+class Forgetless:
+    """A filter that makes no mistakes."""
+
+    def __init__(self):
+        self.members = set()
+
+    def add(self, members):
+        self.members.update(members.tolist())
+
+    def contains(self, members):
+        return np.array([member in self.members for member in members.tolist()], bool)
+
+
+def winnowed(text, window, run=RUN, separate=False, pieces=None):
+    novelty = Novelty(isinstance(text, bytes), Forgetless(), Forgetless(), window, run)
+    novelty._add(pieces or [points(text)], separate)
+    return novelty
+
+
+def texts_of(letters, most):
+    """Texts of every length up to ``most``; st.text alone makes short ones."""
+    return st.integers(0, most).flatmap(lambda size: st.text(letters, min_size=size, max_size=size))
+
+
+texts = texts_of("ab\né", 120)
+
+
+@st.composite
+def copies(draw):
+    """A text, and another that holds some of it."""
+    text = draw(texts)
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), min_size=2, max_size=2)))
+    return text, draw(st.text("abc", max_size=12)) + text[slice(*cuts)] + draw(st.text("abc", max_size=12))
+
+
+# Filters
+
+
+@pytest.mark.parametrize("bits", [4, 8, 14])
+@pytest.mark.parametrize("members", [1, 2, 3, 10, 100, 5000])
+def test_a_filter_knows_its_members_and_its_rate(members, bits):
+    random = np.random.default_rng(members)
+    stated, measured = [], []
+    for _ in range(20):
+        filter = Bloom.of_size(-(-members * bits // 8), members)
+        inside = random.integers(0, 1 << 64, members, np.uint64)
+        assert not filter.contains(inside).any() and filter.false_positive_rate == 0
+        filter.add(inside[: members // 2])
+        filter.add(inside[members // 2 :])
+        assert filter.contains(inside).all()
+        stated.append(filter.false_positive_rate)
+        measured.append(filter.contains(random.integers(0, 1 << 64, 20_000, np.uint64)).mean())
+    assert np.mean(measured) == pytest.approx(np.mean(stated), rel=0.15)
+    assert np.mean(stated) < {4: 0.25, 8: 0.06, 14: 0.004}[bits]
+
+
+def test_a_filter_of_no_size_holds_nothing():
+    filter = Bloom.of_size(0, 0)
+    filter.add(np.arange(5, dtype=np.uint64))
+    assert not filter.contains(np.arange(5, dtype=np.uint64)).any()
+    assert filter.false_positive_rate == 0
+
+
+def test_bits_that_meet_in_one_byte_are_all_set():
+    """Members of one batch that fall into one byte must not overwrite each other."""
+    filter = Bloom(np.zeros(1, np.uint8), 1)
+    filter.add(np.arange(8, dtype=np.uint64) << 61)
+    assert filter.bits[0] == 255
+
+
+# Hashes
+
+
+def stirred(x):
+    mask = (1 << 64) - 1
+    x ^= x >> 32
+    x = x * 0xD6E8FEB86659FD93 & mask
+    x ^= x >> 29
+    x = x * 0xA24BAED4963EE407 & mask
+    return x ^ x >> 32
+
+
+def hash_of(text):
+    """The hash in whole numbers of any size, one character at a time."""
+    mask, total = (1 << 64) - 1, 0
+    for place, point in enumerate(points(text).tolist()):
+        mixed = (point + 1) * 0xC2B2AE3D27D4EB4F & mask
+        total += (mixed ^ mixed >> 31) * pow(BASE, place, 1 << 64)
+    return stirred(total & mask)
+
+
+@given(texts, st.integers(1, 9), st.integers(2, 6), st.booleans())
+def test_the_hashes_are_those_of_whole_numbers(text, window, run, separate):
+    novelty = winnowed(text, window, run, separate)
+    span = run + window - 1
+    assert novelty.lines.members == {hash_of(line) for line in text.split("\n")[:-1]}
+    spans = [text[i : i + span] for i in range(len(text) - span + 1)]
+    assert novelty.runs.members == {
+        min(hash_of(part[i : i + run]) for i in range(window)) for part in spans if not (separate and "\n" in part)
+    }
+
+
+@given(texts, st.lists(st.integers(1, 60), min_size=1, max_size=9), st.integers(1, 9), st.booleans())
+def test_the_pieces_of_a_text_do_not_matter(text, lengths, window, separate):
+    pieces, rest = [], text
+    while rest:
+        length = lengths[len(pieces) % len(lengths)]
+        pieces.append(points(rest[:length]))
+        rest = rest[length:]
+    whole = winnowed(text, window, separate=separate)
+    parts = winnowed(text, window, separate=separate, pieces=pieces or [points("")])
+    assert parts.lines.members == whole.lines.members
+    assert parts.runs.members == whole.runs.members
+    one, many = novelty_of(text, separate=separate, cap=64), Novelty.of_text(lambda: pieces, False, separate, cap=64)
+    assert one.as_dict() == many.as_dict()
+    assert one.bits.tobytes() == many.bits.tobytes()
+
+
+@given(texts_of("abcdefghijklmnopqrs\n", 200), st.integers(1, 40))
+def test_lines_and_runs_are_counted(text, length):
+    pieces = [points(text[start : start + length]) for start in range(0, len(text), length)]
+    lines = text.split("\n")
+    assert _count(pieces, True) == (len(lines) - 1, sum(max(0, len(line) - RUN + 1) for line in lines))
+    assert _count(pieces, False) == (len(lines) - 1, max(0, len(text) - RUN + 1))
+
+
+def test_bits_mean_tomorrow_what_they_mean_today():
+    """A file is read by later versions: whoever changes the hashes must give the file a new format."""
+    novelty = novelty_of("".join(f"{number} and {number * number} again\n" for number in range(500)), cap=3000)
+    bits = novelty.lines.bits.tobytes() + novelty.runs.bits.tobytes()
+    assert novelty.window > 1
+    assert hashlib.sha256(bits).hexdigest()[:16] == "75942408d904f9da"
+
+
+# Lines
+
+
+@given(texts)
+def test_every_line_is_found(text):
+    lines = text.split("\n")[:-1]
+    novelty = novelty_of(text)
+    assert novelty.contains_lines(lines).all()
+    assert all(map(novelty.contains_line, lines))
+    exact = ExactNovelty([text])
+    candidates = [*lines, *(line[1:] for line in lines), *(line + "a" for line in lines), text, text.strip("\n")]
+    assert exact.contains_lines(candidates).tolist() == [line in lines for line in candidates]
+
+
+def test_what_does_not_end_is_no_line():
+    novelty = novelty_of("a whole line\nhalf a li")
+    assert novelty.contains_line("a whole line")
+    assert not novelty.contains_line("half a li")
+    assert not novelty.contains_line("a whole line\n")
+
+
+def random_lines(count, seed, length=12):
+    """Lines of random letters, no two alike."""
+    letters = np.random.default_rng(seed).integers(97, 123, (count, length), np.uint8)
+    return sorted({row.tobytes().decode() for row in letters})
+
+
+def test_new_lines_are_taken_for_known_ones_as_seldom_as_stated():
+    novelty = novelty_of("\n".join(random_lines(20_000, 1)) + "\n", separate=True)
+    measured = novelty.contains_lines(random_lines(100_000, 2)).mean()
+    assert 0.0005 < novelty.line_rate < 0.002
+    assert novelty.line_rate / 2 < measured < 2 * novelty.line_rate
+
+
+# Runs
+
+
+@given(copies(), st.integers(1, 9))
+def test_every_run_of_the_promised_length_is_found(pair, window):
+    text, other = pair
+    novelty = winnowed(text, window, run=4)
+    shared = longest_shared(other, text)
+    found = novelty.longest_copied_run(other)
+    if shared >= novelty.shortest_run:
+        assert found >= shared
+    if shared < novelty.run:
+        assert found == 0
+    assert found == 0 or novelty.shortest_run <= found <= len(other)
+
+
+@given(copies())
+def test_the_text_itself_answers_exactly(pair):
+    text, other = pair
+    exact = ExactNovelty([text])
+    shared = longest_shared(other, text)
+    assert exact.longest_copied_run(other) == (shared if shared >= exact.shortest_run == RUN else 0)
+    for begin, end in exact.copied_runs(other):
+        assert other[begin:end] in text
+        assert other[begin : end + 1] not in text or end == len(other)
+
+
+@given(copies())
+def test_the_text_itself_answers_exactly_whatever_the_filters_say(pair):
+    text, other = pair
+    exact = ExactNovelty([text])
+    exact.lines.bits[:] = exact.runs.bits[:] = 255
+    lines = text.split("\n")[:-1]
+    candidates = [*lines, *(line[1:] for line in lines), other, text, text.removesuffix("\n")]
+    assert exact.contains_lines(candidates).tolist() == [line in lines for line in candidates]
+    shared = longest_shared(other, text)
+    assert exact.longest_copied_run(other) == (shared if shared >= RUN else 0)
+
+
+def test_a_planted_copy_is_measured():
+    text = "".join(random_lines(3000, 3, 40))
+    new = "".join(random_lines(100, 4, 40))
+    for length in (RUN, 30, 75):
+        planted = new[:200] + text[1234 : 1234 + length] + new[200:400]
+        assert ExactNovelty([text]).longest_copied_run(planted) == length
+        assert length <= novelty_of(text).longest_copied_run(planted) <= length + 2
+    assert ExactNovelty([text]).longest_copied_run(new) == 0
+
+
+def test_a_text_too_large_for_filters_of_every_run_is_asked_exactly(monkeypatch):
+    monkeypatch.setattr("charlm.novelty.CAP", 0)
+    monkeypatch.setattr("charlm.novelty.MOST_BYTES", 40_000)
+    text = "".join(random_lines(3000, 3, 40))
+    exact = ExactNovelty([text])
+    assert exact.window > 1
+    for length in (exact.shortest_run - 1, exact.shortest_run, 50):
+        planted = "(" + text[777 : 777 + length] + ")"
+        assert exact.longest_copied_run(planted) == (length if length >= exact.shortest_run else 0)
+
+
+@pytest.mark.parametrize("cap", [None, 40_000])
+def test_new_runs_are_taken_for_copies_as_seldom_as_stated(cap):
+    text = "".join(random_lines(3000, 5, 40))
+    novelty = novelty_of(text, **({"cap": cap} if cap else {}))
+    assert (novelty.window > 1) == (cap is not None)
+    new = random_lines(100_000, 6, novelty.shortest_run)
+    measured = (novelty.longest_copied_runs(new) > 0).mean()
+    assert 0.005 < novelty.run_rate < 0.04
+    assert measured == pytest.approx(novelty.run_rate, rel=0.15)  # lowest hashes are not spread evenly: a third more
+
+
+@pytest.mark.parametrize("cap", [1000, 10_000, 60_000, 500_000])
+def test_the_cap_holds_and_so_does_the_promise(cap):
+    text = "".join(line + "\n" for line in random_lines(5000, 7, 60))
+    novelty = novelty_of(text, cap=cap)
+    assert len(novelty.lines.bits) + len(novelty.runs.bits) <= cap
+    assert len(novelty.lines.bits) == min(5000 * LINE_BITS // 8, cap // 2)
+    assert (novelty.window == 1) == (cap == 500_000)
+    assert novelty.run_rate < 0.04
+    assert novelty.contains_lines(text.split("\n")[:-1]).all()
+    span = novelty.shortest_run
+    copied = [text[start : start + span] for start in range(0, len(text) - span, 997)]
+    assert (novelty.longest_copied_runs(copied) == span).all()
+
+
+def test_lines_of_their_own_share_no_run():
+    text = "abcdefghij\nklmnopqrst\n" * 3
+    assert novelty_of(text).longest_copied_run("abcdefghij\nklmnopqrst") == 21
+    assert novelty_of(text, separate=True).longest_copied_run("abcdefghij\nklmnopqrst") == 0
+    assert not len(novelty_of(text, separate=True).runs.bits)
+
+
+@given(st.lists(st.one_of(texts, st.binary(max_size=40)), max_size=8), st.sampled_from([1, 3]))
+def test_many_at_once_are_as_one_by_one(many, window):
+    for corpus in ("ab\naé" * 30 + "\n", as_bytes("ab\naé" * 30 + "\n")):
+        novelty = winnowed(corpus, window, run=3)
+        assert novelty.contains_lines(iter(many)).tolist() == [novelty.contains_line(text) for text in many]
+        assert novelty.longest_copied_runs(iter(many)).tolist() == [novelty.longest_copied_run(text) for text in many]
+
+
+def test_no_texts_and_empty_texts():
+    novelty = novelty_of("some text of one line\n")
+    assert novelty.contains_lines([]).tolist() == novelty.longest_copied_runs([]).tolist() == []
+    assert novelty.longest_copied_runs(["", "", "some text of one"]).tolist() == [0, 0, 16]
+    assert not novelty.contains_line("") and novelty_of("a\n\nb\n").contains_line("")
+
+
+def test_lookups_beyond_one_array(monkeypatch):
+    monkeypatch.setattr("charlm.novelty.TOGETHER", 50)
+    lines = random_lines(40, 8, 20)
+    novelty = novelty_of("\n".join(lines[::2]) + "\n")
+    assert novelty.contains_lines(lines).tolist() == [True, False] * 20
+    assert (novelty.longest_copied_runs(lines)[::2] == 20).all()
+
+
+# From a corpus to a file
+
+
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_the_training_part_is_known_and_the_rest_is_not(tmp_path, level):
+    lines = [f"{line[:6]} {line[6:]}é" for line in random_lines(300, 9)]
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf" * (level != "byte") + "\r\n".join(lines).encode())
+    corpus = load_corpus(tmp_path / "list.txt", level=level, lines=True)
+    end = "\r" if level == "byte" else ""
+    known = corpus.novelty.contains_lines([line + end for line in lines[:-1]])
+    held_out = set(corpus.vocabulary.decode(corpus.held_out).split("\n"))
+    if level != "word":  # where rare words are <UNK>
+        assert all(found != (line + end in held_out) for found, line in zip(known, lines, strict=False))
+    assert 0.88 < known.mean() < 0.92
+
+    stream = load_corpus(tmp_path / "list.txt", level=level).novelty
+    assert stream.contains_lines([line + end for line in lines[:200]]).all()
+    assert not stream.contains_lines([line + end for line in lines[-20:]]).any()
+    assert stream.longest_copied_run("x" + f"{end}\n".join(lines[5:8])) >= len(f"{end}\n".join(lines[5:8]))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_the_file_grows_by_little(tmp_path, lines):
+    """No more than 2 bytes a line, and 1.5 bytes a character where runs are kept."""
+    text = "".join(line + "\n" for line in random_lines(4000, 10, 9 if lines else 50))
+    path = tmp_path / "text.txt"
+    path.write_text(text)
+    sizes = []
+    for novelty in (True, False):
+        trainer = new_trainer(path, lines=lines, holdout=0, hidden=2, layers=1, novelty=novelty)
+        trainer.best.save(tmp_path / "m.npz")
+        assert (charlm.load(tmp_path / "m.npz").novelty is not None) == novelty
+        sizes.append(os.path.getsize(tmp_path / "m.npz"))
+    assert 0 < sizes[0] - sizes[1] <= (2 * 4000 if lines else 1.5 * len(text))
+
+
+def test_the_same_text_in_any_level_of_characters_is_the_same_bits(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat, the dog; and the other one.\n" * 9)
+    bits = [
+        load_corpus(tmp_path / "text.txt", level=level, holdout=0).novelty.runs.bits.tobytes()
+        for level in ("char", "word", "byte")
+    ]
+    assert bits[0] == bits[1] == bits[2]
+
+
+def test_a_file_is_asked_exactly(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"one line of the text\r\nanother line, the last")
+    for level in ("char", "byte"):
+        exact = ExactNovelty(read_text([path], level))
+        assert exact.contains_line("another line, the last")
+        assert exact.contains_line(b"one line of the text" + b"\r" * (level == "byte"))
+        assert not exact.contains_line("line of the text")
+        assert exact.longest_copied_run("one line of the textual") == 20
+        assert exact.line_rate == exact.run_rate == 0
+    assert not ExactNovelty([]).contains_line("a")
