@@ -20,6 +20,7 @@ from typing import Protocol
 from .errors import SamplingError, UsageError
 from .loss import exp
 from .model import Model
+from .vocabulary import as_bytes
 
 COPIED_IN_LINES = 30
 COPIED_IN_STREAMS = 50
@@ -198,7 +199,10 @@ class Rules:
         """(longest copied run, whether it is new) of each text; lines: the whole line that each of them ends."""
         if self.known is None or not texts:
             return [(None, None)] * len(texts)
-        runs = self.known.longest_copied_runs(texts)
+        runs = [0] * len(texts)
+        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= self.known.shortest_run]
+        for i, run in zip(long, self.known.longest_copied_runs(texts[i] for i in long) if long else (), strict=True):
+            runs[i] = int(run)
         copied = self.known.contains_lines(lines) if lines else [False] * len(texts)
         return [(int(run), bool(run <= self.max_copied and not line)) for run, line in zip(runs, copied, strict=True)]
 

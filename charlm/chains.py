@@ -18,6 +18,7 @@ from .reference import log_softmax
 from .vocabulary import EOS, UNKNOWN, as_bytes
 
 SIDE_BY_SIDE = 128
+TOGETHER = 64  # lines that are looked up together
 UNIT = 200  # tokens of a stream after which they count as settled even though the line has not ended
 UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
 
@@ -81,6 +82,8 @@ class Chains:
         self.widths = character_widths(model)
         self.stop_tokens = max((len(as_bytes(text)) for text in frame.stop), default=0)
         self.rows: list[Chain | None] = []  # None where one is idle
+        self.parked: list[tuple[Chain, str]] = []  # lines without a fault that are still to be looked up
+        self.none_waits = False  # no candidate is left to be begun
         self.now = self.settled = take_rows(self.start, [])  # where each row stands; where its last unit was settled
 
     def redraw(self, chain: Chain) -> None:
@@ -108,16 +111,19 @@ class Chains:
             ending = self._ending(chain, token)
             if ending:
                 ended.append((row, ending))
-        return self._judge(ended) if ended else []
+        return self._judge(ended)
 
     # Rows
 
     def _fill_rows(self):
         """Begin chains in the free rows; have as many rows as there are chains to draw."""
         live = [row for row, chain in enumerate(self.rows) if chain is not None]
-        new = []
-        while len(live) + len(new) < SIDE_BY_SIDE and (candidate := self._next()):
-            new.append(self._begun(*candidate))
+        new, self.none_waits = [], False
+        while len(live) + len(new) < SIDE_BY_SIDE and not self.none_waits:
+            candidate = self.again.popleft() if self.again else next(self.candidates, None)
+            if candidate:
+                new.append(self._begun(*candidate))
+            self.none_waits = candidate is None
         rows = rows_for(len(live) + len(new))
         if rows != len(self.rows):
             self.rows = [self.rows[row] for row in live] + [None] * (rows - len(live))
@@ -129,9 +135,6 @@ class Chains:
         for row in [row for row, chain in enumerate(self.rows) if chain is None][: len(new)]:
             self.rows[row] = new.pop(0)
             self._go_to_start(row)
-
-    def _next(self):
-        return self.again.popleft() if self.again else next(self.candidates, None)
 
     def _begun(self, number, random):
         line = line_of([*self.prime_line, *self.frame.start])
@@ -178,14 +181,42 @@ class Chains:
             fault = self._fault(chain, text, ending)
             if fault:
                 self._refuse(row, fault)
+            elif self.lines:
+                self.parked.append((chain, text))
+                self.rows[row] = None
             else:
                 accepted.append((row, ending, text))
+        return self._judge_parked() if self.lines else self._judge_units(accepted)
+
+    def _judge_units(self, accepted):
+        """Look for copies in units of streams."""
+        texts = [self.rows[row].tail + text for row, _, text in accepted]
+        # where copies are allowed a run may be of any length, and is looked for when the sample is whole
+        copies = self.rules.copies(texts) if self.rules.refuse_copies else [(None, None)] * len(texts)
         settled = []
-        for (row, ending, text), (run, new) in zip(accepted, self._copies(accepted), strict=True):
-            if new is False and not self.rules.allow_copies:
+        for (row, ending, text), (run, new) in zip(accepted, copies, strict=True):
+            if new is False:
                 self._refuse(row, "copied")
             else:
                 settled.append(self._settle(row, ending, text, run, new))
+        return settled
+
+    def _judge_parked(self):
+        """Look for copies in lines: many together, because that takes less time for each, or those that there are when
+        no other is waiting for a row."""
+        if len(self.parked) < TOGETHER and not self.none_waits:
+            return []
+        parked, self.parked = self.parked, []
+        texts = [text for _, text in parked]
+        copies = self.rules.copies(texts, [self.prime_text + text for text in texts])
+        settled = []
+        for (chain, text), (run, new) in zip(parked, copies, strict=True):
+            if new is False and not self.rules.allow_copies:
+                self.tally.refuse("copied")
+                self.redraw(chain)
+            else:
+                chain.copied = run
+                settled.append(self._finish(chain, text, new))
         return settled
 
     def _text(self, chain):
@@ -212,15 +243,6 @@ class Chains:
                 line = line[:-1]
         return self.vocabulary.encode(decode(line)).tolist() == line
 
-    def _copies(self, accepted):
-        """(longest copied run, whether it is new) of each."""
-        texts = [text for _, _, text in accepted]
-        if self.lines:
-            return self.rules.copies(texts, [self.prime_text + text for text in texts])
-        if self.rules.allow_copies:  # their runs may be of any length: they are looked for when the sample is whole
-            return [(None, None)] * len(texts)
-        return self.rules.copies([self.rows[row].tail + text for row, _, text in accepted])
-
     def _refuse(self, row, fault):
         """Back to the end of the last unit, or to the beginning where the fault is the sample's as a whole."""
         chain = self.rows[row]
@@ -237,30 +259,33 @@ class Chains:
 
     def _settle(self, row, ending, text, run, new):
         chain = self.rows[row]
-        chain.tokens += chain.unit
-        chain.nats += chain.unit_nats
-        chain.units += 1
-        chain.pieces.append(text)
         if run is not None:
             chain.copied = max(chain.copied or 0, run)
         if ending == SAMPLE_ENDS:
-            chain.sample = self._sample(chain, text, new)
             self.rows[row] = None
-            return chain
+            return self._finish(chain, text, new)
         if self.vocabulary.level == "word":
             chain.line = [] if chain.unit[-1] == EOS else chain.line + chain.unit
-        chain.unit, chain.unit_nats = [], 0.0
+        self._take_unit(chain, text)
         chain.tail = (chain.tail + text)[-self.rules.max_copied :] if self.rules.refuse_copies else ""
         copy_row(self.now, row, self.settled, row)
         if not chain.fell:
             self.tally.succeed()
         return chain
 
-    def _sample(self, chain, text, new):
+    def _finish(self, chain, text, new):
+        self._take_unit(chain, text)
         whole = text if chain.units == 1 else self.vocabulary.decode(chain.tokens)
         if not self.lines and self.rules.allow_copies:
             ((chain.copied, new),) = self.rules.copies([whole])
-        return Sample(whole, -chain.nats, len(chain.tokens), chain.copied, new)
+        chain.sample = Sample(whole, -chain.nats, len(chain.tokens), chain.copied, new)
+        return chain
+
+    def _take_unit(self, chain, text):
+        chain.tokens += chain.unit
+        chain.nats += chain.unit_nats
+        chain.unit, chain.unit_nats, chain.units = [], 0.0, chain.units + 1
+        chain.pieces.append(text)
 
 
 def character_widths(model: Model) -> list[int]:
