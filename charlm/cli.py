@@ -385,6 +385,8 @@ def _for_each_beginning(draw, seed, encoding):
 
 
 def _typed():
+    from .display import write_text
+
     try:
         import readline  # noqa: F401  (input() then lets a line be edited)
     except ImportError:
@@ -393,6 +395,7 @@ def _typed():
         try:
             yield input("> ")
         except EOFError:
+            write_text("\n")  # the shell's prompt gets a line of its own
             return
 
 
