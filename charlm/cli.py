@@ -259,7 +259,14 @@ class _log_file:
 @setting("--prime", str, "TEXT", "Read this first; it is not printed, and not counted.")
 @setting("--prime-file", str, "FILE", "Read this file first (- is standard input): its last 2,048 tokens.")
 @setting("--start-with", str, "TEXT", "Begin every sample with this text.")
-@setting("--stop", str, "TEXT", "End a sample behind this text; may be given several times.", (), multiple=True)
+@setting(
+    "--stop",
+    str,
+    "TEXT",
+    "End a sample behind this text, which is kept; may be given several times.",
+    (),
+    multiple=True,
+)
 @setting("--min-length", click.IntRange(0), "N", "Refuse what has fewer characters.  [default: 0]")
 @setting("--max-length", AT_LEAST_1, "N", "Refuse what has more characters.  [default: no limit]")
 @click.option("--unique", is_flag=True, help="Refuse a sample that came before.")
@@ -269,11 +276,11 @@ class _log_file:
     AT_LEAST_1,
     "N",
     "Refuse what has more than N characters in a row from the training text, or is a whole line of it where lines "
-    "are drawn.  [default: 50; 30 for lines]",
+    "are drawn; at least 15.  [default: 50; 30 for lines]",
 )
 @click.option("--allow-copies", is_flag=True, help="Refuse no copies of the training text.")
 @click.option("--corpus", metavar="FILE", help="Look for copies in this text, exactly, not in the model's record.")
-@encoding
+@setting("--encoding", str, "NAME", "How --prime-file, --corpus and the beginnings are encoded.", "utf-8")
 @setting("--max-tries", AT_LEAST_1, "N", "Give up after N refusals in a row.", 10_000)
 @setting(
     "--fill",
@@ -303,6 +310,8 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
         raise UsageError("--interactive reads the beginnings: it goes with neither --start-with nor --fill")
     if prime_file is not None and "prime" in options:
         raise UsageError("--prime and --prime-file do not go together")
+    if [prime_file, options.get("corpus"), "-" if interactive else None].count("-") > 1:
+        raise UsageError("standard input can be one of --prime-file, --corpus and the beginnings of --interactive only")
     model = load_model(model_path)
     encoding = options["encoding"]
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed

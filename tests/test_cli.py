@@ -220,6 +220,7 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--max-copied", "40", "--allow-copies"], "--max-copied --allow-copies"),
         (["sample", "--model", "tiny.npz", "--prime", "a", "--prime-file", "short.txt"], "--prime --prime-file"),
         (["sample", "--model", "tiny.npz", "--corpus", "text.txt", "--encoding", "nope"], "encoding nope"),
+        (["sample", "--model", "tiny.npz", "--corpus", "-", "--interactive"], "--corpus --interactive"),
         (["sample", "--model", "tiny.npz", "--fill", "abba"], "--fill blank abba"),
         (["sample", "--model", "tiny.npz", "--fill", "a_", "--top-k", "3"], "--fill --top-k"),
         (["sample", "--model", "tiny.npz", "--fill", "a_", "--interactive"], "--interactive --fill"),
