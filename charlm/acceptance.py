@@ -235,7 +235,9 @@ def rules_for(
         if max_copied is None:
             max_copied = max(COPIED_IN_LINES if model.lines else COPIED_IN_STREAMS, least)
         elif max_copied < least:
-            raise UsageError(f"--max-copied must be at least {least}: shorter runs are not known, so not {max_copied}")
+            raise UsageError(
+                f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"
+            )
     return Rules(
         min_length, math.inf if max_length is None else max_length, unique, known, max_copied or 0, allow_copies
     )

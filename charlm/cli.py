@@ -276,7 +276,7 @@ class _log_file:
     AT_LEAST_1,
     "N",
     "Refuse what has more than N characters in a row from the training text, or is a whole line of it where lines "
-    "are drawn; at least 15.  [default: 50; 30 for lines]",
+    "are drawn; at least 15 without --corpus.  [default: 50; 30 for lines]",
 )
 @click.option("--allow-copies", is_flag=True, help="Refuse no copies of the training text.")
 @click.option("--corpus", metavar="FILE", help="Look for copies in this text, exactly, not in the model's record.")
@@ -319,7 +319,7 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
     if prime_file is not None:
         options["prime"] = _prime_from(prime_file, model, encoding)
     if "corpus" in options:
-        options["corpus"] = known_from(model, options["corpus"], encoding)
+        options["corpus"] = known_from(model, options["corpus"], encoding, options.get("max_copied"))
     total = Tally()
 
     def draw(**more):

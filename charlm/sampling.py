@@ -186,7 +186,7 @@ def new_sampler(
         raise UsageError(f"--unknown must be one of {', '.join(UNKNOWNS)}, not {unknown!r}")
     choice = Choice(temperature, top_k, top_p, min_p, unknown == "mask")
     if isinstance(corpus, (str, os.PathLike, list, tuple)):
-        corpus = known_from(model, corpus, encoding)
+        corpus = known_from(model, corpus, encoding, max_copied)
     rules = rules_for(
         model,
         min_length=min_length,
@@ -228,10 +228,11 @@ def new_sampler(
     return Filler(model, fill, count, temperature, rules, prime=prime, max_tries=max_tries, seed=seed)
 
 
-def known_from(model: Model, paths, encoding: str = "utf-8") -> Known:
-    """What knows a text without a mistake: the text itself, read from files."""
+def known_from(model: Model, paths, encoding: str = "utf-8", max_copied: int | None = None) -> Known:
+    """What knows a text without a mistake: the text itself, read from files; with runs of more than ``max_copied``."""
     from .corpus import read_text
-    from .novelty import ExactNovelty
+    from .novelty import RUN, ExactNovelty
 
     paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    return ExactNovelty(read_text(paths, model.vocabulary.level, encoding))
+    run = RUN if max_copied is None else max(1, min(RUN, max_copied + 1))
+    return ExactNovelty(read_text(paths, model.vocabulary.level, encoding), run)

@@ -106,6 +106,16 @@ def test_a_corpus_takes_the_place_of_the_record(tmp_path):
     assert "bb" in texts and not {"a", "aab"} & texts
 
 
+def test_a_corpus_knows_short_runs_too(tmp_path):
+    model = random_model(lines=False, symbols="abcdef", unknown=-9.0, seed=8)
+    text = "abcdefaabbccddeeffacebdfbadcfe\n" * 3
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    plain = list(charlm.sample(model, 20, 100, seed=1))
+    assert max(longest_copied(sample.text, text) for sample in plain) > 3
+    for sample in charlm.sample(model, 20, 100, seed=1, corpus=tmp_path / "text.txt", max_copied=3):
+        assert longest_copied(sample.text, text) <= 3 and sample.longest_copied_run == 0
+
+
 def test_a_line_is_looked_for_with_its_prime():
     model = random_model(lines=True, seed=2, eos=1.0)
     model.novelty = ExactNovelty(["aaa\naa\n"])
