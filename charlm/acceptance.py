@@ -57,11 +57,12 @@ class Sample:
         return exp(-self.log_probability / self.tokens)
 
     def as_dict(self) -> dict:
+        """For JSON, where an infinite perplexity is None."""
         return {
             "text": self.text,
             "log_probability": self.log_probability,
             "tokens": self.tokens,
-            "perplexity": self.perplexity,
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "longest_copied_run": self.longest_copied_run,
             "novel": self.novel,
         }
