@@ -20,8 +20,8 @@ test: .venv/installed-dev ## run the tests
 check: .venv/installed-dev ## look at the code with ruff
 	$(BIN)/ruff check .
 
-bench: .venv-bench/installed ## train beside PyTorch (its CPU build, in .venv-bench) and print the table
-	.venv-bench/bin/python benchmarks/training.py --json benchmarks/training.json
+bench: .venv-bench/installed ## measure all of benchmarks/ beside PyTorch (its CPU build, in .venv-bench), an hour or so
+	.venv-bench/bin/python benchmarks --json benchmarks/figures.json --picture benchmarks/growth.svg
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10

@@ -16,6 +16,12 @@ def sigmoid(x):
     return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
+def columns(z, number):
+    """z (N, number · H) in parts of H columns each; views, and sooner made than by np.split."""
+    H = z.shape[1] // number
+    return [z[:, part * H : (part + 1) * H] for part in range(number)]
+
+
 def rnn_step(z_x, a_, c_, W_a, b, p):
     """a = tanh(W_aa a' + W_ax x + b_a)"""
     a = np.tanh(a_ @ W_a + z_x + b)
@@ -31,11 +37,10 @@ def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
 def gru_step(z_x, a_, c_, W_a, b, p):
     """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) *
     c'"""
-    x_g, x_u, x_r = np.split(z_x, 3, axis=1)
-    h_u, h_r, h_q = np.split(a_ @ W_a, 3, axis=1)
-    b_g, b_u, b_r, b_q = np.split(b, 4)
-    u, r, q = sigmoid(x_u + h_u + b_u), sigmoid(x_r + h_r + b_r), h_q + b_q
-    g = np.tanh(r * q + x_g + b_g)
+    H, h = a_.shape[1], a_ @ W_a
+    u, r = columns(sigmoid(z_x[:, H:] + h[:, : 2 * H] + b[H : 3 * H]), 2)
+    q = h[:, 2 * H :] + b[3 * H :]
+    g = np.tanh(r * q + z_x[:, :H] + b[:H])
     return u * g + (1 - u) * a_, c_, (g, u, r, q)
 
 
@@ -55,12 +60,17 @@ def lstm_step(z_x, a_, c_, W_a, b, p):
 
     p (3, H), or None without peepholes: u and f also see c', and o sees c.
     """
-    z_u, z_f, z_o, z_g = np.split(z_x + a_ @ W_a + b, 4, axis=1)
-    if p is not None:
-        z_u, z_f = z_u + p[0] * c_, z_f + p[1] * c_
-    u, f, g = sigmoid(z_u), sigmoid(z_f), np.tanh(z_g)
-    c = u * g + f * c_
-    o = sigmoid(z_o + p[2] * c if p is not None else z_o)
+    z = z_x + a_ @ W_a + b
+    if p is None:
+        H = a_.shape[1]
+        u, f, o = columns(sigmoid(z[:, : 3 * H]), 3)  # in one call: at one row the calls are what takes the time
+        g = np.tanh(z[:, 3 * H :])
+        c = u * g + f * c_
+    else:
+        z_u, z_f, z_o, z_g = columns(z, 4)
+        u, f, g = sigmoid(z_u + p[0] * c_), sigmoid(z_f + p[1] * c_), np.tanh(z_g)
+        c = u * g + f * c_
+        o = sigmoid(z_o + p[2] * c)
     return o * np.tanh(c), c, (u, f, o, g, c)
 
 
@@ -95,6 +105,7 @@ class Reference:
         self.named = views(architecture, parameters)
         self.forward_step, self.backward_step = STEPS[architecture.cell]
         self.W_ya = self.named["E"].T if architecture.tied else self.named["W_ya"]
+        self.weights = [self._weights(layer) for layer in range(1, architecture.layers + 1)]
         self.reset(rows)
 
     def reset(self, rows: int) -> None:
@@ -114,11 +125,11 @@ class Reference:
     def _step(self, tokens):
         x = self.named["E"][tokens] if self.architecture.embedding else None
         kept = []
-        for layer, (a_, c_) in enumerate(self.state, 1):
-            W_x, W_a, b, p = self._weights(layer)
+        for layer, (a_, c_) in enumerate(self.state):
+            W_x, W_a, b, p = self.weights[layer]
             z_x = W_x[tokens] if x is None else x @ W_x
             a, c, gates = self.forward_step(z_x, a_, c_, W_a, b, p)
-            self.state[layer - 1] = a, c
+            self.state[layer] = a, c
             kept.append((x, a_, c_, gates))
             x = a
         return x @ self.W_ya + self.named["b_y"], (x, kept)
@@ -155,7 +166,7 @@ class Reference:
             above = d_logits @ self.W_ya.T
             for layer in range(self.architecture.layers, 0, -1):
                 x, a_, c_, gates = kept[layer - 1]
-                W_x, W_a, _, p = self._weights(layer)
+                W_x, W_a, _, p = self.weights[layer - 1]
                 dz_x, dz_a, db, da[layer - 1], dc[layer - 1], dp = self.backward_step(
                     da[layer - 1] + above, dc[layer - 1], a_, c_, gates, W_a, p
                 )

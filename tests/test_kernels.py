@@ -344,7 +344,7 @@ def test_softmax_gradient_is_that_of_numpy(unknown, dtype):
         y = (1 - unknown) * np.eye(V)[targets]
         y[..., 1] += unknown
         expected = np.where(targets[..., None] < 0, 0, scale * (given - y))
-        softmax_gradient(probabilities, targets, dtype(scale), 1, dtype(unknown), 1, 5)
+        softmax_gradient(probabilities, V, targets, dtype(scale), 1, dtype(unknown), 1, 5)
         assert same_bits(probabilities[:, [0, 5]], given[:, [0, 5]])
         assert np.abs(probabilities[:, 1:5] - expected[:, 1:5]).max() < 8 * np.finfo(dtype).eps
 

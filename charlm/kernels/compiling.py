@@ -2,6 +2,8 @@
 
 ``compiled`` is ``numba.njit`` with
 
+- ``_nrt=False``: no counting of references. Arrays are the caller's, a kernel makes none; else each ``A[t]`` would
+  raise and lower a counter in memory that all threads share;
 - ``nogil``: workers run side by side in ordinary threads (see ``network/team.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
 - no ``fastmath``: sums keep the order in which they are written and NaN stays visible, so that a run gives the
@@ -100,10 +102,18 @@ class _HealingCache:
             _warn_once(f"{type(error).__name__}: {error}")
 
 
+def _dispatcher(function):
+    """numba's compiler of a function, which a kernel's literal arguments do not make compile it once more."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    if hasattr(dispatcher, "compile"):
+        compile_for = dispatcher.compile
+        dispatcher.compile = lambda signature: compile_for(tuple(map(numba.types.unliteral, signature)))
+    return dispatcher
+
+
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
-    options = {"nogil": True, "error_model": "numpy"}
-    kernel = numba.njit(**options)(function)
+    kernel = _dispatcher(function)
     if _folder is None:
         _warn_once("no folder to write to")
         return kernel
@@ -111,7 +121,7 @@ def compiled(function):
         return kernel  # NUMBA_DISABLE_JIT: the function itself
     configured, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_folder)
     try:
-        cached = numba.njit(**options)(function)
+        cached = _dispatcher(function)
         cached.enable_caching()
         if _folder not in Path(cached._cache.cache_path).parents:
             raise OSError("its folder cannot be written")  # numba would turn to one where stale code can stay

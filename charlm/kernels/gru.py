@@ -10,9 +10,10 @@ for the start:
 
     tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
     table   (V, 3H)        W_x: columns of c̃, u, r
-    z       (T, N, 4H)     forward: from W_x x to c̃, u, r, q; backward: from these to dz
+    z       (T, N, ≥ 4H)   forward: from W_x x to c̃, u, r, q; backward: from these to dz
     a       (T+1, N, H)    the state
-    da      (T+1, N, H)    in: the gradient from above in slots 1…T; out: the whole gradient
+    da      (T, N, H)      the gradient from above
+    da_next (1, N, H)      in: the gradient by a from the steps after the last; out: from step 0 on
     W       packed         W_a: (H, 3H), columns of u, r, q; in the backward pass its transpose
     b       (4H)           b_cx, b_u, b_r, b_ch
 
@@ -22,6 +23,7 @@ Only the rows first…last-1 are read and written. c, dc and p are not used: eve
 from .activations import sigmoid, tanh
 from .compiling import compiled
 from .gather import gather
+from .prefetch import prefetch
 from .tile import multiply
 
 
@@ -31,7 +33,7 @@ def gru_forward(tokens, table, z, a, c, W, b, p, first, last):
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
         for n in range(first, last):
-            z[t, n, 3 * H :] = 0
+            z[t, n, 3 * H : 4 * H] = 0
         multiply(a[t : t + 1], 0, H, W, z[t : t + 1], H, 3 * H, first, last, True)
         for n in range(first, last):
             _forward(z[t, n], b, a[t, n], a[t + 1, n])
@@ -40,7 +42,7 @@ def gru_forward(tokens, table, z, a, c, W, b, p, first, last):
 @compiled
 def _forward(z, b, a_before, a):
     H = a.size
-    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_g, b_u, b_r, b_q = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
     for i in range(H):
         u[i] = sigmoid(u[i] + b_u[i])
@@ -51,24 +53,26 @@ def _forward(z, b, a_before, a):
 
 
 @compiled
-def gru_backward(z, a, c, da, dc, W, p, first, last):
+def gru_backward(z, a, c, da, da_next, dc, W, p, first, last):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
-            if t == 0:
-                da[0, n] = 0
-            _backward(z[t, n], a[t, n], da[t + 1, n], da[t, n])
-        multiply(z[t : t + 1], H, 3 * H, W, da[t : t + 1], 0, H, first, last, True)
+            if t > 0:
+                prefetch(z[t - 1], n, 0, 1, 4 * H)
+                prefetch(a[t - 1], n, 0, 1, H)
+            _backward(z[t, n], a[t, n], da[t, n], da_next[0, n])
+        multiply(z[t : t + 1], H, 3 * H, W, da_next, 0, H, first, last, True)
 
 
 @compiled
-def _backward(z, a_before, da, da_before):
+def _backward(z, a_before, da, da_next):
     H = da.size
-    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
-        u_da = u[i] * da[i]
-        d_u = da[i] * (g[i] - a_before[i])  # a = u * c̃ + (1 - u) * c'
-        da_before[i] += da[i] - u_da
+        d_a = da[i] + da_next[i]
+        u_da = u[i] * d_a
+        d_u = d_a * (g[i] - a_before[i])  # a = u * c̃ + (1 - u) * c'
+        da_next[i] = d_a - u_da
         dz_g = u_da - u_da * (g[i] * g[i])  # c̃ = tanh(r * q + …)
         d_r = dz_g * q[i]
         g[i] = dz_g

@@ -11,10 +11,10 @@ Arrays (T steps, N rows, H hidden), states with slot 0 for the start, gates side
 
     tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
     table   (V, 4H)        W_x
-    z       (T, N, 4H)     forward: from W_x x to the gates; backward: from the gates to dz
+    z       (T, N, ≥ 4H)   forward: from W_x x to the gates; backward: from the gates to dz
     a, c    (T+1, N, H)
-    da      (T+1, N, H)    in: the gradient from above in slots 1…T; out: the whole gradient
-    dc      (N, H)         in: the gradient by c after the last step; out: by c before the first
+    da      (T, N, H)      the gradient from above
+    da_next, dc (1, N, H)  in: the gradient by a and c from the steps after the last; out: from step 0 on
     W       packed         W_a: (H, 4H); in the backward pass its transpose
     b       (4H)           p (3, H): peepholes of u, f, o
 
@@ -24,14 +24,16 @@ Only the rows first…last-1 are read and written.
 from .activations import sigmoid, tanh
 from .compiling import compiled
 from .gather import gather
+from .prefetch import prefetch
 from .tile import multiply
 
 
 @compiled
 def lstm_forward(tokens, table, z, a, c, W, b, p, first, last):
+    H = a.shape[2]
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
-        multiply(a[t : t + 1], 0, a.shape[2], W, z[t : t + 1], 0, z.shape[2], first, last, True)
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
         for n in range(first, last):
             _forward(z[t, n], b, c[t, n], c[t + 1, n], a[t + 1, n])
 
@@ -39,7 +41,7 @@ def lstm_forward(tokens, table, z, a, c, W, b, p, first, last):
 @compiled
 def _forward(z, b, c_before, c, a):
     H = a.size
-    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
     for i in range(H):
         u[i] = sigmoid(u[i] + b_u[i])
@@ -51,23 +53,28 @@ def _forward(z, b, c_before, c, a):
 
 
 @compiled
-def lstm_backward(z, a, c, da, dc, W, p, first, last):
+def lstm_backward(z, a, c, da, da_next, dc, W, p, first, last):
+    H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
-            _backward(z[t, n], c[t, n], c[t + 1, n], da[t + 1, n], dc[n])
-        multiply(z[t : t + 1], 0, z.shape[2], W, da[t : t + 1], 0, da.shape[2], first, last, t > 0)
+            if t > 0:
+                prefetch(z[t - 1], n, 0, 1, 4 * H)
+                prefetch(c[t - 1], n, 0, 1, H)
+            _backward(z[t, n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
+        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
 @compiled
-def _backward(z, c_before, c, da, dc):
+def _backward(z, c_before, c, da, da_next, dc):
     H = da.size
-    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        o_da = o[i] * da[i]
+        d_a = da[i] + da_next[i]
+        o_da = o[i] * d_a
         total = dc[i] + (o_da - o_da * (tanh_c * tanh_c))  # a = o * tanh(c)
         d_u, d_f, d_g = total * g[i], total * c_before[i], total * u[i]  # c = u * c̃ + f * c'
-        d_o = da[i] * tanh_c
+        d_o = d_a * tanh_c
         dc[i] = total * f[i]
         u[i] = d_u * (u[i] - u[i] * u[i])
         f[i] = d_f * (f[i] - f[i] * f[i])
@@ -77,9 +84,10 @@ def _backward(z, c_before, c, da, dc):
 
 @compiled
 def peephole_forward(tokens, table, z, a, c, W, b, p, first, last):
+    H = a.shape[2]
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
-        multiply(a[t : t + 1], 0, a.shape[2], W, z[t : t + 1], 0, z.shape[2], first, last, True)
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
         for n in range(first, last):
             _peephole_forward(z[t, n], b, p[0], p[1], p[2], c[t, n], c[t + 1, n], a[t + 1, n])
 
@@ -87,7 +95,7 @@ def peephole_forward(tokens, table, z, a, c, W, b, p, first, last):
 @compiled
 def _peephole_forward(z, b, p_u, p_f, p_o, c_before, c, a):
     H = a.size
-    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
     for i in range(H):
         u[i] = sigmoid(u[i] + b_u[i] + p_u[i] * c_before[i])
@@ -99,21 +107,26 @@ def _peephole_forward(z, b, p_u, p_f, p_o, c_before, c, a):
 
 
 @compiled
-def peephole_backward(z, a, c, da, dc, W, p, first, last):
+def peephole_backward(z, a, c, da, da_next, dc, W, p, first, last):
+    H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
-            _peephole_backward(z[t, n], p[0], p[1], p[2], c[t, n], c[t + 1, n], da[t + 1, n], dc[n])
-        multiply(z[t : t + 1], 0, z.shape[2], W, da[t : t + 1], 0, da.shape[2], first, last, t > 0)
+            if t > 0:
+                prefetch(z[t - 1], n, 0, 1, 4 * H)
+                prefetch(c[t - 1], n, 0, 1, H)
+            _peephole_backward(z[t, n], p[0], p[1], p[2], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
+        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
 @compiled
-def _peephole_backward(z, p_u, p_f, p_o, c_before, c, da, dc):
+def _peephole_backward(z, p_u, p_f, p_o, c_before, c, da, da_next, dc):
     H = da.size
-    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        o_da = o[i] * da[i]
-        dz_o = da[i] * tanh_c * (o[i] - o[i] * o[i])
+        d_a = da[i] + da_next[i]
+        o_da = o[i] * d_a
+        dz_o = d_a * tanh_c * (o[i] - o[i] * o[i])
         total = dc[i] + (o_da - o_da * (tanh_c * tanh_c)) + dz_o * p_o[i]  # a = o * tanh(c); o sees c
         dz_u = total * g[i] * (u[i] - u[i] * u[i])  # c = u * c̃ + f * c'
         dz_f = total * c_before[i] * (f[i] - f[i] * f[i])

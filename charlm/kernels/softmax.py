@@ -2,84 +2,50 @@
 
     ŷ = softmax(W_ya a + b_y)      loss = -Σ y log ŷ      d(logits) = ŷ - y
 
-y is the one-hot target, of which the share ``unknown`` is given to <UNK> (vocabulary.py says why). Sums over the
-vocabulary run in PARTS interleaved parts that are then added in order, so that they fill a vector register and are
-the same on every machine.
+y is the one-hot target, of which the share ``unknown`` is given to <UNK> (vocabulary.py says why).
 """
 
 import math
 
-import numpy as np
-
 from .activations import exponential
 from .compiling import compiled
-
-PARTS = 16
-
-
-@compiled
-def _largest(values, parts):
-    parts[:] = values[0]
-    whole = values.size - values.size % PARTS
-    for i in range(0, whole, PARTS):
-        for j in range(PARTS):
-            parts[j] = values[i + j] if values[i + j] > parts[j] else parts[j]
-    for j in range(values.size - whole):
-        parts[j] = values[whole + j] if values[whole + j] > parts[j] else parts[j]
-    largest = parts[0]
-    for j in range(1, PARTS):
-        largest = parts[j] if parts[j] > largest else largest
-    return largest
-
-
-@compiled
-def _total(values, parts):
-    parts[:] = 0
-    whole = values.size - values.size % PARTS
-    for i in range(0, whole, PARTS):
-        for j in range(PARTS):
-            parts[j] += values[i + j]
-    for j in range(values.size - whole):
-        parts[j] += values[whole + j]
-    total = parts[0]
-    for j in range(1, PARTS):
-        total += parts[j]
-    return total
+from .reduce import largest, total
 
 
 @compiled
 def softmax_cross_entropy(logits, b, targets, nats, first, last):
     """Turn the logits into probabilities, in place, and give the nats -log ŷ of each target.
 
-    logits: (T, N, V), b_y not yet added; b: (V); targets: (T, N), -1 where there is none; nats: (T, N), 0 there.
+    logits: (T, N, ≥ V), b_y not yet added; b: (V); targets: (T, N), -1 where there is none; nats: (T, N), 0 there.
     Only the rows first…last-1 are read and written.
     """
-    parts = np.empty(PARTS, logits.dtype)
     for t in range(logits.shape[0]):
         for n in range(first, last):
-            row = logits[t, n]
+            row = logits[t, n][: b.size]
             for v in range(row.size):
                 row[v] += b[v]
-            largest = _largest(row, parts)
+            highest = largest(row)
             target = targets[t, n]
-            of_target = row[target] - largest if target >= 0 else row[0] - row[0]
+            of_target = row[target] - highest if target >= 0 else row[0] - row[0]
             for v in range(row.size):
-                row[v] = exponential(row[v] - largest)
-            total = _total(row, parts)
-            nats[t, n] = math.log(total) - of_target if target >= 0 else 0
+                row[v] = exponential(row[v] - highest)
+            whole = total(row)
+            nats[t, n] = math.log(whole) - of_target if target >= 0 else 0
+            share = row.dtype.type(1) / whole
             for v in range(row.size):
-                row[v] = row[v] / total
+                row[v] = row[v] * share
 
 
 @compiled
-def softmax_gradient(probabilities, targets, scale, unknown_symbol, unknown, first, last):
+def softmax_gradient(probabilities, V, targets, scale, unknown_symbol, unknown, first, last):
     """Turn the probabilities into the gradient of scale · loss by the logits, in place; 0 where there is no target.
 
-    probabilities: (T, N, V); targets: (T, N); scale, unknown: of the arrays' type; unknown_symbol: the number of <UNK>.
+    probabilities: (T, N, ≥ V); targets: (T, N); scale, unknown: of the arrays' type; unknown_symbol: the number of
+    <UNK>.
     """
     for t in range(probabilities.shape[0]):
         for n in range(first, last):
-            row = probabilities[t, n]
+            row = probabilities[t, n][:V]
             target = targets[t, n]
             if target < 0:
                 row[:] = 0

@@ -20,10 +20,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from .compiling import LANES, compiled
+from .prefetch import prefetch
 
 ROWS = 6
 VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
-DEPTH = 128  # rows of a panel used together: 32 KB of float32, about a first-level cache
+FAR = 2048  # columns of a matrix whose rows below each other the processor does not fetch by itself
+DEPTH = 2048 // LANES  # rows of a panel used together: at most 32 KB of float32, about a first-level cache
 
 
 def lanes(array):
@@ -59,11 +61,13 @@ class _Vectors:
 
     def splat(self, value):
         numbers = ir.VectorType(value.type, self.number)
-        first = ir.Constant(ir.IntType(32), 0)
-        single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, first)
-        return self.builder.shuffle_vector(
-            single, single, ir.Constant(ir.VectorType(first.type, self.number), [0] * self.number)
-        )
+        single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, ir.IntType(32)(0))
+        return self.choose(single, single, [0] * self.number)
+
+    def choose(self, x, y, places):
+        """The numbers at these places of x's followed by y's."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.number), places)
+        return self.builder.shuffle_vector(x, y, mask)
 
     def call(self, name, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -87,8 +91,8 @@ class _Vectors:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
-    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, a_column:+depth] · the panel from B[b_start]
+def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, :depth] · the panel from B[b_start]
 
     A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the
     next. ``rows`` and ``vectors`` are literals. With the literal 0 for ``wanted`` whole vectors are read and written,
@@ -100,7 +104,6 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
         rows,
         vectors,
         A,
-        index,
         index,
         B,
         index,
@@ -114,7 +117,7 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
     )
 
     def generate(context, builder, signature, arguments):
-        _, _, a, a_row, a_column, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
+        _, _, a, a_row, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
         size, word = A.dtype.bitwidth // 8, depth.type
         vector = _Vectors(builder, context.get_data_type(A.dtype), LANES * 4 // size, size)
         step = vector.number * size
@@ -123,9 +126,9 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
             return builder.add(address, builder.mul(stride, ir.Constant(word, times)))
 
         one, vector_stride = ir.Constant(word, 1), ir.Constant(word, step)
-        a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, a_column)
-        c_start, c_stride, _ = _element(context, builder, signature.args[8], c, c_row, c_column)
-        b_view = cgutils.create_struct_proxy(signature.args[5])(context, builder, value=b)
+        a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, ir.Constant(word, 0))
+        c_start, c_stride, _ = _element(context, builder, signature.args[7], c, c_row, c_column)
+        b_view = cgutils.create_struct_proxy(signature.args[4])(context, builder, value=b)
         b_start = at(builder.ptrtoint(b_view.data, word), b_start, size)
         mask = None
         if masked:
@@ -170,6 +173,34 @@ def tile(typing, rows, vectors, A, a_row, a_column, B, b_start, b_step, C, c_row
     return signature, generate
 
 
+@intrinsic
+def _transpose(typing, B, row, column, packed, start, step):
+    """packed[start + k · step + i] = B[row + i, column + k] for i, k < lanes. B: 2-D; packed: 1-D."""
+
+    def generate(context, builder, signature, arguments):
+        b, row, column, packed, start, step = arguments
+        size, word = B.dtype.bitwidth // 8, row.type
+        vector = _Vectors(builder, context.get_data_type(B.dtype), LANES * 4 // size, size)
+        source, stride, _ = _element(context, builder, B, b, row, column)
+        view = cgutils.create_struct_proxy(signature.args[3])(context, builder, value=packed)
+        target = builder.add(builder.ptrtoint(view.data, word), builder.mul(start, word(size)))
+        rows = [vector.load(builder.add(source, builder.mul(stride, word(i)))) for i in range(vector.number)]
+        distance, places = 1, range(vector.number)
+        while distance < vector.number:  # exchange the off-diagonal quarters of each square of twice the distance
+            above = [k if not k & distance else k - distance + vector.number for k in places]
+            below = [k + distance if not k & distance else k + vector.number for k in places]
+            for i in places:
+                if not i & distance:
+                    pair = rows[i], rows[i + distance]
+                    rows[i], rows[i + distance] = vector.choose(*pair, above), vector.choose(*pair, below)
+            distance *= 2
+        for k, row in enumerate(rows):
+            vector.store(row, builder.add(target, builder.mul(step, word(k * size))))
+        return context.get_dummy_value()
+
+    return types.void(B, types.intp, types.intp, packed, types.intp, types.intp), generate
+
+
 @compiled
 def pack(B, transposed, packed, first, last):
     """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
@@ -179,19 +210,22 @@ def pack(B, transposed, packed, first, last):
     ``last``.
     """
     depth = B.shape[1] if transposed else B.shape[0]
+    side = lanes(B)
     j = first
     while j < last:
-        width = VECTORS * lanes(B) if last - j >= VECTORS * lanes(B) else lanes(B)
+        width = VECTORS * side if last - j >= VECTORS * side else side
         present = min(width, last - j)
         panel = packed[j * depth : (j + width) * depth]
         if present < width:
             panel[:] = 0
         if transposed:
-            for start in range(0, depth, 16):  # a cache line of each of B's rows at a time
-                for i in range(present):
-                    source = B[j + i, start : start + 16]
-                    for k in range(source.size):
-                        panel[(start + k) * width + i] = source[k]
+            for i in range(0, present, side):
+                whole = depth - depth % side if i + side <= present else 0
+                for k in range(0, whole, side):
+                    _transpose(B, j + i, k, panel, k * width + i, width)
+                for k in range(whole, depth):
+                    for row in range(i, min(i + side, present)):
+                        panel[k * width + row] = B[j + row, k]
         else:
             for k in range(depth):
                 source, row = B[k, j : j + present], panel[k * width : k * width + present]
@@ -207,37 +241,39 @@ def packed_size(array, depth, columns):
 
 
 @compiled
-def multiply_rows(A, a_row, a_column, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
+def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
     left."""
     blocks = (rows + ROWS - 1) // ROWS
     for block in range(blocks):
         count = rows // blocks + (block < rows % blocks)
+        if block + 1 < blocks and C.shape[1] > FAR:
+            prefetch(C, c_row + count, c_column, count, VECTORS * lanes(C) if wanted == 0 else 1)
         if wanted == 0:
             if count == 6:
-                tile(6, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(6, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 5:
-                tile(5, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(5, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 4:
-                tile(4, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(4, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 3:
-                tile(3, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(3, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             elif count == 2:
-                tile(2, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(2, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
             else:
-                tile(1, VECTORS, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
+                tile(1, VECTORS, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, 0)
         elif count == 6:
-            tile(6, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(6, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 5:
-            tile(5, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(5, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 4:
-            tile(4, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(4, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 3:
-            tile(3, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(3, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         elif count == 2:
-            tile(2, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(2, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         else:
-            tile(1, 1, A, a_row, a_column, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
+            tile(1, 1, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted)
         a_row += count
         c_row += count
 
@@ -258,9 +294,8 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
         for k in range(0, depth, DEPTH):
             for t in range(C.shape[0]):
                 multiply_rows(
-                    A[t],
+                    A[t][:, a_column + k :],
                     first,
-                    a_column + k,
                     min(DEPTH, depth - k),
                     B,
                     j * depth + k * width,
@@ -279,22 +314,22 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
 def multiply_transposed(X, dZ, dz_column, dW, first, last):
     """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
-    X: (R, K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
+    X: (R, ≥ K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
     a panel. dZ is read as it stands: packing it took longer than it saved, as each number is used for K rows only.
     """
     panel_width = VECTORS * lanes(X)
     step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
         depth = min(DEPTH, X.shape[0] - k)
-        left = X[k : k + depth].T
+        left = X[k : k + depth, 0:].T
         j = 0
         while first + j < last:
             whole = last - first - j >= panel_width
             width = panel_width if whole else lanes(X)
             wanted = 0 if whole else min(width, last - first - j)
+            prefetch(dZ[k : k + depth], 0, dz_column + first + j + width, depth, panel_width)
             multiply_rows(
                 left,
-                0,
                 0,
                 depth,
                 B,

@@ -2,9 +2,8 @@
 
 import math
 
-import numpy as np
-
 from .compiling import compiled
+from .reduce import total_square
 
 CHUNK = 4096  # numbers whose squares are summed together: fixed, so that the norm is the same for any number of threads
 
@@ -12,17 +11,8 @@ CHUNK = 4096  # numbers whose squares are summed together: fixed, so that the no
 @compiled
 def squares(gradient, sums, first, last):
     """sums[i] = Σ g² over the i-th chunk of the gradient, for the chunks first…last-1. gradient: (P); sums: float64."""
-    parts = np.empty(16, np.float64)
     for chunk in range(first, last):
-        values = gradient[chunk * CHUNK : (chunk + 1) * CHUNK]
-        parts[:] = 0
-        whole = values.size - values.size % 16
-        for i in range(0, whole, 16):
-            for j in range(16):
-                parts[j] += np.float64(values[i + j]) * np.float64(values[i + j])
-        for i in range(whole, values.size):
-            parts[0] += np.float64(values[i]) * np.float64(values[i])
-        sums[chunk] = parts.sum()
+        sums[chunk] = total_square(gradient[chunk * CHUNK : (chunk + 1) * CHUNK])
 
 
 @compiled

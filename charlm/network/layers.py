@@ -4,6 +4,7 @@ A layer's rows are independent of each other in the forward and the backward pas
 weights; threads share the work along these lines.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,23 @@ KERNELS = {
     "lstm": (lstm.lstm_forward, lstm.lstm_backward),
     "peephole": (lstm.peephole_forward, lstm.peephole_backward),
 }
+LINE = 64  # bytes in a cache line
 PANEL = VECTORS * LANES  # columns in a panel, for float32; a multiple of it for float64
+
+
+def aligned(shape, dtype) -> np.ndarray:
+    """Zeros that begin at a cache line, so that no vector of a row of whole lines lies across two."""
+    number = math.prod(shape)
+    memory = np.zeros(number * dtype.itemsize + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + number * dtype.itemsize].view(dtype).reshape(shape)
+
+
+def spread(columns, dtype) -> int:
+    """A row's length, at least ``columns``, such that rows below each other lie in different sets of the cache: an odd
+    number of cache lines."""
+    in_line = LINE // dtype.itemsize
+    return (-(-columns // in_line) | 1) * in_line
 
 
 class Product:
@@ -31,8 +48,8 @@ class Product:
     def __init__(self, parameter: np.ndarray, gradient: np.ndarray, transposed: bool = False):
         self.parameter, self.d_parameter, self.transposed = parameter, gradient, transposed
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
-        self.forward_packed = np.empty(packed_size(parameter, self.depth, self.columns), parameter.dtype)
-        self.backward_packed = np.empty(packed_size(parameter, self.columns, self.depth), parameter.dtype)
+        self.forward_packed = aligned((packed_size(parameter, self.depth, self.columns),), parameter.dtype)
+        self.backward_packed = aligned((packed_size(parameter, self.columns, self.depth),), parameter.dtype)
 
     def packing(self, team, for_training):
         W, flip = self.parameter, self.transposed
@@ -57,22 +74,24 @@ class Product:
 
 @dataclass
 class LayerArrays:
-    """What one layer keeps of one window: z (T, N, columns), a, c, da (T+1, N, H), dc (N, H), out (T, N, H).
+    """What one layer keeps of one window: z (T, N, ≥ columns), a, c (T+1, N, H), da (T, N, H),
+    da_next, dc (1, N, H), out (T, N, H).
 
     ``out`` is what the next layer reads: a from slot 1 on, or its dropped-out copy. c and dc are empty where a cell
-    has none; da and dc are when only the forward pass is wanted.
+    has none; da, da_next and dc are when only the forward pass is wanted.
     """
 
     z: np.ndarray
     a: np.ndarray
     c: np.ndarray
     da: np.ndarray
+    da_next: np.ndarray
     dc: np.ndarray
     out: np.ndarray
 
     def first_steps(self, steps):
-        cut = (self.z[:steps], self.a[: steps + 1], self.c[: steps + 1], self.da[: steps + 1], self.dc)
-        return LayerArrays(*cut, self.a[1 : steps + 1] if self.out.base is self.a else self.out[:steps])
+        states = self.a[: steps + 1], self.c[: steps + 1]
+        return LayerArrays(self.z[:steps], *states, self.da[:steps], self.da_next, self.dc, self.out[:steps])
 
 
 @dataclass(frozen=True)
@@ -107,13 +126,16 @@ class Recurrent:
 
     def new_arrays(self, steps, rows, training, dropped) -> LayerArrays:
         H, dtype = self.hidden, self.b.dtype
-        a = np.zeros((steps + 1, rows, H), dtype)
+        a = aligned((steps + 1, rows, H), dtype)
         has_c = self.cell.has_c
-        c = np.zeros((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype)
-        da = np.zeros((steps + 1, rows, H) if training else (steps + 1, 0, 0), dtype)
-        dc = np.zeros((rows, H) if training and has_c else (0, 0), dtype)
-        out = np.empty((steps, rows, H), dtype) if dropped else a[1:]
-        return LayerArrays(np.empty((steps, rows, self.cell.columns * H), dtype), a, c, da, dc, out)
+        c = aligned((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype)
+        da = aligned((steps if training else 0, rows, H), dtype)
+        da_next = aligned((1, rows if training else 0, H), dtype)
+        dc = aligned((1, rows if training and has_c else 0, H), dtype)
+        out = aligned((steps, rows, H), dtype) if dropped else a[1:]
+        return LayerArrays(
+            aligned((steps, rows, spread(self.cell.columns * H, dtype)), dtype), a, c, da, da_next, dc, out
+        )
 
     def packing(self, team, for_training):
         parts = self.recurrent.packing(team, for_training)
@@ -132,14 +154,12 @@ class Recurrent:
             drop(s.a[1:], s.out, self.index, first, last)
 
     def backward(self, arrays, dx, drop, first, last):
-        """From the gradient by ``out``, which is in ``arrays.da`` from slot 1 on, to z's, in ``arrays.z``, and x's,
-        in dx."""
+        """From the gradient by ``out``, which is in ``arrays.da``, to z's, in ``arrays.z``, and x's, in dx."""
         s = arrays
         if drop:
-            drop(s.da[1:], s.da[1:], self.index, first, last)
-        if s.dc.size:
-            s.dc[first:last] = 0
-        self.backward_kernel(s.z, s.a, s.c, s.da, s.dc, self.recurrent.backward_packed, self.p, first, last)
+            drop(s.da, s.da, self.index, first, last)
+        s.da_next[:, first:last], s.dc[:, first:last] = 0, 0
+        self.backward_kernel(s.z, s.a, s.c, s.da, s.da_next, s.dc, self.recurrent.backward_packed, self.p, first, last)
         if not self.one_hot:
             multiply(s.z, 0, self.W_x.shape[1], self.input.backward_packed, dx, 0, dx.shape[2], first, last, False)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.gather import gather, scatter_add
 from .architecture import Architecture, views
 from .head import SoftmaxHead
-from .layers import Dropout, Product, Recurrent
+from .layers import Dropout, Product, Recurrent, aligned, spread
 from .team import Team
 
 
@@ -52,9 +52,9 @@ class Window:
         self.stack, self.rows = stack, rows
         dtype, V = stack.parameters.dtype, stack.architecture.vocabulary_size
         self.layers = [layer.new_arrays(steps, rows, training, dropped) for layer in stack.layers]
-        self.embedded = np.empty((steps, rows, stack.architecture.embedding), dtype)
-        self.d_embedded = np.empty_like(self.embedded if training else self.embedded[:0])
-        self.probabilities = np.empty((steps, rows, V), dtype)
+        self.embedded = aligned((steps, rows, stack.architecture.embedding), dtype)
+        self.d_embedded = aligned((steps if training else 0, rows, stack.architecture.embedding), dtype)
+        self.logits = aligned((steps, rows, spread(V, dtype)), dtype)
         self.nats = np.empty((steps, rows), dtype)
 
     def reset(self) -> None:
@@ -80,18 +80,18 @@ class Window:
         for layer, arrays in zip(self.stack.layers, cut, strict=True):
             layer.forward(tokens, x, arrays, drop, first, last)
             x = arrays.out
-        self.stack.head.forward(x, targets, self.probabilities[: len(tokens)], self.nats[: len(tokens)], first, last)
+        self.stack.head.forward(x, targets, self.logits[: len(tokens)], self.nats[: len(tokens)], first, last)
 
     def _down(self, cut, targets, scale, drop, first, last):
-        self.stack.head.backward(self.probabilities[: len(targets)], targets, cut[-1].da[1:], scale, first, last)
-        below = [self.d_embedded[: len(targets)], *(arrays.da[1:] for arrays in cut[:-1])]
+        self.stack.head.backward(self.logits[: len(targets)], targets, cut[-1].da, scale, first, last)
+        below = [self.d_embedded[: len(targets)], *(arrays.da for arrays in cut[:-1])]
         for layer, arrays, dx in reversed(list(zip(self.stack.layers, cut, below, strict=True))):
             layer.backward(arrays, dx, drop, first, last)
 
     def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
 
-        tokens, targets: int32 (T, N). The result is a view that the next window overwrites, as are ``probabilities``.
+        tokens, targets: int32 (T, N). The result is a view that the next window overwrites.
         """
         steps = len(tokens)
         cut = [arrays.first_steps(steps) for arrays in self.layers]
@@ -112,7 +112,7 @@ class Window:
 
         team.run(team.split(self.rows, up_and_down))
         inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
-        parts = stack.head.gradients(team, inputs[-1], self.probabilities[:steps])
+        parts = stack.head.gradients(team, inputs[-1], self.logits[:steps])
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)

@@ -1,0 +1,170 @@
+"""The most memory that a training holds at once: charlm's process against PyTorch's, each from its start to its end.
+
+    python benchmarks/memory.py [--rounds 3] [--only NAME] [--corpus 1000] [--json FILE]
+
+Both read a text of 1 MB, train UPDATES windows of it in float32, measure the held-out tenth and write the model to a
+file; what counts is the resident memory of the process at its highest, libraries included. PyTorch's least counts, of
+one-hot and embedding. The last row is charlm alone on a large text: its peak over what the text takes at one byte a
+character.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from report import Figure, alone, need_pytorch, wanted
+from training import WORKLOADS
+from turns import Contender, in_turn, medians, ratio
+from workloads import Workload, write_text
+
+TITLE = "Memory"
+COLUMNS = ("workload", "charlm, MB", "PyTorch, MB", "ratio", "over the text, MB")
+SHARE, OVER_CORPUS = 0.5, 400.0  # what is asked, at most
+COMPARED = list(WORKLOADS)[:4]
+UPDATES = 20
+MB = 1_000_000
+
+
+def peak() -> int:
+    """Bytes of resident memory that this process held at most."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    except OSError:  # not Linux
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else 1024 * most
+
+
+def charlm_peak(text_path, workload, threads, folder):
+    """Train, measure, save; the peak."""
+    from charlm.training import new_trainer
+
+    size = text_path.stat().st_size * 0.9
+    trainer = new_trainer(
+        text_path,
+        cell=workload.cell,
+        hidden=workload.hidden,
+        layers=workload.layers,
+        batch=workload.rows,
+        steps=workload.steps,
+        epochs=UPDATES * workload.tokens / size,
+        threads=threads,
+    )
+    for _ in trainer.run():
+        pass
+    trainer.best.save(Path(folder) / "model.npz")
+    return peak()
+
+
+def pytorch_peak(text_path, workload, threads, folder, one_hot):
+    """The same, as lean as it is without contortions: ids of one byte, batches made when they are wanted."""
+    import numpy as np
+    import torch
+    from rivals import Network, updater
+
+    torch.set_num_threads(threads)
+    ids = np.unique(np.fromfile(text_path, np.uint8), return_inverse=True)[1].astype(np.uint8)
+    cut = len(ids) * 9 // 10
+    network = Network(workload, one_hot)
+    update, state = updater(network, half=False), None
+
+    def windows(ids):
+        tracks = torch.from_numpy(ids[: len(ids) // workload.rows * workload.rows].reshape(workload.rows, -1).T)
+        for start in range(0, len(tracks) - workload.steps - 1, workload.steps):
+            window = tracks[start : start + workload.steps + 1].long()
+            yield window[:-1], window[1:]
+
+    for number, (inputs, targets) in enumerate(windows(ids[:cut])):
+        if number == UPDATES:
+            break
+        _, state = update(inputs, targets, state)
+        state = detached(state)
+    state, total = None, 0.0
+    with torch.inference_mode():
+        for inputs, targets in windows(ids[cut:]):
+            logits, state = network(inputs, state)
+            total += torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
+    torch.save(network.state_dict(), Path(folder) / "model.pt")
+    return peak()
+
+
+def detached(state):
+    return tuple(array.detach() for array in state) if isinstance(state, tuple) else state.detach()
+
+
+def once(function, *arguments):
+    """A contender is measured once: its peak is over its life."""
+    return lambda: function(*arguments)
+
+
+class Life:
+    """A contender that lives for one measurement."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def measure(self):
+        contender = Contender(once, *self.arguments)
+        try:
+            return contender.measure()
+        finally:
+            contender.close()
+
+    def close(self):
+        pass
+
+
+def compare(name, text_path, rounds, options):
+    workload = WORKLOADS[name][0]
+    shared = text_path, workload, options.threads, text_path.parent
+    contenders = {"charlm": Life(charlm_peak, *shared)}
+    for label, one_hot in (("one-hot", True), ("embedding", False)):
+        contenders[label] = Life(pytorch_peak, *shared, one_hot)
+    contenders["charlm"].measure()  # the first training with a cell compiles it, the others do not
+    measured = in_turn(contenders, rounds, warm_up=0)
+    middle = medians(measured)
+    least = min(("one-hot", "embedding"), key=middle.get)
+    return {
+        "name": name,
+        "charlm": middle["charlm"] / MB,
+        "PyTorch": middle[least] / MB,
+        "best": least,
+        "ratio": Figure(ratio(measured["charlm"], measured[least]), SHARE, most=True),
+    }
+
+
+def large(name, size, folder, options):
+    text_path = write_text(folder / "large.txt", size)
+    most = Life(charlm_peak, text_path, Workload("lstm", 2, 128, 50, 50), options.threads, folder).measure()
+    text_path.unlink()
+    return {"name": name, "charlm": most / MB, "over": Figure((most - size) / MB, OVER_CORPUS, most=True)}
+
+
+def rows(options):
+    rounds, size = (1, 10) if options.quick else (min(options.rounds, 3), options.corpus)
+    corpus = f"LSTM 2×128 on a text of {size:,} MB"
+    names = wanted([*COMPARED, corpus], options)
+    if names != [corpus]:
+        need_pytorch()
+    with tempfile.TemporaryDirectory() as folder:
+        text_path = write_text(Path(folder) / "text.txt", MB)
+        for name in names:
+            if name == corpus:
+                yield large(name, size * MB, Path(folder), options)
+            else:
+                yield compare(name, text_path, rounds, options)
+
+
+def cells(row):
+    beside = f"{row['PyTorch']:.0f} ({row['best']})" if "PyTorch" in row else "–"
+    return row["name"], f"{row['charlm']:.0f}", beside, row.get("ratio", "–"), row.get("over", "–")
+
+
+def add_options(parser):
+    pass
+
+
+if __name__ == "__main__":
+    alone(sys.modules[__name__])

@@ -1,0 +1,200 @@
+"""What the benchmarks have in common to the outside: figures beside what is asked of them, tables, options, one JSON.
+
+A benchmark is a module with TITLE and COLUMNS, ``add_options(parser)``, ``rows(options)``, which yields one dictionary
+for each row of its table as soon as it is measured, and ``cells(row)``, the texts of that row.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from turns import Failed
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class NoSuchRow(Failed):
+    """A benchmark has no row of the name asked for."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number and what is asked of it: at least ``asked``, or with ``most`` at most. None: nothing."""
+
+    measured: float
+    asked: float | None = None
+    most: bool = False
+
+    @property
+    def reached(self) -> bool:
+        return self.asked is None or (self.measured <= self.asked if self.most else self.measured >= self.asked)
+
+    def __str__(self):
+        """As in "3.10 ≥ 3.0", or "**2.26** < 3.0" where it falls short."""
+        measured = f"{self.measured:.2f}"
+        if self.asked is None:
+            return measured
+        if self.reached:
+            return f"{measured} {'≤' if self.most else '≥'} {self.asked:g}"
+        return f"**{measured}** {'>' if self.most else '<'} {self.asked:g}"
+
+
+def table_head(columns: tuple[str, ...]) -> str:
+    """The first two lines of a Markdown table."""
+    return table_row(columns) + "\n" + "|---" * len(columns) + "|"
+
+
+def table_row(cells) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def parser_for(description: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--rounds", type=at_least_1, default=5, help="measurements of each contender")
+    parser.add_argument("--threads", type=at_least_1, default=cores(), help="cores to use")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only the rows whose name holds this text")
+    parser.add_argument("--quick", action="store_true", help="small and few: shows that it works, not how fast it is")
+    parser.add_argument("--corpus", type=at_least_1, default=1000, metavar="MB", help="the largest text trained on")
+    parser.add_argument("--json", metavar="FILE", help="write every figure there")
+    return parser
+
+
+def at_least_1(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def machine() -> dict:
+    """What the figures were measured on, and with what."""
+    versions = {}
+    for package in ("numba", "numpy", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **versions,
+        "charlm": _commit(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _processor():
+    """Its name, and of what makes a difference here what it has."""
+    name, has = platform.processor() or platform.machine(), []
+    try:
+        facts = dict(
+            (key.strip(), value.strip())
+            for key, _, value in (
+                line.partition(":") for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+            )
+        )
+    except OSError:
+        return name
+    flags = facts.get("flags", "").split()
+    has = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    family = f"family {facts['cpu family']}, model {facts['model']}" if {"cpu family", "model"} <= set(facts) else ""
+    return ", ".join(filter(None, (facts.get("model name", name), family, " ".join(has))))
+
+
+def _commit():
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def wanted(names, options) -> list[str]:
+    """Those of the names that --only asks for. Raises NoSuchRow where there is none."""
+    chosen = [name for name in names if options.only.lower() in name.lower()]
+    if not chosen:
+        raise NoSuchRow(f"no row holds {options.only!r}; there are: {'; '.join(names)}")
+    return chosen
+
+
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def need_pytorch() -> None:
+    """Raises Failed where PyTorch is not installed."""
+    if not installed("torch"):
+        raise Failed("PyTorch is not installed here; `make bench` installs it into .venv-bench and runs this there")
+
+
+def carry_out(module, options, rows: list[dict]) -> None:
+    """Run one benchmark and print its table, row by row; they are added to ``rows``, so that none is lost."""
+    for row in module.rows(options):
+        if not rows:
+            print(f"\n## {module.TITLE}\n\n{table_head(module.COLUMNS)}")
+        rows.append(row)
+        print(table_row(module.cells(row)), flush=True)
+
+
+def figures_in(value, path=()):
+    """(where, Figure) for each figure in nested dictionaries and lists; rows go by their "name"."""
+    if isinstance(value, Figure):
+        yield ", ".join(path), value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from figures_in(inner, (*path, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from figures_in(
+                inner, (*path, inner["name"]) if isinstance(inner, dict) and "name" in inner else path
+            )
+
+
+def summary(results: dict) -> str:
+    """How much of what is asked was reached, and what was not."""
+    asked = [(where, figure) for where, figure in figures_in(results) if figure.asked is not None]
+    short = [f"- {where}: {figure}" for where, figure in asked if not figure.reached]
+    return "\n".join([f"{len(asked) - len(short)} of {len(asked)} figures reach what is asked."] + short)
+
+
+def write_json(path, results: dict) -> None:
+    def plain(value):
+        return asdict(value) | {"reached": value.reached} if isinstance(value, Figure) else str(value)
+
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1, ensure_ascii=False, default=plain)
+        file.write("\n")
+
+
+def alone(module) -> None:
+    """The ``main`` of a benchmark that is run as a script."""
+    parser = parser_for(module.__doc__.splitlines()[0])
+    module.add_options(parser)
+    options = parser.parse_args()
+    rows = []
+    try:
+        print(", ".join(map(str, machine().values())))
+        carry_out(module, options, rows)
+    except Failed as error:
+        sys.exit(f"{parser.prog}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        if options.json and rows:
+            write_json(options.json, {"machine": machine(), Path(module.__file__).stem: rows})

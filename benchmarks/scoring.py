@@ -1,0 +1,163 @@
+"""Scored characters per second of held-out text: charlm against PyTorch, with the same weights, in turn.
+
+    python benchmarks/scoring.py [--size 10] [--only NAME] [--json FILE]
+
+The text is scored in portions, each of them by all contenders in turn, so that a round is a portion. charlm.scoring is
+given the text and does all that ``charlm perplexity`` does with it, encoding and the lead-in of its tracks included;
+PyTorch is given the ids, in tracks side by side with the state carried on, in inference_mode. Its best number of tracks
+and steps, threads and precision (float32, or the whole network in bf16) is chosen beforehand on a part of a portion.
+"""
+
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+from report import Figure, alone, at_least_1, need_pytorch, wanted
+from turns import Contender, Failed, choices_of_threads, in_turn, medians, ratio, seconds
+from workloads import Workload, untrained_model, write_text
+
+TITLE = "Scoring"
+COLUMNS = ("model", "charlm, 1000/s", "PyTorch float32, 1000/s", "PyTorch bf16, 1000/s", "× float32", "× any")
+WORKLOADS = {  # name: workload, and what is asked against PyTorch's best
+    "LSTM 2×128": (Workload("lstm", 2, 128), 1.6),
+    "LSTM 1×256": (Workload("lstm", 1, 256), 2.2),
+    "LSTM 2×512": (Workload("lstm", 2, 512), 1.0),
+}
+SHAPES = (64, 64), (128, 64), (256, 64), (256, 256)  # tracks and steps that PyTorch may choose from
+ALIKE = 0.02  # nats per character by which the two may differ: bf16, and where the tracks begin
+
+
+def portions_of(path, size):
+    """The portions of a text of ASCII, over and over."""
+    while True:
+        with open(path, "rb") as file:
+            while portion := file.read(size):
+                yield portion
+
+
+def charlm_contender(model_path, text_path, size, threads):
+    """(characters per second, nats per character) of the next portion."""
+    import charlm
+    from charlm.scoring import score_pieces
+
+    model, portions = charlm.load(model_path), portions_of(text_path, size)
+    score_pieces(model, [next(portions_of(text_path, 30_000)).decode()], threads)  # the kernels are loaded by now
+
+    def measure():
+        text, scores = next(portions).decode(), []
+        passed = seconds(lambda: scores.append(score_pieces(model, [text], threads)))
+        return len(text) / passed, scores[0].nats_per_token
+
+    return measure
+
+
+def pytorch_contender(model_path, text_path, size, threads, half, tracks, steps):
+    """The same."""
+    import torch
+    from rivals import Network, load
+
+    import charlm
+
+    torch.set_num_threads(threads)
+    model = charlm.load(model_path)
+    sizes, vocabulary = model.architecture, model.vocabulary
+    network = Network(Workload(sizes.cell, sizes.layers, sizes.hidden, vocabulary=sizes.vocabulary_size))
+    load(network, model)
+    if half:
+        network.bfloat16()
+    portions = portions_of(text_path, size)
+
+    @torch.inference_mode()
+    def nats(ids):
+        targets = torch.from_numpy(ids)[: len(ids) // tracks * tracks].view(tracks, -1).T.long()
+        inputs = torch.cat([torch.zeros(1, tracks, dtype=torch.long), targets[:-1]])
+        state, total = None, 0.0
+        for now, next_ones in zip(inputs.split(steps), targets.split(steps), strict=True):
+            logits, state = network(now, state)
+            total += torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), next_ones.flatten(), reduction="sum"
+            )
+        return float(total) / targets.numel()
+
+    def measure():
+        ids, means = vocabulary.encode(next(portions).decode()), []
+        passed = seconds(lambda: means.append(nats(ids)))
+        return len(ids) / passed, means[0]
+
+    return measure
+
+
+def best_of_pytorch(precision, model_path, text_path, portion, options):
+    """The arguments of the fastest contender of this precision, with its environment and its label."""
+    part = min(portion, 1 << (16 if options.quick else 17))
+    variants = {}
+    for label, (threads, waiting) in choices_of_threads(options).items():
+        for tracks, steps in SHAPES[1:2] if options.quick else SHAPES:
+            arguments = threads, precision == "bf16", tracks, steps
+            variants[f"{label}, {tracks} tracks, {steps} steps"] = arguments, waiting
+    contenders = {
+        label: Contender(pytorch_contender, model_path, text_path, part, *arguments, environment=waiting)
+        for label, (arguments, waiting) in variants.items()
+    }
+    measured = in_turn(contenders, 2 if options.quick else 3)
+    best = max(variants, key=lambda label: max(measured[label]))
+    return best, *variants[best]
+
+
+def compare(name, folder, text_path, portion, rounds, options):
+    workload, asked = WORKLOADS[name]
+    model_path = folder / "model.npz"
+    untrained_model(workload).save(model_path)
+    contenders, how = {}, {}
+    for precision in ("float32", "bf16"):
+        how[precision], arguments, waiting = best_of_pytorch(precision, model_path, text_path, portion, options)
+        contenders[precision] = pytorch_contender, (model_path, text_path, portion, *arguments), waiting
+    started = {"charlm": Contender(charlm_contender, model_path, text_path, portion, options.threads)}
+    for precision, (make, arguments, waiting) in contenders.items():
+        started[precision] = Contender(make, *arguments, environment=waiting)
+    measured = in_turn(started, rounds, warm_up=0)
+    nats = {label: sum(mean for _, mean in values) / rounds for label, values in measured.items()}
+    rates = {label: [rate for rate, _ in values] for label, values in measured.items()}
+    if not all(math.isclose(mean, nats["charlm"], abs_tol=ALIKE) for mean in nats.values()):
+        raise Failed(f"{name}: the two do not give the same nats per character: {nats}")
+    middle = medians(rates)
+    best = max(("float32", "bf16"), key=middle.get)
+    return {
+        "name": name,
+        **middle,
+        "how": how,
+        "nats": nats,
+        "× float32": Figure(ratio(rates["charlm"], rates["float32"])),
+        "× any": Figure(ratio(rates["charlm"], rates[best]), asked),
+    }
+
+
+def rows(options):
+    names = wanted(WORKLOADS, options)
+    need_pytorch()
+    portion = options.portion << 20 if not options.quick else 1 << 18
+    rounds = 2 if options.quick else max(1, round(options.size / options.portion))
+    with tempfile.TemporaryDirectory() as folder:
+        text_path = write_text(Path(folder) / "text.txt", portion * rounds)
+        for name in names:
+            yield compare(name, Path(folder), text_path, portion, rounds, options)
+
+
+def cells(row):
+    return (
+        row["name"],
+        f"{row['charlm'] / 1e3:.0f}",
+        *(f"{row[precision] / 1e3:.0f} ({row['how'][precision]})" for precision in ("float32", "bf16")),
+        row["× float32"],
+        row["× any"],
+    )
+
+
+def add_options(parser):
+    parser.add_argument("--size", type=at_least_1, default=10, metavar="MB", help="of the text (2^20 characters each)")
+    parser.add_argument("--portion", type=at_least_1, default=1, metavar="MB", help="of it, scored in one call")
+
+
+if __name__ == "__main__":
+    alone(sys.modules[__name__])

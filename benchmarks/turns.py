@@ -1,0 +1,144 @@
+"""Measuring in turn: contenders asked one after the other, round after round.
+
+A machine that grows slow grows slow for all, so what is compared is measured side by side in time: every contender
+once in each round. A figure is the median over the rounds, a ratio the median of the ratios within each round. A
+contender is a process of its own (``Contender``), so that no library's threads or memory disturb another's, or a
+command timed from its start to its end (``Command``).
+"""
+
+import multiprocessing
+import os
+import statistics
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+
+MOMENT = 0.4  # seconds of work for one measurement of a rate
+# Who waits must not take time from who measures. PyTorch's own choice, to spin for a while first, is "spinning" below.
+WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
+SPINNING = {}
+
+
+class Failed(Exception):
+    """A contender could not do what it was asked; the text is for the person who runs the benchmark."""
+
+
+def rate(work: Callable[[], object], amount: float) -> float:
+    """Amounts per second over MOMENT seconds of work, of which each call does ``amount``."""
+    calls, begun = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begun) < MOMENT or not calls:
+        work()
+        calls += 1
+    return calls * amount / passed
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """What one call takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _serve(pipe, make, arguments):
+    """In the contender's process: answer each request with one measurement, until there is none."""
+    try:
+        measure = make(*arguments)
+        pipe.send(("ready", None))
+        while pipe.recv():
+            pipe.send(("measured", measure()))
+    except Exception:
+        pipe.send(("failed", traceback.format_exc(limit=-3)))
+
+
+class Contender:
+    """A process that measures when it is asked. ``make(*arguments)``, called there, gives the function that does so.
+
+    environment: variables that the process has besides those of this one. Raises Failed where the process fails.
+    """
+
+    def __init__(self, make, *arguments, environment: dict = WAITING):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, make, arguments), daemon=True)
+        before = dict(os.environ)
+        os.environ |= environment
+        try:
+            self.process.start()
+        finally:
+            os.environ.clear()
+            os.environ |= before
+        other.close()
+        self._answer()
+
+    def _answer(self):
+        try:
+            kind, value = self.pipe.recv()
+        except EOFError:
+            raise Failed(f"a contender ended unasked (exit code {self.process.exitcode})") from None
+        if kind == "failed":
+            raise Failed(f"a contender failed:\n{value}")
+        return value
+
+    def measure(self):
+        """One measurement: whatever the contender's function returns."""
+        self.pipe.send(True)
+        return self._answer()
+
+    def close(self) -> None:
+        if self.process.is_alive():
+            self.pipe.send(False)
+            self.process.join()
+
+
+class Command:
+    """A command, timed from its start to its end: seconds. Raises Failed where it fails."""
+
+    def __init__(self, arguments: list[str], environment: dict = WAITING):
+        self.arguments, self.environment = arguments, environment
+
+    def measure(self) -> float:
+        begun = time.perf_counter()
+        done = subprocess.run(self.arguments, env=os.environ | self.environment, capture_output=True, text=True)
+        passed = time.perf_counter() - begun
+        if done.returncode:
+            raise Failed(f"{' '.join(self.arguments)} failed:\n{done.stderr}")
+        return passed
+
+    def close(self) -> None:
+        pass
+
+
+def choices_of_threads(options) -> dict[str, tuple[int, dict]]:
+    """(threads, environment) by label: one thread, and all of them in either way to wait."""
+    choices = {"threads 1": (1, WAITING)}
+    if options.threads > 1:
+        choices[f"threads {options.threads}"] = options.threads, WAITING
+        if not options.quick:
+            choices[f"threads {options.threads}, spinning"] = options.threads, SPINNING
+    return choices
+
+
+def in_turn(contenders: dict, rounds: int, warm_up: int = 1) -> dict[str, list]:
+    """The measurements of each contender, ``rounds`` of them, after ``warm_up`` that do not count; all are closed."""
+    try:
+        for _ in range(warm_up):
+            for contender in contenders.values():
+                contender.measure()
+        measured = {label: [] for label in contenders}
+        for _ in range(rounds):
+            for label, contender in contenders.items():
+                measured[label].append(contender.measure())
+    finally:
+        for contender in contenders.values():
+            contender.close()
+    return measured
+
+
+def medians(measured: dict[str, list[float]]) -> dict[str, float]:
+    return {label: statistics.median(values) for label, values in measured.items()}
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios within each round."""
+    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
