@@ -12,7 +12,7 @@ import numpy as np
 
 from .acceptance import Rules, Sample, Tally
 from .beginning import line_of
-from .drawing import Choice, Walk, copy_row, rows_for, take_rows
+from .drawing import Choice, Walk, copy_row, take_rows
 from .model import Model
 from .reference import log_softmax
 from .vocabulary import EOS, UNKNOWN, as_bytes
@@ -124,7 +124,7 @@ class Chains:
             if candidate:
                 new.append(self._begun(*candidate))
             self.none_waits = candidate is None
-        rows = rows_for(len(live) + len(new))
+        rows = self.walk.rows_for(len(live) + len(new))
         if rows != len(self.rows):
             self.rows = [self.rows[row] for row in live] + [None] * (rows - len(live))
             filling = take_rows(self.start, [0] * (rows - len(live)))

@@ -1,9 +1,10 @@
 """Network + choice → the next token of many chains at once.
 
 The chains stand side by side, a row each, in the plain NumPy network, so that nothing has to be compiled or loaded.
-Each chain has random numbers of its own, and the rows are filled up to a multiple of ROWS: NumPy's product computes a
-row in the same order whatever stands beside it, except where there is one row alone. So a chain draws the same tokens
-whoever its neighbours are.
+A chain draws the same tokens whoever its neighbours are: it has random numbers of its own, and its row is multiplied
+in the same order. NumPy sees to that for 4 rows or more, but not for one alone; so small networks always have a
+multiple of 4 rows. For large ones that would take several times as long as one row, and each row is multiplied on its
+own, which in turn makes many rows up to twice as slow.
 """
 
 import math
@@ -17,6 +18,7 @@ from .reference import Reference, log_softmax
 from .vocabulary import EOS, UNKNOWN
 
 ROWS = 4
+SMALL = 1 << 16  # numbers in the largest matrix of a small network
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,6 @@ class Choice:
         return np.minimum((sums <= points[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
 
 
-def rows_for(chains: int) -> int:
-    """The rows that so many chains take."""
-    return -(-max(chains, 1) // ROWS) * ROWS
-
-
 class Walk:
     """The network going on from token to token, in many rows at once.
 
@@ -95,22 +92,32 @@ class Walk:
 
     def __init__(self, model: Model):
         self.network = Reference(model.architecture, model.parameters)
+        self.apart = max(array.size for array in self.network.named.values()) > SMALL
+
+    def rows_for(self, chains: int) -> int:
+        """The rows that so many chains take."""
+        return max(chains, 1) if self.apart else -(-max(chains, 1) // ROWS) * ROWS
 
     def begin(self, tokens) -> tuple[list[np.ndarray], list[float]]:
         """Read some tokens from the zero state: the place behind them, one row, and -log ŷ of each."""
-        self.network.reset(ROWS)
-        nats, logits = [], self.network.step(np.full(ROWS, EOS))
+        rows = self.rows_for(1)
+        self.network.reset(rows)
+        if self.apart:
+            self.network.state = [(a[:, None], c[:, None]) for a, c in self.network.state]
+        place = self._place(np.full(rows, EOS))
+        nats = []
         for token in tokens:
-            nats.append(-float(log_softmax(logits[0].astype(np.float64))[token]))
-            logits = self.network.step(np.full(ROWS, token))
-        return [array[:1] for array in self._place(logits)], nats
+            nats.append(-float(log_softmax(place[-1][0].astype(np.float64))[token]))
+            place = self._place(np.full(rows, token))
+        return [array[:1] for array in place], nats
 
     def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
         """The place one token (N) further."""
         self.network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]
-        return self._place(self.network.step(tokens))
+        return self._place(tokens)
 
-    def _place(self, logits):
+    def _place(self, tokens):
+        logits = self.network.step(tokens[:, None])[:, 0] if self.apart else self.network.step(tokens)
         return [*(array for layer in self.network.state for array in layer), logits]
 
 

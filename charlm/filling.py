@@ -16,7 +16,7 @@ import numpy as np
 
 from .acceptance import MOST_TRIES, REASONS, Piece, Rules, Sample, Tally, in_words, remedy_for, rules_for
 from .beginning import encode_prime, encode_start, line_of, seed_of
-from .drawing import Walk, rows_for, take_rows
+from .drawing import Walk, take_rows
 from .errors import SamplingError, UsageError
 from .model import Model
 from .reference import log_softmax
@@ -135,7 +135,7 @@ class Filler:
 
     @staticmethod
     def _go_on(walk, place, parents, tokens):
-        filling = rows_for(len(tokens)) - len(tokens)
+        filling = walk.rows_for(len(tokens)) - len(tokens)
         place = walk.step(take_rows(place, np.pad(parents, (0, filling))), np.pad(tokens, (0, filling)))
         return take_rows(place, slice(len(tokens)))
 

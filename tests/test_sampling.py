@@ -119,9 +119,11 @@ def test_a_stream_has_the_length_asked_and_settles_without_line_ends():
     assert [piece.number for piece in pieces] == sorted(piece.number for piece in pieces)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "peephole"])
 @pytest.mark.parametrize("lines", [True, False])
-def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, monkeypatch):
+def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, monkeypatch):
+    monkeypatch.setattr("charlm.drawing.SMALL", 0 if apart else 1 << 16)
     vocabulary = Vocabulary("char", "abcdefgh")
     architecture = Architecture(len(vocabulary), cell, 67, 2)
     parameters = np.random.default_rng(0).normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
@@ -132,7 +134,7 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, monkeypatc
         monkeypatch.setattr("charlm.chains.SIDE_BY_SIDE", rows)
         assert list(charlm.sample(model, 7, **options)) == many[:7]
     assert list(charlm.sample(model, 1, **options)) == many[:1]
-    assert len({sample.text for sample in many}) > 100
+    assert len({sample.text for sample in many}) > 50
 
 
 def test_many_more_samples_than_are_drawn_side_by_side():
