@@ -134,7 +134,7 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
         monkeypatch.setattr("charlm.chains.SIDE_BY_SIDE", rows)
         assert list(charlm.sample(model, 7, **options)) == many[:7]
     assert list(charlm.sample(model, 1, **options)) == many[:1]
-    assert len({sample.text for sample in many}) > 50
+    assert len({sample.text for sample in many}) > 20
 
 
 def test_many_more_samples_than_are_drawn_side_by_side():
