@@ -7,7 +7,7 @@ The road, and the module of each part:
           →  loss         loss, reference (the network in plain NumPy)
           →  update       optimizers, training
           →  model file   model, modelfile
-          →  new text     sampling
+          →  new text     sampling (beginning, drawing, chains, acceptance; filling)
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
 """
 
@@ -38,13 +38,15 @@ def load(path):
 
 
 def sample(model, count=1, length=None, **options):
-    """An iterator of ``sampling.Sample`` (text, log_probability, tokens), each when it is whole.
+    """An iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel), each when it is
+    whole.
 
-    options: temperature, top_k, top_p, prime, seed. Raises SamplingError where nothing can be drawn.
+    options: those of ``charlm sample``, with underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises
+    SamplingError, after what was found, where no more can be.
     """
-    from . import sampling
+    from .sampling import new_sampler
 
-    return sampling.sample(model, count, length, **options)
+    return new_sampler(model, count, length, **options).samples()
 
 
 def perplexity(model, text, **options):

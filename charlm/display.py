@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from .loss import Score, exp
 
 if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
+    from .acceptance import Tally
     from .comparing import Standing
     from .levels import Passage
     from .model import Model
     from .network.architecture import Architecture
-    from .sampling import Tally
     from .training import Report, Trainer
 
 
@@ -158,17 +158,25 @@ def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterat
         yield show
 
 
-def refusals(tally: Tally, lines: bool) -> str:
-    """What was refused, in a line."""
-    reasons = [
-        f"{number} {words}"
-        for number, words in ((tally.unknown, "with <UNK>"), (tally.empty, "empty"), (tally.too_long, "too long"))
-        if number
+def refusals(tally: Tally, unit: str, shortest_run: int | None) -> str:
+    """What was asked, drawn and refused, in a line. shortest_run: of the copies that are noticed, None for none."""
+    from .acceptance import in_words
+
+    kept = 1 - tally.refused / max(1, tally.drawn)
+    units = "" if unit == "sample" else f" {unit}{'s' if tally.drawn != 1 else ''}"
+    parts = [
+        f"asked {tally.asked:,}" + (f", found {tally.found:,}" if tally.found < tally.asked else ""),
+        f"drawn {tally.drawn:,}{units}",
+        f"refused {tally.refused:,}" + (f" ({in_words(tally.refusals)})" if tally.refused else ""),
     ]
-    return (
-        f"drawn {tally.drawn:,} {'sample' if lines else 'line'}{'s' if tally.drawn != 1 else ''}, "
-        f"refused {tally.refused:,}{' (' + ', '.join(reasons) + ')' if reasons else ''}"
-    )
+    line = f"{', '.join(parts)}; {100 * kept:.3g} % kept"
+    if tally.longest_copied_run:
+        line += f"; longest copied run {tally.longest_copied_run:,} characters"
+    elif shortest_run is None:
+        line += "; copies are not known: the model file has no record of its training text"
+    elif tally.found:
+        line += f"; no copied run of {shortest_run:,} characters or more"
+    return line
 
 
 def score_lines(score: Score, level: str) -> list[str]:

@@ -100,19 +100,24 @@ class Novelty:
 
     @classmethod
     def of_text(
-        cls, pieces: Callable[[], Iterable[np.ndarray]], in_bytes: bool, separate: bool = False, cap: int = CAP
+        cls,
+        pieces: Callable[[], Iterable[np.ndarray]],
+        in_bytes: bool,
+        separate: bool = False,
+        cap: int = CAP,
+        run: int = RUN,
     ) -> "Novelty":
         """Of a text that is read twice, with ``pieces()``: arrays of code points or bytes, each line with its end.
 
         separate: the lines are texts of their own, and no run goes over a line's end. cap: bytes of both filters.
         """
-        lines, runs = _count(_small(pieces()), separate)
+        lines, runs = _count(_small(pieces()), separate, run)
         line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
         room = cap - line_bytes
         window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)
         kept = runs * 2 / (window + 1)
         run_bytes = min(-(-int(kept * RUN_BITS) // 8), room)
-        novelty = cls(in_bytes, Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept), window)
+        novelty = cls(in_bytes, Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept), window, run)
         novelty._add(_small(pieces()), separate)
         return novelty
 
@@ -277,18 +282,18 @@ class ExactNovelty(Novelty):
     """The same questions to the text itself, without a mistake: what the filters find is looked up in it.
 
     pieces: the text, as ``corpus.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
-    shorter than ``shortest_run`` are not looked for: RUN, and more only where the text has hundreds of megabytes.
+    shorter than ``shortest_run`` are not looked for: ``run``, and more only where the text has hundreds of megabytes.
     """
 
-    def __init__(self, pieces: Iterable[str] | Iterable[bytes]):
+    def __init__(self, pieces: Iterable[str] | Iterable[bytes], run: int = RUN):
         pieces = list(pieces)
         in_bytes = bool(pieces) and isinstance(pieces[0], bytes)
         self.text = (b"" if in_bytes else "").join(pieces)
         del pieces
         self._end = b"\n" if in_bytes else "\n"
         cap = min(max(CAP, 2 * len(self.text)), MOST_BYTES)
-        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap)
-        super().__init__(in_bytes, filters.lines, filters.runs, filters.window)
+        filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap, run=run)
+        super().__init__(in_bytes, filters.lines, filters.runs, filters.window, run)
 
     def _text_in_points(self):
         for start in range(0, len(self.text), PIECE):
@@ -356,8 +361,8 @@ def _small(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             yield piece[start : start + PIECE]
 
 
-def _count(pieces, separate) -> tuple[int, int]:
-    """How many lines have an end, and how many runs of RUN characters there are."""
+def _count(pieces, separate, run=RUN) -> tuple[int, int]:
+    """How many lines have an end, and how many runs of ``run`` characters there are."""
     lines = characters = runs = 0
     length = 0  # of the line that has not ended yet
     for piece in pieces:
@@ -366,6 +371,6 @@ def _count(pieces, separate) -> tuple[int, int]:
         if separate:
             lengths = np.diff(ends, prepend=-1) - 1
             lengths[:1] += length
-            runs += int(np.maximum(lengths - RUN + 1, 0).sum())
+            runs += int(np.maximum(lengths - run + 1, 0).sum())
             length = len(piece) - 1 - int(ends[-1]) if len(ends) else length + len(piece)
-    return lines, runs + max(0, length - RUN + 1) if separate else max(0, characters - RUN + 1)
+    return lines, runs + max(0, length - run + 1) if separate else max(0, characters - run + 1)

@@ -17,9 +17,9 @@ def sigmoid(x):
 
 
 def columns(z, number):
-    """z (N, number · H) in parts of H columns each; views, and sooner made than by np.split."""
-    H = z.shape[1] // number
-    return [z[:, part * H : (part + 1) * H] for part in range(number)]
+    """z (…, number · H) in parts of H columns each; views, and sooner made than by np.split."""
+    H = z.shape[-1] // number
+    return [z[..., part * H : (part + 1) * H] for part in range(number)]
 
 
 def rnn_step(z_x, a_, c_, W_a, b, p):
@@ -37,10 +37,10 @@ def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
 def gru_step(z_x, a_, c_, W_a, b, p):
     """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) *
     c'"""
-    H, h = a_.shape[1], a_ @ W_a
-    u, r = columns(sigmoid(z_x[:, H:] + h[:, : 2 * H] + b[H : 3 * H]), 2)
-    q = h[:, 2 * H :] + b[3 * H :]
-    g = np.tanh(r * q + z_x[:, :H] + b[:H])
+    H, h = a_.shape[-1], a_ @ W_a
+    u, r = columns(sigmoid(z_x[..., H:] + h[..., : 2 * H] + b[H : 3 * H]), 2)
+    q = h[..., 2 * H :] + b[3 * H :]
+    g = np.tanh(r * q + z_x[..., :H] + b[:H])
     return u * g + (1 - u) * a_, c_, (g, u, r, q)
 
 
@@ -62,9 +62,9 @@ def lstm_step(z_x, a_, c_, W_a, b, p):
     """
     z = z_x + a_ @ W_a + b
     if p is None:
-        H = a_.shape[1]
-        u, f, o = columns(sigmoid(z[:, : 3 * H]), 3)  # in one call: at one row the calls are what takes the time
-        g = np.tanh(z[:, 3 * H :])
+        H = a_.shape[-1]
+        u, f, o = columns(sigmoid(z[..., : 3 * H]), 3)  # in one call: at one row the calls are what takes the time
+        g = np.tanh(z[..., 3 * H :])
         c = u * g + f * c_
     else:
         z_u, z_f, z_o, z_g = columns(z, 4)
@@ -119,7 +119,10 @@ class Reference:
         return self.named[name + "W_x"], self.named[name + "W_a"], self.named[name + "b"], self.named.get(name + "p")
 
     def step(self, tokens: np.ndarray) -> np.ndarray:
-        """Logits (N, V) for the token after ``tokens`` (N); the state goes on by one step."""
+        """Logits (N, V) for the token after ``tokens`` (N); the state goes on by one step.
+
+        Everything may have an axis more: of tokens (N, 1) and states (N, 1, H) each row is multiplied on its own.
+        """
         return self._step(tokens)[0]
 
     def _step(self, tokens):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
 TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
 FULL = Path(os.devnull).with_name("full")
+SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
 
@@ -204,6 +206,25 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--top-p", "0"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--top-p", "1.1"], "--top-p"),
         (["sample", "--model", "tiny.npz", "--top-p", "nan"], "--top-p"),
+        (["sample", "--model", "tiny.npz", "--min-p", "1.1"], "--min-p"),
+        (["sample", "--model", "tiny.npz", "--unknown", "drop"], "--unknown reject mask"),
+        (["sample", "--model", "tiny.npz", "--stop", ""], "--stop"),
+        (["sample", "--model", "tiny.npz", "--min-length", "-1"], "--min-length"),
+        (["sample", "--model", "tiny.npz", "--min-length", "9"], "--min-length --stop"),
+        (["sample", "--model", "tiny.npz", "--max-length", "0"], "--max-length"),
+        (["sample", "--model", "tiny.npz", "--min-length", "9", "--max-length", "8"], "--max-length 9 8"),
+        (["sample", "--model", "tiny.npz", "--best-of", "0"], "--best-of"),
+        (["sample", "--model", "tiny.npz", "--max-tries", "0"], "--max-tries"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "0"], "--max-copied"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "3"], "--max-copied 15 3"),
+        (["sample", "--model", "tiny.npz", "--max-copied", "40", "--allow-copies"], "--max-copied --allow-copies"),
+        (["sample", "--model", "tiny.npz", "--prime", "a", "--prime-file", "short.txt"], "--prime --prime-file"),
+        (["sample", "--model", "tiny.npz", "--corpus", "text.txt", "--encoding", "nope"], "encoding nope"),
+        (["sample", "--model", "tiny.npz", "--corpus", "-", "--interactive"], "--corpus --interactive"),
+        (["sample", "--model", "tiny.npz", "--fill", "abba"], "--fill blank abba"),
+        (["sample", "--model", "tiny.npz", "--fill", "a_", "--top-k", "3"], "--fill --top-k"),
+        (["sample", "--model", "tiny.npz", "--fill", "a_", "--interactive"], "--interactive --fill"),
+        (["sample", "--model", "tiny.npz", "--start-with", "a", "--interactive"], "--interactive --start-with"),
         (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
         (["perplexity", "text.txt"], "--model"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
@@ -333,9 +354,13 @@ def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--prime", "Zebra\x1b"], "'Z' 'r' '\\x1b' --prime"),
-        (["--prime", "abba", "--length", "4"], "--prime --length"),
-        (["--prime", "abba", "--length", "2"], "--prime --length"),
+        (["--start-with", "Zebra\x1b"], "'Z' 'r' '\\x1b' --start-with"),
+        (["--start-with", "abba", "--length", "4"], "--start-with --length"),
+        (["--fill", "abZa_"], "'Z' --fill"),
+        (["--prime-file", "missing.txt"], "missing.txt"),
+        (["--prime-file", "latin.txt"], "latin.txt 0xe9 --encoding"),
+        (["--corpus", "missing.txt"], "missing.txt"),
+        (["--corpus", "folder"], "folder"),
     ],
 )
 def test_a_sample_that_cannot_be(folder, arguments, words):
@@ -426,19 +451,19 @@ def test_samples(folder):
     first, again, other = done(*options), done(*options), done(*options[:-1], "6")
     assert first.stdout == again.stdout != other.stdout
     assert first.stderr.count("\n") == 1
-    assert first.stderr.startswith("drawn ") and first.stderr.endswith("; seed 5\n")
+    assert first.stderr.startswith("asked 3, drawn ") and first.stderr.endswith("; seed 5\n")
     quiet = done(*options, "--quiet")
     assert (quiet.stdout, quiet.stderr) == (first.stdout, "")
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
     assert len(records) == 3
-    assert all(set(record) == {"text", "log_probability", "tokens"} for record in records)
+    assert all(list(record) == SAMPLE for record in records)
     assert all(record["tokens"] == len(record["text"]) == 30 and record["log_probability"] < 0 for record in records)
     assert first.stdout == "".join(record["text"] + "\n" * (not record["text"].endswith("\n")) for record in records)
 
 
 def test_samples_of_lines(folder):
     done(*TRAIN, "--quiet", "--lines")
-    options = ["sample", "--model", "new.npz", "--seed", "5", "--prime", "ca"]
+    options = ["sample", "--model", "new.npz", "--seed", "5", "--start-with", "ca"]
     lines = done(*options).stdout.splitlines()
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
     assert len(lines) == 10
@@ -452,6 +477,148 @@ def test_each_run_draws_with_a_new_seed(folder):
     assert first.stdout != other.stdout
     seed = first.stderr.rstrip().rpartition("; seed ")[2]
     assert done("sample", "--model", "tiny.npz", "--length", "100", "--seed", seed).stdout == first.stdout
+
+
+def records(*arguments):
+    return [json.loads(line) for line in done("sample", "--model", *arguments, "--json").stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--temperature 0",
+        "--top-k 1",
+        "--top-p 0.3",
+        "--min-p 0.9",
+        "--unknown mask",
+        "--prime abba",
+        "--prime-file short.txt",
+        "--start-with ca",
+        "--stop a",
+        "--best-of 5",
+        "--length 31",
+        "--count 2",
+    ],
+)
+def test_options_of_sample_change_what_is_drawn(folder, option):
+    """Each reaches what draws (what it means is tested there)."""
+    model = load_model("tiny.npz")
+    model.named_parameters["b_y"][UNKNOWN] += 2.5  # <UNK> is drawn often
+    save_model(model, "tiny.npz")
+    plain = ["sample", "--model", "tiny.npz", "--count", "3", "--length", "30", "--seed", "5", "--quiet"]
+    assert done(*plain).stdout != done(*plain, *option.split(" ")).stdout
+
+
+def test_the_log_probability_of_a_sample_is_its_score(folder):
+    """From the model's file to both figures, whatever restricts the draws."""
+    arguments = "--stop \n --top-k 4 --temperature 0.7 --seed 3 --count 5".split(" ")
+    arguments[1] = "\n"
+    for record in records("tiny.npz", *arguments):
+        Path("one.txt").write_text(record["text"], encoding="utf-8")
+        score = json.loads(done("perplexity", "--model", "tiny.npz", "one.txt", "--json").stdout)
+        assert score["tokens"] == record["tokens"]
+        assert score["perplexity"] == pytest.approx(record["perplexity"], rel=1e-5)
+        assert score["nats_per_token"] * score["tokens"] == pytest.approx(-record["log_probability"], rel=1e-5)
+
+
+def test_samples_of_a_length_and_none_twice(folder):
+    done(*TRAIN, "--quiet", "--lines")
+    arguments = ["new.npz", "--count", "30", "--seed", "5", "--min-length", "5", "--max-length", "7"]
+    assert {len(record["text"]) for record in records(*arguments)} == {5, 6, 7}
+    result = done("sample", "--model", *arguments)
+    counts = [int(number) for number in re.findall(r"(\d+) (?:with|empty|too|copied|rep)", result.stderr)]
+    drawn, refused = map(int, re.search(r"drawn (\d+), refused (\d+)", result.stderr).groups())
+    assert drawn == 30 + refused and refused == sum(counts) > 0
+    texts = [record["text"] for record in records("new.npz", "--count", "60", "--max-length", "2", "--seed", "5")]
+    again = [r["text"] for r in records("new.npz", "--count", "60", "--max-length", "2", "--seed", "5", "--unique")]
+    assert len(set(texts)) < 60 == len(set(again))
+
+
+def test_copies_are_refused_unless_they_are_allowed(folder):
+    """A model that can only write the one line of its text."""
+    Path("one.txt").write_text("a line that is there\n" * 40, encoding="utf-8")
+    options = "--hidden 24 --layers 1 --batch 4 --epochs 150 --lr 0.02 --threads 1 --holdout 0 --lines --quiet"
+    done("train", "one.txt", "-o", "one.npz", *options.split())
+    cold = ["one.npz", "--temperature", "0.1", "--count", "2", "--seed", "1"]
+    found = records(*cold, "--allow-copies")
+    assert [(r["text"], r["novel"], r["longest_copied_run"]) for r in found] == [
+        ("a line that is there", False, 20)
+    ] * 2
+    result = run("sample", "--model", *cold, "--max-tries", "30")
+    assert result.exit_code == 1 and result.stdout == ""
+    report, error = result.stderr.splitlines()
+    assert report.startswith("asked 2, found 0, drawn 3") and "copied" in report
+    assert "then 30 were refused in a row (30 copied)" in error and "--allow-copies" in error
+    Path("other.txt").write_text("and another\n", encoding="utf-8")
+    assert [record["novel"] for record in records(*cold, "--corpus", "other.txt")] == [True, True]
+    run_of_17 = ["--start-with", "a line that is th", "--temperature", "9", "--seed", "1"]
+    assert records("one.npz", "--count", "9", *run_of_17, "--max-copied", "17")
+    assert run("sample", "--model", "one.npz", *run_of_17, "--max-copied", "16", "--max-tries", "50").exit_code == 1
+
+
+def test_what_was_found_is_printed_before_the_reason(folder):
+    done(*TRAIN, "--quiet", "--lines")
+    arguments = "sample --model new.npz --count 500 --max-length 2 --unique --seed 1 --max-tries 2000".split()
+    result = run(*arguments)
+    assert result.exit_code == 1
+    letters = result.stdout.splitlines()
+    assert len(set(letters)) == len(letters) > 3
+    report, error = result.stderr.splitlines()
+    assert report.startswith(f"asked 500, found {len(letters)}, drawn ")
+    check_error(error + "\n", "500 samples repeated --unique")
+
+
+def test_a_pattern_is_filled(folder):
+    done(*TRAIN, "--quiet", "--lines")
+    lines = done("sample", "--model", "new.npz", "--fill", "c_b _a_", "--count", "5", "--seed", "1").stdout.splitlines()
+    assert len(lines) == 5 and all(re.fullmatch("c.b .a.", line) for line in lines)
+    (best,) = {r["text"] for r in records("new.npz", "--fill", "c_b _a_", "--temperature", "0")}
+    assert best in {r["text"] for r in records("new.npz", "--fill", "c_b _a_", "--count", "300", "--seed", "1")}
+
+
+def test_beginnings_from_a_pipe(folder):
+    done(*TRAIN, "--quiet", "--lines")
+    command = ["sample", "--model", "new.npz", "--interactive", "--count", "2", "--seed", "5"]
+    result = done(*command, input="ca\r\nab\n\nda")
+    lines = result.stdout.splitlines()
+    assert [line[:2] for line in lines[:4]] == ["ca", "ca", "ab", "ab"]
+    assert [line[:2] for line in lines[6:]] == ["da", "da"] and len(lines) == 8
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("asked 8, drawn ")
+    failing = run(*command, input="ca\nZ\nab\n")
+    assert failing.exit_code == 1
+    assert [line[:2] for line in failing.stdout.splitlines()] == ["ca", "ca", "ab", "ab"]
+    assert "'Z'" in failing.stderr
+    assert run(*command, input=b"caf\xe9\n").exit_code == 1
+
+
+def test_a_person_types_beginnings_until_the_end(folder):
+    """At a terminal: a prompt, the samples, an error that ends nothing, and the end with Ctrl-D."""
+    done(*TRAIN, "--quiet", "--lines")
+    master, terminal = os.openpty()
+    command = [*COMMAND, "sample", "--model", "new.npz", "--interactive", "--count", "2", "--seed", "5"]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        shown = ""
+        for typed in ("ca\n", "Z\n", "ab\n", "\x04"):
+            while not shown.endswith("> "):
+                shown += os.read(master, 1000).decode()
+            os.write(master, typed.encode())
+            shown += os.read(master, 1000).decode().replace("> ", ">")
+        assert process.wait(30) == 0
+    try:
+        while more := os.read(master, 1000).decode():
+            shown += more
+    except OSError:
+        pass
+    os.close(master)
+    assert len(re.findall("^ca.+", shown, re.M)) >= 2 and len(re.findall("^ab.+", shown, re.M)) >= 2
+    assert "charlm: the model has never seen 'Z'" in shown and "asked 4, drawn" in shown
+
+
+def test_two_streams_are_two_lines_at_least(folder):
+    text = done("sample", "--model", "tiny.npz", "--count", "4", "--length", "3", "--seed", "5").stdout
+    texts = [record["text"] for record in records("tiny.npz", "--count", "4", "--length", "3", "--seed", "5")]
+    assert text == "".join(part + "\n" * (not part.endswith("\n")) for part in texts)
 
 
 def test_perplexity_for_programs_and_for_people(folder):
@@ -645,7 +812,7 @@ def hostile_model(path):
     model = Model(architecture, vocabulary, np.zeros(architecture.number_of_parameters, np.float32), False)
     model.named_parameters["b_y"][:2] = -50
     save_model(model, path)
-    return ["sample", "--model", str(path), "--prime", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]
+    return ["sample", "--model", str(path), "--start-with", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]
 
 
 def test_a_terminal_is_not_steered_by_a_sample(folder):

@@ -28,7 +28,7 @@ def test_commands_run(tmp_path):
         if command.startswith("charlm train"):
             command += " --epochs 1"
         shell = re.sub(
-            r"^(charlm|python)",
+            r"(?:^|(?<=\| ))(charlm|python)",
             lambda word: f'"{sys.executable}"' + (" -m charlm" if word[1] == "charlm" else ""),
             command,
         )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 
 import charlm
+from charlm.chains import UNIT
+from charlm.drawing import Choice
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import Architecture
 from charlm.reference import Reference, softmax
-from charlm.sampling import UNIT, Choice, Sampler
+from charlm.sampling import Sampler, new_sampler
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
 
@@ -46,24 +49,25 @@ def chi_square(counts, expected):
 
 
 def test_lines_follow_the_model_given_that_there_is_no_unknown():
-    """All lines of up to three characters are enumerated; masking <UNK> at each step would differ from them."""
+    """All lines of up to three characters are enumerated, as they are drawn by refusing <UNK> and by masking it."""
     model, drawn = random_model(lines=True, seed=2, eos=1.0, unknown=0.5), 20_000
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
-    weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
-    total = sum(weight.values())
-    counts = Counter(sample.text for sample in charlm.sample(model, drawn, 4, seed=1))
-    expected = {text: drawn * value / total for text, value in weight.items()}
-    assert chi_square(counts, expected)[1] < 4
-    masked = {}
-    for text in expected:  # each step's probability of <UNK> set to 0 and the rest scaled up
-        network, before, masked[text] = Reference(model.architecture, model.parameters), EOS, 1.0
-        for position, token in enumerate([*model.vocabulary.encode(text), EOS]):
+    refusing = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
+    masking = {}
+    for text in refusing:  # each step's probability of <UNK> set to 0 and the rest scaled up
+        network, before, masking[text] = Reference(model.architecture, model.parameters), EOS, 1.0
+        for token in [*model.vocabulary.encode(text), EOS]:
             step = softmax(network.step(np.array([before])))[0]
-            step[[UNKNOWN] if position else [UNKNOWN, EOS]] = 0
-            masked[text] *= step[token] / step.sum()
+            step[UNKNOWN] = 0
+            masking[text] *= step[token] / step.sum()
             before = token
-    share = sum(masked.values())
-    assert chi_square(counts, {text: drawn * value / share for text, value in masked.items()})[1] > 10
+    truth = {"reject": refusing, "mask": masking}
+    for unknown, other in (("reject", "mask"), ("mask", "reject")):
+        counts = Counter(sample.text for sample in charlm.sample(model, drawn, 4, seed=1, unknown=unknown))
+        for rule, limit in ((unknown, None), (other, 10)):
+            total = sum(truth[rule].values())
+            deviation = chi_square(counts, {text: drawn * p / total for text, p in truth[rule].items()})[1]
+            assert deviation < 4 if limit is None else deviation > limit
 
 
 def test_draws_follow_the_softmax():
@@ -80,7 +84,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
     model = random_model(lines, unknown=1.0, eos=1.0)
     sampler = Sampler(model, 200, 30, seed=1)
     samples = list(sampler.samples())
-    assert len(samples) == 200 and sampler.tally.unknown > 20
+    assert len(samples) == 200 and sampler.tally.refusals["unknown"] > 20
     assert not any("<UNK>" in sample.text for sample in samples)
     settled = 200 if lines else None
     assert settled is None or sampler.tally.drawn == settled + sampler.tally.refused
@@ -92,7 +96,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_the_log_probability_is_that_of_the_equations(lines, cell):
     model = random_model(lines, unknown=-1.0, cell=cell)
-    for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, prime="ab"):
+    for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, start_with="ab"):
         tokens = [*model.vocabulary.encode(sample.text), *([EOS] if lines else [])]
         assert sample.text.startswith("ab") and sample.tokens == len(tokens)
         assert sample.log_probability == pytest.approx(math.log(probability(model, tokens)), rel=1e-4)
@@ -113,6 +117,24 @@ def test_a_stream_has_the_length_asked_and_settles_without_line_ends():
         assert "".join(piece.text for piece in own) == own[-1].sample.text
         assert own[-1].sample.tokens == len(own[-1].sample.text) == 3 * UNIT + 17
     assert [piece.number for piece in pieces] == sorted(piece.number for piece in pieces)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "peephole"])
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, monkeypatch):
+    monkeypatch.setattr("charlm.drawing.SMALL", 0 if apart else 1 << 16)
+    vocabulary = Vocabulary("char", "abcdefgh")
+    architecture = Architecture(len(vocabulary), cell, 67, 2)
+    parameters = np.random.default_rng(0).normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
+    model = Model(architecture, vocabulary, parameters, lines)
+    options = {"length": 60, "seed": 7, "temperature": 0.9}
+    many = list(charlm.sample(model, 150, **options))
+    for rows in (1, 5, 128):
+        monkeypatch.setattr("charlm.chains.SIDE_BY_SIDE", rows)
+        assert list(charlm.sample(model, 7, **options)) == many[:7]
+    assert list(charlm.sample(model, 1, **options)) == many[:1]
+    assert len({sample.text for sample in many}) > 20
 
 
 def test_many_more_samples_than_are_drawn_side_by_side():
@@ -171,9 +193,26 @@ def test_top_k_and_top_p():
     assert distribution(Choice(top_k=2), [0.0] * 4) == pytest.approx([0.5, 0.5, 0, 0])  # ties: exactly k are kept
 
 
+def test_min_p():
+    plain = softmax(np.array(LOGITS))  # each is 0.368 times the one before
+    assert distribution(Choice(min_p=0.36), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
+    assert distribution(Choice(min_p=0.37), LOGITS) == pytest.approx([1, 0, 0, 0])
+    assert distribution(Choice(min_p=1), [0.0, 0.0, -1.0, -1.0]) == pytest.approx([0.5, 0.5, 0, 0])
+    assert distribution(Choice(2, min_p=0.6), LOGITS)[1] > 0  # the temperature comes first: 0.607
+
+
+def test_a_masked_unknown_takes_no_place():
+    plain = softmax(np.array([2.0, 0.0, -1.0]))
+    assert distribution(Choice(mask_unknown=True), LOGITS) == pytest.approx([plain[0], 0, *plain[1:]])
+    assert distribution(Choice(mask_unknown=True, top_k=2), LOGITS)[[1, 3]].tolist() == [0, 0]
+    assert distribution(Choice(0, mask_unknown=True), [1.0, 2.0, 0.0, 0.0]) == pytest.approx([1, 0, 0, 0])
+
+
 @pytest.mark.parametrize(
     "setting",
     [
+        {"min_p": -0.1},
+        {"min_p": 1.1},
         {"temperature": -1},
         {"temperature": math.nan},
         {"temperature": math.inf},
@@ -190,9 +229,10 @@ def test_choices_that_cannot_be(setting):
 @pytest.mark.parametrize(
     ("lines", "options", "message"),
     [
-        (True, {"prime": "aé"}, "'é'"),
+        (True, {"start_with": "aé"}, "'é'"),
+        (True, {"start_with": "a\nb"}, "one line"),
         (True, {"prime": "a\nb"}, "one line"),
-        (False, {"prime": "abab", "length": 4}, "--length"),
+        (False, {"start_with": "abab", "length": 4}, "--length"),
         (True, {"length": 0}, "--length"),
         (True, {"count": 0}, "--count"),
     ],
@@ -204,10 +244,193 @@ def test_what_cannot_be_drawn_is_said(lines, options, message):
 
 @pytest.mark.parametrize(
     ("bias", "reason"),
-    [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "end within")],
+    [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "too long")],
 )
 def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
-    with pytest.raises(SamplingError, match=f"refused 1000 times.*{reason}"):
-        list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1))
-    with pytest.raises(SamplingError, match=f"refused and nothing else.*{reason}"):
+    with pytest.raises(SamplingError, match=f"0 of 1 samples.*; then 1,000 were refused in a row.*{reason}"):
+        list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1, max_tries=1000))
+    with pytest.raises(SamplingError, match=f"nothing but the likeliest.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, temperature=0))
+
+
+# What a sample begins and ends with
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_prime_is_read_and_is_no_part_of_the_sample(lines):
+    model = random_model(lines, unknown=-1.0)
+    for sample in charlm.sample(model, 20, 12, seed=4, prime="abba", start_with="b"):
+        tokens = [*model.vocabulary.encode(sample.text), *([EOS] if lines else [])]
+        prime = model.vocabulary.encode("abba").tolist()
+        expected = math.log(probability(model, [*prime, *tokens]) / probability(model, prime))
+        assert sample.log_probability == pytest.approx(expected, rel=1e-4)
+        assert sample.text.startswith("b") and sample.tokens == len(tokens) <= 12
+    plain, primed = (list(charlm.sample(model, 50, 12, seed=4, prime=prime)) for prime in ("", "bbbb"))
+    assert plain != primed
+
+
+def test_the_last_tokens_of_a_long_prime_count():
+    model = random_model(lines=False)
+    short, long = "ab" * 1024, "b" * 999 + "ab" * 1024
+    first, second = (next(charlm.sample(model, 1, 50, seed=4, prime=prime)) for prime in (short, long))
+    assert first == second
+
+
+def test_a_prime_may_hold_what_the_model_does_not_know():
+    model = random_model(lines=False)
+    with pytest.warns(UserWarning, match="'é'.*<UNK>"):
+        sample = next(charlm.sample(model, 1, 50, seed=4, prime="aé"))
+    tokens = model.vocabulary.encode(sample.text).tolist()
+    expected = probability(model, [2, UNKNOWN, *tokens]) / probability(model, [2, UNKNOWN])
+    assert sample.log_probability == pytest.approx(math.log(expected), rel=1e-3)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_sample_ends_behind_the_text_of_stop(lines):
+    model = random_model(lines, symbols="abc", unknown=-4.0, eos=-1.0)
+    samples = list(charlm.sample(model, 200, 300, seed=1, stop=["ab", "cc"], start_with="ab"))
+    stopped = [sample.text for sample in samples if sample.text.endswith(("ab", "cc"))]
+    assert len(stopped) > 50
+    for sample in samples:
+        drawn = sample.text[2:]
+        assert "ab" not in drawn[:-1] and "cc" not in drawn[:-1]
+        assert lines or sample.tokens == len(sample.text)
+    assert any(sample.text.startswith("abb") or sample.text.startswith("aba") for sample in samples)
+
+
+def test_a_stop_is_found_across_units():
+    model = random_model(lines=False, eos=-40.0, unknown=-40.0)
+    model.named_parameters["b_y"][:] = [-40, -40, 0, 0]
+    model.parameters[: -len(model.vocabulary)] = 0  # a coin: a or b
+    stop = "ab" * 4
+    for sample in charlm.sample(model, 30, 4 * UNIT, seed=1, stop=stop):
+        place = sample.text.find(stop)
+        assert place == -1 and len(sample.text) == 4 * UNIT or place == len(sample.text) - 8
+    lengths = [len(sample.text) for sample in charlm.sample(model, 100, 9 * UNIT, seed=1, stop=stop)]
+    assert max(lengths) > UNIT + 8
+
+
+@pytest.mark.parametrize("stop", ["", "c"])
+def test_samples_have_the_length_asked(stop):
+    model = random_model(lines=not stop, symbols="abc", unknown=-3.0, eos=-1.0)
+    sampler = new_sampler(model, 100, 200, min_length=4, max_length=7, stop=stop or (), seed=1)
+    assert {len(sample.text) for sample in sampler.samples()} == {4, 5, 6, 7}
+    assert sampler.tally.refusals["too_short"] and sampler.tally.refusals["too_long"]
+    if not stop:
+        assert sampler.tally.drawn == 100 + sampler.tally.refused
+
+
+def test_refusing_a_length_leaves_the_rest_in_proportion():
+    model, drawn = random_model(lines=True, seed=2, eos=1.0), 10_000
+    lines = [line for n in (2, 3) for line in itertools.product((2, 3), repeat=n)]
+    weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
+    counts = Counter(sample.text for sample in charlm.sample(model, drawn, min_length=2, max_length=3, seed=1))
+    total = sum(weight.values())
+    assert chi_square(counts, {text: drawn * value / total for text, value in weight.items()})[1] < 4
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_no_sample_comes_twice(lines):
+    model = random_model(lines, unknown=-2.0, eos=1.0)
+    options = {"max_length": 3} if lines else {"length": 4}
+    sampler = new_sampler(model, 14, unique=True, seed=1, **options)
+    texts = [sample.text for sample in sampler.samples()]
+    assert len(set(texts)) == 14 and sampler.tally.refusals["repeated"]
+    if lines:
+        assert sampler.tally.drawn == 14 + sampler.tally.refused
+        found = []
+        with pytest.raises(SamplingError, match="14 of 15 samples.*repeated.*--unique"):
+            found.extend(sample.text for sample in charlm.sample(model, 15, unique=True, seed=1, **options))
+
+
+def test_what_was_found_is_given_before_the_reason():
+    model, found = random_model(lines=True, unknown=-2.0, eos=1.0), []
+    with pytest.raises(SamplingError, match="11 of 200 samples were found; then 500 were refused.*repeated"):
+        for sample in charlm.sample(model, 200, unique=True, max_length=3, max_tries=500, seed=1):
+            found.append(sample.text)
+    assert len(set(found)) == len(found) == 11
+
+
+def test_the_likeliest_is_not_drawn_twice():
+    model = random_model(lines=False)
+    with pytest.raises(SamplingError, match="1 of 2 samples.*nothing but the likeliest.*repeated"):
+        list(charlm.sample(model, 2, 5, unique=True, temperature=0))
+    first, second = charlm.sample(model, 2, 5, temperature=0)
+    assert first == second
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_the_best_of_several_is_the_likeliest_of_them(lines):
+    model = random_model(lines, unknown=-1.0)
+    each = list(charlm.sample(model, 40, 20, seed=3))
+    sampler = new_sampler(model, 10, 20, best_of=4, seed=3)
+    for number, sample in enumerate(sampler.samples()):
+        assert sample == max(each[4 * number : 4 * number + 4], key=lambda other: other.log_probability)
+    if lines:
+        assert sampler.tally.refusals["less_likely"] == 30
+        assert sampler.tally.drawn == 10 + sampler.tally.refused
+
+
+def test_the_best_that_did_not_come_before():
+    model = random_model(lines=True, unknown=-2.0, eos=1.0)
+    sampler = new_sampler(model, 14, best_of=3, unique=True, max_length=3, seed=1)
+    assert len({sample.text for sample in sampler.samples()}) == 14
+    assert sampler.tally.drawn == 14 + sampler.tally.refused
+
+
+def test_the_lines_of_a_stream_add_up():
+    model = random_model(lines=False, unknown=0.5, eos=1.0)
+    sampler = new_sampler(model, 20, 100, seed=1)
+    shown = sum(len(re.findall("[^\n]*\n|[^\n]+$", sample.text)) for sample in sampler.samples())
+    assert sampler.tally.refused > 100 and sampler.tally.drawn == shown + sampler.tally.refused
+
+
+def test_the_first_stream_is_shown_as_it_grows():
+    model = random_model(lines=False, unknown=-3.0, eos=1.0)
+    pieces = list(Sampler(model, 3, 100, seed=1).pieces())
+    assert sum(piece.number == 0 for piece in pieces) > 5
+    for number in range(3):
+        own = [piece for piece in pieces if piece.number == number]
+        assert "".join(piece.text for piece in own) == own[-1].sample.text
+        assert all(piece.sample is None for piece in own[:-1])
+
+
+# Levels
+
+
+def test_at_the_level_of_bytes_the_log_probability_is_the_score():
+    model = random_model(lines=True, symbols="abc", unknown=-3.0)
+    model.vocabulary = Vocabulary("byte", [0xC3, 0xA9, ord("a")])
+    samples = list(charlm.sample(model, 50, seed=4))
+    assert any("é" in sample.text for sample in samples) and any("\udcc3" in sample.text for sample in samples)
+    for sample in samples:
+        score = charlm.perplexity(model, sample.text)
+        assert (score.tokens, score.nats) == (sample.tokens, pytest.approx(-sample.log_probability, rel=1e-5))
+        assert sample.perplexity == pytest.approx(score.perplexity, rel=1e-5)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_words_do_not_run_together(lines):
+    """A sequence of words that no text has (an "a" and a "b" that would be read as "ab") is refused."""
+    model = random_model(lines, symbols="abcdefg", unknown=-3.0, eos=0.5)
+    model.vocabulary = Vocabulary("word", ["The", " cat", " dog", ",", ".", " ", "an"])
+    sampler = new_sampler(model, 200, 20 if lines else 40, seed=4, stop=() if lines else "\n")
+    whole = 0
+    for sample in sampler.samples():
+        ids = model.vocabulary.encode(sample.text).tolist()
+        assert model.vocabulary.decode(ids) == sample.text
+        if lines or sample.text.endswith("\n"):
+            whole += 1
+            score = charlm.perplexity(model, sample.text)
+            assert (score.tokens, score.nats) == (sample.tokens, pytest.approx(-sample.log_probability, rel=1e-5))
+    assert sampler.tally.refusals["no_text"] > 20 and whole > 100
+
+
+def test_words_come_out_as_a_person_writes_them(tmp_path):
+    text = "\"Well, it's late,\" she said (and left); he didn't.\n    An indented line  with two spaces.\n"
+    (tmp_path / "text.txt").write_text(text * 30, encoding="utf-8")
+    model = charlm.train(
+        tmp_path / "text.txt", level="word", hidden=24, layers=1, batch=4, steps=20, epochs=60, lr=0.02, threads=1
+    )
+    sample = next(charlm.sample(model, 1, 60, temperature=0, allow_copies=True))
+    assert text in sample.text + "\n"

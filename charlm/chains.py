@@ -1,0 +1,298 @@
+"""Chains of tokens, drawn side by side and judged as they end.
+
+What may not be shown (see ``acceptance``) is refused in units: the whole sample for a model of lines, and a line for
+a stream (or UNIT tokens of it, for a text that has no line ends), so that a long text does not fail for one word.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .acceptance import Rules, Sample, Tally
+from .beginning import line_of
+from .drawing import Choice, Walk, copy_row, take_rows
+from .model import Model
+from .reference import log_softmax
+from .vocabulary import EOS, UNKNOWN, as_bytes
+
+SIDE_BY_SIDE = 128
+TOGETHER = 64  # lines that are looked up together
+UNIT = 200  # tokens of a stream after which they count as settled even though the line has not ended
+UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
+
+
+@dataclass
+class Chain:
+    """One candidate: what of it is settled, and the unit that may yet be refused.
+
+    random: its own numbers; pieces: what was settled since somebody last took it; sample: all of it, once it is whole.
+    """
+
+    number: int
+    random: np.random.Generator
+    tokens: list[int] = field(default_factory=list)
+    nats: float = 0.0
+    characters: int = 0  # of tokens and unit
+    unit: list[int] = field(default_factory=list)
+    unit_nats: float = 0.0
+    units: int = 0  # settled
+    line: list[int] = field(default_factory=list)  # settled tokens of the line that goes on, prime included
+    tail: str = ""  # the end of the settled text, in which a copied run may have begun
+    copied: int | None = None  # the longest copied run
+    pieces: list[str] = field(default_factory=list)
+    sample: Sample | None = None
+    fell: bool = False  # it was refused as a whole before
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How chains begin and end. prime, start: ids that are read first, and of these those that belong to the sample;
+    length: tokens of a sample of a stream, or the most that a line may have; stop: texts that end a sample."""
+
+    length: int
+    prime: tuple[int, ...] = ()
+    start: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+
+
+class Chains:
+    """Draws candidates, as many at a time as there are rows, and tells ``tally`` of what it refuses.
+
+    candidates: (number, generator) of each; they are begun in this order.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        choice: Choice,
+        rules: Rules,
+        frame: Frame,
+        tally: Tally,
+        candidates: Iterable[tuple[int, np.random.Generator]],
+    ):
+        self.choice, self.rules, self.frame, self.tally = choice, rules, frame, tally
+        self.lines, self.vocabulary = model.lines, model.vocabulary
+        self.walk, self.candidates, self.again = Walk(model), iter(candidates), deque()
+        self.start, nats = self.walk.begin([*frame.prime, *frame.start])
+        self.start_nats = sum(nats[len(frame.prime) :])
+        self.prime_line = line_of(frame.prime)
+        self.prime_text = self.vocabulary.decode(self.prime_line)
+        self.widths = character_widths(model)
+        self.stop_tokens = max((len(as_bytes(text)) for text in frame.stop), default=0)
+        self.rows: list[Chain | None] = []  # None where one is idle
+        self.parked: list[tuple[Chain, str]] = []  # lines without a fault that are still to be looked up
+        self.none_waits = False  # no candidate is left to be begun
+        self.now = self.settled = take_rows(self.start, [])  # where each row stands; where its last unit was settled
+
+    def redraw(self, chain: Chain) -> None:
+        """Begin a candidate anew, with its next random numbers."""
+        self.again.append((chain.number, chain.random))
+
+    def advance(self) -> list[Chain]:
+        """Take every chain one token further; those of which something was settled.
+
+        Raises SamplingError where too many are refused in a row.
+        """
+        self._fill_rows()
+        logits = self.now[-1]
+        points = np.array([chain.random.random() if chain else 0.0 for chain in self.rows])
+        tokens = self.choice.draw(logits, points)
+        nats = -np.take_along_axis(log_softmax(logits.astype(np.float64)), tokens[:, None], 1)[:, 0]
+        self.now = self.walk.step(self.now, tokens)
+        ended = []
+        for row, (chain, token, loss) in enumerate(zip(self.rows, tokens.tolist(), nats.tolist(), strict=True)):
+            if chain is None:
+                continue
+            chain.unit.append(token)
+            chain.unit_nats += loss
+            chain.characters += self.widths[token]
+            ending = self._ending(chain, token)
+            if ending:
+                ended.append((row, ending))
+        return self._judge(ended)
+
+    # Rows
+
+    def _fill_rows(self):
+        """Begin chains in the free rows; have as many rows as there are chains to draw."""
+        live = [row for row, chain in enumerate(self.rows) if chain is not None]
+        new, self.none_waits = [], False
+        while len(live) + len(new) < SIDE_BY_SIDE and not self.none_waits:
+            candidate = self.again.popleft() if self.again else next(self.candidates, None)
+            if candidate:
+                new.append(self._begun(*candidate))
+            self.none_waits = candidate is None
+        rows = self.walk.rows_for(len(live) + len(new))
+        if rows != len(self.rows):
+            self.rows = [self.rows[row] for row in live] + [None] * (rows - len(live))
+            filling = take_rows(self.start, [0] * (rows - len(live)))
+            self.now, self.settled = (
+                [np.concatenate(arrays) for arrays in zip(take_rows(place, live), filling, strict=True)]
+                for place in (self.now, self.settled)
+            )
+        for row in [row for row, chain in enumerate(self.rows) if chain is None][: len(new)]:
+            self.rows[row] = new.pop(0)
+            self._go_to_start(row)
+
+    def _begun(self, number, random):
+        line = line_of([*self.prime_line, *self.frame.start])
+        width = sum(self.widths[token] for token in self.frame.start)
+        return Chain(number, random, list(self.frame.start), self.start_nats, width, line=line)
+
+    def _go_to_start(self, row):
+        copy_row(self.start, 0, self.now, row)
+        copy_row(self.start, 0, self.settled, row)
+
+    # Ends
+
+    def _ending(self, chain, token):
+        """None while the unit goes on, else which end it has come to, or why it is refused."""
+        if token == UNKNOWN:
+            return "unknown"
+        if chain.characters > self.rules.max_length:
+            return "too_long"
+        if self.lines and token == EOS or self.frame.stop and self._stops(chain):
+            return SAMPLE_ENDS
+        length = len(chain.tokens) + len(chain.unit)
+        if self.lines:
+            return "too_long" if length >= self.frame.length else None
+        if length >= self.frame.length:
+            return SAMPLE_ENDS
+        return UNIT_ENDS if token == EOS or len(chain.unit) >= UNIT else None
+
+    def _stops(self, chain):
+        drawn = chain.unit
+        if len(drawn) < self.stop_tokens:
+            drawn = chain.tokens[len(self.frame.start) :][-self.stop_tokens :] + drawn
+        end = self.vocabulary.decode(drawn[-self.stop_tokens :])
+        return any(text in end for text in self.frame.stop)
+
+    # Judging
+
+    def _judge(self, ended):
+        """Settle the units that have ended, or refuse them. ended: (row, end or reason) of each."""
+        self.tally.drawn += len(ended)
+        accepted = []
+        for row, ending in ended:
+            chain = self.rows[row]
+            text = self._text(chain)
+            fault = self._fault(chain, text, ending)
+            if fault:
+                self._refuse(row, fault)
+            elif self.lines:
+                self.parked.append((chain, text))
+                self.rows[row] = None
+            else:
+                accepted.append((row, ending, text))
+        return self._judge_parked() if self.lines else self._judge_units(accepted)
+
+    def _judge_units(self, accepted):
+        """Look for copies in units of streams."""
+        texts = [self.rows[row].tail + text for row, _, text in accepted]
+        # where copies are allowed a run may be of any length, and is looked for when the sample is whole
+        copies = self.rules.copies(texts) if self.rules.refuse_copies else [(None, None)] * len(texts)
+        settled = []
+        for (row, ending, text), (run, new) in zip(accepted, copies, strict=True):
+            if new is False:
+                self._refuse(row, "copied")
+            else:
+                settled.append(self._settle(row, ending, text, run, new))
+        return settled
+
+    def _judge_parked(self):
+        """Look for copies in lines: many together, because that takes less time for each, or those that there are when
+        no other is waiting for a row."""
+        if len(self.parked) < TOGETHER and not self.none_waits:
+            return []
+        parked, self.parked = self.parked, []
+        texts = [text for _, text in parked]
+        copies = self.rules.copies(texts, [self.prime_text + text for text in texts])
+        settled = []
+        for (chain, text), (run, new) in zip(parked, copies, strict=True):
+            if new is False and not self.rules.allow_copies:
+                self.tally.refuse("copied")
+                self.redraw(chain)
+            else:
+                chain.copied = run
+                settled.append(self._finish(chain, text, new))
+        return settled
+
+    def _text(self, chain):
+        """What the unit adds to the text of its sample."""
+        text = self.vocabulary.decode(chain.unit if chain.units else chain.tokens + chain.unit)
+        return text.removesuffix("\n") if self.lines else text
+
+    def _fault(self, chain, text, ending):
+        if ending not in (UNIT_ENDS, SAMPLE_ENDS):
+            return ending
+        if self.vocabulary.level == "word" and not self._is_text([*chain.line, *chain.unit]):
+            return "no_text"
+        if self.lines and not text:
+            return "empty"
+        if ending == SAMPLE_ENDS and self.rules.sized:
+            return self.rules.fault_of_size(self.vocabulary.decode(chain.tokens) + text if chain.units else text)
+        return None
+
+    def _is_text(self, line):
+        """Whether the words of a line are those that its text would be read as: no two have run together."""
+        decode = self.vocabulary.decode
+        if line[-1] != EOS:  # spaces at the end are part of what would follow
+            while line and decode(line[-1:]).isspace():
+                line = line[:-1]
+        return self.vocabulary.encode(decode(line)).tolist() == line
+
+    def _refuse(self, row, fault):
+        """Back to the end of the last unit, or to the beginning where the fault is the sample's as a whole."""
+        chain = self.rows[row]
+        whole = not self.lines and fault in ("too_short", "too_long")
+        self.tally.refuse(fault, chain.units + 1 if whole else 1)
+        if whole:
+            self.rows[row] = self._begun(chain.number, chain.random)
+            self.rows[row].fell = True
+            self._go_to_start(row)
+        else:
+            chain.characters -= sum(self.widths[token] for token in chain.unit)
+            chain.unit, chain.unit_nats = [], 0.0
+            copy_row(self.settled, row, self.now, row)
+
+    def _settle(self, row, ending, text, run, new):
+        chain = self.rows[row]
+        if run is not None:
+            chain.copied = max(chain.copied or 0, run)
+        if ending == SAMPLE_ENDS:
+            self.rows[row] = None
+            return self._finish(chain, text, new)
+        if self.vocabulary.level == "word":
+            chain.line = [] if chain.unit[-1] == EOS else chain.line + chain.unit
+        self._take_unit(chain, text)
+        chain.tail = (chain.tail + text)[-self.rules.max_copied :] if self.rules.refuse_copies else ""
+        copy_row(self.now, row, self.settled, row)
+        if not chain.fell:
+            self.tally.succeed()
+        return chain
+
+    def _finish(self, chain, text, new):
+        self._take_unit(chain, text)
+        whole = text if chain.units == 1 else self.vocabulary.decode(chain.tokens)
+        if not self.lines and self.rules.allow_copies:
+            ((chain.copied, new),) = self.rules.copies([whole])
+        chain.sample = Sample(whole, -chain.nats, len(chain.tokens), chain.copied, new)
+        return chain
+
+    def _take_unit(self, chain, text):
+        chain.tokens += chain.unit
+        chain.nats += chain.unit_nats
+        chain.unit, chain.unit_nats, chain.units = [], 0.0, chain.units + 1
+        chain.pieces.append(text)
+
+
+def character_widths(model: Model) -> list[int]:
+    """How many characters each token adds to a sample, at least."""
+    symbols = model.vocabulary.symbols
+    if model.vocabulary.level == "byte":
+        widths = [0 if 0x80 <= byte < 0xC0 else 1 for byte in symbols]  # the later bytes of a character
+    else:
+        widths = [len(symbol) for symbol in symbols]
+    return [0 if model.lines else 1, 0, *widths]

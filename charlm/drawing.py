@@ -1,0 +1,131 @@
+"""Network + choice → the next token of many chains at once.
+
+The chains stand side by side, a row each, in the plain NumPy network, so that nothing has to be compiled or loaded.
+A chain draws the same tokens whoever its neighbours are: it has random numbers of its own, and its row is multiplied
+in the same order. NumPy sees to that for 4 rows or more, but not for one alone; so small networks always have a
+multiple of 4 rows. For large ones that would take several times as long as one row, and each row is multiplied on its
+own, which in turn makes many rows up to twice as slow.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import UsageError
+from .model import Model
+from .reference import Reference, log_softmax
+from .vocabulary import EOS, UNKNOWN
+
+ROWS = 4
+SMALL = 1 << 16  # numbers in the largest matrix of a small network
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the next token is drawn. temperature 0: the most likely one; top_k 0, top_p 1 and min_p 0: no restriction;
+    mask_unknown: <UNK> is never drawn. The restrictions apply one after the other, after the temperature."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    mask_unknown: bool = False
+
+    def __post_init__(self):
+        if not (0 <= self.temperature < math.inf):
+            raise UsageError(
+                f"--temperature must be a number from 0 (the most likely token) up, not {self.temperature}"
+            )
+        if self.top_k < 0:
+            raise UsageError(f"--top-k must be at least 1, or 0 for all tokens, not {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"--top-p must be above 0 and at most 1, not {self.top_p}")
+        if not 0 <= self.min_p <= 1:
+            raise UsageError(f"--min-p must be from 0 to 1, not {self.min_p}")
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether only one token can ever be drawn."""
+        return self.temperature == 0 or self.top_k == 1
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """float64 (N, V): the distribution that the next token is drawn from."""
+        logits = logits.astype(np.float64)
+        if self.mask_unknown:
+            logits[:, UNKNOWN] = -math.inf
+        if self.temperature == 0:
+            return np.eye(logits.shape[1])[logits.argmax(1)]
+        scaled = (logits - logits.max(1, keepdims=True)) / max(self.temperature, 1e-300)
+        powers = np.exp(np.maximum(scaled, -745))
+        if self.mask_unknown:
+            powers[:, UNKNOWN] = 0
+        if 0 < self.top_k < logits.shape[1]:
+            order = np.argsort(-logits, axis=1, kind="stable")[:, : self.top_k]
+            kept = np.zeros_like(powers)
+            np.put_along_axis(kept, order, np.take_along_axis(powers, order, 1), 1)
+            powers = kept
+        powers /= powers.sum(1, keepdims=True)
+        if self.top_p < 1:  # the fewest tokens whose probabilities reach top_p
+            order = np.argsort(-powers, axis=1, kind="stable")
+            sorted_powers = np.take_along_axis(powers, order, 1)
+            before = np.cumsum(sorted_powers, axis=1) - sorted_powers
+            np.put_along_axis(powers, order, np.where(before < self.top_p, sorted_powers, 0), 1)
+            powers /= powers.sum(1, keepdims=True)
+        if self.min_p > 0:
+            powers[powers < self.min_p * powers.max(1, keepdims=True)] = 0
+            powers /= powers.sum(1, keepdims=True)
+        return powers
+
+    def draw(self, logits: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """One token for each row, (N). points: random numbers, 0 ≤ point < 1, (N)."""
+        sums = np.cumsum(self.probabilities(logits), axis=1)
+        return np.minimum((sums <= points[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
+
+
+class Walk:
+    """The network going on from token to token, in many rows at once.
+
+    A place is a list of arrays with a row for each chain: the states of the layers, and last the logits of the next
+    token, (N, V).
+    """
+
+    def __init__(self, model: Model):
+        self.network = Reference(model.architecture, model.parameters)
+        self.apart = max(array.size for array in self.network.named.values()) > SMALL
+
+    def rows_for(self, chains: int) -> int:
+        """The rows that so many chains take."""
+        return max(chains, 1) if self.apart else -(-max(chains, 1) // ROWS) * ROWS
+
+    def begin(self, tokens) -> tuple[list[np.ndarray], list[float]]:
+        """Read some tokens from the zero state: the place behind them, one row, and -log ŷ of each."""
+        rows = self.rows_for(1)
+        self.network.reset(rows)
+        if self.apart:
+            self.network.state = [(a[:, None], c[:, None]) for a, c in self.network.state]
+        place = self._place(np.full(rows, EOS))
+        nats = []
+        for token in tokens:
+            nats.append(-float(log_softmax(place[-1][0].astype(np.float64))[token]))
+            place = self._place(np.full(rows, token))
+        return [array[:1] for array in place], nats
+
+    def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
+        """The place one token (N) further."""
+        self.network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]
+        return self._place(tokens)
+
+    def _place(self, tokens):
+        logits = self.network.step(tokens[:, None])[:, 0] if self.apart else self.network.step(tokens)
+        return [*(array for layer in self.network.state for array in layer), logits]
+
+
+def take_rows(place: list[np.ndarray], rows) -> list[np.ndarray]:
+    """The place that has these rows (a list of numbers, repeated where one goes on in several ways) of another."""
+    return [array[rows] for array in place]
+
+
+def copy_row(source: list[np.ndarray], source_row: int, target: list[np.ndarray], target_row: int) -> None:
+    for to, of in zip(target, source, strict=True):
+        to[target_row] = of[source_row]

@@ -1,0 +1,191 @@
+"""Copies of the training text: what is refused, that the rest keeps its proportions, and what is told of a sample."""
+
+import itertools
+from collections import Counter
+
+import pytest
+from test_sampling import chi_square, probability, random_model
+
+import charlm
+from charlm.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, Tally, rules_for
+from charlm.corpus import read_text
+from charlm.display import refusals
+from charlm.errors import SamplingError, UsageError
+from charlm.novelty import ExactNovelty, Novelty
+from charlm.sampling import new_sampler
+from charlm.vocabulary import EOS, code_points
+
+
+def longest_copied(text, corpus):
+    """By looking for every run of the text."""
+    best = 0
+    for begin in range(len(text)):
+        while begin + best < len(text) and text[begin : begin + best + 1] in corpus:
+            best += 1
+    return best
+
+
+def filters_of(text, separate):
+    return Novelty.of_text(lambda: [code_points(text)], False, separate)
+
+
+@pytest.fixture(scope="module")
+def stream():
+    """A model of a stream, and a text that it is likely to copy: its own."""
+    model = random_model(lines=False, symbols="ab ", unknown=-9.0, eos=-1.0, seed=8)
+    (own,) = charlm.sample(model, 1, 3000, temperature=0.4, seed=1)
+    return model, own.text + "\n"
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_lines_follow_the_model_given_that_they_are_new(exact):
+    model, drawn = random_model(lines=True, seed=2, eos=1.0), 10_000
+    known = ["a", "bb", "aab"]
+    text = "".join(line + "\n" for line in known)
+    model.novelty = ExactNovelty([text]) if exact else filters_of(text, True)
+    lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
+    weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
+    new = {line: value for line, value in weight.items() if line not in known}
+    sampler = new_sampler(model, drawn, max_length=3, seed=1)
+    counts = Counter(sample.text for sample in sampler.samples())
+    total = sum(new.values())
+    assert chi_square(counts, {line: drawn * value / total for line, value in new.items()})[1] < 4
+    assert sampler.tally.refusals["copied"] > 1000 and sampler.tally.drawn == drawn + sampler.tally.refused
+    copies = Counter(sample.text for sample in charlm.sample(model, drawn, max_length=3, seed=1, allow_copies=True))
+    total = sum(weight.values())
+    assert chi_square(copies, {line: drawn * value / total for line, value in weight.items()})[1] < 4
+
+
+def test_each_sample_tells_whether_it_is_new():
+    model = random_model(lines=True, seed=2, eos=1.0)
+    model.novelty = ExactNovelty(["a\nbb\naab\n"])
+    for sample in charlm.sample(model, 500, seed=1, allow_copies=True):
+        assert sample.novel == (sample.text not in ("a", "bb", "aab"))
+    assert all(sample.novel for sample in charlm.sample(model, 100, seed=1))
+    model.novelty = None
+    assert {sample.novel for sample in charlm.sample(model, 100, seed=1)} == {None}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_no_run_of_a_stream_is_longer_than_allowed(stream, exact):
+    """Lines are short here: a run goes over several units, and none may hide at the joint of two."""
+    model, text = stream
+    model.novelty = ExactNovelty([text]) if exact else filters_of(text, False)
+    options = {"temperature": 0.4, "max_copied": 20, "seed": 2}
+    sampler = new_sampler(model, 20, 400, **options)
+    samples = list(sampler.samples())
+    runs = [longest_copied(sample.text, text) for sample in samples]
+    assert max(runs) == sampler.tally.longest_copied_run == 20
+    assert sampler.tally.refusals["copied"] > 20
+    if exact:
+        assert [sample.longest_copied_run for sample in samples] == [run if run >= 16 else 0 for run in runs]
+    free = list(charlm.sample(model, 20, 400, temperature=0.4, seed=2, allow_copies=True))
+    runs = [longest_copied(sample.text, text) for sample in free]
+    assert max(runs) > 22
+    assert all(sample.longest_copied_run >= run for sample, run in zip(free, runs, strict=True) if run >= 16)
+    (copy,) = charlm.sample(model, 1, 400, temperature=0.4, seed=1, allow_copies=True)
+    assert (copy.text, copy.longest_copied_run, copy.novel) == (text[:400], 400, False)
+    assert {sample.novel for sample in free} == {True}  # none beyond COPIED_IN_STREAMS
+
+
+def test_the_given_beginning_belongs_to_the_run(stream):
+    model, text = stream
+    model.novelty = ExactNovelty([text])
+    start = text[100:118]
+    for sample in charlm.sample(model, 30, 60, start_with=start, max_copied=18, seed=1):
+        assert longest_copied(sample.text, text) == 18
+    with pytest.raises(SamplingError, match="0 of 1 .*copied.*--max-copied"):
+        list(charlm.sample(model, 1, 60, start_with=start, max_copied=17, max_tries=200, seed=1))
+
+
+def test_a_corpus_takes_the_place_of_the_record(tmp_path):
+    model = random_model(lines=True, seed=2, eos=1.0)
+    model.novelty = ExactNovelty(["bb\n"])
+    (tmp_path / "list.txt").write_text("a\naab\n", encoding="utf-8")
+    texts = {s.text for s in charlm.sample(model, 500, seed=1, corpus=tmp_path / "list.txt")}
+    assert "bb" in texts and not {"a", "aab"} & texts
+
+
+def test_a_corpus_knows_short_runs_too(tmp_path):
+    model = random_model(lines=False, symbols="abcdef", unknown=-9.0, seed=8)
+    text = "abcdefaabbccddeeffacebdfbadcfe\n" * 3
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    plain = list(charlm.sample(model, 20, 100, seed=1))
+    assert max(longest_copied(sample.text, text) for sample in plain) > 3
+    for sample in charlm.sample(model, 20, 100, seed=1, corpus=tmp_path / "text.txt", max_copied=3):
+        assert longest_copied(sample.text, text) <= 3 and sample.longest_copied_run == 0
+
+
+def test_a_line_is_looked_for_with_its_prime():
+    model = random_model(lines=True, seed=2, eos=1.0)
+    model.novelty = ExactNovelty(["aaa\naa\n"])
+    texts = {sample.text for sample in charlm.sample(model, 500, seed=1, prime="a")}
+    assert not {"a", "aa"} & texts and "aaa" in texts
+
+
+def test_the_limits_without_a_wish():
+    lines, stream = random_model(lines=True), random_model(lines=False)
+    lines.novelty = stream.novelty = ExactNovelty(["ab\n"])
+    assert rules_for(lines).max_copied == COPIED_IN_LINES and rules_for(stream).max_copied == COPIED_IN_STREAMS
+    thinned = Novelty.of_text(lambda: [code_points("ab" * 9000 + "\n")], False, cap=300)
+    assert thinned.shortest_run > COPIED_IN_STREAMS
+    stream.novelty = thinned
+    assert rules_for(stream).max_copied == thinned.shortest_run - 1
+    with pytest.raises(UsageError, match=f"at least {thinned.shortest_run - 1}"):
+        rules_for(stream, max_copied=COPIED_IN_STREAMS)
+    stream.novelty = None
+    with pytest.raises(UsageError, match="--corpus"):
+        rules_for(stream, max_copied=30)
+
+
+def test_a_model_that_knows_its_list_by_heart(tmp_path):
+    """Training loss near 0: what it draws is still new, or it says that nothing new came."""
+    names = [f"{first}{last}" for first in ("ora", "bel", "tin", "mu") for last in ("lia", "dor", "nette")]
+    (tmp_path / "names.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    model = charlm.train(
+        tmp_path / "names.txt",
+        lines=True,
+        holdout=0,
+        hidden=32,
+        layers=1,
+        batch=12,
+        epochs=300,
+        lr=0.02,
+        threads=1,
+    )
+    known = [sample.text in names for sample in charlm.sample(model, 300, seed=1, allow_copies=True)]
+    assert sum(known) > 240
+    found = []
+    try:
+        found.extend(sample.text for sample in charlm.sample(model, 20, seed=1, max_tries=3000))
+        assert len(found) == 20
+    except SamplingError as error:
+        assert "copied" in str(error) and "--dropout" in str(error)
+    assert not set(found) & set(names)
+    (likeliest,) = charlm.sample(model, 1, temperature=0, allow_copies=True)
+    assert likeliest.text in names and likeliest.novel is False
+    with pytest.raises(SamplingError, match="nothing but the likeliest.*1 copied.*--temperature"):
+        list(charlm.sample(model, 1, temperature=0))
+
+
+def test_refused_copies_of_a_corpus_read_like_the_training(tmp_path):
+    """At the level of bytes too, and with a last line that lacks its end."""
+    (tmp_path / "list.txt").write_bytes("é\naab".encode())
+    model = random_model(lines=True, symbols="abc", eos=0.5)
+    model.vocabulary = type(model.vocabulary)("byte", [0xC3, 0xA9, ord("a")])
+    assert "é" in {sample.text for sample in charlm.sample(model, 300, seed=1)}
+    assert "é" not in {sample.text for sample in charlm.sample(model, 300, seed=1, corpus=tmp_path / "list.txt")}
+    assert ExactNovelty(read_text([tmp_path / "list.txt"], "byte")).contains_line("aab")
+
+
+def test_the_report_says_what_was_refused():
+    tally = Tally(asked=100, found=100, drawn=1137)
+    tally.refusals.update(copied=1023, too_short=2, unknown=12)
+    tally.longest_copied_run = 14
+    assert refusals(tally, "sample", 16) == (
+        "asked 100, drawn 1,137, refused 1,037 (12 with <UNK>, 2 too short, 1,023 copied); 8.8 % kept; "
+        "longest copied run 14 characters"
+    )
+    line = refusals(Tally(asked=2, found=1, drawn=1), "line", None)
+    assert line.startswith("asked 2, found 1, drawn 1 line, refused 0; 100 % kept; copies are not known")
+    assert "no copied run of 16" in refusals(Tally(asked=1, found=1, drawn=1, longest_copied_run=0), "line", 16)
