@@ -83,12 +83,12 @@ def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[
 
 
 def _cut(pieces):
-    """The pieces in parts of at most BLOCK."""
+    """The pieces in parts of at most a track, so that no block has more tracks than there are rows."""
     for piece in pieces:
         if piece is None:
             yield None
         else:
-            yield from (piece[start : start + BLOCK] for start in range(0, len(piece), BLOCK))
+            yield from (piece[start : start + TRACK] for start in range(0, len(piece), TRACK))
 
 
 @dataclass

@@ -124,18 +124,20 @@ class Recurrent:
         self.no_table = np.empty((0, 0), dtype)
         self.recurrent_column = (self.cell.columns - self.cell.recurrent) * self.hidden
 
-    def new_arrays(self, steps, rows, training, dropped) -> LayerArrays:
+    def new_arrays(self, steps, rows, training, dropped, below: LayerArrays | None = None) -> LayerArrays:
+        """below: the arrays of the layer below, which share what only one layer needs at a time: da, and z where no
+        gradient is wanted."""
         H, dtype = self.hidden, self.b.dtype
         a = aligned((steps + 1, rows, H), dtype)
         has_c = self.cell.has_c
         c = aligned((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype)
-        da = aligned((steps if training else 0, rows, H), dtype)
+        da = below.da if below else aligned((steps if training else 0, rows, H), dtype)
         da_next = aligned((1, rows if training else 0, H), dtype)
         dc = aligned((1, rows if training and has_c else 0, H), dtype)
         out = aligned((steps, rows, H), dtype) if dropped else a[1:]
-        return LayerArrays(
-            aligned((steps, rows, spread(self.cell.columns * H, dtype)), dtype), a, c, da, da_next, dc, out
-        )
+        shared = below and not training
+        z = below.z if shared else aligned((steps, rows, spread(self.cell.columns * H, dtype)), dtype)
+        return LayerArrays(z, a, c, da, da_next, dc, out)
 
     def packing(self, team, for_training):
         parts = self.recurrent.packing(team, for_training)

@@ -52,7 +52,9 @@ class Window:
     def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False, dropped: bool = False):
         self.stack, self.rows = stack, rows
         dtype, V = stack.parameters.dtype, stack.architecture.vocabulary_size
-        self.layers = [layer.new_arrays(steps, rows, training, dropped) for layer in stack.layers]
+        self.layers = []
+        for layer in stack.layers:
+            self.layers.append(layer.new_arrays(steps, rows, training, dropped, *self.layers[-1:]))
         self.embedded = aligned((steps, rows, stack.architecture.embedding), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, stack.architecture.embedding), dtype)
         self.logits = aligned((steps, rows, spread(V, dtype)), dtype)
