@@ -28,7 +28,8 @@ UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
 class Chain:
     """One candidate: what of it is settled, and the unit that may yet be refused.
 
-    random: its own numbers, 0 ≤ number < 1; pieces: what was settled since somebody last took it; sample: all of it, once it is whole.
+    random: its own numbers, 0 ≤ number < 1; pieces: what was settled since somebody last took it; sample: all of it,
+    once it is whole.
     """
 
     number: int

@@ -23,7 +23,7 @@ from .reference import Reference, log_softmax
 from .vocabulary import EOS, UNKNOWN
 
 ROWS, COLUMNS = 4, 16  # multiples of these
-MANY = 128  # rows that are worth several threads
+PART = 64  # rows of a small network that are worth a thread
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 LEAST = -745  # exp of less is 0
 
@@ -130,13 +130,16 @@ class Walk:
         self.network = Reference(model.architecture, model.parameters)
         self.apart = max(array.size for array in self.network.named.values()) > SMALL
         if not self.apart:
-            has_x = [model.architecture.embedding] + [True] * (model.architecture.layers - 1)  # and no rows of W_x
-            self.network.weights = [
-                (filled_up(W_x) if multiplied else W_x, filled_up(W_a), *others)
-                for (W_x, W_a, *others), multiplied in zip(self.network.weights, has_x, strict=True)
-            ]
-            self.network.W_ya = filled_up(self.network.W_ya)
+            self._fill_up_matrices(model.architecture.embedding)
+        self.part = ROWS if self.apart else PART
         self.team: Team | None = None  # once there is work for several threads
+
+    def _fill_up_matrices(self, embedding):
+        network = self.network
+        network.W_ya = filled_up(network.W_ya)
+        for layer, (W_x, W_a, *others) in enumerate(network.weights):
+            looked_up = layer == 0 and not embedding  # rows are taken from W_x, and nothing is multiplied
+            network.weights[layer] = W_x if looked_up else filled_up(W_x), filled_up(W_a), *others
 
     def rows_for(self, chains: int) -> int:
         """The rows that so many chains take."""
@@ -157,7 +160,7 @@ class Walk:
 
     def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
         """The place one token (N) further."""
-        if len(tokens) < MANY or not products_take_one_thread():
+        if len(tokens) < 2 * self.part or not products_take_one_thread():
             return self._further(self.network, place, tokens)
         further = [np.empty_like(array) for array in place]
 
@@ -168,7 +171,7 @@ class Walk:
                 to[rows] = of
 
         self.team = self.team or Team()
-        self.team.run(self.team.split(len(tokens), some, ROWS))
+        self.team.run(self.team.split(len(tokens), some, self.part))
         return further
 
     def _further(self, network, place, tokens):

@@ -20,7 +20,7 @@ from .model import Model
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
-AHEAD = 32  # random numbers made at a time
+AHEAD = 16  # random numbers made at a time
 UNKNOWNS = ("reject", "mask")
 
 
