@@ -7,7 +7,7 @@ The road, and the module of each part:
           →  loss         loss, reference (the network in plain NumPy)
           →  update       optimizers, training
           →  model file   model, modelfile
-          →  new text     sampling (beginning, drawing, chains, acceptance; filling)
+          →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
 """
 

@@ -5,8 +5,9 @@ a stream (or UNIT tokens of it, for a text that has no line ends), so that a lon
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from .acceptance import Rules, Sample, Tally
 from .beginning import line_of
 from .drawing import Choice, Walk, copy_row, take_rows
 from .model import Model
-from .reference import log_softmax
+from .units import Units
 from .vocabulary import EOS, UNKNOWN, as_bytes
 
-SIDE_BY_SIDE = 128
+SIDE_BY_SIDE = 256  # 384 and 512 were no quicker: their arrays are given back to the system at each step
 TOGETHER = 64  # lines that are looked up together
 UNIT = 200  # tokens of a stream after which they count as settled even though the line has not ended
 UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
@@ -27,16 +28,16 @@ UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
 class Chain:
     """One candidate: what of it is settled, and the unit that may yet be refused.
 
-    random: its own numbers; pieces: what was settled since somebody last took it; sample: all of it, once it is whole.
+    random: its own numbers, 0 ≤ number < 1; pieces: what was settled since somebody last took it; sample: all of it,
+    once it is whole.
     """
 
     number: int
-    random: np.random.Generator
+    random: Iterator[float]
     tokens: list[int] = field(default_factory=list)
     nats: float = 0.0
-    characters: int = 0  # of tokens and unit
-    unit: list[int] = field(default_factory=list)
-    unit_nats: float = 0.0
+    characters: int = 0  # of tokens
+    unit: list[int] = field(default_factory=list)  # as far as it was looked at; ``Units`` has it whole
     units: int = 0  # settled
     line: list[int] = field(default_factory=list)  # settled tokens of the line that goes on, prime included
     tail: str = ""  # the end of the settled text, in which a copied run may have begun
@@ -60,7 +61,7 @@ class Frame:
 class Chains:
     """Draws candidates, as many at a time as there are rows, and tells ``tally`` of what it refuses.
 
-    candidates: (number, generator) of each; they are begun in this order.
+    candidates: (number, random numbers) of each; they are begun in this order.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Chains:
         rules: Rules,
         frame: Frame,
         tally: Tally,
-        candidates: Iterable[tuple[int, np.random.Generator]],
+        candidates: Iterable[tuple[int, Iterator[float]]],
     ):
         self.choice, self.rules, self.frame, self.tally = choice, rules, frame, tally
         self.lines, self.vocabulary = model.lines, model.vocabulary
@@ -82,9 +83,12 @@ class Chains:
         self.widths = character_widths(model)
         self.stop_tokens = max((len(as_bytes(text)) for text in frame.stop), default=0)
         self.rows: list[Chain | None] = []  # None where one is idle
+        self.random: list[Iterator[float]] = []  # the numbers of each row
+        self.units = Units(self.widths, rules.max_length)
         self.parked: list[tuple[Chain, str]] = []  # lines without a fault that are still to be looked up
         self.none_waits = False  # no candidate is left to be begun
-        self.now = self.settled = take_rows(self.start, [])  # where each row stands; where its last unit was settled
+        self.now = take_rows(self.start, [])  # where each row stands
+        self.settled = [] if model.lines else self.now  # where its last unit was settled: a line begins anew
 
     def redraw(self, chain: Chain) -> None:
         """Begin a candidate anew, with its next random numbers."""
@@ -96,19 +100,17 @@ class Chains:
         Raises SamplingError where too many are refused in a row.
         """
         self._fill_rows()
-        logits = self.now[-1]
-        points = np.array([chain.random.random() if chain else 0.0 for chain in self.rows])
-        tokens = self.choice.draw(logits, points)
-        nats = -np.take_along_axis(log_softmax(logits.astype(np.float64)), tokens[:, None], 1)[:, 0]
+        points = np.fromiter(map(next, self.random), np.float64, len(self.rows))
+        tokens, nats = self.choice.draw(self.now[-1], points)
         self.now = self.walk.step(self.now, tokens)
+        rows = self.units.add(tokens, nats)
+        if self.frame.stop:  # it may end anywhere
+            rows = [row for row, chain in enumerate(self.rows) if chain is not None]
         ended = []
-        for row, (chain, token, loss) in enumerate(zip(self.rows, tokens.tolist(), nats.tolist(), strict=True)):
-            if chain is None:
-                continue
-            chain.unit.append(token)
-            chain.unit_nats += loss
-            chain.characters += self.widths[token]
-            ending = self._ending(chain, token)
+        for row in rows:
+            chain = self.rows[row]
+            chain.unit += self.units.since(row, len(chain.unit))
+            ending = self._ending(chain)
             if ending:
                 ended.append((row, ending))
         return self._judge(ended)
@@ -126,32 +128,46 @@ class Chains:
             self.none_waits = candidate is None
         rows = self.walk.rows_for(len(live) + len(new))
         if rows != len(self.rows):
-            self.rows = [self.rows[row] for row in live] + [None] * (rows - len(live))
-            filling = take_rows(self.start, [0] * (rows - len(live)))
+            idle = rows - len(live)
+            self.rows = [self.rows[row] for row in live] + [None] * idle
+            self.random = [self.random[row] for row in live] + [repeat(0.0)] * idle
+            self.units.take(live, rows)
+            filling = take_rows(self.start, [0] * idle)
             self.now, self.settled = (
-                [np.concatenate(arrays) for arrays in zip(take_rows(place, live), filling, strict=True)]
+                [np.concatenate(arrays) for arrays in zip(take_rows(place, live), filling, strict=bool(place))]
                 for place in (self.now, self.settled)
             )
-        for row in [row for row, chain in enumerate(self.rows) if chain is None][: len(new)]:
-            self.rows[row] = new.pop(0)
-            self._go_to_start(row)
+        if new:
+            free = [row for row, chain in enumerate(self.rows) if chain is None]
+            self._go_to_start(free[: len(new)], new)
 
     def _begun(self, number, random):
         line = line_of([*self.prime_line, *self.frame.start])
-        width = sum(self.widths[token] for token in self.frame.start)
-        return Chain(number, random, list(self.frame.start), self.start_nats, width, line=line)
+        return Chain(number, random, list(self.frame.start), self.start_nats, self._width(self.frame.start), line=line)
 
-    def _go_to_start(self, row):
-        copy_row(self.start, 0, self.now, row)
-        copy_row(self.start, 0, self.settled, row)
+    def _go_to_start(self, rows, chains):
+        copy_row(self.start, 0, self.now, rows)
+        copy_row(self.start, 0, self.settled, rows)
+        for row, chain in zip(rows, chains, strict=True):
+            self.rows[row], self.random[row] = chain, chain.random
+            self._begin_unit(row, chain)
+
+    def _begin_unit(self, row, chain):
+        left = self.frame.length - len(chain.tokens)
+        self.units.begin(row, chain.characters, left if self.lines else min(left, UNIT))
+
+    def _leave(self, row):
+        self.rows[row], self.random[row] = None, repeat(0.0)
+        self.units.leave(row)
 
     # Ends
 
-    def _ending(self, chain, token):
+    def _ending(self, chain):
         """None while the unit goes on, else which end it has come to, or why it is refused."""
+        token = chain.unit[-1]
         if token == UNKNOWN:
             return "unknown"
-        if chain.characters > self.rules.max_length:
+        if chain.characters + self._width(chain.unit) > self.rules.max_length:
             return "too_long"
         if self.lines and token == EOS or self.frame.stop and self._stops(chain):
             return SAMPLE_ENDS
@@ -161,6 +177,9 @@ class Chains:
         if length >= self.frame.length:
             return SAMPLE_ENDS
         return UNIT_ENDS if token == EOS or len(chain.unit) >= UNIT else None
+
+    def _width(self, tokens):
+        return sum(map(self.widths.__getitem__, tokens))
 
     def _stops(self, chain):
         drawn = chain.unit
@@ -182,8 +201,9 @@ class Chains:
             if fault:
                 self._refuse(row, fault)
             elif self.lines:
+                self._take_unit(row, chain, text)
                 self.parked.append((chain, text))
-                self.rows[row] = None
+                self._leave(row)
             else:
                 accepted.append((row, ending, text))
         return self._judge_parked() if self.lines else self._judge_units(accepted)
@@ -249,24 +269,25 @@ class Chains:
         whole = not self.lines and fault in ("too_short", "too_long")
         self.tally.refuse(fault, chain.units + 1 if whole else 1)
         if whole:
-            self.rows[row] = self._begun(chain.number, chain.random)
-            self.rows[row].fell = True
-            self._go_to_start(row)
+            chain = self._begun(chain.number, chain.random)
+            chain.fell = True
+            self._go_to_start([row], [chain])
         else:
-            chain.characters -= sum(self.widths[token] for token in chain.unit)
-            chain.unit, chain.unit_nats = [], 0.0
-            copy_row(self.settled, row, self.now, row)
+            chain.unit = []
+            self._begin_unit(row, chain)
+            copy_row(*((self.start, 0) if self.lines else (self.settled, row)), self.now, row)
 
     def _settle(self, row, ending, text, run, new):
         chain = self.rows[row]
         if run is not None:
             chain.copied = max(chain.copied or 0, run)
-        if ending == SAMPLE_ENDS:
-            self.rows[row] = None
-            return self._finish(chain, text, new)
         if self.vocabulary.level == "word":
             chain.line = [] if chain.unit[-1] == EOS else chain.line + chain.unit
-        self._take_unit(chain, text)
+        self._take_unit(row, chain, text)
+        if ending == SAMPLE_ENDS:
+            self._leave(row)
+            return self._finish(chain, text, new)
+        self._begin_unit(row, chain)
         chain.tail = (chain.tail + text)[-self.rules.max_copied :] if self.rules.refuse_copies else ""
         copy_row(self.now, row, self.settled, row)
         if not chain.fell:
@@ -274,17 +295,17 @@ class Chains:
         return chain
 
     def _finish(self, chain, text, new):
-        self._take_unit(chain, text)
         whole = text if chain.units == 1 else self.vocabulary.decode(chain.tokens)
         if not self.lines and self.rules.allow_copies:
             ((chain.copied, new),) = self.rules.copies([whole])
         chain.sample = Sample(whole, -chain.nats, len(chain.tokens), chain.copied, new)
         return chain
 
-    def _take_unit(self, chain, text):
+    def _take_unit(self, row, chain, text):
         chain.tokens += chain.unit
-        chain.nats += chain.unit_nats
-        chain.unit, chain.unit_nats, chain.units = [], 0.0, chain.units + 1
+        chain.nats += float(self.units.nats[row])
+        chain.characters += self._width(chain.unit)
+        chain.unit, chain.units = [], chain.units + 1
         chain.pieces.append(text)
 
 

@@ -2,23 +2,30 @@
 
 The chains stand side by side, a row each, in the plain NumPy network, so that nothing has to be compiled or loaded.
 A chain draws the same tokens whoever its neighbours are: it has random numbers of its own, and its row is multiplied
-in the same order. NumPy sees to that for 4 rows or more, but not for one alone; so small networks always have a
-multiple of 4 rows. For large ones that would take several times as long as one row, and each row is multiplied on its
-own, which in turn makes many rows up to twice as slow.
+in the same order. NumPy sees to that where there are 4 rows or more, but not for one alone, and where the columns are a
+multiple of 16, but not always in the last ones of other numbers (OpenBLAS has another order for large products there).
+So small networks always have a multiple of 4 rows, and their matrices as many columns as it takes. For large ones that
+would take several times as long as one row, and each row is multiplied on its own, which in turn makes many rows up to
+twice as slow. As no row depends on another, several threads can share them.
 """
 
 import math
+import os
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import UsageError
 from .model import Model
+from .network.team import Team
 from .reference import Reference, log_softmax
 from .vocabulary import EOS, UNKNOWN
 
-ROWS = 4
+ROWS, COLUMNS = 4, 16  # multiples of these
+PART = 64  # rows of a small network that are worth a thread
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
+LEAST = -745  # exp of less is 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Choice:
         if self.temperature == 0:
             return np.eye(logits.shape[1])[logits.argmax(1)]
         scaled = (logits - logits.max(1, keepdims=True)) / max(self.temperature, 1e-300)
-        powers = np.exp(np.maximum(scaled, -745))
+        powers = np.exp(np.maximum(scaled, LEAST))
         if self.mask_unknown:
             powers[:, UNKNOWN] = 0
         if 0 < self.top_k < logits.shape[1]:
@@ -77,10 +84,39 @@ class Choice:
             powers /= powers.sum(1, keepdims=True)
         return powers
 
-    def draw(self, logits: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """One token for each row, (N). points: random numbers, 0 ≤ point < 1, (N)."""
-        sums = np.cumsum(self.probabilities(logits), axis=1)
-        return np.minimum((sums <= points[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
+    @property
+    def is_plain(self) -> bool:
+        """Whether the tokens are drawn from the model's own distribution."""
+        return self == Choice()
+
+    def draw(self, logits: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One token for each row, (N), and its -log ŷ under the model itself, (N). points: random numbers, 0 ≤ point <
+        1, (N)."""
+        shifted = logits.astype(np.float64)
+        shifted -= shifted.max(1, keepdims=True)
+        powers = np.exp(np.maximum(shifted, LEAST))
+        total = powers.sum(1, keepdims=True)
+        shares = powers / total if self.is_plain else self.probabilities(logits)
+        sums = shares.cumsum(1)
+        tokens = np.minimum((sums <= points[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
+        return tokens, np.log(total[:, 0]) - shifted[np.arange(len(tokens)), tokens]
+
+
+class FilledUp:
+    """A matrix to be multiplied by, with columns of zeros behind its own, which no product shows."""
+
+    __array_ufunc__ = None  # array @ this is left to __rmatmul__
+
+    def __init__(self, matrix: np.ndarray):
+        self.columns = matrix.shape[1]
+        self.matrix = np.pad(matrix, ((0, 0), (0, -self.columns % COLUMNS)))
+
+    def __rmatmul__(self, rows: np.ndarray) -> np.ndarray:
+        return (rows @ self.matrix)[..., : self.columns]
+
+
+def filled_up(matrix: np.ndarray) -> "np.ndarray | FilledUp":
+    return FilledUp(matrix) if matrix.shape[1] % COLUMNS else matrix
 
 
 class Walk:
@@ -93,6 +129,17 @@ class Walk:
     def __init__(self, model: Model):
         self.network = Reference(model.architecture, model.parameters)
         self.apart = max(array.size for array in self.network.named.values()) > SMALL
+        if not self.apart:
+            self._fill_up_matrices(model.architecture.embedding)
+        self.part = ROWS if self.apart else PART
+        self.team: Team | None = None  # once there is work for several threads
+
+    def _fill_up_matrices(self, embedding):
+        network = self.network
+        network.W_ya = filled_up(network.W_ya)
+        for layer, (W_x, W_a, *others) in enumerate(network.weights):
+            looked_up = layer == 0 and not embedding  # rows are taken from W_x, and nothing is multiplied
+            network.weights[layer] = W_x if looked_up else filled_up(W_x), filled_up(W_a), *others
 
     def rows_for(self, chains: int) -> int:
         """The rows that so many chains take."""
@@ -104,21 +151,42 @@ class Walk:
         self.network.reset(rows)
         if self.apart:
             self.network.state = [(a[:, None], c[:, None]) for a, c in self.network.state]
-        place = self._place(np.full(rows, EOS))
+        place = self._place(self.network, np.full(rows, EOS))
         nats = []
         for token in tokens:
             nats.append(-float(log_softmax(place[-1][0].astype(np.float64))[token]))
-            place = self._place(np.full(rows, token))
+            place = self._place(self.network, np.full(rows, token))
         return [array[:1] for array in place], nats
 
     def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
         """The place one token (N) further."""
-        self.network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]
-        return self._place(tokens)
+        if len(tokens) < 2 * self.part or not products_take_one_thread():
+            return self._further(self.network, place, tokens)
+        further = [np.empty_like(array) for array in place]
 
-    def _place(self, tokens):
-        logits = self.network.step(tokens[:, None])[:, 0] if self.apart else self.network.step(tokens)
-        return [*(array for layer in self.network.state for array in layer), logits]
+        def some(first, last):
+            rows = slice(first, last)
+            part = self._further(copy(self.network), take_rows(place, rows), tokens[rows])
+            for to, of in zip(further, part, strict=True):
+                to[rows] = of
+
+        self.team = self.team or Team()
+        self.team.run(self.team.split(len(tokens), some, self.part))
+        return further
+
+    def _further(self, network, place, tokens):
+        network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]
+        return self._place(network, tokens)
+
+    def _place(self, network, tokens):
+        logits = network.step(tokens[:, None])[:, 0] if self.apart else network.step(tokens)
+        return [*(array for layer in network.state for array in layer), logits]
+
+
+def products_take_one_thread() -> bool:
+    """Whether NumPy's products leave the other processors free; where they do not, threads would wait for each
+    other."""
+    return os.environ.get("OPENBLAS_NUM_THREADS", os.environ.get("OMP_NUM_THREADS")) == "1"
 
 
 def take_rows(place: list[np.ndarray], rows) -> list[np.ndarray]:
@@ -126,6 +194,7 @@ def take_rows(place: list[np.ndarray], rows) -> list[np.ndarray]:
     return [array[rows] for array in place]
 
 
-def copy_row(source: list[np.ndarray], source_row: int, target: list[np.ndarray], target_row: int) -> None:
-    for to, of in zip(target, source, strict=True):
+def copy_row(source: list[np.ndarray], source_row: int, target: list[np.ndarray], target_row: int | list[int]) -> None:
+    """Over one row or several; nothing where the target is no place."""
+    for to, of in zip(target, source, strict=bool(target)):
         to[target_row] = of[source_row]

@@ -13,7 +13,11 @@ from .vocabulary import UNKNOWN
 
 
 def sigmoid(x):
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    y = np.multiply(x, 0.5)
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+    return y
 
 
 def columns(z, number):
@@ -60,18 +64,23 @@ def lstm_step(z_x, a_, c_, W_a, b, p):
 
     p (3, H), or None without peepholes: u and f also see c', and o sees c.
     """
-    z = z_x + a_ @ W_a + b
+    z = a_ @ W_a
+    z += z_x  # in place: with many rows, new arrays take as long as the arithmetic
+    z += b
     if p is None:
         H = a_.shape[-1]
         u, f, o = columns(sigmoid(z[..., : 3 * H]), 3)  # in one call: at one row the calls are what takes the time
         g = np.tanh(z[..., 3 * H :])
-        c = u * g + f * c_
+        c = f * c_
+        c += u * g
     else:
         z_u, z_f, z_o, z_g = columns(z, 4)
         u, f, g = sigmoid(z_u + p[0] * c_), sigmoid(z_f + p[1] * c_), np.tanh(z_g)
         c = u * g + f * c_
         o = sigmoid(z_o + p[2] * c)
-    return o * np.tanh(c), c, (u, f, o, g, c)
+    a = np.tanh(c)
+    a *= o
+    return a, c, (u, f, o, g, c)
 
 
 def lstm_step_back(da, dc, a_, c_, gates, W_a, p):

@@ -20,6 +20,7 @@ from .model import Model
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
+AHEAD = 16  # random numbers made at a time
 UNKNOWNS = ("reject", "mask")
 
 
@@ -73,7 +74,7 @@ class Sampler:
 
     def _candidates(self):
         for number in range(self.count * self.best_of):
-            yield number, np.random.default_rng([*self.seed, number])
+            yield number, random_numbers([*self.seed, number])
 
     def samples(self) -> Iterator[Sample]:
         """The samples, in order, each when it is whole."""
@@ -147,6 +148,13 @@ class Sampler:
             if self.rules.unique:
                 self._shown.add(chain.sample.text)
         return Piece(number, text, chain.sample)
+
+
+def random_numbers(seed: list[int]) -> Iterator[float]:
+    """Without an end, 0 ≤ number < 1. They are made some at a time, which changes none of them."""
+    generator = np.random.default_rng(seed)
+    while True:
+        yield from generator.random(AHEAD).tolist()
 
 
 def are_whole(chains: list[Chain | None]) -> bool:

@@ -68,6 +68,11 @@ class Vocabulary:
         if len(self._ids) < len(self.symbols):
             raise ValueError("the symbols of a vocabulary must be distinct")
         self._ids[ord("\n") if level == "byte" else "\n"] = EOS
+        names = ("\n", SPECIAL[UNKNOWN])
+        if level == "byte":
+            self._texts = [*(name.encode() for name in names), *(bytes([symbol]) for symbol in self.symbols)]
+        else:
+            self._texts = [*names, *self.symbols]
         if level != "word":
             points = [symbol if level == "byte" else ord(symbol) for symbol in self._ids]
             # the last entry stands for all characters above
@@ -109,12 +114,8 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
-        if self.level == "byte":
-            names = b"\n", SPECIAL[UNKNOWN].encode()
-            pieces = (names[i] if i < len(SPECIAL) else bytes([self.symbols[i - len(SPECIAL)]]) for i in ids)
-            return b"".join(pieces).decode("utf-8", "surrogateescape")
-        names = "\n", SPECIAL[UNKNOWN]
-        return "".join(names[i] if i < len(SPECIAL) else self.symbols[i - len(SPECIAL)] for i in ids)
+        pieces = map(self._texts.__getitem__, ids)
+        return b"".join(pieces).decode("utf-8", "surrogateescape") if self.level == "byte" else "".join(pieces)
 
     def unknown_in(self, text: str) -> list:
         """The distinct symbols of a text that are not in the vocabulary, in order of appearance."""

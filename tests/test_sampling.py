@@ -16,6 +16,7 @@ from charlm.drawing import Choice
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import Architecture
+from charlm.network.team import Team
 from charlm.reference import Reference, softmax
 from charlm.sampling import Sampler, new_sampler
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
@@ -135,6 +136,28 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
         assert list(charlm.sample(model, 7, **options)) == many[:7]
     assert list(charlm.sample(model, 1, **options)) == many[:1]
     assert len({sample.text for sample in many}) > 20
+
+
+@pytest.mark.parametrize(
+    "cell, hidden, symbols", [("lstm", 50, 63), ("lstm", 110, 40), ("gru", 120, 55), ("rnn", 100, 70)]
+)
+def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
+    """The last columns of a large product may be added up in another order than those of a small one."""
+    vocabulary = Vocabulary("char", map(chr, range(200, 200 + symbols)))
+    architecture = Architecture(len(vocabulary), cell, hidden, 2)
+    parameters = np.random.default_rng(0).normal(0, 0.2, architecture.number_of_parameters).astype(np.float32)
+    model = Model(architecture, vocabulary, parameters, lines=True)
+    assert list(charlm.sample(model, 300, seed=3, length=200))[:5] == list(charlm.sample(model, 5, seed=3, length=200))
+
+
+def test_a_sample_is_the_same_for_any_number_of_threads(monkeypatch):
+    model = random_model(lines=True, unknown=-3.0, eos=-0.5)
+    drawn = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr("charlm.drawing.Team", lambda threads=threads: Team(threads))
+        monkeypatch.setattr("charlm.drawing.products_take_one_thread", lambda: True)
+        drawn.append(list(charlm.sample(model, 500, seed=1)))
+    assert drawn[0] == drawn[1] == drawn[2]
 
 
 def test_many_more_samples_than_are_drawn_side_by_side():

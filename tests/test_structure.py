@@ -31,6 +31,7 @@ ORDER = [
     "acceptance",
     "beginning",
     "drawing",
+    "units",
     "chains",
     "filling",
     "sampling",
