@@ -132,7 +132,7 @@ class Page:
         for line in lines:
             data.append([self._alternatives(line.measures, place, names) for place in range(len(line.tokens))])
         level = self.vocabulary.level
-        shown = f"all {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
+        shown = f"All {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
         unit = UNITS[level]
         figures = (
             ("bits per character", f"{score.bits_per_character:.3f}"),

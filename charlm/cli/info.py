@@ -9,7 +9,7 @@ from .options import as_json
 from .signals import end_with_the_reader
 
 
-@click.command()
+@click.command(short_help="Show what is in a model file.")
 @click.argument("model_path", metavar="MODEL")
 @as_json
 def info(model_path, as_json):

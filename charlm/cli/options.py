@@ -16,7 +16,12 @@ def setting(name, kind, metavar, text, default=None, **more):
     )
 
 
-threads = setting("--threads", click.IntRange(1, 1024), "N", "The result is the same for any number.  [default: all]")
+threads = setting(
+    "--threads",
+    click.IntRange(1, 1024),
+    "N",
+    "Threads that work; the result is the same for any number.  [default: all]",
+)
 model_option = click.option("--model", "model_path", required=True, metavar="FILE", help="The model, from train -o.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the data asked for).")

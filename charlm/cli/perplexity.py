@@ -10,16 +10,23 @@ from .options import as_json, encoding, threads
 from .signals import end_with_the_reader
 
 
-@click.command()
+@click.command(short_help="Measure how surprising text is to a model.")
 @click.option(
-    "--model", "model_paths", required=True, multiple=True, metavar="FILE", help="The model; several are compared."
+    "--model",
+    "model_paths",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="The model, from train -o; several are compared.",
 )
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--per-line", is_flag=True, help="A row a line: number, tokens, unknown, nats, bits per character, text.")
 @click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy; in nats.")
 @click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise in bits.")
 @click.option("--html", metavar="PAGE", help="Write the most surprising lines to a web page, with what was likelier.")
-@click.option("--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of it, given this text.")
+@click.option(
+    "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
+)
 @as_json
 @encoding
 @threads

@@ -13,7 +13,7 @@ LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
-@click.command()
+@click.command(short_help="Train a model on text files and write it to one file.")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
 @setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")
@@ -55,7 +55,7 @@ SCHEDULES = ("cosine", "linear", "constant")
 def train(context, corpus, output, resume, log, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
-    The last tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
+    A tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
     --resume goes on.
     """
     from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
