@@ -72,13 +72,6 @@ def _write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def duration(seconds: float) -> str:
-    """65 → 1:05"""
-    minutes, seconds = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
 def report_line(report: Report, unit: str) -> str:
     held_out = (
         "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"

@@ -11,6 +11,7 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 ORDER = [
     "errors",
+    "places",
     "kernels",
     "vocabulary",
     "bloom",

@@ -51,7 +51,7 @@ def perplexity(model_paths, files, per_line, per_token, color, html, baselines, 
     models = [load_model(path) for path in model_paths]
     model = models[0]
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
-        say("reading standard input; Ctrl-D at the beginning of a line ends it")
+        say("reading standard input; Ctrl-D on an empty line ends it")
     options = {"encoding": encoding, "threads": threads}
     if per_line or per_token:
         for rows in rows_of_files(model, files, level="line" if per_line else "token", as_json=as_json, **options):

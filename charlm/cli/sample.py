@@ -105,7 +105,7 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
 
     try:
         if interactive:
-            _for_each_beginning(draw, seed, encoding)
+            _for_each_beginning(draw, seed, encoding, quiet)
         else:
             draw(seed=seed)
     finally:
@@ -146,13 +146,15 @@ def _show(pieces, as_json):
             write_text("\n")
 
 
-def _for_each_beginning(draw, seed, encoding):
+def _for_each_beginning(draw, seed, encoding, quiet):
     """Draw samples for each line of standard input. At a terminal Ctrl-C ends those under way, Ctrl-D all."""
     from ..display import say
 
     if sys.stdin is None:
         raise CharlmError("standard input is closed")
     at_terminal = sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+    if at_terminal and not quiet:
+        say("type how samples shall begin, a line each; Ctrl-D on an empty line ends")
     failed = False
     for number, beginning in enumerate(_typed() if at_terminal else _piped(encoding)):
         try:
