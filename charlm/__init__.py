@@ -2,13 +2,14 @@
 
 The road, and the module of each part:
 
-    text  →  ids          corpus, vocabulary
+    text  →  ids          corpus (store: ids that are too many for memory), vocabulary
     ids   →  network      network/ (parameters, layers, order of the calls), kernels/ (everything compiled)
           →  loss         loss, reference (the network in plain NumPy)
           →  update       optimizers, training
-          →  model file   model, modelfile
+          →  model file   model, modelfile, novelty (bloom), checkpoint, places (where files may be written)
           →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
+    all of it, to people  cli/, display, errors
 """
 
 __version__ = "0.1.0"

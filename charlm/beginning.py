@@ -10,7 +10,7 @@ from .vocabulary import EOS
 PRIME = 2048  # tokens of a prime that are read, its last ones
 
 
-def encode_start(model: Model, text: str, option: str = "--start-with") -> tuple[int, ...]:
+def encode_start(model: Model, text: str, option: str = "the beginning (--start-with)") -> tuple[int, ...]:
     """The ids of a text that is part of each sample. Raises SamplingError where the model cannot draw it."""
     unknown = model.vocabulary.unknown_in(text)
     if unknown:

@@ -6,7 +6,6 @@ so no random state is kept.
 """
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,10 +23,10 @@ from .modelfile import (
     model_header,
     read_archive,
     save_model,
-    temporary_beside,
     write_archive,
 )
 from .network.architecture import CELLS, Architecture
+from .places import check_places, is_one_of
 from .training import Report, Settings, Trainer
 
 _COUNTERS = (
@@ -46,7 +45,7 @@ _COUNTERS = (
 def path_beside(model_path) -> Path:
     """m.npz → m.checkpoint.npz"""
     path = Path(model_path)
-    return path.with_name(f"{path.name.removesuffix('.npz')}.checkpoint.npz")
+    return path.parent / f"{path.name.removesuffix('.npz')}.checkpoint.npz"
 
 
 def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
@@ -170,26 +169,11 @@ def saved(trainer: Trainer, reports: Iterator[Report], path, options: dict) -> I
 
 
 def check_place(path, read=()) -> None:
-    """Raise ModelFileError now if a model cannot be written to ``path`` later, or would overwrite what is not a model.
+    """Raise CharlmError now if a model cannot be written to ``path`` later, or would overwrite what is not a model.
 
     read: files that are read, which must not be the same one.
     """
-    path = Path(path)
-    if not path.name or path.is_dir():
-        raise ModelFileError(f"cannot write {path}: it is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ModelFileError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    try:
-        for written in (path, path_beside(path)):
-            if is_one_of(written, read):
-                raise ModelFileError(f"will not overwrite {written}, which is to be read; choose another name for -o")
-            if written.exists() and not is_model(written):
-                raise ModelFileError(f"will not overwrite {written}, which is not a model; choose another name for -o")
-        descriptor, temporary = temporary_beside(path_beside(path))
-        os.close(descriptor)
-        os.unlink(temporary)
-    except OSError as error:
-        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
+    check_places((path, path_beside(path)), read, is_model, "a model", "-o")
 
 
 def check_log(path, read=()) -> None:
@@ -207,8 +191,3 @@ def check_log(path, read=()) -> None:
             raise ModelFileError(f"cannot write {path}: it is a folder, or its folder is not there")
     except OSError as error:
         raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
-
-
-def is_one_of(path, others) -> bool:
-    """Whether the path is that of one of the others, by another name perhaps; "-" is no file."""
-    return any(other != "-" and os.path.realpath(path) == os.path.realpath(other) for other in others)

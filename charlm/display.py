@@ -72,13 +72,6 @@ def _write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def duration(seconds: float) -> str:
-    """65 → 1:05"""
-    minutes, seconds = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
 def report_line(report: Report, unit: str) -> str:
     held_out = (
         "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
@@ -169,6 +162,9 @@ def refusals(tally: Tally, unit: str, shortest_run: int | None) -> str:
         f"drawn {tally.drawn:,}{units}",
         f"refused {tally.refused:,}" + (f" ({in_words(tally.refusals)})" if tally.refused else ""),
     ]
+    undecided = tally.drawn - tally.refused - tally.found
+    if unit == "sample" and undecided:  # a run that ended before its time
+        parts.append(f"undecided {undecided:,}")
     line = f"{', '.join(parts)}; {100 * kept:.3g} % kept"
     if tally.longest_copied_run:
         line += f"; longest copied run {tally.longest_copied_run:,} characters"
@@ -183,7 +179,9 @@ def score_lines(score: Score, level: str) -> list[str]:
     """The figures of a score as a small table, for people."""
     unknown_share = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
-    accuracies = ", ".join(f"{100 * share:.1f} % {_among(rank)}" for rank, share in score.accuracies.items())
+    accuracies = ", ".join(
+        f"{100 * share:.1f} % {'up to ' if rank > 1 else ''}rank {rank}" for rank, share in score.accuracies.items()
+    )
     rows = [
         (
             "text",
@@ -277,17 +275,16 @@ def paint(passages: Iterable[Passage], model: Model) -> None:
 
 def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:
     """What counting makes of the text beside the model, as a table for people."""
-    rows = [(f"beside counting on {visible(corpus)}", "nats/token", "perplexity", "bits/character", "bits/byte")]
+    rows = [("", "nats/token", "perplexity", "bits/character", "bits/byte")]
     for name, found in {"the model": score.as_dict(), **baselines}.items():
         by_token = ("", "")
         if "perplexity" in found:
             by_token = (f"{found['nats_per_token']:.4f}", _figure(found["perplexity"]))
         rows.append((f"  {name}", *by_token, f"{found['bits_per_character']:.4f}", f"{found['bits_per_byte']:.4f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    first = [f"{row[0]:<{widths[0]}}" for row in rows]
     return [
-        "   ".join((start, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))))
-        for start, row in zip(first, rows, strict=True)
+        f"beside counting on {visible(corpus)}",
+        *("   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows),
     ]
 
 
@@ -308,24 +305,21 @@ def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:
             cell.ljust(width) if i in (0, 1, 6) else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        table.append("   ".join(cells).rstrip())
+        table.append("  ".join(cells).rstrip())
     score = standings[0].score
     runs = "" if lines_a_unit == 1 else f", in runs of {lines_a_unit}"
     notes = [
-        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the interval",
-        f"of a paired bootstrap over the lines{runs}: where it holds 0, this text does not tell the two apart",
+        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the",
+        f"interval of a paired bootstrap over the lines{runs}:",
+        "where it holds 0, this text does not tell the two apart",
     ]
     for standing in standings:
         if standing.score.unknown_tokens:
             notes.append(
-                f"{visible(standing.name)} need not spell its <UNK>: with them in plain bytes it would have "
-                f"{standing.spelled:.4f} bits/byte"
+                f"{visible(standing.name)} need not spell its <UNK>: in plain bytes they would bring it to "
+                f"{standing.spelled:.4f}"
             )
     return [*table, *notes]
-
-
-def _among(rank: int) -> str:
-    return "were the likeliest" if rank == 1 else f"among the {rank} likeliest"
 
 
 def _figure(value: float | None) -> str:
@@ -341,7 +335,10 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("file", f"{path}, {size:,} bytes"),
         ("network", network(a)),
         ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
-        ("vocabulary", f"{len(v):,} {v.level}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}"),
+        (
+            "vocabulary",
+            f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",
+        ),
     ]
     try:
         rows += _training_rows(model.training)

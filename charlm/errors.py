@@ -1,4 +1,4 @@
-"""What can go wrong, as a small tree. The command line turns it into one line and an exit code (see cli.py)."""
+"""What can go wrong, as a small tree. The command line turns it into one line and an exit code (see cli/)."""
 
 
 class CharlmError(Exception):

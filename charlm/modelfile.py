@@ -18,10 +18,8 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import textwrap
 import zipfile
-from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +28,7 @@ from .errors import ModelFileError
 from .model import Model
 from .network.architecture import Architecture
 from .novelty import check_fields, from_fields
+from .places import whole_file
 from .vocabulary import Vocabulary
 
 FORMAT = 2  # 1 has no novelty
@@ -47,37 +46,15 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write JSON and arrays to ``path``, whole or not at all. Raises ModelFileError where the place cannot be
     written."""
-    path = Path(path)
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
-    temporary = None
     try:
-        descriptor, temporary = temporary_beside(path)
-        with open(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
-                    with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        _check_whole(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        temporary = None
-        _sync_folder(path.parent)
+        with whole_file(path, check=_check_whole) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
+                with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
-    finally:
-        if temporary is not None:
-            try:
-                os.unlink(temporary)
-            except OSError:
-                pass
-
-
-def temporary_beside(path: Path) -> tuple[int, str]:
-    """A new file in the folder of ``path``: (descriptor, name)."""
-    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
 
 
 def is_model(path) -> bool:
@@ -97,25 +74,6 @@ def _check_whole(path):
         damaged = archive.testzip()
     if damaged:
         raise OSError(None, f"{damaged} came back from the disk other than it was written")
-
-
-def _umask():
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder):
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # a system on which a folder cannot be opened
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
 
 
 class _Refused(Exception):

@@ -13,7 +13,6 @@ import os
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
@@ -24,8 +23,8 @@ from .errors import CharlmError, CorpusError
 from .levels import Passage, Total, passages, text_blocks
 from .loss import LN2, Score
 from .model import Model
-from .modelfile import temporary_beside
 from .painting import ON_DARK, ON_LIGHT, bands_of, legend
+from .places import check_places, whole_file
 from .scoring import Measures
 from .vocabulary import SPECIAL, UNKNOWN, Vocabulary
 
@@ -40,25 +39,12 @@ def check_place(path, read=()) -> None:
 
     read: files that are read, which must not be the same one.
     """
-    path = Path(path)
-    try:
-        if path.is_dir() or not path.name:
-            raise CharlmError(f"cannot write {path}: it is a folder; name a file in it")
-        if not path.parent.is_dir():
-            raise CharlmError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-        if any(other != "-" and os.path.realpath(path) == os.path.realpath(other) for other in read):
-            raise CharlmError(f"will not overwrite {path}, which is to be read; choose another name for --html")
-        if path.exists():
-            with open(path, "rb") as file:
-                if MARK.encode() not in file.read(1000):
-                    raise CharlmError(
-                        f"will not overwrite {path}, which is no page of charlm; choose another name for --html"
-                    )
-        descriptor, temporary = temporary_beside(path)
-        os.close(descriptor)
-        os.unlink(temporary)
-    except OSError as error:
-        raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+    check_places((path,), read, _is_page, "a page of charlm", "--html")
+
+
+def _is_page(path):
+    with open(path, "rb") as file:
+        return MARK.encode() in file.read(1000)
 
 
 @dataclass
@@ -107,19 +93,11 @@ class Page:
     def write(self, path, score: Score, model_name: str, text_name: str) -> None:
         """Write the page, whole or not at all. Raises CharlmError where that is not possible."""
         text = self._text(score, model_name, text_name)
-        temporary = None
         try:
-            descriptor, temporary = temporary_beside(Path(path))
-            with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-            temporary = None
+            with whole_file(path) as file:
+                file.write(text.encode())
         except OSError as error:
             raise CharlmError(f"cannot write {path}: {error.strerror}") from None
-        finally:
-            if temporary is not None:
-                os.unlink(temporary)
 
     def _text(self, score, model_name, text_name):
         lines, tokens = [], 0
@@ -132,7 +110,7 @@ class Page:
         for line in lines:
             data.append([self._alternatives(line.measures, place, names) for place in range(len(line.tokens))])
         level = self.vocabulary.level
-        shown = f"all {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
+        shown = f"All {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
         unit = UNITS[level]
         figures = (
             ("bits per character", f"{score.bits_per_character:.3f}"),

@@ -62,7 +62,9 @@ class Sampler:
             )
         start = encode_start(model, start_with)
         if len(start) >= length:
-            raise SamplingError(f"--start-with has {len(start)} tokens; --length must be more than that, not {length}")
+            raise SamplingError(
+                f"the beginning (--start-with) has {len(start)} tokens; --length must be more than that, not {length}"
+            )
         frame = Frame(length, encode_prime(model, prime), start, stop)
         self.count, self.best_of, self.rules, self.seed = count, best_of, rules, seed_of(seed)
         self.tally = Tally(max_tries, choice.is_certain, asked=count)

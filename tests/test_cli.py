@@ -613,6 +613,7 @@ def test_a_person_types_beginnings_until_the_end(folder):
     os.close(master)
     assert len(re.findall("^ca.+", shown, re.M)) >= 2 and len(re.findall("^ab.+", shown, re.M)) >= 2
     assert "charlm: the model has never seen 'Z'" in shown and "asked 4, drawn" in shown
+    assert shown.startswith("type how samples shall begin") and "Ctrl-D" in shown.splitlines()[0]
 
 
 def test_two_streams_are_two_lines_at_least(folder):
@@ -1022,3 +1023,25 @@ def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, wo
     else:
         damaged(place / "m.checkpoint.npz", make)
     refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, words)
+
+
+def test_commands_are_named_in_the_order_of_their_use():
+    shown = done("--help").stdout.split("Commands:")[1]
+    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == ["train", "sample", "perplexity", "info"]
+    assert "..." not in shown
+
+
+def test_a_run_that_ends_early_tells_what_was_undecided(folder):
+    failing = run("sample", "--model", "tiny.npz", "--temperature", "0", "--unique", "--count", "3", "--length", "9")
+    lines = run("train", "text.txt", *SMALL, "--lines", "--epochs", "1", "-o", "lines.npz")
+    assert lines.exit_code == 0 and failing.exit_code == 1
+    report = run("sample", "--model", "lines.npz", "--temperature", "0", "--unique", "--count", "3").stderr
+    found, drawn, refused = (int(re.search(rf"{word} (\d+)", report)[1]) for word in ("found", "drawn", "refused"))
+    assert found + refused < drawn and f"undecided {drawn - found - refused}" in report
+
+
+def test_tables_of_perplexity_fit_a_terminal(folder):
+    Path("other.txt").write_text("a cab, abba\n" * 400, encoding="utf-8")
+    shown = done("perplexity", "--model", "tiny.npz", "other.txt", "--baselines", "text.txt").stdout
+    shown += done("perplexity", "--model", "tiny.npz", "--model", "tiny.npz", "other.txt").stdout
+    assert max(map(len, shown.splitlines())) <= 80

@@ -203,7 +203,7 @@ def test_a_page_is_written_over_pages_only(folder):
     assert run("text.txt", "--html", "page.html").exit_code == 0
     Path("notes.html").write_text("<!doctype html>my notes")
     for place, words in (
-        ("notes.html", "no page of charlm"),
+        ("notes.html", "not a page of charlm"),
         ("text.txt", "is to be read"),
         ("m.npz", "is to be read"),
         (".", "folder"),

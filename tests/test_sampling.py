@@ -457,3 +457,20 @@ def test_words_come_out_as_a_person_writes_them(tmp_path):
     )
     sample = next(charlm.sample(model, 1, 60, temperature=0, allow_copies=True))
     assert text in sample.text + "\n"
+
+
+def test_what_was_learned_by_heart_is_not_shown(tmp_path):
+    """A model that knows its few lines by heart draws something else, or ends with the reason."""
+    lines = [chr(97 + number) * 3 + "bcdefgh"[number] * 4 for number in range(7)]
+    (tmp_path / "few.txt").write_text("\n".join(lines) + "\n")
+    model = charlm.train(
+        str(tmp_path / "few.txt"), lines=True, holdout=0, hidden=32, layers=1, batch=7, epochs=300, lr=0.02
+    )
+    assert sum(charlm.log_probability(model, line) for line in lines) / len(lines) > -1.1 * np.log(len(lines))
+    found, sampler = [], charlm.sample(model, 20, unique=True, max_tries=100, temperature=0.3, seed=1)
+    with pytest.raises(SamplingError, match="copied.*--allow-copies"):
+        for sample in sampler:
+            found.append(sample.text)
+    assert not set(found) & set(lines)
+    copies = charlm.sample(model, 50, allow_copies=True, temperature=0.3, seed=1)
+    assert sum(sample.text in lines and not sample.novel for sample in copies) > 45

@@ -1,6 +1,7 @@
 """The house keeps its shape: imports run one way, and compiler, rich, click and print stay in their rooms."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 ORDER = [
     "errors",
+    "places",
     "kernels",
     "vocabulary",
     "bloom",
@@ -81,3 +83,9 @@ def test_nothing_prints(path):
 
 def test_every_module_has_its_place():
     assert {room(path) for path in FILES} == {*ORDER, "__init__", "__main__"}
+
+
+def test_every_folder_is_installed():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert folders == set(project["tool"]["setuptools"]["packages"])

@@ -1,0 +1,128 @@
+"""charlm train: text → model file."""
+
+import json
+
+import click
+
+from ..errors import CharlmError
+from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting, threads
+from .signals import note_signals
+
+CELLS = ("rnn", "gru", "lstm", "peephole")
+LEVELS = ("char", "word", "byte")
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+@click.command(short_help="Train a model on text files and write it to one file.")
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
+@setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")
+@click.option(
+    "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of a stream."
+)
+@setting("--holdout", SHARE, "SHARE", "Share of the text to measure on: its end or, with --lines, random lines.", 0.1)
+@click.option("--valid", metavar="FILE", help="Measure on this file instead of holding out a share.")
+@encoding
+@setting(
+    "--min-count", AT_LEAST_1, "N", "Symbols seen fewer times in training become <UNK>.  [default: 1, for words 2]"
+)
+@setting(
+    "--max-vocabulary", click.IntRange(3), "N", "Keep the N most frequent, <EOS> and <UNK> included.  [default: all]"
+)
+@setting("--cell", click.Choice(CELLS), None, "The recurrent cell.", "lstm")
+@setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.", 128)
+@setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.", 2)
+@setting("--embedding", click.IntRange(0, MOST), "E", "Width of an embedding of the input; 0 for one-hot input.", 0)
+@click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
+@setting("--epochs", ABOVE_0, "N", "Times to go through the training text.  [default: 10, more for a small text]")
+@setting("--batch", click.IntRange(1, MOST), "N", "Pieces of the text, or lines, that are trained side by side.", 50)
+@setting("--steps", click.IntRange(1, MOST), "T", "Tokens in a window, through which the gradient runs.", 50)
+@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.", 0.004)
+@setting("--schedule", click.Choice(SCHEDULES), None, "How the learning rate goes to its end.", "cosine")
+@setting("--clip", click.FloatRange(0), "NORM", "Largest norm of the gradient of the mean loss; 0 for no limit.", 5.0)
+@setting("--dropout", SHARE, "SHARE", "Share of each layer's outputs left out at random, against overfitting.", 0.0)
+@setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
+@threads
+@click.option(
+    "--novelty/--no-novelty",
+    default=True,
+    help="Keep in the model file what tells new text from copies; it can also tell whether a line was trained on.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a stopped training; settings not given are those of then.")
+@click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
+@quiet
+@click.pass_context
+def train(context, corpus, output, resume, log, quiet, **options):
+    """Train a model on text files (- is standard input) and write it to one file.
+
+    A tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
+    --resume goes on.
+    """
+    from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
+    from ..display import UNITS, introduction, progress, say
+    from ..training import new_trainer, reports
+
+    tell = (lambda line: None) if quiet else say
+    read = [*corpus, *([options["valid"]] if options["valid"] else [])]
+    check_place(output, read)
+    if log:
+        check_log(log, [*read, output, path_beside(output)])
+    checkpoint = None
+    if resume:
+        given = {
+            name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+        }
+        if not path_beside(output).exists():
+            raise CharlmError(
+                f"there is nothing to go on from: {path_beside(output)} is not there (a finished training leaves none)"
+            )
+        checkpoint = Checkpoint(path_beside(output))
+        options |= {name: value for name, value in checkpoint.options.items() if name not in given}
+    trainer = new_trainer(corpus, **options)
+    kept = options | {"epochs": trainer.settings.epochs}
+    del kept["threads"]
+    if checkpoint:
+        checkpoint.restore(trainer)
+    for line in introduction(trainer):
+        tell(line)
+    unit = UNITS[options["level"]]
+    caught = []
+    note_signals(caught)
+    with (
+        _log_file(log, append=resume) as write,
+        progress(trainer.settings.epochs, trainer.total_tokens, unit, quiet) as show,
+    ):
+        steps = trainer.run(stop=lambda: bool(caught))
+        for report in saved(trainer, reports(steps, every=1.0), output, kept):
+            write(report.as_dict())
+            show(report)
+    if caught and not trainer.finished:
+        tell(
+            f"stopped after {trainer.step:,} updates; the best model so far is in {output}; "
+            "go on with the same command and --resume"
+        )
+        context.exit(128 + caught[0])
+    loss = trainer.best_loss
+    tell(f"wrote {output}" + (f" (held-out loss {loss:.4f} nats a {unit})" if trainer.evaluation else ""))
+
+
+class _log_file:
+    """A function that writes a record as a line of JSON, to a file or nowhere."""
+
+    def __init__(self, path, append):
+        try:
+            self.file = open(path, "a" if append else "w", encoding="utf-8") if path else None
+        except OSError as error:
+            raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+
+    def __enter__(self):
+        return self._write
+
+    def _write(self, record):
+        if self.file:
+            self.file.write(json.dumps(record) + "\n")
+            self.file.flush()
+
+    def __exit__(self, *error):
+        if self.file:
+            self.file.close()
