@@ -2,7 +2,7 @@
 
 The road, and the module of each part:
 
-    text  →  ids          corpus (store: ids that are too many for memory), vocabulary
+    text  →  ids          corpus (store: ids that are too many for memory), vocabulary, batches
     ids   →  network      network/ (parameters, layers, order of the calls), kernels/ (everything compiled)
           →  loss         loss, reference (the network in plain NumPy)
           →  update       optimizers, training

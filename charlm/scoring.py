@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .corpus import line_starts, windows
+from .batches import windows
+from .corpus import line_starts
 from .errors import UsageError
 from .model import Model
 from .reference import Reference, log_softmax

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .corpus import Corpus, line_windows, load_corpus, stream_windows
+from .batches import line_windows, stream_windows
+from .corpus import Corpus, load_corpus
 from .errors import CorpusError, DivergedError, UsageError
 from .model import Model
 from .network.architecture import Architecture, initial_parameters

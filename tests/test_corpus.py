@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charlm import corpus
-from charlm.corpus import encode_files, line_windows, load_corpus, looks_like_a_list, read_text, stream_windows, windows
+from charlm.batches import line_windows, stream_windows, windows
+from charlm.corpus import encode_files, load_corpus, looks_like_a_list, read_text
 from charlm.errors import CharlmError, CorpusError, UsageError
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.corpus import line_windows, stream_windows
+from charlm.batches import line_windows, stream_windows
 from charlm.network.architecture import CELLS, Architecture, views
 from charlm.network.layers import Dropout
 from charlm.network.stack import Stack, Window

@@ -19,6 +19,7 @@ ORDER = [
     "loss",
     "store",
     "corpus",
+    "batches",
     "baselines",
     "network",
     "model",

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels import gather, gru, lstm, rnn
 from ..kernels.dropout import dropout
+from ..kernels.prefetch import LINE
 from ..kernels.tile import LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from .architecture import CELLS
 
@@ -20,7 +21,6 @@ KERNELS = {
     "lstm": (lstm.lstm_forward, lstm.lstm_backward),
     "peephole": (lstm.peephole_forward, lstm.peephole_backward),
 }
-LINE = 64  # bytes in a cache line
 PANEL = VECTORS * LANES  # columns in a panel, for float32; a multiple of it for float64
 
 
