@@ -5,7 +5,7 @@ The road, and the module of each part:
     text  →  ids          corpus (store: ids that are too many for memory), vocabulary, batches
     ids   →  network      network/ (parameters, layers, order of the calls), kernels/ (everything compiled)
           →  loss         loss, reference (the network in plain NumPy)
-          →  update       optimizers, training
+          →  update       optimizers, settings, training (pace: what there is time for), planning (what nobody chose)
           →  model file   model, modelfile, novelty (bloom), checkpoint, places (where files may be written)
           →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
@@ -22,7 +22,8 @@ def train(paths, *, on_report=None, **options):
     (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``training.Report``. Raises
     CharlmError.
     """
-    from .training import new_trainer, reports
+    from .planning import new_trainer
+    from .training import reports
 
     trainer = new_trainer(paths, **options)
     for report in reports(trainer.run(), every=1.0):

@@ -5,7 +5,6 @@ corpus, the best parameters so far and the history. Order of the data and dropou
 so no random state is kept.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -27,19 +26,8 @@ from .modelfile import (
 )
 from .network.architecture import CELLS, Architecture
 from .places import check_places, is_one_of
-from .training import Report, Settings, Trainer
-
-_COUNTERS = (
-    "step",
-    "epoch",
-    "windows_done",
-    "tokens",
-    "tokens_of_epoch",
-    "history",
-    "_nats",
-    "_counted",
-    "_next_evaluation",
-)
+from .settings import Settings
+from .training import Place, Report, Trainer
 
 
 def path_beside(model_path) -> Path:
@@ -49,36 +37,33 @@ def path_beside(model_path) -> Path:
 
 
 def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
-    """Write where the trainer stands after its last update, and the options it was made with. Raises ModelFileError
-    where that is not possible."""
+    """Write where the trainer stands after its last update, where it would go back to if the loss exploded, and the
+    options it was made with. Raises ModelFileError where that is not possible."""
     best = trainer.best
-    place = {name: getattr(trainer, name) for name in _COUNTERS}
-    place |= {
-        "updates": trainer.adam.updates,
-        "rows": trainer.rows,
-        "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
-    }
+    good, good_arrays = trainer.good
     header = model_header(best) | {
         "kind": "checkpoint",
         "settings": asdict(trainer.settings),
         "options": options,
-        "place": place,
+        "rows": trainer.rows,
+        "place": asdict(trainer.place),
+        "good": asdict(good),
     }
-    arrays = {"parameters": trainer.parameters, "best": best.parameters, "m": trainer.adam.m, "v": trainer.adam.v}
-    arrays |= {f"state{number}": state for number, state in enumerate(trainer.window.state)}
-    write_archive(path, header, arrays)
+    arrays = {"best": best.parameters} | trainer.arrays()
+    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()})
 
 
 def _shapes(header):
     if header.get("kind") != "checkpoint" or header["format"] != FORMAT:
         raise ValueError(f"it is no checkpoint that charlm {__version__} can go on from")
     architecture, _ = describe(header)
-    size, rows = architecture.number_of_parameters, header["place"]["rows"]
+    size, rows = architecture.number_of_parameters, header["rows"]
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise ValueError("it does not say how many rows there were")
     states = architecture.layers * (2 if CELLS[architecture.cell].has_c else 1)
-    shapes = dict.fromkeys(("parameters", "best", "m", "v"), (size,))
+    shapes = dict.fromkeys(("parameters", "m", "v"), (size,))
     shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(states)}
+    shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
 
 
@@ -93,8 +78,8 @@ class Checkpoint:
             self.architecture = Architecture(**self.header["architecture"])
             self.corpus = self.header["training"]["corpus"]
             self.options = dict(self.header["options"])
-            self.place = {name: self.header["place"][name] for name in (*_COUNTERS, "updates", "best_loss")}
-        except (TypeError, KeyError) as error:
+            self.place, self.good = (_place(self.header[name]) for name in ("place", "good"))
+        except (TypeError, KeyError, ValueError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
     def differences(self, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
@@ -126,15 +111,16 @@ class Checkpoint:
                 f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
                 "without --resume"
             )
-        for name in _COUNTERS:
-            setattr(trainer, name, self.place[name])
-        trainer.adam.updates = self.place["updates"]
-        trainer.best_loss = math.inf if self.place["best_loss"] is None else self.place["best_loss"]
-        trainer.parameters[:] = self.arrays["parameters"]
-        trainer.best_parameters = self.arrays["best"].copy() if math.isfinite(trainer.best_loss) else trainer.parameters
-        trainer.adam.m[:], trainer.adam.v[:] = self.arrays["m"], self.arrays["v"]
-        for number, state in enumerate(trainer.window.state):
-            state[:] = self.arrays[f"state{number}"]
+        trainer.go_on_from(self.place, self.arrays)
+        trainer.good = self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()}
+        if self.place.best_loss is not None:
+            trainer.best_parameters = self.arrays["best"].copy()
+
+
+def _place(values: dict) -> Place:
+    place = Place(**values)
+    place.turn = tuple(place.turn)
+    return place
 
 
 CHECKPOINT_SECONDS = 60

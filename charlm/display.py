@@ -72,16 +72,6 @@ def _write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def report_line(report: Report, unit: str) -> str:
-    held_out = (
-        "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
-    )
-    return (
-        f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
-        f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s"
-    )
-
-
 def introduction(trainer: Trainer) -> list[str]:
     """What is trained on what, and what may be wrong with it."""
     from .corpus import looks_like_a_list
@@ -95,11 +85,12 @@ def introduction(trainer: Trainer) -> list[str]:
     lines = [
         f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {trainer.settings.epochs:g} epochs of {trainer.rows} × {trainer.settings.steps} {unit}s"
-        " a window",
+        f"{network(a)}; {_length(trainer)} of {trainer.rows} × {trainer.settings.steps} {unit}s a window",
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
+    if trainer.choice:
+        lines.append(f"chosen by the text, the time and the machine: {trainer.choice.why}")
     lines.append(
         f"losses are in nats a {unit}"
         + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else "")
@@ -118,20 +109,45 @@ def network(a: Architecture) -> str:
     return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
+def _length(trainer: Trainer) -> str:
+    """How long a training is to be."""
+    epochs = trainer.total_tokens / len(trainer.corpus.train)
+    minutes = trainer.settings.minutes
+    return f"{minutes:g} minutes, about {epochs:.3g} epochs" if minutes else f"{epochs:g} epochs"
+
+
+def report_line(report: Report, unit: str) -> str:
+    if report.went_back:
+        return f"the loss exploded: back to update {report.step:,}, with a lower learning rate"
+    held_out = (
+        "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
+    )
+    return (
+        f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
+        f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s"
+    )
+
+
 @contextmanager
-def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterator:
-    """A function that shows a report: in a moving line on a terminal, and each held-out loss in a line that stays."""
+def progress(trainer: Trainer, quiet: bool) -> Iterator:
+    """A function that shows a report: in a moving line on a terminal, and what is worth keeping in a line that
+    stays."""
+    unit = UNITS[trainer.corpus.vocabulary.level]
+
+    def is_kept(report):
+        return report.valid_loss is not None or report.went_back
+
     if quiet:
         yield lambda report: None
         return
     if not sys.stderr.isatty():
-        yield lambda report: report.valid_loss is not None and say(report_line(report, unit))
+        yield lambda report: is_kept(report) and say(report_line(report, unit))
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        TextColumn("epoch {task.fields[epoch]:.2f} of {task.fields[epochs]:g}"),
+        TextColumn("epoch {task.fields[epoch]:.2f}"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TimeRemainingColumn(),
@@ -139,13 +155,14 @@ def progress(epochs: float, total_tokens: int, unit: str, quiet: bool) -> Iterat
         console=Console(stderr=True),
         transient=True,
     )
+    minutes = trainer.settings.minutes
     with bar:
-        task = bar.add_task("", total=total_tokens, epoch=0.0, epochs=epochs, loss="")
+        task = bar.add_task("", total=60 * minutes if minutes else trainer.total_tokens, epoch=0.0, loss="")
 
         def show(report: Report):
             loss = f"training {report.train_loss:.3f}   {report.tokens_per_second / 1000:.0f} thousand {unit}s a second"
-            bar.update(task, completed=report.tokens, epoch=report.epoch, loss=loss)
-            if report.valid_loss is not None:
+            bar.update(task, completed=report.seconds if minutes else report.tokens, epoch=report.epoch, loss=loss)
+            if is_kept(report):
                 bar.console.print(report_line(report, unit), markup=False, highlight=False)
 
         yield show

@@ -3,65 +3,48 @@
     for step in Trainer(corpus, architecture, Settings(epochs=10)).run():
         ...
 
-Everything that decides the numbers is counted in updates and tokens, nothing in seconds, so that one seed gives one
-model.
+What decides the numbers is counted in updates and tokens, nothing in seconds, so that one seed gives one model; only
+a training that was given minutes looks at the clock, and changes how many tokens are still to come.
+
+A loss that explodes does not end it: the trainer goes back to the last evaluation at which all was well, and goes on
+with a lower learning rate.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from .batches import line_windows, stream_windows
-from .corpus import Corpus, load_corpus
-from .errors import CorpusError, DivergedError, UsageError
+from .corpus import Corpus
+from .errors import CorpusError, DivergedError
 from .model import Model
 from .network.architecture import Architecture, initial_parameters
 from .network.layers import Dropout
 from .network.stack import Stack, Window
 from .network.team import Team
-from .optimizers import SCHEDULES, Adam, rate_at
+from .optimizers import Adam, rate_at
+from .pace import Pace
 from .scoring import STEPS, rows_for, score_tokens
+from .settings import Settings
 
 EVALUATED = 1 << 19  # tokens of the held-out part, from its beginning, that are scored in the course of training
 MOST_EVALUATIONS = 40
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs."""
-
-    epochs: float = 10.0
-    batch: int = 50
-    steps: int = 50
-    lr: float = 0.004
-    clip: float = 5.0
-    dropout: float = 0.0
-    schedule: str = "cosine"
-    seed: int = 1
-
-    def __post_init__(self):
-        for name, least in (("batch", 1), ("steps", 1), ("clip", 0), ("seed", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("epochs", "lr"):
-            if not 0 < getattr(self, name) <= 1e38:
-                raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+PATIENCE = 0.3  # share of a training by the clock after which it ends, if the held-out loss has not improved
+WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
+LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
 
 
 @dataclass(frozen=True)
 class Step:
-    """One update, or the evaluation after it. Losses are nats per token; seconds count from the first update.
+    """One update, or the evaluation after it. Losses are nats per token; seconds count from the beginning.
 
     tokens: trained so far; window_tokens, train_loss: of this update's window; valid_loss: of the held-out part where
     it was scored after this update, else None; improved: it was the lowest yet. training_seconds leave evaluation
-    out.
+    out. went_back: the loss exploded, and all this is where the training went back to.
     """
 
     step: int
@@ -73,13 +56,67 @@ class Step:
     improved: bool
     seconds: float
     training_seconds: float
+    went_back: bool = False
+
+
+@dataclass
+class Place:
+    """Where a training stands, besides its arrays.
+
+    windows_done, tokens_of_epoch: of the epoch under way; nats, counted: of training since the last evaluation;
+    worse: updates on end that were worse than the unigram model; total_tokens: how many there will be; turn: (tokens,
+    share of the training done) when that number was last changed. These and those before are gone back to after an
+    explosion; rate_factor, times_lower (on end, without an evaluation between), best_loss and seconds (spent) are not.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    windows_done: int = 0
+    tokens: int = 0
+    tokens_of_epoch: int = 0
+    updates: int = 0
+    nats: float = 0.0
+    counted: int = 0
+    worse: int = 0
+    next_evaluation: int = 0
+    total_tokens: int = 0
+    turn: tuple[int, float] = (0, 0.0)
+    history: list[list] = field(default_factory=list)
+    rate_factor: float = 1.0
+    times_lower: int = 0
+    best_loss: float | None = None
+    best_progress: float = 0.0
+    seconds: float = 0.0
+
+    def went_back_to(self, good: "Place") -> "Place":
+        """The place after an explosion here, with the state of ``good``."""
+        place = copy.deepcopy(good)
+        place.rate_factor, place.times_lower = self.rate_factor * LOWER, self.times_lower + 1
+        place.best_loss, place.best_progress, place.seconds = self.best_loss, self.best_progress, self.seconds
+        return place
+
+    @property
+    def progress(self) -> float:
+        """The share of the training that is done."""
+        tokens, share = self.turn
+        return min(1.0, share + (1 - share) * (self.tokens - tokens) / max(1, self.total_tokens - tokens))
 
 
 class Trainer:
     """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far, or the latest
-    without one."""
+    without one.
 
-    def __init__(self, corpus: Corpus, architecture: Architecture, settings: Settings, threads: int | None = None):
+    begun: when the time of ``settings.minutes`` began, by ``time.perf_counter``; now, if not given.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        architecture: Architecture,
+        settings: Settings,
+        threads: int | None = None,
+        begun: float | None = None,
+    ):
         self.corpus, self.architecture, self.settings = corpus, architecture, settings
         if len(corpus.train) < settings.steps and not corpus.lines:
             raise CorpusError(
@@ -97,20 +134,34 @@ class Trainer:
         self.evaluation = None
         if len(self.evaluated):
             self.evaluation = Window(self.stack, STEPS, rows_for(self.evaluated, corpus.lines))
-        self.step = self.epoch = self.windows_done = 0
-        self.tokens = self.tokens_of_epoch = 0
-        self.best_loss, self.best_parameters = math.inf, self.parameters
-        self.history: list[list[float]] = []
-        self._nats = self._counted = 0.0  # of the training since the last evaluation
-        self._next_evaluation = self._evaluate_every
+        self.place = Place(total_tokens=round(len(corpus.train) * settings.epochs))
+        self.place.next_evaluation = self._evaluate_every
+        self.best_parameters = self.parameters
+        self.good = self.state()
+        self._begun = begun or time.perf_counter()
+        self._evaluation_seconds = 0.0
+        self.choice = None  # what planning.py chose
+
+    @property
+    def step(self) -> int:
+        return self.place.step
+
+    @property
+    def best_loss(self) -> float:
+        return math.inf if self.place.best_loss is None else self.place.best_loss
 
     @property
     def total_tokens(self) -> int:
-        return round(len(self.corpus.train) * self.settings.epochs)
+        return self.place.total_tokens
 
     @property
     def finished(self) -> bool:
-        return self.tokens >= self.total_tokens
+        return self.place.tokens >= self.place.total_tokens
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next update."""
+        return self.settings.lr * self.place.rate_factor * rate_at(self.settings.schedule, self.place.progress)
 
     @property
     def _evaluate_every(self) -> int:
@@ -131,17 +182,33 @@ class Trainer:
             "held_out_tokens": len(self.corpus.held_out),
             "unknown_share": self.corpus.unknown,
         }
-        loss = self.best_loss if math.isfinite(self.best_loss) else None
         training = {
             "settings": settings,
             "corpus": corpus,
-            "step": self.step,
-            "tokens": self.tokens,
-            "valid_loss": loss,
-            "history": self.history,
+            "step": self.place.step,
+            "tokens": self.place.tokens,
+            "valid_loss": self.place.best_loss,
+            "history": self.place.history,
         }
         corpus = self.corpus
         return Model(self.architecture, corpus.vocabulary, self.best_parameters, corpus.lines, training, corpus.novelty)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that the next update depends on besides the place, by name: the arrays themselves and no copies."""
+        arrays = {"parameters": self.parameters, "m": self.adam.m, "v": self.adam.v}
+        return arrays | {f"state{number}": state for number, state in enumerate(self.window.state)}
+
+    def state(self) -> tuple[Place, dict[str, np.ndarray]]:
+        """The place and the arrays, as copies that training does not change."""
+        return copy.deepcopy(self.place), {name: array.copy() for name, array in self.arrays().items()}
+
+    def go_on_from(self, place: Place, arrays: dict[str, np.ndarray]) -> None:
+        """Take over the place and the arrays of ``state``, of this trainer or of one with the same settings."""
+        self.place = copy.deepcopy(place)
+        self.adam.updates = place.updates
+        for name, array in self.arrays().items():
+            array[:] = arrays[name]
+        self.stack.pack(for_training=True)
 
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
@@ -176,117 +243,121 @@ class Trainer:
         self.stack.pack(for_training=True)
         return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
 
-    def _update(self, batch):
-        """One window up, down and into the parameters; its tokens and their nats. Raises DivergedError."""
-        count = int(np.count_nonzero(batch.targets >= 0))
-        rate = self.settings.lr * rate_at(self.settings.schedule, min(1.0, self.tokens / self.total_tokens))
-        if batch.fresh:
-            self.window.reset()
-        nats = self.window.forward_backward(batch.inputs, batch.targets, 1 / count, self._dropout(self.step + 1))
-        total = float(nats.sum(dtype=np.float64))
-        norm = self.adam.update(rate) if math.isfinite(total) else math.nan
-        if not math.isfinite(norm):
-            raise DivergedError(
-                f"the loss is not a finite number after {self.step:,} updates (learning rate {rate:.2g}): "
-                f"train with --lr {self.settings.lr / 4:.2g}, or a smaller --clip than {self.settings.clip:g}"
-            )
-        self.stack.pack(for_training=True)
-        return count, total
-
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
         """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see
         checkpoint.py."""
         self.prepare()
         self.stack.pack(for_training=True)
-        begun, training_seconds = time.perf_counter(), 0.0
+        begun = time.perf_counter() - self.place.seconds if self.place.seconds else self._begun
+        pace = None
+        if self.settings.minutes:
+            pace = Pace(self.settings.minutes, time.perf_counter() - begun, self.place.tokens)
+        training_seconds = 0.0
         while not self.finished:
-            for number, batch in enumerate(self._windows(self.epoch)):
-                if number < self.windows_done:
+            for number, batch in enumerate(self._windows(self.place.epoch)):
+                if number < self.place.windows_done:
                     continue
                 start = time.perf_counter()
                 count, nats = self._update(batch)
                 training_seconds += time.perf_counter() - start
-                self.step, self.windows_done = self.step + 1, self.windows_done + 1
-                self.tokens, self.tokens_of_epoch = self.tokens + count, self.tokens_of_epoch + count
-                self._nats, self._counted = self._nats + nats, self._counted + count
-                valid_loss, improved = self._evaluate_if_due()
+                went_back = self._is_exploding(batch, count, nats)
+                valid_loss, improved = None, False
+                self.place.seconds = time.perf_counter() - begun
+                if went_back:
+                    self._go_back()
+                else:
+                    self._advance(count, nats)
+                    if pace:
+                        self._keep_to(pace)
+                    valid_loss, improved = self._evaluate_if_due()
+                    self.place.seconds = time.perf_counter() - begun
                 yield Step(
-                    self.step,
-                    self.epoch + self.tokens_of_epoch / len(self.corpus.train),
-                    self.tokens,
+                    self.place.step,
+                    self.place.epoch + self.place.tokens_of_epoch / len(self.corpus.train),
+                    self.place.tokens,
                     count,
                     nats / count,
                     valid_loss,
                     improved,
-                    time.perf_counter() - begun,
+                    self.place.seconds,
                     training_seconds,
+                    went_back,
                 )
                 if self.finished or stop():
                     return
-            self.epoch, self.windows_done, self.tokens_of_epoch = self.epoch + 1, 0, 0
+                if went_back:
+                    break
+            else:
+                self.place.epoch += 1
+                self.place.windows_done = self.place.tokens_of_epoch = 0
+
+    def _update(self, batch):
+        """One window up, down and into the parameters; its tokens and their nats, NaN where the gradient was not
+        finite."""
+        count = int(np.count_nonzero(batch.targets >= 0))
+        if batch.fresh:
+            self.window.reset()
+        drop = self._dropout(self.place.step + 1)
+        nats = self.window.forward_backward(batch.inputs, batch.targets, 1 / count, drop)
+        total = float(nats.sum(dtype=np.float64))
+        norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan
+        self.stack.pack(for_training=True)
+        return count, total if math.isfinite(norm) else math.nan
+
+    def _advance(self, count, nats):
+        place = self.place
+        place.step, place.windows_done, place.updates = place.step + 1, place.windows_done + 1, self.adam.updates
+        place.tokens, place.tokens_of_epoch = place.tokens + count, place.tokens_of_epoch + count
+        place.nats, place.counted = place.nats + nats, place.counted + count
+
+    def _is_exploding(self, batch, count, nats):
+        """Whether the loss is no number, or was far above that of the unigram model for many updates on end."""
+        if not math.isfinite(nats):
+            return True
+        targets = batch.targets[batch.targets >= 0]
+        unigram = -float(self.corpus.log_frequencies[targets].sum())
+        self.place.worse = self.place.worse + 1 if nats > unigram + WORSE_BY * count else 0
+        return self.place.worse >= WORSE_FOR
+
+    def _go_back(self):
+        if self.place.times_lower >= MOST_TIMES_LOWER:
+            raise DivergedError(
+                f"the loss explodes after {self.place.step:,} updates, at any learning rate down to "
+                f"{self.settings.lr * self.place.rate_factor:.2g}: train with a lower --lr than {self.settings.lr:g}, "
+                f"or a smaller --clip than {self.settings.clip:g}"
+            )
+        place, arrays = self.good
+        self.go_on_from(self.place.went_back_to(place), arrays)
+
+    def _keep_to(self, pace):
+        """Change how much is still to come where the time asks for it."""
+        place, reserve = self.place, self._evaluation_seconds
+        total = pace.new_total(place.seconds, place.tokens, place.total_tokens, reserve)
+        if total:
+            place.turn, place.total_tokens = (place.tokens, place.progress), total
+        if pace.is_over(place.seconds, reserve):
+            place.total_tokens = min(place.total_tokens, place.tokens)
 
     def _evaluate_if_due(self):
-        if not self.finished and self.tokens < self._next_evaluation:
+        place = self.place
+        if not self.finished and place.tokens < place.next_evaluation:
             return None, False
-        self._next_evaluation = self.tokens + self._evaluate_every
+        place.next_evaluation = place.tokens + self._evaluate_every
+        start = time.perf_counter()
         valid_loss = self.held_out_loss() if self.evaluation else None
-        self.history.append([self.step, self._nats / self._counted, valid_loss])
-        self._nats = self._counted = 0.0
+        self._evaluation_seconds = time.perf_counter() - start
+        place.history.append([place.step, place.nats / place.counted, valid_loss])
+        place.nats, place.counted = 0.0, 0
         improved = valid_loss is not None and valid_loss < self.best_loss
         if improved:
-            self.best_loss, self.best_parameters = valid_loss, self.parameters.copy()
+            place.best_loss, place.best_progress = valid_loss, place.progress
+            self.best_parameters = self.parameters.copy()
+        elif valid_loss is not None and self.settings.minutes and place.progress - place.best_progress > PATIENCE:
+            place.total_tokens = place.tokens  # nothing more is to be gained
+        if not place.worse:
+            place.times_lower = 0
+            self.good = self.state()
         return valid_loss, improved
-
-
-def default_epochs(train_tokens: int) -> int:
-    """10, and more for a text of under 100,000 tokens, but never so many more that it is only learnt by heart: at
-    most 100."""
-    return min(100, round(10 * max(1.0, 100_000 / max(1, train_tokens)) ** 0.5))
-
-
-def new_trainer(
-    paths,
-    *,
-    level="char",
-    lines=False,
-    holdout=0.1,
-    valid=None,
-    encoding="utf-8",
-    min_count=None,
-    max_vocabulary=None,
-    novelty=True,
-    cell="lstm",
-    hidden=128,
-    layers=2,
-    embedding=0,
-    tied=False,
-    epochs=None,
-    seed=1,
-    threads=None,
-    **settings,
-) -> Trainer:
-    """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults.
-
-    Raises UsageError for options that cannot be, CorpusError for a text that cannot be read or is too short.
-    """
-    corpus = load_corpus(
-        paths,
-        level=level,
-        lines=lines,
-        holdout=holdout,
-        valid=valid,
-        encoding=encoding,
-        min_count=min_count,
-        max_vocabulary=max_vocabulary,
-        novelty=novelty,
-        seed=seed,
-    )
-    if tied and not embedding:
-        embedding = hidden
-    architecture = Architecture(len(corpus.vocabulary), cell, hidden, layers, embedding, tied)
-    if epochs is None:
-        epochs = default_epochs(len(corpus.train))
-    return Trainer(corpus, architecture, Settings(epochs=float(epochs), seed=seed, **settings), threads)
 
 
 @dataclass(frozen=True)
@@ -301,21 +372,32 @@ class Report:
     train_loss: float
     valid_loss: float | None
     improved: bool
+    went_back: bool = False
 
     def as_dict(self) -> dict:
         """The record of a log."""
-        return {name: value for name, value in asdict(self).items() if name != "improved"}
+        record = {name: value for name, value in asdict(self).items() if name not in ("improved", "went_back")}
+        return record | ({"went_back": True} if self.went_back else {})
 
 
 def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
-    """Put steps together: a report at each evaluation, and at least one about every ``every`` seconds."""
+    """Put steps together: a report at each evaluation and explosion, and at least one about every ``every``
+    seconds."""
     nats, counted, last_seconds, last_training = 0.0, 0, 0.0, 0.0
     for step in steps:
         nats, counted = nats + step.train_loss * step.window_tokens, counted + step.window_tokens
-        if step.valid_loss is None and step.seconds - last_seconds < every:
+        if step.valid_loss is None and step.seconds - last_seconds < every and not step.went_back:
             continue
         speed = counted / max(step.training_seconds - last_training, 1e-9)
         yield Report(
-            step.step, step.epoch, step.seconds, step.tokens, speed, nats / counted, step.valid_loss, step.improved
+            step.step,
+            step.epoch,
+            step.seconds,
+            step.tokens,
+            speed,
+            nats / counted,
+            step.valid_loss,
+            step.improved,
+            step.went_back,
         )
         nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds

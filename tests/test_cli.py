@@ -384,7 +384,7 @@ def test_a_text_that_cannot_be_scored(folder, arguments, words):
 def test_a_loss_that_diverges(folder):
     result = run(*TRAIN, "--lr", "1e30", "--quiet")
     assert result.exit_code == 1
-    check_error(result.stderr, "not a finite number --lr")
+    check_error(result.stderr, "explodes --lr")
 
 
 # What the commands print

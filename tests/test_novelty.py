@@ -12,7 +12,7 @@ import charlm
 from charlm.bloom import Bloom
 from charlm.corpus import load_corpus, read_text
 from charlm.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
-from charlm.training import new_trainer
+from charlm.planning import new_trainer
 from charlm.vocabulary import as_bytes, code_points
 
 

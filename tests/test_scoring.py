@@ -21,7 +21,8 @@ from charlm.scoring import (
     score_tokens,
     segments,
 )
-from charlm.training import Settings, Trainer
+from charlm.settings import Settings
+from charlm.training import Trainer
 from charlm.vocabulary import UNKNOWN, Vocabulary
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from charlm.corpus import load_corpus
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.network.architecture import Architecture
 from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
-from charlm.training import Settings, Trainer, default_epochs, new_trainer, reports
+from charlm.planning import new_trainer
+from charlm.settings import Settings
+from charlm.training import Trainer, reports
 
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
 
@@ -143,10 +146,66 @@ def test_without_a_held_out_part_the_last_model_is_kept(text):
     assert np.array_equal(trainer.best.parameters, trainer.parameters)
 
 
-def test_a_loss_that_is_not_finite_stops_it_with_what_to_do(text):
+def test_a_loss_that_explodes_at_any_rate_stops_it_with_what_to_do(text):
     trainer = new_trainer(text, cell="rnn", hidden=16, epochs=5, lr=1e30, clip=0, steps=20)
-    with pytest.raises(DivergedError, match="--lr 2.5e"):
+    with pytest.raises(DivergedError, match="lower --lr than 1e.30"):
         list(trainer.run())
+
+
+@pytest.mark.parametrize("factor", [1e6, math.nan], ids=["far-off", "no-number"])
+def test_a_loss_that_explodes_is_gone_back_from(text, monkeypatch, factor):
+    """One update long after the beginning goes wrong, and only at the first try."""
+    trainer = new_trainer(text, hidden=16, epochs=20, lr=0.02, batch=8, steps=20)
+    well, tries = trainer.adam.update, []
+
+    def update(rate):
+        if trainer.step == 100:
+            tries.append(rate)
+        return well(rate * factor if trainer.step == 100 and len(tries) == 1 else rate)
+
+    monkeypatch.setattr(trainer.adam, "update", update)
+    steps = list(trainer.run())
+    (number,) = [number for number, step in enumerate(steps) if step.went_back]
+    assert 100 - 25 < steps[number].step <= 100 and steps[number + 1].step == steps[number].step + 1
+    assert tries[1] == pytest.approx(tries[0] / 4) and trainer.place.rate_factor == 0.25
+    assert trainer.place.times_lower == 0 and trainer.finished
+    assert trainer.best_loss < 1.0 and np.isfinite(trainer.parameters).all()
+
+
+def test_after_an_explosion_it_goes_on_with_the_same_bytes_wherever_it_is_stopped(text, tmp_path):
+    settings = {"hidden": 16, "epochs": 4, "lr": 4.0, "batch": 8, "steps": 20, "dropout": 0.1}
+    whole = new_trainer(text, **settings)
+    went_back = [number for number, step in enumerate(whole.run()) if step.went_back]
+    assert went_back
+    for stop_at in (1, went_back[0] - 1, went_back[0], went_back[-1] + 2):
+        number, stopped = -1, new_trainer(text, **settings)
+        for number, _ in enumerate(stopped.run()):
+            if number == stop_at:
+                break
+        assert number == stop_at
+        save_checkpoint(stopped, tmp_path / "c.npz", {})
+        resumed = new_trainer(text, **settings)
+        Checkpoint(tmp_path / "c.npz").restore(resumed)
+        list(resumed.run())
+        assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+
+def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
+    begun = time.perf_counter()
+    trainer = new_trainer(text, minutes=0.15, lr=0.01)
+    steps = list(trainer.run())
+    assert time.perf_counter() - begun < 20
+    assert steps[-1].valid_loss is not None and trainer.finished
+    assert trainer.settings.lr == 0.01 and trainer.settings.minutes == 0.15
+    assert trainer.best_loss < 1.5
+
+
+def test_by_the_clock_it_ends_when_nothing_more_is_to_be_gained(text):
+    """A network this large soon knows 150 lines by heart."""
+    options = {"hidden": 64, "layers": 1, "batch": 8, "steps": 20, "lr": 0.01, "dropout": 0.0}
+    trainer = new_trainer(text, minutes=1000, epochs=200, **options)
+    steps = list(trainer.run())
+    assert steps[-1].epoch < 150 and trainer.place.best_progress < 0.5
 
 
 def test_a_text_shorter_than_a_window_is_refused(tmp_path):
@@ -197,11 +256,6 @@ def test_schedules_rise_and_end(name):
     assert rates == sorted(rates, reverse=True)
 
 
-def test_default_epochs():
-    assert default_epochs(10**6) == default_epochs(10**5) == 10
-    assert default_epochs(25_000) == 20 and default_epochs(10) == 100
-
-
 @pytest.mark.parametrize(
     "setting",
     [
@@ -213,6 +267,8 @@ def test_default_epochs():
         {"dropout": 1.0},
         {"schedule": "up"},
         {"epochs": math.nan},
+        {"minutes": 0.0},
+        {"minutes": math.inf},
     ],
 )
 def test_settings_that_cannot_be(setting):

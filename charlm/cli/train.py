@@ -1,10 +1,11 @@
 """charlm train: text → model file."""
 
 import json
+from dataclasses import asdict
 
 import click
 
-from ..errors import CharlmError
+from ..errors import CharlmError, UsageError
 from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting, threads
 from .signals import note_signals
 
@@ -29,18 +30,34 @@ SCHEDULES = ("cosine", "linear", "constant")
 @setting(
     "--max-vocabulary", click.IntRange(3), "N", "Keep the N most frequent, <EOS> and <UNK> included.  [default: all]"
 )
+@setting("--minutes", click.FloatRange(0, 1e6, min_open=True), "M", "How long it may take, all in all.  [default: 5]")
+@setting("--epochs", ABOVE_0, "N", "Train by the text and not by the clock: so many times through it.")
 @setting("--cell", click.Choice(CELLS), None, "The recurrent cell.", "lstm")
-@setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.", 128)
-@setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.", 2)
+@setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
+@setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.  [default: chosen; with --epochs 2]")
 @setting("--embedding", click.IntRange(0, MOST), "E", "Width of an embedding of the input; 0 for one-hot input.", 0)
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
-@setting("--epochs", ABOVE_0, "N", "Times to go through the training text.  [default: 10, more for a small text]")
-@setting("--batch", click.IntRange(1, MOST), "N", "Pieces of the text, or lines, that are trained side by side.", 50)
-@setting("--steps", click.IntRange(1, MOST), "T", "Tokens in a window, through which the gradient runs.", 50)
-@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.", 0.004)
+@setting(
+    "--batch",
+    click.IntRange(1, MOST),
+    "N",
+    "Pieces of the text, or lines, that are trained side by side.  [default: chosen; with --epochs 50]",
+)
+@setting(
+    "--steps",
+    click.IntRange(1, MOST),
+    "T",
+    "Tokens in a window, through which the gradient runs.  [default: chosen; with --epochs 50]",
+)
+@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.  [default: chosen; with --epochs 0.004]")
 @setting("--schedule", click.Choice(SCHEDULES), None, "How the learning rate goes to its end.", "cosine")
 @setting("--clip", click.FloatRange(0), "NORM", "Largest norm of the gradient of the mean loss; 0 for no limit.", 5.0)
-@setting("--dropout", SHARE, "SHARE", "Share of each layer's outputs left out at random, against overfitting.", 0.0)
+@setting(
+    "--dropout",
+    SHARE,
+    "SHARE",
+    "Share of each layer's outputs left out at random, against overfitting.  [default: chosen; with --epochs 0]",
+)
 @setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
 @threads
 @click.option(
@@ -55,12 +72,13 @@ SCHEDULES = ("cosine", "linear", "constant")
 def train(context, corpus, output, resume, log, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
-    A tenth of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves;
-    --resume goes on.
+    It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
+    of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
     from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
     from ..display import UNITS, introduction, progress, say
-    from ..training import new_trainer, reports
+    from ..planning import new_trainer
+    from ..training import reports
 
     tell = (lambda line: None) if quiet else say
     read = [*corpus, *([options["valid"]] if options["valid"] else [])]
@@ -68,10 +86,10 @@ def train(context, corpus, output, resume, log, quiet, **options):
     if log:
         check_log(log, [*read, output, path_beside(output)])
     checkpoint = None
+    given = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
+    if {"minutes", "epochs"} <= given:
+        raise UsageError("--minutes and --epochs do not go together: the training ends by the one or by the other")
     if resume:
-        given = {
-            name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        }
         if not path_beside(output).exists():
             raise CharlmError(
                 f"there is nothing to go on from: {path_beside(output)} is not there (a finished training leaves none)"
@@ -79,8 +97,8 @@ def train(context, corpus, output, resume, log, quiet, **options):
         checkpoint = Checkpoint(path_beside(output))
         options |= {name: value for name, value in checkpoint.options.items() if name not in given}
     trainer = new_trainer(corpus, **options)
-    kept = options | {"epochs": trainer.settings.epochs}
-    del kept["threads"]
+    decided = asdict(trainer.architecture) | asdict(trainer.settings)
+    kept = {name: decided.get(name, value) for name, value in options.items() if name != "threads"}
     if checkpoint:
         checkpoint.restore(trainer)
     for line in introduction(trainer):
@@ -90,7 +108,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
     note_signals(caught)
     with (
         _log_file(log, append=resume) as write,
-        progress(trainer.settings.epochs, trainer.total_tokens, unit, quiet) as show,
+        progress(trainer, quiet) as show,
     ):
         steps = trainer.run(stop=lambda: bool(caught))
         for report in saved(trainer, reports(steps, every=1.0), output, kept):

@@ -1,0 +1,40 @@
+"""How to train: the settings of the loop, checked once."""
+
+import math
+from dataclasses import dataclass
+
+from .errors import UsageError
+from .optimizers import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs.
+
+    minutes: the time by the clock that the training is to take, for which ``epochs`` is then a first estimate; None
+    where the epochs decide.
+    """
+
+    epochs: float = 10.0
+    batch: int = 50
+    steps: int = 50
+    lr: float = 0.004
+    clip: float = 5.0
+    dropout: float = 0.0
+    schedule: str = "cosine"
+    seed: int = 1
+    minutes: float | None = None
+
+    def __post_init__(self):
+        for name, least in (("batch", 1), ("steps", 1), ("clip", 0), ("seed", 0)):
+            if not least <= getattr(self, name) < math.inf:
+                raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("epochs", "lr"):
+            if not 0 < getattr(self, name) <= 1e38:
+                raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
+        if self.minutes is not None and not 0 < self.minutes <= 1e6:
+            raise UsageError(f"--minutes must be a number above 0 and at most a million, not {self.minutes}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
