@@ -25,24 +25,32 @@ class Batch:
 def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
     """Stretches of the tokens, begin[n]…end[n]-1, side by side in windows of at most ``steps``; the first one is fresh.
 
-    begin, end: (≤ rows). Each batch has ``rows`` rows; those without a stretch have no targets.
+    begin, end: (≤ rows). Each batch has ``rows`` rows; those without a stretch have no targets. Places beyond the end
+    of the tokens are those from their beginning on.
     """
     begin, end = (np.pad(cuts, (0, rows - len(cuts))) for cuts in (begin, end))
     longest = int((end - begin).max())
     for start in range(0, longest, steps):
         position = begin + np.arange(start, min(start + steps, longest))[:, None]
         inside = position < end
+        position = position % len(tokens)
         targets = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
         before = inside & (position > 0)
         inputs = np.where(before, tokens[np.where(before, position - 1, 0)].astype(np.int32), EOS)
         yield Batch(inputs, targets, start == 0)
 
 
-def stream_windows(tokens: np.ndarray, rows: int, steps: int) -> Iterator[Batch]:
-    """The text in ``rows`` tracks of equal length, each read from its beginning to its end."""
-    length = -(-len(tokens) // rows)
-    begin = np.arange(0, len(tokens), length)
-    return _releasing(tokens, rows, windows(tokens, begin, np.minimum(begin + length, len(tokens)), steps, rows))
+def stream_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
+    """The text in ``rows`` tracks of equal length, each read from its beginning to its end.
+
+    Where the first begins is drawn, and what comes before follows the text's end: so the windows are cut at other
+    places, and tracks begin with the zero state at other places, in every epoch.
+    """
+    n, length = len(tokens), -(-len(tokens) // rows)
+    shift = int(random.integers(0, n))
+    begin = np.arange(0, n, length)
+    ends = np.minimum(begin + length, n)
+    return _releasing(tokens, rows, windows(tokens, begin + shift, ends + shift, steps, rows))
 
 
 def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:

@@ -88,12 +88,16 @@ def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES)
 
 
 def compare(
-    models: list[Model], names: list[str], text: Iterable[str | bytes], threads: int | None = None
+    models: list[Model],
+    names: list[str],
+    text: Iterable[str | bytes],
+    threads: int | None = None,
+    adapt: float | None = None,
 ) -> tuple[list[Standing], Units]:
     """The models' standings, the best first, on a text in blocks of whole lines, and the lines' sums: bytes, then the
     nats of each model. Where one of the models is of lines, blank lines count for none."""
     totals, spelled, units = [Total() for _ in models], [0] * len(models), Units(1 + len(models))
-    for block in passages(models, text, ("ranks",), threads):
+    for block in passages(models, text, ("ranks",), threads, adapt):
         for number, passage in enumerate(block):
             totals[number].add(passage)
             spelled[number] += _bytes_of_unknown(passage)
@@ -123,18 +127,24 @@ def compare(
 
 
 def compare_files(
-    models: list[Model], names: list[str], paths, *, encoding: str = "utf-8", threads: int | None = None
+    models: list[Model],
+    names: list[str],
+    paths,
+    *,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    adapt: float | None = None,
 ) -> tuple[list[Standing], Units]:
     """The same for files, one text after the other; "-" is standard input. Raises CorpusError where there is no
     text."""
-    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), threads)
+    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), threads, adapt)
     if not any(standing.score.tokens for standing in standings):
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
     return standings, units
 
 
 def score_with_baselines(
-    model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None
+    model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None, adapt: float | None = None
 ) -> tuple[Score, dict[str, dict[str, float]]]:
     """The score of some files, and by name the figures (BY_TOKEN, BY_TEXT) of what counting on the files ``corpus``
     makes of them; the text is held in memory. Raises CorpusError where there is no text."""
@@ -147,7 +157,8 @@ def score_with_baselines(
     if not len(train):
         raise CorpusError(f"there is no text in {', '.join(map(name_of, corpus))}")
     total, tokens, texts = Total(), [], []
-    for (passage,) in passages([model], text_blocks([model], paths, False, encoding), ("ranks",), threads):
+    text = text_blocks([model], paths, False, encoding)
+    for (passage,) in passages([model], text, ("ranks",), threads, adapt):
         total.add(passage)
         tokens.append(passage.tokens)
         texts.append(passage.text)

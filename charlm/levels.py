@@ -19,6 +19,7 @@ from itertools import compress, islice
 
 import numpy as np
 
+from .adapting import AdaptingScorer
 from .corpus import name_of, read_text
 from .errors import CorpusError
 from .loss import LN2, RANKS, Score
@@ -132,11 +133,17 @@ _BYTES = [bytes([value]).decode("utf-8", "surrogateescape") for value in range(2
 
 
 def passages(
-    models: list[Model], text: Iterable[str | bytes], columns: Iterable[str] = (), threads: int | None = None
+    models: list[Model],
+    text: Iterable[str | bytes],
+    columns: Iterable[str] = (),
+    threads: int | None = None,
+    adapt: float | None = None,
 ) -> Iterator[list[Passage]]:
     """A passage of each block of a text (see ``blocks``) for each of the models; where one of them is of lines, blank
-    lines are left out for all."""
-    scorers = [Scorer(model, columns, threads) for model in models]
+    lines are left out for all. adapt: the rate at which they learn from the text, None for not at all."""
+    scorers = [
+        AdaptingScorer(model, columns, adapt, threads) if adapt else Scorer(model, columns, threads) for model in models
+    ]
     blank_lines = not any(model.lines for model in models)
     for block in text:
         yield [_passage(scorer, block, blank_lines) for scorer in scorers]
@@ -311,16 +318,23 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
 
 
-def total(model: Model, text: Iterable[str | bytes], threads: int | None = None) -> Score:
+def total(model: Model, text: Iterable[str | bytes], threads: int | None = None, adapt: float | None = None) -> Score:
     """The score of a text in blocks."""
     total = Total()
-    for (passage,) in passages([model], text, ("ranks",), threads):
+    for (passage,) in passages([model], text, ("ranks",), threads, adapt):
         total.add(passage)
     return total.score
 
 
 def rows_of_files(
-    model: Model, paths, *, level: str, as_json: bool = False, encoding: str = "utf-8", threads: int | None = None
+    model: Model,
+    paths,
+    *,
+    level: str,
+    as_json: bool = False,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    adapt: float | None = None,
 ) -> Iterator[str]:
     """The lines (level "line") or tokens (level "token") of some files in rows of text, many at a time, in order and
     as they are ready: TSV, or objects of JSON with the fields LINE or TOKEN.
@@ -329,7 +343,8 @@ def rows_of_files(
     """
     form, before = _json if as_json else _tsv, 0
     columns = () if level == "line" else ("ranks", "entropies")
-    for (passage,) in passages([model], text_blocks([model], paths, level == "line", encoding), columns, threads):
+    text = text_blocks([model], paths, level == "line", encoding)
+    for (passage,) in passages([model], text, columns, threads, adapt):
         if level == "line":
             yield from _batches(form(line_rows(passage, before), LINE))
             before += len(passage.lengths)
@@ -337,17 +352,19 @@ def rows_of_files(
             yield from _batches(form(token_rows(passage), TOKEN))
 
 
-def perplexity(model: Model, text: str, *, threads: int | None = None) -> Score:
-    """How surprising a text is to a model."""
-    return total(model, blocks(clean(text, model.vocabulary.level), True), threads)
+def perplexity(model: Model, text: str, *, threads: int | None = None, adapt: float | None = None) -> Score:
+    """How surprising a text is to a model. adapt: the rate at which it learns from what it has read (``adapting``)."""
+    return total(model, blocks(clean(text, model.vocabulary.level), True), threads, adapt)
 
 
-def perplexity_of_files(model: Model, paths, *, encoding: str = "utf-8", threads: int | None = None) -> Score:
+def perplexity_of_files(
+    model: Model, paths, *, encoding: str = "utf-8", threads: int | None = None, adapt: float | None = None
+) -> Score:
     """The same for files, one text after the other; "-" is standard input.
 
     Raises CorpusError where there is no text.
     """
-    score = total(model, text_blocks([model], paths, False, encoding), threads)
+    score = total(model, text_blocks([model], paths, False, encoding), threads, adapt)
     if not score.tokens:
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
     return score

@@ -154,12 +154,19 @@ class Page:
 
 
 def score_with_page(
-    model: Model, paths, page_path, model_name: str, *, encoding: str = "utf-8", threads: int | None = None
+    model: Model,
+    paths,
+    page_path,
+    model_name: str,
+    *,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    adapt: float | None = None,
 ) -> Score:
     """The score of some files, whose lines go to a page at ``page_path``. Raises CorpusError where there is no text."""
     total, page = Total(), Page(model.vocabulary)
     text = text_blocks([model], paths, True, encoding)
-    for (passage,) in passages([model], text, ("ranks", "likeliest"), threads):
+    for (passage,) in passages([model], text, ("ranks", "likeliest"), threads, adapt):
         total.add(passage)
         page.add(passage)
     score, names = total.score, ", ".join(map(name_of, paths))

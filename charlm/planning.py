@@ -19,7 +19,15 @@ from .settings import Settings
 from .training import Trainer
 
 MINUTES = 5.0
-FIXED = {"hidden": 128, "layers": 2, "batch": 50, "steps": 50, "lr": 0.004, "dropout": 0.0}
+FIXED = {
+    "hidden": 128,
+    "layers": 2,
+    "batch": 50,
+    "steps": 50,
+    "lr": 0.004,
+    "dropout": 0.0,
+    "weight_dropout": 0.0,
+}
 WIDTHS = (32, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
@@ -82,6 +90,7 @@ def choose(corpus: Corpus, seconds: float, given: dict, cell: str, embedding: in
         "steps": 64,
         "lr": 0.004,
         "dropout": 0.25 if epochs > 3 else 0.0,
+        "weight_dropout": 0.0,
     }
     why = f"about {tokens / 1e6:.3g} million tokens in the time, {epochs:.3g} epochs"
     return Choice(chosen | given, epochs, why)
@@ -109,6 +118,7 @@ def new_trainer(
     steps=None,
     lr=None,
     dropout=None,
+    weight_dropout=None,
     seed=1,
     threads=None,
     **settings,
@@ -131,7 +141,8 @@ def new_trainer(
         novelty=novelty,
         seed=seed,
     )
-    options = {"hidden": hidden, "layers": layers, "batch": batch, "steps": steps, "lr": lr, "dropout": dropout}
+    options = {"hidden": hidden, "layers": layers, "batch": batch, "steps": steps, "lr": lr}
+    options |= {"dropout": dropout, "weight_dropout": weight_dropout}
     given = {name: value for name, value in options.items() if value is not None}
     if minutes is None and epochs is None:
         minutes = MINUTES

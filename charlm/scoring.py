@@ -67,8 +67,16 @@ class ReferenceEngine:
         return np.exp(self.log_probabilities)
 
     def ranks(self, targets):
-        of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets, 0)[..., None], 2)
-        return np.where(targets >= 0, 1 + np.count_nonzero(self.log_probabilities > of_target, axis=2), 0)
+        return places_by_probability(self.log_probabilities, targets)
+
+
+def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The place of each target among all symbols, 1 for the likeliest, 0 where there is no target: (T, N).
+
+    values: probabilities or their logarithms, (T, N, V); targets: (T, N), -1 where there is none.
+    """
+    of_target = np.take_along_axis(values, np.maximum(targets, 0)[..., None], 2)
+    return np.where(targets >= 0, 1 + np.count_nonzero(values > of_target, axis=2), 0)
 
 
 class Engines:
@@ -153,6 +161,12 @@ class Measures:
     def __getitem__(self, chosen) -> "Measures":
         """Those of some tokens, by a slice or a mask."""
         return Measures(*(None if column is None else column[chosen] for column in vars(self).values()))
+
+    def put(self, first: int, part: "Measures") -> None:
+        """Set those of the tokens from ``first`` on."""
+        for column, values in zip(vars(self).values(), vars(part).values(), strict=True):
+            if column is not None:
+                column[first : first + len(values)] = values
 
 
 def measure(

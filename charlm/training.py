@@ -208,7 +208,6 @@ class Trainer:
         self.adam.updates = place.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
-        self.stack.pack(for_training=True)
 
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
@@ -222,32 +221,31 @@ class Trainer:
             self.architecture.tied,
         )
         stack = Stack(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
-        stack.pack(for_training=True)
+        stack.pack(True, self._dropout(0))
         tokens = np.zeros((1, 1), np.int32)
         window = Window(stack, 1, 1, training=True, dropped=self.settings.dropout > 0)
         window.forward_backward(tokens, tokens, 1.0, self._dropout(0))
         Adam(stack, 1.0).update(0.0)
 
     def _dropout(self, step):
-        return Dropout(self.settings.dropout, self.settings.seed * 1_000_003 + step) if self.settings.dropout else None
+        outputs, weights = self.settings.dropout, self.settings.weight_dropout
+        return Dropout(outputs, self.settings.seed * 1_000_003 + step, weights) if outputs or weights else None
 
     def _windows(self, epoch):
-        if self.corpus.lines:
-            random = np.random.default_rng([self.settings.seed, 2, epoch])
-            return line_windows(self.corpus.train, self.rows, self.settings.steps, random)
-        return stream_windows(self.corpus.train, self.rows, self.settings.steps)
+        windows = line_windows if self.corpus.lines else stream_windows
+        random = np.random.default_rng([self.settings.seed, 2, epoch])
+        return windows(self.corpus.train, self.rows, self.settings.steps, random)
 
     def held_out_loss(self) -> float:
         """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer, under the parameters as
         they are."""
-        self.stack.pack(for_training=True)
+        self.stack.pack(for_training=False)
         return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
         """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see
         checkpoint.py."""
         self.prepare()
-        self.stack.pack(for_training=True)
         begun = time.perf_counter() - self.place.seconds if self.place.seconds else self._begun
         pace = None
         if self.settings.minutes:
@@ -298,10 +296,10 @@ class Trainer:
         if batch.fresh:
             self.window.reset()
         drop = self._dropout(self.place.step + 1)
+        self.stack.pack(True, drop)
         nats = self.window.forward_backward(batch.inputs, batch.targets, 1 / count, drop)
         total = float(nats.sum(dtype=np.float64))
         norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan
-        self.stack.pack(for_training=True)
         return count, total if math.isfinite(norm) else math.nan
 
     def _advance(self, count, nats):

@@ -425,17 +425,25 @@ def test_windows_show_each_token_once_after_the_one_before_it(tokens, data, step
     assert rows_of(batches) == expected + [([], [])] * spare
 
 
-@given(st.integers(1, 80), sizes, sizes)
-def test_stream_windows_read_the_text_in_tracks(length, rows, steps):
+@given(st.integers(1, 80), sizes, sizes, st.integers(0, 9))
+def test_stream_windows_read_the_text_in_tracks(length, rows, steps, seed):
+    """From a place that is drawn to the text's end, and from its beginning to that place."""
     tokens = np.arange(2, length + 2, dtype=np.uint16)  # each token tells where it stands
-    batches = list(stream_windows(tokens, rows, steps))
+    batches = list(stream_windows(tokens, rows, steps, np.random.default_rng(seed)))
     check_shapes(batches, steps, rows)
     tracks = rows_of(batches)
-    assert [target for _, targets in tracks for target in targets] == tokens.tolist()
-    assert [number for inputs, _ in tracks for number in inputs] == [EOS, *tokens[:-1].tolist()]
+    shift = tracks[0][1][0] - 2
+    assert [target for _, targets in tracks for target in targets] == np.roll(tokens, -shift).tolist()
+    assert [number for inputs, _ in tracks for number in inputs] == np.roll([EOS, *tokens[:-1]], -shift).tolist()
     lengths = [len(targets) for _, targets in tracks]
     assert all(one >= other for one, other in pairwise(lengths))
     assert lengths[0] == -(-length // rows)
+
+
+def test_each_epoch_of_a_stream_begins_elsewhere():
+    tokens, random = np.arange(2, 102, dtype=np.uint16), np.random.default_rng(1)
+    firsts = {next(stream_windows(tokens, 4, 5, random)).targets[0, 0] for _ in range(200)}
+    assert len(firsts) > 60
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=90), sizes, sizes, st.integers(0, 9))

@@ -20,7 +20,7 @@ TEXT = np.array([2, 3, 4, EOS, 5, 6, EOS, 3, 2, 6, 5, 4, 3, EOS, 2, EOS, 6, 6, 4
 
 def first_window(mode):
     if mode == "stream":
-        return next(stream_windows(TEXT, ROWS, STEPS))
+        return next(stream_windows(TEXT, ROWS, STEPS, np.random.default_rng(3)))
     return next(line_windows(TEXT, ROWS, STEPS, np.random.default_rng(3)))
 
 
@@ -32,7 +32,7 @@ class Case:
         random = np.random.default_rng([layers, len(cell), embedding])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
         self.stack = Stack(self.architecture, self.parameters, Team(threads), unknown)
-        self.window = Window(self.stack, STEPS + 1, ROWS, training=True, dropped=drop is not None)
+        self.window = Window(self.stack, STEPS + 1, ROWS, training=True, dropped=bool(drop and drop.rate))
         self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
         self.start = [random.normal(0, 0.5, state.shape) * (mode == "stream") for state in self.window.state]
 
@@ -41,7 +41,7 @@ class Case:
             state[:] = value
 
     def loss(self):
-        self.stack.pack(for_training=True)
+        self.stack.pack(True, self.drop)
         self.set_state()
         nats = self.window.forward_backward(self.batch.inputs, self.batch.targets, SCALE, self.drop)
         return SCALE * nats.sum()
@@ -82,12 +82,36 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "settings",
-    [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}],
-    ids=["embedding", "tied", "dropout"],
+    [
+        {"embedding": 3},
+        {"embedding": H, "tied": True},
+        {"drop": Dropout(0.4, 3)},
+        {"drop": Dropout(0.0, 3, weights=0.4)},
+        {"drop": Dropout(0.3, 3, weights=0.4)},
+    ],
+    ids=["embedding", "tied", "dropout", "weight dropout", "both"],
 )
 def test_gradient_of_every_way_in_and_out(cell, settings):
     case = Case(cell, 2, **settings)
     assert error(case.gradient(), case.central_differences()) < 1e-6
+
+
+def test_weight_dropout_leaves_out_a_share_of_the_recurrent_weights_and_nothing_else():
+    architecture = Architecture(V, "gru", 40, 2)
+    parameters = np.ones(architecture.number_of_parameters, np.float32)
+    stack = Stack(architecture, parameters, Team(2))
+    kept = []
+    for key in (1, 2, 2):
+        stack.pack(True, Dropout(0.0, key, weights=0.25))
+        kept.append([layer.recurrent.dropped.copy() for layer in stack.layers])
+        for weights in kept[-1]:
+            assert set(np.unique(weights)) == {0, np.float32(4 / 3)}
+            assert abs((weights == 0).mean() - 0.25) < 0.02
+    assert not np.array_equal(kept[0][0], kept[1][0]) and not np.array_equal(kept[0][0], kept[0][1])
+    assert np.array_equal(kept[1][0], kept[2][0])
+    assert (parameters == 1).all()
+    stack.pack(True)
+    assert stack.layers[0].recurrent.dropped is None
 
 
 @pytest.mark.parametrize("place", ["layer1.W_x", "layer1.W_a", "layer1.b", "layer1.p", "W_ya", "b_y"])
@@ -154,9 +178,10 @@ def test_any_number_of_threads_gives_the_same_bits(cell, layers):
     results = []
     for threads in (1, 2, 3, 5):
         stack = Stack(architecture, parameters, Team(threads))
-        stack.pack(for_training=True)
+        drop = Dropout(0.3, 7, weights=0.3)
+        stack.pack(True, drop)
         window = Window(stack, 6, 13, training=True, dropped=True)
-        nats = window.forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
+        nats = window.forward_backward(tokens, tokens, 0.01, drop)
         results.append((nats.tobytes(), stack.gradient.tobytes()))
     assert len(set(results)) == 1
 

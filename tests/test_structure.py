@@ -27,6 +27,7 @@ ORDER = [
     "modelfile",
     "reference",
     "scoring",
+    "adapting",
     "levels",
     "comparing",
     "painting",

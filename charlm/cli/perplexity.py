@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..errors import UsageError
-from .options import as_json, encoding, threads
+from .options import ABOVE_0, as_json, encoding, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -27,10 +27,16 @@ from .signals import end_with_the_reader
 @click.option(
     "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
 )
+@setting(
+    "--adapt",
+    ABOVE_0,
+    "RATE",
+    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.",
+)
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, color, html, baselines, as_json, encoding, threads):
+def perplexity(model_paths, files, per_line, per_token, color, html, baselines, adapt, as_json, encoding, threads):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. A model trained with --lines reads each line by itself,
@@ -52,14 +58,18 @@ def perplexity(model_paths, files, per_line, per_token, color, html, baselines, 
     model = models[0]
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
         say("reading standard input; Ctrl-D on an empty line ends it")
-    options = {"encoding": encoding, "threads": threads}
+    options = {"encoding": encoding, "threads": threads, "adapt": adapt}
     if per_line or per_token:
         for rows in rows_of_files(model, files, level="line" if per_line else "token", as_json=as_json, **options):
             write_text(rows)
         return
     if color:
         paint(
-            (passage for (passage,) in passages(models, text_blocks(models, files, True, encoding), (), threads)), model
+            (
+                passage
+                for (passage,) in passages(models, text_blocks(models, files, True, encoding), (), threads, adapt)
+            ),
+            model,
         )
         return
     if len(models) > 1:

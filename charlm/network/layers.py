@@ -50,9 +50,25 @@ class Product:
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
         self.forward_packed = aligned((packed_size(parameter, self.depth, self.columns),), parameter.dtype)
         self.backward_packed = aligned((packed_size(parameter, self.columns, self.depth),), parameter.dtype)
+        self.dropped = None  # the weights with some of them left out
+
+    def drop(self, team, drop, layer):
+        """Choose the weights that the next packing leaves out: all are kept where ``drop`` is None."""
+        if drop is None:
+            self.dropped = None
+            return []
+        if self.dropped is None:
+            self.dropped = aligned(self.parameter.shape, self.parameter.dtype)
+        W, dropped = self.parameter[None], self.dropped[None]
+        return team.split(self.depth, lambda first, last: drop.of_weights(W, dropped, layer, first, last))
+
+    def drop_gradient(self, team, drop, layer):
+        """The gradient by a weight that was left out is 0."""
+        dW = self.d_parameter[None]
+        return team.split(self.depth, lambda first, last: drop.of_weights(dW, dW, layer, first, last))
 
     def packing(self, team, for_training):
-        W, flip = self.parameter, self.transposed
+        W, flip = self.parameter if self.dropped is None else self.dropped, self.transposed
         parts = team.split(self.columns, lambda first, last: pack(W, flip, self.forward_packed, first, last), PANEL)
         if for_training:
             parts += team.split(
@@ -96,15 +112,27 @@ class LayerArrays:
 
 @dataclass(frozen=True)
 class Dropout:
-    """The rate, and the key that makes the choice differ from update to update and from layer to layer."""
+    """What is left out of one update: a share ``rate`` of each layer's outputs, and a share ``weights`` of the
+    recurrent weights, the same ones at all steps (Wan et al., Regularization of neural networks using DropConnect,
+    2013; Merity, Keskar and Socher, Regularizing and optimizing LSTM language models, 2018).
+
+    key: makes the choice differ from update to update.
+    """
 
     rate: float
     key: int
+    weights: float = 0.0
 
-    def __call__(self, values, out, layer, first, last):
-        key = np.uint32((self.key * 8 + layer) & 0xFFFFFFFF)
-        scale = values.dtype.type(1 / (1 - self.rate))
-        dropout(values, out, key, np.uint32(self.rate * 2**32), scale, first, last)
+    def of_outputs(self, values, out, layer, first, last):
+        self._drop(self.rate, 16 * self.key + layer, values, out, first, last)
+
+    def of_weights(self, values, out, layer, first, last):
+        self._drop(self.weights, 16 * self.key + 8 + layer, values, out, first, last)
+
+    @staticmethod
+    def _drop(rate, key, values, out, first, last):
+        scale = values.dtype.type(1 / (1 - rate))
+        dropout(values, out, np.uint32(key & 0xFFFFFFFF), np.uint32(rate * 2**32), scale, first, last)
 
 
 class Recurrent:
@@ -152,14 +180,14 @@ class Recurrent:
             tokens, table = tokens[:0], self.no_table
             multiply(x, 0, x.shape[2], self.input.forward_packed, s.z, 0, self.W_x.shape[1], first, last, False)
         self.forward_kernel(tokens, table, s.z, s.a, s.c, self.recurrent.forward_packed, self.b, self.p, first, last)
-        if drop:
-            drop(s.a[1:], s.out, self.index, first, last)
+        if drop and drop.rate:
+            drop.of_outputs(s.a[1:], s.out, self.index, first, last)
 
     def backward(self, arrays, dx, drop, first, last):
         """From the gradient by ``out``, which is in ``arrays.da``, to z's, in ``arrays.z``, and x's, in dx."""
         s = arrays
-        if drop:
-            drop(s.da, s.da, self.index, first, last)
+        if drop and drop.rate:
+            drop.of_outputs(s.da, s.da, self.index, first, last)
         s.da_next[:, first:last], s.dc[:, first:last] = 0, 0
         self.backward_kernel(s.z, s.a, s.c, s.da, s.da_next, s.dc, self.recurrent.backward_packed, self.p, first, last)
         if not self.one_hot:

@@ -37,8 +37,12 @@ class Stack:
             output = Product(named["W_ya"], d_named["W_ya"])
         self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
 
-    def pack(self, for_training: bool) -> None:
-        """Bring the weights into the kernels' order; to be called after every change of the parameters."""
+    def pack(self, for_training: bool, drop: Dropout | None = None) -> None:
+        """Bring the weights into the kernels' order, but for those that ``drop`` leaves out; to be called after every
+        change of the parameters."""
+        weights = drop if drop and drop.weights else None
+        for layer in self.layers:
+            self.team.run(layer.recurrent.drop(self.team, weights, layer.index))
         parts = self.head.product.packing(self.team, for_training)
         for layer in self.layers:
             parts += layer.packing(self.team, for_training)
@@ -116,7 +120,10 @@ class Window:
         return ranks
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None) -> np.ndarray:
-        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
+        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only.
+
+        drop: what is left out; of the weights it is what the last ``pack`` was given.
+        """
         steps, stack, team = len(tokens), self.stack, self.stack.team
         cut = [arrays.first_steps(steps) for arrays in self.layers]
 
@@ -130,6 +137,9 @@ class Window:
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)
+        if drop and drop.weights:
+            for layer in stack.layers:
+                team.run(layer.recurrent.drop_gradient(team, drop, layer.index))
         if stack.E is not None:
             team.run(
                 team.split(

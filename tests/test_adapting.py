@@ -1,0 +1,76 @@
+"""Dynamic evaluation: it learns from what it has read, knows nothing of what comes, and leaves the model as it is."""
+
+import numpy as np
+import pytest
+from test_scoring import model_of, random_text
+
+import charlm
+from charlm.adapting import STEPS, AdaptingScorer
+from charlm.scoring import Scorer
+from charlm.vocabulary import EOS
+
+COLUMNS = ("ranks", "entropies", "likeliest")
+
+
+def tokens_of(length, seed=1):
+    tokens = np.random.default_rng(seed).integers(2, 8, length).astype(np.int32)
+    tokens[9::10] = EOS
+    tokens[-1] = EOS
+    return tokens
+
+
+def nats(model, tokens, rate=0.01, threads=None, cuts=()):
+    scorer = AdaptingScorer(model, ("ranks",), rate, threads)
+    return np.concatenate([scorer.measure(part).nats for part in np.split(tokens, cuts)])
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_what_follows_changes_nothing_before_it(lines):
+    model = model_of(lines)
+    tokens, other = tokens_of(300), tokens_of(300, seed=2)
+    other[:200] = tokens[:200]
+    one, two = nats(model, tokens), nats(model, other)
+    assert np.array_equal(one[:200], two[:200])
+    assert not np.allclose(one[200:], two[200:])
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_how_the_text_comes_and_the_threads_change_nothing(lines):
+    model, tokens = model_of(lines), tokens_of(300)
+    whole = nats(model, tokens, threads=1)
+    assert np.array_equal(whole, nats(model, tokens, threads=2))
+    assert np.array_equal(whole, nats(model, tokens, cuts=(10, 40, 50, 190)))
+
+
+def test_the_first_window_is_the_models_own_and_the_later_ones_are_not():
+    model, tokens = model_of(False), tokens_of(3 * STEPS)
+    adapting, fixed = nats(model, tokens), Scorer(model, ()).measure(tokens).nats
+    assert np.allclose(adapting[:STEPS], fixed[:STEPS], atol=1e-5)
+    assert np.abs(adapting[STEPS:] - fixed[STEPS:]).min() > 0
+
+
+def test_columns_are_those_of_scoring_at_a_rate_of_next_to_nothing():
+    model, tokens = model_of(False), tokens_of(100)
+    adapting = AdaptingScorer(model, COLUMNS, 1e-30).measure(tokens)
+    fixed = Scorer(model, COLUMNS).measure(tokens)
+    for column, expected in zip(vars(adapting).values(), vars(fixed).values(), strict=True):
+        assert np.allclose(column, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_text_that_repeats_itself_becomes_less_surprising(lines):
+    model, text = model_of(lines), "abcfed\n" * 600
+    before = model.parameters.copy()
+    fixed = charlm.perplexity(model, text).nats_per_token
+    assert charlm.perplexity(model, text, adapt=0.01).nats_per_token < fixed / 2
+    assert np.array_equal(model.parameters, before)
+
+
+def test_every_form_of_the_report_adapts_alike(tmp_path):
+    model, text = model_of(False), random_text(5)
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8")
+    total = charlm.perplexity(model, text, adapt=0.003)
+    rows = [row.split("\t") for row in charlm.levels.rows_of_files(model, [path], level="line", adapt=0.003)]
+    assert np.isclose(sum(float(row[3]) for row in rows), total.nats, rtol=1e-5)
+    assert total.nats != charlm.perplexity(model, text).nats
