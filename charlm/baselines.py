@@ -19,9 +19,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .vocabulary import EOS
+from .corpus import Corpus
+from .loss import LN2
+from .vocabulary import EOS, as_bytes
 
 ORDERS = {"char": 6, "word": 5, "byte": 6}
+MOST_COUNTED = 2_000_000  # tokens of a training text: seconds of work, a hundred or two of megabytes
+COUNTED = 20_000  # tokens for each second that a training is given: it takes some hundredths of the time
 MOST_DICTIONARY = 1 << 26  # bytes that xz looks back, at most
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where too few n-grams occur to estimate one above 0
 
@@ -152,6 +156,20 @@ def baselines(train: np.ndarray, text: np.ndarray, vocabulary_size: int, level: 
         probabilities = NGrams(train, vocabulary_size, order, lines).probabilities(text)
         found.append(Baseline(name, -float(np.log(probabilities).sum())))
     return found
+
+
+def counted_tokens(corpus: Corpus, minutes: float | None) -> int:
+    """How many of the last tokens of the training part are counted beside a training that takes so long."""
+    return min(len(corpus.train), MOST_COUNTED if minutes is None else min(MOST_COUNTED, round(60 * minutes * COUNTED)))
+
+
+def beside_training(corpus: Corpus, most: int) -> list[Baseline]:
+    """What counting makes of the tokens that a training is judged by, given the last ``most`` tokens of the training
+    part: unigrams, n-grams and, where this Python has it, xz. <UNK> is spelled so for xz."""
+    train, text, vocabulary = corpus.train[-most:], corpus.judged, corpus.vocabulary
+    found = baselines(train, text, len(vocabulary), vocabulary.level, corpus.lines)
+    more = xz_bytes(*(as_bytes(vocabulary.decode(tokens)) for tokens in (train, text)))
+    return found if more is None else [*found, Baseline("xz", 8 * LN2 * more)]
 
 
 def xz_bytes(corpus: bytes, text: bytes) -> int | None:

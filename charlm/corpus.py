@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .store import Store, release
 from .vocabulary import EOS, LEVELS, UNKNOWN, Tally, Vocabulary, unknown_share
 
 PIECE = 1 << 20  # bytes read at a time
+JUDGED = 1 << 19  # tokens of the held-out part, from its beginning, that a training is judged by
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 
 
@@ -159,7 +161,7 @@ class Corpus:
 
     train, held_out: ids in the vocabulary's smallest type; with ``lines`` each line is a sequence of its own, and
     blank ones are left out. unknown: the share of each target given to <UNK> (see ``unknown_share``). frequencies:
-    (V), of the training part.
+    (V), of the training part. judged_characters: in the tokens ``judged``.
     """
 
     vocabulary: Vocabulary
@@ -171,7 +173,13 @@ class Corpus:
     names: tuple[str, ...]
     digest: str  # SHA-256 of the files as they were read
     size: int  # their bytes
+    judged_characters: int
     novelty: Novelty | None = None  # of the training part
+
+    @property
+    def judged(self) -> np.ndarray:
+        """The held-out tokens that a training is judged by: the first JUDGED."""
+        return self.held_out[:JUDGED]
 
     @property
     def log_frequencies(self) -> np.ndarray:
@@ -228,19 +236,21 @@ def load_corpus(
     divided = _division(numbers, lines, 0 if valid else holdout, seed)
     counts = _counts(divided(), len(tally))
     vocabulary = Vocabulary.build(level, tally.counted(counts, min_count), min_count, max_vocabulary)
-    renumbering = tally.renumbering(vocabulary)
     known = _known(tally, divided, lines) if novelty else None
+    if valid:
+        judges = _stored(map(tally.number, read_text(valid, level, encoding)), lines)
+        if not len(judges):
+            raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
+        divided = _side_by_side(numbers, judges)
+    renumbering, lengths = tally.renumbering(vocabulary), tally.lengths()
     del tally  # many words take more room than their ids
     train, held_out = _renumbered(divided(), renumbering)
-    del numbers, divided
     if not len(train):
         raise CorpusError(f"the text is too short to hold out a share of {holdout}; give more text or --holdout 0")
-    if valid:
-        held_out = encode_files(vocabulary, valid, encoding, lines)
-        if not len(held_out):
-            raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
+    judged_characters = _characters(divided(), lengths)
+    del numbers, divided
     frequencies = np.zeros(len(vocabulary), np.int64)
-    np.add.at(frequencies, renumbering, counts)
+    np.add.at(frequencies, renumbering[: len(counts)], counts)
     return Corpus(
         vocabulary,
         train,
@@ -251,6 +261,7 @@ def load_corpus(
         tuple(map(name_of, paths)),
         digest.hexdigest(),
         digest.size,
+        judged_characters,
         known,
     )
 
@@ -312,6 +323,20 @@ def _divided_by_line(numbers, is_held_out):
         yield piece[~held_out], piece[held_out]
 
 
+def _side_by_side(train: Store, held_out: Store) -> Callable[[], Iterator[tuple]]:
+    """As ``_division``, for two texts."""
+    nothing = np.zeros(0, np.uint8)
+    return lambda: chain(((piece, nothing) for piece in train), ((nothing, piece) for piece in held_out))
+
+
+def _characters(divided, lengths: np.ndarray) -> int:
+    """How many there are in the tokens that a training is judged by. lengths: characters of each number."""
+    characters, left = 0, JUDGED
+    for _, held_out in divided:
+        characters, left = characters + int(lengths[held_out[:left]].sum()), max(0, left - len(held_out))
+    return characters
+
+
 def _counts(divided, symbols: int) -> np.ndarray:
     """How often each number stands in the training part: (symbols)."""
     counts = np.zeros(symbols, np.int64)
@@ -327,12 +352,6 @@ def _renumbered(divided, renumbering: np.ndarray) -> tuple[np.ndarray, np.ndarra
         for store, part in zip(stores, parts, strict=True):
             store.add(renumbering.take(part, mode="clip"))  # in half the time of renumbering[part]
     return stores[0].joined(renumbering.dtype), stores[1].joined(renumbering.dtype)
-
-
-def encode_files(vocabulary: Vocabulary, paths, encoding: str = "utf-8", lines: bool = False) -> np.ndarray:
-    """The ids of some files in a vocabulary that exists already; with ``lines`` blank lines are left out."""
-    pieces = map(vocabulary.encode, read_text(paths, vocabulary.level, encoding))
-    return _stored(pieces, lines).joined(vocabulary.dtype)
 
 
 def looks_like_a_list(tokens: np.ndarray) -> bool:

@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .loss import Score, exp
+from .loss import LN2, Score, exp
 
 if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
     from .acceptance import Tally
+    from .baselines import Baseline
     from .comparing import Standing
     from .levels import Passage
     from .model import Model
     from .network.architecture import Architecture
+    from .plotting import LossCurve
     from .training import Report, Trainer
 
 
@@ -292,17 +294,73 @@ def paint(passages: Iterable[Passage], model: Model) -> None:
 
 def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:
     """What counting makes of the text beside the model, as a table for people."""
-    rows = [("", "nats/token", "perplexity", "bits/character", "bits/byte")]
-    for name, found in {"the model": score.as_dict(), **baselines}.items():
-        by_token = ("", "")
-        if "perplexity" in found:
-            by_token = (f"{found['nats_per_token']:.4f}", _figure(found["perplexity"]))
-        rows.append((f"  {name}", *by_token, f"{found['bits_per_character']:.4f}", f"{found['bits_per_byte']:.4f}"))
+    return [f"beside counting on {visible(corpus)}", *_side_by_side({"the model": score.as_dict(), **baselines})]
+
+
+COLUMNS = {
+    "nats_per_token": "nats/token",
+    "perplexity": "perplexity",
+    "bits_per_character": "bits/character",
+    "bits_per_byte": "bits/byte",
+}
+
+
+def _side_by_side(figures: dict[str, dict]) -> list[str]:
+    """The COLUMNS that the first has; what another lacks stays empty."""
+    columns = [name for name in COLUMNS if name in next(iter(figures.values()))]
+    rows = [("", *map(COLUMNS.get, columns))]
+    for name, found in figures.items():
+        cells = (f"{found[column]:.4f}" if column in found else "" for column in columns)
+        cells = (
+            _figure(found[column]) if column == "perplexity" and column in found else cell
+            for column, cell in zip(columns, cells, strict=True)
+        )
+        rows.append((f"  {name}", *cells))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        f"beside counting on {visible(corpus)}",
-        *("   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows),
-    ]
+    return ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
+
+
+def judgement_lines(trainer: Trainer, counted: list[Baseline], most: int) -> list[str]:
+    """What training came to beside counting on the last ``most`` tokens of its text, as a table for people; and where
+    counting does better, what to do."""
+    corpus = trainer.corpus
+    unit, by_text = UNITS[corpus.vocabulary.level], "bits_per_character"
+    if corpus.vocabulary.level == "byte":
+        by_text = "bits_per_byte"
+    tokens, figures = len(corpus.judged), {}
+    for name, nats in {"the model": trainer.best_loss * tokens, **{one.name: one.nats for one in counted}}.items():
+        figures[name] = {by_text: nats / LN2 / corpus.judged_characters}
+        if name != "xz":
+            figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
+    part = f"the first {tokens:,} {unit}s" if tokens < len(corpus.held_out) else f"{tokens:,} {unit}s"
+    rest = f"the last {most:,} {unit}s of the" if most < len(corpus.train) else "the"
+    lines = [f"held out, {part}, beside counting on {rest} training text", *_side_by_side(figures)]
+    better = [one.name for one in counted if one.nats < trainer.best_loss * tokens]
+    if better:
+        remedy = "more time" if trainer.settings.minutes else "--minutes, which chooses the settings"
+        lines.append(f"{' and '.join(better)} did better than the model; give it {remedy}, or more text")
+    return lines
+
+
+def curve_lines(curve: LossCurve) -> list[str]:
+    """The losses of a training, for a terminal; nothing where stderr is none."""
+    from .plotting import in_characters
+
+    if sys.stderr is None or not sys.stderr.isatty():
+        return []
+    try:
+        "●".encode(sys.stderr.encoding)
+        ascii_only = False
+    except UnicodeEncodeError:
+        ascii_only = True
+    return in_characters(curve, min(76, _width() - 1), 12, ascii_only)
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:

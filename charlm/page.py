@@ -19,12 +19,12 @@ import numpy as np
 from . import __version__
 from .corpus import name_of
 from .display import UNITS, visible
-from .errors import CharlmError, CorpusError
+from .errors import CorpusError
 from .levels import Passage, Total, passages, text_blocks
 from .loss import LN2, Score
 from .model import Model
 from .painting import ON_DARK, ON_LIGHT, bands_of, legend
-from .places import check_places, whole_file
+from .places import check_places, write_text_file
 from .scoring import Measures
 from .vocabulary import SPECIAL, UNKNOWN, Vocabulary
 
@@ -92,12 +92,7 @@ class Page:
 
     def write(self, path, score: Score, model_name: str, text_name: str) -> None:
         """Write the page, whole or not at all. Raises CharlmError where that is not possible."""
-        text = self._text(score, model_name, text_name)
-        try:
-            with whole_file(path) as file:
-                file.write(text.encode())
-        except OSError as error:
-            raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+        write_text_file(path, self._text(score, model_name, text_name))
 
     def _text(self, score, model_name, text_name):
         lines, tokens = [], 0

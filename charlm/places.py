@@ -67,6 +67,15 @@ def whole_file(path, check: Callable[[str], None] = lambda name: None) -> Iterat
                 pass
 
 
+def write_text_file(path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all. Raises CharlmError where that is not possible."""
+    try:
+        with whole_file(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+
+
 def _temporary_beside(path):
     """A new file in the folder of ``path``: (descriptor, name)."""
     return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

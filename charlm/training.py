@@ -31,7 +31,6 @@ from .pace import Pace
 from .scoring import STEPS, rows_for, score_tokens
 from .settings import Settings
 
-EVALUATED = 1 << 19  # tokens of the held-out part, from its beginning, that are scored in the course of training
 MOST_EVALUATIONS = 40
 PATIENCE = 0.3  # share of a training by the clock after which it ends, if the held-out loss has not improved
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
@@ -130,7 +129,7 @@ class Trainer:
         self.stack = Stack(architecture, self.parameters, self.team, corpus.unknown)
         self.window = Window(self.stack, settings.steps, self.rows, training=True, dropped=settings.dropout > 0)
         self.adam = Adam(self.stack, settings.clip)
-        self.evaluated = corpus.held_out[:EVALUATED]
+        self.evaluated = corpus.judged
         self.evaluation = None
         if len(self.evaluated):
             self.evaluation = Window(self.stack, STEPS, rows_for(self.evaluated, corpus.lines))
@@ -165,10 +164,10 @@ class Trainer:
 
     @property
     def _evaluate_every(self) -> int:
-        """Tokens trained between evaluations: these take about a tenth of the time, and are at most
+        """Tokens trained between evaluations: these take some hundredths of the time, and are at most
         MOST_EVALUATIONS."""
         train, evaluated = len(self.corpus.train), max(1, len(self.evaluated))
-        per_epoch = max(1, int(0.3 * train / evaluated))
+        per_epoch = max(1, int(0.1 * train / evaluated))
         return max(train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
 
     @property
@@ -237,8 +236,8 @@ class Trainer:
         return windows(self.corpus.train, self.rows, self.settings.steps, random)
 
     def held_out_loss(self) -> float:
-        """Nats per token of the held-out part, of its first EVALUATED tokens if it is longer, under the parameters as
-        they are."""
+        """Nats per token of the held-out part, of its first ``corpus.JUDGED`` tokens if it is longer, under the
+        parameters as they are."""
         self.stack.pack(for_training=False)
         return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
 

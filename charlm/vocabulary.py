@@ -183,6 +183,11 @@ class Tally:
             for piece in numbers:
                 yield table[piece]
 
+    def lengths(self) -> np.ndarray:
+        """Characters of each symbol, at byte level bytes: (symbols)."""
+        lengths = map(len, self._numbers) if self.level == "word" else repeat(1)
+        return np.fromiter(lengths, np.int32, len(self._numbers))
+
     def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
         """Provisional number → id in the vocabulary."""
         ids = map(vocabulary._ids.get, self._numbers, repeat(UNKNOWN))

@@ -393,11 +393,11 @@ def test_a_loss_that_diverges(folder):
 def test_train_prints_no_data(folder):
     result = done(*TRAIN, "--log", "log.jsonl")
     assert result.stdout == ""
-    assert "wrote new.npz (held-out loss " in result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1] == "wrote new.npz"
     assert "looks like a list: --lines" in result.stderr
     model = load_model("new.npz")
     assert model.architecture.hidden == 4
-    assert f"held-out loss {model.training['valid_loss']:.4f} " in result.stderr
+    assert f"  the model       {model.training['valid_loss']:.4f} " in result.stderr
     assert not (folder / "new.checkpoint.npz").exists()
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert all(set(record) == RECORD for record in records)
@@ -406,6 +406,32 @@ def test_train_prints_no_data(folder):
     assert records[-1]["epoch"] == 2
     assert min(record["valid_loss"] for record in records if record["valid_loss"]) == model.training["valid_loss"]
     assert all(record["tokens_per_second"] > 0 and record["train_loss"] > 0 for record in records)
+
+
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_training_ends_with_its_figures_beside_those_of_counting(folder, tiny_text, level):
+    """The same that ``perplexity --baselines`` gives for the held-out file."""
+    (folder / "held-out.txt").write_text("abba cab\n\negg dada\n")
+    result = done(*TRAIN, "--level", level, "--min-count", "1", "--valid", "held-out.txt")
+    score = done("perplexity", "--model", "new.npz", "held-out.txt", "--baselines", "text.txt", "--json")
+    figures = json.loads(score.stdout)
+    by_text = "bits_per_byte" if level == "byte" else "bits_per_character"
+    for name, found in {"the model": figures, **figures["baselines"]}.items():
+        row = next(line for line in result.stderr.splitlines() if line.startswith(f"  {name} ")).split()
+        shown = [float(cell) for cell in row if re.fullmatch(r"[\d.]+", cell)]
+        columns = [by_text] if name == "xz" else ["nats_per_token", "perplexity", by_text]
+        assert shown == pytest.approx([found[column] for column in columns], rel=1e-3)
+    assert " did better than the model; give it --minutes" in result.stderr
+
+
+def test_training_draws_its_losses(folder):
+    done(*TRAIN, "--quiet", "--plot", "loss.svg")
+    picture = (folder / "loss.svg").read_text()
+    assert picture.startswith("<svg ") and "the loss of new.npz" in picture and "2 " in picture
+    assert f"{load_model('new.npz').training['valid_loss']:.4f}" in picture
+    done(*TRAIN, "--quiet", "--plot", "loss.svg")  # its own picture may be drawn anew
+    refuse(folder, [*TRAIN, "--plot", "text.txt"], 1, "text.txt --plot")
+    refuse(folder, [*TRAIN, "--plot", "empty.txt/loss.svg"], 1, "cannot write")
 
 
 @pytest.mark.parametrize("arguments", [TRAIN, [*TRAIN, "--lines", "--holdout", "0"]], ids=["stream", "lines"])
@@ -599,11 +625,10 @@ def test_a_person_types_beginnings_until_the_end(folder):
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = ""
-        for typed in ("ca\n", "Z\n", "ab\n", "\x04"):
-            while not shown.endswith("> "):
+        for prompts, typed in enumerate(("ca\n", "Z\n", "ab\n", "\x04"), 1):
+            while len(re.findall("^> ", shown, re.M)) < prompts:
                 shown += os.read(master, 1000).decode()
             os.write(master, typed.encode())
-            shown += os.read(master, 1000).decode().replace("> ", ">")
         assert process.wait(30) == 0
     try:
         while more := os.read(master, 1000).decode():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from charlm import corpus
 from charlm.batches import line_windows, stream_windows, windows
-from charlm.corpus import encode_files, load_corpus, looks_like_a_list, read_text
+from charlm.corpus import load_corpus, looks_like_a_list, read_text
 from charlm.errors import CharlmError, CorpusError, UsageError
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -362,10 +362,27 @@ def test_a_corpus_knows_what_it_was_read_from(file):
 
 
 @pytest.mark.parametrize(("lines", "text"), [(False, "ab\n\n<UNK>\n"), (True, "ab\n<UNK>\n")])
-def test_files_in_a_vocabulary_that_exists(file, lines, text):
-    vocabulary = Vocabulary("char", "ab")
-    assert vocabulary.decode(encode_files(vocabulary, [file("ab\n\n"), file("x", "2")], lines=lines)) == text
-    assert len(encode_files(vocabulary, [file("", "3")], lines=lines)) == 0
+def test_held_out_files_are_read_in_the_vocabulary_of_the_training_text(file, lines, text):
+    found = load_corpus(file("ab\nba\n"), valid=[file("ab\n\n", "1"), file("x", "2")], lines=lines)
+    assert set(found.vocabulary.symbols) == {"a", "b"}
+    assert found.vocabulary.decode(found.held_out) == text
+    assert found.vocabulary.decode(found.train) == "ab\nba\n"
+    assert found.frequencies.tolist() == [2, 0, 2, 2]
+    assert found.judged_characters == len(found.held_out)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_characters_of_the_judged_tokens_are_those_of_the_text(file, monkeypatch, given):
+    """Words that the vocabulary lacks count by their own letters."""
+    train, judges = "one two one two one two\n" * 9, "one three two, extraordinary\n"
+    options = {"valid": file(judges, "valid.txt")} if given else {"holdout": 5.5 / (9 * 7 + 6)}
+    found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
+    assert found.vocabulary.decode(found.held_out) == "one<UNK> two<UNK><UNK>\n"
+    assert found.judged_characters == len(judges)
+    monkeypatch.setattr("charlm.corpus.JUDGED", 2)
+    found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
+    assert len(found.judged) == 2
+    assert found.judged_characters == len("one three")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ ORDER = [
     "levels",
     "comparing",
     "painting",
+    "plotting",
     "settings",
     "pace",
     "training",

@@ -73,17 +73,21 @@ SCHEDULES = ("cosine", "linear", "constant")
 )
 @click.option("--resume", is_flag=True, help="Go on with a stopped training; settings not given are those of then.")
 @click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
+@click.option("--plot", metavar="FILE", help="Draw the losses as a picture: an .svg file.")
 @quiet
 @click.pass_context
-def train(context, corpus, output, resume, log, quiet, **options):
+def train(context, corpus, output, resume, log, plot, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
+    from ..baselines import beside_training, counted_tokens
     from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
-    from ..display import UNITS, introduction, progress, say
+    from ..display import UNITS, curve_lines, introduction, judgement_lines, progress, say
+    from ..places import write_text_file
     from ..planning import new_trainer
+    from ..plotting import LossCurve, as_svg, check_picture
     from ..training import reports
 
     tell = (lambda line: None) if quiet else say
@@ -91,6 +95,8 @@ def train(context, corpus, output, resume, log, quiet, **options):
     check_place(output, read)
     if log:
         check_log(log, [*read, output, path_beside(output)])
+    if plot:
+        check_picture(plot, [*read, output, path_beside(output), *([log] if log else [])])
     checkpoint = None
     given = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
     if {"minutes", "epochs"} <= given:
@@ -110,6 +116,9 @@ def train(context, corpus, output, resume, log, quiet, **options):
     for line in introduction(trainer):
         tell(line)
     unit = UNITS[options["level"]]
+    counted, most = [], counted_tokens(trainer.corpus, trainer.settings.minutes)
+    if trainer.evaluation and (plot or not quiet):
+        counted = beside_training(trainer.corpus, most)
     caught = []
     note_signals(caught)
     with (
@@ -126,8 +135,16 @@ def train(context, corpus, output, resume, log, quiet, **options):
             "go on with the same command and --resume"
         )
         context.exit(128 + caught[0])
-    loss = trainer.best_loss
-    tell(f"wrote {output}" + (f" (held-out loss {loss:.4f} nats a {unit})" if trainer.evaluation else ""))
+    curve = LossCurve(trainer.place.history, unit)
+    if plot:
+        others = {one.name: one.nats / len(trainer.corpus.judged) for one in counted if one.name != "xz"}
+        write_text_file(plot, as_svg(curve, f"the loss of {output}", others))
+    for line in curve_lines(curve):
+        tell(line)
+    if trainer.evaluation:
+        for line in judgement_lines(trainer, counted, most):
+            tell(line)
+    tell(f"wrote {output}")
 
 
 class _log_file:
