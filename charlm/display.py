@@ -78,6 +78,7 @@ def introduction(trainer: Trainer) -> list[str]:
     """What is trained on what, and what may be wrong with it."""
     from .corpus import looks_like_a_list
     from .kernels.compiling import is_cold
+    from .planning import SMALL
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = UNITS[corpus.vocabulary.level]
@@ -87,12 +88,15 @@ def introduction(trainer: Trainer) -> list[str]:
     lines = [
         f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {_length(trainer)} of {trainer.rows} × {trainer.settings.steps} {unit}s a window",
+        f"{network(a)}; {_length(trainer)} of {trainer.rows} × {trainer.settings.steps} {unit}s a window"
+        f"{_dropped(trainer)}",
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
-    if trainer.choice:
-        lines.append(f"chosen by the text, the time and the machine: {trainer.choice.why}")
+    if trainer.choice and not trainer.step:
+        lines.append(_reason(trainer))
+    if len(corpus.train) < SMALL:
+        lines.append("the text is small; nothing would help as much as more of it")
     lines.append(
         f"losses are in nats a {unit}"
         + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else "")
@@ -109,6 +113,28 @@ def network(a: Architecture) -> str:
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
     layers = f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}"
     return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
+
+
+def _reason(trainer: Trainer) -> str:
+    """Why the settings are as they are."""
+    from .planning import TOKENS_A_WEIGHT
+
+    choice, unit = trainer.choice, UNITS[trainer.corpus.vocabulary.level]
+    tokens, epochs = choice.tokens, choice.tokens / len(trainer.corpus.train)
+    number = f"{tokens / 1e6:.3g} million" if tokens >= 1e6 else f"{float(f'{tokens:.2g}'):,.0f}"
+    reason = f"chosen for this machine, which has time for {number} {unit}s, the text {epochs:.2g} times"
+    if choice.widest:
+        reason += f": the widest layer whose weights see {TOKENS_A_WEIGHT} {unit}s each"
+        reason += ", and dropout because they see them again" if choice.options["dropout"] else ""
+    return reason
+
+
+def _dropped(trainer: Trainer) -> str:
+    """What dropout leaves out."""
+    settings = trainer.settings
+    shares = {"outputs": settings.dropout, "recurrent weights": settings.weight_dropout}
+    dropped = [f"{100 * share:.3g} % of {name}" for name, share in shares.items() if share]
+    return f", without {' and '.join(dropped)}" if dropped else ""
 
 
 def _length(trainer: Trainer) -> str:

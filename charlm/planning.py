@@ -5,6 +5,7 @@ speed is measured for a moment, and the network is as large, and dropout as stro
 many multiply-adds on a text of this size (benchmarks/recipe.md).
 """
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -22,31 +23,34 @@ MINUTES = 5.0
 FIXED = {
     "hidden": 128,
     "layers": 2,
+    "embedding": 0,
     "batch": 50,
     "steps": 50,
     "lr": 0.004,
     "dropout": 0.0,
     "weight_dropout": 0.0,
 }
-WIDTHS = (32, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
+WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
+TOKENS_A_WEIGHT = 12  # that a recurrent weight is trained on, at the least
+SMALL = 100_000  # tokens of training
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and why, in words. epochs: as many as there seems to be time for."""
+    """The options, chosen and given. tokens: as many as there seems to be time for; widest: whether the width is the
+    greatest whose weights see TOKENS_A_WEIGHT tokens."""
 
     options: dict
-    epochs: float
-    why: str
+    tokens: float
+    widest: bool
 
 
 def multiply_adds(architecture: Architecture) -> int:
     """Of one token's update: three products (forward, gradient by the input, gradient by the weights) for each weight;
     the row that one-hot input gathers is none."""
     a, cell = architecture, CELLS[architecture.cell]
-    layers = a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
-    return 3 * (layers + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
+    return 3 * (recurrent_weights(a) + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
 
 
 def speed(cell: str, threads: int | None) -> float:
@@ -70,30 +74,42 @@ def speed(cell: str, threads: int | None) -> float:
     return updates * tokens.size * multiply_adds(architecture) / passed
 
 
-def choose(corpus: Corpus, seconds: float, given: dict, cell: str, embedding: int, tied: bool, threads) -> Choice:
-    """The options that are not given, for a training that takes so many seconds."""
-    budget = max(1.0, seconds) * speed(cell, threads)
+def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
+    """The options that are not given, for a training of so many multiply-adds."""
     n = len(corpus.train)
+    options = {"layers": 1, "embedding": 0, "tied": False, "steps": 64} | given
+    if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
+        options["tied"] = True
 
     def architecture(hidden):
-        layers = given.get("layers", 1)
-        return Architecture(len(corpus.vocabulary), cell, hidden, layers, hidden if tied else embedding, tied)
+        embedding = hidden if options["tied"] else options["embedding"]
+        return Architecture(len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"])
 
-    fitting = [width for width in WIDTHS if budget / multiply_adds(architecture(width)) >= 10e6]
-    hidden = given.get("hidden", max(fitting, default=WIDTHS[0]))
-    tokens = budget / multiply_adds(architecture(hidden))
-    epochs = tokens / n
-    chosen = {
-        "hidden": hidden,
-        "layers": 1,
-        "batch": max(4, min(32, n // 2000)),
-        "steps": 64,
-        "lr": 0.004,
-        "dropout": 0.25 if epochs > 3 else 0.0,
-        "weight_dropout": 0.0,
-    }
-    why = f"about {tokens / 1e6:.3g} million tokens in the time, {epochs:.3g} epochs"
-    return Choice(chosen | given, epochs, why)
+    def tokens(hidden):
+        return budget / multiply_adds(architecture(hidden))
+
+    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * recurrent_weights(architecture(width))]
+    hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
+    share = dropout_for(tokens(hidden) / n)
+    rows = 64 if corpus.lines else 32
+    options = {
+        "batch": max(4, min(rows, n // 2000)),
+        "lr": 0.004 if hidden < 512 else 0.003,
+        "dropout": share,
+        "weight_dropout": share,
+    } | options
+    return Choice(options, tokens(hidden), "hidden" not in given and len(fitting) > 0)
+
+
+def recurrent_weights(architecture: Architecture) -> int:
+    """All weights of the layers but those of one-hot input, of which a token touches one row."""
+    a, cell = architecture, CELLS[architecture.cell]
+    return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
+
+
+def dropout_for(epochs: float) -> float:
+    """The share to leave out of a network that reads its text so many times."""
+    return round(min(0.5, 0.11 * math.log(max(1.0, epochs))), 2)
 
 
 def new_trainer(
@@ -110,7 +126,7 @@ def new_trainer(
     cell="lstm",
     hidden=None,
     layers=None,
-    embedding=0,
+    embedding=None,
     tied=False,
     minutes=None,
     epochs=None,
@@ -141,21 +157,32 @@ def new_trainer(
         novelty=novelty,
         seed=seed,
     )
-    options = {"hidden": hidden, "layers": layers, "batch": batch, "steps": steps, "lr": lr}
-    options |= {"dropout": dropout, "weight_dropout": weight_dropout}
+    options = {
+        "hidden": hidden,
+        "layers": layers,
+        "embedding": embedding,
+        "tied": tied or None,
+        "batch": batch,
+        "steps": steps,
+        "lr": lr,
+        "dropout": dropout,
+        "weight_dropout": weight_dropout,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     if minutes is None and epochs is None:
         minutes = MINUTES
     choice = None
     if minutes is None:
         options = FIXED | given
-    elif len(given) < len(options) or epochs is None:
-        choice = choose(corpus, 60 * minutes - (time.perf_counter() - begun), given, cell, embedding, tied, threads)
-        options, epochs = choice.options, epochs or choice.epochs
-    hidden, layers = options.pop("hidden"), options.pop("layers")
-    if tied and not embedding:
-        embedding = hidden
-    architecture = Architecture(len(corpus.vocabulary), cell, hidden, layers, embedding, tied)
+    else:
+        seconds = max(1.0, 60 * minutes - (time.perf_counter() - begun))
+        choice = choose(corpus, seconds * speed(cell, threads), cell, given)
+        options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
+    names = ("hidden", "layers", "embedding", "tied")
+    hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
+    architecture = Architecture(
+        len(corpus.vocabulary), cell, hidden, layers, hidden if tied and not embedding else embedding, tied
+    )
     settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **settings)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice

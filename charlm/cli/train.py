@@ -35,7 +35,12 @@ SCHEDULES = ("cosine", "linear", "constant")
 @setting("--cell", click.Choice(CELLS), None, "The recurrent cell.", "lstm")
 @setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
 @setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.  [default: chosen; with --epochs 2]")
-@setting("--embedding", click.IntRange(0, MOST), "E", "Width of an embedding of the input; 0 for one-hot input.", 0)
+@setting(
+    "--embedding",
+    click.IntRange(0, MOST),
+    "E",
+    "Width of an embedding of the input, 0: one-hot.  [default: 0; words chosen]",
+)
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
 @setting(
     "--batch",

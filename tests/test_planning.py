@@ -1,0 +1,114 @@
+"""What is chosen: what is given wins, more time buys more network, and what is read often is dropped from."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from charlm.corpus import load_corpus
+from charlm.network.architecture import Architecture
+from charlm.planning import (
+    TOKENS_A_WEIGHT,
+    WIDTHS,
+    choose,
+    dropout_for,
+    multiply_adds,
+    new_trainer,
+    recurrent_weights,
+    speed,
+)
+
+BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    def of(characters=4000, **options):
+        path = tmp_path / "text.txt"
+        letters = np.random.default_rng(1).choice(list("abc de\n"), characters)
+        path.write_text("".join(letters) + "\n")
+        return load_corpus(path, **options)
+
+    return of
+
+
+def architecture(corpus, options, cell="lstm"):
+    tied = options["tied"]
+    width = options["hidden"] if tied else options["embedding"]
+    return Architecture(len(corpus.vocabulary), cell, options["hidden"], options["layers"], width, tied)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+def test_the_budget_is_spent(corpus, level, cell):
+    text = corpus(level=level)
+    for budget in BUDGETS:
+        choice = choose(text, budget, cell, {})
+        assert choice.tokens * multiply_adds(architecture(text, choice.options, cell)) == pytest.approx(budget)
+
+
+def test_more_time_buys_the_widest_layer_that_sees_enough(corpus):
+    text = corpus()
+    choices = [choose(text, budget, "lstm", {}) for budget in BUDGETS]
+    widths = [choice.options["hidden"] for choice in choices]
+    assert widths == sorted(widths) and widths[0] == WIDTHS[0] and widths[-1] == WIDTHS[-1]
+    for choice in choices[3:-1]:
+        weights = recurrent_weights(architecture(text, choice.options))
+        assert choice.widest and choice.tokens >= TOKENS_A_WEIGHT * weights
+    wider = next(width for width in WIDTHS if width > widths[4])
+    more = choose(text, BUDGETS[4], "lstm", {"hidden": wider})
+    assert more.tokens < TOKENS_A_WEIGHT * recurrent_weights(architecture(text, more.options))
+
+
+def test_given_options_win(corpus):
+    given = {
+        "hidden": 33,
+        "layers": 3,
+        "embedding": 9,
+        "batch": 7,
+        "steps": 11,
+        "lr": 0.1,
+        "dropout": 0.07,
+        "weight_dropout": 0.08,
+    }
+    choice = choose(corpus(), 1e12, "gru", given)
+    assert choice.options == given | {"tied": False} and not choice.widest
+
+
+def test_what_is_read_once_is_not_dropped_from(corpus):
+    assert [dropout_for(epochs) for epochs in (0.01, 1, 1e9)] == [0, 0, 0.5]
+    shares = list(map(dropout_for, np.geomspace(1, 100, 20)))
+    assert all(a <= b for a, b in pairwise(shares))
+    small, large = (choose(corpus(size), 1e10, "lstm", {}).options for size in (2000, 1_000_000))
+    assert small["dropout"] == small["weight_dropout"] > large["dropout"]
+    assert small["batch"] < large["batch"] == 32
+
+
+def test_words_have_one_table_for_both_ends_unless_told_otherwise(corpus):
+    words = corpus(level="word")
+    assert choose(words, 1e10, "lstm", {}).options["tied"]
+    assert not choose(words, 1e10, "lstm", {"embedding": 12}).options["tied"]
+    assert not choose(corpus(), 1e10, "lstm", {}).options["tied"]
+
+
+def test_counting_of_multiply_adds():
+    """Of an LSTM on one-hot input the recurrent product and the output layer; of the layer above its input too."""
+    assert multiply_adds(Architecture(10, "lstm", 8, 1)) == 3 * (4 * 8 * 8 + 8 * 10)
+    assert multiply_adds(Architecture(10, "gru", 8, 2, 5)) == 3 * (3 * 5 * 8 + 3 * 3 * 8 * 8 + 8 * 10)
+
+
+def test_the_speed_is_that_of_the_machine():
+    assert 1e7 < speed("rnn", 1) < 1e14
+
+
+def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):
+    path = tmp_path / "text.txt"
+    path.write_text(tiny_text)
+    by_clock = new_trainer(path, minutes=0.01, hidden=5)
+    assert by_clock.choice and by_clock.settings.minutes == 0.01 and by_clock.architecture.hidden == 5
+    assert by_clock.architecture.layers == 1
+    by_text = new_trainer(path, epochs=3, hidden=5)
+    assert by_text.choice is None and by_text.settings.minutes is None and by_text.architecture.layers == 2
+    words = new_trainer(path, minutes=0.01, level="word")
+    assert words.architecture.tied and words.architecture.embedding == words.architecture.hidden
+    assert new_trainer(path, level="word", epochs=1, tied=True, hidden=6).architecture.embedding == 6
