@@ -89,7 +89,7 @@ def introduction(trainer: Trainer) -> list[str]:
         f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
         f"{network(a)}; {_length(trainer)} of {trainer.rows} × {trainer.settings.steps} {unit}s a window"
-        f"{_dropped(trainer)}",
+        + (f", dropout {trainer.settings.dropout:g}" if trainer.settings.dropout else ""),
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
@@ -121,27 +121,21 @@ def _reason(trainer: Trainer) -> str:
 
     choice, unit = trainer.choice, UNITS[trainer.corpus.vocabulary.level]
     tokens, epochs = choice.tokens, choice.tokens / len(trainer.corpus.train)
-    number = f"{tokens / 1e6:.3g} million" if tokens >= 1e6 else f"{float(f'{tokens:.2g}'):,.0f}"
-    reason = f"chosen for this machine, which has time for {number} {unit}s, the text {epochs:.2g} times"
+    number = f"{tokens / 1e6:.2g} million" if tokens < 1e8 else f"{tokens / 1e6:,.0f} million"
+    times = f"{epochs:.2g}" if epochs < 10 else f"{epochs:,.0f}"
+    reason = f"chosen for this machine, which has time for {number} {unit}s, the text {times} times"
     if choice.widest:
         reason += f": the widest layer whose weights see {TOKENS_A_WEIGHT} {unit}s each"
         reason += ", and dropout because they see them again" if choice.options["dropout"] else ""
     return reason
 
 
-def _dropped(trainer: Trainer) -> str:
-    """What dropout leaves out."""
-    settings = trainer.settings
-    shares = {"outputs": settings.dropout, "recurrent weights": settings.weight_dropout}
-    dropped = [f"{100 * share:.3g} % of {name}" for name, share in shares.items() if share]
-    return f", without {' and '.join(dropped)}" if dropped else ""
-
-
 def _length(trainer: Trainer) -> str:
     """How long a training is to be."""
-    epochs = trainer.total_tokens / len(trainer.corpus.train)
     minutes = trainer.settings.minutes
-    return f"{minutes:g} minutes, about {epochs:.3g} epochs" if minutes else f"{epochs:g} epochs"
+    if minutes:
+        return f"{minutes:g} minute{'s' if minutes != 1 else ''}"
+    return f"{trainer.total_tokens / len(trainer.corpus.train):g} epochs"
 
 
 def report_line(report: Report, unit: str) -> str:

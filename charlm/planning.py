@@ -28,7 +28,6 @@ FIXED = {
     "steps": 50,
     "lr": 0.004,
     "dropout": 0.0,
-    "weight_dropout": 0.0,
 }
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_A_WEIGHT = 12  # that a recurrent weight is trained on, at the least
@@ -90,13 +89,11 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
 
     fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * recurrent_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
-    share = dropout_for(tokens(hidden) / n)
     rows = 64 if corpus.lines else 32
     options = {
         "batch": max(4, min(rows, n // 2000)),
         "lr": 0.004 if hidden < 512 else 0.003,
-        "dropout": share,
-        "weight_dropout": share,
+        "dropout": dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
     } | options
     return Choice(options, tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
@@ -107,9 +104,11 @@ def recurrent_weights(architecture: Architecture) -> int:
     return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
 
 
-def dropout_for(epochs: float) -> float:
-    """The share to leave out of a network that reads its text so many times."""
-    return round(min(0.5, 0.11 * math.log(max(1.0, epochs))), 2)
+def dropout_for(tokens: float, weights: float, n: int) -> float:
+    """The share of units to leave out where so many weights see so many tokens, those of a text of n again and again:
+    fitted to what experiments found best (benchmarks/recipe.md)."""
+    pressure = math.log(max(1.0, tokens / n * weights / n))  # to learn the text by heart
+    return round(min(0.5, max(0.0, 0.12 * pressure - 0.06)), 2)
 
 
 def new_trainer(
@@ -134,7 +133,6 @@ def new_trainer(
     steps=None,
     lr=None,
     dropout=None,
-    weight_dropout=None,
     seed=1,
     threads=None,
     **settings,
@@ -166,7 +164,6 @@ def new_trainer(
         "steps": steps,
         "lr": lr,
         "dropout": dropout,
-        "weight_dropout": weight_dropout,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if minutes is None and epochs is None:

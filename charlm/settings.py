@@ -9,8 +9,8 @@ from .optimizers import SCHEDULES
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs; dropout,
-    weight_dropout: the shares of the layers' outputs and of the recurrent weights that each update leaves out.
+    """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs; dropout:
+    the share of the layers' units that each update leaves out.
 
     minutes: the time by the clock that the training is to take, for which ``epochs`` is then a first estimate; None
     where the epochs decide.
@@ -22,7 +22,6 @@ class Settings:
     lr: float = 0.004
     clip: float = 5.0
     dropout: float = 0.0
-    weight_dropout: float = 0.0
     schedule: str = "cosine"
     seed: int = 1
     minutes: float | None = None
@@ -36,9 +35,7 @@ class Settings:
                 raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
         if self.minutes is not None and not 0 < self.minutes <= 1e6:
             raise UsageError(f"--minutes must be a number above 0 and at most a million, not {self.minutes}")
-        for name in ("dropout", "weight_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise UsageError(f"--{option} must be at least 0 and below 1, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")

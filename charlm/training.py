@@ -127,7 +127,7 @@ class Trainer:
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
         self.team = Team(threads)
         self.stack = Stack(architecture, self.parameters, self.team, corpus.unknown)
-        self.window = Window(self.stack, settings.steps, self.rows, training=True, dropped=settings.dropout > 0)
+        self.window = Window(self.stack, settings.steps, self.rows, training=True)
         self.adam = Adam(self.stack, settings.clip)
         self.evaluated = corpus.judged
         self.evaluation = None
@@ -220,15 +220,14 @@ class Trainer:
             self.architecture.tied,
         )
         stack = Stack(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
-        stack.pack(True, self._dropout(0))
+        stack.pack(for_training=True)
         tokens = np.zeros((1, 1), np.int32)
-        window = Window(stack, 1, 1, training=True, dropped=self.settings.dropout > 0)
+        window = Window(stack, 1, 1, training=True)
         window.forward_backward(tokens, tokens, 1.0, self._dropout(0))
         Adam(stack, 1.0).update(0.0)
 
     def _dropout(self, step):
-        outputs, weights = self.settings.dropout, self.settings.weight_dropout
-        return Dropout(outputs, self.settings.seed * 1_000_003 + step, weights) if outputs or weights else None
+        return Dropout(self.settings.dropout, self.settings.seed * 1_000_003 + step) if self.settings.dropout else None
 
     def _windows(self, epoch):
         windows = line_windows if self.corpus.lines else stream_windows
@@ -295,7 +294,7 @@ class Trainer:
         if batch.fresh:
             self.window.reset()
         drop = self._dropout(self.place.step + 1)
-        self.stack.pack(True, drop)
+        self.stack.pack(for_training=True)
         nats = self.window.forward_backward(batch.inputs, batch.targets, 1 / count, drop)
         total = float(nats.sum(dtype=np.float64))
         norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan

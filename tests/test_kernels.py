@@ -13,7 +13,7 @@ import pytest
 
 import charlm
 from charlm.kernels import activations
-from charlm.kernels.dropout import dropout
+from charlm.kernels.dropout import dropout_mask
 from charlm.kernels.gather import gather, scatter_add, sum_rows
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
@@ -412,16 +412,15 @@ def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
 # --- dropout.py
 
 
-SHAPE = (20, 25, 128)
-TRIALS = math.prod(SHAPE)
+MASKED, UNITS = 500, 128
+TRIALS = MASKED * UNITS
 
 
-def dropped(values, key, rate, pieces=((0, SHAPE[1]),), out=None):
-    out = np.full_like(values, 7) if out is None else out
-    scale = values.dtype.type(1 / (1 - rate))
+def mask(key, rate, pieces=((0, MASKED),), dtype=np.float32):
+    m = np.full((MASKED, UNITS), 7, dtype)
     for first, last in pieces:
-        dropout(values, out, np.uint32(key), np.uint32(rate * 2**32), scale, first, last)
-    return out
+        dropout_mask(m, np.uint32(key), np.uint32(rate * 2**32), dtype(1 / (1 - rate)), first, last)
+    return m
 
 
 def deviations(share, probability):
@@ -432,40 +431,28 @@ def deviations(share, probability):
 @float_types
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_keeps_its_share_and_scales_it(rate, dtype):
-    values = np.random.default_rng(1).uniform(1, 2, SHAPE).astype(dtype)
-    out = dropped(values, 5, rate)
-    kept = out != 0
-    assert deviations(kept.mean(), 1 - rate) < 4
-    assert same_bits(out, np.where(kept, values * dtype(1 / (1 - rate)), dtype(0)))
+    m = mask(5, rate, dtype=dtype)
+    assert deviations((m != 0).mean(), 1 - rate) < 4
+    assert set(np.unique(m)) == {0, dtype(1 / (1 - rate))}
+    assert (mask(5, 0.0, dtype=dtype) == 1).all()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_chooses_by_key_and_position_alone(rate):
-    random, key = np.random.default_rng(2), 8 * 1_000_004 + 1
-    values, others = random.uniform(1, 2, SHAPE).astype(np.float32), random.uniform(1, 2, SHAPE).astype(np.float32)
-    kept = dropped(values, key, rate) != 0
-    assert np.array_equal(dropped(others, key, rate) != 0, kept)
+    key = 8 * 1_000_004 + 1
+    kept = mask(key, rate) != 0
     agreement = rate**2 + (1 - rate) ** 2  # of two choices that know nothing of each other
     for other in (0, key + 1, key + 8, key + 2**31, 2**32 - 1):  # + 1: the next layer, + 8: the next update
-        assert deviations((kept == (dropped(values, other, rate) != 0)).mean(), agreement) < 4, other
-    for distance in (1, 2, SHAPE[2], SHAPE[1] * SHAPE[2]):  # the next unit, row, step
+        assert deviations((kept == (mask(other, rate) != 0)).mean(), agreement) < 4, other
+    for distance in (1, 2, UNITS):  # the next unit, row
         assert deviations((kept.ravel()[distance:] == kept.ravel()[:-distance]).mean(), agreement) < 4, distance
 
 
-@float_types
-def test_dropout_gives_the_same_in_pieces_and_in_place(dtype):
-    values = np.random.default_rng(3).standard_normal(SHAPE).astype(dtype)
-    whole = dropped(values, 5, 0.3)
-    assert same_bits(dropped(values, 5, 0.3, [(9, 25), (0, 1), (1, 9)]), whole)
-    partly = dropped(values, 5, 0.3, [(3, 7)])
-    assert same_bits(partly[:, 3:7], whole[:, 3:7]) and (partly[:, :3] == 7).all() and (partly[:, 7:] == 7).all()
-    in_place = values.copy()
-    assert same_bits(dropped(in_place, 5, 0.3, out=in_place), whole)
-    assert same_bits(dropped(values, 5, 0.0), values)
-
-
-def test_dropout_hides_no_nan():
-    assert np.isnan(dropped(np.full(SHAPE, np.nan, np.float32), 5, 0.5)).all()
+def test_dropout_gives_the_same_in_pieces():
+    whole = mask(5, 0.3)
+    assert same_bits(mask(5, 0.3, [(9, MASKED), (0, 1), (1, 9)]), whole)
+    partly = mask(5, 0.3, [(3, 7)])
+    assert same_bits(partly[3:7], whole[3:7]) and (partly[:3] == 7).all() and (partly[7:] == 7).all()
 
 
 # --- updates.py

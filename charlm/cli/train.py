@@ -61,13 +61,7 @@ SCHEDULES = ("cosine", "linear", "constant")
     "--dropout",
     SHARE,
     "SHARE",
-    "Share of each layer's outputs left out at random, against overfitting.  [default: chosen; with --epochs 0]",
-)
-@setting(
-    "--weight-dropout",
-    SHARE,
-    "SHARE",
-    "Share of the recurrent weights left out at random, for small texts.  [default: chosen; with --epochs 0]",
+    "Share of each layer's units left out at random, against overfitting.  [default: chosen; with --epochs 0]",
 )
 @setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
 @threads

@@ -1,8 +1,7 @@
 """Dropout: each number is kept with probability 1 - rate and then divided by it.
 
 Whether a number is kept is a hash of its position and of a key that changes with every update, not a draw from a
-stream, so that it does not depend on the order in which threads come by, and the backward pass finds the same again
-without a mask in memory.
+stream, so that it does not depend on the order in which threads come by.
 """
 
 import numpy as np
@@ -21,16 +20,13 @@ def _hash(x):
 
 
 @compiled
-def dropout(values, out, key, threshold, scale, first, last):
-    """out = values · scale where the hash of the position reaches the threshold, else 0; the same for its gradient.
+def dropout_mask(m, key, threshold, scale, first, last):
+    """m = scale where the hash of the position reaches the threshold, else 0, in the rows first…last-1.
 
-    values, out: (T, N, H), possibly the same array; key, threshold: uint32, rate = threshold / 2³²; scale = 1 / (1 -
-    rate).
+    m: (N, H); key, threshold: uint32, rate = threshold / 2³²; scale = 1 / (1 - rate).
     """
-    for t in range(values.shape[0]):
-        for n in range(first, last):
-            source, target = values[t, n], out[t, n]
-            position = np.uint32((t * values.shape[1] + n) * values.shape[2])
-            for i in range(source.size):
-                keep = _hash(np.uint32(_hash(np.uint32(position + np.uint32(i))) + key)) >= threshold
-                target[i] = source[i] * scale if keep else source[i] - source[i]
+    for n in range(first, last):
+        row, position = m[n], np.uint32(n * m.shape[1])
+        for i in range(row.size):
+            keep = _hash(np.uint32(_hash(np.uint32(position + np.uint32(i))) + key)) >= threshold
+            row[i] = scale if keep else scale - scale

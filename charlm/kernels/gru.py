@@ -2,7 +2,7 @@
 
     u = σ(W_u [c', x] + b_u)      r = σ(W_r [c', x] + b_r)
     c̃ = tanh(r * q + W_cx x + b_cx)      q = W_ch c' + b_ch
-    c = u * c̃ + (1 - u) * c'             a = c
+    c = u * m * c̃ + (1 - u) * c'         a = c
 
 Four columns of width H stand side by side, c̃, u, r, q: the first three take part in the product with x, the last
 three in the product with c', so that each product has one run of columns. Arrays (T steps, N rows, H hidden), slot 0
@@ -16,6 +16,7 @@ for the start:
     da_next (1, N, H)      in: the gradient by a from the steps after the last; out: from step 0 on
     W       packed         W_a: (H, 3H), columns of u, r, q; in the backward pass its transpose
     b       (4H)           b_cx, b_u, b_r, b_ch
+    m       (N, H)         what dropout makes of c̃, 1 without: the state itself it leaves whole (Semeniuta et al., 2016)
 
 Only the rows first…last-1 are read and written. c, dc and p are not used: every cell has the same signature.
 """
@@ -28,7 +29,7 @@ from .tile import multiply
 
 
 @compiled
-def gru_forward(tokens, table, z, a, c, W, b, p, first, last):
+def gru_forward(tokens, table, z, a, c, W, b, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
@@ -36,11 +37,11 @@ def gru_forward(tokens, table, z, a, c, W, b, p, first, last):
             z[t, n, 3 * H : 4 * H] = 0
         multiply(a[t : t + 1], 0, H, W, z[t : t + 1], H, 3 * H, first, last, True)
         for n in range(first, last):
-            _forward(z[t, n], b, a[t, n], a[t + 1, n])
+            _forward(z[t, n], b, m[n], a[t, n], a[t + 1, n])
 
 
 @compiled
-def _forward(z, b, a_before, a):
+def _forward(z, b, m, a_before, a):
     H = a.size
     g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_g, b_u, b_r, b_q = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
@@ -49,31 +50,32 @@ def _forward(z, b, a_before, a):
         r[i] = sigmoid(r[i] + b_r[i])
         q[i] = q[i] + b_q[i]
         g[i] = tanh(r[i] * q[i] + g[i] + b_g[i])
-        a[i] = u[i] * g[i] + (a_before[i] - u[i] * a_before[i])
+        a[i] = u[i] * (m[i] * g[i]) + (a_before[i] - u[i] * a_before[i])
 
 
 @compiled
-def gru_backward(z, a, c, da, da_next, dc, W, p, first, last):
+def gru_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(a[t - 1], n, 0, 1, H)
-            _backward(z[t, n], a[t, n], da[t, n], da_next[0, n])
+            _backward(z[t, n], m[n], a[t, n], da[t, n], da_next[0, n])
         multiply(z[t : t + 1], H, 3 * H, W, da_next, 0, H, first, last, True)
 
 
 @compiled
-def _backward(z, a_before, da, da_next):
+def _backward(z, m, a_before, da, da_next):
     H = da.size
     g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         d_a = da[i] + da_next[i]
         u_da = u[i] * d_a
-        d_u = d_a * (g[i] - a_before[i])  # a = u * c̃ + (1 - u) * c'
+        d_u = d_a * (m[i] * g[i] - a_before[i])  # a = u * m * c̃ + (1 - u) * c'
         da_next[i] = d_a - u_da
-        dz_g = u_da - u_da * (g[i] * g[i])  # c̃ = tanh(r * q + …)
+        d_g = m[i] * u_da
+        dz_g = d_g - d_g * (g[i] * g[i])  # c̃ = tanh(r * q + …)
         d_r = dz_g * q[i]
         g[i] = dz_g
         q[i] = dz_g * r[i]

@@ -1,7 +1,7 @@
 """The LSTM cell, and the same with peepholes.
 
     u, f, o = σ(W_{u,f,o} [a', x] + b)      c̃ = tanh(W_c [a', x] + b_c)
-    c = u * c̃ + f * c'                      a = o * tanh(c)
+    c = u * c̃ + f * c'                      a = m * o * tanh(c)
 
 With peepholes (Gers and Schmidhuber, 2000) the gates see the cell through diagonal weights p:
 
@@ -17,6 +17,7 @@ Arrays (T steps, N rows, H hidden), states with slot 0 for the start, gates side
     da_next, dc (1, N, H)  in: the gradient by a and c from the steps after the last; out: from step 0 on
     W       packed         W_a: (H, 4H); in the backward pass its transpose
     b       (4H)           p (3, H): peepholes of u, f, o
+    m       (N, H)         what dropout makes of a, 1 without
 
 Only the rows first…last-1 are read and written.
 """
@@ -29,17 +30,17 @@ from .tile import multiply
 
 
 @compiled
-def lstm_forward(tokens, table, z, a, c, W, b, p, first, last):
+def lstm_forward(tokens, table, z, a, c, W, b, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
         multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
         for n in range(first, last):
-            _forward(z[t, n], b, c[t, n], c[t + 1, n], a[t + 1, n])
+            _forward(z[t, n], b, m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
 @compiled
-def _forward(z, b, c_before, c, a):
+def _forward(z, b, m, c_before, c, a):
     H = a.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
@@ -49,30 +50,30 @@ def _forward(z, b, c_before, c, a):
         o[i] = sigmoid(o[i] + b_o[i])
         g[i] = tanh(g[i] + b_g[i])
         c[i] = u[i] * g[i] + f[i] * c_before[i]
-        a[i] = o[i] * tanh(c[i])
+        a[i] = m[i] * (o[i] * tanh(c[i]))
 
 
 @compiled
-def lstm_backward(z, a, c, da, da_next, dc, W, p, first, last):
+def lstm_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(c[t - 1], n, 0, 1, H)
-            _backward(z[t, n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
+            _backward(z[t, n], m[n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
         multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
 @compiled
-def _backward(z, c_before, c, da, da_next, dc):
+def _backward(z, m, c_before, c, da, da_next, dc):
     H = da.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        d_a = da[i] + da_next[i]
+        d_a = m[i] * (da[i] + da_next[i])
         o_da = o[i] * d_a
-        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c))  # a = o * tanh(c)
+        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c))  # a = m * o * tanh(c)
         d_u, d_f, d_g = total * g[i], total * c_before[i], total * u[i]  # c = u * c̃ + f * c'
         d_o = d_a * tanh_c
         dc[i] = total * f[i]
@@ -83,17 +84,17 @@ def _backward(z, c_before, c, da, da_next, dc):
 
 
 @compiled
-def peephole_forward(tokens, table, z, a, c, W, b, p, first, last):
+def peephole_forward(tokens, table, z, a, c, W, b, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0]):
         gather(tokens, table, z, t, first, last)
         multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
         for n in range(first, last):
-            _peephole_forward(z[t, n], b, p[0], p[1], p[2], c[t, n], c[t + 1, n], a[t + 1, n])
+            _peephole_forward(z[t, n], b, p[0], p[1], p[2], m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
 @compiled
-def _peephole_forward(z, b, p_u, p_f, p_o, c_before, c, a):
+def _peephole_forward(z, b, p_u, p_f, p_o, m, c_before, c, a):
     H = a.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
@@ -103,31 +104,31 @@ def _peephole_forward(z, b, p_u, p_f, p_o, c_before, c, a):
         g[i] = tanh(g[i] + b_g[i])
         c[i] = u[i] * g[i] + f[i] * c_before[i]
         o[i] = sigmoid(o[i] + b_o[i] + p_o[i] * c[i])
-        a[i] = o[i] * tanh(c[i])
+        a[i] = m[i] * (o[i] * tanh(c[i]))
 
 
 @compiled
-def peephole_backward(z, a, c, da, da_next, dc, W, p, first, last):
+def peephole_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(first, last):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(c[t - 1], n, 0, 1, H)
-            _peephole_backward(z[t, n], p[0], p[1], p[2], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
+            _peephole_backward(z[t, n], p[0], p[1], p[2], m[n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
         multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
 @compiled
-def _peephole_backward(z, p_u, p_f, p_o, c_before, c, da, da_next, dc):
+def _peephole_backward(z, p_u, p_f, p_o, m, c_before, c, da, da_next, dc):
     H = da.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        d_a = da[i] + da_next[i]
+        d_a = m[i] * (da[i] + da_next[i])
         o_da = o[i] * d_a
         dz_o = d_a * tanh_c * (o[i] - o[i] * o[i])
-        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c)) + dz_o * p_o[i]  # a = o * tanh(c); o sees c
+        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c)) + dz_o * p_o[i]  # a = m * o * tanh(c); o sees c
         dz_u = total * g[i] * (u[i] - u[i] * u[i])  # c = u * c̃ + f * c'
         dz_f = total * c_before[i] * (f[i] - f[i] * f[i])
         d_g = total * u[i]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels import gather, gru, lstm, rnn
-from ..kernels.dropout import dropout
+from ..kernels.dropout import dropout_mask
 from ..kernels.prefetch import LINE
 from ..kernels.tile import LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from .architecture import CELLS
@@ -50,25 +50,9 @@ class Product:
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
         self.forward_packed = aligned((packed_size(parameter, self.depth, self.columns),), parameter.dtype)
         self.backward_packed = aligned((packed_size(parameter, self.columns, self.depth),), parameter.dtype)
-        self.dropped = None  # the weights with some of them left out
-
-    def drop(self, team, drop, layer):
-        """Choose the weights that the next packing leaves out: all are kept where ``drop`` is None."""
-        if drop is None:
-            self.dropped = None
-            return []
-        if self.dropped is None:
-            self.dropped = aligned(self.parameter.shape, self.parameter.dtype)
-        W, dropped = self.parameter[None], self.dropped[None]
-        return team.split(self.depth, lambda first, last: drop.of_weights(W, dropped, layer, first, last))
-
-    def drop_gradient(self, team, drop, layer):
-        """The gradient by a weight that was left out is 0."""
-        dW = self.d_parameter[None]
-        return team.split(self.depth, lambda first, last: drop.of_weights(dW, dW, layer, first, last))
 
     def packing(self, team, for_training):
-        W, flip = self.parameter if self.dropped is None else self.dropped, self.transposed
+        W, flip = self.parameter, self.transposed
         parts = team.split(self.columns, lambda first, last: pack(W, flip, self.forward_packed, first, last), PANEL)
         if for_training:
             parts += team.split(
@@ -91,10 +75,9 @@ class Product:
 @dataclass
 class LayerArrays:
     """What one layer keeps of one window: z (T, N, ≥ columns), a, c (T+1, N, H), da (T, N, H),
-    da_next, dc (1, N, H), out (T, N, H).
+    da_next, dc (1, N, H), mask (N, H).
 
-    ``out`` is what the next layer reads: a from slot 1 on, or its dropped-out copy. c and dc are empty where a cell
-    has none; da, da_next and dc are when only the forward pass is wanted.
+    c and dc are empty where a cell has none; da, da_next and dc are when only the forward pass is wanted.
     """
 
     z: np.ndarray
@@ -103,36 +86,35 @@ class LayerArrays:
     da: np.ndarray
     da_next: np.ndarray
     dc: np.ndarray
-    out: np.ndarray
+    mask: np.ndarray
+
+    @property
+    def out(self) -> np.ndarray:
+        """What the next layer reads: a from slot 1 on, (T, N, H)."""
+        return self.a[1:]
 
     def first_steps(self, steps):
         states = self.a[: steps + 1], self.c[: steps + 1]
-        return LayerArrays(self.z[:steps], *states, self.da[:steps], self.da_next, self.dc, self.out[:steps])
+        return LayerArrays(self.z[:steps], *states, self.da[:steps], self.da_next, self.dc, self.mask)
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """What is left out of one update: a share ``rate`` of each layer's outputs, and a share ``weights`` of the
-    recurrent weights, the same ones at all steps (Wan et al., Regularization of neural networks using DropConnect,
-    2013; Merity, Keskar and Socher, Regularizing and optimizing LSTM language models, 2018).
+    """What is left out of one update: of each row a share ``rate`` of each layer's units, the same ones at all steps,
+    for the layer itself and for the one above (Gal and Ghahramani, A theoretically grounded application of dropout in
+    recurrent neural networks, 2016).
 
     key: makes the choice differ from update to update.
     """
 
     rate: float
     key: int
-    weights: float = 0.0
 
-    def of_outputs(self, values, out, layer, first, last):
-        self._drop(self.rate, 16 * self.key + layer, values, out, first, last)
-
-    def of_weights(self, values, out, layer, first, last):
-        self._drop(self.weights, 16 * self.key + 8 + layer, values, out, first, last)
-
-    @staticmethod
-    def _drop(rate, key, values, out, first, last):
-        scale = values.dtype.type(1 / (1 - rate))
-        dropout(values, out, np.uint32(key & 0xFFFFFFFF), np.uint32(rate * 2**32), scale, first, last)
+    def choose(self, mask, layer, first, last):
+        """Set the rows first…last-1 of a layer's mask."""
+        scale = mask.dtype.type(1 / (1 - self.rate))
+        key = np.uint32((8 * self.key + layer) & 0xFFFFFFFF)
+        dropout_mask(mask, key, np.uint32(self.rate * 2**32), scale, first, last)
 
 
 class Recurrent:
@@ -152,7 +134,7 @@ class Recurrent:
         self.no_table = np.empty((0, 0), dtype)
         self.recurrent_column = (self.cell.columns - self.cell.recurrent) * self.hidden
 
-    def new_arrays(self, steps, rows, training, dropped, below: LayerArrays | None = None) -> LayerArrays:
+    def new_arrays(self, steps, rows, training, below: LayerArrays | None = None) -> LayerArrays:
         """below: the arrays of the layer below, which share what only one layer needs at a time: da, and z where no
         gradient is wanted."""
         H, dtype = self.hidden, self.b.dtype
@@ -162,10 +144,9 @@ class Recurrent:
         da = below.da if below else aligned((steps if training else 0, rows, H), dtype)
         da_next = aligned((1, rows if training else 0, H), dtype)
         dc = aligned((1, rows if training and has_c else 0, H), dtype)
-        out = aligned((steps, rows, H), dtype) if dropped else a[1:]
         shared = below and not training
         z = below.z if shared else aligned((steps, rows, spread(self.cell.columns * H, dtype)), dtype)
-        return LayerArrays(z, a, c, da, da_next, dc, out)
+        return LayerArrays(z, a, c, da, da_next, dc, np.ones((rows, H), dtype))
 
     def packing(self, team, for_training):
         parts = self.recurrent.packing(team, for_training)
@@ -174,22 +155,24 @@ class Recurrent:
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (T, N) it stands for, to ``arrays.out``."""
         s = arrays
+        if drop:
+            drop.choose(s.mask, self.index, first, last)
+        else:
+            s.mask[first:last] = 1
         if self.one_hot:
             table = self.W_x
         else:
             tokens, table = tokens[:0], self.no_table
             multiply(x, 0, x.shape[2], self.input.forward_packed, s.z, 0, self.W_x.shape[1], first, last, False)
-        self.forward_kernel(tokens, table, s.z, s.a, s.c, self.recurrent.forward_packed, self.b, self.p, first, last)
-        if drop and drop.rate:
-            drop.of_outputs(s.a[1:], s.out, self.index, first, last)
+        W = self.recurrent.forward_packed
+        self.forward_kernel(tokens, table, s.z, s.a, s.c, W, self.b, self.p, s.mask, first, last)
 
-    def backward(self, arrays, dx, drop, first, last):
+    def backward(self, arrays, dx, first, last):
         """From the gradient by ``out``, which is in ``arrays.da``, to z's, in ``arrays.z``, and x's, in dx."""
         s = arrays
-        if drop and drop.rate:
-            drop.of_outputs(s.da, s.da, self.index, first, last)
         s.da_next[:, first:last], s.dc[:, first:last] = 0, 0
-        self.backward_kernel(s.z, s.a, s.c, s.da, s.da_next, s.dc, self.recurrent.backward_packed, self.p, first, last)
+        W = self.recurrent.backward_packed
+        self.backward_kernel(s.z, s.a, s.c, s.da, s.da_next, s.dc, W, self.p, s.mask, first, last)
         if not self.one_hot:
             multiply(s.z, 0, self.W_x.shape[1], self.input.backward_packed, dx, 0, dx.shape[2], first, last, False)
 

@@ -37,12 +37,8 @@ class Stack:
             output = Product(named["W_ya"], d_named["W_ya"])
         self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
 
-    def pack(self, for_training: bool, drop: Dropout | None = None) -> None:
-        """Bring the weights into the kernels' order, but for those that ``drop`` leaves out; to be called after every
-        change of the parameters."""
-        weights = drop if drop and drop.weights else None
-        for layer in self.layers:
-            self.team.run(layer.recurrent.drop(self.team, weights, layer.index))
+    def pack(self, for_training: bool) -> None:
+        """Bring the weights into the kernels' order; to be called after every change of the parameters."""
         parts = self.head.product.packing(self.team, for_training)
         for layer in self.layers:
             parts += layer.packing(self.team, for_training)
@@ -53,12 +49,12 @@ class Window:
     """The arrays of a stack for windows of up to T steps and N rows, and the state that is carried from one to the
     next."""
 
-    def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False, dropped: bool = False):
+    def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False):
         self.stack, self.rows = stack, rows
         dtype, V = stack.parameters.dtype, stack.architecture.vocabulary_size
         self.layers = []
         for layer in stack.layers:
-            self.layers.append(layer.new_arrays(steps, rows, training, dropped, *self.layers[-1:]))
+            self.layers.append(layer.new_arrays(steps, rows, training, *self.layers[-1:]))
         self.embedded = aligned((steps, rows, stack.architecture.embedding), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, stack.architecture.embedding), dtype)
         self.logits = aligned((steps, rows, spread(V, dtype)), dtype)
@@ -89,11 +85,11 @@ class Window:
             x = arrays.out
         self.stack.head.forward(x, targets, self.logits[: len(tokens)], self.nats[: len(tokens)], first, last)
 
-    def _down(self, cut, targets, scale, drop, first, last):
+    def _down(self, cut, targets, scale, first, last):
         self.stack.head.backward(self.logits[: len(targets)], targets, cut[-1].da, scale, first, last)
         below = [self.d_embedded[: len(targets)], *(arrays.da for arrays in cut[:-1])]
         for layer, arrays, dx in reversed(list(zip(self.stack.layers, cut, below, strict=True))):
-            layer.backward(arrays, dx, drop, first, last)
+            layer.backward(arrays, dx, first, last)
 
     def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
@@ -120,16 +116,13 @@ class Window:
         return ranks
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None) -> np.ndarray:
-        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only.
-
-        drop: what is left out; of the weights it is what the last ``pack`` was given.
-        """
+        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
         steps, stack, team = len(tokens), self.stack, self.stack.team
         cut = [arrays.first_steps(steps) for arrays in self.layers]
 
         def up_and_down(first, last):
             self._up(cut, tokens, targets, drop, first, last)
-            self._down(cut, targets, scale, drop, first, last)
+            self._down(cut, targets, scale, first, last)
 
         team.run(team.split(self.rows, up_and_down))
         inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
@@ -137,9 +130,6 @@ class Window:
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)
-        if drop and drop.weights:
-            for layer in stack.layers:
-                team.run(layer.recurrent.drop_gradient(team, drop, layer.index))
         if stack.E is not None:
             team.run(
                 team.split(
