@@ -472,6 +472,22 @@ def test_samples_of_lines(folder):
     assert all(record["tokens"] == len(record["text"]) + 1 and record["log_probability"] < 0 for record in records)
 
 
+def test_the_likeliest_is_drawn_once_unless_more_are_asked_for(folder):
+    done(*TRAIN, "--quiet", "--lines", "--epochs", "20", "--lr", "0.02")
+    for certain in ("--temperature", "0"), ("--top-k", "1"):
+        command = ["sample", "--model", "new.npz", "--allow-copies", *certain]
+        one, three = done(*command), done(*command, "--count", "3")
+        assert one.stdout.count("\n") == 1 and three.stdout == 3 * one.stdout
+        assert "same each time" in three.stderr and "same each time" not in one.stderr
+        assert one.stderr.count("\n") == three.stderr.count("\n") == 1
+    unique = run(*command, "--count", "3", "--unique")
+    assert unique.exit_code == 1 and unique.stdout == one.stdout
+    assert "nothing but the likeliest is drawn" in unique.stderr.splitlines()[-1]
+    too_long = run("sample", "--model", "new.npz", "--temperature", "0", "--max-length", "1")
+    check_error(too_long.stderr.splitlines(keepends=True)[-1], "likeliest too long --max-length raise --temperature")
+    assert "lower" not in too_long.stderr
+
+
 def test_each_run_draws_with_a_new_seed(folder):
     first, other = (done("sample", "--model", "tiny.npz", "--length", "100") for _ in range(2))
     assert first.stdout != other.stdout
