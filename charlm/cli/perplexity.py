@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..errors import UsageError
-from .options import ABOVE_0, as_json, encoding, setting, threads
+from .options import UP_TO_1, as_json, encoding, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -35,9 +35,10 @@ from .signals import end_with_the_reader
 )
 @setting(
     "--adapt",
-    ABOVE_0,
+    UP_TO_1,
     "RATE",
-    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.",
+    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.  "
+    "[default: learn nothing]",
 )
 @as_json
 @encoding
