@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: tables on stdout, every figure in one JSON, the growth as a picture.
 
-python benchmarks [training sampling scoring start memory growth] [--quick] [--rounds N] [--json FILE] [--picture FILE]
+python benchmarks [PART …] [--quick] [--rounds N] [--json FILE] [--picture FILE]
 """
 
 import importlib
@@ -9,7 +9,7 @@ import sys
 from report import NoSuchRow, carry_out, machine, parser_for, summary, write_json
 from turns import Failed
 
-PARTS = "training", "sampling", "scoring", "start", "memory", "growth"
+PARTS = "training", "sampling", "novelty", "scoring", "start", "memory", "growth"
 
 
 def main():

@@ -143,11 +143,13 @@ class Tally:
             raise SamplingError(self.why_given_up())
 
     def why_given_up(self) -> str:
+        remedy = remedy_for(self.streak)
         if self.certain:
             why = f"nothing but the likeliest is drawn, and it was refused ({in_words(self.streak)})"
+            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below
         else:
             why = f"then {self.streak.total():,} were refused in a row ({in_words(self.streak)})"
-        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy_for(self.streak)}"
+        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
 
     def succeed(self) -> None:
         self.streak.clear()

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .corpus import line_starts
+from .errors import UsageError
 from .model import Model
 from .scoring import STEPS as MOST
 from .scoring import Measures, measure, places_by_probability
@@ -78,10 +79,12 @@ class AdaptingEngine:
 class AdaptingScorer:
     """Measures a text that comes in parts, as ``scoring.Scorer`` does, and learns from it.
 
-    columns: see ``Measures``; rate: the learning rate, above 0.
+    columns: see ``Measures``; rate: the learning rate, above 0 and at most 1. Raises UsageError for another one.
     """
 
     def __init__(self, model: Model, columns: Iterable[str], rate: float, threads: int | None = None):
+        if not 0 < rate <= 1:
+            raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
         self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads)
         self._past = np.zeros(0, np.int32)  # of a stream: the token before the next
 

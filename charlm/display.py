@@ -242,24 +242,23 @@ def score_lines(score: Score, level: str) -> list[str]:
 
 class Painter:
     """Writes text to stdout, each token painted by its surprise, in true colour where the terminal says that it has
-    it and in 256 colours elsewhere, wrapped at its width. level: what the tokens are."""
+    it and in 256 colours elsewhere, wrapped at its width. level: what the tokens are; light: the terminal's ground is.
+    """
 
-    def __init__(self, level: str):
+    def __init__(self, level: str, light: bool = False):
         from rich.console import Console
         from rich.style import Style
 
-        from .painting import ON_DARK
+        from .painting import ON_DARK, ON_LIGHT
 
         true_colour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
         self.level, self.page = level, io.StringIO()
         self.console = Console(
             file=self.page, force_terminal=True, color_system="truecolor" if true_colour else "256", highlight=False
         )
-        last = len(ON_DARK)
-        self.styles = [Style()]
-        self.styles += [
-            Style(color=ink, bgcolor=ground, bold=number == last) for number, (ground, ink) in enumerate(ON_DARK, 1)
-        ]
+        colours = ON_LIGHT if light else ON_DARK
+        self.styles = [Style(), *(Style(color=ink, bgcolor=ground) for ground, ink in colours)]
+        self.styles[-1] += Style(bold=True)
         self.unknown = [style + Style(underline=True) for style in self.styles]
 
     def write_legend(self) -> None:
@@ -303,13 +302,21 @@ class Painter:
         self.page.truncate()
 
 
-def paint(passages: Iterable[Passage], model: Model) -> None:
-    """Write a text to stdout, painted by its surprise to the model, under a legend."""
-    painter = Painter(model.vocabulary.level)
+def paint(passages: Iterable[Passage], model: Model, background: str | None = None) -> None:
+    """Write a text to stdout, painted by its surprise to the model, under a legend. background: "light" or "dark",
+    None for what the terminal says of itself."""
+    painter = Painter(model.vocabulary.level, (background or _background()) == "light")
     for number, passage in enumerate(passages):
         if not number:
             painter.write_legend()
         painter.write_passage(passage)
+
+
+def _background() -> str:
+    """The terminal's ground by the variable COLORFGBG, which some of them set ("0;15" is black on white); dark where it
+    is not known."""
+    number = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    return "light" if number in ("7", *map(str, range(9, 16))) else "dark"
 
 
 def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:

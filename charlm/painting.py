@@ -2,7 +2,8 @@
 
 A token's surprise, in bits, falls into one of six bands. The first is not painted; the others go from blue over grey
 to yellow with a lightness that rises steadily, as in cividis (Nuñez, Anderton & Renslow, 2018), so that they are told
-apart by those who do not see red and green, and in grey. On a light page lightness falls instead.
+apart by those who do not see red and green, and in grey. On light ground they go the other way: what surprises most
+is always furthest from the ground.
 """
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy as np
 from .loss import LN2
 
 BANDS = {"char": (2, 4, 6, 8, 10), "byte": (2, 4, 6, 8, 10), "word": (5, 8, 11, 14, 17)}  # bits where each begins
-# (ground, ink) of the bands from the second on; those of the terminal are among its 256 as they stand
+# (ground, ink) of the bands from the second on; all are among the 256 colours of a terminal as they stand
 ON_DARK = (("#000087", "#ffffff"), ("#5f5f87", "#ffffff"), ("#87875f", "#000000"), ("#afaf5f", "#000000"))
 ON_DARK += (("#ffff5f", "#000000"),)
-ON_LIGHT = (("#fff4bf", "#000000"), ("#ecd860", "#000000"), ("#b3a772", "#000000"), ("#5d6270", "#ffffff"))
-ON_LIGHT += (("#00224e", "#ffffff"),)
+ON_LIGHT = (("#ffd787", "#000000"), ("#d7af5f", "#000000"), ("#87875f", "#000000"), ("#5f5f87", "#ffffff"))
+ON_LIGHT += (("#000087", "#ffffff"),)
 
 
 def bands_of(nats: np.ndarray, level: str) -> np.ndarray:

@@ -3,8 +3,12 @@
 Tokens of a model of lines are scored line by line, each from the zero state. Those of a stream model are read in
 tracks of TRACK tokens, so that many can be read side by side; each track but the first starts from the state that the
 LEAD tokens before it leave behind, and its first input is the token before it. A text of up to TRACK tokens is thus
-read exactly as it stands, and the result never depends on how the text comes or on how many tracks or threads run at
-once. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a character.
+read exactly as it stands. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a
+character.
+
+The result never depends on how the text comes or on how many tracks or threads run at once. So what reads a track or
+a line, NumPy or the kernels, is a matter of its place alone: the beginning of every text, however long it will be, is
+read by NumPy, which is there at once.
 """
 
 from collections.abc import Iterable
@@ -23,7 +27,8 @@ TRACK = 4096
 LEAD = 512
 ROWS = 64  # tracks or lines side by side, at most
 STEPS = 64
-WITHOUT_COMPILER = 20_000  # tokens that NumPy scores sooner than the kernels are loaded
+WITHOUT_COMPILER = 20_000  # tracks and lines that begin before this place are read by NumPy, sooner than kernels load
+PLAIN_ROWS = 8  # and side by side in so many rows, however few there are: products of one size have the same bits
 PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
 LIKELIEST = 5
 
@@ -45,13 +50,10 @@ class Engine(Protocol):
 
 
 class ReferenceEngine:
-    """The plain NumPy network as an engine.
-
-    It has two rows at least: NumPy multiplies a single one by another routine, with other last bits.
-    """
+    """The plain NumPy network as an engine. With another number of rows, the last bits may be others."""
 
     def __init__(self, model: Model, rows: int):
-        self.rows = max(2, rows)
+        self.rows = rows
         self.reference = Reference(model.architecture, model.parameters, self.rows)
 
     def reset(self):
@@ -85,11 +87,17 @@ class Engines:
     def __init__(self, model: Model, threads: int | None = None):
         self.model, self.threads, self.stack, self.made = model, threads, None, {}
 
-    def plain(self, rows: int) -> Engine:
-        return self._made(("plain", rows), lambda: ReferenceEngine(self.model, rows))
+    def plain(self) -> Engine:
+        rows = PLAIN_ROWS if self._most_rows() >= PLAIN_ROWS else PLAIN_ROWS // 2
+        return self._made("plain", lambda: ReferenceEngine(self.model, rows))
 
-    def compiled(self, rows: int) -> Engine:
-        return self._made(("compiled", rows), lambda: self._window(rows))
+    def compiled(self, sequences: int) -> Engine:
+        """With as many rows as are of use, a power of two, so that few kinds are made."""
+        rows = min(self._most_rows(), 1 << (sequences - 1).bit_length())
+        return self._made(rows, lambda: self._window(rows))
+
+    def _most_rows(self):
+        return max(1, min(ROWS, PREDICTIONS // (STEPS * len(self.model.vocabulary))))
 
     def _made(self, key, make):
         if key not in self.made:
@@ -223,7 +231,7 @@ def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
 class Scorer:
     """Measures a text that comes in parts, each from where the last one ended.
 
-    columns: what is wanted besides the nats, see ``Measures``. Up to WITHOUT_COMPILER tokens NumPy does the work.
+    columns: what is wanted besides the nats, see ``Measures``.
     """
 
     def __init__(self, model: Model, columns: Iterable[str] = (), threads: int | None = None):
@@ -234,17 +242,29 @@ class Scorer:
 
     def measure(self, tokens: np.ndarray) -> Measures:
         """Measure the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
-        if not len(tokens):
-            return Measures.empty(0, self.columns)
-        if self.model.lines:
-            self.position += len(tokens)
-            begin, scored, end = segments(tokens, True)
-            return measure(self._engine(len(begin)), tokens, begin, scored, end, self.columns)
+        measures, cut = Measures.empty(len(tokens), self.columns), self._read_plainly(tokens)
+        for first, last, plainly in ((0, cut, True), (cut, len(tokens), False)):
+            if first < last:
+                measures.put(first, self._measure(tokens[first:last], plainly))
+        return measures
+
+    def _read_plainly(self, tokens):
+        """How many of the next tokens are in tracks or lines that NumPy reads."""
+        if not self.model.lines:
+            return min(max(-(-WITHOUT_COMPILER // TRACK) * TRACK - self.position, 0), len(tokens))
+        starts = line_starts(tokens)
+        return int(starts[min(np.searchsorted(starts, WITHOUT_COMPILER - self.position), len(starts) - 1)])
+
+    def _measure(self, tokens, plainly):
         first, last = self.position, self.position + len(tokens)
+        self.position = last
+        if self.model.lines:
+            begin, scored, end = segments(tokens, True)
+            return measure(self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
         local, offset = np.concatenate((self._past, tokens)), first - len(self._past)
-        self.position, self._past = last, local[-(TRACK + LEAD + 1) :]
+        self._past = local[-(TRACK + LEAD + 1) :]
         begin, scored, end = tracks(first, last)
-        engine, fresh = self._engine(len(begin)), True
+        engine, fresh = self._engine(len(begin), plainly), True
         if len(begin) == 1:
             if self._stands_at == first and engine is self._alone and first % TRACK:
                 begin, fresh = scored, False
@@ -253,11 +273,8 @@ class Scorer:
             -len(tokens) :
         ]
 
-    def _engine(self, sequences):
-        """As many rows as are of use, a power of two, so that few kinds are made."""
-        most = max(1, min(ROWS, PREDICTIONS // (STEPS * len(self.model.vocabulary))))
-        rows = min(most, 1 << (sequences - 1).bit_length())
-        return (self.engines.plain if self.position <= WITHOUT_COMPILER else self.engines.compiled)(rows)
+    def _engine(self, sequences, plainly):
+        return self.engines.plain() if plainly else self.engines.compiled(sequences)
 
 
 def log_probability(model: Model, text: str) -> float:

@@ -1,11 +1,16 @@
 """Dynamic evaluation: it learns from what it has read, knows nothing of what comes, and leaves the model as it is."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from test_scoring import model_of, random_text
 
 import charlm
 from charlm.adapting import STEPS, AdaptingScorer
+from charlm.cli import program
 from charlm.scoring import Scorer
 from charlm.vocabulary import EOS
 
@@ -66,11 +71,21 @@ def test_a_text_that_repeats_itself_becomes_less_surprising(lines):
     assert np.array_equal(model.parameters, before)
 
 
-def test_every_form_of_the_report_adapts_alike(tmp_path):
-    model, text = model_of(False), random_text(5)
-    path = tmp_path / "text.txt"
-    path.write_text(text, encoding="utf-8")
+def test_every_form_of_the_report_adapts_alike(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, text = model_of(False), random_text(200)
+    model.save("m.npz")
+    Path("text.txt").write_text(text)
     total = charlm.perplexity(model, text, adapt=0.003)
-    rows = [row.split("\t") for row in charlm.levels.rows_of_files(model, [path], level="line", adapt=0.003)]
-    assert np.isclose(sum(float(row[3]) for row in rows), total.nats, rtol=1e-5)
-    assert total.nats != charlm.perplexity(model, text).nats
+    assert not np.isclose(total.nats, charlm.perplexity(model, text).nats, rtol=1e-3)
+
+    def records(*options):
+        arguments = ["perplexity", "--model", "m.npz", "text.txt", "--adapt", "0.003", "--json", *options]
+        done = CliRunner().invoke(program, arguments)
+        assert done.exit_code == 0, done.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    for options in [], ["--html", "page.html"], ["--baselines", "text.txt"], ["--model", "m.npz"]:
+        assert records(*options)[0]["nats"] == total.nats
+    assert np.isclose(sum(record["nats"] for record in records("--per-line")), total.nats)
+    assert np.isclose(sum(record["log_probability"] for record in records("--per-token")), -total.nats)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-PARTS = ["training", "sampling", "scoring", "start", "memory", "growth"]
+PARTS = ["training", "sampling", "novelty", "scoring", "start", "memory", "growth"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -229,6 +229,10 @@ def test_a_wrong_option_of_train(folder, option):
         (["perplexity", "text.txt"], "--model"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "0"], "--adapt"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "1.1"], "--adapt"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "nan"], "--adapt rate nan"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--color", "--background", "red"], "--background light"),
         (["info"], "MODEL"),
         (["info", "tiny.npz", "--nope"], "--nope"),
     ],
@@ -498,6 +502,22 @@ def test_samples_of_lines(folder):
     assert all(record["tokens"] == len(record["text"]) + 1 and record["log_probability"] < 0 for record in records)
 
 
+def test_the_likeliest_is_drawn_once_unless_more_are_asked_for(folder):
+    done(*TRAIN, "--quiet", "--lines", "--epochs", "20", "--lr", "0.02")
+    for certain in ("--temperature", "0"), ("--top-k", "1"):
+        command = ["sample", "--model", "new.npz", "--allow-copies", *certain]
+        one, three = done(*command), done(*command, "--count", "3")
+        assert one.stdout.count("\n") == 1 and three.stdout == 3 * one.stdout
+        assert "same each time" in three.stderr and "same each time" not in one.stderr
+        assert one.stderr.count("\n") == three.stderr.count("\n") == 1
+    unique = run(*command, "--count", "3", "--unique")
+    assert unique.exit_code == 1 and unique.stdout == one.stdout
+    assert "nothing but the likeliest is drawn" in unique.stderr.splitlines()[-1]
+    too_long = run("sample", "--model", "new.npz", "--temperature", "0", "--max-length", "1")
+    check_error(too_long.stderr.splitlines(keepends=True)[-1], "likeliest too long --max-length raise --temperature")
+    assert "lower" not in too_long.stderr
+
+
 def test_each_run_draws_with_a_new_seed(folder):
     first, other = (done("sample", "--model", "tiny.npz", "--length", "100") for _ in range(2))
     assert first.stdout != other.stdout
@@ -680,6 +700,29 @@ def test_perplexity_for_programs_and_for_people(folder):
     Path("half.txt").write_bytes(halves[0])
     both = done("perplexity", "--model", "tiny.npz", "half.txt", "-", "--json", input=halves[1])
     assert json.loads(both.stdout) == figures
+
+
+def test_text_in_another_encoding(folder, tiny_text):
+    Path("wide.txt").write_text(tiny_text, encoding="utf-16-le")
+    wide = ["wide.txt", "--encoding", "utf-16-le"]
+    score = ["perplexity", "--model", "tiny.npz", "--json"]
+    assert done(*score, *wide).stdout == done(*score, "text.txt").stdout
+    sample = ["sample", "--model", "tiny.npz", "--length", "9", "--seed", "1", "--quiet"]
+    for option in "--prime-file", "--corpus":
+        assert done(*sample, option, *wide).stdout == done(*sample, option, "text.txt").stdout
+    typed = done(*sample, "--interactive", "--encoding", "latin-1", input=b"ca\nda\n")
+    assert typed.stdout == done(*sample, "--interactive", input="ca\nda\n").stdout
+    assert "'é'" in run(*sample, "--interactive", "--encoding", "latin-1", input=b"\xe9\n").stderr
+
+
+def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
+    from charlm.network.team import Team
+
+    begun, begin = [], Team.__init__
+    monkeypatch.setattr("charlm.scoring.WITHOUT_COMPILER", 0)
+    monkeypatch.setattr(Team, "__init__", lambda team, threads=None: begun.append(threads) or begin(team, threads))
+    done("perplexity", "--model", "tiny.npz", "text.txt", "--threads", "3")
+    assert begun == [3]
 
 
 def test_what_is_in_a_model(folder, tiny_text):

@@ -94,18 +94,21 @@ def test_a_vocabulary_smaller_than_the_list_of_alternatives():
     assert (measures.chances[:, :3] > 0).all() and not measures.chances[:, 3:].any()
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("plain", [0, 300, 10**9])
+@pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_stream_in_parts_has_the_bits_of_the_whole(compiled, threads, monkeypatch):
-    """Parts that end anywhere: within a track, at its end, after several."""
+def test_a_text_in_parts_has_the_bits_of_the_whole(plain, lines, threads, monkeypatch):
+    """Parts that end anywhere: within a track, at its end, after several; for lines, after some of them. NumPy reads
+    none of it, the first 300 tokens or all."""
     monkeypatch.setattr(scoring, "TRACK", 64)
     monkeypatch.setattr(scoring, "LEAD", 16)
-    monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0 if compiled else 10**9)
-    model = model_of(hidden=9)
+    monkeypatch.setattr(scoring, "WITHOUT_COMPILER", plain)
+    model = model_of(lines, hidden=9, symbols="abcdefghijkl ")
     tokens = model.vocabulary.encode(random_text(1000))
     whole = Scorer(model, threads=threads).measure(tokens).nats
     for seed in range(4):
-        cuts = np.sort(np.random.default_rng(seed).choice([*range(1, 1000), 64, 128, 129], 12))
+        places = np.flatnonzero(tokens == EOS)[:-1] + 1 if lines else [*range(1, 1000), 64, 128, 129]
+        cuts = np.sort(np.random.default_rng(seed).choice(places, 12))
         scorer = Scorer(model, ("ranks",), threads)
         parts = [scorer.measure(part).nats for part in np.split(tokens, cuts)]
         assert np.concatenate(parts).tobytes() == whole.tobytes()
@@ -244,6 +247,28 @@ def test_rows_come_as_the_lines_come(tiny_model):
             assert (row[0], row[5]) == (str(number), line)
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_slow_pipe_has_the_rows_of_the_file(lines, tmp_path):
+    """To the last digit, where the text comes bit by bit and stops in the middle of lines; part of it is read by NumPy
+    and part by the kernels."""
+    model_of(lines, hidden=20).save(tmp_path / "m.npz")
+    text = random_text(scoring.WITHOUT_COMPILER + 3 * scoring.TRACK, symbols="abcdefg   \n")
+    (tmp_path / "text.txt").write_text(text)
+    command = [*COMMAND, tmp_path / "m.npz", "--per-line", "--json"]
+    at_once = subprocess.run([*command, tmp_path / "text.txt"], capture_output=True, timeout=60, check=True).stdout
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        waiting = threading.Thread(target=lambda: slowly.append(process.stdout.read()))
+        slowly: list[bytes] = []
+        waiting.start()
+        for part in np.split(np.frombuffer(text.encode(), np.uint8), [50, 3001, 9000, 9004, 21_000, 26_000]):
+            process.stdin.write(part.tobytes())
+            process.stdin.flush()
+            time.sleep(1.5 * levels.PATIENCE)
+        process.stdin.close()
+        waiting.join(60)
+    assert slowly == [at_once] and at_once.count(b"\n") == text.count("\n")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="no such signal here")

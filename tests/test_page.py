@@ -45,14 +45,18 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
 def test_lightness_tells_the_bands_apart_without_hue():
-    for colours, direction in ((ON_DARK, 1), (ON_LIGHT, -1)):
+    for colours, bare, direction in ((ON_DARK, "#000000", 1), (ON_LIGHT, "#ffffff", -1)):
         grounds = [luminance(ground) for ground, _ in colours]
         steps = [direction * (b - a) for a, b in zip(grounds, grounds[1:], strict=False)]
         assert min(steps) > 0.05
-        for ground, ink in colours:
-            light, dark = sorted((luminance(ground), luminance(ink)), reverse=True)
-            assert (light + 0.05) / (dark + 0.05) >= 4.5
+        assert contrast(colours[0][0], bare) > 1.3
+        assert min(contrast(ground, ink) for ground, ink in colours) >= 4.5
 
 
 def test_bands():
@@ -62,12 +66,18 @@ def test_bands():
         assert len(legend(level)) == len(ON_DARK) + 1 == 6
 
 
+def test_the_terminal_has_the_colours_as_they_stand():
+    steps = {"00", "5f", "87", "af", "d7", "ff"}
+    for colour in (colour for pair in ON_DARK + ON_LIGHT for colour in pair):
+        assert {colour[i : i + 2] for i in (1, 3, 5)} <= steps
+
+
 # The terminal
 
 
 def painted(folder, *arguments, **env):
     command = [sys.executable, "-m", "charlm", "perplexity", "--model", "m.npz", "--color", *arguments]
-    env = os.environ | {"COLUMNS": "40", "TERM": "xterm", "COLORTERM": ""} | env
+    env = os.environ | {"COLUMNS": "40", "TERM": "xterm", "COLORTERM": "", "COLORFGBG": ""} | env
     return subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=120, check=True).stdout.decode()
 
 
@@ -94,6 +104,31 @@ def test_painted_text_is_the_text_wrapped_at_the_width(folder):
     assert [line.rstrip("↵ ") for line in wide.splitlines()] == [line.rstrip() for line in wanted.splitlines()]
 
 
+def ground(colour):
+    """Of some text, as true colour."""
+    return "48;2;" + ";".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5)) + "m"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "colours"),
+    [
+        ([], "", ON_DARK),
+        ([], "15;0", ON_DARK),
+        ([], "15;8", ON_DARK),
+        ([], "0;15", ON_LIGHT),
+        ([], "0;default;7", ON_LIGHT),
+        ([], "default;default", ON_DARK),
+        (["--background", "light"], "15;0", ON_LIGHT),
+        (["--background", "dark"], "0;15", ON_DARK),
+    ],
+)
+def test_light_terminals_have_colours_of_their_own(folder, monkeypatch, arguments, says, colours):
+    monkeypatch.setenv("COLORFGBG", says)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    legend_line = run("text.txt", "--color", *arguments).stdout.splitlines()[0]
+    assert re.findall(r"48;2;[\d;]+m", legend_line) == [ground(colour) for colour, _ in colours]
+
+
 def test_each_token_has_the_colour_of_its_band(folder):
     model = charlm.load("m.npz")
     ((passage,),) = passages([model], blocks(["abcdefg/\n"], True))
@@ -102,8 +137,7 @@ def test_each_token_has_the_colour_of_its_band(folder):
     body = painted(folder, "one.txt", COLORTERM="truecolor").splitlines()[-1]
     for symbol, band in zip("abcdefg/", bands[:-1], strict=True):
         if band:
-            ground = ";".join(str(int(ON_DARK[band - 1][0][i : i + 2], 16)) for i in (1, 3, 5))
-            assert re.search(f"48;2;{ground}m[^\x1b]*{symbol}", body)
+            assert re.search(f"{ground(ON_DARK[band - 1][0])}[^\x1b]*{symbol}", body)
     assert len(set(bands)) > 1
 
 
@@ -227,6 +261,7 @@ def test_a_page_is_written_over_pages_only(folder):
         (["--per-line", "--color"], "--per-line and --color"),
         (["--html", "p.html", "--baselines", "text.txt"], "--html and --baselines"),
         (["--color", "--json"], "--json"),
+        (["--background", "light"], "--color only"),
         (["--per-line", "--model", "m.npz"], "one --model"),
         (["-", "--baselines", "-"], "only once"),
         (["-", "-"], "only once"),

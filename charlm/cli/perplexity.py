@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..errors import UsageError
-from .options import ABOVE_0, as_json, encoding, setting, threads
+from .options import UP_TO_1, as_json, encoding, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -23,20 +23,29 @@ from .signals import end_with_the_reader
 @click.option("--per-line", is_flag=True, help="A row a line: number, tokens, unknown, nats, bits per character, text.")
 @click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy; in nats.")
 @click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise in bits.")
+@setting(
+    "--background",
+    click.Choice(("dark", "light")),
+    None,
+    "The ground of the terminal, for --color.  [default: what COLORFGBG says, else dark]",
+)
 @click.option("--html", metavar="PAGE", help="Write the most surprising lines to a web page, with what was likelier.")
 @click.option(
     "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
 )
 @setting(
     "--adapt",
-    ABOVE_0,
+    UP_TO_1,
     "RATE",
-    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.",
+    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.  "
+    "[default: learn nothing]",
 )
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, color, html, baselines, adapt, as_json, encoding, threads):
+def perplexity(
+    model_paths, files, per_line, per_token, color, background, html, baselines, adapt, as_json, encoding, threads
+):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. A model trained with --lines reads each line by itself,
@@ -52,6 +61,8 @@ def perplexity(model_paths, files, per_line, per_token, color, html, baselines, 
     from ..modelfile import load_model
 
     files = files or ("-",)
+    if background and not color:
+        raise UsageError("--background is of use with --color only")
     views = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
     _check_views(views | {"--baselines": baselines}, len(model_paths) > 1, as_json, [*files, baselines].count("-") > 1)
     models = [load_model(path) for path in model_paths]
@@ -64,13 +75,8 @@ def perplexity(model_paths, files, per_line, per_token, color, html, baselines, 
             write_text(rows)
         return
     if color:
-        paint(
-            (
-                passage
-                for (passage,) in passages(models, text_blocks(models, files, True, encoding), (), threads, adapt)
-            ),
-            model,
-        )
+        painted = passages(models, text_blocks(models, files, True, encoding), (), threads, adapt)
+        paint((passage for (passage,) in painted), model, background)
         return
     if len(models) > 1:
         from ..comparing import compare_files

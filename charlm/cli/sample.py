@@ -13,12 +13,16 @@ from .signals import end_with_the_reader
 
 @click.command()
 @model_option
-@setting("--count", AT_LEAST_1, "N", "How many samples.  [default: 1; 10 for a model of lines]")
+@setting("--count", AT_LEAST_1, "N", "How many samples.  [default: 1; 10 for a model of lines above temperature 0]")
 @setting(
     "--length", AT_LEAST_1, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
 )
 @setting(
-    "--temperature", click.FloatRange(0), "T", "Below 1 likelier text, above 1 stranger; 0: the likeliest token.", 1.0
+    "--temperature",
+    click.FloatRange(0),
+    "T",
+    "Below 1 likelier text, above 1 stranger; 0: the likeliest token each time, and so always the same text.",
+    1.0,
 )
 @setting("--top-k", click.IntRange(0), "K", "Draw from the K most likely tokens only; 0 for all.", 0)
 @setting("--top-p", UP_TO_1, "P", "Draw from the fewest tokens whose probabilities add up to P.", 1.0)
@@ -89,7 +93,8 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
     model = load_model(model_path)
     encoding = options["encoding"]
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
-    count = count or (10 if model.lines else 1)
+    certain = options["temperature"] == 0 or options["top_k"] == 1
+    count = count or (10 if model.lines and not certain else 1)
     if prime_file is not None:
         options["prime"] = _prime_from(prime_file, model, encoding)
     if "corpus" in options:
@@ -112,7 +117,10 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
         if not quiet and total.asked:
             known = options.get("corpus") or model.novelty
             unit = "sample" if model.lines or "fill" in options else "line"
-            say(f"{refusals(total, unit, known and known.shortest_run)}; seed {seed}")
+            alike = "; the same each time, as only the likeliest is drawn" * (
+                certain and count > 1 and not options["unique"]
+            )
+            say(f"{refusals(total, unit, known and known.shortest_run)}{alike}; seed {seed}")
 
 
 def _prime_from(path, model, encoding):
