@@ -91,7 +91,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     rows = 64 if corpus.lines else 32
     options = {
-        "batch": max(4, min(rows, n // 2000)),
+        "batch": max(16, min(rows, n // 2000)),
         "lr": 0.004 if hidden < 512 else 0.003,
         "dropout": dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
     } | options
