@@ -444,7 +444,7 @@ def info_lines(model: Model, path, size: int) -> list[str]:
     ]
     try:
         rows += _training_rows(model.training)
-    except (TypeError, KeyError, ValueError, AttributeError):  # a file by another hand
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # a file by another hand
         rows += [("training", "the record of it cannot be read")]
     rows += _novelty_rows(model)
     return [f"{name:<14} {visible(value)}" for name, value in rows]
@@ -485,7 +485,7 @@ def _training_rows(training: dict) -> list[tuple[str, str]]:
                 f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
                 f"training, {corpus['held_out_tokens']:,} held out",
             ),
-            ("SHA-256", corpus["sha256"]),
+            ("SHA-256", f"{corpus['sha256']}"),
         ]
     if settings:
         rows += [

@@ -79,6 +79,7 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
 
+@pytest.mark.uncompiled
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "settings",
@@ -121,6 +122,7 @@ def test_a_planted_sign_error_is_caught(place):
     assert error(gradient, case.central_differences()) > 1e-3
 
 
+@pytest.mark.uncompiled
 @pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 3), ("stream", "lines"))))
 @pytest.mark.parametrize("settings", [{}, {"embedding": H, "tied": True, "unknown": 0.1}], ids=["one-hot", "tied"])
 def test_kernels_agree_with_the_numpy_twin(cell, layers, mode, settings):
