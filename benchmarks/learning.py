@@ -11,6 +11,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -44,7 +45,7 @@ def training(text, minutes, seed, adapt, options, folder):
     architecture, settings = header["architecture"], header["training"]["settings"]
     record["network"] = f"{architecture['layers']}×{architecture['hidden']}"
     record["epochs"] = header["training"]["tokens"] / header["training"]["corpus"]["train_tokens"]
-    record["dropout"] = settings["dropout"], settings["weight_dropout"]
+    record["dropout"] = settings["dropout"]
     record["loss"] = header["training"]["valid_loss"]
     if adapt:
         held_out = folder / "held-out.txt"
@@ -70,8 +71,10 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N")
     parser.add_argument("--adapt", type=float, metavar="RATE", help="measure with dynamic evaluation as well")
     parser.add_argument("--unscaled", action="store_true")
-    parser.add_argument("options", nargs="*", metavar="-- OPTION")
-    options = parser.parse_args()
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:cut])
+    options.options = given[cut + 1 :]
     scale = 1.0
     if not options.unscaled:
         rate = pytorch_rate()
@@ -92,7 +95,7 @@ def main():
             ", ".join(f"{record['seconds']:.0f}" for record in records),
             ", ".join(sorted({record["network"] for record in records})),
             ", ".join(f"{record['epochs']:.3g}" for record in records),
-            ", ".join(sorted({f"{a:g}/{b:g}" for a, b in (record["dropout"] for record in records)})),
+            ", ".join(sorted({f"{record['dropout']:g}" for record in records})),
             ", ".join(f"{loss:.4f}" for loss in losses),
             f"{statistics.median(losses):.4f}",
         )

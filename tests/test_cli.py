@@ -431,6 +431,18 @@ def test_training_ends_with_its_figures_beside_those_of_counting(folder, tiny_te
     assert " did better than the model; give it --minutes" in result.stderr
 
 
+def test_training_by_the_clock_says_what_it_chose_and_why(folder):
+    result = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05")
+    width = load_model("new.npz").architecture.hidden
+    assert f"lstm, 1 layer of {width}, one-hot input" in result.stderr and "0.05 minutes of " in result.stderr
+    assert "chosen for this machine, which has time for " in result.stderr
+    assert "the text is small" in result.stderr
+    given = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05", "--hidden", "7", "--dropout", "0.25")
+    assert "1 layer of 7," in given.stderr and "dropout 0.25" in given.stderr and "the widest" not in given.stderr
+    fixed = done(*TRAIN)
+    assert "chosen" not in fixed.stderr and "2 epochs of " in fixed.stderr
+
+
 def test_training_draws_its_losses(folder):
     done(*TRAIN, "--quiet", "--plot", "loss.svg")
     picture = (folder / "loss.svg").read_text()
