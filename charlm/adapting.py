@@ -82,6 +82,7 @@ class AdaptingScorer:
     """
 
     def __init__(self, model: Model, columns: Iterable[str], rate: float, threads: int | None = None):
+        model.check_task("text")
         self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads)
         self._past = np.zeros(0, np.int32)  # of a stream: the token before the next
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import DivergedError
+from .errors import DivergedError, UsageError
 from .network.architecture import Architecture, views
 from .novelty import Novelty
+from .tasks import Task
+from .tasks.language import LanguageModel
 from .vocabulary import Vocabulary
 
 
@@ -17,7 +19,8 @@ class Model:
 
     parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is
     one stream; training: what it was made from and how (settings, seed, corpus by hash and size, history of losses),
-    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down.
+    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down;
+    task: what it was trained to do.
     """
 
     architecture: Architecture
@@ -26,6 +29,14 @@ class Model:
     lines: bool
     training: dict = field(default_factory=dict)
     novelty: Novelty | None = None
+    task: Task = field(default_factory=LanguageModel)
+
+    def check_task(self, *names: str) -> None:
+        """Raise UsageError where it was trained to do something else than one of these tasks."""
+        if self.task.name not in names:
+            raise UsageError(
+                f"this model was trained with --task {self.task.name}: use charlm {self.task.commands} with it"
+            )
 
     @property
     def named_parameters(self) -> dict[str, np.ndarray]:

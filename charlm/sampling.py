@@ -192,6 +192,7 @@ def new_sampler(
 
     corpus: a file's name or several, or what ``known_from`` made of them.
     """
+    model.check_task("text")
     if unknown not in UNKNOWNS:
         raise UsageError(f"--unknown must be one of {', '.join(UNKNOWNS)}, not {unknown!r}")
     choice = Choice(temperature, top_k, top_p, min_p, unknown == "mask")

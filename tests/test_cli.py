@@ -1027,7 +1027,9 @@ def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, wo
 
 def test_commands_are_named_in_the_order_of_their_use():
     shown = done("--help").stdout.split("Commands:")[1]
-    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == ["train", "sample", "perplexity", "info"]
+    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
+        *("train", "sample", "perplexity", "predict", "evaluate", "info")
+    ]
     assert "..." not in shown
 
 

@@ -10,6 +10,7 @@ from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting,
 from .signals import note_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole")
+TASKS = ("text", "classify")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -17,6 +18,13 @@ SCHEDULES = ("cosine", "linear", "constant")
 @click.command(short_help="Train a model on text files and write it to one file.")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
+@setting(
+    "--task",
+    click.Choice(TASKS),
+    None,
+    "What is learnt: text (the next token), or classify (a label, of lines label<TAB>text or __label__x text).",
+    "text",
+)
 @setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")
 @click.option(
     "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of a stream."
@@ -37,6 +45,7 @@ SCHEDULES = ("cosine", "linear", "constant")
 @setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.  [default: chosen; with --epochs 2]")
 @setting("--embedding", click.IntRange(0, MOST), "E", "Width of an embedding of the input; 0 for one-hot input.", 0)
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
+@click.option("--bidirectional", is_flag=True, help="Read both ways (not for --task text).")
 @setting(
     "--batch",
     click.IntRange(1, MOST),
@@ -82,7 +91,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
     from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
-    from ..display import UNITS, introduction, progress, say
+    from ..display import introduction, progress, say
     from ..planning import new_trainer
     from ..training import reports
 
@@ -109,7 +118,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
         checkpoint.restore(trainer)
     for line in introduction(trainer):
         tell(line)
-    unit = UNITS[options["level"]]
+    unit = trainer.task.unit(options["level"])
     caught = []
     note_signals(caught)
     with (
