@@ -24,6 +24,15 @@ class Batch:
     lengths: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class PairBatch(Batch):
+    """Whole sequences that are read before those of ``inputs`` and ``targets`` are written. sources: int32 (S, N);
+    source_lengths: (N)."""
+
+    sources: np.ndarray | None = None
+    source_lengths: np.ndarray | None = None
+
+
 def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
     """Stretches of the tokens, begin[n]…end[n]-1, side by side in windows of at most ``steps``; the first one is fresh.
 

@@ -47,6 +47,18 @@ class Model:
         if not math.isfinite(float(np.abs(self.parameters).sum(dtype=np.float64))):
             raise DivergedError("the model holds numbers that are not finite")
 
+    def given(self, label: str | None) -> "Model":
+        """The language model that this is, or, of a model of --task generate, that of a label's lines.
+
+        Raises UsageError for any other.
+        """
+        if label is None:
+            self.check_task("text")
+            return self
+        if self.task.name != "generate":
+            raise UsageError("--given is for a model of --task generate; leave it out")
+        return self.task.given(self, label)
+
     def save(self, path) -> None:
         """Write the model to ``path``, whole or not at all."""
         from .modelfile import save_model

@@ -6,6 +6,7 @@ from .corpus import listed, read_text
 from .errors import UsageError
 from .levels import as_they_come, blocks
 from .model import Model
+from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
 
 
@@ -15,7 +16,7 @@ class Predictor:
     def __init__(self, model: Model, threads: int | None = None):
         from .network.team import Team
 
-        model.check_task("classify")
+        model.check_task(*(name for name in MODULES if name != "text"))
         self.task, self.vocabulary = model.task, model.vocabulary
         network = self.task.network(model.architecture, model.parameters, Team(threads))
         network.pack(for_training=False)
@@ -23,10 +24,13 @@ class Predictor:
 
     def predict(self, items: list, **options) -> list[dict]:
         """What the model makes of each item, which the task tells of. options: see ``charlm predict``."""
+        self._check(options)
+        return self.task.predict(self.window, self.vocabulary, items, **options)
+
+    def _check(self, options):
         for name in options:
             if name not in self.task.options:
                 raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")
-        return self.task.predict(self.window, self.vocabulary, items, **options)
 
     def rows(self, paths, encoding: str = "utf-8", **options) -> Iterator[list[tuple]]:
         """(item, prediction) for each item of some files, in order and as they are ready, many at a time."""
@@ -40,6 +44,5 @@ class Predictor:
     def evaluate(self, paths, encoding: str = "utf-8", **options):
         """How good the predictions for some files with answers are: an object with ``as_dict()`` and ``lines()``."""
         lines = lines_of(listed(paths), self.vocabulary.level, encoding)
-        examples = self.task.examples(lines)
-        predictions = self.predict(self.task.questions(examples), **options)
-        return self.task.findings(examples, predictions)
+        self._check(options)
+        return self.task.evaluate(self.window, self.vocabulary, lines, **options)

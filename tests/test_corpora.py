@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -20,9 +20,9 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from the folder they stand in.
 sys.path.insert(0, str(CORPORA))
-arithmetic, corpus_command, dates, dna, numerals, standard_library, tunes = map(
+arithmetic, corpus_command, date_pairs, dates, dna, numerals, standard_library, sums, tunes = map(
     importlib.import_module,
-    ("arithmetic", "corpus_command", "dates", "dna", "numerals", "standard_library", "tunes"),
+    ("arithmetic", "corpus_command", "date_pairs", "dates", "dna", "numerals", "standard_library", "sums", "tunes"),
 )
 sys.path.remove(str(CORPORA))
 
@@ -334,3 +334,19 @@ def test_every_number_has_a_name_of_its_own():
 def test_numerals_are_labelled():
     found = Counter(line.split("\t")[0] for line in sample(numerals.lines, 3000))
     assert set(found) == set(numerals.LANGUAGES) and min(found.values()) > 500
+
+
+# Pairs
+
+
+def test_sums_are_right():
+    found = [line.split("\t") for line in sample(sums.lines, 2000)]
+    assert all(sum(map(int, question.split("+"))) == int(answer) for question, answer in found)
+    lengths = Counter(len(number) for question, _ in found for number in question.split("+"))
+    assert set(lengths) == {1, 2, 3} and min(lengths.values()) > 1100
+
+
+def test_dates_stand_beside_their_iso_form():
+    for line in sample(date_pairs.lines, 500):
+        written, iso = line.split("\t")
+        assert written != iso and written in dates.spellings(date.fromisoformat(iso))

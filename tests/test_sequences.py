@@ -5,15 +5,17 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.batches import Batch, Sequences, fitting, groups
-from charlm.network.architecture import CELLS, Architecture, views
+from charlm.batches import Batch, PairBatch, Sequences, fitting, groups
+from charlm.network.architecture import CELLS, Architecture, Translation, views
 from charlm.network.layers import Dropout
 from charlm.network.sequences import Windows
 from charlm.network.stack import Stack
 from charlm.network.team import Team
+from charlm.network.translator import Translator, TranslatorWindows
 from charlm.reference import STEPS, softmax
 
 V, H, OUTPUTS, SCALE = 6, 4, 3, 0.3
+DIRECTIONS = 12
 LENGTHS = np.array([5, 2, 1, 4])
 AT_END = np.where(np.arange(5)[:, None] == LENGTHS - 1, [0, 2, 1, 2], -1).astype(np.int32)
 AT_EACH = np.where(np.arange(5)[:, None] < LENGTHS, np.arange(20).reshape(5, 4) % OUTPUTS, -1).astype(np.int32)
@@ -30,6 +32,24 @@ def central_differences(parameters, loss, step=1e-5):
     return differences
 
 
+def check_gradient(case, directions=0):
+    """That a gradient is that of central differences: by each parameter, or along random directions, whose slopes any
+    wrong number changes."""
+    case.loss()
+    gradient, parameters = case.stack.gradient.copy(), case.parameters.copy()
+    if not directions:
+        assert error(gradient, central_differences(case.parameters, case.loss)) < 1e-6
+        return
+    ways = np.random.default_rng(9).normal(size=(directions, parameters.size))
+    slopes = []
+    for way in ways:
+        case.parameters[:] = parameters + 1e-5 * way
+        above = case.loss()
+        case.parameters[:] = parameters - 1e-5 * way
+        slopes.append((above - case.loss()) / 2e-5)
+    assert error(ways @ gradient, np.array(slopes)) < 1e-6
+
+
 def error(found, expected):
     return np.abs(found - expected).max() / np.abs(expected).max()
 
@@ -39,7 +59,7 @@ class Case:
         self.architecture = Architecture(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack = Stack(self.architecture, self.parameters, Team(2), at_end=at_end)
+        self.stack = Stack(self.architecture, self.parameters, Team(1), at_end=at_end)
         self.windows = Windows(self.stack, 6, training=True, dropped=bool(drop and drop.rate))
         tokens = random.integers(0, V, (5, 4)).astype(np.int32)
         self.batch = Batch(tokens, AT_END if at_end else AT_EACH, True, LENGTHS)
@@ -53,9 +73,7 @@ class Case:
 @pytest.mark.parametrize(("cell", "layers", "bidirectional"), list(itertools.product(CELLS, (1, 2, 3), (True, False))))
 @pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
 def test_gradient_is_that_of_central_differences(cell, layers, bidirectional, at_end):
-    case = Case(cell, layers, at_end, bidirectional)
-    case.loss()
-    assert error(case.stack.gradient.copy(), central_differences(case.parameters, case.loss)) < 1e-6
+    check_gradient(Case(cell, layers, at_end, bidirectional), DIRECTIONS if layers > 1 else 0)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +83,35 @@ def test_gradient_is_that_of_central_differences(cell, layers, bidirectional, at
 )
 def test_gradient_of_two_ways_with_embedding_and_dropout(settings):
     case = Case("lstm", 2, True, **settings)
-    case.loss()
-    assert error(case.stack.gradient.copy(), central_differences(case.parameters, case.loss)) < 1e-6
+    check_gradient(case, DIRECTIONS)
+
+
+class Pairs:
+    """A translator with random parameters and a batch of pairs of different lengths."""
+
+    def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
+        self.architecture = Translation(V, cell, H, layers, embedding, bidirectional=bidirectional)
+        random = np.random.default_rng([layers, len(cell)])
+        self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
+        self.stack, self.drop = Translator(self.architecture, self.parameters, Team(1)), drop
+        self.windows = TranslatorWindows(self.stack, 6, training=True, dropped=bool(drop and drop.rate))
+        sources, inputs = (random.integers(0, V, (steps, 4)).astype(np.int32) for steps in (5, 3))
+        targets = np.where(np.arange(3)[:, None] < [3, 1, 2, 2], random.integers(0, V, (3, 4)), -1).astype(np.int32)
+        self.batch = PairBatch(inputs, targets, True, np.array([3, 1, 2, 2]), sources, LENGTHS)
+
+    loss = Case.loss
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), list(itertools.product(CELLS, (True, False))))
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradient_of_an_encoder_and_a_decoder(cell, layers, bidirectional):
+    case = Pairs(cell, layers, bidirectional)
+    check_gradient(case, DIRECTIONS)
+
+
+def test_gradient_of_an_encoder_and_a_decoder_with_dropout():
+    case = Pairs("lstm", 2, True, Dropout(0.3, 3, weights=0.3), embedding=3)
+    check_gradient(case, DIRECTIONS)
 
 
 def states_by_hand(case, tokens):
@@ -133,3 +178,12 @@ def test_groups_hold_each_sequence_once_and_keep_to_their_room():
     assert all(len(group) <= 8 and len(group) * lengths[group].max() <= 120 for group in chosen)
     assert sum(len(group) * lengths[group].max() for group in chosen) < 1.3 * lengths.sum()
     assert fitting(np.array([1, 1, 50, 60]), 3, 40) == [0, 2, 3]
+
+
+def test_a_planted_error_is_caught():
+    case = Case("lstm", 2, True)
+    case.loss()
+    right = case.stack.gradient.copy()
+    case.loss = lambda whole=case.loss: (whole(), case.stack.gradient.__setitem__(7, -right[7]))[0]
+    with pytest.raises(AssertionError):
+        check_gradient(case, DIRECTIONS)

@@ -91,6 +91,129 @@ def test_fasttext_form_is_the_same(folder, classifier):
     assert np.array_equal(model.parameters, classifier.parameters)
 
 
+@pytest.fixture(scope="module")
+def generator(folder):
+    options = {"task": "generate", "epochs": 25, "cell": "gru", "embedding": 5} | SMALL
+    model = charlm.train(folder / "letters.tsv", **options)
+    model.save(folder / "generator.npz")
+    return model
+
+
+def test_it_learns_to_generate(folder, generator):
+    """What a label begins with, it draws; and that label explains it best."""
+    for label, letter in zip("xyz", "abc", strict=True):
+        drawn = [sample.text for sample in charlm.sample(generator, 30, given=label, allow_copies=True, seed=1)]
+        assert sum(text[0] == letter for text in drawn) >= 26
+    assert [next(iter(found)) for found in charlm.predict(generator, ["abc", "bac", "ca"])] == ["x", "y", "z"]
+
+
+def test_a_label_is_read_in_the_place_of_the_beginning(folder, generator):
+    """Perplexity given a label is that of the network as it was trained, and of evaluate."""
+    (folder / "x.tsv").write_text("x\tabc\nx\tacca\n")
+    (folder / "x.txt").write_text("abc\nacca\n")
+    model = ["--model", folder / "generator.npz"]
+    found = json.loads(run("evaluate", *model, folder / "x.tsv", "--json").stdout)
+    given = json.loads(run("perplexity", *model, "--given", "x", folder / "x.txt", "--json").stdout)
+    other = json.loads(run("perplexity", *model, "--given", "y", folder / "x.txt", "--json").stdout)
+    assert found["tokens"] == given["tokens"] == 9
+    assert found["perplexity"] == pytest.approx(given["perplexity"], rel=1e-5)
+    assert found["labels"]["x"]["perplexity"] == found["perplexity"] and found["accuracy"] == 1
+    assert other["perplexity"] > 2 * given["perplexity"]
+    table = run("evaluate", *model, folder / "more.tsv").stdout.splitlines()
+    assert len(table) == 5 and table[1].startswith("all")
+
+
+def test_sample_needs_to_be_given_a_label(folder, generator, classifier):
+    refused("--given", "sample", "--model", folder / "generator.npz", code=2)
+    refused("'w' x", "sample", "--model", folder / "generator.npz", "--given", "w", code=2)
+    refused("--given generate", "sample", "--model", folder / "classifier.npz", "--given", "x", code=2)
+    arguments = ("sample", "--model", folder / "generator.npz", "--given", "z", "--count", 4, "--seed", 1)
+    assert run(*arguments).stdout == run(*arguments).stdout != ""
+
+
+@pytest.fixture(scope="module")
+def translator(folder):
+    """Writes its source backwards, in capitals."""
+    random = np.random.default_rng(2)
+    sources = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(500)]
+    lines = "".join(f"{source}\t{source[::-1].upper()}\n" for source in sources)
+    (folder / "pairs.tsv").write_text(lines)
+    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 20}
+    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32})
+    model.save(folder / "translator.npz")
+    return model
+
+
+def test_it_learns_to_translate(folder, translator):
+    found = Predictor(translator).evaluate(folder / "pairs.tsv").as_dict()
+    assert found["exact_match"] > 0.9 and found["character_error_rate"] < 0.05
+    assert charlm.predict(translator, ["abc", "d"])[0]["target"] == "CBA"
+    model = ["--model", folder / "translator.npz"]
+    assert run("predict", *model, input="ab\n\nbad\n").stdout.splitlines()[::2] == ["BA", "DAB"]
+    assert json.loads(run("evaluate", *model, folder / "pairs.tsv", "--json").stdout) == found
+    assert run("evaluate", *model, folder / "pairs.tsv").stdout.startswith("exact match")
+
+
+def test_a_wider_search_finds_what_is_at_least_as_likely(translator):
+    random = np.random.default_rng(4)
+    sources = ["q", "", *("".join(random.choice(list("abcd"), 9)) for _ in range(40))]
+    predictor = Predictor(translator)
+    greedy, wide = (predictor.predict(sources, beam=beam) for beam in (1, 6))
+    assert all(b["log_probability"] >= a["log_probability"] - 1e-9 for a, b in zip(greedy, wide, strict=True))
+    assert any(b["target"] != a["target"] for a, b in zip(greedy, wide, strict=True))
+    for beam, together in ((1, greedy), (6, wide)):
+        assert [predictor.predict([source], beam=beam)[0] for source in sources] == together
+    assert not any("<UNK>" in found["target"] for found in greedy + wide)
+
+
+def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
+    """Its probability is that of the network reading the target, and no other target is likelier."""
+    from charlm.batches import Sequences
+    from charlm.tasks.translate import Pairs
+
+    predictor, vocabulary = Predictor(translator), translator.vocabulary
+    (found,) = predictor.predict(["ab"], beam=40)
+    letters = [vocabulary.decode([number]) for number in range(2, len(vocabulary))]
+    targets = ["", *letters, *(a + b for a in letters for b in letters), found["target"]]
+    ids = [np.append(vocabulary.encode(target), 0) for target in targets]
+    pairs = Pairs(Sequences([vocabulary.encode("ab")] * len(ids)), Sequences(ids))
+    nats = predictor.window.forward(translator.task.batch(pairs, np.arange(len(ids))))[0].sum(0)
+    assert found["log_probability"] == pytest.approx(-float(nats[-1]), rel=1e-5)
+    assert -nats.max() <= found["log_probability"] + 1e-6 and -nats.min() <= found["log_probability"] + 1e-5
+
+
+def test_distances_are_those_of_levenshtein():
+    from charlm.tasks.translate import Compared, distance
+
+    assert [distance(*pair) for pair in (("", "ab"), ("kitten", "sitting"), ("ab", "ba"), ("a", "a"))] == [2, 3, 2, 0]
+    assert Compared.of(["ab", "c"], ["ab", "d"]).as_dict() == {
+        "pairs": 2,
+        "exact_match": 0.5,
+        "character_error_rate": 1 / 3,
+    }
+
+
+def test_beam_and_top_go_with_their_tasks(folder, classifier, translator):
+    refused(
+        "--beam classify", "predict", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
+    )
+    refused("--top translate", "predict", "--model", folder / "translator.npz", "--top", 2, folder / "more.tsv", code=2)
+    refused(
+        "--beam classify", "evaluate", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
+    )
+    (folder / "bad.tsv").write_text("a\tb\tc\n")
+    refused("bad.tsv line 1 one tab", "evaluate", "--model", folder / "translator.npz", folder / "bad.tsv")
+
+
+@pytest.mark.parametrize("task", ["generate", "translate"])
+def test_other_tasks_give_the_same_bytes_too(folder, tmp_path, task):
+    options = {"task": task, "epochs": 1, "embedding": 3} | SMALL | {"dropout": 0.2}
+    digests = {digest(charlm.train(folder / "letters.tsv", threads=n, **options), tmp_path / "m.npz") for n in (1, 2)}
+    assert len(digests) == 1
+    again = load_model(tmp_path / "m.npz")
+    assert digest(again, tmp_path / "again.npz") in digests
+
+
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.3, "bidirectional": True, "layers": 2, "cell": "peephole"}])
 def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder, tmp_path, options):
     options = {"task": "classify", "epochs": 2} | SMALL | options

@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..errors import UsageError
-from .options import ABOVE_0, as_json, encoding, setting, threads
+from .options import ABOVE_0, as_json, encoding, given, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -27,6 +27,7 @@ from .signals import end_with_the_reader
 @click.option(
     "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
 )
+@given
 @setting(
     "--adapt",
     ABOVE_0,
@@ -36,7 +37,9 @@ from .signals import end_with_the_reader
 @as_json
 @encoding
 @threads
-def perplexity(model_paths, files, per_line, per_token, color, html, baselines, adapt, as_json, encoding, threads):
+def perplexity(
+    model_paths, files, given, per_line, per_token, color, html, baselines, adapt, as_json, encoding, threads
+):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
     Every <EOS> (line end) and every <UNK> counts as a token. A model trained with --lines reads each line by itself,
@@ -54,7 +57,7 @@ def perplexity(model_paths, files, per_line, per_token, color, html, baselines, 
     files = files or ("-",)
     views = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
     _check_views(views | {"--baselines": baselines}, len(model_paths) > 1, as_json, [*files, baselines].count("-") > 1)
-    models = [load_model(path) for path in model_paths]
+    models = [load_model(path).given(given) for path in model_paths]
     model = models[0]
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
         say("reading standard input; Ctrl-D on an empty line ends it")

@@ -4,19 +4,21 @@ import json
 
 import click
 
-from .options import AT_LEAST_1, as_json, encoding, model_option, setting, threads
+from .options import AT_LEAST_1, as_json, beam, encoding, model_option, setting, threads
 from .signals import end_with_the_reader
 
 
-@click.command(short_help="Predict labels, for a model of --task classify.")
+@click.command(short_help="Predict labels or targets, by a model of another --task than text.")
 @model_option
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @setting("--top", AT_LEAST_1, "K", "Of a classifier: the K likeliest labels, not the likeliest only.")
+@beam
 @as_json
 @encoding
 @threads
 def predict(model_path, files, as_json, encoding, threads, **options):
-    """Predict what a model was trained to, for each line of files or of standard input (-, or no FILE).
+    """Predict what a model was trained to, for each line of files or of standard input (-, or no FILE): its label, the
+    label that explains it best (--task generate), or its target.
 
     Rows come in the order of the lines and as they are ready.
     """

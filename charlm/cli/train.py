@@ -10,7 +10,7 @@ from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting,
 from .signals import note_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole")
-TASKS = ("text", "classify")
+TASKS = ("text", "classify", "generate", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -22,7 +22,8 @@ SCHEDULES = ("cosine", "linear", "constant")
     "--task",
     click.Choice(TASKS),
     None,
-    "What is learnt: text (the next token), or classify (a label, of lines label<TAB>text or __label__x text).",
+    "What is learnt: text (the next token); of lines label<TAB>text (or __label__x text) classify (the label), or "
+    "generate (the text, given the label); of lines source<TAB>target translate (the target).",
     "text",
 )
 @setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")

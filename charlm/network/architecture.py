@@ -125,6 +125,30 @@ class Architecture:
         return sum(map(math.prod, self.shapes().values()))
 
 
+class Translation(Architecture):
+    """The sizes of an encoder and a decoder, the same for both; only the encoder may read both ways."""
+
+    @property
+    def encoder(self) -> Architecture:
+        fields = self.as_dict() | {"outputs": 0, "tied": False}
+        return Architecture(**fields)
+
+    @property
+    def decoder(self) -> Architecture:
+        return Architecture(**self.as_dict() | {"bidirectional": False})
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those of the encoder, without W_ya and b_y; W_s (S, states · H) and b_s, of the map from what it gives to the
+        decoder's states; those of the decoder."""
+        states = self.layers * (2 if CELLS[self.cell].has_c else 1)
+        return {
+            **{f"encoder.{name}": shape for name, shape in self.encoder.shapes().items()},
+            "W_s": (self.state_size, states * self.hidden),
+            "b_s": (states * self.hidden,),
+            **{f"decoder.{name}": shape for name, shape in self.decoder.shapes().items()},
+        }
+
+
 def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
     """The parameters (or their gradients) as named views of one flat vector of ``number_of_parameters`` numbers."""
     named, start = {}, 0
@@ -149,7 +173,7 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
     H = architecture.hidden
     for name, values in views(architecture, vector).items():
         kind = name.split(".")[-1]
-        if kind in ("W_x", "W_a", "W_ya"):
+        if kind in ("W_x", "W_a", "W_ya", "W_s"):
             values[:] = random.uniform(-1, 1, values.shape) / math.sqrt(H)
         elif kind == "E":
             values[:] = 0.1 * random.standard_normal(values.shape)

@@ -2,6 +2,8 @@
 
     text        many to many, each output the next token: a language model
     classify    many to one: a label for each line
+    generate    one to many: lines given a label
+    translate   many to many of another length: a target for each source
 
 The training loop, the model file, the checkpoint and the display know a task by the methods of ``Task`` only. Its
 module is imported when it is wanted, and the kernels by its methods.
@@ -16,7 +18,7 @@ import numpy as np
 from ..batches import Batch
 from ..errors import UsageError
 
-MODULES = {"text": "language", "classify": "classify"}
+MODULES = {"text": "language", "classify": "classify", "generate": "generate", "translate": "translate"}
 
 
 class Task(Protocol):

@@ -6,14 +6,12 @@ import numpy as np
 
 from ..batches import Batch, Sequences, groups
 from ..loss import UNITS
-from ..network.architecture import Architecture
 from .confusion import Confusion
 from .examples import (
     EVALUATED,
     ROWS,
     Evaluation,
     Examples,
-    check_names,
     encoded,
     in_order,
     labelled,
@@ -23,6 +21,7 @@ from .examples import (
     read_examples,
     vocabulary_of,
 )
+from .labels import Labels
 
 
 @dataclass
@@ -36,19 +35,13 @@ class LabelledLines:
         return len(self.labels)
 
 
-@dataclass(frozen=True)
-class Classify:
-    """A ``Task``. labels: the most frequent first."""
-
-    labels: tuple[str, ...]
+class Classify(Labels):
+    """A ``Task``."""
 
     name = "classify"
     commands = "predict or charlm evaluate"
-    architecture = Architecture
     not_both_ways = None
-    options = ("top",)
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.4}
-    most_epochs = 30
 
     @classmethod
     def load(
@@ -79,31 +72,16 @@ class Classify:
         labels = numbers_of((label for label, _ in examples), self.labels, where)
         return LabelledLines(encoded(vocabulary, (text for _, text in examples)), labels)
 
-    @classmethod
-    def from_fields(cls, fields):
-        return cls(check_names(fields["labels"], "label"))
-
-    def fields(self):
-        return {"labels": list(self.labels)}
-
     def sizes(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.labels)}
 
     def unit(self, level):
         return "line"
 
-    def states(self, architecture):
-        return 0
-
     def network(self, architecture, parameters, team, unknown=0.0):
         from ..network.stack import Stack
 
         return Stack(architecture, parameters, team, at_end=True)
-
-    def window(self, network, steps, rows, training=False, dropped=False):
-        from ..network.sequences import Windows
-
-        return Windows(network, rows, training, dropped)
 
     def batch(self, texts: Sequences, chosen: np.ndarray, labels: np.ndarray | None = None) -> Batch:
         """Some texts side by side, by their numbers; the one target of each is at its last symbol."""
@@ -141,34 +119,14 @@ class Classify:
             found[chosen] = window.forward(batch)[1][batch.lengths - 1, np.arange(len(chosen))]
         return found
 
-    def items(self, lines):
-        return lines, []
-
     def predict(self, window, vocabulary, texts, top=1) -> list[dict]:
         """For each text the ``top`` likeliest labels and their probabilities, falling."""
-        found = self.probabilities(window, vocabulary, texts)
-        order = np.argsort(-found, axis=1, kind="stable")[:, :top]
-        chances = np.take_along_axis(found, order, 1).tolist()
-        names = [[self.labels[number] for number in row] for row in order.tolist()]
-        return [dict(zip(*pair, strict=True)) for pair in zip(names, chances, strict=True)]
+        return self.likeliest(self.probabilities(window, vocabulary, texts), top)
 
-    def row(self, text, prediction):
-        return "\t".join(f"{label}\t{chance:.4f}" for label, chance in prediction.items())
-
-    def record(self, text, prediction):
-        label, chance = next(iter(prediction.items()))
-        return {"label": label, "probability": chance, "labels": prediction, "text": text}
-
-    def examples(self, lines):
-        return [(where, *labelled(where, line)) for where, line in lines if line.strip()]
-
-    def questions(self, examples):
-        return [text for _, _, text in examples]
-
-    def findings(self, examples, predictions):
-        for where, label, _ in examples:
-            numbers_of([label], self.labels, where)
-        return Confusion.of([label for _, label, _ in examples], [next(iter(found)) for found in predictions])
+    def evaluate(self, window, vocabulary, lines) -> Confusion:
+        """What the labels of lines are taken for."""
+        labels, texts = self.answered(lines)
+        return Confusion.of(labels, [next(iter(found)) for found in self.predict(window, vocabulary, texts)])
 
 
 TASK = Classify

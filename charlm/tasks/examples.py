@@ -178,3 +178,9 @@ class Evaluation:
         self.network.pack(for_training=False)
         nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in self.held)
         return nats / self.size
+
+
+def ended(vocabulary, texts: list[str]) -> Sequences:
+    """The ids of some texts, each with its <EOS>."""
+    end = np.array([EOS], vocabulary.dtype)
+    return Sequences([np.concatenate((vocabulary.encode(text), end)) for text in texts])
