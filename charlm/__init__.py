@@ -8,6 +8,7 @@ The road, and the module of each part:
           →  update       optimizers, settings, training (pace: what there is time for), planning (what nobody chose)
           →  model file   model, modelfile, novelty (bloom), checkpoint, places (where files may be written)
           →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
+          →  labels, …    tasks/ (what a network is trained to do, a module for each), predicting
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
     all of it, to people  cli/, display, errors
 """
@@ -63,3 +64,11 @@ def log_probability(model, text):
     from . import scoring
 
     return scoring.log_probability(model, text)
+
+
+def predict(model, items, **options):
+    """What a model of another task than text makes of each of some items, in a list; for a classifier label →
+    probability, the likeliest first. options: those of ``charlm predict``."""
+    from .predicting import Predictor
+
+    return Predictor(model).predict(list(items), **options)

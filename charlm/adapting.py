@@ -83,6 +83,7 @@ class AdaptingScorer:
     """
 
     def __init__(self, model: Model, columns: Iterable[str], rate: float, threads: int | None = None):
+        model.check_task("text")
         if not 0 < rate <= 1:
             raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
         self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads)

@@ -15,11 +15,22 @@ class Batch:
     """One window for the network: at each step the input is the token before the target (<EOS> at a beginning).
 
     inputs, targets: int32 (T, N), targets -1 where there is none. ``fresh``: the window begins from the zero state.
+    lengths: (N), of whole sequences that are shorter than the window, None where that makes no difference.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     fresh: bool
+    lengths: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PairBatch(Batch):
+    """Whole sequences that are read before those of ``inputs`` and ``targets`` are written. sources: int32 (S, N);
+    source_lengths: (N)."""
+
+    sources: np.ndarray | None = None
+    source_lengths: np.ndarray | None = None
 
 
 def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
@@ -60,15 +71,64 @@ def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Ge
     little is spent on filling short lines up.
     """
     starts = line_starts(tokens)
+    batches = (
+        batch
+        for lines in groups(starts, rows, random)
+        for batch in windows(tokens, starts[lines], starts[lines + 1], steps, rows)
+    )
+    return _releasing(tokens, rows, batches)
+
+
+def groups(
+    starts: np.ndarray, rows: int, random: np.random.Generator, most_tokens: int | None = None
+) -> Iterator[np.ndarray]:
+    """The numbers of all sequences, in groups of about one length, as ``line_windows`` has them.
+
+    starts: (sequences + 1), where each begins and the last one ends. most_tokens: of a group, all as long as its
+    longest; a longer one stands alone.
+    """
     order = np.arange(len(starts) - 1, dtype=starts.dtype)
     random.shuffle(order)
+    cuts = []
     for first in range(0, len(order), rows * 32):
         pool = order[first : first + rows * 32]
         pool[:] = pool[np.argsort(starts[pool + 1] - starts[pool], kind="stable")]
-    numbers = random.permutation(-(-len(order) // rows))
-    chosen = (order[number * rows : (number + 1) * rows] for number in numbers)
-    batches = (batch for lines in chosen for batch in windows(tokens, starts[lines], starts[lines + 1], steps, rows))
-    return _releasing(tokens, rows, batches)
+        if most_tokens is not None:
+            cuts += [first + cut for cut in fitting(starts[pool + 1] - starts[pool], rows, most_tokens)]
+    cuts = np.append(cuts if most_tokens is not None else np.arange(0, len(order), rows), len(order))
+    for number in random.permutation(len(cuts) - 1):
+        yield order[cuts[number] : cuts[number + 1]]
+
+
+def fitting(lengths: np.ndarray, rows: int, most_tokens: int) -> list[int]:
+    """Where groups of sequences begin that have at most so many rows, and tokens if all were as long as the longest.
+    lengths: rising."""
+    cuts, size = [], 0
+    for number, length in enumerate(lengths.tolist()):
+        if not cuts or size == rows or (size + 1) * length > most_tokens:
+            cuts.append(number)
+            size = 0
+        size += 1
+    return cuts
+
+
+class Sequences:
+    """Sequences of ids, of any lengths, one behind the other: ids (n), starts (sequences + 1)."""
+
+    def __init__(self, sequences: list[np.ndarray]):
+        self.ids = np.concatenate(sequences) if sequences else np.zeros(0, np.uint8)
+        self.starts = np.cumsum([0, *map(len, sequences)])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.starts)
+
+    def side_by_side(self, chosen, fill: int) -> np.ndarray:
+        """Some of them as columns, by their numbers: int32 (T, N), ``fill`` behind the ends."""
+        begin, lengths = self.starts[chosen], self.starts[chosen + 1] - self.starts[chosen]
+        step = np.arange(int(lengths.max()))[:, None]
+        inside = step < lengths
+        return np.where(inside, self.ids[np.where(inside, begin + step, 0)].astype(np.int32), np.int32(fill))
 
 
 def _releasing(tokens, rows, batches):

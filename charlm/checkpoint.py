@@ -21,6 +21,7 @@ from .corpus import Corpus
 from .errors import CharlmError, DivergedError, ModelFileError, UsageError
 from .modelfile import (
     FORMAT,
+    NEWEST,
     describe,
     is_model,
     model_header,
@@ -28,7 +29,7 @@ from .modelfile import (
     save_model,
     write_archive,
 )
-from .network.architecture import CELLS, Architecture
+from .network.architecture import Architecture
 from .places import check_places, is_one_of, only_run_at
 from .settings import Settings
 from .training import Place, Report, Trainer
@@ -64,15 +65,14 @@ def save_checkpoint(trainer: Trainer, path, options: dict, before=None) -> None:
 
 
 def _shapes(header):
-    if header.get("kind") != "checkpoint" or header["format"] != FORMAT:
+    if header.get("kind") != "checkpoint" or header["format"] not in (FORMAT, NEWEST):
         raise ValueError(f"it is no checkpoint that charlm {__version__} can go on from")
-    architecture, _ = describe(header)
+    architecture, _, task = describe(header)
     size, rows = architecture.number_of_parameters, header["rows"]
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise ValueError("it does not say how many rows there were")
-    states = architecture.layers * (2 if CELLS[architecture.cell].has_c else 1)
     shapes = dict.fromkeys(("parameters", "m", "v"), (size,))
-    shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(states)}
+    shapes |= {f"state{number}": (rows, architecture.hidden) for number in range(task.states(architecture))}
     shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
 
@@ -85,7 +85,7 @@ class Checkpoint:
         self.header, self.arrays = read_archive(path, _shapes)
         try:
             self.settings = Settings(**self.header["settings"])
-            self.architecture = Architecture(**self.header["architecture"])
+            self.architecture, _, self.task = describe(self.header)
             self.corpus = {name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS.items()}
             self.options = dict(self.header["options"])
             self.place, self.good = (_place(self.header[name]) for name in ("place", "good"))
@@ -99,17 +99,20 @@ class Checkpoint:
             found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
         vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
         split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
-        if not found and (vocabulary, split) != (
+        if not found and (vocabulary, corpus.task, split) != (
             self.header["vocabulary"],
+            self.task,
             {"lines": self.header["lines"]} | {name: self.corpus[name] for name in ("train_tokens", "held_out_tokens")},
         ):
-            found.append("how the text is read (--level, --lines, --holdout, --valid, --min-count, --max-vocabulary)")
-        now = architecture.as_dict() | asdict(settings)
-        then = self.architecture.as_dict() | asdict(self.settings)
+            found.append(
+                "how the text is read (--task, --level, --lines, --holdout, --valid, --min-count, --max-vocabulary)"
+            )
+        now = asdict(architecture) | asdict(settings)
+        then = asdict(self.architecture) | asdict(self.settings)
         found += [
             f"--{name} ({now[name]} now, {then[name]} then)"
             for name in now
-            if now[name] != then[name] and name != "vocabulary_size"
+            if now[name] != then.get(name) and not name.endswith(("_size", "outputs"))
         ]
         return found
 

@@ -193,6 +193,13 @@ class Corpus:
         return self.held_out[:JUDGED]
 
     @property
+    def task(self):
+        """What is learnt of it, see ``tasks``."""
+        from .tasks.language import LanguageModel
+
+        return LanguageModel()
+
+    @property
     def log_frequencies(self) -> np.ndarray:
         """Natural logarithm of each symbol's share of the training part, <UNK> with its estimate: the unigram model,
         (V)."""
@@ -201,7 +208,7 @@ class Corpus:
         return np.log(np.maximum(shares, 1 / (len(self.train) + 2)))
 
 
-class _Digest:
+class Digest:
     """SHA-256 and the number of bytes."""
 
     def __init__(self):
@@ -234,11 +241,11 @@ def load_corpus(
     valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
     given. novelty: take down what makes it known, without the text, whether a line or a run stood in it.
     """
-    _check(level, holdout, max_vocabulary)
-    paths, valid = _listed(paths), _listed(valid or [])
+    check_reading(level, holdout, max_vocabulary)
+    paths, valid = listed(paths), listed(valid or [])
     if min_count is None:
         min_count = DEFAULT_MIN_COUNT[level]
-    tally, digest = Tally(level), _Digest()
+    tally, digest = Tally(level), Digest()
     numbers = _stored(map(tally.number, read_text(paths, level, encoding, digest)), lines)
     if not len(numbers):
         blank = "no line that is not blank" if digest.size and lines else "no text"
@@ -282,7 +289,8 @@ def _known(tally: Tally, divided: Callable[[], Iterator[tuple]], lines: bool) ->
     return Novelty.of_text(lambda: tally.points(train for train, _ in divided()), tally.level == "byte", lines)
 
 
-def _check(level, holdout, max_vocabulary):
+def check_reading(level: str, holdout: float, max_vocabulary: int | None = None) -> None:
+    """Raise UsageError where a text cannot be read so."""
     if not 0 <= holdout < 1:
         raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
     if level not in LEVELS:
@@ -291,7 +299,8 @@ def _check(level, holdout, max_vocabulary):
         raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
 
 
-def _listed(paths) -> list:
+def listed(paths) -> list:
+    """The names of files, of which there may be a single one."""
     return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
 
 
@@ -312,11 +321,17 @@ def _division(numbers: Store, lines: bool, holdout: float, seed: int) -> Callabl
     if not lines:
         return lambda: _divided_at(numbers, int(len(numbers) * (1 - holdout)))
     number_of_lines = sum(np.count_nonzero(piece == EOS) for piece in numbers)
-    order = np.arange(number_of_lines, dtype=_signed_type(number_of_lines))
-    np.random.default_rng([seed, 1]).shuffle(order)
-    is_held_out = np.zeros(number_of_lines, bool)
-    is_held_out[order[: int(number_of_lines * holdout)]] = True
+    is_held_out = held_out_lines(number_of_lines, holdout, seed)
     return lambda: _divided_by_line(numbers, is_held_out)
+
+
+def held_out_lines(number: int, holdout: float, seed: int) -> np.ndarray:
+    """Which of so many lines are held out, drawn by the seed: bool (number)."""
+    order = np.arange(number, dtype=_signed_type(number))
+    np.random.default_rng([seed, 1]).shuffle(order)
+    is_held_out = np.zeros(number, bool)
+    is_held_out[order[: int(number * holdout)]] = True
+    return is_held_out
 
 
 def _divided_at(numbers, cut):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .loss import LN2, Score, exp
+from .loss import LN2, UNITS, Score, exp
 
 if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line must not cost the import of NumPy
     from .acceptance import Tally
@@ -26,9 +26,6 @@ if TYPE_CHECKING:  # what is shown is imported by whoever made it; an error line
     from .network.architecture import Architecture
     from .plotting import LossCurve
     from .training import Report, Trainer
-
-
-UNITS = {"char": "character", "word": "word", "byte": "byte"}
 
 
 def say(line: str) -> None:
@@ -81,21 +78,22 @@ def introduction(trainer: Trainer) -> list[str]:
     from .planning import SMALL
 
     corpus, a = trainer.corpus, trainer.architecture
-    unit = UNITS[corpus.vocabulary.level]
+    unit = trainer.task.unit(corpus.vocabulary.level)
+    batch = trainer.task.size_in_words(corpus.vocabulary.level, trainer.rows, trainer.settings.steps)
     held_out = (
         f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
     )
     lines = [
         f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {_length(trainer)} of {trainer.rows} × {trainer.settings.steps} {unit}s a window"
+        f"{network(a)}; {_length(trainer)} of {batch}"
         + (f", dropout {trainer.settings.dropout:g}" if trainer.settings.dropout else ""),
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
     if trainer.choice and not trainer.step:
         lines.append(_reason(trainer))
-    if len(corpus.train) < SMALL:
+    if trainer.choice and len(corpus.train) < SMALL:
         lines.append("the text is small; nothing would help as much as more of it")
     lines.append(
         f"losses are in nats a {unit}"
@@ -111,7 +109,10 @@ def introduction(trainer: Trainer) -> list[str]:
 def network(a: Architecture) -> str:
     """An architecture in words."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
-    layers = f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}"
+    layers = (
+        f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{' reading both ways' if a.bidirectional else ''}"
+    )
+    entry += f", {a.outputs:,} outputs" if a.outputs else ""
     return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
@@ -138,23 +139,26 @@ def _length(trainer: Trainer) -> str:
     return f"{trainer.total_tokens / len(trainer.corpus.train):g} epochs"
 
 
+def _speed(report: Report, unit: str) -> str:
+    """How many of its units a training takes a second, in words."""
+    number = report.tokens_per_second
+    return f"{number / 1000:.0f} thousand {unit}s" if number >= 10_000 else f"{number:,.0f} {unit}s"
+
+
 def report_line(report: Report, unit: str) -> str:
     if report.went_back:
         return f"the loss exploded: back to update {report.step:,}, with a lower learning rate"
     held_out = (
         "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
     )
-    return (
-        f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   "
-        f"{report.tokens_per_second / 1000:.0f} thousand {unit}s/s"
-    )
+    return f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   {_speed(report, unit)}/s"
 
 
 @contextmanager
 def progress(trainer: Trainer, quiet: bool) -> Iterator:
     """A function that shows a report: in a moving line on a terminal, and what is worth keeping in a line that
     stays."""
-    unit = UNITS[trainer.corpus.vocabulary.level]
+    unit = trainer.task.unit(trainer.corpus.vocabulary.level)
 
     def is_kept(report):
         return report.valid_loss is not None or report.went_back
@@ -182,7 +186,7 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
         task = bar.add_task("", total=60 * minutes if minutes else trainer.total_tokens, epoch=0.0, loss="")
 
         def show(report: Report):
-            loss = f"training {report.train_loss:.3f}   {report.tokens_per_second / 1000:.0f} thousand {unit}s a second"
+            loss = f"training {report.train_loss:.3f}   {_speed(report, unit)} a second"
             bar.update(task, completed=report.seconds if minutes else report.tokens, epoch=report.epoch, loss=loss)
             if is_kept(report):
                 bar.console.print(report_line(report, unit), markup=False, highlight=False)
@@ -437,6 +441,7 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("file", f"{path}, {size:,} bytes"),
         ("network", network(a)),
         ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
+        *((name, ", ".join(values)) for name, values in model.task.fields().items()),
         (
             "vocabulary",
             f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",

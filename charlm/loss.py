@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 LN2 = math.log(2)  # nats in a bit
 RANKS = (1, 5, 10)
+UNITS = {"char": "character", "word": "word", "byte": "byte"}  # what a token is, at each level
 
 
 def exp(x: float) -> float:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import DivergedError
+from .errors import DivergedError, UsageError
 from .network.architecture import Architecture, views
 from .novelty import Novelty
+from .tasks import Task
+from .tasks.language import LanguageModel
 from .vocabulary import Vocabulary
 
 
@@ -17,7 +19,8 @@ class Model:
 
     parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is
     one stream; training: what it was made from and how (settings, seed, corpus by hash and size, history of losses),
-    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down.
+    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down;
+    task: what it was trained to do.
     """
 
     architecture: Architecture
@@ -26,6 +29,14 @@ class Model:
     lines: bool
     training: dict = field(default_factory=dict)
     novelty: Novelty | None = None
+    task: Task = field(default_factory=LanguageModel)
+
+    def check_task(self, *names: str) -> None:
+        """Raise UsageError where it was trained to do something else than one of these tasks."""
+        if self.task.name not in names:
+            raise UsageError(
+                f"this model was trained with --task {self.task.name}: use charlm {self.task.commands} with it"
+            )
 
     @property
     def named_parameters(self) -> dict[str, np.ndarray]:
@@ -35,6 +46,18 @@ class Model:
     def check_finite(self) -> None:
         if not math.isfinite(float(np.abs(self.parameters).sum(dtype=np.float64))):
             raise DivergedError("the model holds numbers that are not finite")
+
+    def given(self, label: str | None) -> "Model":
+        """The language model that this is, or, of a model of --task generate, that of a label's lines.
+
+        Raises UsageError for any other.
+        """
+        if label is None:
+            self.check_task("text")
+            return self
+        if self.task.name != "generate":
+            raise UsageError("--given is for a model of --task generate; leave it out")
+        return self.task.given(self, label)
 
     def save(self, path) -> None:
         """Write the model to ``path``, whole or not at all."""

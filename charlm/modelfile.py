@@ -5,15 +5,18 @@ filters, every other member is a float32 array named as in the equations (``Arch
 uncompressed with fixed dates, so that one model is one sequence of bytes.
 
     header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays
-              in order), novelty {run, window, line_bytes, line_hashes, run_bytes, run_hashes}
+              in order), novelty {run, window, line_bytes, line_hashes, run_bytes, run_hashes}, task {name, labels or
+              what else the task must know}
     novelty   line_bytes of the filter of the training text's lines, run_bytes of that of its runs: see novelty.py
 
-Header and member ``novelty`` are missing where nothing was kept, and in format 1.
+Header and member ``novelty`` are missing where nothing was kept, and in format 1. A language model has no ``task``;
+a model that has one is of format 3.
 
 It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
 array is allocated, before its names, types, shapes and sizes have been checked against each other.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -27,12 +30,14 @@ import numpy as np
 from . import __version__
 from .errors import ModelFileError
 from .model import Model
-from .network.architecture import Architecture
+from .network.architecture import OPTIONAL, Architecture
 from .novelty import check_fields, from_fields
 from .places import whole_file
+from .tasks import Task, task_class
 from .vocabulary import Vocabulary
 
-FORMAT = 2  # 1 has no novelty
+FORMAT = 2  # of a language model; 1 has no novelty
+NEWEST = 3  # of a model with a task
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
 
 
@@ -172,10 +177,10 @@ def _read_header(archive, members, size) -> dict:
     header = json.loads(text, parse_float=_finite, parse_constant=_finite)
     if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
         raise _Refused("its header does not say which format it has")
-    if header["format"] > FORMAT:
+    if header["format"] > NEWEST:
         raise ModelFileError(
             f"{archive.fp.name} was written by a later charlm ({header.get('charlm')}, format "
-            f"{header['format']}); this is {__version__}, which reads up to format {FORMAT}: upgrade charlm"
+            f"{header['format']}); this is {__version__}, which reads up to format {NEWEST}: upgrade charlm"
         )
     return header
 
@@ -207,26 +212,36 @@ def save_model(model: Model, path) -> None:
 def model_header(model: Model) -> dict:
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
     novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
-    return novelty | {
-        "format": FORMAT,
-        "kind": "model",
-        "charlm": __version__,
-        "architecture": model.architecture.as_dict(),
-        "vocabulary": vocabulary,
-        "lines": model.lines,
-        "training": model.training,
-    }
+    fields = model.task.fields()
+    task = {"task": {"name": model.task.name} | fields} if fields else {}
+    return (
+        novelty
+        | task
+        | {
+            "format": NEWEST if task else FORMAT,
+            "kind": "model",
+            "charlm": __version__,
+            "architecture": model.architecture.as_dict(),
+            "vocabulary": vocabulary,
+            "lines": model.lines,
+            "training": model.training,
+        }
+    )
 
 
-def describe(header: dict) -> tuple[Architecture, Vocabulary]:
-    """The architecture and the vocabulary that a header tells of, checked. Raises where it does not make sense."""
-    fields = header["architecture"]
-    if set(fields) != {"vocabulary_size", "cell", "hidden", "layers", "embedding", "tied"}:
+def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
+    """The architecture, the vocabulary and the task that a header tells of, checked. Raises where it does not make
+    sense."""
+    fields, task_fields = header["architecture"], header.get("task", {"name": "text"})
+    task = task_class(task_fields["name"]).from_fields(task_fields)
+    kinds = {field.name: field.type for field in dataclasses.fields(task.architecture)}
+    if not set(fields) <= set(kinds) or not set(kinds) - set(OPTIONAL) <= set(fields):
         raise _Refused("its architecture is not described")
-    if not all(type(fields[name]) is int for name in ("vocabulary_size", "hidden", "layers", "embedding")):
-        raise _Refused("its architecture has sizes that are no whole numbers")
-    if type(fields["tied"]) is not bool or type(fields["cell"]) is not str or type(header["lines"]) is not bool:
-        raise _Refused("its architecture is not described")
+    for name, value in fields.items():
+        if not isinstance(value, kinds[name]) or isinstance(value, bool) != (kinds[name] is bool):
+            raise _Refused(f"its architecture has {value!r} for {name}")
+    if type(header["lines"]) is not bool:
+        raise _Refused("its header does not say whether its text is lines")
     level, symbols = header["vocabulary"]["level"], header["vocabulary"]["symbols"]
     if not isinstance(symbols, list) or not isinstance(header["training"], dict):
         raise _Refused("its header is incomplete")
@@ -239,15 +254,16 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary]:
         if not good:
             raise _Refused("its vocabulary holds what is no symbol")
     vocabulary = Vocabulary(level, symbols)
-    if fields["vocabulary_size"] != len(vocabulary):
+    given = {name: getattr(task.architecture, name) for name in OPTIONAL} | fields
+    if any(given[name] != size for name, size in task.sizes(vocabulary).items()):
         raise _Refused("its vocabulary has another size than its network")
-    return Architecture(**fields), vocabulary
+    return task.architecture(**fields), vocabulary, task
 
 
 def _model_shapes(header):
     if header.get("kind") != "model":
         raise _Refused(f"it is a {header.get('kind')}, not a model")
-    architecture, _ = describe(header)
+    architecture, _, _ = describe(header)
     shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
     if "novelty" in header:
         shapes["novelty"] = np.dtype("u1"), (check_fields(header["novelty"]),)
@@ -257,12 +273,12 @@ def _model_shapes(header):
 def load_model(path) -> Model:
     """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
     header, arrays = read_archive(path, _model_shapes)
-    architecture, vocabulary = describe(header)
+    architecture, vocabulary, task = describe(header)
     novelty = None
     if "novelty" in header:
         novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
     parameters = np.concatenate([array.ravel() for array in arrays.values()])
-    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"], novelty)
+    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"], novelty, task)
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it holds numbers that are not finite")
     return model

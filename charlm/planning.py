@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .corpus import Corpus, load_corpus
+from .corpus import Corpus
+from .errors import UsageError
 from .network.architecture import CELLS, Architecture, initial_parameters
 from .network.stack import Stack, Window
 from .network.team import Team
 from .optimizers import Adam
 from .settings import Settings
+from .tasks import task_class
 from .training import Trainer
 
 MINUTES = 5.0
@@ -114,6 +116,7 @@ def dropout_for(tokens: float, weights: float, n: int) -> float:
 def new_trainer(
     paths,
     *,
+    task="text",
     level="char",
     lines=False,
     holdout=0.1,
@@ -127,6 +130,7 @@ def new_trainer(
     layers=None,
     embedding=None,
     tied=False,
+    bidirectional=False,
     minutes=None,
     epochs=None,
     batch=None,
@@ -142,8 +146,10 @@ def new_trainer(
     Given both, ``epochs`` is the first estimate of what there is time for in ``minutes``. Raises UsageError for options
     that cannot be, CorpusError for a text that cannot be read or is too short.
     """
-    begun = time.perf_counter()
-    corpus = load_corpus(
+    begun, kind = time.perf_counter(), task_class(task)
+    if bidirectional and kind.not_both_ways:
+        raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
+    corpus = kind.load(
         paths,
         level=level,
         lines=lines,
@@ -169,17 +175,17 @@ def new_trainer(
     if minutes is None and epochs is None:
         minutes = MINUTES
     choice = None
-    if minutes is None:
-        options = FIXED | given
+    if minutes is None or kind.defaults:
+        options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
     else:
         seconds = max(1.0, 60 * minutes - (time.perf_counter() - begun))
         choice = choose(corpus, seconds * speed(cell, threads), cell, given)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
-    architecture = Architecture(
-        len(corpus.vocabulary), cell, hidden, layers, hidden if tied and not embedding else embedding, tied
-    )
+    sizes = corpus.task.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
+    embedding = hidden if tied and not embedding else embedding
+    architecture = kind.architecture(cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, **sizes)
     settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **settings)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice

@@ -187,11 +187,13 @@ def new_sampler(
     max_tries: int = MOST_TRIES,
     fill: str | None = None,
     seed: int | tuple[int, ...] | None = None,
+    given: str | None = None,
 ) -> Sampler | Filler:
     """What draws samples with the settings of ``charlm sample``, whose help tells what each of them does.
 
     corpus: a file's name or several, or what ``known_from`` made of them.
     """
+    model = model.given(given)
     if unknown not in UNKNOWNS:
         raise UsageError(f"--unknown must be one of {', '.join(UNKNOWNS)}, not {unknown!r}")
     choice = Choice(temperature, top_k, top_p, min_p, unknown == "mask")

@@ -235,6 +235,7 @@ class Scorer:
     """
 
     def __init__(self, model: Model, columns: Iterable[str] = (), threads: int | None = None):
+        model.check_task("text")
         self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads)
         self.position = 0  # tokens measured so far
         self._past = np.zeros(0, model.vocabulary.dtype)  # those before them that the next part may need

@@ -18,17 +18,14 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from .batches import line_windows, stream_windows
 from .corpus import Corpus
 from .errors import CorpusError, DivergedError
 from .model import Model
 from .network.architecture import Architecture, initial_parameters
 from .network.layers import Dropout
-from .network.stack import Stack, Window
 from .network.team import Team
 from .optimizers import Adam, rate_at
 from .pace import Pace
-from .scoring import STEPS, rows_for, score_tokens
 from .settings import Settings
 
 MOST_EVALUATIONS = 40
@@ -116,7 +113,7 @@ class Trainer:
         threads: int | None = None,
         begun: float | None = None,
     ):
-        self.corpus, self.architecture, self.settings = corpus, architecture, settings
+        self.corpus, self.task, self.architecture, self.settings = corpus, corpus.task, architecture, settings
         if len(corpus.train) < settings.steps and not corpus.lines:
             raise CorpusError(
                 f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
@@ -126,13 +123,11 @@ class Trainer:
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
         self.team = Team(threads)
-        self.stack = Stack(architecture, self.parameters, self.team, corpus.unknown)
-        self.window = Window(self.stack, settings.steps, self.rows, training=True)
+        self.stack = self.task.network(architecture, self.parameters, self.team, corpus.unknown)
+        self.window = self.task.window(self.stack, settings.steps, self.rows, training=True)
         self.adam = Adam(self.stack, settings.clip)
-        self.evaluated = corpus.judged
-        self.evaluation = None
-        if len(self.evaluated):
-            self.evaluation = Window(self.stack, STEPS, rows_for(self.evaluated, corpus.lines))
+        self.evaluation = self.task.evaluation(self.stack, corpus)
+        self.most_tokens = len(corpus.train) * self.task.most_epochs  # of a training by the clock
         self.place = Place(total_tokens=round(len(corpus.train) * settings.epochs))
         self.place.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
@@ -166,7 +161,7 @@ class Trainer:
     def _evaluate_every(self) -> int:
         """Tokens trained between evaluations: these take some hundredths of the time, and are at most
         MOST_EVALUATIONS."""
-        train, evaluated = len(self.corpus.train), max(1, len(self.evaluated))
+        train, evaluated = len(self.corpus.train), self.evaluation.size if self.evaluation else 1
         per_epoch = max(1, int(0.1 * train / evaluated))
         return max(train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
 
@@ -190,7 +185,15 @@ class Trainer:
             "history": self.place.history,
         }
         corpus = self.corpus
-        return Model(self.architecture, corpus.vocabulary, self.best_parameters, corpus.lines, training, corpus.novelty)
+        return Model(
+            self.architecture,
+            corpus.vocabulary,
+            self.best_parameters,
+            corpus.lines,
+            training,
+            corpus.novelty,
+            corpus.task,
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that the next update depends on besides the place, by name: the arrays themselves and no copies."""
@@ -211,34 +214,23 @@ class Trainer:
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
         2."""
-        small = Architecture(
-            3,
-            self.architecture.cell,
-            2,
-            self.architecture.layers,
-            2 if self.architecture.embedding else 0,
-            self.architecture.tied,
-        )
-        stack = Stack(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
+        small = self.architecture.small()
+        stack = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
         stack.pack(for_training=True)
-        tokens = np.zeros((1, 1), np.int32)
-        window = Window(stack, 1, 1, training=True)
-        window.forward_backward(tokens, tokens, 1.0, self._dropout(0))
+        window = self.task.window(stack, 1, 1, training=True)
+        window.train(self.task.small_batch(), 1.0, self._dropout(0))
         Adam(stack, 1.0).update(0.0)
 
     def _dropout(self, step):
         return Dropout(self.settings.dropout, self.settings.seed * 1_000_003 + step) if self.settings.dropout else None
 
     def _windows(self, epoch):
-        windows = line_windows if self.corpus.lines else stream_windows
         random = np.random.default_rng([self.settings.seed, 2, epoch])
-        return windows(self.corpus.train, self.rows, self.settings.steps, random)
+        return self.task.batches(self.corpus, self.rows, self.settings.steps, random)
 
     def held_out_loss(self) -> float:
-        """Nats per token of the held-out part, of its first ``corpus.JUDGED`` tokens if it is longer, under the
-        parameters as they are."""
-        self.stack.pack(for_training=False)
-        return float(score_tokens(self.evaluation, self.evaluated, self.corpus.lines).mean(dtype=np.float64))
+        """Nats per token of the held-out part, of its beginning if it is long, under the parameters as they are."""
+        return self.evaluation.loss()
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
         """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see
@@ -291,11 +283,9 @@ class Trainer:
         """One window up, down and into the parameters; its tokens and their nats, NaN where the gradient was not
         finite."""
         count = int(np.count_nonzero(batch.targets >= 0))
-        if batch.fresh:
-            self.window.reset()
         drop = self._dropout(self.place.step + 1)
         self.stack.pack(for_training=True)
-        nats = self.window.forward_backward(batch.inputs, batch.targets, 1 / count, drop)
+        nats = self.window.train(batch, 1 / count, drop)
         total = float(nats.sum(dtype=np.float64))
         norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan
         return count, total if math.isfinite(norm) else math.nan
@@ -330,6 +320,7 @@ class Trainer:
         place, reserve = self.place, self._evaluation_seconds
         total = pace.new_total(place.seconds, place.tokens, place.total_tokens, reserve)
         if total:
+            total = min(total, self.most_tokens)
             place.turn, place.total_tokens = (place.tokens, place.progress), total
         if pace.is_over(place.seconds, reserve):
             place.total_tokens = min(place.total_tokens, place.tokens)

@@ -1144,7 +1144,9 @@ def test_a_percent_sign_is_a_token_like_others(folder):
 
 def test_commands_are_named_in_the_order_of_their_use():
     shown = done("--help").stdout.split("Commands:")[1]
-    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == ["train", "sample", "perplexity", "info"]
+    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
+        *("train", "sample", "perplexity", "predict", "evaluate", "info")
+    ]
     assert "..." not in shown
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -20,9 +20,9 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from the folder they stand in.
 sys.path.insert(0, str(CORPORA))
-arithmetic, corpus_command, dates, dna, standard_library, tunes = map(
+arithmetic, corpus_command, date_pairs, dates, dna, numerals, standard_library, sums, tunes = map(
     importlib.import_module,
-    ("arithmetic", "corpus_command", "dates", "dna", "standard_library", "tunes"),
+    ("arithmetic", "corpus_command", "date_pairs", "dates", "dna", "numerals", "standard_library", "sums", "tunes"),
 )
 sys.path.remove(str(CORPORA))
 
@@ -301,3 +301,52 @@ def test_standard_library_leaves_out_tests_and_other_packages(tmp_path):
     (tmp_path / "notes.txt").write_text("no program\n")
     texts = list(standard_library.sources(tmp_path))
     assert texts == ["folder = ''\n", "folder = 'b'\n", "folder = 'json'\n"]
+
+
+# Numbers in words
+
+
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        (0, "zero null zéro cero zero"),
+        (21, "twenty-one einundzwanzig vingt_et_un veintiuno ventuno"),
+        (80, "eighty achtzig quatre-vingts ochenta ottanta"),
+        (101, "one_hundred_and_one einhunderteins cent_un ciento_uno centouno"),
+        (216, "two_hundred_and_sixteen zweihundertsechzehn deux_cent_seize doscientos_dieciséis duecentosedici"),
+        (1003, "one_thousand_and_three eintausenddrei mille_trois mil_tres milletré"),
+        (
+            7571,
+            "seven_thousand_five_hundred_and_seventy-one siebentausendfünfhunderteinundsiebzig "
+            "sept_mille_cinq_cent_soixante_et_onze siete_mil_quinientos_setenta_y_uno settemilacinquecentosettantuno",
+        ),
+    ],
+)
+def test_numbers_are_spelled_as_they_are(number, names):
+    assert [write(number) for write in numerals.LANGUAGES.values()] == [n.replace("_", " ") for n in names.split()]
+
+
+def test_every_number_has_a_name_of_its_own():
+    for write in numerals.LANGUAGES.values():
+        assert len({write(number) for number in range(10_000)}) == 10_000
+
+
+def test_numerals_are_labelled():
+    found = Counter(line.split("\t")[0] for line in sample(numerals.lines, 3000))
+    assert set(found) == set(numerals.LANGUAGES) and min(found.values()) > 500
+
+
+# Pairs
+
+
+def test_sums_are_right():
+    found = [line.split("\t") for line in sample(sums.lines, 2000)]
+    assert all(sum(map(int, question.split("+"))) == int(answer) for question, answer in found)
+    lengths = Counter(len(number) for question, _ in found for number in question.split("+"))
+    assert set(lengths) == {1, 2, 3} and min(lengths.values()) > 1100
+
+
+def test_dates_stand_beside_their_iso_form():
+    for line in sample(date_pairs.lines, 500):
+        written, iso = line.split("\t")
+        assert written != iso and written in dates.spellings(date.fromisoformat(iso))

@@ -17,7 +17,7 @@ import pytest
 import charlm
 from charlm.errors import DivergedError, ModelFileError
 from charlm.model import Model
-from charlm.modelfile import FORMAT, load_model, save_model, write_archive
+from charlm.modelfile import FORMAT, NEWEST, load_model, save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.novelty import Novelty
 from charlm.vocabulary import Vocabulary, code_points
@@ -296,7 +296,7 @@ def put(name, number):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        (setting("format", FORMAT + 1), "later charlm"),
+        (setting("format", NEWEST + 1), "later charlm"),
         (setting("format", 10**30), "later charlm"),
         (setting("format", 0), "format"),
         (setting("format", -1), "format"),

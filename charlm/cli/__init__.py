@@ -12,7 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import CharlmError, UsageError
-from . import info, perplexity, sample, train
+from . import evaluate, info, perplexity, predict, sample, train
 
 
 class Program(click.Group):
@@ -30,7 +30,7 @@ class Program(click.Group):
             if sys.stdout is not None:
                 sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError:
-            code = self._fail("name a command: train, sample, perplexity or info (charlm --help tells more)", 2)
+            code = self._fail(f"name a command: {', '.join(self.commands)} (charlm --help tells more)", 2)
         except click.ClickException as error:
             command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "charlm"
             code = self._fail(f"{error.format_message().rstrip('.')} ({command} --help lists the options)", 2)
@@ -75,5 +75,5 @@ def program():
     """
 
 
-for command in (train.train, sample.sample, perplexity.perplexity, info.info):
+for command in (train.train, sample.sample, perplexity.perplexity, predict.predict, evaluate.evaluate, info.info):
     program.add_command(command)

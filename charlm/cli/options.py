@@ -23,6 +23,10 @@ threads = setting(
     "Threads that work; the result is the same for any number.  [default: all]",
 )
 model_option = click.option("--model", "model_path", required=True, metavar="FILE", help="The model, from train -o.")
+given = setting("--given", str, "LABEL", "Of a model of --task generate: the label whose lines are meant.")
+beam = setting(
+    "--beam", click.IntRange(1, 1000), "K", "Of a translator: search K wide for the likeliest target.  [default: 1]"
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the data asked for).")
 encoding = setting("--encoding", str, "NAME", "How the text is encoded.", "utf-8")

@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..errors import UsageError
-from .options import UP_TO_1, as_json, encoding, setting, threads
+from .options import UP_TO_1, as_json, encoding, given, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -33,6 +33,7 @@ from .signals import end_with_the_reader
 @click.option(
     "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
 )
+@given
 @setting(
     "--adapt",
     UP_TO_1,
@@ -44,7 +45,19 @@ from .signals import end_with_the_reader
 @encoding
 @threads
 def perplexity(
-    model_paths, files, per_line, per_token, color, background, html, baselines, adapt, as_json, encoding, threads
+    model_paths,
+    files,
+    given,
+    per_line,
+    per_token,
+    color,
+    background,
+    html,
+    baselines,
+    adapt,
+    as_json,
+    encoding,
+    threads,
 ):
     """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
 
@@ -65,7 +78,7 @@ def perplexity(
         raise UsageError("--background is of use with --color only")
     views = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
     _check_views(views | {"--baselines": baselines}, len(model_paths) > 1, as_json, [*files, baselines].count("-") > 1)
-    models = [load_model(path) for path in model_paths]
+    models = [load_model(path).given(given) for path in model_paths]
     model = models[0]
     if "-" in files and sys.stdin is not None and sys.stdin.isatty():
         say("reading standard input; Ctrl-D on an empty line ends it")

@@ -7,12 +7,13 @@ import sys
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, UP_TO_1, as_json, model_option, quiet, setting
+from .options import AT_LEAST_1, UP_TO_1, as_json, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
 
 @click.command()
 @model_option
+@given
 @setting("--count", AT_LEAST_1, "N", "How many samples.  [default: 1; 10 for a model of lines above temperature 0]")
 @setting(
     "--length", AT_LEAST_1, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
@@ -70,7 +71,7 @@ from .signals import end_with_the_reader
 @setting("--seed", click.IntRange(0), "N", "Same seed, same samples, however many.  [default: a new one each time]")
 @as_json
 @quiet
-def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **options):
+def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
     """Draw new text from a model.
 
     What holds <UNK> and what is copied from the training text is refused and drawn anew, as a whole: the sample, or
@@ -90,7 +91,7 @@ def sample(model_path, count, seed, prime_file, interactive, as_json, quiet, **o
         raise UsageError("--prime and --prime-file do not go together")
     if [prime_file, options.get("corpus"), "-" if interactive else None].count("-") > 1:
         raise UsageError("standard input can be one of --prime-file, --corpus and the beginnings of --interactive only")
-    model = load_model(model_path)
+    model = load_model(model_path).given(given)
     encoding = options["encoding"]
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     certain = options["temperature"] == 0 or options["top_k"] == 1

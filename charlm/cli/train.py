@@ -11,6 +11,7 @@ from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting,
 from .signals import note_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole")
+TASKS = ("text", "classify", "generate", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -18,6 +19,14 @@ SCHEDULES = ("cosine", "linear", "constant")
 @click.command(short_help="Train a model on text files and write it to one file.")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--output", "-o", required=True, metavar="FILE", help="Where the model goes: an .npz file.")
+@setting(
+    "--task",
+    click.Choice(TASKS),
+    None,
+    "What is learnt: text (the next token); of lines label<TAB>text (or __label__x text) classify (the label), or "
+    "generate (the text, given the label); of lines source<TAB>target translate (the target).",
+    "text",
+)
 @setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")
 @click.option(
     "--lines", is_flag=True, help="Each line is a text of its own (a list of names, say), not part of a stream."
@@ -43,6 +52,7 @@ SCHEDULES = ("cosine", "linear", "constant")
     "Width of an embedding of the input, 0: one-hot.  [default: 0; words chosen]",
 )
 @click.option("--tied", is_flag=True, help="Use the embedding as output weights too; it is as wide as the layer then.")
+@click.option("--bidirectional", is_flag=True, help="Read both ways (not for --task text).")
 @setting(
     "--batch",
     click.IntRange(1, MOST),
@@ -83,9 +93,8 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
     It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
-    from ..baselines import beside_training, counted_tokens
     from ..checkpoint import check_log, check_place, last_checkpoint, only_training_at, path_beside, saved
-    from ..display import UNITS, curve_lines, introduction, judgement_lines, progress, say
+    from ..display import curve_lines, introduction, judgement_lines, progress, say
     from ..places import write_text_file
     from ..planning import new_trainer
     from ..plotting import LossCurve, as_svg, check_picture
@@ -113,10 +122,10 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
         checkpoint.restore(trainer)
     for line in introduction(trainer):
         tell(line)
-    unit = UNITS[options["level"]]
-    counted, most = [], counted_tokens(trainer.corpus, trainer.settings.minutes)
+    unit = trainer.task.unit(options["level"])
+    counted, most = [], 0
     if trainer.evaluation and (plot or not quiet):
-        counted = beside_training(trainer.corpus, most)
+        counted, most = trainer.task.beside(trainer.corpus, trainer.settings.minutes)
     caught = []
     note_signals(caught)
     with (
@@ -139,10 +148,11 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
         write_text_file(plot, as_svg(curve, f"the loss of {output}", others))
     for line in curve_lines(curve):
         tell(line)
-    if trainer.evaluation:
+    if counted:
         for line in judgement_lines(trainer, counted, most):
             tell(line)
-    tell(f"wrote {output}")
+    known = trainer.evaluation and not counted
+    tell(f"wrote {output}" + (f" (held-out loss {trainer.best_loss:.4f} nats a {unit})" if known else ""))
 
 
 def _options_in(checkpoint, context):

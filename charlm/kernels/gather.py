@@ -1,4 +1,5 @@
-"""One-hot input without the zeros: W_x x is the row of W_x that x names, and its gradient is added to that row."""
+"""One-hot input without the zeros: W_x x is the row of W_x that x names, and its gradient is added to that row. And
+sequences read from their ends, for layers that go both ways."""
 
 from .compiling import compiled
 
@@ -35,3 +36,24 @@ def sum_rows(values, offset, total, first, last):
         source = values[r, offset + first : offset + last]
         for i in range(source.size):
             target[i] += source[i]
+
+
+@compiled
+def reverse(source, source_column, lengths, target, target_column, columns, add, first, last):
+    """target[t, n, j] = source[lengths[n] - 1 - t, n, j], or += with ``add``; steps from lengths[n] on keep their
+    place.
+
+    source, target: (T, N, ≥ columns), j counted from source_column and target_column; lengths: (N). Only the rows
+    first…last-1 are read and written.
+    """
+    for t in range(source.shape[0]):
+        for n in range(first, last):
+            step = lengths[n] - 1 - t if t < lengths[n] else t
+            read = source[step, n, source_column : source_column + columns]
+            written = target[t, n, target_column : target_column + columns]
+            if add:
+                for j in range(columns):
+                    written[j] += read[j]
+            else:
+                for j in range(columns):
+                    written[j] = read[j]

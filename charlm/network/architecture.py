@@ -1,7 +1,7 @@
 """What a network is made of: its sizes, the names and shapes of its parameters, and their first values."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -31,13 +31,18 @@ CELLS = {
     "lstm": Cell(4, 4, 4, "u f o c"),
     "peephole": Cell(4, 4, 4, "u f o c", peepholes=3),
 }
+OPTIONAL = ("outputs", "bidirectional")  # fields of an architecture that only some tasks have
 MOST_LAYERS = 4
 MOST_PARAMETERS = 2**31
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of a network. ``embedding`` 0 means one-hot input; ``tied`` means W_ya = Eᵀ."""
+    """The sizes of a network. ``embedding`` 0 means one-hot input; ``tied`` means W_ya = Eᵀ.
+
+    outputs: how many the softmax chooses from, None for as many as there are inputs, 0 where the states themselves are
+    the output. bidirectional: each layer reads both ways.
+    """
 
     vocabulary_size: int
     cell: str = "lstm"
@@ -45,6 +50,8 @@ class Architecture:
     layers: int = 2
     embedding: int = 0
     tied: bool = False
+    outputs: int | None = None
+    bidirectional: bool = False
 
     def __post_init__(self):
         if self.cell not in CELLS:
@@ -60,37 +67,86 @@ class Architecture:
                 "tied weights need an embedding as wide as the hidden layer: "
                 f"--embedding {self.hidden}, not {self.embedding}"
             )
+        if self.tied and (self.outputs is not None or self.bidirectional):
+            raise UsageError("tied weights are for a language model, whose outputs are its inputs: leave --tied out")
         if self.number_of_parameters > MOST_PARAMETERS:
             raise UsageError(
                 f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
             )
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """The fields; those that only some tasks have are left out where they are not used."""
+        fields = asdict(self)
+        return {name: value for name, value in fields.items() if name not in OPTIONAL or value}
+
+    def small(self) -> "Architecture":
+        """A network of the same kind, of sizes 2 and 3, which calls the same kernels."""
+        return replace(
+            self, vocabulary_size=3, hidden=2, embedding=2 if self.embedding else 0, outputs=self.outputs and 3
+        )
+
+    @property
+    def output_size(self) -> int:
+        """The probabilities that each output has."""
+        return self.vocabulary_size if self.outputs is None else self.outputs
+
+    @property
+    def state_size(self) -> int:
+        """The width of what the last layer gives at each step."""
+        return self.hidden * (2 if self.bidirectional else 1)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
         E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for
-        the peephole cell, p (3, H); W_ya (H, V), absent when tied; b_y (V). Rows multiply: z = x W_x + a' W_a + b.
+        the peephole cell, p (3, H), where it is bidirectional twice, the second time as ``layer1.back.W_x``;
+        W_ya (H, V), or as many rows as ``state_size`` and columns as ``output_size``, absent when tied; b_y (V).
+        Rows multiply: z = x W_x + a' W_a + b.
         """
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
         for layer in range(1, self.layers + 1):
-            below = H if layer > 1 else self.embedding or V
-            shapes[f"layer{layer}.W_x"] = (below, cell.input * H)
-            shapes[f"layer{layer}.W_a"] = (H, cell.recurrent * H)
-            shapes[f"layer{layer}.b"] = (cell.columns * H,)
-            if cell.peepholes:
-                shapes[f"layer{layer}.p"] = (cell.peepholes, H)
-        if not self.tied:
-            shapes["W_ya"] = (H, V)
-        shapes["b_y"] = (V,)
+            below = self.state_size if layer > 1 else self.embedding or V
+            for direction in ("", "back.") if self.bidirectional else ("",):
+                name = f"layer{layer}.{direction}"
+                shapes[name + "W_x"] = (below, cell.input * H)
+                shapes[name + "W_a"] = (H, cell.recurrent * H)
+                shapes[name + "b"] = (cell.columns * H,)
+                if cell.peepholes:
+                    shapes[name + "p"] = (cell.peepholes, H)
+        if self.output_size:
+            if not self.tied:
+                shapes["W_ya"] = (self.state_size, self.output_size)
+            shapes["b_y"] = (self.output_size,)
         return shapes
 
     @property
     def number_of_parameters(self) -> int:
         return sum(map(math.prod, self.shapes().values()))
+
+
+class Translation(Architecture):
+    """The sizes of an encoder and a decoder, the same for both; only the encoder may read both ways."""
+
+    @property
+    def encoder(self) -> Architecture:
+        fields = self.as_dict() | {"outputs": 0, "tied": False}
+        return Architecture(**fields)
+
+    @property
+    def decoder(self) -> Architecture:
+        return Architecture(**self.as_dict() | {"bidirectional": False})
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those of the encoder, without W_ya and b_y; W_s (S, states · H) and b_s, of the map from what it gives to the
+        decoder's states; those of the decoder."""
+        states = self.layers * (2 if CELLS[self.cell].has_c else 1)
+        return {
+            **{f"encoder.{name}": shape for name, shape in self.encoder.shapes().items()},
+            "W_s": (self.state_size, states * self.hidden),
+            "b_s": (states * self.hidden,),
+            **{f"decoder.{name}": shape for name, shape in self.decoder.shapes().items()},
+        }
 
 
 def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
@@ -110,14 +166,14 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
     Sutskever, 2015), and b_y is the logarithm of each symbol's frequency, so that the network starts as a unigram
     model.
 
-    log_frequencies: (V), natural logarithms.
+    log_frequencies: of each output, (V), natural logarithms.
     """
     random = np.random.default_rng([seed, 0])
     vector = np.zeros(architecture.number_of_parameters, np.float32)
     H = architecture.hidden
     for name, values in views(architecture, vector).items():
         kind = name.split(".")[-1]
-        if kind in ("W_x", "W_a", "W_ya"):
+        if kind in ("W_x", "W_a", "W_ya", "W_s"):
             values[:] = random.uniform(-1, 1, values.shape) / math.sqrt(H)
         elif kind == "E":
             values[:] = 0.1 * random.standard_normal(values.shape)

@@ -1,4 +1,5 @@
-"""A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients.
+"""A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients. Without
+the softmax it is a part of a larger network.
 
 The way back is the way forward reversed. The gradient of one window is made in phases, with the threads meeting
 between them: the weights are packed; each thread takes some rows of the batch all the way up and down; each thread
@@ -7,11 +8,12 @@ takes some columns of the weights' gradients; and, where there is an embedding, 
 
 import numpy as np
 
+from ..batches import Batch
 from ..kernels.gather import gather, scatter_add
 from ..kernels.softmax import target_ranks
 from .architecture import Architecture, views
 from .head import SoftmaxHead
-from .layers import Dropout, Product, Recurrent, aligned, spread
+from .layers import Bidirectional, Dropout, Product, Recurrent, aligned, spread
 from .team import Team
 
 
@@ -19,27 +21,43 @@ class Stack:
     """The network's parameters, their gradient (both flat vectors, (P)), its layers and its head.
 
     parameters: (P), float32, or float64 for checks; they stay the caller's and are changed in place by whoever trains.
-    unknown: the share of each target given to <UNK> in training.
+    unknown: the share of each target given to <UNK> in training. at_end: of a bidirectional network, whether its states
+    are read where both runs have read the whole row, and not at each place. gradient: where it goes, if it is part of
+    a larger one.
     """
 
-    def __init__(self, architecture: Architecture, parameters: np.ndarray, team: Team, unknown: float = 0.0):
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: np.ndarray,
+        team: Team,
+        unknown: float = 0.0,
+        at_end: bool = False,
+        gradient: np.ndarray | None = None,
+    ):
         self.architecture, self.parameters, self.team = architecture, parameters, team
-        self.gradient = np.zeros_like(parameters)
+        self.gradient = np.zeros_like(parameters) if gradient is None else gradient
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
         self.layers = [
-            Recurrent(architecture.cell, index, index == 1 and self.E is None, named, d_named)
+            self._layer(index, at_end and index == architecture.layers, named, d_named)
             for index in range(1, architecture.layers + 1)
         ]
-        if architecture.tied:
-            output = Product(self.E, self.dE, transposed=True)
-        else:
-            output = Product(named["W_ya"], d_named["W_ya"])
-        self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
+        self.head = None
+        if architecture.output_size:
+            if architecture.tied:
+                output = Product(self.E, self.dE, transposed=True)
+            else:
+                output = Product(named["W_ya"], d_named["W_ya"])
+            self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
+
+    def _layer(self, index, at_end, named, d_named):
+        kind = self.architecture.cell, index, index == 1 and not self.architecture.embedding, named, d_named
+        return Bidirectional(*kind, at_end) if self.architecture.bidirectional else Recurrent(*kind)
 
     def pack(self, for_training: bool) -> None:
         """Bring the weights into the kernels' order; to be called after every change of the parameters."""
-        parts = self.head.product.packing(self.team, for_training)
+        parts = self.head.product.packing(self.team, for_training) if self.head else []
         for layer in self.layers:
             parts += layer.packing(self.team, for_training)
         self.team.run(parts)
@@ -51,13 +69,13 @@ class Window:
 
     def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False):
         self.stack, self.rows = stack, rows
-        dtype, V = stack.parameters.dtype, stack.architecture.vocabulary_size
+        dtype, V = stack.parameters.dtype, stack.architecture.output_size
         self.layers = []
         for layer in stack.layers:
             self.layers.append(layer.new_arrays(steps, rows, training, *self.layers[-1:]))
         self.embedded = aligned((steps, rows, stack.architecture.embedding), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, stack.architecture.embedding), dtype)
-        self.logits = aligned((steps, rows, spread(V, dtype)), dtype)
+        self.logits = aligned((steps, rows, spread(V, dtype)) if V else (0, 0, 0), dtype)
         self.nats = np.empty((steps, rows), dtype)
 
     def reset(self) -> None:
@@ -68,12 +86,18 @@ class Window:
     @property
     def state(self) -> list[np.ndarray]:
         """The states before the next window, one array (N, H) for each layer's a and, where it has one, c."""
-        return [state[0] for arrays in self.layers for state in (arrays.a, arrays.c) if state.shape[1]]
+        return [state[0] for arrays in self.layers for state in arrays.states if state.shape[1]]
+
+    @property
+    def d_state(self) -> list[np.ndarray]:
+        """The gradient by ``state`` as it was before the last ``forward_backward``."""
+        return [gradient for arrays in self.layers for gradient in arrays.d_start if gradient.size]
 
     def carry(self, steps: int) -> None:
         """The state after the last of ``steps`` becomes the one before the next window."""
         for arrays in self.layers:
-            arrays.a[0], arrays.c[0] = arrays.a[steps], arrays.c[steps]
+            for state in arrays.states:
+                state[0] = state[steps]
 
     def _up(self, cut, tokens, targets, drop, first, last):
         x = self.embedded[: len(tokens)]
@@ -83,50 +107,80 @@ class Window:
         for layer, arrays in zip(self.stack.layers, cut, strict=True):
             layer.forward(tokens, x, arrays, drop, first, last)
             x = arrays.out
-        self.stack.head.forward(x, targets, self.logits[: len(tokens)], self.nats[: len(tokens)], first, last)
+        if self.stack.head:
+            self.stack.head.forward(x, targets, self.logits[: len(tokens)], self.nats[: len(tokens)], first, last)
 
     def _down(self, cut, targets, scale, first, last):
-        self.stack.head.backward(self.logits[: len(targets)], targets, cut[-1].da, scale, first, last)
-        below = [self.d_embedded[: len(targets)], *(arrays.da for arrays in cut[:-1])]
+        if self.stack.head:
+            self.stack.head.backward(self.logits[: len(targets)], targets, cut[-1].da, scale, first, last)
+        below = [self.d_embedded[: len(cut[-1].da)], *(arrays.da for arrays in cut[:-1])]
         for layer, arrays, dx in reversed(list(zip(self.stack.layers, cut, below, strict=True))):
             layer.backward(arrays, dx, first, last)
 
-    def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    def _cut(self, steps, lengths):
+        return [arrays.first_steps(steps, lengths) for arrays in self.layers]
+
+    def forward(self, tokens: np.ndarray, targets: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
         """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
 
-        tokens, targets: int32 (T, N). The result is a view that the next window overwrites.
+        tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. The result is a view that
+        the next window overwrites.
         """
-        steps = len(tokens)
-        cut = [arrays.first_steps(steps) for arrays in self.layers]
-        self.stack.team.run(
-            self.stack.team.split(self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last))
-        )
+        steps, team = len(tokens), self.stack.team
+        cut = self._cut(steps, lengths)
+        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last)))
         self.carry(steps)
         return self.nats[:steps]
+
+    def read(self, tokens: np.ndarray, lengths: np.ndarray, drop: Dropout | None = None) -> np.ndarray:
+        """Of a network without a head, what its last layer gives: (T, N, ``state_size``), a view."""
+        cut, team = self._cut(len(tokens), lengths), self.stack.team
+        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, None, drop, first, last)))
+        return cut[-1].out
+
+    def read_back(self, tokens, lengths, d_read: np.ndarray) -> None:
+        """The way back of the last ``read``: sets stack.gradient. d_read: the gradient by what it gave."""
+        cut, team = self._cut(len(tokens), lengths), self.stack.team
+        cut[-1].da[:] = d_read
+        team.run(team.split(self.rows, lambda first, last: self._down(cut, None, None, first, last)))
+        self._gradients(cut, tokens)
 
     @property
     def probabilities(self) -> np.ndarray:
         """Those of the last call of ``forward``, (≥ T, N, V): a view that the next window overwrites."""
-        return self.logits[:, :, : self.stack.architecture.vocabulary_size]
+        return self.logits[:, :, : self.stack.architecture.output_size]
 
     def ranks(self, targets: np.ndarray) -> np.ndarray:
         """The place of each target among all symbols by the last call's probabilities, 1 for the likeliest: (T, N)."""
-        ranks, V, team = np.empty(targets.shape, np.int32), self.stack.architecture.vocabulary_size, self.stack.team
+        ranks, V, team = np.empty(targets.shape, np.int32), self.stack.architecture.output_size, self.stack.team
         team.run(team.split(self.rows, lambda first, last: target_ranks(self.logits, V, targets, ranks, first, last)))
         return ranks
 
-    def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None) -> np.ndarray:
+    def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
         """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
-        steps, stack, team = len(tokens), self.stack, self.stack.team
-        cut = [arrays.first_steps(steps) for arrays in self.layers]
+        steps, team = len(tokens), self.stack.team
+        cut = self._cut(steps, lengths)
 
         def up_and_down(first, last):
             self._up(cut, tokens, targets, drop, first, last)
             self._down(cut, targets, scale, first, last)
 
         team.run(team.split(self.rows, up_and_down))
+        self._gradients(cut, tokens)
+        self.carry(steps)
+        return self.nats[:steps]
+
+    def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
+        """``forward_backward`` of a batch, from the zero state where it is fresh."""
+        if batch.fresh:
+            self.reset()
+        return self.forward_backward(batch.inputs, batch.targets, scale, drop)
+
+    def _gradients(self, cut, tokens):
+        """The gradients of the weights, from what the way down has left."""
+        steps, stack, team = len(tokens), self.stack, self.stack.team
         inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
-        parts = stack.head.gradients(team, inputs[-1], self.logits[:steps])
+        parts = stack.head.gradients(team, inputs[-1], self.logits[:steps]) if stack.head else []
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)
@@ -136,8 +190,6 @@ class Window:
                     stack.architecture.embedding, lambda first, last: self._embedding_gradient(tokens, first, last), 16
                 )
             )
-        self.carry(steps)
-        return self.nats[:steps]
 
     def _embedding_gradient(self, tokens, first, last):
         if not self.stack.architecture.tied:  # else the head has put its part there already

@@ -1,0 +1,153 @@
+"""An encoder and a decoder (Cho et al., 2014; Sutskever, Vinyals and Le, 2014): one stack reads the source, the other
+begins where a linear map of what the first has read puts it, and writes the target.
+
+    s = what the encoder's last layer gives once it has read the whole source, (N, S)
+    the decoder's states before its first step, each layer's a and c side by side: s W_s + b_s
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ..batches import PairBatch
+from ..kernels.gather import sum_rows
+from ..kernels.tile import multiply
+from ..vocabulary import EOS, UNKNOWN
+from .architecture import Translation
+from .layers import Dropout, Product, aligned
+from .sequences import Windows, widened
+from .stack import Stack
+from .team import Team
+
+
+class Translator:
+    """The two stacks and the map between them; ``parameters`` and ``gradient`` are flat vectors of all of it, (P)."""
+
+    def __init__(self, architecture: Translation, parameters: np.ndarray, team: Team, unknown: float = 0.0):
+        self.architecture, self.parameters, self.team = architecture, parameters, team
+        self.gradient = np.zeros_like(parameters)
+        first = architecture.encoder.number_of_parameters
+        last = parameters.size - architecture.decoder.number_of_parameters
+        parts = [(vector[:first], vector[first:last], vector[last:]) for vector in (parameters, self.gradient)]
+        (encoder, between, decoder), (d_encoder, d_between, d_decoder) = parts
+        self.encoder = Stack(architecture.encoder, encoder, team, at_end=True, gradient=d_encoder)
+        self.decoder = Stack(architecture.decoder, decoder, team, unknown, gradient=d_decoder)
+        shape = architecture.shapes()["W_s"]
+        (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
+        self.map = Product(W.reshape(shape), dW.reshape(shape))
+
+    def pack(self, for_training: bool) -> None:
+        """Bring the weights into the kernels' order, as ``Stack.pack``."""
+        self.encoder.pack(for_training)
+        self.decoder.pack(for_training)
+        self.team.run(self.map.packing(self.team, for_training))
+
+
+def of_decoder(drop: Dropout | None) -> Dropout | None:
+    """What the decoder leaves out: another choice than the encoder's."""
+    return drop and replace(drop, key=drop.key + (1 << 24))
+
+
+class TranslatorWindows:
+    """The arrays of a translator for whole pairs. rows: the most that stand side by side."""
+
+    state = ()
+
+    def __init__(self, network: Translator, rows: int, training: bool = False):
+        self.network = network
+        self.encoders = Windows(network.encoder, rows, training)
+        self.decoders = Windows(network.decoder, rows, training)
+
+    def _product(self, rows, columns, packed):
+        """rows (1, N, K) times a packed matrix of so many columns: (1, N, columns)."""
+        team, result = self.network.team, aligned((1, rows.shape[1], columns), rows.dtype)
+        depth = rows.shape[2]
+        team.run(
+            team.split(
+                rows.shape[1],
+                lambda first, last: multiply(rows, 0, depth, packed, result, 0, columns, first, last, False),
+            )
+        )
+        return result
+
+    def _read(self, batch, drop=None):
+        """The encoder's window, what it read, its summary s (1, N, S), and the decoder's first states (1, N, K)."""
+        window = self.encoders.of(*batch.sources.shape)
+        tokens, lengths = widened(batch.sources, window.rows, 0), widened(batch.source_lengths, window.rows, 0)
+        out = window.read(tokens, lengths, drop)
+        s = out[np.maximum(lengths - 1, 0), np.arange(window.rows)][None]
+        start = self._product(s, self.network.b.size, self.network.map.forward_packed)
+        return window, tokens, lengths, s, start + self.network.b
+
+    def _begin(self, window, start):
+        """Put the decoder where it begins. start: (≤ N, K)."""
+        H = self.network.architecture.hidden
+        for number, state in enumerate(window.state):
+            state[: len(start)] = start[:, number * H : (number + 1) * H]
+
+    def _decoder(self, batch, start):
+        window = self.decoders.of(*batch.inputs.shape)
+        self._begin(window, start[0])
+        return window, widened(batch.inputs, window.rows, 0), widened(batch.targets, window.rows, -1)
+
+    def forward(self, batch: PairBatch) -> tuple[np.ndarray, np.ndarray]:
+        """-log ŷ of every target (T, N), and all probabilities (T, N, V): views that the next batch overwrites."""
+        *_, start = self._read(batch)
+        window, inputs, targets = self._decoder(batch, start)
+        nats = window.forward(inputs, targets)
+        steps, rows = batch.inputs.shape
+        return nats[:, :rows], window.probabilities[:steps, :rows]
+
+    def train(self, batch: PairBatch, scale: float, drop: Dropout | None) -> np.ndarray:
+        """-log ŷ of every target (T, N), and the gradient of scale · their sum."""
+        network, team = self.network, self.network.team
+        encoder, tokens, lengths, s, start = self._read(batch, drop)
+        decoder, inputs, targets = self._decoder(batch, start)
+        nats = decoder.forward_backward(inputs, targets, scale, of_decoder(drop))
+        d_start = np.concatenate(decoder.d_state, axis=1)[None]
+        parts = network.map.gradient(team, s, d_start)
+        parts += team.split(network.b.size, lambda first, last: sum_rows(d_start[0], 0, network.db, first, last), 16)
+        team.run(parts)
+        d_read = np.zeros((len(tokens), *s.shape[1:]), s.dtype)
+        ds = self._product(d_start, s.shape[2], network.map.backward_packed)
+        d_read[np.maximum(lengths - 1, 0), np.arange(len(lengths))] = ds[0]
+        encoder.read_back(tokens, lengths, d_read)
+        return nats[:, : batch.inputs.shape[1]]
+
+    def write(self, sources, lengths, beam: int, most: int) -> list[tuple[list[int], float]]:
+        """For each source what is likeliest to follow by a search of ``beam`` width, its ids without <EOS>, and its
+        log-probability. What holds <UNK> is refused; most: tokens.
+
+        sources: (S, N); lengths: (N).
+        """
+        *_, start = self._read(PairBatch(sources, sources, True, lengths, sources, lengths))
+        N, V, rows = len(lengths), self.network.decoder.architecture.output_size, len(lengths) * beam
+        window = self.decoders.of(1, rows)
+        self._begin(window, np.repeat(start[0, :N], beam, axis=0))
+        scores = np.full((N, beam), -np.inf)
+        scores[:, 0] = 0
+        tokens, done = np.full((N, beam), EOS), np.zeros((N, beam), bool)
+        written, nothing = np.zeros((N, beam, 0), np.int64), np.full((1, window.rows), -1, np.int32)
+        for _ in range(most):
+            window.forward(widened(tokens.reshape(1, rows).astype(np.int32), window.rows, 0), nothing)
+            with np.errstate(divide="ignore"):
+                logs = np.log(window.probabilities[0, :rows].astype(np.float64)).reshape(N, beam, V)
+            logs[:, :, UNKNOWN] = -np.inf
+            logs[done] = -np.inf
+            logs[done, EOS] = 0
+            totals = (scores[:, :, None] + logs).reshape(N, -1)
+            best = np.argsort(-totals, axis=1, kind="stable")[:, :beam]
+            scores = np.take_along_axis(totals, best, 1)
+            origin, tokens = np.divmod(best, V)
+            done = np.take_along_axis(done, origin, 1) | (tokens == EOS)
+            written = np.take_along_axis(written, origin[:, :, None], 1)
+            written = np.concatenate((written, tokens[:, :, None]), axis=2)
+            place = (np.arange(N)[:, None] * beam + origin).ravel()
+            for state in window.state:
+                state[:rows] = state[:rows][place]
+            if done[:, 0].all():
+                break
+        return [
+            (ids[ids != EOS].tolist(), score) for ids, score in zip(written[:, 0], scores[:, 0].tolist(), strict=True)
+        ]

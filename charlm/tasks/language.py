@@ -1,0 +1,94 @@
+"""The language model: each output is the next token. ``scoring`` and ``sampling`` are what it is good for."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..batches import Batch, line_windows, stream_windows
+from ..corpus import Corpus, load_corpus
+from ..loss import UNITS
+from ..network.architecture import CELLS, Architecture
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A ``Task``, whose corpus is a ``corpus.Corpus``."""
+
+    name = "text"
+    commands = "sample or charlm perplexity"
+    architecture = Architecture
+    not_both_ways = "a language model that also reads from the end would read the answer"
+    defaults = {}
+    most_epochs = math.inf
+
+    @classmethod
+    def load(cls, paths, **reading) -> Corpus:
+        return load_corpus(paths, **reading)
+
+    @classmethod
+    def from_fields(cls, fields: dict) -> "LanguageModel":
+        return cls()
+
+    def fields(self) -> dict:
+        return {}
+
+    def sizes(self, vocabulary) -> dict:
+        return {"vocabulary_size": len(vocabulary), "outputs": None, "bidirectional": False}
+
+    def unit(self, level: str) -> str:
+        return UNITS[level]
+
+    def states(self, architecture) -> int:
+        return architecture.layers * (2 if CELLS[architecture.cell].has_c else 1)
+
+    def network(self, architecture, parameters, team, unknown=0.0):
+        from ..network.stack import Stack
+
+        return Stack(architecture, parameters, team, unknown)
+
+    def window(self, network, steps, rows, training=False):
+        from ..network.stack import Window
+
+        return Window(network, steps, rows, training)
+
+    def batches(self, corpus, rows, steps, random):
+        return (line_windows if corpus.lines else stream_windows)(corpus.train, rows, steps, random)
+
+    def size_in_words(self, level, rows, steps) -> str:
+        return f"{rows} × {steps} {UNITS[level]}s a window"
+
+    def small_batch(self) -> Batch:
+        tokens = np.zeros((1, 1), np.int32)
+        return Batch(tokens, tokens, True)
+
+    def evaluation(self, network, corpus):
+        return Evaluation(network, corpus) if len(corpus.held_out) else None
+
+    def beside(self, corpus, minutes):
+        from ..baselines import beside_training, counted_tokens
+
+        most = counted_tokens(corpus, minutes)
+        return beside_training(corpus, most), most
+
+
+class Evaluation:
+    """Scores the held-out part, its first ``corpus.JUDGED`` tokens if it is longer."""
+
+    def __init__(self, network, corpus):
+        from ..network.stack import Window
+        from ..scoring import STEPS, rows_for
+
+        self.tokens, self.lines, self.network = corpus.judged, corpus.lines, network
+        self.size = len(self.tokens)
+        self.window = Window(network, STEPS, rows_for(self.tokens, self.lines))
+
+    def loss(self) -> float:
+        """Nats per token, under the parameters as they are."""
+        from ..scoring import score_tokens
+
+        self.network.pack(for_training=False)
+        return float(score_tokens(self.window, self.tokens, self.lines).mean(dtype=np.float64))
+
+
+TASK = LanguageModel

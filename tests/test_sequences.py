@@ -1,0 +1,189 @@
+"""Whole sequences of different lengths: gradients of networks that read both ways, padding that is never seen."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from charlm.batches import Batch, PairBatch, Sequences, fitting, groups
+from charlm.network.architecture import CELLS, Architecture, Translation, views
+from charlm.network.layers import Dropout
+from charlm.network.sequences import Windows
+from charlm.network.stack import Stack
+from charlm.network.team import Team
+from charlm.network.translator import Translator, TranslatorWindows
+from charlm.reference import STEPS, softmax
+
+V, H, OUTPUTS, SCALE = 6, 4, 3, 0.3
+DIRECTIONS = 12
+LENGTHS = np.array([5, 2, 1, 4])
+AT_END = np.where(np.arange(5)[:, None] == LENGTHS - 1, [0, 2, 1, 2], -1).astype(np.int32)
+AT_EACH = np.where(np.arange(5)[:, None] < LENGTHS, np.arange(20).reshape(5, 4) % OUTPUTS, -1).astype(np.int32)
+
+
+def central_differences(parameters, loss, step=1e-5):
+    differences = np.zeros_like(parameters)
+    for i, value in enumerate(parameters.tolist()):
+        parameters[i] = value + step
+        above = loss()
+        parameters[i] = value - step
+        differences[i] = (above - loss()) / (2 * step)
+        parameters[i] = value
+    return differences
+
+
+def check_gradient(case, directions=0):
+    """That a gradient is that of central differences: by each parameter, or along random directions, whose slopes any
+    wrong number changes."""
+    case.loss()
+    gradient, parameters = case.stack.gradient.copy(), case.parameters.copy()
+    if not directions:
+        assert error(gradient, central_differences(case.parameters, case.loss)) < 1e-6
+        return
+    ways = np.random.default_rng(9).normal(size=(directions, parameters.size))
+    slopes = []
+    for way in ways:
+        case.parameters[:] = parameters + 1e-5 * way
+        above = case.loss()
+        case.parameters[:] = parameters - 1e-5 * way
+        slopes.append((above - case.loss()) / 2e-5)
+    assert error(ways @ gradient, np.array(slopes)) < 1e-6
+
+
+def error(found, expected):
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+class Case:
+    def __init__(self, cell, layers, at_end, bidirectional=True, embedding=0, drop=None):
+        self.architecture = Architecture(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional)
+        random = np.random.default_rng([layers, len(cell)])
+        self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
+        self.stack = Stack(self.architecture, self.parameters, Team(1), at_end=at_end)
+        self.windows = Windows(self.stack, 6, training=True)
+        tokens = random.integers(0, V, (5, 4)).astype(np.int32)
+        self.batch = Batch(tokens, AT_END if at_end else AT_EACH, True, LENGTHS)
+        self.drop = drop
+
+    def loss(self):
+        self.stack.pack(for_training=True)
+        return SCALE * self.windows.train(self.batch, SCALE, self.drop).sum()
+
+
+@pytest.mark.parametrize(("cell", "layers", "bidirectional"), list(itertools.product(CELLS, (1, 2, 3), (True, False))))
+@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
+def test_gradient_is_that_of_central_differences(cell, layers, bidirectional, at_end):
+    check_gradient(Case(cell, layers, at_end, bidirectional), DIRECTIONS if layers > 1 else 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"embedding": 3}, {"drop": Dropout(0.3, 3)}, {"embedding": 3, "drop": Dropout(0.4, 3)}],
+    ids=["embedding", "dropout", "both"],
+)
+def test_gradient_of_two_ways_with_embedding_and_dropout(settings):
+    case = Case("lstm", 2, True, **settings)
+    check_gradient(case, DIRECTIONS)
+
+
+class Pairs:
+    """A translator with random parameters and a batch of pairs of different lengths."""
+
+    def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
+        self.architecture = Translation(V, cell, H, layers, embedding, bidirectional=bidirectional)
+        random = np.random.default_rng([layers, len(cell)])
+        self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
+        self.stack, self.drop = Translator(self.architecture, self.parameters, Team(1)), drop
+        self.windows = TranslatorWindows(self.stack, 6, training=True)
+        sources, inputs = (random.integers(0, V, (steps, 4)).astype(np.int32) for steps in (5, 3))
+        targets = np.where(np.arange(3)[:, None] < [3, 1, 2, 2], random.integers(0, V, (3, 4)), -1).astype(np.int32)
+        self.batch = PairBatch(inputs, targets, True, np.array([3, 1, 2, 2]), sources, LENGTHS)
+
+    loss = Case.loss
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), list(itertools.product(CELLS, (True, False))))
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradient_of_an_encoder_and_a_decoder(cell, layers, bidirectional):
+    case = Pairs(cell, layers, bidirectional)
+    check_gradient(case, DIRECTIONS)
+
+
+def test_gradient_of_an_encoder_and_a_decoder_with_dropout():
+    case = Pairs("lstm", 2, True, Dropout(0.3, 3), embedding=3)
+    check_gradient(case, DIRECTIONS)
+
+
+def states_by_hand(case, tokens):
+    """What the last layer's runs give for one sequence, (T, H) twice, one after the other, from their equations."""
+    named, step = views(case.architecture, case.parameters), STEPS[case.architecture.cell][0]
+    x = np.eye(V)[tokens]
+    for layer in range(1, case.architecture.layers + 1):
+        runs = []
+        for direction, order in (("", x), ("back.", x[::-1])):
+            name = f"layer{layer}.{direction}"
+            a = c = np.zeros((1, H))
+            given = []
+            for now in order:
+                z_x = (now @ named[name + "W_x"])[None]
+                a, c, _ = step(z_x, a, c, named[name + "W_a"], named[name + "b"], named.get(name + "p"))
+                given.append(a[0])
+            runs.append(np.array(given))
+        x = np.concatenate((runs[0], runs[1][::-1]), axis=1)
+    return runs
+
+
+@pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 3))))
+@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
+def test_two_ways_are_two_runs_one_of_them_reversed(cell, layers, at_end):
+    case = Case(cell, layers, at_end)
+    case.loss()
+    case.stack.pack(for_training=False)
+    _, found = case.windows.forward(case.batch)
+    named = views(case.architecture, case.parameters)
+    for row, length in enumerate(LENGTHS.tolist()):
+        ahead, back = states_by_hand(case, case.batch.inputs[:length, row])
+        back = back if at_end else back[::-1]
+        expected = softmax(np.concatenate((ahead, back), axis=1) @ named["W_ya"] + named["b_y"])
+        assert np.allclose(found[:length, row], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), list(itertools.product(CELLS, (True, False))))
+def test_padding_is_never_seen(cell, bidirectional):
+    """In float32: a sequence beside longer ones gives the bits that it gives alone."""
+    random = np.random.default_rng(3)
+    architecture = Architecture(9, cell, 21, 2, 0, False, 5, bidirectional)
+    parameters = random.normal(0, 0.4, architecture.number_of_parameters).astype(np.float32)
+    stack = Stack(architecture, parameters, Team(2))
+    stack.pack(for_training=False)
+    sequences = Sequences([random.integers(0, 9, length) for length in (9, 1, 4, 13, 2, 7, 7)])
+    windows, numbers = Windows(stack, 32), np.arange(7)
+
+    def probabilities(chosen, fill):
+        tokens = sequences.side_by_side(chosen, fill)
+        return windows.forward(Batch(tokens, np.full_like(tokens, -1), True, sequences.lengths[chosen]))[1].copy()
+
+    together, otherwise = probabilities(numbers, 0), probabilities(numbers, 5)
+    for number, length in enumerate(sequences.lengths.tolist()):
+        alone = probabilities(numbers[number : number + 1], 0)[:, 0]
+        assert np.array_equal(alone, together[:length, number])
+        assert np.array_equal(alone, otherwise[:length, number])
+
+
+def test_groups_hold_each_sequence_once_and_keep_to_their_room():
+    lengths = np.random.default_rng(1).integers(1, 40, 500)
+    starts = np.concatenate(([0], lengths.cumsum()))
+    chosen = list(groups(starts, 8, np.random.default_rng(2), most_tokens=120))
+    assert sorted(np.concatenate(chosen).tolist()) == list(range(500))
+    assert all(len(group) <= 8 and len(group) * lengths[group].max() <= 120 for group in chosen)
+    assert sum(len(group) * lengths[group].max() for group in chosen) < 1.3 * lengths.sum()
+    assert fitting(np.array([1, 1, 50, 60]), 3, 40) == [0, 2, 3]
+
+
+def test_a_planted_error_is_caught():
+    case = Case("lstm", 2, True)
+    case.loss()
+    right = case.stack.gradient.copy()
+    case.loss = lambda whole=case.loss: (whole(), case.stack.gradient.__setitem__(7, -right[7]))[0]
+    with pytest.raises(AssertionError):
+        check_gradient(case, DIRECTIONS)

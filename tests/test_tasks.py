@@ -1,0 +1,357 @@
+"""Tasks with answers of their own: they learn, the same seed gives the same bytes, files and lines are read as they
+should be, and what cannot be is refused in one line."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import charlm
+from charlm.checkpoint import Checkpoint, save_checkpoint
+from charlm.cli import program
+from charlm.cli.train import TASKS
+from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.modelfile import load_model, write_archive
+from charlm.planning import new_trainer
+from charlm.predicting import Predictor
+from charlm.tasks import MODULES
+
+SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
+
+
+def run(*arguments, code=0, **settings):
+    result = CliRunner().invoke(program, [str(argument) for argument in arguments], prog_name="charlm", **settings)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def refused(words, *arguments, code=1):
+    message = run(*arguments, code=code).stderr
+    assert message.startswith("charlm: error: ") and message.count("\n") == 1
+    for word in words.split():
+        assert word in message
+
+
+def digest(model, path):
+    model.save(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def first_letter(random, number):
+    """Lines of which the first letter decides the label, many letters before the end."""
+    for _ in range(number):
+        text = "".join(random.choice(list("abc"), random.integers(1, 9)))
+        yield f"{'xyz'['abc'.index(text[0])]}\t{text}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tasks")
+    random = np.random.default_rng(1)
+    (folder / "letters.tsv").write_text("\n".join(first_letter(random, 300)) + "\n")
+    (folder / "more.tsv").write_text("\n".join(first_letter(random, 60)) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier(folder):
+    model = charlm.train(folder / "letters.tsv", task="classify", epochs=8, bidirectional=True, **SMALL)
+    model.save(folder / "classifier.npz")
+    return model
+
+
+def test_the_command_line_names_all_tasks():
+    assert TASKS == tuple(MODULES)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), [("lstm", False), ("gru", True)])
+def test_it_learns_to_classify(folder, cell, bidirectional):
+    model = charlm.train(
+        folder / "letters.tsv", task="classify", epochs=15, cell=cell, bidirectional=bidirectional, **SMALL
+    )
+    found = Predictor(model).evaluate(folder / "more.tsv").as_dict()
+    assert found["accuracy"] > 0.95 and found["macro_f1"] > 0.95
+
+
+def test_one_to_one_is_a_sequence_of_length_one(classifier):
+    assert [next(iter(found)) for found in charlm.predict(classifier, ["a", "b", "c"])] == ["x", "y", "z"]
+
+
+def test_an_empty_line_has_a_row_too(classifier):
+    assert len(charlm.predict(classifier, ["", "ab"])) == 2
+
+
+def test_fasttext_form_is_the_same(folder, classifier):
+    lines = (folder / "letters.tsv").read_text().splitlines()
+    other = folder / "fasttext.txt"
+    other.write_text("".join("__label__{} {}\n".format(*line.split("\t")) for line in lines))
+    model = charlm.train(other, task="classify", epochs=8, bidirectional=True, **SMALL)
+    assert np.array_equal(model.parameters, classifier.parameters)
+
+
+@pytest.fixture(scope="module")
+def generator(folder):
+    options = {"task": "generate", "epochs": 25, "cell": "gru", "embedding": 5} | SMALL
+    model = charlm.train(folder / "letters.tsv", **options)
+    model.save(folder / "generator.npz")
+    return model
+
+
+def test_it_learns_to_generate(folder, generator):
+    """What a label begins with, it draws; and that label explains it best."""
+    for label, letter in zip("xyz", "abc", strict=True):
+        drawn = [sample.text for sample in charlm.sample(generator, 30, given=label, allow_copies=True, seed=1)]
+        assert sum(text[0] == letter for text in drawn) >= 26
+    assert [next(iter(found)) for found in charlm.predict(generator, ["abc", "bac", "ca"])] == ["x", "y", "z"]
+
+
+def test_a_label_is_read_in_the_place_of_the_beginning(folder, generator):
+    """Perplexity given a label is that of the network as it was trained, and of evaluate."""
+    (folder / "x.tsv").write_text("x\tabc\nx\tacca\n")
+    (folder / "x.txt").write_text("abc\nacca\n")
+    model = ["--model", folder / "generator.npz"]
+    found = json.loads(run("evaluate", *model, folder / "x.tsv", "--json").stdout)
+    given = json.loads(run("perplexity", *model, "--given", "x", folder / "x.txt", "--json").stdout)
+    other = json.loads(run("perplexity", *model, "--given", "y", folder / "x.txt", "--json").stdout)
+    assert found["tokens"] == given["tokens"] == 9
+    assert found["perplexity"] == pytest.approx(given["perplexity"], rel=1e-5)
+    assert found["labels"]["x"]["perplexity"] == found["perplexity"] and found["accuracy"] == 1
+    assert other["perplexity"] > 2 * given["perplexity"]
+    table = run("evaluate", *model, folder / "more.tsv").stdout.splitlines()
+    assert len(table) == 5 and table[1].startswith("all")
+
+
+def test_sample_needs_to_be_given_a_label(folder, generator, classifier):
+    refused("--given", "sample", "--model", folder / "generator.npz", code=2)
+    refused("'w' x", "sample", "--model", folder / "generator.npz", "--given", "w", code=2)
+    refused("--given generate", "sample", "--model", folder / "classifier.npz", "--given", "x", code=2)
+    arguments = ("sample", "--model", folder / "generator.npz", "--given", "z", "--count", 4, "--seed", 1)
+    assert run(*arguments).stdout == run(*arguments).stdout != ""
+
+
+@pytest.fixture(scope="module")
+def translator(folder):
+    """Writes its source backwards, in capitals."""
+    random = np.random.default_rng(2)
+    sources = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(500)]
+    lines = "".join(f"{source}\t{source[::-1].upper()}\n" for source in sources)
+    (folder / "pairs.tsv").write_text(lines)
+    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 20}
+    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32})
+    model.save(folder / "translator.npz")
+    return model
+
+
+def test_it_learns_to_translate(folder, translator):
+    found = Predictor(translator).evaluate(folder / "pairs.tsv").as_dict()
+    assert found["exact_match"] > 0.9 and found["character_error_rate"] < 0.05
+    assert charlm.predict(translator, ["abc", "d"])[0]["target"] == "CBA"
+    model = ["--model", folder / "translator.npz"]
+    assert run("predict", *model, input="ab\n\nbad\n").stdout.splitlines()[::2] == ["BA", "DAB"]
+    assert json.loads(run("evaluate", *model, folder / "pairs.tsv", "--json").stdout) == found
+    assert run("evaluate", *model, folder / "pairs.tsv").stdout.startswith("exact match")
+
+
+def test_a_wider_search_finds_what_is_at_least_as_likely(translator):
+    random = np.random.default_rng(4)
+    sources = ["q", "", *("".join(random.choice(list("abcd"), 9)) for _ in range(40))]
+    predictor = Predictor(translator)
+    greedy, wide = (predictor.predict(sources, beam=beam) for beam in (1, 6))
+    assert all(b["log_probability"] >= a["log_probability"] - 1e-9 for a, b in zip(greedy, wide, strict=True))
+    assert any(b["target"] != a["target"] for a, b in zip(greedy, wide, strict=True))
+    for beam, together in ((1, greedy), (6, wide)):
+        assert [predictor.predict([source], beam=beam)[0] for source in sources] == together
+    assert not any("<UNK>" in found["target"] for found in greedy + wide)
+
+
+def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
+    """Its probability is that of the network reading the target, and no other target is likelier."""
+    from charlm.batches import Sequences
+    from charlm.tasks.translate import Pairs
+
+    predictor, vocabulary = Predictor(translator), translator.vocabulary
+    (found,) = predictor.predict(["ab"], beam=40)
+    letters = [vocabulary.decode([number]) for number in range(2, len(vocabulary))]
+    targets = ["", *letters, *(a + b for a in letters for b in letters), found["target"]]
+    ids = [np.append(vocabulary.encode(target), 0) for target in targets]
+    pairs = Pairs(Sequences([vocabulary.encode("ab")] * len(ids)), Sequences(ids))
+    nats = predictor.window.forward(translator.task.batch(pairs, np.arange(len(ids))))[0].sum(0)
+    assert found["log_probability"] == pytest.approx(-float(nats[-1]), rel=1e-5)
+    assert -nats.max() <= found["log_probability"] + 1e-6 and -nats.min() <= found["log_probability"] + 1e-5
+
+
+def test_distances_are_those_of_levenshtein():
+    from charlm.tasks.translate import Compared, distance
+
+    assert [distance(*pair) for pair in (("", "ab"), ("kitten", "sitting"), ("ab", "ba"), ("a", "a"))] == [2, 3, 2, 0]
+    assert Compared.of(["ab", "c"], ["ab", "d"]).as_dict() == {
+        "pairs": 2,
+        "exact_match": 0.5,
+        "character_error_rate": 1 / 3,
+    }
+
+
+def test_beam_and_top_go_with_their_tasks(folder, classifier, translator):
+    refused(
+        "--beam classify", "predict", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
+    )
+    refused("--top translate", "predict", "--model", folder / "translator.npz", "--top", 2, folder / "more.tsv", code=2)
+    refused(
+        "--beam classify", "evaluate", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
+    )
+    (folder / "bad.tsv").write_text("a\tb\tc\n")
+    refused("bad.tsv line 1 one tab", "evaluate", "--model", folder / "translator.npz", folder / "bad.tsv")
+
+
+@pytest.mark.parametrize("task", ["generate", "translate"])
+def test_other_tasks_give_the_same_bytes_too(folder, tmp_path, task):
+    options = {"task": task, "epochs": 1, "embedding": 3} | SMALL | {"dropout": 0.2}
+    digests = {digest(charlm.train(folder / "letters.tsv", threads=n, **options), tmp_path / "m.npz") for n in (1, 2)}
+    assert len(digests) == 1
+    again = load_model(tmp_path / "m.npz")
+    assert digest(again, tmp_path / "again.npz") in digests
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.3, "bidirectional": True, "layers": 2, "cell": "peephole"}])
+def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder, tmp_path, options):
+    options = {"task": "classify", "epochs": 2} | SMALL | options
+    whole = [digest(charlm.train(folder / "letters.tsv", threads=n, **options), tmp_path / "m.npz") for n in (1, 2, 3)]
+    assert len(set(whole)) == 1
+    stopped = new_trainer(folder / "letters.tsv", **options)
+    list(stopped.run(stop=lambda: stopped.step == 19))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    resumed = new_trainer(folder / "letters.tsv", **options)
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    list(resumed.run())
+    assert digest(resumed.best, tmp_path / "m.npz") == whole[0]
+
+
+def test_a_checkpoint_of_another_task_is_refused(folder, tmp_path):
+    trainer = new_trainer(folder / "letters.tsv", task="classify", epochs=1, **SMALL)
+    save_checkpoint(trainer, tmp_path / "c.npz", {})
+    with pytest.raises(ModelFileError, match="--task"):
+        Checkpoint(tmp_path / "c.npz").restore(new_trainer(folder / "letters.tsv", lines=True, epochs=1, **SMALL))
+
+
+def test_many_lines_at_once_give_the_bits_of_one_at_a_time(folder, classifier):
+    lines = [line.split("\t")[1] for line in (folder / "more.tsv").read_text().splitlines()]
+    predictor = Predictor(classifier)
+    together = predictor.predict(lines, top=3)
+    assert [predictor.predict([line], top=3)[0] for line in lines] == together
+    assert Predictor(classifier, threads=1).predict(lines, top=3) == together
+
+
+def test_predict_gives_a_row_a_line_in_order(folder, classifier):
+    arguments = ["predict", "--model", folder / "classifier.npz"]
+    rows = run(*arguments, input="abc\nzzz\ncab\n").stdout.splitlines()
+    assert [row.split("\t")[0] for row in rows][::2] == ["x", "z"] and len(rows) == 3
+    (record,) = (json.loads(line) for line in run(*arguments, "--json", "--top", 2, input="abc\n").stdout.splitlines())
+    assert record["text"] == "abc" and record["label"] == "x" and len(record["labels"]) == 2
+    assert record["probability"] == max(record["labels"].values())
+    top = run(*arguments, "--top", 3, input="b").stdout.split("\t")
+    assert sorted(top[::2]) == ["x", "y", "z"] and sum(map(float, top[1::2])) == pytest.approx(1, abs=1e-3)
+
+
+def test_evaluate_counts(folder, classifier):
+    found = json.loads(run("evaluate", "--model", folder / "classifier.npz", folder / "more.tsv", "--json").stdout)
+    lines = (folder / "more.tsv").read_text().splitlines()
+    predicted = charlm.predict(classifier, [line.split("\t")[1] for line in lines])
+    right = sum(line.split("\t")[0] == next(iter(labels)) for line, labels in zip(lines, predicted, strict=True))
+    assert found["lines"] == 60 and found["accuracy"] == right / 60
+    assert sum(sum(row.values()) for row in found["confusion"].values()) == 60
+    table = run("evaluate", "--model", folder / "classifier.npz", folder / "more.tsv").stdout.splitlines()
+    assert table[0].startswith("accuracy") and table[1].startswith("macro F1") and len(table) == 5 + 3
+
+
+def test_macro_f1_is_the_mean_over_labels():
+    from charlm.tasks.confusion import Confusion
+
+    confusion = Confusion.of(list("aaab"), list("aabb"))
+    assert confusion.f1.tolist() == [pytest.approx(0.8), pytest.approx(2 / 3)]
+    assert confusion.accuracy == 0.75
+
+
+def test_a_label_seen_once_is_for_training(tmp_path):
+    path = tmp_path / "rare.tsv"
+    path.write_text("".join(f"{'often' if number else 'once'}\tab{number}\n" for number in range(20)))
+    for seed in range(12):
+        corpus = new_trainer(path, task="classify", holdout=0.5, seed=seed, epochs=1, **SMALL).corpus
+        assert set(corpus.task.labels) == {"often", "once"} and corpus.task.labels[0] == "often"
+        assert 0 < len(corpus.held_out) <= 10
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x ab\n", "bad.tsv line 1 tab"),
+        ("x\tab\n\n\tab\n", "line 3 no label"),
+        ("__label__x __label__y ab\n", "line 1 two labels"),
+        ("\n\n", "no line bad.tsv"),
+    ],
+)
+def test_a_line_that_cannot_be_read(folder, text, words):
+    path = folder / "bad.tsv"
+    path.write_text(text)
+    refused(words, "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+
+
+def test_an_unknown_label_is_named(folder, classifier):
+    path = folder / "unknown.tsv"
+    path.write_text("x\tab\nwrong\tab\n")
+    refused("'wrong' unknown.tsv line 2", "evaluate", "--model", folder / "classifier.npz", path)
+    with pytest.raises(CorpusError, match="'wrong'"):
+        new_trainer(folder / "letters.tsv", task="classify", valid=path, epochs=1, **SMALL)
+
+
+def test_what_does_not_go_together(folder, classifier):
+    model = ["--model", folder / "classifier.npz"]
+    refused("--task classify predict", "sample", *model, code=2)
+    refused("--task classify predict", "perplexity", *model, folder / "more.tsv", code=2)
+    with pytest.raises(UsageError, match="read the answer"):
+        new_trainer(folder / "letters.tsv", bidirectional=True)
+    with pytest.raises(UsageError, match="tied"):
+        new_trainer(folder / "letters.tsv", task="classify", tied=True, epochs=1)
+    text = charlm.train(folder / "letters.tsv", epochs=1, **SMALL)
+    text.save(folder / "text.npz")
+    refused("--task text sample", "predict", "--model", folder / "text.npz", code=2)
+    assert "bits per byte" in run("evaluate", "--model", folder / "text.npz", folder / "more.tsv").stdout
+
+
+def test_the_model_file_comes_back(folder, classifier, tmp_path):
+    again = load_model(folder / "classifier.npz")
+    assert again.task == classifier.task and again.architecture == classifier.architecture
+    assert digest(again, tmp_path / "a.npz") == digest(classifier, tmp_path / "b.npz")
+    shown = run("info", folder / "classifier.npz").stdout
+    assert ", ".join(classifier.task.labels) in shown
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": 5},
+        {"task": {"name": "os"}},
+        {"task": {"name": "classify"}},
+        {"task": {"name": "classify", "labels": ["x"]}},
+        {"task": {"name": "classify", "labels": ["x", "y", "y"]}},
+        {"task": {"name": "classify", "labels": ["x", "y", 3]}},
+        {"task": {"name": "classify", "labels": ["x", "y", "a\tb"]}},
+        {"task": {"name": "text"}},
+        {"format": 4},
+        {"architecture": {"bidirectional": 1}},
+        {"architecture": {"outputs": 2**40}},
+        {"architecture": {"outputs": True}},
+        {"architecture": {"more": 1}},
+    ],
+    ids=str,
+)
+def test_a_header_is_not_believed(folder, classifier, tmp_path, change):
+    with np.load(folder / "classifier.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    if "architecture" in change:
+        change = {"architecture": header["architecture"] | change["architecture"]}
+    write_archive(tmp_path / "m.npz", header | change, arrays)
+    with pytest.raises(ModelFileError):
+        load_model(tmp_path / "m.npz")
