@@ -441,7 +441,7 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("file", f"{path}, {size:,} bytes"),
         ("network", network(a)),
         ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
-        *((name, ", ".join(values)) for name, values in model.task.fields().items()),
+        ("task", model.task.in_words()),
         (
             "vocabulary",
             f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",

@@ -297,6 +297,12 @@ def test_a_line_that_cannot_be_read(folder, text, words):
     refused(words, "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
 
 
+def test_one_label_is_none(folder):
+    path = folder / "one.tsv"
+    path.write_text("x\tab\nx\tb\n")
+    refused("one label only 'x'", "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+
+
 def test_an_unknown_label_is_named(folder, classifier):
     path = folder / "unknown.tsv"
     path.write_text("x\tab\nwrong\tab\n")
@@ -323,8 +329,31 @@ def test_the_model_file_comes_back(folder, classifier, tmp_path):
     again = load_model(folder / "classifier.npz")
     assert again.task == classifier.task and again.architecture == classifier.architecture
     assert digest(again, tmp_path / "a.npz") == digest(classifier, tmp_path / "b.npz")
-    shown = run("info", folder / "classifier.npz").stdout
-    assert ", ".join(classifier.task.labels) in shown
+    assert ", ".join(classifier.task.labels) in run("info", folder / "classifier.npz").stdout
+
+
+def test_info_tells_the_task(folder, classifier, generator, translator):
+    for task in ("classifier", "generator", "translator"):
+        model = load_model(folder / f"{task}.npz")
+        assert model.task.in_words() in run("info", folder / f"{task}.npz").stdout
+        assert json.loads(run("info", folder / f"{task}.npz", "--json").stdout)["task"]["name"] == model.task.name
+
+
+@pytest.mark.parametrize("level", ["word", "byte"])
+@pytest.mark.parametrize("task", ["classify", "generate", "translate"])
+def test_other_levels(folder, tmp_path, task, level):
+    """Words are told apart as words, and bytes that are no UTF-8 as bytes."""
+    end = b"\xff" if level == "byte" else b"."
+    lines = [b"one\tred big cat" + end, b"two\tsmall dog" + end] * 30
+    (tmp_path / "lines.tsv").write_bytes(b"\n".join(lines))
+    options = {"task": task, "level": level, "epochs": 80 if task == "translate" else 15} | SMALL
+    model = charlm.train(tmp_path / "lines.tsv", **options)
+    model.save(tmp_path / "m.npz")
+    found = run("evaluate", "--model", tmp_path / "m.npz", tmp_path / "lines.tsv", "--json").stdout
+    assert json.loads(found).get("accuracy", 1) == 1
+    (tmp_path / "asked").write_bytes(b"red big cat" + end if task != "translate" else b"one")
+    answer = run("predict", "--model", tmp_path / "m.npz", tmp_path / "asked").stdout_bytes
+    assert answer.startswith(b"one" if task != "translate" else b"red big cat" + end)
 
 
 @pytest.mark.parametrize(

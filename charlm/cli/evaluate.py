@@ -4,6 +4,7 @@ import json
 
 import click
 
+from ..errors import UsageError
 from .options import as_json, beam, encoding, model_option, threads
 from .signals import end_with_the_reader
 
@@ -29,6 +30,8 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
 
     model, files = load_model(model_path), files or ("-",)
     if model.task.name == "text":
+        if beam:
+            raise UsageError("--beam does not go with a language model")
         from ..levels import perplexity_of_files
 
         score = perplexity_of_files(model, files, encoding=encoding, threads=threads)

@@ -137,7 +137,7 @@ class TranslatorWindows:
             logs[done] = -np.inf
             logs[done, EOS] = 0
             totals = (scores[:, :, None] + logs).reshape(N, -1)
-            best = np.argsort(-totals, axis=1, kind="stable")[:, :beam]
+            best = largest(totals, beam)
             scores = np.take_along_axis(totals, best, 1)
             origin, tokens = np.divmod(best, V)
             done = np.take_along_axis(done, origin, 1) | (tokens == EOS)
@@ -151,3 +151,10 @@ class TranslatorWindows:
         return [
             (ids[ids != EOS].tolist(), score) for ids, score in zip(written[:, 0], scores[:, 0].tolist(), strict=True)
         ]
+
+
+def largest(values: np.ndarray, number: int) -> np.ndarray:
+    """The places of the ``number`` largest of each row, falling: (N, number). values: (N, ≥ number)."""
+    places = np.sort(np.argpartition(-values, number - 1, axis=1)[:, :number], axis=1)
+    order = np.argsort(-np.take_along_axis(values, places, 1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, 1)

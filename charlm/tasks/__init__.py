@@ -47,6 +47,9 @@ class Task(Protocol):
     def fields(self) -> dict:
         """What a model file must say of it, besides network and vocabulary, in JSON."""
 
+    def in_words(self) -> str:
+        """What is learnt."""
+
     def sizes(self, vocabulary) -> dict:
         """The fields of the architecture that follow from task and vocabulary."""
 

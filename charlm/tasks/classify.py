@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..batches import Batch, Sequences, groups
+from ..errors import CorpusError
 from ..loss import UNITS
 from .confusion import Confusion
 from .examples import (
@@ -62,6 +63,10 @@ class Classify(Labels):
             labelled, lambda pair: pair[:1], paths, level, holdout, valid, encoding, seed
         )
         task = cls(labels_of(label for label, _ in train))
+        if len(task.labels) < 2:
+            raise CorpusError(
+                f"{', '.join(source[0])} has one label only, {task.labels[0]!r}: nothing is to be told apart"
+            )
         vocabulary = vocabulary_of((text for _, text in train), level, min_count, max_vocabulary, least=2)
         parts = [task.part(vocabulary, examples, "the held-out part") for examples in (train, held_out)]
         shares = log_shares(parts[0].labels, len(task.labels))

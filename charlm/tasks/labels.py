@@ -27,6 +27,9 @@ class Labels:
     def fields(self):
         return {"labels": list(self.labels)}
 
+    def in_words(self):
+        return f"{self.name}, {len(self.labels):,} labels: {', '.join(self.labels)}"
+
     def states(self, architecture):
         return 0
 

@@ -33,6 +33,9 @@ class LanguageModel:
     def fields(self) -> dict:
         return {}
 
+    def in_words(self) -> str:
+        return "text: the next token"
+
     def sizes(self, vocabulary) -> dict:
         return {"vocabulary_size": len(vocabulary), "outputs": None, "bidirectional": False}
 

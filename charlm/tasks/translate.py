@@ -99,6 +99,9 @@ class Translate:
     def fields(self):
         return {"longest": self.longest}
 
+    def in_words(self):
+        return f"{self.name}: targets of up to {self.longest:,} tokens"
+
     def sizes(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": None}
 
