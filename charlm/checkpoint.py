@@ -2,19 +2,23 @@
 
 It holds what the next update depends on: parameters, Adam's moments, the states of the network, the place in the
 corpus, the best parameters so far and the history. Order of the data and dropout follow from the seed and the place,
-so no random state is kept.
+so no random state is kept. The checkpoint before the last one is kept too, for the day on which the last one cannot be
+read.
 """
 
+import math
 import time
+import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__
 from .corpus import Corpus
-from .errors import DivergedError, ModelFileError
+from .errors import CharlmError, DivergedError, ModelFileError, UsageError
 from .modelfile import (
     FORMAT,
     describe,
@@ -25,7 +29,7 @@ from .modelfile import (
     write_archive,
 )
 from .network.architecture import CELLS, Architecture
-from .places import check_places, is_one_of
+from .places import check_places, is_one_of, only_run_at
 from .settings import Settings
 from .training import Place, Report, Trainer
 
@@ -36,9 +40,15 @@ def path_beside(model_path) -> Path:
     return path.parent / f"{path.name.removesuffix('.npz')}.checkpoint.npz"
 
 
-def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
+def path_of_the_one_before(model_path) -> Path:
+    """m.npz → m.checkpoint.before.npz"""
+    return path_beside(model_path).with_suffix(".before.npz")
+
+
+def save_checkpoint(trainer: Trainer, path, options: dict, before=None) -> None:
     """Write where the trainer stands after its last update, where it would go back to if the loss exploded, and the
-    options it was made with. Raises ModelFileError where that is not possible."""
+    options it was made with. before: where a checkpoint that stands at ``path`` is kept. Raises ModelFileError where
+    that is not possible."""
     best = trainer.best
     good, good_arrays = trainer.good
     header = model_header(best) | {
@@ -50,7 +60,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict) -> None:
         "good": asdict(good),
     }
     arrays = {"best": best.parameters} | trainer.arrays()
-    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()})
+    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()}, before)
 
 
 def _shapes(header):
@@ -76,10 +86,10 @@ class Checkpoint:
         try:
             self.settings = Settings(**self.header["settings"])
             self.architecture = Architecture(**self.header["architecture"])
-            self.corpus = self.header["training"]["corpus"]
+            self.corpus = {name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS.items()}
             self.options = dict(self.header["options"])
             self.place, self.good = (_place(self.header[name]) for name in ("place", "good"))
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
     def differences(self, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
@@ -111,47 +121,105 @@ class Checkpoint:
                 f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
                 "without --resume"
             )
+        if self.header["rows"] != trainer.rows:
+            raise ModelFileError(f"{self.path} is damaged: it has another number of rows than its settings give")
         trainer.go_on_from(self.place, self.arrays)
         trainer.good = self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()}
         if self.place.best_loss is not None:
             trainer.best_parameters = self.arrays["best"].copy()
 
 
+_CORPUS = {"sha256": str, "bytes": int, "train_tokens": int, "held_out_tokens": int}
+
+
+def _is_count(value):
+    return type(value) is int and 0 <= value < 2**50
+
+
+def _is_number(value):
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _is_loss(value):
+    return value is None or _is_number(value)
+
+
+_KINDS = {
+    int: _is_count,
+    float: _is_number,
+    float | None: _is_loss,
+    tuple[int, float]: lambda turn: len(turn) == 2 and _is_count(turn[0]) and _is_number(turn[1]) and turn[1] <= 1,
+    list[list]: lambda history: all(
+        len(entry) == 3 and _is_count(entry[0]) and all(map(_is_loss, entry[1:])) for entry in history
+    ),
+}
+
+
 def _place(values: dict) -> Place:
     place = Place(**values)
+    for field in fields(Place):
+        if field.name not in values or not _KINDS[field.type](getattr(place, field.name)):
+            raise ValueError(f"it does not say where the training stood ({field.name})")
     place.turn = tuple(place.turn)
     return place
 
 
-CHECKPOINT_SECONDS = 60
+def last_checkpoint(model_path) -> Checkpoint:
+    """The checkpoint beside a model, or with a warning the one before it where the last one cannot be read. Raises
+    CharlmError where there is none."""
+    path, before = path_beside(model_path), path_of_the_one_before(model_path)
+    if not path.exists() and not before.exists():
+        raise CharlmError(f"there is nothing to go on from: {path} is not there (a finished training leaves none)")
+    try:
+        return Checkpoint(path)
+    except ModelFileError as error:
+        if not before.exists():
+            raise
+        checkpoint = Checkpoint(before)
+        warnings.warn(f"{error}; going on from the checkpoint before it, {before}", stacklevel=2)
+        return checkpoint
 
 
-def saved(trainer: Trainer, reports: Iterator[Report], path, options: dict) -> Iterator[Report]:
+CHECKPOINT_SECONDS = 60.0
+
+
+def saved(
+    trainer: Trainer, reports: Iterator[Report], path, options: dict, every: float = CHECKPOINT_SECONDS
+) -> Iterator[Report]:
     """Pass the reports of a trainer through and keep its results on disk: each best model in ``path``, a checkpoint
     beside it.
 
-    The checkpoint is written about every CHECKPOINT_SECONDS and, with the model, when the training is left before its
+    The checkpoint is written about ``every`` so many seconds and, with the model, when the training is left before its
     end; it is removed when the training is done.
     """
-    checkpoint, written = path_beside(path), time.monotonic()
-    has_model = False
+    checkpoint, before, written = path_beside(path), path_of_the_one_before(path), time.monotonic()
     try:
         for report in reports:
             if report.improved:
                 save_model(trainer.best, path)
-                has_model = True
-            if time.monotonic() - written > CHECKPOINT_SECONDS:
-                save_checkpoint(trainer, checkpoint, options)
+            if time.monotonic() - written >= every:
+                save_checkpoint(trainer, checkpoint, options, before)
                 written = time.monotonic()
             yield report
     except DivergedError as error:
-        kept = f"; the best model so far is in {path}" if has_model else ""
+        kept = f"; the best model so far is in {path}" if trainer.place.best_loss is not None else ""
         raise DivergedError(f"{error}{kept}") from None
-    save_model(trainer.best, path)
     if trainer.finished:
+        save_model(trainer.best, path)
+        before.unlink(missing_ok=True)  # first: what is left is what would be gone on from
         checkpoint.unlink(missing_ok=True)
     else:
-        save_checkpoint(trainer, checkpoint, options)
+        save_checkpoint(trainer, checkpoint, options, before)
+        save_model(trainer.best, path)
+
+
+def _places(path):
+    return path, path_of_the_one_before(path), path_beside(path)
+
+
+def only_training_at(path) -> AbstractContextManager:
+    """Keep other trainings from the same output meanwhile: see ``places.only_run_at``."""
+    return only_run_at(_places(path))
 
 
 def check_place(path, read=()) -> None:
@@ -159,7 +227,7 @@ def check_place(path, read=()) -> None:
 
     read: files that are read, which must not be the same one.
     """
-    check_places((path, path_beside(path)), read, is_model, "a model", "-o")
+    check_places(_places(path), read, is_model, "a model", "-o")
 
 
 def check_log(path, read=()) -> None:

@@ -8,6 +8,7 @@ touched. The ids are kept in a ``Store``, and memory does not grow with the text
 import codecs
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -39,13 +40,22 @@ def _pieces(path) -> Iterator[bytes]:
         else:
             source = open(path, "rb")
         try:
+            begun = path == "-" or _written(source)
             while piece := source.read(PIECE):
                 yield piece
+            if path != "-" and _written(source) != begun:
+                raise CorpusError(f"{name_of(path)} was written to while it was read; wait until it is whole")
         finally:
             if path != "-":
                 source.close()
     except OSError as error:
         raise CorpusError(f"cannot read {name_of(path)}: {error.strerror}") from None
+
+
+def _written(source):
+    """How large a file is and when it was written last; None for what is no file on a disk."""
+    about = os.fstat(source.fileno())
+    return (about.st_size, about.st_mtime_ns) if stat.S_ISREG(about.st_mode) else None
 
 
 def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:

@@ -359,7 +359,7 @@ def info_lines(model: Model, path, size: int) -> list[str]:
     ]
     try:
         rows += _training_rows(model.training)
-    except (TypeError, KeyError, ValueError, AttributeError):  # a file by another hand
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # a file by another hand
         rows += [("training", "the record of it cannot be read")]
     rows += _novelty_rows(model)
     return [f"{name:<14} {visible(value)}" for name, value in rows]

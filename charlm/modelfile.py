@@ -15,6 +15,7 @@ array is allocated, before its names, types, shapes and sizes have been checked 
 """
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -43,13 +44,13 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def write_archive(path, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write JSON and arrays to ``path``, whole or not at all. Raises ModelFileError where the place cannot be
-    written."""
+def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None) -> None:
+    """Write JSON and arrays to ``path``, whole or not at all. before: see ``places.whole_file``. Raises ModelFileError
+    where the place cannot be written."""
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     try:
-        with whole_file(path, check=_check_whole) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with whole_file(path, _check_whole, before) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
                 with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
@@ -61,11 +62,9 @@ def is_model(path) -> bool:
     """Whether a file looks like one that ``write_archive`` wrote, whole or damaged."""
     if not os.path.isfile(path):
         return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()[:1] == ["header.npy"]
-    except zipfile.BadZipFile:
-        return False
+    with open(path, "rb") as file:
+        beginning = file.read(40)
+    return beginning[:4] == b"PK\3\4" and beginning[30:] == b"header.npy"  # the first member's signature and name
 
 
 def _check_whole(path):
@@ -80,6 +79,20 @@ class _Refused(Exception):
     """Why an archive is not what it should be."""
 
 
+DIRECTORY = 1 << 20  # bytes that the directory of an archive may take
+
+
+class _File(io.BufferedReader):
+    """A file of which no more than ``most`` bytes are read at a time."""
+
+    most = 0
+
+    def read(self, size=-1):
+        if size is not None and size > self.most:
+            raise _Refused("it says that a part of it is larger than can be")
+        return super().read(size)
+
+
 def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     """The header and the arrays of a file that ``write_archive`` wrote.
 
@@ -88,9 +101,11 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     try:
         if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
             raise _Refused("it is not a regular file")  # opening a pipe would wait for its other end
-        with open(path, "rb") as file:
+        with _File(io.FileIO(path)) as file:
             size = os.fstat(file.fileno()).st_size
+            file.most = DIRECTORY
             with zipfile.ZipFile(file) as archive:
+                file.most = size
                 members = {member.filename: member for member in archive.infolist()}
                 if len(members) != len(archive.infolist()):
                     raise _Refused("two of its members have one name")
@@ -99,7 +114,7 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
                         raise _Refused("it is compressed")
                 if sum(member.file_size for member in members.values()) > size:
                     raise _Refused("its members overlap")
-                header = _read_header(archive, members)
+                header = _read_header(archive, members, size)
                 expected = shapes_of(header)
                 if set(members) != {f"{name}.npy" for name in expected} | {"header.npy"}:
                     raise _Refused("it does not hold the arrays that it should")
@@ -145,13 +160,16 @@ def _read_data(file, member, shape, dtype):
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _read_header(archive, members) -> dict:
+def _read_header(archive, members, size) -> dict:
     if "header.npy" not in members:
         raise _Refused("it has no header")
     file, shape, dtype = _open_array(archive, members["header.npy"])
     if dtype != np.uint8 or len(shape) != 1:
         raise _Refused("its header is not text")
-    header = json.loads(_read_data(file, members["header.npy"], shape, dtype).tobytes())
+    text = str(_read_data(file, members["header.npy"], shape, dtype), "utf-8")
+    if sum(map(text.count, ",[{")) > 1_000_000 + size // 64:  # each takes far more memory than in the file
+        raise _Refused("its header holds too many values")
+    header = json.loads(text, parse_float=_finite, parse_constant=_finite)
     if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
         raise _Refused("its header does not say which format it has")
     if header["format"] > FORMAT:
@@ -160,6 +178,13 @@ def _read_header(archive, members) -> dict:
             f"{header['format']}); this is {__version__}, which reads up to format {FORMAT}: upgrade charlm"
         )
     return header
+
+
+def _finite(text):
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Refused("its header holds a number that is not finite")
+    return number
 
 
 def _read_array(archive, member, name, dtype, shape):

@@ -1,6 +1,7 @@
 """charlm train: text → model file."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -72,16 +73,17 @@ SCHEDULES = ("cosine", "linear", "constant")
     help="Keep in the model file what tells new text from copies; it can also tell whether a line was trained on.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a stopped training; settings not given are those of then.")
+@setting("--save-every", click.FloatRange(0), "SECONDS", "Between the checkpoints that --resume goes on from.", 60.0)
 @click.option("--log", metavar="FILE", help="Write each report as a line of JSON.")
 @quiet
 @click.pass_context
-def train(context, corpus, output, resume, log, quiet, **options):
+def train(context, corpus, output, resume, save_every, log, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
-    from ..checkpoint import Checkpoint, check_log, check_place, path_beside, saved
+    from ..checkpoint import check_log, check_place, last_checkpoint, only_training_at, path_beside, saved
     from ..display import UNITS, introduction, progress, say
     from ..planning import new_trainer
     from ..training import reports
@@ -91,17 +93,14 @@ def train(context, corpus, output, resume, log, quiet, **options):
     check_place(output, read)
     if log:
         check_log(log, [*read, output, path_beside(output)])
+    context.with_resource(only_training_at(output))
     checkpoint = None
     given = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
     if {"minutes", "epochs"} <= given:
         raise UsageError("--minutes and --epochs do not go together: the training ends by the one or by the other")
     if resume:
-        if not path_beside(output).exists():
-            raise CharlmError(
-                f"there is nothing to go on from: {path_beside(output)} is not there (a finished training leaves none)"
-            )
-        checkpoint = Checkpoint(path_beside(output))
-        options |= {name: value for name, value in checkpoint.options.items() if name not in given}
+        checkpoint = last_checkpoint(output)
+        options |= {name: value for name, value in _options_in(checkpoint, context).items() if name not in given}
     trainer = new_trainer(corpus, **options)
     decided = asdict(trainer.architecture) | asdict(trainer.settings)
     kept = {name: decided.get(name, value) for name, value in options.items() if name != "threads"}
@@ -117,7 +116,7 @@ def train(context, corpus, output, resume, log, quiet, **options):
         progress(trainer, quiet) as show,
     ):
         steps = trainer.run(stop=lambda: bool(caught))
-        for report in saved(trainer, reports(steps, every=1.0), output, kept):
+        for report in saved(trainer, reports(steps, every=min(1.0, save_every)), output, kept, save_every):
             write(report.as_dict())
             show(report)
     if caught and not trainer.finished:
@@ -128,6 +127,15 @@ def train(context, corpus, output, resume, log, quiet, **options):
         context.exit(128 + caught[0])
     loss = trainer.best_loss
     tell(f"wrote {output}" + (f" (held-out loss {loss:.4f} nats a {unit})" if trainer.evaluation else ""))
+
+
+def _options_in(checkpoint, context):
+    """The options that a checkpoint was made with, of the types that they have here."""
+    kinds = {parameter.name: parameter for parameter in context.command.params}
+    try:
+        return {name: kinds[name].type_cast_value(context, value) for name, value in checkpoint.options.items()}
+    except (KeyError, TypeError, click.BadParameter) as error:
+        raise CharlmError(f"{checkpoint.path} is damaged: it was not made with such options ({error})") from None
 
 
 class _log_file:
@@ -144,9 +152,13 @@ class _log_file:
 
     def _write(self, record):
         if self.file:
-            self.file.write(json.dumps(record) + "\n")
-            self.file.flush()
+            try:
+                self.file.write(json.dumps(record) + "\n")
+                self.file.flush()
+            except OSError as error:
+                raise CharlmError(f"cannot write {self.file.name}: {error.strerror}") from None
 
     def __exit__(self, *error):
         if self.file:
-            self.file.close()
+            with suppress(OSError):  # what could not be written
+                self.file.close()
