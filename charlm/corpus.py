@@ -25,7 +25,8 @@ DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 
 
 def name_of(path) -> str:
-    return "standard input" if path == "-" else str(path)
+    """A file's name as text, the same in every locale."""
+    return "standard input" if path == "-" else os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _pieces(path) -> Iterator[bytes]:

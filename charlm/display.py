@@ -400,7 +400,7 @@ def _training_rows(training: dict) -> list[tuple[str, str]]:
                 f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
                 f"training, {corpus['held_out_tokens']:,} held out",
             ),
-            ("SHA-256", corpus["sha256"]),
+            ("SHA-256", f"{corpus['sha256']}"),
         ]
     if settings:
         rows += [

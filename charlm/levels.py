@@ -260,7 +260,7 @@ def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
     if names == LINE:
         form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
         return (form % row for row in rows)
-    return (f"{_escaped(row[0])}\t%.4f\t%d\t%.4f\n" % row[1:] for row in rows)
+    return ("%s\t%.4f\t%d\t%.4f\n" % (_escaped(row[0]), *row[1:]) for row in rows)
 
 
 def _escaped(symbol):

@@ -1,0 +1,40 @@
+"""A small part of each try in torture/: `make torture` has the full counts."""
+
+import pytest
+
+from torture import bits, corpora, faults, kills, modelfiles, soak, terminals
+from torture.attacks import ATTACKS
+
+TRIES = {
+    "killed at random moments": lambda folder: kills.at_random(folder, times=2),
+    "signals at random moments": lambda folder: kills.by_signals(folder, times=1),
+    "operations that fail, in a first training": lambda folder: faults.each_operation(
+        folder, hows=("EIO",), step=37, kinds=("first",)
+    ),
+    "operations that fail, going on": lambda folder: faults.each_operation(
+        folder, hows=("ENOSPC",), step=31, kinds=("again",)
+    ),
+    "killed in operations": lambda folder: faults.each_operation(folder, hows=("after",), step=29, kinds=("again",)),
+    "files that may not grow": lambda folder: faults.full_disks(folder, sizes=(3000,)),
+    "little memory": lambda folder: faults.little_memory(folder, megabytes=(16,)),
+    "bytes flipped": lambda folder: modelfiles.flipped(folder, every=61),
+    "truncated": lambda folder: modelfiles.truncated(folder, every=97),
+    "mutations": lambda folder: modelfiles.mutations(folder, times=400),
+    "attacks": lambda folder: modelfiles.attacked(folder, commands=("info",), seconds=20),
+    "hostile texts": lambda folder: corpora.hostile(
+        folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
+    ),
+    "threads and lanes": lambda folder: bits.of_threads_and_lanes(folder, cells=("lstm",), levels=("char",)),
+    "code points": terminals.each_code_point,
+    "soak": lambda folder: soak.resumes(folder, times=4, seconds=3),
+}
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_nothing_is_lost(name, tmp_path):
+    outcomes = list(TRIES[name](tmp_path))
+    assert outcomes and not [outcome for outcome in outcomes if outcome]
+
+
+def test_there_are_as_many_tries_as_are_promised():
+    assert len(ATTACKS) >= 35 and len(corpora.CORPORA | corpora.LARGE) >= 34

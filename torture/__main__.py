@@ -1,0 +1,98 @@
+"""Try each promise with the full counts, or a share of them, and print what was tried, survived and lost."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from . import bits, caches, corpora, faults, kills, modelfiles, soak, terminals
+
+SHOWN = 20  # of what was lost, lines for each try
+
+
+def tries(share: float) -> dict[str, Callable[[Path], Iterator[str]]]:
+    """Each try by its name, the longest first. share: of the counts that can be made smaller."""
+
+    def times(number):
+        return max(1, round(number * share))
+
+    every = max(1, round(1 / share))
+    mutations = {
+        f"mutations of a model file, part {part}": partial(modelfiles.mutations, times=times(250_000), seed=part)
+        for part in range(1, 5)
+    }
+    return {
+        "soak: stopped and gone on with": partial(soak.resumes, times=times(100), seconds=3600 * share),
+        "SIGKILL at random moments": partial(kills.at_random, times=times(200)),
+        **mutations,
+        "operations on files that fail": partial(faults.each_operation, step=every),
+        "SIGKILL at each operation of a save": partial(
+            faults.each_operation, hows=("before", "after"), step=every, kinds=("first", "again")
+        ),
+        "bytes of a model flipped": partial(modelfiles.flipped, every=every),
+        "model files truncated": partial(modelfiles.truncated, every=every),
+        "attack model files": modelfiles.attacked,
+        "hostile corpora": partial(
+            corpora.hostile, kinds=tuple(corpora.OPTIONS) if share == 1 else ("char", "byte lines")
+        ),
+        "broken compiler caches": caches.broken,
+        "threads, lanes, cells, levels": bits.of_threads_and_lanes,
+        "SIGINT and SIGTERM": partial(kills.by_signals, times=times(10)),
+        "stopped at odd places": kills.at_odd_places,
+        "files that may not grow": faults.full_disks,
+        "little memory": faults.little_memory,
+        "code points to a terminal": terminals.each_code_point,
+        "commands in a terminal": terminals.by_commands,
+        "locales": terminals.in_locales,
+        "options of sampling": partial(terminals.options_at_edges, longest=times(1_000_000)),
+    }
+
+
+def attempt(name: str, share: float) -> tuple[int, list[str], float]:
+    """Run a try in a folder of its own: how often it tried, what was lost, seconds."""
+    folder, begun = Path(tempfile.mkdtemp(prefix="torture-")), time.monotonic()
+    tried, lost = 0, []
+    try:
+        for outcome in tries(share)[name](folder):
+            tried += 1
+            if outcome:
+                lost.append(outcome)
+    except Exception as error:
+        tried += 1
+        lost.append(f"the try itself failed: {type(error).__name__}: {error}")
+    if not lost:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        lost.append(f"(the files are in {folder})")
+    return tried, lost, time.monotonic() - begun
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
+    parser.add_argument("--share", type=float, default=1.0, help="of the full counts (default: 1)")
+    parser.add_argument("--only", default="", metavar="WORDS", help="tries whose names hold this")
+    parser.add_argument("--jobs", type=int, default=2, help="tries side by side (default: 2)")
+    options = parser.parse_args()
+    names = [name for name in tries(options.share) if options.only in name]
+    print(f"{'':38} {'tried':>9} {'survived':>9} {'lost':>6} {'seconds':>8}")
+    any_lost = False
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        waiting = {pool.submit(attempt, name, options.share): name for name in names}
+        for done in as_completed(waiting):
+            tried, lost, seconds = done.result()
+            number = len([outcome for outcome in lost if not outcome.startswith("(the files")])
+            print(f"{waiting[done]:38} {tried:9,} {tried - number:9,} {number:6,} {seconds:8.0f}", flush=True)
+            for outcome in [*lost[:SHOWN], *lost[SHOWN:][-1:]]:
+                print(f"    {' '.join(outcome.split())[:300]}", flush=True)
+            any_lost |= bool(lost)
+    sys.exit(any_lost)
+
+
+if __name__ == "__main__":
+    main()

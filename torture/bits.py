@@ -1,0 +1,58 @@
+"""The same bytes for any number of threads and lanes: each cell at each level."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .workshop import NO_CORE, some_text
+
+CELLS = ("rnn", "gru", "lstm", "peephole")
+LEVELS = ("char", "word", "byte")
+
+
+def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2), lanes=("8", "16")) -> Iterator[str]:
+    """Train each cell at each level with each number of threads and lanes; one outcome for each cell, level and number
+    of lanes."""
+    (folder / "text.txt").write_text(some_text(200), encoding="utf-8")
+    order = json.dumps({"folder": str(folder), "cells": cells, "levels": levels, "threads": threads})
+    found = {}
+    for number in lanes:
+        process = subprocess.run(
+            [sys.executable, "-m", "torture.bits", order],
+            env=os.environ | NO_CORE | {"CHARLM_LANES": number},
+            cwd=Path(__file__).parent.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found[number] = json.loads(process.stdout)
+    for cell in cells:
+        for level in levels:
+            for number in lanes:
+                digests = found[number][f"{cell} {level}"]
+                same = set(digests) == {found[lanes[0]][f"{cell} {level}"][0]}
+                yield "" if same else f"{cell}, {level}, {number} lanes: other bytes"
+
+
+def _digests(folder, cells, levels, threads):
+    """SHA-256 of the models, for each number of threads, by cell and level."""
+    import charlm
+
+    from .workshop import digest
+
+    path, found = Path(folder) / "m.npz", {}
+    options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1, "weight_dropout": 0.1}
+    for cell in cells:
+        for level in levels:
+            found[f"{cell} {level}"] = []
+            for number in threads:
+                charlm.train(Path(folder) / "text.txt", cell=cell, level=level, threads=number, **options).save(path)
+                found[f"{cell} {level}"].append(digest(path))
+    return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_digests(**json.loads(sys.argv[1]))))

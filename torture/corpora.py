@@ -1,0 +1,175 @@
+"""Hostile texts: each must be trained on, scored, and sampled from, or refused in one line."""
+
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .workshop import SMALL, Nursery, complaint
+
+LINE = "a cab, a dada and an egg\n"
+
+
+def _file(data: bytes | str) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
+
+
+def _pipe(path):
+    """A pipe, and somebody who writes into it for each of its readers."""
+    os.mkfifo(path)
+
+    def write():
+        while path.exists():
+            with open(path, "wb") as pipe:
+                try:
+                    pipe.write(LINE.encode() * 40)
+                except BrokenPipeError:
+                    pass
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+def _unreadable(path):
+    path.write_text(LINE * 40)
+    path.chmod(0)
+
+
+def _shrinking(path):
+    """A file that loses its end again and again, and gets it back."""
+    path.write_text(LINE * 200_000)
+
+    def shrink():
+        while path.exists():
+            try:
+                with open(path, "r+b") as file:
+                    file.truncate(len(LINE) * 100_000)
+                    file.truncate(len(LINE) * 200_000)
+            except FileNotFoundError:
+                pass
+
+    threading.Thread(target=shrink, daemon=True).start()
+
+
+def _many_symbols(number):
+    """Every code point that is a character, from U+0100 on, as often as it takes."""
+
+    def make(path):
+        points = [code for code in range(0x100, 0x110000) if not 0xD800 <= code < 0xE000][:number]
+        path.write_text("\n".join("".join(map(chr, points[start : start + 60])) for start in range(0, number, 60)))
+
+    return make
+
+
+def _many_words(number):
+    return lambda path: path.write_text("\n".join(f"word{n} other{n} " for n in range(number // 2)))
+
+
+CORPORA = {
+    "empty": _file(""),
+    "one byte": _file("a"),
+    "one line feed": _file("\n"),
+    "shorter than a window": _file("a cab\n"),
+    "one distinct symbol": _file("a" * 900),
+    "one distinct symbol in lines": _file("a\n" * 400),
+    "only line feeds": _file("\n" * 900),
+    "only spaces": _file(" " * 900),
+    "only tabs and spaces": _file(" \t\n" * 300),
+    "NULs": _file(b"\0" * 900),
+    "text with NULs": _file((LINE + "\0\0") * 40),
+    "random bytes": _file(random.Random(1).randbytes(3000)),
+    "UTF-8 cut off": _file((LINE * 40).encode() + b"\xe2\x82"),
+    "UTF-8 that only continues": _file(b"\x80\x81\n" * 300),
+    "UTF-8 too long": _file((LINE * 20).encode() + b"\xc0\xaf"),
+    "UTF-8 far too long": _file((LINE * 20).encode() + b"\xf0\x80\x80\x80"),
+    "UTF-8 of half a character": _file((LINE * 20) + "\ud800\n"),
+    "UTF-8 of two halves": _file((LINE * 20) + "\ud83d\ude00\n"),
+    "UTF-8 beyond the last": _file((LINE * 20).encode() + b"\xf4\x90\x80\x80"),
+    "UTF-8 of five bytes": _file((LINE * 20).encode() + b"\xf8\x88\x80\x80\x80"),
+    "UTF-8 with FE": _file((LINE * 20).encode() + b"\xfe"),
+    "UTF-8 with FF": _file((LINE * 20).encode() + b"\xff\n"),
+    "a byte order mark": _file("\ufeff" + LINE * 40),
+    "byte order marks everywhere": _file(("\ufeff" + LINE) * 40),
+    "a byte order mark alone": _file("\ufeff"),
+    "UTF-16": _file((LINE * 40).encode("utf-16")),
+    "UTF-32": _file((LINE * 40).encode("utf-32")),
+    "Latin-1": _file("Käse für alle\n".encode("latin-1") * 60),
+    "CRLF": _file(LINE.replace("\n", "\r\n") * 40),
+    "CR": _file(LINE.replace("\n", "\r") * 40),
+    "mixed line ends": _file((LINE + "b\r\nc\rd\n\re\r\r\n") * 30),
+    "NEL, LS, PS": _file("a\u0085b\u2028c\u2029d\v\f\x1c\x1d\x1e\n" * 60),
+    "combining marks": _file(("a" + "\u0301" * 30 + "\n") * 30),
+    "both directions": _file("\u202eabc\u202c \u2067def\u2069 \u05d0\u0628\n" * 40),
+    "control characters": _file("".join(map(chr, range(0xA0))) * 10),
+    "sequences for a terminal": _file("\x1b[2J\x1b]0;title\x07\x9b31m\n" * 40),
+    "beyond the first plane": _file("😀👩‍👩‍👧‍👧🏳️‍🌈\n" * 60),
+    "not characters": _file("\ufffe\uffff\U0010ffff\n" * 100),
+    "<EOS> and <UNK> as text": _file("<EOS><UNK>\n" * 60),
+    "a very long word": _file("a" * 100_000 + " b\n" * 30),
+    "no line end at all": _file("abc def " * 4000),
+    "every line its own": _file("".join(f"{n:x}\n" for n in range(2000))),
+    "ten thousand distinct symbols": _many_symbols(10_000),
+    "ten thousand distinct words": _many_words(10_000),
+    "a file that shrinks": _shrinking,
+    "a pipe": _pipe,
+    "a folder": lambda path: path.mkdir(),
+    "no file": lambda path: None,
+    "no reading allowed": _unreadable,
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a device without anything": lambda path: path.symlink_to(os.devnull),
+}
+LARGE = {
+    "a line of 64 MB": lambda path: path.write_text("abcdefgh" * (8 << 20)),
+    "a million distinct symbols": _many_symbols(1_000_000),
+    "a million distinct words": _many_words(1_000_000),
+}
+OPTIONS = {
+    "char": [],
+    "lines": ["--lines"],
+    "word": ["--level", "word"],
+    "byte": ["--level", "byte"],
+    "byte lines": ["--level", "byte", "--lines"],
+}
+
+
+def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> Iterator[str]:
+    """Train some twenty updates on each text, as each kind of model, measure it, draw from the model."""
+    with Nursery(folder) as nursery:
+        for name in corpora:
+            place = folder / "place"
+            place.mkdir()
+            (CORPORA | LARGE)[name](place / "text.txt")
+            for kind in kinds:
+                found = _use(nursery, place, OPTIONS[kind], name in LARGE)
+                yield f"{name}, {kind}: {found}" if found else ""
+            if (place / "text.txt").is_fifo():
+                (place / "text.txt").rename(folder / "pipe")  # its writer waits for a reader
+                os.close(os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK))
+                (folder / "pipe").unlink()
+            shutil.rmtree(place)
+
+
+def _use(nursery, place, options, is_large):
+    (place / "m.npz").unlink(missing_ok=True)
+    size = ["--batch", "256", "--steps", "64"] if is_large else []
+    epochs = "0.001" if is_large else "1"
+    train = ["train", "text.txt", "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs]
+    code, errors = nursery.run(train, place)
+    found = complaint(code, errors, (0, 1))
+    left = sorted(path.name for path in place.iterdir() if path.name not in ("text.txt", "m.npz"))
+    if found or left:
+        return f"train: {found or left}"
+    if code and (place / "m.npz").exists():
+        return "a failed training left a model"
+    if code == 0:
+        length = ["--max-length", "60"] if "--lines" in options else ["--length", "60"]
+        commands = [["sample", "--model", "m.npz", "--max-tries", "20", *length], ["info", "m.npz"]]
+        if not is_large:
+            commands.append(["perplexity", "--model", "m.npz", "text.txt"])
+            commands += [["perplexity", "--model", "m.npz", f"--per-{item}", "text.txt"] for item in ("line", "token")]
+        for command in commands:
+            code, errors = nursery.run(command, place)
+            if complaint(code, errors, (0, 1)):
+                return f"{' '.join(command)}: {complaint(code, errors, (0, 1))}"
+    return ""

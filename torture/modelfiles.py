@@ -1,0 +1,330 @@
+"""Model files: each byte flipped, cut at each length, mutated with knowledge of the format, and made to do harm.
+
+A file must be refused in one line, or be the same model; where a mutation wrote a whole file of other content, it may
+be another model, which can be used.
+"""
+
+import io
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+import charlm
+from charlm.checkpoint import Checkpoint, save_checkpoint
+from charlm.display import info_lines
+from charlm.errors import CharlmError, ModelFileError
+from charlm.modelfile import _digest, load_model, model_header
+from charlm.planning import new_trainer
+
+from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
+from .workshop import Nursery, complaint, new_folder
+
+MEMORY = 150 << 20  # bytes, besides three times the file, that loading may take
+
+
+def small_model(folder: Path) -> Path:
+    """A model file of five thousand bytes that has all that a model file can have."""
+    text = folder / "known.txt"
+    text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
+    model = charlm.train(text, cell="rnn", hidden=2, layers=1, batch=2, steps=8, epochs=2, threads=1)
+    model.save(folder / "small.npz")
+    return folder / "small.npz"
+
+
+def small_checkpoint(folder: Path) -> Path:
+    """A checkpoint of the smallest training."""
+    text = folder / "known.txt"
+    text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
+    options = {"cell": "rnn", "hidden": 1, "layers": 1, "batch": 2, "steps": 8, "epochs": 2.0}
+    trainer = new_trainer(text, **options, threads=1)
+    list(trainer.run(stop=lambda: True))
+    save_checkpoint(trainer, folder / "small.checkpoint.npz", options)
+    return folder / "small.checkpoint.npz"
+
+
+def model_facts(path) -> tuple:
+    """All that makes a model."""
+    model = load_model(path)
+    novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
+    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training, novelty
+
+
+def checkpoint_facts(path) -> tuple:
+    checkpoint = Checkpoint(path)
+    return checkpoint.header, {name: array.tobytes() for name, array in checkpoint.arrays.items()}
+
+
+def put(path: Path, data: bytes) -> None:
+    """Let a file hold these bytes. It is not emptied first: some file systems wait for the disk then."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.pwrite(descriptor, data, 0)
+    os.ftruncate(descriptor, len(data))
+    os.close(descriptor)
+
+
+def verdict(path: Path, data: bytes, facts: Callable, wanted: tuple) -> str:
+    """What is wrong with what happens to a file of these bytes: it must be refused in one line, or be the same."""
+    put(path, data)
+    try:
+        found = facts(path)
+    except ModelFileError as error:
+        return "" if len(str(error).splitlines()) == 1 else f"more than a line: {error}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "" if found == wanted else "other content"
+
+
+def _damaged(folder, changes):
+    """A verdict on each of ``changes(data)``, of a model and of a checkpoint."""
+    for make, facts in ((small_model, model_facts), (small_checkpoint, checkpoint_facts)):
+        source = make(folder)
+        data, wanted, path = source.read_bytes(), facts(source), folder / "damaged.npz"
+        for what, changed in changes(data):
+            found = verdict(path, changed, facts, wanted)
+            yield f"{source.name}, {what}: {found}" if found else ""
+
+
+def flipped(folder: Path, every: int = 1, flips=(0x01, 0x80, 0xFF)) -> Iterator[str]:
+    """One byte of the file changed: each, or each ``every``-th."""
+
+    def changes(data):
+        for flip in flips:
+            for place in range(flip % every, len(data), every):
+                yield f"byte {place} ^ {flip}", data[:place] + bytes([data[place] ^ flip]) + data[place + 1 :]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's, about names
+        yield from _damaged(folder, changes)
+
+
+def truncated(folder: Path, every: int = 1) -> Iterator[str]:
+    """The file cut at each length, or at each ``every``-th and the last thirty."""
+
+    def changes(data):
+        for length in sorted({*range(0, len(data), every), *range(len(data) - 30, len(data))}):
+            yield f"{length} bytes", data[:length]
+
+    yield from _damaged(folder, changes)
+
+
+NUMBERS = (0, 1, 2, 7, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 62, (1 << 64) - 1)
+VALUES = (
+    *(None, True, False, 0, 1, -1, 2, 3, 2**31, 2**63, 10**30, -(10**400), 0.0, -0.5, 1e308, 1.5),
+    *("", "a", "\n", "\ud800", "rnn", "lstm", "char", "word", "byte", "model", "checkpoint", "é" * 500, "\x1b[2J"),
+    *([], {}, [[]], [1, 2, 3], [[1, 2.5, None]], [[0, 1e300, 1e300]], {"a": 1}, {"names": [], "sha256": 7}),
+)
+DTYPES = ("<f4", ">f4", "<f8", "<f2", "|u1", "|i1", "<i4", "<U3", "|S4", "|O", "<M8[s]", "|V4", "|b1", "<c8")
+
+
+class Mutator:
+    """Makes files that are nearly a model's: as bytes, as a zip, as arrays, as JSON."""
+
+    def __init__(self, path: Path, chance: random.Random):
+        self.data, self.members, self.chance = path.read_bytes(), read_members(path), chance
+        self.arrays = {name: np.lib.format.read_array(io.BytesIO(member)) for name, member in self.members.items()}
+        self.header = text_of(self.members["header.npy"])
+        self.records = [
+            place for mark in (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7") for place in self._places(mark)
+        ]
+
+    def _places(self, mark):
+        place = self.data.find(mark)
+        while place >= 0:
+            yield place
+            place = self.data.find(mark, place + 1)
+
+    def mutant(self) -> tuple[bytes, bool]:
+        """The bytes of a file, and whether it must be the same model if it loads."""
+        kind = self.chance.randrange(5)
+        if kind == 0:
+            return self._of_bytes(), True
+        if kind == 1:
+            return self._of_records(), True
+        return (self._of_array_headers, self._of_arrays, self._of_json)[kind - 2](), False
+
+    def _of_bytes(self):
+        data, chance = bytearray(self.data), self.chance
+        for _ in range(chance.choice((1, 1, 2, 5, 40))):
+            first = chance.randrange(len(data))
+            last = min(len(data), first + chance.choice((1, 2, 4, 16, 200)))
+            match chance.randrange(5):
+                case 0:
+                    data[first] ^= 1 << chance.randrange(8)
+                case 1:
+                    data[first:last] = chance.randbytes(last - first)
+                case 2:
+                    del data[first:last]
+                case 3:
+                    data[first:first] = data[last : last + chance.randrange(100)]
+                case 4:
+                    data[first:last] = bytes(last - first)
+        return bytes(data)
+
+    def _of_records(self):
+        data, chance = bytearray(self.data), self.chance
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            form = chance.choice("BHIQ")
+            place = chance.choice(self.records) + chance.randrange(4, 46)
+            if place + struct.calcsize(form) <= len(data):
+                number = chance.choice((chance.choice(NUMBERS), chance.randrange(len(data))))
+                struct.pack_into("<" + form, data, place, number & ((1 << 8 * struct.calcsize(form)) - 1))
+        return bytes(data)
+
+    def _of_array_headers(self):
+        name = self.chance.choice(list(self.arrays))
+        array, chance = self.arrays[name], self.chance
+        shape = [chance.choice((*array.shape, *NUMBERS, -1)) for _ in range(chance.choice((0, 1, 1, 2, 2, 3)))]
+        shape = chance.choice((tuple(shape), array.shape))
+        header = {
+            "descr": chance.choice((array.dtype.str, chance.choice(DTYPES))),
+            "fortran_order": chance.choice((False, False, True, 1)),
+            "shape": chance.choice((shape, shape, list(shape), str(shape))),
+        }
+        text = repr(header) if chance.random() < 0.9 else repr(header)[: chance.randrange(80)]
+        text = text.encode() + b" " * chance.randrange(64) + b"\n"
+        data = b"\x93NUMPY" + chance.choice((b"\1\0", b"\1\0", b"\2\0", b"\3\0"))
+        return self._zipped({name: data + struct.pack("<H", len(text)) + text + array.tobytes()})
+
+    def _of_arrays(self):
+        name = self.chance.choice([name for name in self.arrays if name != "header.npy"])
+        array, chance = self.arrays[name].copy(), self.chance
+        match chance.randrange(5):
+            case 0:
+                array.ravel()[chance.randrange(array.size)] = chance.choice((0, 1, 255))
+            case 1 if array.dtype.kind == "f":
+                array.ravel()[chance.randrange(array.size)] = chance.choice((np.nan, np.inf, -1e38, 3e38, 1e-45))
+            case 2:
+                array = array.astype(chance.choice(("f8", "f2", "u1", "i8", "?", ">f4")))
+            case 3:
+                array = array.reshape(chance.choice(((-1,), (-1, 1), (1, -1), (1, 1, -1))))
+            case _:
+                array = np.repeat(array, 2, axis=-1) if chance.random() < 0.5 else array[..., :-1]
+        return self._zipped({}, {name: array})
+
+    def _of_json(self):
+        header = json.loads(json.dumps(self.header))
+        for _ in range(self.chance.choice((1, 1, 2, 3))):
+            self._change(header)
+        return self._zipped({}, {}, header)
+
+    def _change(self, value):
+        """Change one value somewhere in it."""
+        while isinstance(value, (dict, list)) and value:
+            key = self.chance.choice(list(value) if isinstance(value, dict) else range(len(value)))
+            inner = value[key]
+            if not (isinstance(inner, (dict, list)) and inner) or self.chance.random() < 0.2:
+                match self.chance.randrange(4):
+                    case 0:
+                        del value[key]
+                    case 1 if isinstance(value, dict):
+                        value[self.chance.choice(("more", "", "sha256", "é"))] = inner
+                    case _:
+                        value[key] = self.chance.choice(VALUES)
+                return
+            value = inner
+
+    def _zipped(self, members, arrays=(), header=None):
+        """A whole zip with a digest that agrees, whatever it says."""
+        header = dict(header or self.header)
+        arrays = {name: array for name, array in (self.arrays | dict(arrays)).items() if name != "header.npy"}
+        header["sha256"] = _digest({name.removesuffix(".npy"): array for name, array in arrays.items()})
+        file = io.BytesIO()
+        files = {"header.npy": member_of(header), **{name: npy(array) for name, array in arrays.items()}}
+        write_members(file, files | members)
+        return file.getvalue()
+
+
+def _use(model, chance):
+    """Do with a model what people do. Raises CharlmError where it cannot be."""
+    info_lines(model, "m.npz", 5000)
+    json.dumps(model_header(model))
+    if chance.random() < 0.05:
+        charlm.log_probability(model, "abba\n")
+        next(charlm.sample(model, 1, None if model.lines else 5, seed=1, max_tries=50))
+
+
+class _Hang(BaseException):
+    pass
+
+
+def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iterator[str]:
+    """Files that are nearly a model's or a checkpoint's: no traceback, no hang of so many seconds, and at the end one
+    more line about memory."""
+
+    def ring(*_):
+        raise _Hang
+
+    chance = random.Random(seed)
+    sources = [(small_model(folder), model_facts), (small_checkpoint(folder), checkpoint_facts)]
+    mutators = [(Mutator(source, chance), facts, facts(source)) for source, facts in sources]
+    path, before = folder / "mutant.npz", signal.signal(signal.SIGALRM, ring)
+    memory, largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for number in range(times):
+                mutator, facts, wanted = mutators[number % 4 == 3]
+                data, must_be_same = mutator.mutant()
+                largest = max(largest, len(data))
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+                found = _of_mutant(path, data, must_be_same, facts, wanted, chance)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if found:
+                    (folder / f"lost-{number}.npz").write_bytes(data)
+                yield f"mutant {number}: {found}" if found else ""
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory)
+    yield f"memory grew by {grown >> 20} MB" if grown > 3 * largest + MEMORY else ""
+
+
+def _of_mutant(path, data, must_be_same, facts, wanted, chance):
+    try:
+        if must_be_same:
+            return verdict(path, data, facts, wanted)
+        put(path, data)
+        if facts is checkpoint_facts:
+            Checkpoint(path)
+        else:
+            _use(load_model(path), chance)
+    except CharlmError as error:
+        return "" if len(str(error).splitlines()) == 1 else f"more than a line: {error}"
+    except _Hang:
+        return "it hangs"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def attacked(folder: Path, commands=("info", "sample", "perplexity"), seconds: float = 1.0) -> Iterator[str]:
+    """Each attack: the commands end with exit code 1 and one line, soon, and execute nothing of it."""
+    members = read_members(small_model(folder))
+    with Nursery(folder) as nursery:
+        for number, name in enumerate(ATTACKS):
+            place = new_folder(folder, f"attack{number}")
+            ATTACKS[name](place / "m.npz", members)
+            before = sorted(path.name for path in place.iterdir())
+            for command in commands:
+                arguments = {
+                    "info": ["info", "m.npz"],
+                    "sample": ["sample", "--model", "m.npz", "--length", "9"],
+                    "perplexity": ["perplexity", "--model", "m.npz", "text.txt"],
+                }[command]
+                begun = time.monotonic()
+                code, errors = nursery.run(arguments, place)
+                found = complaint(code, errors, (0, 1) if name in HARMLESS else (1,))
+                if time.monotonic() - begun > seconds:
+                    found = found or f"it took {time.monotonic() - begun:.1f} s"
+                if (place / CANARY).exists() or sorted(path.name for path in place.iterdir()) != before:
+                    found = "code was executed, or a file was made"
+                yield f"{command}, {name}: {found}" if found else ""

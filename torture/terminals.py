@@ -1,0 +1,186 @@
+"""Control characters through a terminal, locales, and options of sampling at their edges."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+import tty
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from charlm.model import Model
+from charlm.modelfile import load_model, save_model
+from charlm.network.architecture import Architecture
+from charlm.vocabulary import SPECIAL, Vocabulary
+
+from .workshop import CHARLM, SMALL, Nursery, complaint, digest, new_folder, run
+
+HARMFUL = [*range(0xA0), 0xAD, 0x061C, 0x200B, *range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+WRITES_EVERYTHING = """
+import sys
+from charlm.display import write_text
+for first in range(0, 0x110000, 4096):
+    write_text("".join(map(chr, range(first, first + 4096))))
+"""
+
+
+def through_a_terminal(command, cwd: Path) -> str:
+    """What a command writes to a terminal, stdout and stderr."""
+    above, below = pty.openpty()
+    tty.setraw(below, termios.TCSANOW)  # nothing between the program and us changes its line feeds
+    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=below, stderr=below, close_fds=True)
+    os.close(below)
+    data = b""
+    while True:
+        try:
+            piece = os.read(above, 1 << 16)
+        except OSError:  # the last writer has gone
+            break
+        if not piece:
+            break
+        data += piece
+    process.wait()
+    os.close(above)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def harmful_in(text: str) -> set[str]:
+    """The characters that could steer a terminal: control characters but line feed and tab, of format, surrogates,
+    separators of lines."""
+    kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return {character for character in set(text) - {"\n", "\t"} if unicodedata.category(character) in kinds}
+
+
+def each_code_point(folder: Path) -> Iterator[str]:
+    """Every code point written as a sample is: none that could steer the terminal may come out of it."""
+    command = [sys.executable, "-c", WRITES_EVERYTHING]
+    harmful = harmful_in(through_a_terminal(command, folder))
+    for code in range(0x110000):
+        yield f"U+{code:04X} came out" if chr(code) in harmful else ""
+
+
+def hostile_model(folder: Path) -> Path:
+    """A model that draws every harmful character alike, with a name, in its header, that is harmful too."""
+    symbols = [chr(code) for code in HARMFUL if code != 10]
+    vocabulary = Vocabulary("char", symbols)
+    architecture = Architecture(len(vocabulary), "rnn", 2, 1)
+    parameters = np.zeros(architecture.number_of_parameters, np.float32)
+    parameters[-len(vocabulary) + SPECIAL.index("<UNK>")] = -30  # b_y: it is not drawn
+    corpus = {"names": ["\x1b[2J.txt"], "sha256": "\x9b", "bytes": 1, "train_tokens": 1, "held_out_tokens": 1}
+    model = Model(architecture, vocabulary, parameters, False, {"corpus": corpus, "settings": {"\x1b": 1, "seed": 1}})
+    save_model(model, folder / "hostile.npz")
+    return folder / "hostile.npz"
+
+
+def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
+    """Each command that shows what a model or a text holds, through a terminal; and a sample through a pipe, exact."""
+    hostile_model(folder)
+    text = "".join(map(chr, HARMFUL)) + "\n"
+    (folder / "text.txt").write_bytes(text.encode() * 3)
+    (folder / "\x1b[2J.txt").write_bytes(b"\xff")
+    model = ["--model", "hostile.npz"]
+    sample = ["sample", *model, "--length", length, "--seed", "1"]
+    commands = [
+        sample,
+        [*sample, "--json"],
+        ["info", "hostile.npz"],
+        ["info", "hostile.npz", "--json"],
+        ["info", "\x1b[2J.txt"],
+        ["info", "no\x1b[2J\u202e.npz"],
+        ["perplexity", *model, "\x1b[2J.txt"],
+        ["perplexity", *model, "text.txt"],
+        ["perplexity", *model, "--per-line", "text.txt"],
+        ["perplexity", *model, "--per-token", "text.txt"],
+        ["train", "\x1b[2J.txt", "-o", "m.npz"],
+        ["train", "text.txt", "-o", "m\x1b[31m.npz", *SMALL, "--epochs", "1", "--quiet"],
+        ["sample", *model, "--start-with", "é\x1b[2J"],
+        ["\x1b[2J"],
+    ]
+    for command in commands:
+        shown = through_a_terminal([*CHARLM, *map(str, command)], folder)
+        harmful = harmful_in(shown)
+        yield f"{command}: {harmful}" if harmful or not shown and "--quiet" not in command else ""
+    exact = run(*sample, cwd=folder).stdout
+    told = [json.loads(line)["text"] for line in run(*sample, "--json", cwd=folder).stdout.splitlines()]
+    drawn = load_model(folder / "hostile.npz").vocabulary.symbols
+    yield "" if exact.startswith(told[0]) and set(drawn) - set(told[0]) == set() else "a pipe is not exact"
+
+
+LOCALES = (
+    {"LC_ALL": "C"},
+    {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    {"LC_ALL": "C.UTF-8"},
+    {"LC_ALL": "tr_TR.UTF-8"},
+    {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"},
+    {"LC_ALL": "nowhere", "PYTHONIOENCODING": "ascii:strict"},
+)
+
+
+def in_locales(folder: Path, locales=LOCALES) -> Iterator[str]:
+    """Train on a text that is no ASCII, draw, measure, in each locale: the same bytes everywhere."""
+    wanted = None
+    for number, locale in enumerate(locales):
+        place = new_folder(folder, number)
+        (place / "texté.txt").write_text("köṣe ağaç ☃ 😀 İıIi\n" * 40, encoding="utf-8")
+        settings = {"cwd": place, "env": {k: v for k, v in os.environ.items() if not k.startswith("LC_")} | locale}
+        first = run("train", "texté.txt", "-o", "é.npz", *SMALL, "--epochs", "2", **settings)
+        second = run(
+            "sample",
+            "--model",
+            "é.npz",
+            "--length",
+            "30",
+            "--seed",
+            "1",
+            "--allow-copies",
+            **settings,
+            encoding="utf-8",
+        )
+        third = run("perplexity", "--model", "é.npz", "--per-token", "texté.txt", **settings)
+        fourth = run("info", "é.npz", **settings)
+        problem = "".join(complaint(done.returncode, done.stderr, (0,)) for done in (first, second, third, fourth))
+        found = digest(place / "é.npz"), second.stdout, third.stdout, fourth.stdout
+        wanted = wanted or found
+        yield f"{locale}: {problem or 'other results'}" if problem or found != wanted else ""
+
+
+EDGES = (
+    *(["--temperature", value] for value in ("0", "1e-300", "1e-9", "1", "1e9", "1e300", "inf", "nan", "-1")),
+    *(["--top-k", value] for value in ("0", "1", "2", "1000000", "-1", "1.5")),
+    *(["--top-p", value] for value in ("0", "1e-300", "0.5", "1", "1.0000001", "nan")),
+    *(["--min-p", value] for value in ("0", "1e-300", "1", "2")),
+    *(["--length", value] for value in ("0", "1", "2", "-1", "99999999999999999999")),
+    *(["--count", value] for value in ("0", "1", "1000", "-1")),
+    *(["--start-with", value] for value in ("", "a", "\n", "unknown ☃", "\x1b", "a" * 3000)),
+    *(["--prime", value] for value in ("", "a", "unknown ☃", "\n" * 3000)),
+    *(["--seed", value] for value in ("0", str(2**64), str(10**40), "-1")),
+    *(["--max-tries", value] for value in ("0", "1")),
+    *(["--stop", value] for value in ("", "a", "\n", "☃")),
+    *(["--threads", value] for value in ("0", "1", "1024")),
+    ["--temperature", "0", "--top-k", "1", "--top-p", "1e-300", "--min-p", "1"],
+    ["--temperature", "1e-300", "--unique", "--count", "3"],
+    ["--fill", "a____b"],
+    ["--fill", ""],
+    ["--best-of", "0"],
+    ["--best-of", "50"],
+)
+
+
+def options_at_edges(folder: Path, longest: int = 1_000_000) -> Iterator[str]:
+    """Each option of sampling at its edges, for a model of a stream and one of lines; and one long stream."""
+    with Nursery(folder) as nursery:
+        place = new_folder(folder, "place")
+        for lines in ([], ["--lines"]):
+            code, errors = nursery.run(["train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", *lines], place)
+            for options in EDGES:
+                given = [] if {"--length", "--fill"} & set(options) or lines else ["--length", "20"]
+                found = complaint(*nursery.run(["sample", "--model", "m.npz", *given, *options], place))
+                yield f"{options}, lines {bool(lines)}: {found}" if found or code else ""
+            if not lines:
+                command = ["sample", "--model", "m.npz", "--length", str(longest), "--allow-copies"]
+                yield complaint(*nursery.run(command, place), (0,))

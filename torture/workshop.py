@@ -1,0 +1,182 @@
+"""What the tries share: a small text, runs of charlm in processes of their own, and how a run has to end."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHARLM = [sys.executable, "-m", "charlm"]
+SMALL = "--hidden 6 --layers 1 --batch 4 --steps 8 --lr 0.02 --threads 1".split()
+NO_CORE = {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def some_text(lines: int = 60) -> str:
+    """Short lines of seven letters."""
+    words = ("abba", "cab", "dada", "egg", "fee", "bead", "cage", "gaff", "deaf", "face")
+    return "".join(f"{words[number % 10]} {words[number * 7 % 9]}\n" for number in range(lines))
+
+
+def new_folder(folder: Path, name: object) -> Path:
+    """A folder with a text in it."""
+    place = folder / str(name)
+    place.mkdir(parents=True)
+    (place / "text.txt").write_text(some_text(), encoding="utf-8")
+    return place
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
+
+
+def run(*arguments, **settings) -> subprocess.CompletedProcess:
+    """charlm as a process of its own; stdout and stderr as text, with the line ends that they have."""
+    done = subprocess.run([*CHARLM, *map(str, arguments)], capture_output=True, timeout=600, **settings)
+    done.stdout, done.stderr = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
+    return done
+
+
+def complaint(code: int, errors: str, codes=(0, 1, 2)) -> str:
+    """What is wrong with how a run ended, "" for nothing: it did what it was asked, or said in one line why not."""
+    lines = errors.splitlines()
+    if code not in codes:
+        return f"exit code {code}: {errors[-300:]}"
+    if "Traceback" in errors or "Error:" in errors:
+        return f"a traceback: {errors[-300:]}"
+    told = [line for line in lines if line.startswith("charlm: error: ")]
+    if code in (1, 2) and (len(told) != 1 or lines[-1:] != told):
+        return f"no error in one line: {errors[-300:]}"
+    return ""
+
+
+class Run:
+    """A run of charlm that a nursery has begun."""
+
+    def __init__(self, nursery, pid, errors):
+        self.nursery, self.pid, self._errors = nursery, pid, errors
+
+    def kill(self, number: int) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def wait(self) -> int:
+        """The exit code, or minus the number of the signal that ended it."""
+        return int(self.nursery.process.stdout.readline())
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+class Nursery:
+    """A process that has the kernels loaded and forks runs of charlm, one at a time: each is a process of its own, and
+    begins without the second that importing takes."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        command = [sys.executable, "-m", "torture.workshop"]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | NO_CORE,
+            cwd=Path(__file__).parent.parent,
+        )
+        self.process.stdout.readline()  # it is ready
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def begin(self, arguments, cwd: Path, fault=None, limits=()) -> Run:
+        """Begin a run. fault: how the ``faults.Fault`` in it is made; limits: pairs for ``resource.setrlimit``, those
+        of memory on top of what there is."""
+        errors = self.folder / "errors.txt"
+        order = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "errors": str(errors), "fault": fault}
+        self.process.stdin.write(json.dumps(order | {"limits": list(limits)}) + "\n")
+        self.process.stdin.flush()
+        return Run(self, int(self.process.stdout.readline()), errors)
+
+    def run(self, arguments, cwd: Path, **more) -> tuple[int, str]:
+        """Exit code and stderr of a run."""
+        begun = self.begin(arguments, cwd, **more)
+        return begun.wait(), begun.errors
+
+
+def _serve():
+    """The nursery's own process: a line of JSON in, a pid out, and when that process has ended its code."""
+    import numpy  # noqa: F401
+
+    import charlm
+    from charlm import checkpoint, display, levels, planning, sampling  # noqa: F401
+    from charlm.cli import program
+    from charlm.network.architecture import CELLS
+
+    for cell in CELLS:
+        text, options = Path(__file__).with_name("__init__.py"), {"hidden": 2, "layers": 1, "steps": 8, "threads": 1}
+        model = charlm.train(text, cell=cell, **options, tied=True, epochs=0.1, dropout=0.1, weight_dropout=0.1)
+        charlm.train(text, cell=cell, **options, lines=True, epochs=0.1)
+    charlm.perplexity(model, "a text")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        sys.stdout.flush()
+        pid = os.fork()
+        if not pid:
+            _be_charlm(program, **order)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _be_charlm(program, arguments, cwd, errors, fault, limits):
+    code = 70
+    try:
+        os.chdir(cwd)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(0, 1)
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        for kind, limit in limits:
+            if kind == resource.RLIMIT_AS:
+                limit += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(kind, (limit, limit))
+        if fault:
+            from .faults import Fault
+
+            Fault(**fault).plant()
+        program.main(arguments, prog_name="charlm")
+    except SystemExit as error:
+        code = error.code or 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def wait_for(condition, seconds: float = 60) -> bool:
+    """Whether it came true in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+if __name__ == "__main__":
+    _serve()
