@@ -260,7 +260,8 @@ def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
     if names == LINE:
         form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
         return (form % row for row in rows)
-    return ("%s\t%.4f\t%d\t%.4f\n" % (_escaped(row[0]), *row[1:]) for row in rows)
+    form = "%s\t%.4f\t%d\t%.4f\n"
+    return (form % (_escaped(row[0]), *row[1:]) for row in rows)
 
 
 def _escaped(symbol):

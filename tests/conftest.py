@@ -1,9 +1,16 @@
 """What several test files share: a small text, a model trained on it, and property tests that have time."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 import charlm
+
+if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+    from uncompiled import stand_in
+
+    stand_in()
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")

@@ -54,6 +54,7 @@ def final_bytes(text, path, restored=None):
     return path.read_bytes()
 
 
+@pytest.mark.uncompiled
 def test_the_one_before_is_kept_until_the_training_is_done(text, stopped):
     assert names(stopped.parent) == ["m.checkpoint.before.npz", "m.checkpoint.npz", "m.npz", "text.txt"]
     assert Checkpoint(path_beside(stopped)).place.step == 9

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlm
+from charlm.checkpoint import only_training_at
 from charlm.cli import program
 from charlm.display import visible
 from charlm.model import Model
@@ -333,6 +334,8 @@ def test_a_model_that_is_none(folder, command, make, words):
         {"step": "x"},
         {"step": 3},
         {"valid_loss": "x"},
+        {"valid_loss": 10**400},
+        {"corpus": {"names": [], "sha256": 7, "bytes": 1, "train_tokens": 1, "held_out_tokens": 1}},
         {"valid_loss": 1e308},
         {"history": 5},
     ],
@@ -1023,6 +1026,40 @@ def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, wo
     else:
         damaged(place / "m.checkpoint.npz", make)
     refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, words)
+
+
+@pytest.mark.parametrize("options", [{"more": 1}, {"hidden": "many"}, {"level": "letters"}, {"holdout": [1]}])
+def test_a_checkpoint_with_options_that_cannot_be(stopped, tmp_path, monkeypatch, options):
+    place = copy_of(stopped, tmp_path)
+    monkeypatch.chdir(place)
+    with np.load("m.checkpoint.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    write_archive("m.checkpoint.npz", header | {"options": header["options"] | options}, arrays)
+    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, "m.checkpoint.npz damaged")
+
+
+def test_one_run_at_one_output(folder):
+    with only_training_at("new.npz"):
+        result = run(*TRAIN)
+    assert result.exit_code == 1
+    check_error(result.stderr, "another charlm new.npz")
+    done(*TRAIN)
+    assert not Path(".new.npz.lock").exists()
+
+
+def test_a_log_that_cannot_be_written_is_named(folder):
+    Path("log").symlink_to(FULL)
+    result = run(*TRAIN, "--log", "log")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "charlm: error: cannot write log: No space left on device"
+
+
+def test_a_percent_sign_is_a_token_like_others(folder):
+    Path("percent.txt").write_text("5 % of %d and %s\n" * 30, encoding="utf-8")
+    done("train", "percent.txt", "-o", "percent.npz", *SMALL, "--epochs", "1")
+    rows = done("perplexity", "--model", "percent.npz", "--per-token", "percent.txt").stdout.splitlines()
+    assert len(rows) == 17 * 30 and sum(row.startswith("%\t") for row in rows) == 3 * 30
 
 
 def test_commands_are_named_in_the_order_of_their_use():

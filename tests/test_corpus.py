@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from charlm import corpus
 from charlm.batches import line_windows, stream_windows, windows
-from charlm.corpus import encode_files, load_corpus, looks_like_a_list, read_text
+from charlm.corpus import encode_files, load_corpus, looks_like_a_list, name_of, read_text
 from charlm.errors import CharlmError, CorpusError, UsageError
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -487,3 +487,22 @@ def test_files_that_cannot_be_opened_are_named(tmp_path):
     path = tmp_path / ("x" * 300)
     with pytest.raises(CorpusError, match=f"cannot read .*: {os.strerror(errno.ENAMETOOLONG)}"):
         list(read_text([path], "char"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda file: file.write(b"more\n"), lambda file: file.truncate(1), lambda file: os.utime(file.name, (1, 1))],
+)
+def test_a_file_that_changes_while_it_is_read_is_noticed(file, change):
+    path = file(b"a line\n" * 10)
+    with in_pieces_of(20), pytest.raises(CorpusError, match="was written to while it was read"):
+        for number, _ in enumerate(read_text([path], "char")):
+            if number == 1:
+                with open(path, "ab") as other:
+                    change(other)
+
+
+def test_the_name_of_a_file_is_the_same_in_every_locale(tmp_path):
+    path = tmp_path / "t\udce9xt.txt"
+    path.write_text("ab\n" * 9)
+    assert name_of(path).endswith("t\udce9xt.txt") and name_of(tmp_path / "é").endswith("é")

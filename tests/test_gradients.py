@@ -79,6 +79,7 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
 
+@pytest.mark.uncompiled
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "settings",
@@ -96,6 +97,7 @@ def test_gradient_of_every_way_in_and_out(cell, settings):
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
 
+@pytest.mark.uncompiled
 def test_weight_dropout_leaves_out_a_share_of_the_recurrent_weights_and_nothing_else():
     architecture = Architecture(V, "gru", 40, 2)
     parameters = np.ones(architecture.number_of_parameters, np.float32)
@@ -124,6 +126,7 @@ def test_a_planted_sign_error_is_caught(place):
     assert error(gradient, case.central_differences()) > 1e-3
 
 
+@pytest.mark.uncompiled
 @pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 3), ("stream", "lines"))))
 @pytest.mark.parametrize("settings", [{}, {"embedding": H, "tied": True, "unknown": 0.1}], ids=["one-hot", "tied"])
 def test_kernels_agree_with_the_numpy_twin(cell, layers, mode, settings):

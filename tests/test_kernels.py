@@ -19,6 +19,7 @@ from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
+from torture.caches import DAMAGES
 
 float_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 ROWS = range(1, 14)
@@ -250,6 +251,7 @@ def test_activations_stay_in_their_range_and_saturate():
     assert np.diff(tanh)[steep].min() > 0 and np.diff(sigmoid)[steep].min() > 0
 
 
+@pytest.mark.uncompiled
 @float_types
 def test_activations_at_the_special_values(dtype):
     tanh, sigmoid, exponential = apply(np.array([0, -0.0, np.inf, -np.inf], dtype))
@@ -295,6 +297,7 @@ def softmax_in_numpy(logits, b, targets):
     return np.exp(log_probabilities), np.where(targets < 0, 0, nats)
 
 
+@pytest.mark.uncompiled
 @float_types
 @pytest.mark.parametrize("spread", [3.0, 1e4])
 def test_softmax_and_cross_entropy_are_those_of_numpy(spread, dtype):
@@ -333,6 +336,7 @@ def test_a_nan_among_the_logits_is_seen_in_the_nats(V, dtype):
         assert np.isnan(nats).tolist() == [[False, True]]
 
 
+@pytest.mark.uncompiled
 @float_types
 @pytest.mark.parametrize("unknown", [0.0, 0.125])
 def test_softmax_gradient_is_that_of_numpy(unknown, dtype):
@@ -352,6 +356,7 @@ def test_softmax_gradient_is_that_of_numpy(unknown, dtype):
 # --- gather.py, and the gradient of the peepholes
 
 
+@pytest.mark.uncompiled
 @float_types
 def test_gather_copies_the_rows_that_tokens_name(dtype):
     random = np.random.default_rng(1)
@@ -365,6 +370,7 @@ def test_gather_copies_the_rows_that_tokens_name(dtype):
     assert same_bits(out, expected)
 
 
+@pytest.mark.uncompiled
 @float_types
 def test_scatter_add_sums_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(2)
@@ -452,6 +458,7 @@ def test_dropout_chooses_by_key_and_position_alone(rate):
         assert deviations((kept.ravel()[distance:] == kept.ravel()[:-distance]).mean(), agreement) < 4, distance
 
 
+@pytest.mark.uncompiled
 @float_types
 def test_dropout_gives_the_same_in_pieces_and_in_place(dtype):
     values = np.random.default_rng(3).standard_normal(SHAPE).astype(dtype)
@@ -505,6 +512,7 @@ def adam_factors(dtype, step, clip=0.7, beta1=0.9, beta2=0.99, rate=0.01, epsilo
     )
 
 
+@pytest.mark.uncompiled
 @float_types
 def test_adam_is_algorithm_1_of_the_paper(dtype):
     random = np.random.default_rng(1)
@@ -576,16 +584,6 @@ def test_without_a_folder_to_write_to_it_compiles_anew_and_says_so_once(tmp_path
     home = tmp_path / "home"
     home.write_text("a file, in which not even root can make a folder")
     assert warnings_of(home) == 1
-
-
-DAMAGES = {
-    "emptied": ("*.nb?", lambda path: path.write_bytes(b"")),
-    "cut short": ("*.nb?", lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
-    "garbage": ("*.nb?", lambda path: path.write_bytes(bytes(range(256)) * 8)),
-    "code emptied": ("*.nbc", lambda path: path.write_bytes(b"")),
-    "code lost": ("*.nbc", Path.unlink),
-    "index a folder": ("*.nbi", lambda path: (path.unlink(), path.mkdir())),
-}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -21,6 +21,7 @@ from charlm.modelfile import FORMAT, load_model, save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.novelty import Novelty
 from charlm.vocabulary import Vocabulary, code_points
+from torture.attacks import ARRAY, npy, npy_header, read_members, write_members
 
 SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte": (97, 255, 0)}
 
@@ -148,13 +149,21 @@ def test_what_stood_in_the_text_comes_back(whole):
     assert len(novelty.bits) == header["novelty"]["line_bytes"] + header["novelty"]["run_bytes"]
 
 
-def test_a_file_of_the_first_format_still_loads(path):
+GOLDEN = {1: 1.8669294834136962, 2: 2.0019561767578127}  # format: nats per token of a text, when the file was written
+
+
+@pytest.mark.parametrize("number", GOLDEN)
+def test_a_file_of_each_format_still_loads(path, number):
     """golden/format-1.npz was written before there was any novelty."""
-    model = load_model(Path(__file__).parent / "golden" / "format-1.npz")
-    assert model.novelty is None
-    assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(1.8669294834136962, rel=1e-6)
+    model = load_model(Path(__file__).parent / "golden" / f"format-{number}.npz")
+    assert (model.novelty is None) == (number == 1)
+    assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)
+
+
+def test_each_format_has_its_golden_file():
+    assert list(GOLDEN) == list(range(1, FORMAT + 1))
 
 
 # Damaged files
@@ -384,32 +393,6 @@ def test_numbers_that_do_not_agree_with_their_digest(whole):
     refuse(whole, "digest")
 
 
-def npy(array, **options):
-    file = io.BytesIO()
-    np.lib.format.write_array(file, array, **options)
-    return file.getvalue()
-
-
-def npy_header(text, version=b"\x01\x00"):
-    """An array's header of any content, and a few numbers."""
-    text = text.encode() + b" " * (-(len(text) + 11) % 64) + b"\n"
-    return b"\x93NUMPY" + version + len(text).to_bytes(2 if version == b"\x01\x00" else 4, "little") + text + bytes(24)
-
-
-def read_members(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write_members(path, members, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-
-
-ARRAY = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"
-
-
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -452,6 +435,30 @@ def test_a_file_without_a_member(whole, name):
     del members[name]
     write_members(whole, members)
     refuse(whole)
+
+
+def test_a_header_of_more_values_than_a_model_can_have(whole):
+    """Each of them takes far more memory than its bytes in the file."""
+    text = b'{"format": 2, "x": [' + b"[]," * 600_000 + b"[]]}"
+    write_members(whole, read_members(whole) | {"header.npy": npy(np.frombuffer(text, np.uint8))})
+    refuse(whole, "too many values")
+
+
+def test_a_directory_of_more_members_than_a_model_can_have(whole):
+    write_members(whole, read_members(whole) | {f"{number}.npy": b"" for number in range(20_000)})
+    refuse(whole, "larger than can be")
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999"])
+def test_a_header_with_a_number_that_is_none(whole, text):
+    members = read_members(whole)
+    header = (
+        np.lib.format.read_array(io.BytesIO(members["header.npy"]))
+        .tobytes()
+        .replace(b'"seed":7', f'"seed":{text}'.encode())
+    )
+    write_members(whole, members | {"header.npy": npy(np.frombuffer(header, np.uint8))})
+    refuse(whole, "not finite")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

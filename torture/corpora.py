@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def _pipe(path):
                     pipe.write(LINE.encode() * 40)
                 except BrokenPipeError:
                     pass
+            time.sleep(1)  # the reader must see its end before there is a writer again
 
     threading.Thread(target=write, daemon=True).start()
 

@@ -139,7 +139,6 @@ def in_locales(folder: Path, locales=LOCALES) -> Iterator[str]:
             "1",
             "--allow-copies",
             **settings,
-            encoding="utf-8",
         )
         third = run("perplexity", "--model", "é.npz", "--per-token", "texté.txt", **settings)
         fourth = run("info", "é.npz", **settings)

@@ -1,0 +1,54 @@
+"""atheris against the readers of what comes from outside: ``python -m torture.fuzz model`` or ``text``.
+
+It changes bytes and watches which branches they take. Whatever is no CharlmError is a finding: it stops there, and
+leaves the bytes in a file crash-….
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["charlm", "zipfile", "json", "codecs"]):
+    from charlm.corpus import read_text
+    from charlm.errors import CharlmError
+    from charlm.modelfile import load_model
+    from charlm.vocabulary import Tally
+
+from .modelfiles import put
+
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
+
+
+def model(data: bytes) -> None:
+    """A model file of these bytes loads, or is refused."""
+    put(FOLDER / "m.npz", data)
+    try:
+        load_model(FOLDER / "m.npz")
+    except CharlmError:
+        pass
+
+
+def text(data: bytes) -> None:
+    """A text of these bytes is read at each level in several encodings, or refused."""
+    put(FOLDER / "text.txt", data)
+    for level in ("char", "word", "byte"):
+        for encoding in ("utf-8", "utf-16", "latin-1") if level != "byte" else ("utf-8",):
+            tally = Tally(level)
+            try:
+                for piece in read_text([FOLDER / "text.txt"], level, encoding):
+                    tally.number(piece)
+            except CharlmError:
+                pass
+
+
+if __name__ == "__main__":
+    seeds = FOLDER / "seeds"
+    seeds.mkdir()
+    for path in GOLDEN.glob("format-*.npz"):
+        (seeds / path.name).write_bytes(path.read_bytes())
+    target = {"model": model, "text": text}[sys.argv[1]]
+    atheris.Setup([sys.argv[0], *sys.argv[2:], str(seeds)], target)
+    atheris.Fuzz()
