@@ -523,3 +523,23 @@ def test_the_name_of_a_file_is_the_same_in_every_locale(tmp_path):
     path = tmp_path / "t\udce9xt.txt"
     path.write_text("ab\n" * 9)
     assert name_of(path).endswith("t\udce9xt.txt") and name_of(tmp_path / "é").endswith("é")
+
+
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(
+        ["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-7", "latin-1", "cp1252", "shift_jis", "gb18030", "idna"]
+    ),
+    st.sampled_from([1, 2, 3, BIG]),
+)
+def test_bytes_are_text_or_refused_in_one_line(tmp_path_factory, data, encoding, size):
+    path = tmp_path_factory.mktemp("bytes") / "text.txt"
+    path.write_bytes(data)
+    with in_pieces_of(size):
+        try:
+            text = "".join(read_text([path], "char", encoding))
+        except CorpusError as error:
+            assert "\n" not in str(error) and "text.txt" in str(error)
+        else:
+            text.encode()  # no halves of characters
+            assert text.endswith("\n") or not text

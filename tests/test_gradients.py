@@ -79,7 +79,6 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
 
-@pytest.mark.uncompiled
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "settings",

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import charlm
 from charlm.errors import DivergedError, ModelFileError
@@ -194,6 +196,28 @@ def test_a_file_with_one_wrong_byte(whole, flip):
     assert len(data) < 6000
     assert refused > 0.6 * len(data)
     assert facts(load_model(whole)) == facts(model)
+
+
+CUT = st.tuples(
+    st.integers(0, 6000), st.integers(0, 200), st.binary(max_size=40)
+)  # place, bytes left out, bytes put in
+
+
+@given(st.lists(CUT, min_size=1, max_size=4))
+def test_a_file_with_stretches_replaced(tmp_path_factory, cuts):
+    """It is refused, or the bytes did not matter."""
+    path = tmp_path_factory.mktemp("cut") / "m.npz"
+    save_model(new_model(cell="rnn", hidden=1, layers=1), path)
+    data, model = path.read_bytes(), load_model(path)
+    for place, left_out, put_in in cuts:
+        data = data[:place] + put_in + data[place + left_out :]
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            assert facts(load_model(path)) == facts(model)
+        except ModelFileError as error:
+            assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(

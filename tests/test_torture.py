@@ -24,9 +24,11 @@ TRIES = {
     "hostile texts": lambda folder: corpora.hostile(
         folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
     ),
-    "threads and lanes": lambda folder: bits.of_threads_and_lanes(folder, cells=("lstm",), levels=("char",)),
+    "threads and lanes": lambda folder: bits.of_threads_and_lanes(
+        folder, cells=("gru",), levels=("byte",), lanes=("",)
+    ),
     "code points": terminals.each_code_point,
-    "soak": lambda folder: soak.resumes(folder, times=4, seconds=3),
+    "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),
 }
 
 

@@ -23,11 +23,11 @@ def _pipe(path):
 
     def write():
         while path.exists():
-            with open(path, "wb") as pipe:
-                try:
+            try:
+                with open(path, "wb") as pipe:
                     pipe.write(LINE.encode() * 40)
-                except BrokenPipeError:
-                    pass
+            except BrokenPipeError:
+                pass
             time.sleep(1)  # the reader must see its end before there is a writer again
 
     threading.Thread(target=write, daemon=True).start()

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 from .workshop import NO_CORE, digest, some_text
 
 
-def resumes(folder: Path, times: int, seconds: float) -> Iterator[str]:
-    """Stop a training and go on with it so many times in all, so many seconds in all. Memory may grow by 1 % after the
-    first tenth, no file may stay open, no thread running; and the model must have the bytes of one that was let alone.
-    """
+def resumes(folder: Path, times: int, seconds: float, most: float = 0.01) -> Iterator[str]:
+    """Stop a training and go on with it so many times in all, in about so many seconds. Memory may grow by this share
+    after the first tenth, no file may stay open, no thread running; and the model must have the bytes of one that was
+    let alone."""
     (folder / "text.txt").write_text(some_text(2000), encoding="utf-8")
+    order = {"folder": str(folder), "times": times, "seconds": seconds, "most": most}
     process = subprocess.run(
-        [sys.executable, "-m", "torture.soak", json.dumps({"folder": str(folder), "times": times, "seconds": seconds})],
+        [sys.executable, "-m", "torture.soak", json.dumps(order)],
         env=os.environ | NO_CORE,
         cwd=Path(__file__).parent.parent,
         capture_output=True,
@@ -36,12 +38,10 @@ def _resident():
 
 
 def _open_files():
-    return sorted(os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if int(name) > 2)[:-1]
+    return len(os.listdir("/proc/self/fd"))
 
 
-def _soak(folder, times, seconds):
-    import threading
-
+def _soak(folder, times, seconds, most):
     from charlm.checkpoint import last_checkpoint, only_training_at, saved
     from charlm.planning import new_trainer
     from charlm.training import reports
@@ -49,41 +49,38 @@ def _soak(folder, times, seconds):
     path = Path(folder) / "m.npz"
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}
 
-    def train(epochs, pause, resume):
-        """Train for ``pause`` seconds, or to the end; whether it came to it."""
+    def train(epochs, updates, resume):
+        """Train for so many updates, or to the end: the trainer."""
         with only_training_at(path):
             trainer = new_trainer(Path(folder) / "text.txt", **options, epochs=epochs)
             if resume:
                 last_checkpoint(path).restore(trainer)
-            until = time.monotonic() + pause
-            steps = trainer.run(stop=lambda: time.monotonic() > until)
-            for _ in saved(trainer, reports(steps, every=0.5), path, {}, every=max(0.1, pause / 4)):
+            last = trainer.step + updates
+            steps = trainer.run(stop=lambda: trainer.step >= last)
+            for _ in saved(trainer, reports(steps, every=0.5), path, {}, every=5.0):
                 pass
             trainer.team.close()
-            return trainer.finished
+            return trainer
 
     begun = time.monotonic()
     train(1, 1e9, False)
-    epochs = max(2, round(0.9 * seconds / 2 / (time.monotonic() - begun)))
-    begun = time.monotonic()
-    train(epochs, 1e9, False)
-    wanted = digest(path)
-    pause = (time.monotonic() - begun) / times
-    records, done, number = [], False, 0
+    epochs = max(2, round(seconds / 2 / (time.monotonic() - begun)))
+    updates = -(-train(epochs, 1e9, False).step // (times + 1))
+    wanted, begun = digest(path), time.monotonic()
+    records, done = [], False
     while not done:
-        done = train(epochs, pause, number > 0)
-        number += 1
-        records.append((_resident(), len(_open_files()), threading.active_count()))
+        done = train(epochs, updates, bool(records)).finished
+        records.append((_resident(), _open_files(), threading.active_count()))
     settled = records[max(1, len(records) // 10)]
-    lost = []
     grown = (records[-1][0] - settled[0]) / settled[0]
-    lost.append(f"memory grew by {grown:.2%}" if grown > 0.01 else "")
-    lost.append(f"{records[-1][1] - records[0][1]} files stay open" if records[-1][1] > records[0][1] else "")
-    lost.append(f"{records[-1][2]} threads are left" if records[-1][2] > 1 else "")
-    lost.append("" if digest(path) == wanted else "the model has other bytes")
-    lost.append("" if number >= 0.7 * times else f"only {number} resumes")
-    facts = {"resumes": number, "grown": grown, "resident": records[-1][0], "seconds": time.monotonic() - begun}
-    return {"lost": lost} | facts
+    lost = [
+        f"memory grew by {grown:.2%}" if grown > most else "",
+        f"{records[-1][1] - records[0][1]} files stay open" if records[-1][1] > records[0][1] else "",
+        f"{records[-1][2]} threads are left" if records[-1][2] > 1 else "",
+        "" if digest(path) == wanted else "the model has other bytes",
+        "" if len(records) == times + 1 else f"{len(records) - 1} resumes",
+    ]
+    return {"lost": lost, "grown": grown, "resident": records[-1][0], "seconds": time.monotonic() - begun}
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def complaint(code: int, errors: str, codes=(0, 1, 2)) -> str:
     lines = errors.splitlines()
     if code not in codes:
         return f"exit code {code}: {errors[-300:]}"
-    if "Traceback" in errors or "Error:" in errors:
+    if "Traceback" in errors:
         return f"a traceback: {errors[-300:]}"
     told = [line for line in lines if line.startswith("charlm: error: ")]
     if code in (1, 2) and (len(told) != 1 or lines[-1:] != told):
