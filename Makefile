@@ -10,7 +10,7 @@ all: check test ## check the style, then run the tests
 
 demo: .venv/installed ## train on the names of dinosaurs, draw new ones, measure the held-out ones
 	mkdir -p demo
-	$(BIN)/charlm train corpora/dinosaurs.txt --lines --epochs 30 --batch 16 --dropout 0.3 -o demo/dinosaurs.npz
+	$(BIN)/charlm train corpora/dinosaurs.txt --lines --minutes 0.5 -o demo/dinosaurs.npz
 	$(BIN)/charlm sample --model demo/dinosaurs.npz --count 20
 	$(BIN)/charlm perplexity --model demo/dinosaurs.npz corpora/dinosaurs-held-out.txt
 
