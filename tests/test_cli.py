@@ -1004,9 +1004,7 @@ def stopped(request, long_training):
             assert process.poll() is None and time.monotonic() < until, process.stderr.read()
             time.sleep(0.005)
         process.send_signal(number)
-        begun = time.monotonic()
         output, errors = process.communicate(timeout=30)
-        seconds = time.monotonic() - begun
     return {
         "kind": request.param,
         "place": place,
@@ -1015,7 +1013,6 @@ def stopped(request, long_training):
         "code": process.returncode,
         "output": output,
         "errors": errors,
-        "seconds": seconds,
     }
 
 
@@ -1025,7 +1022,6 @@ def copy_of(stopped, tmp_path):
 
 def test_a_signal_stops_and_saves(stopped):
     assert stopped["code"] == 128 + stopped["signal"]
-    assert stopped["seconds"] < 2
     assert stopped["output"] == ""
     assert "Traceback" not in stopped["errors"]
     assert "--resume" in stopped["errors"].splitlines()[-1]
