@@ -110,7 +110,7 @@ def dropout_for(tokens: float, weights: float, n: int) -> float:
     """The share of units to leave out where so many weights see so many tokens, those of a text of n again and again:
     fitted to what experiments found best (benchmarks/recipe.md)."""
     pressure = math.log(max(1.0, tokens / n * weights / n))  # to learn the text by heart
-    return round(min(0.5, max(0.0, 0.12 * pressure - 0.06)), 2)
+    return round(min(0.5, max(0.0, 0.12 * pressure - 0.03)), 2)
 
 
 def new_trainer(
