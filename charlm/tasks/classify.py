@@ -42,7 +42,7 @@ class Classify(Labels):
     name = "classify"
     commands = "predict or charlm evaluate"
     not_both_ways = None
-    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.4}
+    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.2}
 
     @classmethod
     def load(
