@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -998,13 +999,17 @@ def stopped(request, long_training):
     """A training that was stopped by a signal when it had written its first report."""
     place, command = long_training(request.param)
     log, number = place / "log.jsonl", STOPS[request.param][0]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 60
         while not (log.exists() and log.stat().st_size):
             assert process.poll() is None and time.monotonic() < until, process.stderr.read()
             time.sleep(0.005)
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    until_signal = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return {
         "kind": request.param,
         "place": place,
@@ -1013,6 +1018,7 @@ def stopped(request, long_training):
         "code": process.returncode,
         "output": output,
         "errors": errors,
+        "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - until_signal,
     }
 
 
@@ -1022,6 +1028,7 @@ def copy_of(stopped, tmp_path):
 
 def test_a_signal_stops_and_saves(stopped):
     assert stopped["code"] == 128 + stopped["signal"]
+    assert stopped["seconds"] < 2  # of the processor: a busy machine does not lengthen them
     assert stopped["output"] == ""
     assert "Traceback" not in stopped["errors"]
     assert "--resume" in stopped["errors"].splitlines()[-1]
