@@ -10,7 +10,7 @@ The road, and the module of each part:
           →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
           →  labels, …    tasks/ (what a network is trained to do, a module for each), predicting
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
-    all of it, to people  cli/, display, errors
+    all of it, to people  cli/, display/, errors
 """
 
 __version__ = "0.1.0"

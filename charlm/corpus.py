@@ -222,39 +222,57 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def load_corpus(
-    paths,
-    *,
-    level: str = "char",
-    lines: bool = False,
-    holdout: float = 0.1,
-    valid=None,
-    encoding: str = "utf-8",
-    min_count: int | None = None,
-    max_vocabulary: int | None = None,
-    novelty: bool = True,
-    seed: int = 1,
-) -> Corpus:
-    """Read the files, split off the held-out part, and build the vocabulary from the training part alone.
+@dataclass(frozen=True)
+class Reading:
+    """How files are read and divided. Raises UsageError where that cannot be.
 
     holdout: the share held out, 0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines drawn by ``seed``.
     valid: files that are held out instead. min_count: see ``Vocabulary.build``; 2 for words and 1 otherwise if not
     given. novelty: take down what makes it known, without the text, whether a line or a run stood in it.
     """
-    check_reading(level, holdout, max_vocabulary)
-    paths, valid = listed(paths), listed(valid or [])
-    if min_count is None:
-        min_count = DEFAULT_MIN_COUNT[level]
+
+    level: str = "char"
+    lines: bool = False
+    holdout: float = 0.1
+    valid: object = None
+    encoding: str = "utf-8"
+    min_count: int | None = None
+    max_vocabulary: int | None = None
+    novelty: bool = True
+    seed: int = 1
+
+    def __post_init__(self):
+        if not 0 <= self.holdout < 1:
+            raise UsageError(f"the held-out share must be at least 0 and below 1, not {self.holdout}")
+        if self.level not in LEVELS:
+            raise UsageError(f"there is no level {self.level!r}; choose one of {', '.join(LEVELS)}")
+        if self.max_vocabulary is not None and self.max_vocabulary < 3:
+            raise UsageError(
+                f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {self.max_vocabulary}"
+            )
+
+    def least_count(self, otherwise: int = 1) -> int:
+        """How often a symbol must occur; where ``min_count`` is not given, the level's default, at least
+        ``otherwise``."""
+        return max(otherwise, DEFAULT_MIN_COUNT[self.level]) if self.min_count is None else self.min_count
+
+
+def load_corpus(paths, **reading) -> Corpus:
+    """Read the files, split off the held-out part, and build the vocabulary from the training part alone. reading: the
+    fields of ``Reading``."""
+    reading = Reading(**reading)
+    level, lines, encoding, least = reading.level, reading.lines, reading.encoding, reading.least_count()
+    paths, valid = listed(paths), listed(reading.valid or [])
     tally, digest = Tally(level), Digest()
     numbers = _stored(map(tally.number, read_text(paths, level, encoding, digest)), lines)
     if not len(numbers):
         blank = "no line that is not blank" if digest.size and lines else "no text"
         raise CorpusError(f"there is {blank} in {', '.join(map(name_of, paths))}")
 
-    divided = _division(numbers, lines, 0 if valid else holdout, seed)
+    divided = _division(numbers, lines, 0 if valid else reading.holdout, reading.seed)
     counts = _counts(divided(), len(tally))
-    vocabulary = Vocabulary.build(level, tally.counted(counts, min_count), min_count, max_vocabulary)
-    known = _known(tally, divided, lines) if novelty else None
+    vocabulary = Vocabulary.build(level, tally.counted(counts, least), least, reading.max_vocabulary)
+    known = _known(tally, divided, lines) if reading.novelty else None
     if valid:
         judges = _stored(map(tally.number, read_text(valid, level, encoding)), lines)
         if not len(judges):
@@ -264,7 +282,8 @@ def load_corpus(
     del tally  # many words take more room than their ids
     train, held_out = _renumbered(divided(), renumbering)
     if not len(train):
-        raise CorpusError(f"the text is too short to hold out a share of {holdout}; give more text or --holdout 0")
+        share = reading.holdout
+        raise CorpusError(f"the text is too short to hold out a share of {share}; give more text or --holdout 0")
     judged_characters = _characters(divided(), lengths)
     del numbers, divided
     frequencies = np.zeros(len(vocabulary), np.int64)
@@ -287,16 +306,6 @@ def load_corpus(
 def _known(tally: Tally, divided: Callable[[], Iterator[tuple]], lines: bool) -> Novelty:
     """What is taken down of the training part."""
     return Novelty.of_text(lambda: tally.points(train for train, _ in divided()), tally.level == "byte", lines)
-
-
-def check_reading(level: str, holdout: float, max_vocabulary: int | None = None) -> None:
-    """Raise UsageError where a text cannot be read so."""
-    if not 0 <= holdout < 1:
-        raise UsageError(f"the held-out share must be at least 0 and below 1, not {holdout}")
-    if level not in LEVELS:
-        raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
-    if max_vocabulary is not None and max_vocabulary < 3:
-        raise UsageError(f"a vocabulary needs room for <EOS>, <UNK> and a symbol: at least 3, not {max_vocabulary}")
 
 
 def listed(paths) -> list:

@@ -18,10 +18,10 @@ import numpy as np
 
 from . import __version__
 from .corpus import name_of
-from .display import UNITS, visible
+from .display import visible
 from .errors import CorpusError
 from .levels import Passage, Total, passages, text_blocks
-from .loss import LN2, Score
+from .loss import LN2, UNITS, Score
 from .model import Model
 from .painting import ON_DARK, ON_LIGHT, bands_of, legend
 from .places import check_places, write_text_file

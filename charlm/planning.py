@@ -7,11 +7,11 @@ many multiply-adds on a text of this size (benchmarks/recipe.md).
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .corpus import Corpus
+from .corpus import Corpus, Reading
 from .errors import UsageError
 from .network.architecture import CELLS, Architecture, initial_parameters
 from .network.stack import Stack, Window
@@ -117,14 +117,6 @@ def new_trainer(
     paths,
     *,
     task="text",
-    level="char",
-    lines=False,
-    holdout=0.1,
-    valid=None,
-    encoding="utf-8",
-    min_count=None,
-    max_vocabulary=None,
-    novelty=True,
     cell="lstm",
     hidden=None,
     layers=None,
@@ -139,9 +131,10 @@ def new_trainer(
     dropout=None,
     seed=1,
     threads=None,
-    **settings,
+    **others,
 ) -> Trainer:
-    """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults.
+    """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults:
+    those named here, and the fields of ``corpus.Reading`` and of ``Settings``.
 
     Given both, ``epochs`` is the first estimate of what there is time for in ``minutes``. Raises UsageError for options
     that cannot be, CorpusError for a text that cannot be read or is too short.
@@ -149,18 +142,8 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
-    corpus = kind.load(
-        paths,
-        level=level,
-        lines=lines,
-        holdout=holdout,
-        valid=valid,
-        encoding=encoding,
-        min_count=min_count,
-        max_vocabulary=max_vocabulary,
-        novelty=novelty,
-        seed=seed,
-    )
+    reading = {field.name: others.pop(field.name) for field in fields(Reading) if field.name in others}
+    corpus = kind.load(paths, **reading, seed=seed)
     options = {
         "hidden": hidden,
         "layers": layers,
@@ -186,7 +169,7 @@ def new_trainer(
     sizes = corpus.task.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
     embedding = hidden if tied and not embedding else embedding
     architecture = kind.architecture(cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, **sizes)
-    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **settings)
+    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **others)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice
     return trainer

@@ -9,7 +9,7 @@ from test_sampling import chi_square, probability, random_model
 import charlm
 from charlm.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, Tally, rules_for
 from charlm.corpus import read_text
-from charlm.display import refusals
+from charlm.display.scores import refusals
 from charlm.errors import SamplingError, UsageError
 from charlm.novelty import ExactNovelty, Novelty
 from charlm.sampling import new_sampler

@@ -2,12 +2,13 @@
 
 import pytest
 
-from torture import bits, corpora, faults, kills, modelfiles, soak, terminals
+from torture import bits, corpora, draws, faults, kills, memory, modelfiles, soak, terminals
 from torture.attacks import ATTACKS
 
 TRIES = {
     "killed at random moments": lambda folder: kills.at_random(folder, times=2),
     "signals at random moments": lambda folder: kills.by_signals(folder, times=1),
+    "signals twice": lambda folder: kills.by_signals_again(folder, times=1),
     "operations that fail, in a first training": lambda folder: faults.each_operation(
         folder, hows=("EIO",), step=37, kinds=("first",)
     ),
@@ -28,6 +29,8 @@ TRIES = {
         folder, cells=("gru",), levels=("byte",), lanes=("",)
     ),
     "code points": terminals.each_code_point,
+    "memory": lambda folder: memory.by_size(folder, megabytes=(1,), texts=("one line",)),
+    "draws": lambda folder: draws.like_the_softmax(folder, times=20_000, options=draws.OPTIONS[-1:]),
     "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),
 }
 
@@ -40,3 +43,9 @@ def test_nothing_is_lost(name, tmp_path):
 
 def test_there_are_as_many_tries_as_are_promised():
     assert len(ATTACKS) >= 35 and len(corpora.CORPORA | corpora.LARGE) >= 34
+
+
+def test_draws_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch):
+    truth = draws.transitions
+    monkeypatch.setattr(draws, "transitions", lambda model, **options: 0.9 * truth(model) + 0.1 / len(draws.LETTERS))
+    assert [outcome for outcome in draws.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]

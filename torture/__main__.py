@@ -11,7 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from . import bits, caches, corpora, faults, kills, modelfiles, soak, terminals
+from . import bits, caches, corpora, draws, faults, kills, memory, modelfiles, soak, terminals
 
 SHOWN = 20  # of what was lost, lines for each try
 
@@ -38,18 +38,21 @@ def tries(share: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         "bytes of a model flipped": partial(modelfiles.flipped, every=every),
         "model files truncated": partial(modelfiles.truncated, every=every),
         "attack model files": modelfiles.attacked,
+        "memory, by the size of the text": partial(memory.by_size, megabytes=(10, 100, 1000) if share == 1 else (10,)),
         "hostile corpora": partial(
             corpora.hostile, kinds=tuple(corpora.OPTIONS) if share == 1 else ("char", "byte lines")
         ),
         "broken compiler caches": caches.broken,
         "threads, lanes, cells, levels": bits.of_threads_and_lanes,
         "SIGINT and SIGTERM": partial(kills.by_signals, times=times(10)),
+        "SIGINT and SIGTERM twice": partial(kills.by_signals_again, times=times(10)),
         "stopped at odd places": kills.at_odd_places,
         "files that may not grow": faults.full_disks,
         "little memory": faults.little_memory,
         "code points to a terminal": terminals.each_code_point,
         "commands in a terminal": terminals.by_commands,
         "locales": terminals.in_locales,
+        "draws that follow the softmax": partial(draws.like_the_softmax, times=times(1_000_000)),
         "options of sampling": partial(terminals.options_at_edges, longest=times(1_000_000)),
     }
 

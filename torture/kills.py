@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .workshop import SMALL, Nursery, complaint, digest, new_folder, some_text
+from charlm.errors import CharlmError
+
+from .workshop import SMALL, Nursery, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
@@ -68,7 +70,7 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 
 
 def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
-    """SIGINT and SIGTERM at random moments: out soon, with their exit codes, and gone on from; and a second SIGINT."""
+    """SIGINT and SIGTERM at random moments: out soon, with their exit codes, and gone on from."""
     chance = random.Random(seed)
     options = ["--epochs", "30"]
     with Nursery(folder) as nursery:
@@ -87,6 +89,36 @@ def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
                 found = found or "it took more than 2 s to stop"
             found = found or go_on(nursery, place, options, wanted)
             yield f"{number.name}: {found}" if found else ""
+            shutil.rmtree(place)
+
+
+def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
+    """A second SIGINT or SIGTERM, while an update of a second or so is under way: out at once, with the same exit code
+    and checkpoints that can be read."""
+    from charlm.checkpoint import last_checkpoint
+
+    chance = random.Random(seed)
+    options = ["--hidden", "512", "--batch", "64", "--steps", "256", "--epochs", "1000", "--save-every", "0"]
+    with Nursery(folder) as nursery:
+        for number in [signal.SIGINT, signal.SIGTERM] * times:
+            place = new_folder(folder, "place")
+            (place / "text.txt").write_text(some_text(10_000), encoding="utf-8")
+            run = nursery.begin([*TRAIN, *options], place)
+            begun = wait_for(lambda place=place: (place / CHECKPOINTS[0]).exists())
+            time.sleep(chance.random())
+            run.kill(number)
+            time.sleep(0.05)
+            run.kill(number)
+            asked = time.monotonic()
+            code = run.wait()
+            found = complaint(code, run.errors, (128 + number,)) if begun else f"no checkpoint: {run.errors[-300:]}"
+            if time.monotonic() - asked > 0.5:
+                found = found or "it took more than half a second to stop"
+            try:
+                last_checkpoint(place / "m.npz")
+            except CharlmError as error:
+                found = found or str(error)
+            yield f"{number.name} twice: {found}" if found else ""
             shutil.rmtree(place)
 
 

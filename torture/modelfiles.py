@@ -20,7 +20,7 @@ import numpy as np
 
 import charlm
 from charlm.checkpoint import Checkpoint, save_checkpoint
-from charlm.display import info_lines
+from charlm.display.model import info_lines
 from charlm.errors import CharlmError, ModelFileError
 from charlm.modelfile import _digest, load_model, model_header
 from charlm.planning import new_trainer

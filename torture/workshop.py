@@ -118,8 +118,8 @@ def _serve():
     """The nursery's own process: a line of JSON in, a pid out, and when that process has ended its code."""
     import numpy  # noqa: F401
 
-    import charlm
-    from charlm import checkpoint, display, levels, planning, sampling  # noqa: F401
+    import charlm.display.training  # and with it what else is shown
+    from charlm import checkpoint, levels, planning, sampling  # noqa: F401
     from charlm.cli import program
     from charlm.network.architecture import CELLS
 

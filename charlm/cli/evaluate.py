@@ -25,7 +25,8 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     share of wrong characters. For a language model: what charlm perplexity says.
     """
     end_with_the_reader()
-    from ..display import score_lines, write_text
+    from ..display import write_text
+    from ..display.scores import score_lines
     from ..modelfile import load_model
 
     model, files = load_model(model_path), files or ("-",)

@@ -15,7 +15,8 @@ from .signals import end_with_the_reader
 def info(model_path, as_json):
     """Show what is in a model file: network, vocabulary, what it was trained on and how well."""
     end_with_the_reader()
-    from ..display import info_lines, write_text
+    from ..display import write_text
+    from ..display.model import info_lines
     from ..modelfile import load_model, model_header
 
     model = load_model(model_path)

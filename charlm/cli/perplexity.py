@@ -69,7 +69,9 @@ def perplexity(
     on one and the same text. --per-line and --per-token print TSV, or with --json an object a row.
     """
     end_with_the_reader()
-    from ..display import baseline_lines, paint, say, score_lines, standing_lines, write_text
+    from ..display import say, write_text
+    from ..display.colour import paint
+    from ..display.scores import baseline_lines, score_lines, standing_lines
     from ..levels import passages, perplexity_of_files, rows_of_files, text_blocks
     from ..modelfile import load_model
 

@@ -80,7 +80,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     """
     end_with_the_reader()
     from ..acceptance import Tally
-    from ..display import refusals, say
+    from ..display import say
+    from ..display.scores import refusals
     from ..modelfile import load_model
     from ..sampling import known_from, new_sampler
 

@@ -8,7 +8,7 @@ import click
 
 from ..errors import CharlmError, UsageError
 from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting, threads
-from .signals import note_signals
+from .signals import noted_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole")
 TASKS = ("text", "classify", "generate", "translate")
@@ -94,7 +94,8 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
     from ..checkpoint import check_log, check_place, last_checkpoint, only_training_at, path_beside, saved
-    from ..display import curve_lines, introduction, judgement_lines, progress, say
+    from ..display import say
+    from ..display.training import curve_lines, introduction, judgement_lines, progress
     from ..places import write_text_file
     from ..planning import new_trainer
     from ..plotting import LossCurve, as_svg, check_picture
@@ -126,8 +127,7 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
     counted, most = [], 0
     if trainer.evaluation and (plot or not quiet):
         counted, most = trainer.task.beside(trainer.corpus, trainer.settings.minutes)
-    caught = []
-    note_signals(caught)
+    caught = context.with_resource(noted_signals())
     with (
         _log_file(log, append=resume) as write,
         progress(trainer, quiet) as show,

@@ -38,7 +38,7 @@ class Task(Protocol):
 
     @classmethod
     def load(cls, paths, **reading) -> Any:
-        """Files → a corpus, whose ``task`` is one of this class."""
+        """Files → a corpus, whose ``task`` is one of this class. reading: the fields of ``corpus.Reading``."""
 
     @classmethod
     def from_fields(cls, fields: dict) -> "Task":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..batches import Batch, Sequences, groups
+from ..corpus import Reading
 from ..errors import CorpusError
 from ..loss import UNITS
 from .confusion import Confusion
@@ -45,29 +46,16 @@ class Classify(Labels):
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.2}
 
     @classmethod
-    def load(
-        cls,
-        paths,
-        *,
-        level="char",
-        holdout=0.1,
-        valid=None,
-        encoding="utf-8",
-        min_count=None,
-        max_vocabulary=None,
-        seed=1,
-        **_,
-    ) -> Examples:
+    def load(cls, paths, **reading) -> Examples:
         """Lines ``label<TAB>text`` or ``__label__x text``; the labels and symbols are those of the training part."""
-        train, held_out, source = read_examples(
-            labelled, lambda pair: pair[:1], paths, level, holdout, valid, encoding, seed
-        )
+        reading = Reading(**reading)
+        train, held_out, source = read_examples(labelled, lambda pair: pair[:1], paths, reading)
         task = cls(labels_of(label for label, _ in train))
         if len(task.labels) < 2:
             raise CorpusError(
                 f"{', '.join(source[0])} has one label only, {task.labels[0]!r}: nothing is to be told apart"
             )
-        vocabulary = vocabulary_of((text for _, text in train), level, min_count, max_vocabulary, least=2)
+        vocabulary = vocabulary_of((text for _, text in train), reading, least=2)
         parts = [task.part(vocabulary, examples, "the held-out part") for examples in (train, held_out)]
         shares = log_shares(parts[0].labels, len(task.labels))
         return Examples(task, vocabulary, *parts, shares, *source)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..batches import Batch, Sequences, fitting
-from ..corpus import DEFAULT_MIN_COUNT, Digest, check_reading, held_out_lines, listed, name_of, read_text
+from ..corpus import Digest, Reading, held_out_lines, listed, name_of, read_text
 from ..errors import CorpusError
 from ..vocabulary import EOS, Vocabulary, symbols_in
 
@@ -75,26 +75,18 @@ def labelled(where: str, line: str) -> tuple[str, str]:
 
 
 def read_examples(
-    parse: Callable[[str, str], tuple],
-    names_in: Callable[[tuple], Iterable[str]],
-    paths,
-    level: str,
-    holdout: float,
-    valid,
-    encoding: str,
-    seed: int,
+    parse: Callable[[str, str], tuple], names_in: Callable[[tuple], Iterable[str]], paths, reading: Reading
 ) -> tuple[list, list, tuple]:
     """The examples for training and those held out, as ``parse`` makes them of the lines that are not blank, and the
     files' names, digest and size.
 
     names_in: the labels of an example; one that has a label which no other example for training has is for training.
-    holdout, valid: as for ``corpus.load_corpus`` with lines. Raises CorpusError where there are none.
+    They are divided as ``corpus.load_corpus`` divides lines. Raises CorpusError where there are none.
     """
-    check_reading(level, holdout)
-    paths, valid, digest = listed(paths), listed(valid or []), Digest()
+    paths, valid, digest = listed(paths), listed(reading.valid or []), Digest()
 
     def examples(paths, digest=None):
-        found = [parse(*line) for line in lines_of(paths, level, encoding, digest) if line[1].strip()]
+        found = [parse(*line) for line in lines_of(paths, reading.level, reading.encoding, digest) if line[1].strip()]
         if not found:
             raise CorpusError(f"there is no line that is not blank in {', '.join(map(name_of, paths))}")
         return found
@@ -104,19 +96,17 @@ def read_examples(
     if valid:
         return found, examples(valid), source
     train, held_out, known = [], [], set()
-    for example, is_out in zip(found, held_out_lines(len(found), holdout, seed).tolist(), strict=True):
+    for example, is_out in zip(found, held_out_lines(len(found), reading.holdout, reading.seed).tolist(), strict=True):
         (held_out if is_out else train).append(example)
     known.update(name for example in train for name in names_in(example))
     train += [example for example in held_out if not known.issuperset(names_in(example))]
     return train, [example for example in held_out if known.issuperset(names_in(example))], source
 
 
-def vocabulary_of(
-    texts: Iterable[str], level: str, min_count: int | None, max_vocabulary: int | None, least: int = 1
-) -> Vocabulary:
-    """The symbols of the training part. least: the default of ``min_count``, where the level's own is lower."""
-    counts = Counter(symbol for text in texts for symbol in symbols_in(text, level))
-    return Vocabulary.build(level, counts, min_count or max(least, DEFAULT_MIN_COUNT[level]), max_vocabulary)
+def vocabulary_of(texts: Iterable[str], reading: Reading, least: int = 1) -> Vocabulary:
+    """The symbols of the training part. least: as for ``Reading.least_count``."""
+    counts = Counter(symbol for text in texts for symbol in symbols_in(text, reading.level))
+    return Vocabulary.build(reading.level, counts, reading.least_count(least), reading.max_vocabulary)
 
 
 def labels_of(labels: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..batches import Batch, Sequences, groups
+from ..corpus import Reading
 from ..errors import UsageError
 from ..loss import UNITS, exp
 from ..novelty import Novelty
@@ -52,34 +53,20 @@ class Generate(Labels):
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.1}
 
     @classmethod
-    def load(
-        cls,
-        paths,
-        *,
-        level="char",
-        holdout=0.1,
-        valid=None,
-        encoding="utf-8",
-        min_count=None,
-        max_vocabulary=None,
-        novelty=True,
-        seed=1,
-        **_,
-    ) -> Examples:
+    def load(cls, paths, **reading) -> Examples:
         """Lines ``label<TAB>text`` or ``__label__x text``; the labels and symbols are those of the training part."""
-        train, held_out, source = read_examples(
-            labelled, lambda pair: pair[:1], paths, level, holdout, valid, encoding, seed
-        )
+        reading = Reading(**reading)
+        train, held_out, source = read_examples(labelled, lambda pair: pair[:1], paths, reading)
         task = cls(labels_of(label for label, _ in train))
-        vocabulary = vocabulary_of((text for _, text in train), level, min_count, max_vocabulary)
+        vocabulary = vocabulary_of((text for _, text in train), reading)
         parts = [task.part(vocabulary, examples, "the held-out part") for examples in (train, held_out)]
         counts = np.bincount(parts[0].texts.ids, minlength=len(vocabulary))
         unknown = unknown_share(counts[counts > 0], bool(counts[UNKNOWN]))
         shares = log_shares(parts[0].texts.ids, len(vocabulary))
         shares[UNKNOWN] = max(shares[UNKNOWN], np.log(max(unknown, 1e-9)))
         known = None
-        if novelty:
-            in_bytes = level == "byte"
+        if reading.novelty:
+            in_bytes = reading.level == "byte"
             points = (lambda text: np.frombuffer(as_bytes(text), np.uint8)) if in_bytes else code_points
             known = Novelty.of_text(lambda: (points(text + "\n") for _, text in train), in_bytes, True)
         return Examples(task, vocabulary, *parts, shares, *source, unknown, known)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..batches import PairBatch, Sequences, groups
+from ..corpus import Reading
 from ..errors import CorpusError
 from ..loss import UNITS
 from ..network.architecture import Translation
@@ -63,23 +64,12 @@ class Translate:
     most_epochs = 40
 
     @classmethod
-    def load(
-        cls,
-        paths,
-        *,
-        level="char",
-        holdout=0.1,
-        valid=None,
-        encoding="utf-8",
-        min_count=None,
-        max_vocabulary=None,
-        seed=1,
-        **_,
-    ) -> Examples:
+    def load(cls, paths, **reading) -> Examples:
         """Lines ``source<TAB>target``; sources and targets have one vocabulary, that of the training part."""
-        train, held_out, source = read_examples(pair, lambda _: (), paths, level, holdout, valid, encoding, seed)
+        reading = Reading(**reading)
+        train, held_out, source = read_examples(pair, lambda _: (), paths, reading)
         texts = (text for example in train for text in example)
-        vocabulary = vocabulary_of(texts, level, min_count, max_vocabulary)
+        vocabulary = vocabulary_of(texts, reading)
         parts = [
             Pairs(encoded(vocabulary, [a for a, _ in examples]), ended(vocabulary, [b for _, b in examples]))
             for examples in (train, held_out)

@@ -1,0 +1,103 @@
+"""What is said of a model: its network, and what its file holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..loss import UNITS, exp
+from . import visible
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from ..network.architecture import Architecture
+
+
+def network(a: Architecture) -> str:
+    """An architecture in words."""
+    entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
+    layers = (
+        f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{' reading both ways' if a.bidirectional else ''}"
+    )
+    entry += f", {a.outputs:,} outputs" if a.outputs else ""
+    return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
+
+
+def info_lines(model: Model, path, size: int) -> list[str]:
+    """What is in a model file, for people."""
+    a, v = model.architecture, model.vocabulary
+    symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
+    rows = [
+        ("file", f"{path}, {size:,} bytes"),
+        ("network", network(a)),
+        ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
+        ("task", model.task.in_words()),
+        (
+            "vocabulary",
+            f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",
+        ),
+    ]
+    try:
+        rows += _training_rows(model.training)
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # a file by another hand
+        rows += [("training", "the record of it cannot be read")]
+    rows += _novelty_rows(model)
+    return [f"{name:<14} {visible(value)}" for name, value in rows]
+
+
+def _novelty_rows(model: Model) -> list[tuple[str, str]]:
+    """What of the training text can be told from new text, and how often new text is taken for it."""
+    novelty = model.novelty
+    if not novelty:
+        return [("known lines", "none: the file does not hold what tells copies from new text")]
+    unit = "bytes" if novelty.in_bytes else "characters"
+    lines = f"every line of the training text; false positives {_percent(novelty.line_rate)}"
+    runs = f"every run of {novelty.shortest_run:,} {unit} or more; false positives {_percent(novelty.run_rate)}"
+    if novelty.window > 1:
+        runs += (
+            f"; a large text: one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
+            f"and a copied run may look up to {2 * (novelty.window - 1):,} {unit} longer than it is"
+        )
+    if not len(novelty.runs.bits):
+        runs = f"none: there is none of {novelty.run} {unit} in the training text"
+    return [
+        ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
+        ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+def _training_rows(training: dict) -> list[tuple[str, str]]:
+    rows = []
+    corpus, settings = training.get("corpus"), training.get("settings")
+    if corpus:
+        rows += [
+            (
+                "trained on",
+                f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
+                f"training, {corpus['held_out_tokens']:,} held out",
+            ),
+            ("SHA-256", f"{corpus['sha256']}"),
+        ]
+    if settings:
+        rows += [
+            (
+                "settings",
+                ", ".join(
+                    f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                    for name, value in settings.items()
+                ),
+            )
+        ]
+    if training.get("step"):
+        rows += [("trained for", f"{training['step']:,} updates, {training['tokens']:,} tokens")]
+    if training.get("valid_loss") is not None:
+        rows += [
+            (
+                "held-out loss",
+                f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}",
+            )
+        ]
+    return rows

@@ -1,0 +1,46 @@
+"""What charlm holds in memory at most does not grow with the text beyond what README says."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .workshop import CHARLM, NO_CORE, SMALL, complaint, some_text
+
+MB = 1_000_000
+MOST = 400 * MB  # of resident memory, for any text
+TEXTS = {"short lines": some_text(10_000), "one line": some_text(10_000).replace("\n", " ")}
+LINES = {"short lines": ([], ["--lines"]), "one line": ([],)}  # a row that is one sequence of 1 GB is refused
+
+
+def by_size(folder: Path, megabytes, texts=tuple(TEXTS)) -> Iterator[str]:
+    """The peak of a training of a few updates, and of a scoring of the first 100 MB, on texts of several sizes."""
+    path = folder / "text.txt"
+    for size in megabytes:
+        for name in texts:
+            _write(path, TEXTS[name].encode(), size * MB)
+            for lines in LINES[name]:
+                epochs = str(20_000 / (size * MB))
+                train = ["train", "text.txt", "-o", "m.npz", *SMALL, "--batch", "64", "--epochs", epochs, *lines]
+                yield _problem(train, folder, f"{size} MB, {name}")
+            _write(path, TEXTS[name].encode(), min(size, 100) * MB)
+            yield _problem(["perplexity", "--model", "m.npz", "text.txt"], folder, f"{size} MB, {name}")
+    path.unlink()
+
+
+def _write(path, piece, size):
+    with open(path, "wb") as file:
+        for _ in range(size // len(piece) + 1):
+            file.write(piece)
+
+
+def _problem(command, folder, where):
+    errors = folder / "errors.txt"
+    with open(errors, "wb") as told:
+        process = subprocess.Popen([*CHARLM, *command], cwd=folder, env=os.environ | NO_CORE, stdout=told, stderr=told)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
+    found = complaint(process.returncode, errors.read_text(encoding="utf-8"), (0,))
+    if not found and (peak := 1024 * used.ru_maxrss) > MOST:
+        found = f"{peak / MB:.0f} MB"
+    return f"{where}, {command[0]}: {found}" if found else ""
