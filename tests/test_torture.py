@@ -1,5 +1,9 @@
 """A small part of each try in torture/: `make torture` has the full counts."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from torture import bits, corpora, draws, faults, kills, memory, modelfiles, soak, terminals
@@ -49,3 +53,10 @@ def test_draws_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch):
     truth = draws.transitions
     monkeypatch.setattr(draws, "transitions", lambda model, **options: 0.9 * truth(model) + 0.1 / len(draws.LETTERS))
     assert [outcome for outcome in draws.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]
+
+
+def test_the_table():
+    command = [sys.executable, "-m", "torture", "--share", "0.02", "--only", "draws"]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    name, figures = "draws that follow the softmax", done.stdout.splitlines()[-1].split()[-4:]
+    assert done.returncode == 0 and name in done.stdout and figures[:3] == ["7", "7", "0"], done.stderr

@@ -35,7 +35,7 @@ def forgetful_model(seed: int = 1) -> Model:
     return Model(architecture, vocabulary, parameters, False)
 
 
-def transitions(model: Model, temperature=1.0, top_k=None, top_p=1.0, min_p=0.0) -> np.ndarray:
+def transitions(model: Model, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0) -> np.ndarray:
     """P(next | last), (V, V), in double precision: the softmax at a temperature, then one restriction after the
     other."""
     named = {name: values.astype(np.float64) for name, values in model.named_parameters.items()}
@@ -46,7 +46,7 @@ def transitions(model: Model, temperature=1.0, top_k=None, top_p=1.0, min_p=0.0)
 def _restricted(logits, temperature, top_k, top_p, min_p):
     order = np.argsort(-logits)
     falling = np.exp((logits[order] - logits.max()) / temperature)
-    falling[top_k:] = 0
+    falling[top_k or falling.size :] = 0
     falling /= falling.sum()
     falling[falling.cumsum() - falling >= top_p] = 0
     falling[falling < min_p * falling[0]] = 0
