@@ -39,10 +39,11 @@ MOMENT = 0.3  # seconds in which the machine's speed is measured
 
 @dataclass(frozen=True)
 class Choice:
-    """The options, chosen and given. tokens: as many as there seems to be time for; widest: whether the width is the
-    greatest whose weights see TOKENS_A_WEIGHT tokens."""
+    """The options, chosen and given, and the network that they make. tokens: as many as there seems to be time for;
+    widest: whether the width is the greatest whose weights see TOKENS_A_WEIGHT tokens."""
 
     options: dict
+    architecture: Architecture
     tokens: float
     widest: bool
 
@@ -54,12 +55,13 @@ def multiply_adds(architecture: Architecture) -> int:
     return 3 * (recurrent_weights(a) + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
 
 
-def speed(cell: str, threads: int | None) -> float:
-    """Multiply-adds a second of this machine in the updates of a small network, measured for a MOMENT."""
-    architecture = Architecture(66, cell, 128, 1)
-    stack = Stack(architecture, initial_parameters(architecture, np.zeros(66), 1), Team(threads))
-    window, adam = Window(stack, 32, 32, training=True), Adam(stack, 1.0)
-    tokens = np.random.default_rng(1).integers(0, 66, (32, 32)).astype(np.int32)
+def speed(architecture: Architecture, rows: int, steps: int, threads: int | None) -> float:
+    """Multiply-adds a second of this machine in updates of a network: the fastest one's of a MOMENT, since the others
+    were held up by what else runs here."""
+    V = architecture.vocabulary_size
+    stack = Stack(architecture, initial_parameters(architecture, np.zeros(V), 1), Team(threads))
+    window, adam = Window(stack, steps, rows, training=True), Adam(stack, 1.0)
+    tokens = np.random.default_rng(1).integers(0, V, (steps, rows)).astype(np.int32)
 
     def update():
         stack.pack(for_training=True)
@@ -67,12 +69,12 @@ def speed(cell: str, threads: int | None) -> float:
         adam.update(1e-3)
 
     update()  # loads the kernels
-    updates, begun = 0, time.perf_counter()
-    while (passed := time.perf_counter() - begun) < MOMENT or not updates:
+    fastest, begun = math.inf, time.perf_counter()
+    while (start := time.perf_counter()) - begun < MOMENT or fastest == math.inf:
         update()
-        updates += 1
+        fastest = min(fastest, time.perf_counter() - start)
     stack.team.close()
-    return updates * tokens.size * multiply_adds(architecture) / passed
+    return tokens.size * multiply_adds(architecture) / fastest
 
 
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
@@ -97,7 +99,20 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
         "lr": 0.004 if hidden < 512 else 0.003,
         "dropout": dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
     } | options
-    return Choice(options, tokens(hidden), "hidden" not in given and len(fitting) > 0)
+    return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
+
+
+def choose_by_the_clock(corpus: Corpus, begun: float, minutes: float, cell: str, given: dict, threads) -> Choice:
+    """The same for the time that is left of a training which ``begun``: by the speed of a small network, and then by
+    that of the one chosen, as wide ones make more of a machine."""
+
+    def budget(*measured):
+        rate = speed(*measured, threads)
+        return rate * max(1.0, 60 * minutes - (time.perf_counter() - begun))
+
+    first = choose(corpus, budget(Architecture(66, cell, 128, 1), 32, 32), cell, given)
+    rows, steps = first.options["batch"], first.options["steps"]
+    return choose(corpus, budget(first.architecture, rows, steps), cell, given)
 
 
 def recurrent_weights(architecture: Architecture) -> int:
@@ -110,7 +125,7 @@ def dropout_for(tokens: float, weights: float, n: int) -> float:
     """The share of units to leave out where so many weights see so many tokens, those of a text of n again and again:
     fitted to what experiments found best (benchmarks/recipe.md)."""
     pressure = math.log(max(1.0, tokens / n * weights / n))  # to learn the text by heart
-    return round(min(0.5, max(0.0, 0.12 * pressure - 0.03)), 2)
+    return round(min(0.5, max(0.0, 0.085 * pressure - 0.02)), 2)
 
 
 def new_trainer(
@@ -161,8 +176,7 @@ def new_trainer(
     if minutes is None or kind.defaults:
         options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
     else:
-        seconds = max(1.0, 60 * minutes - (time.perf_counter() - begun))
-        choice = choose(corpus, seconds * speed(cell, threads), cell, given)
+        choice = choose_by_the_clock(corpus, begun, minutes, cell, given, threads)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)

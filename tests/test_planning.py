@@ -96,7 +96,7 @@ def test_counting_of_multiply_adds():
 
 
 def test_the_speed_is_that_of_the_machine():
-    assert 1e7 < speed("rnn", 1) < 1e14
+    assert 1e7 < speed(Architecture(66, "rnn", 128, 1), 8, 4, 1) < 1e14
 
 
 def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):
