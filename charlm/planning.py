@@ -32,7 +32,7 @@ FIXED = {
     "dropout": 0.0,
 }
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-TOKENS_A_WEIGHT = 20  # that a recurrent weight is trained on, at the least
+TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
 SMALL = 100_000  # tokens of training
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
