@@ -49,14 +49,17 @@ class Choice:
 
 def multiply_adds(architecture: Architecture) -> int:
     """Of one token's update: three products (forward, gradient by the input, gradient by the weights) for each weight;
-    the row that one-hot input gathers is none."""
+    the row that one-hot input gathers is none. Those of a window are added up, on both ways."""
     a, cell = architecture, CELLS[architecture.cell]
-    return 3 * (recurrent_weights(a) + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
+    places = a.context or 1
+    added = 2 * places * a.hidden if a.context and not a.embedding else 0
+    dense = a.embedding * places * cell.input * a.hidden + a.hidden * a.vocabulary_size
+    return 3 * (recurrent_weights(a) + dense) + added
 
 
-def speed(cell: str, threads: int | None) -> float:
+def speed(cell: str, threads: int | None, context: int | None = None) -> float:
     """Multiply-adds a second of this machine in the updates of a small network, measured for a MOMENT."""
-    architecture = Architecture(66, cell, 128, 1)
+    architecture = Architecture(66, cell, 128, 1, context=context)
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(66), 1), Team(threads))
     window, adam = Window(stack, 32, 32, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, 66, (32, 32)).astype(np.int32)
@@ -78,13 +81,15 @@ def speed(cell: str, threads: int | None) -> float:
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     """The options that are not given, for a training of so many multiply-adds."""
     n = len(corpus.train)
-    options = {"layers": 1, "embedding": 0, "tied": False, "steps": 64} | given
+    layers = 2 if cell == "window" else 1  # with one alone the places of a window do no more than add up
+    options = {"layers": layers, "embedding": 0, "tied": False, "steps": 64} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
 
     def architecture(hidden):
         embedding = hidden if options["tied"] else options["embedding"]
-        return Architecture(len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"])
+        sizes = len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"]
+        return Architecture(*sizes, context=options.get("context"))
 
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
@@ -131,6 +136,7 @@ def new_trainer(
     embedding=None,
     tied=False,
     bidirectional=False,
+    context=None,
     minutes=None,
     epochs=None,
     batch=None,
@@ -149,6 +155,11 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
+    if cell == "window" and not kind.not_both_ways:
+        raise UsageError(
+            f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
+            "window has seen the last --context tokens of it; take rnn, gru or lstm"
+        )
     corpus = kind.load(
         paths,
         level=level,
@@ -166,6 +177,7 @@ def new_trainer(
         "layers": layers,
         "embedding": embedding,
         "tied": tied or None,
+        "context": context,
         "batch": batch,
         "steps": steps,
         "lr": lr,
@@ -179,13 +191,16 @@ def new_trainer(
         options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
     else:
         seconds = max(1.0, 60 * minutes - (time.perf_counter() - begun))
-        choice = choose(corpus, seconds * speed(cell, threads), cell, given)
+        choice = choose(corpus, seconds * speed(cell, threads, context), cell, given)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
+    context = options.pop("context", None)
     sizes = corpus.task.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
     embedding = hidden if tied and not embedding else embedding
-    architecture = kind.architecture(cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, **sizes)
+    architecture = kind.architecture(
+        cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, context=context, **sizes
+    )
     settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **settings)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice

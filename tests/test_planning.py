@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charlm.corpus import load_corpus
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import CELLS, Architecture
 from charlm.planning import (
     TOKENS_A_WEIGHT,
     WIDTHS,
@@ -37,7 +37,7 @@ def architecture(corpus, options, cell="lstm"):
 
 
 @pytest.mark.parametrize("level", ["char", "word"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_budget_is_spent(corpus, level, cell):
     text = corpus(level=level)
     for budget in BUDGETS:
