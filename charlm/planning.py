@@ -57,9 +57,14 @@ def multiply_adds(architecture: Architecture) -> int:
     return 3 * (recurrent_weights(a) + dense) + added
 
 
+def layers_for(cell: str) -> int:
+    """One wide layer; of a window two, since in its first one the places do no more than add up."""
+    return 2 if cell == "window" else 1
+
+
 def speed(cell: str, threads: int | None, context: int | None = None) -> float:
     """Multiply-adds a second of this machine in the updates of a small network, measured for a MOMENT."""
-    architecture = Architecture(66, cell, 128, 1, context=context)
+    architecture = Architecture(66, cell, 128, layers_for(cell), context=context)
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(66), 1), Team(threads))
     window, adam = Window(stack, 32, 32, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, 66, (32, 32)).astype(np.int32)
@@ -81,8 +86,7 @@ def speed(cell: str, threads: int | None, context: int | None = None) -> float:
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     """The options that are not given, for a training of so many multiply-adds."""
     n = len(corpus.train)
-    layers = 2 if cell == "window" else 1  # with one alone the places of a window do no more than add up
-    options = {"layers": layers, "embedding": 0, "tied": False, "steps": 64} | given
+    options = {"layers": layers_for(cell), "embedding": 0, "tied": False, "steps": 64} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
 
@@ -94,7 +98,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
 
-    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * recurrent_weights(architecture(width))]
+    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     rows = 64 if corpus.lines else 32
     options = {
@@ -109,6 +113,13 @@ def recurrent_weights(architecture: Architecture) -> int:
     """All weights of the layers but those of one-hot input, of which a token touches one row."""
     a, cell = architecture, CELLS[architecture.cell]
     return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
+
+
+def learnt_weights(architecture: Architecture) -> int:
+    """Those that the width is chosen by: the recurrent ones, and of a window also those of its places, which are all
+    that it knows of the past."""
+    a = architecture
+    return recurrent_weights(a) + (a.context or 0) * (a.embedding or a.vocabulary_size) * a.hidden
 
 
 def dropout_for(tokens: float, weights: float, n: int) -> float:

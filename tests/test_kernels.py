@@ -14,12 +14,12 @@ import pytest
 import charlm
 from charlm.kernels import activations
 from charlm.kernels.dropout import dropout_mask
-from charlm.kernels.gather import gather, scatter_add, sum_rows
+from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
-from charlm.kernels.window import side_by_side, side_by_side_gradient, sum_of_places, sum_of_places_gradient
+from charlm.kernels.window import sum_of_places, sum_of_places_gradient
 from torture.caches import DAMAGES
 
 float_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -460,7 +460,7 @@ def test_a_window_puts_embeddings_side_by_side(dtype):
     for t, row, k, token in places_of(tokens):
         if 1 <= row < 5:
             expected[t, row, k * 19 : (k + 1) * 19] = E[token]
-    side_by_side(tokens, E, x, 1, 5)
+    embed(tokens, E, x, 1, 5)
     assert same_bits(x, expected)
 
 
@@ -479,7 +479,7 @@ def test_the_gradients_of_a_window_sum_in_order_however_the_columns_are_cut(dtyp
         d_table, dE = np.full_like(of_table, 7), start.copy()
         for first, last in pieces:
             sum_of_places_gradient(tokens, dz, d_table, first, last)
-            side_by_side_gradient(tokens, dx, dE, first, last)
+            embed_gradient(tokens, dx, dE, first, last)
         assert same_bits(d_table, of_table) and same_bits(dE, of_E), pieces
 
 

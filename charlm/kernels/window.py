@@ -3,11 +3,12 @@
     a⟨t⟩ = m * tanh(W_1 x⟨t⟩ + W_2 x⟨t-1⟩ + … + W_n x⟨t-n+1⟩ + b)
 
 The first x is <EOS>'s; before it there is nothing, x = 0. Nothing is carried from step to step but the tokens
-themselves, the last n-1. Arrays (T steps, N rows, H hidden):
+themselves, the last n-1. Layers above have n = 1, and x⟨t⟩ is what the layer below gives. Arrays (T steps, N rows, H
+hidden):
 
     tokens  (n-1+T, N)    with the n-1 before the first step; -1 for nothing. x⟨t-k+1⟩, t from 0, is that of row t+n-k
-    table   (n·V, H)      W_1 … W_n below each other: one-hot input takes a row from each
-    E       (V, D)        or, with an embedding, x (T, N, n·D): x⟨t⟩ … x⟨t-n+1⟩ side by side, and z holds W x already
+    table   (n·V, H)      W_1 … W_n below each other: one-hot input takes a row of each. Of a dense input, where x⟨t⟩
+                          … x⟨t-n+1⟩ stand side by side, z holds the sum already
     z       (T, N, ≥ H)   forward: from W x to tanh(…); backward: from that to dz
     a       (T, N, H)
     da      (T, N, H)     the gradient from above
@@ -53,36 +54,6 @@ def sum_of_places_gradient(tokens, dz, d_table, first, last):
                     d_weights = d_table[k * V + token, first:last]
                     for i in range(d_sum.size):
                         d_weights[i] += d_sum[i]
-
-
-@compiled
-def side_by_side(tokens, E, x, first, last):
-    """x[t] = the embeddings of x⟨t⟩ … x⟨t-n+1⟩."""
-    n, D = tokens.shape[0] - x.shape[0] + 1, E.shape[1]
-    for t in range(x.shape[0]):
-        for row in range(first, last):
-            for k in range(n):
-                token, place = tokens[t + n - 1 - k, row], x[t, row, k * D : (k + 1) * D]
-                if token >= 0:
-                    embedding = E[token]
-                    for i in range(D):
-                        place[i] = embedding[i]
-                else:
-                    place[:] = 0
-
-
-@compiled
-def side_by_side_gradient(tokens, dx, dE, first, last):
-    """dE of each token += its place in dx, t in order."""
-    n, D = tokens.shape[0] - dx.shape[0] + 1, dE.shape[1]
-    for t in range(dx.shape[0]):
-        for row in range(dx.shape[1]):
-            for k in range(n):
-                token, place = tokens[t + n - 1 - k, row], dx[t, row, k * D + first : k * D + last]
-                if token >= 0:
-                    d_embedding = dE[token, first:last]
-                    for i in range(place.size):
-                        d_embedding[i] += place[i]
 
 
 @compiled

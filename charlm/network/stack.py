@@ -9,9 +9,8 @@ takes some columns of the weights' gradients; and, where there is an embedding, 
 import numpy as np
 
 from ..batches import Batch
-from ..kernels.gather import gather, scatter_add
+from ..kernels.gather import embed, embed_gradient
 from ..kernels.softmax import target_ranks
-from ..kernels.window import side_by_side, side_by_side_gradient
 from .architecture import Architecture, views
 from .feedforward import FeedForward
 from .head import SoftmaxHead
@@ -120,11 +119,8 @@ class Window:
 
     def _up(self, cut, tokens, targets, drop, first, last):
         x = self.embedded[: len(cut[0].out)]
-        if self.stack.E is not None and self.context > 1:
-            side_by_side(tokens, self.stack.E, x, first, last)
-        elif self.stack.E is not None:
-            for t in range(len(tokens)):
-                gather(tokens, self.stack.E, x, t, first, last)
+        if self.stack.E is not None:
+            embed(tokens, self.stack.E, x, first, last)
         for layer, arrays in zip(self.stack.layers, cut, strict=True):
             layer.forward(tokens, x, arrays, drop, first, last)
             x = arrays.out
@@ -215,8 +211,4 @@ class Window:
     def _embedding_gradient(self, tokens, first, last):
         if not self.stack.architecture.tied:  # else the head has put its part there already
             self.stack.dE[:, first:last] = 0
-        if self.context > 1:
-            d_embedded = self.d_embedded[: len(tokens) - self.context + 1]
-            side_by_side_gradient(tokens, d_embedded, self.stack.dE, first, last)
-        else:
-            scatter_add(tokens, self.d_embedded[: len(tokens)], self.stack.dE, first, last)
+        embed_gradient(tokens, self.d_embedded[: len(tokens) - self.context + 1], self.stack.dE, first, last)
