@@ -19,7 +19,7 @@ import numpy as np
 from .errors import UsageError
 from .model import Model
 from .network.team import Team
-from .reference import Reference, log_softmax
+from .reference import log_softmax, reference_of
 from .vocabulary import EOS, UNKNOWN
 
 ROWS, COLUMNS = 4, 16  # multiples of these
@@ -115,8 +115,8 @@ class FilledUp:
         return (rows @ self.matrix)[..., : self.columns]
 
 
-def filled_up(matrix: np.ndarray) -> "np.ndarray | FilledUp":
-    return FilledUp(matrix) if matrix.shape[1] % COLUMNS else matrix
+def filled_up(matrix: np.ndarray | None) -> "np.ndarray | FilledUp | None":
+    return FilledUp(matrix) if matrix is not None and matrix.shape[1] % COLUMNS else matrix
 
 
 class Walk:
@@ -127,7 +127,7 @@ class Walk:
     """
 
     def __init__(self, model: Model):
-        self.network = Reference(model.architecture, model.parameters)
+        self.network = reference_of(model.architecture, model.parameters)
         self.apart = max(array.size for array in self.network.named.values()) > SMALL
         if not self.apart:
             self._fill_up_matrices(model.architecture.embedding)

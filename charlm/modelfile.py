@@ -10,7 +10,7 @@ uncompressed with fixed dates, so that one model is one sequence of bytes.
     novelty   line_bytes of the filter of the training text's lines, run_bytes of that of its runs: see novelty.py
 
 Header and member ``novelty`` are missing where nothing was kept, and in format 1. A language model has no ``task``;
-a model that has one is of format 3.
+a model that has one, or sees a window, is of format 3.
 
 It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
 array is allocated, before its names, types, shapes and sizes have been checked against each other.
@@ -36,8 +36,8 @@ from .places import whole_file
 from .tasks import Task, task_class
 from .vocabulary import Vocabulary
 
-FORMAT = 2  # of a language model; 1 has no novelty
-NEWEST = 3  # of a model with a task
+FORMAT = 2  # of a language model with a recurrent cell; 1 has no novelty
+NEWEST = 3  # of a model with a task, or with a context
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
 
 
@@ -218,7 +218,7 @@ def model_header(model: Model) -> dict:
         novelty
         | task
         | {
-            "format": NEWEST if task else FORMAT,
+            "format": NEWEST if task or model.architecture.context else FORMAT,
             "kind": "model",
             "charlm": __version__,
             "architecture": model.architecture.as_dict(),

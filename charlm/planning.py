@@ -50,9 +50,17 @@ class Choice:
 
 def multiply_adds(architecture: Architecture) -> int:
     """Of one token's update: three products (forward, gradient by the input, gradient by the weights) for each weight;
-    the row that one-hot input gathers is none."""
+    the row that one-hot input gathers is none. Those of a window are added up, on both ways."""
     a, cell = architecture, CELLS[architecture.cell]
-    return 3 * (recurrent_weights(a) + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
+    places = a.context or 1
+    added = 2 * places * a.hidden if a.context and not a.embedding else 0
+    dense = a.embedding * places * cell.input * a.hidden + a.hidden * a.vocabulary_size
+    return 3 * (recurrent_weights(a) + dense) + added
+
+
+def layers_for(cell: str) -> int:
+    """One wide layer; of a window two, since in its first one the places do no more than add up."""
+    return 2 if cell == "window" else 1
 
 
 def speed(architecture: Architecture, rows: int, steps: int, threads: int | None) -> float:
@@ -80,18 +88,19 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     """The options that are not given, for a training of so many multiply-adds."""
     n = len(corpus.train)
-    options = {"layers": 1, "embedding": 0, "tied": False, "steps": 64} | given
+    options = {"layers": layers_for(cell), "embedding": 0, "tied": False, "steps": 64} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
 
     def architecture(hidden):
         embedding = hidden if options["tied"] else options["embedding"]
-        return Architecture(len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"])
+        sizes = len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"]
+        return Architecture(*sizes, context=options.get("context"))
 
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
 
-    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * recurrent_weights(architecture(width))]
+    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     rows = 64 if corpus.lines else 32
     options = {
@@ -110,7 +119,8 @@ def choose_by_the_clock(corpus: Corpus, begun: float, minutes: float, cell: str,
         rate = speed(*measured, threads)
         return rate * max(1.0, 60 * minutes - (time.perf_counter() - begun))
 
-    first = choose(corpus, budget(Architecture(66, cell, 128, 1), 32, 32), cell, given)
+    small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
+    first = choose(corpus, budget(small, 32, 32), cell, given)
     rows, steps = first.options["batch"], first.options["steps"]
     return choose(corpus, budget(first.architecture, rows, steps), cell, given)
 
@@ -119,6 +129,13 @@ def recurrent_weights(architecture: Architecture) -> int:
     """All weights of the layers but those of one-hot input, of which a token touches one row."""
     a, cell = architecture, CELLS[architecture.cell]
     return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
+
+
+def learnt_weights(architecture: Architecture) -> int:
+    """Those that the width is chosen by: the recurrent ones, and of a window also those of its places, which are all
+    that it knows of the past."""
+    a = architecture
+    return recurrent_weights(a) + (a.context or 0) * (a.embedding or a.vocabulary_size) * a.hidden
 
 
 def dropout_for(tokens: float, weights: float, n: int) -> float:
@@ -138,6 +155,7 @@ def new_trainer(
     embedding=None,
     tied=False,
     bidirectional=False,
+    context=None,
     minutes=None,
     epochs=None,
     batch=None,
@@ -157,6 +175,11 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
+    if cell == "window" and not kind.not_both_ways:
+        raise UsageError(
+            f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
+            "window has seen the last --context tokens of it; take rnn, gru or lstm"
+        )
     reading = {field.name: others.pop(field.name) for field in fields(Reading) if field.name in others}
     corpus = kind.load(paths, **reading, seed=seed)
     options = {
@@ -164,6 +187,7 @@ def new_trainer(
         "layers": layers,
         "embedding": embedding,
         "tied": tied or None,
+        "context": context,
         "batch": batch,
         "steps": steps,
         "lr": lr,
@@ -180,9 +204,12 @@ def new_trainer(
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
+    context = options.pop("context", None)
     sizes = corpus.task.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
     embedding = hidden if tied and not embedding else embedding
-    architecture = kind.architecture(cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, **sizes)
+    architecture = kind.architecture(
+        cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, context=context, **sizes
+    )
     settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **others)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice

@@ -98,16 +98,27 @@ def lstm_step_back(da, dc, a_, c_, gates, W_a, p):
     return dz, dz, dz, dz @ W_a.T, dc_, dp
 
 
+def window_step(z_x, b):
+    """a = tanh(W_1 x⟨t⟩ + … + W_n x⟨t-n+1⟩ + b)"""
+    return np.tanh(z_x + b)
+
+
+def window_step_back(da, a):
+    return da * (1 - a * a)
+
+
 STEPS = {
     "rnn": (rnn_step, rnn_step_back),
     "gru": (gru_step, gru_step_back),
     "lstm": (lstm_step, lstm_step_back),
     "peephole": (lstm_step, lstm_step_back),
+    "window": (window_step, window_step_back),
 }
 
 
 class Reference:
-    """A network for ``rows`` sequences side by side. parameters: (P), float32 or float64."""
+    """A network for ``rows`` sequences side by side; ``reference_of`` makes the one that an architecture asks for.
+    parameters: (P), float32 or float64."""
 
     def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int = 1):
         self.architecture, self.parameters = architecture, parameters
@@ -125,7 +136,7 @@ class Reference:
 
     def _weights(self, layer):
         name = f"layer{layer}."
-        return self.named[name + "W_x"], self.named[name + "W_a"], self.named[name + "b"], self.named.get(name + "p")
+        return tuple(self.named.get(name + kind) for kind in ("W_x", "W_a", "b", "p"))
 
     def step(self, tokens: np.ndarray) -> np.ndarray:
         """Logits (N, V) for the token after ``tokens`` (N); the state goes on by one step.
@@ -165,8 +176,7 @@ class Reference:
         gradient = np.zeros_like(self.parameters)
         d = views(self.architecture, gradient)
         dW_ya = d["E"].T if self.architecture.tied else d["W_ya"]
-        da = [np.zeros_like(a) for a, _ in self.state]
-        dc = [np.zeros_like(c) for _, c in self.state]
+        d_state = [(np.zeros_like(a), np.zeros_like(c)) for a, c in self.state]
         for now, wanted, probabilities, (top, kept) in reversed(steps):
             d_logits = probabilities * scale
             rows = np.arange(len(now))
@@ -175,26 +185,90 @@ class Reference:
             d_logits[wanted < 0] = 0
             dW_ya += top.T @ d_logits
             d["b_y"] += d_logits.sum(0)
-            above = d_logits @ self.W_ya.T
-            for layer in range(self.architecture.layers, 0, -1):
-                x, a_, c_, gates = kept[layer - 1]
-                W_x, W_a, _, p = self.weights[layer - 1]
-                dz_x, dz_a, db, da[layer - 1], dc[layer - 1], dp = self.backward_step(
-                    da[layer - 1] + above, dc[layer - 1], a_, c_, gates, W_a, p
-                )
-                name = f"layer{layer}."
-                d[name + "W_a"] += a_.T @ dz_a
-                d[name + "b"] += db.sum(0)
-                if dp is not None:
-                    d[name + "p"] += dp
-                if x is None:
-                    np.add.at(d[name + "W_x"], now, dz_x)
-                else:
-                    d[name + "W_x"] += x.T @ dz_x
-                    above = dz_x @ W_x.T
-            if self.architecture.embedding:
-                np.add.at(d["E"], now, above)
+            self._step_back(now, kept, d_logits @ self.W_ya.T, d_state, d)
         return np.stack(nats), gradient
+
+    def _step_back(self, now, kept, above, d_state, d):
+        """Adds a step's part to the gradients of the layers and of E, in ``d``. above: by what the last layer gave;
+        d_state: by each layer's a and c, from the step after to the one before."""
+        for layer in range(self.architecture.layers, 0, -1):
+            x, a_, c_, gates = kept[layer - 1]
+            W_x, W_a, _, p = self.weights[layer - 1]
+            da, dc = d_state[layer - 1]
+            dz_x, dz_a, db, da, dc, dp = self.backward_step(da + above, dc, a_, c_, gates, W_a, p)
+            d_state[layer - 1] = da, dc
+            name = f"layer{layer}."
+            d[name + "W_a"] += a_.T @ dz_a
+            d[name + "b"] += db.sum(0)
+            if dp is not None:
+                d[name + "p"] += dp
+            if x is None:
+                np.add.at(d[name + "W_x"], now, dz_x)
+            else:
+                d[name + "W_x"] += x.T @ dz_x
+                above = dz_x @ W_x.T
+        if self.architecture.embedding:
+            np.add.at(d["E"], now, above)
+
+
+class WindowReference(Reference):
+    """The standard network. Its state are the last n-1 tokens, (N, n-1): 1 + their ids, 0 for nothing."""
+
+    def reset(self, rows: int) -> None:
+        past = np.zeros((rows, self.architecture.context - 1), self.parameters.dtype)
+        self.state = [(past, past[:, :0])]
+
+    def _step(self, tokens):
+        ((past, nothing),) = self.state
+        seen = np.concatenate((past, 1 + tokens[..., None]), axis=-1)
+        self.state = [(seen[..., 1:].astype(past.dtype), nothing)]
+        ids = seen[..., ::-1].astype(int) - 1  # those of x⟨t⟩, x⟨t-1⟩, …
+        x = rows_of(self.named["E"], ids).reshape(*tokens.shape, -1) if self.architecture.embedding else None
+        kept = [ids]
+        for W_x, _, b, _ in self.weights:
+            z_x = rows_of(W_x, self._in_table(ids)).sum(-2) if x is None else x @ W_x
+            a = self.forward_step(z_x, b)
+            kept.append((x, a))
+            x = a
+        return x @ self.W_ya + self.named["b_y"], (x, kept)
+
+    def _in_table(self, ids):
+        """The rows of W_x that tokens take in their places, -1 for none."""
+        V, n = self.architecture.vocabulary_size, self.architecture.context
+        return np.where(ids < 0, -1, ids + V * np.arange(n))
+
+    def _step_back(self, now, kept, above, d_state, d):
+        ids, *layers = kept
+        for layer in range(self.architecture.layers, 0, -1):
+            x, a = layers[layer - 1]
+            W_x, _, _, _ = self.weights[layer - 1]
+            name, dz = f"layer{layer}.", self.backward_step(above, a)
+            d[name + "b"] += dz.sum(0)
+            if x is None:
+                add_to_rows(d[name + "W_x"], self._in_table(ids), dz[:, None])
+            else:
+                d[name + "W_x"] += x.T @ dz
+                above = dz @ W_x.T
+        if self.architecture.embedding:
+            add_to_rows(d["E"], ids, above.reshape(*ids.shape, -1))
+
+
+def rows_of(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The rows that ids name, of zeros for -1: (…, columns)."""
+    rows = table[ids]
+    rows[ids < 0] = 0
+    return rows
+
+
+def add_to_rows(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
+    """Adds values (…, columns) to the rows that ids name, in order; none for -1."""
+    there = ids >= 0
+    np.add.at(table, ids[there], np.broadcast_to(values, (*ids.shape, values.shape[-1]))[there])
+
+
+def reference_of(architecture: Architecture, parameters: np.ndarray, rows: int = 1) -> Reference:
+    """The plain network of an architecture."""
+    return (WindowReference if architecture.context else Reference)(architecture, parameters, rows)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from .batches import windows
 from .corpus import line_starts
 from .errors import UsageError
 from .model import Model
-from .reference import Reference, log_softmax
+from .reference import log_softmax, reference_of
 
 TRACK = 4096
 LEAD = 512
@@ -54,7 +54,7 @@ class ReferenceEngine:
 
     def __init__(self, model: Model, rows: int):
         self.rows = rows
-        self.reference = Reference(model.architecture, model.parameters, self.rows)
+        self.reference = reference_of(model.architecture, model.parameters, self.rows)
 
     def reset(self):
         self.reference.reset(self.rows)

@@ -148,6 +148,10 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
         "--min-count 1.5",
         "--max-vocabulary 2",
         "--cell elman",
+        "--context 4",
+        "--context 0 --cell window",
+        "--context 65 --cell window",
+        "--bidirectional --cell window",
         "--hidden 0",
         "--hidden x",
         "--hidden 65537",
@@ -481,6 +485,8 @@ def test_a_model_is_replaced_by_a_new_one(folder):
         ["--cell", "gru", "--embedding", "3"],
         ["--cell", "peephole", "--tied"],
         ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
+        ["--cell", "window", "--context", "3", "--layers", "2"],
+        ["--cell", "window", "--level", "word", "--min-count", "1", "--tied", "--lines"],
         ["--clip", "0", "--schedule", "linear"],
         ["--valid", "short.txt", "--schedule", "constant"],
     ],
@@ -1059,6 +1065,19 @@ def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
     steps = {line["step"]: line["valid_loss"] for line in lines if line["valid_loss"]}
     logged = map(json.loads, (whole / "log.jsonl").read_text(encoding="utf-8").splitlines())
     assert steps == {line["step"]: line["valid_loss"] for line in logged if line["valid_loss"]}
+
+
+def test_a_window_goes_on_with_the_context_that_it_had(folder, monkeypatch):
+    """The options that are not given are those of then, here ``--cell`` and ``--context``."""
+    options = [*TRAIN, "--cell", "window", "--context", "3"]
+    done(*options)
+    whole = digest(folder / "new.npz")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["charlm.cli.train"], "note_signals", lambda caught: caught.append(signal.SIGTERM))
+        assert run(*options).exit_code == 128 + signal.SIGTERM
+    assert "window of 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
+    assert digest(folder / "new.npz") == whole
+    assert "window of 3 tokens" in done("info", "new.npz").stdout
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from charlm.network.architecture import CELLS, Architecture, views
 from charlm.network.layers import Dropout
 from charlm.network.stack import Stack, Window
 from charlm.network.team import Team
-from charlm.reference import Reference
+from charlm.reference import reference_of
 from charlm.vocabulary import EOS
 
 V, H, STEPS, ROWS, SCALE = 7, 5, 4, 3, 0.3
@@ -24,6 +24,13 @@ def first_window(mode):
     return next(line_windows(TEXT, ROWS, STEPS, np.random.default_rng(3)))
 
 
+def some_state(architecture, random, state):
+    """Numbers that a state could have: of a window ids, and 0 for nothing."""
+    if architecture.context:
+        return random.integers(0, V + 1, state.shape)
+    return random.normal(0, 0.5, state.shape)
+
+
 class Case:
     """A small network with random parameters and states, and one window of text."""
 
@@ -34,7 +41,7 @@ class Case:
         self.stack = Stack(self.architecture, self.parameters, Team(threads), unknown)
         self.window = Window(self.stack, STEPS + 1, ROWS, training=True)
         self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
-        self.start = [random.normal(0, 0.5, state.shape) * (mode == "stream") for state in self.window.state]
+        self.start = [some_state(self.architecture, random, state) * (mode == "stream") for state in self.window.state]
 
     def set_state(self):
         for state, value in zip(self.window.state, self.start, strict=True):
@@ -62,7 +69,7 @@ class Case:
 
     def reference(self):
         """(nats, gradient, states) of the NumPy twin."""
-        twin = Reference(self.architecture, self.parameters, ROWS)
+        twin = reference_of(self.architecture, self.parameters, ROWS)
         states = iter(self.start)
         twin.state = [(next(states), next(states) if c.size else c) for _, c in twin.state]
         nats, gradient = twin.loss_and_gradient(self.batch.inputs, self.batch.targets, SCALE, self.unknown)
@@ -99,7 +106,7 @@ def test_dropout_leaves_out_the_same_units_at_all_steps(cell):
     assert set(np.unique(first)) == {0, 1 / 0.6} and not np.array_equal(first, second)
     assert len(np.unique(first, axis=0)) > 1
     for arrays, mask in zip(case.window.layers, (first, second), strict=True):
-        states = arrays.a[1 : len(case.batch.inputs) + 1]
+        states = arrays.out[: len(case.batch.inputs)]
         if cell == "gru":  # what is left out of a GRU is the candidate: the state fades
             assert (np.abs(states[1:]) <= np.abs(states[:-1]))[:, mask == 0].all()
         else:

@@ -14,11 +14,12 @@ import pytest
 import charlm
 from charlm.kernels import activations
 from charlm.kernels.dropout import dropout_mask
-from charlm.kernels.gather import gather, scatter_add, sum_rows
+from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
+from charlm.kernels.window import sum_of_places, sum_of_places_gradient
 from torture.caches import DAMAGES
 
 float_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -413,6 +414,73 @@ def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
         for first, last in pieces:
             peephole_gradient(dz, c, dp, first, last)
         assert same_bits(dp, expected), pieces
+
+
+# --- window.py
+
+
+PLACES, SYMBOLS = 4, 5
+
+
+def seen_tokens(random, steps=6, rows=7):
+    """Tokens of so many steps and those before the first, some of them nothing."""
+    return random.integers(-1, SYMBOLS, (PLACES - 1 + steps, rows)).astype(np.int32)
+
+
+def places_of(tokens):
+    """(t, row, k, token) of each token that a step sees, k = 0 for the step's own, in the order in which they count."""
+    for t, row, k in np.ndindex(len(tokens) - PLACES + 1, tokens.shape[1], PLACES):
+        if (token := tokens[t + PLACES - 1 - k, row]) >= 0:
+            yield t, row, k, token
+
+
+@pytest.mark.uncompiled
+@float_types
+def test_a_window_sums_a_row_for_each_place(dtype):
+    random = np.random.default_rng(5)
+    tokens, table = seen_tokens(random), random.standard_normal((PLACES * SYMBOLS, 19)).astype(dtype)
+    z = random.standard_normal((6, 7, 23)).astype(dtype)
+    expected = z.copy()
+    expected[:, 1:5, :19] = 0
+    for t, row, k, token in places_of(tokens):
+        if 1 <= row < 5:
+            expected[t, row, :19] += table[k * SYMBOLS + token]
+    sum_of_places(tokens, table, z, 1, 5)
+    assert same_bits(z, expected)
+
+
+@pytest.mark.uncompiled
+@float_types
+def test_a_window_puts_embeddings_side_by_side(dtype):
+    random = np.random.default_rng(6)
+    tokens, E = seen_tokens(random), random.standard_normal((SYMBOLS, 19)).astype(dtype)
+    x = random.standard_normal((6, 7, PLACES * 19)).astype(dtype)
+    expected = x.copy()
+    expected[:, 1:5] = 0
+    for t, row, k, token in places_of(tokens):
+        if 1 <= row < 5:
+            expected[t, row, k * 19 : (k + 1) * 19] = E[token]
+    embed(tokens, E, x, 1, 5)
+    assert same_bits(x, expected)
+
+
+@pytest.mark.uncompiled
+@float_types
+def test_the_gradients_of_a_window_sum_in_order_however_the_columns_are_cut(dtype):
+    random = np.random.default_rng(7)
+    tokens = seen_tokens(random)
+    dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, PLACES * 19))
+    start = random.standard_normal((SYMBOLS, 19)).astype(dtype)
+    of_table, of_E = np.zeros((PLACES * SYMBOLS, 19), dtype), start.copy()
+    for t, row, k, token in places_of(tokens):
+        of_table[k * SYMBOLS + token] += dz[t, row, :19]
+        of_E[token] += dx[t, row, k * 19 : (k + 1) * 19]
+    for pieces in cuts(19):
+        d_table, dE = np.full_like(of_table, 7), start.copy()
+        for first, last in pieces:
+            sum_of_places_gradient(tokens, dz, d_table, first, last)
+            embed_gradient(tokens, dx, dE, first, last)
+        assert same_bits(d_table, of_table) and same_bits(dE, of_E), pieces
 
 
 # --- dropout.py

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charlm.corpus import load_corpus
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import CELLS, Architecture
 from charlm.planning import (
     TOKENS_A_WEIGHT,
     WIDTHS,
@@ -37,7 +37,7 @@ def architecture(corpus, options, cell="lstm"):
 
 
 @pytest.mark.parametrize("level", ["char", "word"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_budget_is_spent(corpus, level, cell):
     text = corpus(level=level)
     for budget in BUDGETS:
@@ -56,6 +56,17 @@ def test_more_time_buys_the_widest_layer_that_sees_enough(corpus):
     wider = next(width for width in WIDTHS if width > widths[4])
     more = choose(text, BUDGETS[4], "lstm", {"hidden": wider})
     assert more.tokens < TOKENS_A_WEIGHT * recurrent_weights(architecture(text, more.options))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_more_time_buys_a_wider_window(corpus, layers):
+    """Its context is not chosen: what is not given is the cell's own. Two layers are, where none are given."""
+    text = corpus()
+    choices = [choose(text, budget, "window", {"layers": layers, "context": 20}) for budget in BUDGETS]
+    widths = [choice.options["hidden"] for choice in choices]
+    assert widths == sorted(widths) and widths[0] == WIDTHS[0] and widths[-1] == WIDTHS[-1]
+    assert {choice.options["context"] for choice in choices} == {20}
+    assert choose(text, 1e12, "window", {}).options["layers"] == 2
 
 
 def test_given_options_win(corpus):
@@ -93,6 +104,8 @@ def test_counting_of_multiply_adds():
     """Of an LSTM on one-hot input the recurrent product and the output layer; of the layer above its input too."""
     assert multiply_adds(Architecture(10, "lstm", 8, 1)) == 3 * (4 * 8 * 8 + 8 * 10)
     assert multiply_adds(Architecture(10, "gru", 8, 2, 5)) == 3 * (3 * 5 * 8 + 3 * 3 * 8 * 8 + 8 * 10)
+    assert multiply_adds(Architecture(10, "window", 8, 2, context=4)) == 3 * (8 * 8 + 8 * 10) + 2 * 4 * 8
+    assert multiply_adds(Architecture(10, "window", 8, 1, 5, context=4)) == 3 * (4 * 5 * 8 + 8 * 10)
 
 
 def test_the_speed_is_that_of_the_machine():

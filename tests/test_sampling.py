@@ -15,9 +15,9 @@ from charlm.chains import UNIT
 from charlm.drawing import Choice
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import CELLS, Architecture
 from charlm.network.team import Team
-from charlm.reference import Reference, softmax
+from charlm.reference import reference_of, softmax
 from charlm.sampling import Sampler, new_sampler
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -34,7 +34,7 @@ def random_model(lines, symbols="ab", seed=0, cell="lstm", **bias):
 
 def probability(model, tokens):
     """Of a sequence of ids from the zero state, by the plain equations."""
-    network, product, before = Reference(model.architecture, model.parameters), 1.0, EOS
+    network, product, before = reference_of(model.architecture, model.parameters), 1.0, EOS
     for token in tokens:
         product *= softmax(network.step(np.array([before])))[0, token]
         before = token
@@ -56,7 +56,7 @@ def test_lines_follow_the_model_given_that_there_is_no_unknown():
     refusing = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
     masking = {}
     for text in refusing:  # each step's probability of <UNK> set to 0 and the rest scaled up
-        network, before, masking[text] = Reference(model.architecture, model.parameters), EOS, 1.0
+        network, before, masking[text] = reference_of(model.architecture, model.parameters), EOS, 1.0
         for token in [*model.vocabulary.encode(text), EOS]:
             step = softmax(network.step(np.array([before])))[0]
             step[UNKNOWN] = 0
@@ -75,7 +75,7 @@ def test_draws_follow_the_softmax():
     model = random_model(lines=False, symbols="abcdefgh", seed=1, unknown=-30)
     drawn = 50_000
     counts = Counter(sample.text for sample in charlm.sample(model, drawn, 1, seed=2))
-    step = softmax(Reference(model.architecture, model.parameters).step(np.array([EOS])).astype(float))[0]
+    step = softmax(reference_of(model.architecture, model.parameters).step(np.array([EOS])).astype(float))[0]
     expected = {model.vocabulary.decode([token]): drawn * step[token] for token in range(len(step)) if token != UNKNOWN}
     assert chi_square(counts, expected)[1] < 4
 
@@ -94,7 +94,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "window"])
 def test_the_log_probability_is_that_of_the_equations(lines, cell):
     model = random_model(lines, unknown=-1.0, cell=cell)
     for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, start_with="ab"):
@@ -103,8 +103,9 @@ def test_the_log_probability_is_that_of_the_equations(lines, cell):
         assert sample.log_probability == pytest.approx(math.log(probability(model, tokens)), rel=1e-4)
 
 
-def test_a_score_of_a_sample_is_its_log_probability():
-    model = random_model(lines=True, unknown=-1.0)
+@pytest.mark.parametrize("cell", ["lstm", "window"])
+def test_a_score_of_a_sample_is_its_log_probability(cell):
+    model = random_model(lines=True, unknown=-1.0, cell=cell)
     for sample in charlm.sample(model, 10, seed=4):
         assert charlm.perplexity(model, sample.text).nats == pytest.approx(-sample.log_probability, rel=1e-5)
 
@@ -121,7 +122,7 @@ def test_a_stream_has_the_length_asked_and_settles_without_line_ends():
 
 
 @pytest.mark.parametrize("apart", [True, False])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, monkeypatch):
     monkeypatch.setattr("charlm.drawing.SMALL", 0 if apart else 1 << 16)
@@ -139,7 +140,8 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
 
 
 @pytest.mark.parametrize(
-    "cell, hidden, symbols", [("lstm", 50, 63), ("lstm", 110, 40), ("gru", 120, 55), ("rnn", 100, 70)]
+    "cell, hidden, symbols",
+    [("lstm", 50, 63), ("lstm", 110, 40), ("gru", 120, 55), ("rnn", 100, 70), ("window", 100, 40)],
 )
 def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     """The last columns of a large product may be added up in another order than those of a small one."""

@@ -11,7 +11,7 @@ import charlm
 from charlm.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
 from charlm.corpus import load_corpus
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import CELLS, Architecture
 from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
 from charlm.planning import new_trainer
 from charlm.settings import Settings
@@ -36,7 +36,7 @@ def digest(model, path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_it_learns_a_sentence_by_heart(tmp_path, cell):
     path = tmp_path / "sentence.txt"
     path.write_text(SENTENCE * 20)
@@ -64,6 +64,8 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
         {"cell": "peephole", "dropout": 0.3},
         {"cell": "rnn", "level": "byte"},
         {"cell": "lstm", "level": "word", "tied": True, "hidden": 20},
+        {"cell": "window", "context": 5, "dropout": 0.2},
+        {"cell": "window", "level": "word", "tied": True, "hidden": 20, "lines": True},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
@@ -76,7 +78,9 @@ def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options)
 
 @pytest.mark.parametrize("stop_at", [1, 7, 24, 25, 26, 49])
 @pytest.mark.parametrize(
-    "options", [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}], ids=["stream", "lines"]
+    "options",
+    [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}, {"cell": "window", "embedding": 3}],
+    ids=["stream", "lines", "window"],
 )
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
     settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options

@@ -253,6 +253,7 @@ ATTACKS = {
     "width 0": _header("architecture.hidden", 0),
     "width 1e9": _header("architecture.hidden", 10**9),
     "layers 1e9": _header("architecture.layers", 10**9),
+    "context 1e9": _header("architecture.context", 10**9),
     "layers of 1e400": _header("architecture.layers", 10**400),
     "a later version": _header("format", 99),
     "a version below 1": _header("format", 0),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .workshop import NO_CORE, some_text
 
-CELLS = ("rnn", "gru", "lstm", "peephole")
+CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 LEVELS = ("char", "word", "byte")
 
 

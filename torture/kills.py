@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charlm.errors import CharlmError
 
+from .bits import CELLS
 from .workshop import SMALL, Nursery, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
@@ -18,6 +19,7 @@ KINDS = (
     ["--lines", "--cell", "gru"],
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
+    ["--cell", "window", "--context", "4", "--dropout", "0.1"],
 )
 
 
@@ -130,7 +132,7 @@ def at_odd_places(folder: Path, epochs: int = 2) -> Iterator[str]:
 
     text = folder / "text.txt"
     text.write_text(some_text(), encoding="utf-8")
-    for number, cell in enumerate(("rnn", "gru", "lstm", "peephole")):
+    for number, cell in enumerate(CELLS):
         for level in ("char", "word", "byte"):
             lines = (number + len(level)) % 2 == 0
             options = {"cell": cell, "level": level, "lines": lines, "hidden": 5, "layers": 2, "batch": 4, "steps": 8}

@@ -10,7 +10,7 @@ from ..errors import CharlmError, UsageError
 from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting, threads
 from .signals import noted_signals
 
-CELLS = ("rnn", "gru", "lstm", "peephole")
+CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 TASKS = ("text", "classify", "generate", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
@@ -42,7 +42,10 @@ SCHEDULES = ("cosine", "linear", "constant")
 )
 @setting("--minutes", click.FloatRange(0, 1e6, min_open=True), "M", "How long it may take, all in all.  [default: 5]")
 @setting("--epochs", ABOVE_0, "N", "Train by the text and not by the clock: so many times through it.")
-@setting("--cell", click.Choice(CELLS), None, "The recurrent cell.", "lstm")
+@setting("--cell", click.Choice(CELLS), None, "The recurrent cell; or window, a feed-forward network.", "lstm")
+@setting(
+    "--context", click.IntRange(1, 64), "N", "Tokens that --cell window sees, the last one included.  [default: 8]"
+)
 @setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
 @setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.  [default: chosen; with --epochs 2]")
 @setting(
@@ -87,7 +90,7 @@ SCHEDULES = ("cosine", "linear", "constant")
 @click.option("--plot", metavar="FILE", help="Draw the losses as a picture: an .svg file.")
 @quiet
 @click.pass_context
-def train(context, corpus, output, resume, save_every, log, plot, quiet, **options):
+def train(run, corpus, output, resume, save_every, log, plot, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
@@ -108,14 +111,14 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
         check_log(log, [*read, output, path_beside(output)])
     if plot:
         check_picture(plot, [*read, output, path_beside(output), *([log] if log else [])])
-    context.with_resource(only_training_at(output))
+    run.with_resource(only_training_at(output))
     checkpoint = None
-    given = {name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
+    given = {name for name in options if run.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
     if {"minutes", "epochs"} <= given:
         raise UsageError("--minutes and --epochs do not go together: the training ends by the one or by the other")
     if resume:
         checkpoint = last_checkpoint(output)
-        options |= {name: value for name, value in _options_in(checkpoint, context).items() if name not in given}
+        options |= {name: value for name, value in _options_in(checkpoint, run).items() if name not in given}
     trainer = new_trainer(corpus, **options)
     decided = asdict(trainer.architecture) | asdict(trainer.settings)
     kept = {name: decided.get(name, value) for name, value in options.items() if name != "threads"}
@@ -127,7 +130,7 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
     counted, most = [], 0
     if trainer.evaluation and (plot or not quiet):
         counted, most = trainer.task.beside(trainer.corpus, trainer.settings.minutes)
-    caught = context.with_resource(noted_signals())
+    caught = run.with_resource(noted_signals())
     with (
         _log_file(log, append=resume) as write,
         progress(trainer, quiet) as show,
@@ -141,7 +144,7 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
             f"stopped after {trainer.step:,} updates; the best model so far is in {output}; "
             "go on with the same command and --resume"
         )
-        context.exit(128 + caught[0])
+        run.exit(128 + caught[0])
     curve = LossCurve(trainer.place.history, unit)
     if plot:
         others = {one.name: one.nats / len(trainer.corpus.judged) for one in counted if one.name != "xz"}
@@ -155,11 +158,11 @@ def train(context, corpus, output, resume, save_every, log, plot, quiet, **optio
     tell(f"wrote {output}" + (f" (held-out loss {trainer.best_loss:.4f} nats a {unit})" if known else ""))
 
 
-def _options_in(checkpoint, context):
+def _options_in(checkpoint, run):
     """The options that a checkpoint was made with, of the types that they have here."""
-    kinds = {parameter.name: parameter for parameter in context.command.params}
+    kinds = {parameter.name: parameter for parameter in run.command.params}
     try:
-        return {name: kinds[name].type_cast_value(context, value) for name, value in checkpoint.options.items()}
+        return {name: kinds[name].type_cast_value(run, value) for name, value in checkpoint.options.items()}
     except (KeyError, TypeError, click.BadParameter) as error:
         raise CharlmError(f"{checkpoint.path} is damaged: it was not made with such options ({error})") from None
 

@@ -19,7 +19,8 @@ def network(a: Architecture) -> str:
         f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{' reading both ways' if a.bidirectional else ''}"
     )
     entry += f", {a.outputs:,} outputs" if a.outputs else ""
-    return f"{a.cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
+    cell = f"{a.cell} of {a.context} token{'s' if a.context > 1 else ''}" if a.context else a.cell
+    return f"{cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
 def info_lines(model: Model, path, size: int) -> list[str]:

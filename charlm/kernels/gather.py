@@ -1,5 +1,5 @@
-"""One-hot input without the zeros: W_x x is the row of W_x that x names, and its gradient is added to that row. And
-sequences read from their ends, for layers that go both ways."""
+"""One-hot input without the zeros: W_x x is the row of W_x that x names, and its gradient is added to that row; an
+embedding likewise. And sequences read from their ends, for layers that go both ways."""
 
 from .compiling import compiled
 
@@ -25,6 +25,40 @@ def scatter_add(tokens, gradient, d_table, first, last):
             source, target = gradient[t, n, first:last], d_table[tokens[t, n], first:last]
             for i in range(source.size):
                 target[i] += source[i]
+
+
+@compiled
+def embed(tokens, E, x, first, last):
+    """x[t, row] = E[tokens[t, row]] for the rows first…last-1; for a network that sees n tokens the rows of the last n
+    side by side, the latest first.
+
+    tokens: (n-1+T, N), with those before the first step, -1 for nothing, whose row is 0; E: (V, D); x: (T, N, n·D).
+    """
+    n, D = tokens.shape[0] - x.shape[0] + 1, E.shape[1]
+    for t in range(x.shape[0]):
+        for row in range(first, last):
+            for k in range(n):
+                token, place = tokens[t + n - 1 - k, row], x[t, row, k * D : (k + 1) * D]
+                if token >= 0:
+                    embedding = E[token]
+                    for i in range(D):
+                        place[i] = embedding[i]
+                else:
+                    place[:] = 0
+
+
+@compiled
+def embed_gradient(tokens, dx, dE, first, last):
+    """dE[token, j] += dx[t, row, j] for every token that is seen, steps in order, and the columns first…last-1 of E."""
+    n, D = tokens.shape[0] - dx.shape[0] + 1, dE.shape[1]
+    for t in range(dx.shape[0]):
+        for row in range(dx.shape[1]):
+            for k in range(n):
+                token, place = tokens[t + n - 1 - k, row], dx[t, row, k * D + first : k * D + last]
+                if token >= 0:
+                    d_embedding = dE[token, first:last]
+                    for i in range(place.size):
+                        d_embedding[i] += place[i]
 
 
 @compiled

@@ -18,6 +18,7 @@ class Cell:
     columns: int
     gates: str  # in the order of the columns
     peepholes: int = 0
+    context: int | None = None  # tokens that it sees if not told otherwise, None where it carries a state
 
     @property
     def has_c(self) -> bool:
@@ -30,8 +31,11 @@ CELLS = {
     "gru": Cell(3, 3, 4, "c u r q"),
     "lstm": Cell(4, 4, 4, "u f o c"),
     "peephole": Cell(4, 4, 4, "u f o c", peepholes=3),
+    "window": Cell(1, 0, 1, "a", context=8),
 }
-OPTIONAL = ("outputs", "bidirectional")  # fields of an architecture that only some tasks have
+OPTIONAL = ("outputs", "bidirectional", "context")  # fields of an architecture that only some networks have
+MOST_CONTEXT = 64
+MOST_NUMBERED = 2**24 - 1  # the ids of the tokens that a window carries stand in float32
 MOST_LAYERS = 4
 MOST_PARAMETERS = 2**31
 
@@ -41,7 +45,8 @@ class Architecture:
     """The sizes of a network. ``embedding`` 0 means one-hot input; ``tied`` means W_ya = Eᵀ.
 
     outputs: how many the softmax chooses from, None for as many as there are inputs, 0 where the states themselves are
-    the output. bidirectional: each layer reads both ways.
+    the output. bidirectional: each layer reads both ways. context: of the window cell, how many tokens it sees, the
+    last one included; None for the cell's own number, and for the others.
     """
 
     vocabulary_size: int
@@ -52,10 +57,12 @@ class Architecture:
     tied: bool = False
     outputs: int | None = None
     bidirectional: bool = False
+    context: int | None = None
 
     def __post_init__(self):
         if self.cell not in CELLS:
             raise UsageError(f"there is no cell {self.cell!r}; choose one of {', '.join(CELLS)}")
+        self._check_context()
         if self.hidden < 1:
             raise UsageError(f"the hidden width must be at least 1, not {self.hidden}")
         if not 1 <= self.layers <= MOST_LAYERS:
@@ -74,8 +81,24 @@ class Architecture:
                 f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
             )
 
+    def _check_context(self):
+        if CELLS[self.cell].context is None:
+            if self.context is not None:
+                raise UsageError(
+                    f"--context is for --cell window; a cell that carries a state, like {self.cell}, has no such limit"
+                )
+            return
+        if self.context is None:
+            object.__setattr__(self, "context", CELLS[self.cell].context)
+        if not 1 <= self.context <= MOST_CONTEXT:
+            raise UsageError(f"--context must be 1 to {MOST_CONTEXT} tokens, not {self.context}")
+        if self.bidirectional:
+            raise UsageError("--bidirectional is for cells that carry a state: a window carries none, either way")
+        if self.vocabulary_size > MOST_NUMBERED:
+            raise UsageError(f"a window can tell {MOST_NUMBERED:,} symbols apart: give --max-vocabulary")
+
     def as_dict(self) -> dict:
-        """The fields; those that only some tasks have are left out where they are not used."""
+        """The fields; those that only some networks have are left out where they are not used."""
         fields = asdict(self)
         return {name: value for name, value in fields.items() if name not in OPTIONAL or value}
 
@@ -95,22 +118,32 @@ class Architecture:
         """The width of what the last layer gives at each step."""
         return self.hidden * (2 if self.bidirectional else 1)
 
+    @property
+    def carried(self) -> list[int]:
+        """The widths of what is carried from step to step, (rows, width) each: a and c of each layer, or of a window
+        the tokens before the last."""
+        if self.context:
+            return [self.context - 1] if self.context > 1 else []
+        return [self.hidden] * (self.layers * (2 if CELLS[self.cell].has_c else 1))
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
         E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for
-        the peephole cell, p (3, H), where it is bidirectional twice, the second time as ``layer1.back.W_x``;
+        the peephole cell, p (3, H), where it is bidirectional twice, the second time as ``layer1.back.W_x``; of a
+        window there is no W_a, and the first layer's W_x has a matrix for each place, below each other (n · D, H);
         W_ya (H, V), or as many rows as ``state_size`` and columns as ``output_size``, absent when tied; b_y (V).
         Rows multiply: z = x W_x + a' W_a + b.
         """
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
         for layer in range(1, self.layers + 1):
-            below = self.state_size if layer > 1 else self.embedding or V
+            below = self.state_size if layer > 1 else (self.embedding or V) * (self.context or 1)
             for direction in ("", "back.") if self.bidirectional else ("",):
                 name = f"layer{layer}.{direction}"
                 shapes[name + "W_x"] = (below, cell.input * H)
-                shapes[name + "W_a"] = (H, cell.recurrent * H)
+                if cell.recurrent:
+                    shapes[name + "W_a"] = (H, cell.recurrent * H)
                 shapes[name + "b"] = (cell.columns * H,)
                 if cell.peepholes:
                     shapes[name + "p"] = (cell.peepholes, H)
@@ -128,6 +161,11 @@ class Architecture:
 class Translation(Architecture):
     """The sizes of an encoder and a decoder, the same for both; only the encoder may read both ways."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.context:
+            raise UsageError("an encoder and a decoder need a cell that carries a state, and a window carries none")
+
     @property
     def encoder(self) -> Architecture:
         fields = self.as_dict() | {"outputs": 0, "tied": False}
@@ -138,13 +176,13 @@ class Translation(Architecture):
         return Architecture(**self.as_dict() | {"bidirectional": False})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the encoder, without W_ya and b_y; W_s (S, states · H) and b_s, of the map from what it gives to the
+        """Those of the encoder, without W_ya and b_y; W_s (S, states) and b_s, of the map from what it gives to the
         decoder's states; those of the decoder."""
-        states = self.layers * (2 if CELLS[self.cell].has_c else 1)
+        states = sum(self.carried)
         return {
             **{f"encoder.{name}": shape for name, shape in self.encoder.shapes().items()},
-            "W_s": (self.state_size, states * self.hidden),
-            "b_s": (states * self.hidden,),
+            "W_s": (self.state_size, states),
+            "b_s": (states,),
             **{f"decoder.{name}": shape for name, shape in self.decoder.shapes().items()},
         }
 

@@ -1,4 +1,4 @@
-"""A stack of recurrent layers with a softmax on top: the whole network, forward, backward and its gradients. Without
+"""A stack of layers with a softmax on top: the whole network, forward, backward and its gradients. Without
 the softmax it is a part of a larger network.
 
 The way back is the way forward reversed. The gradient of one window is made in phases, with the threads meeting
@@ -9,9 +9,10 @@ takes some columns of the weights' gradients; and, where there is an embedding, 
 import numpy as np
 
 from ..batches import Batch
-from ..kernels.gather import gather, scatter_add
+from ..kernels.gather import embed, embed_gradient
 from ..kernels.softmax import target_ranks
 from .architecture import Architecture, views
+from .feedforward import FeedForward
 from .head import SoftmaxHead
 from .layers import Bidirectional, Dropout, Product, Recurrent, aligned, spread
 from .team import Team
@@ -52,7 +53,10 @@ class Stack:
             self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
 
     def _layer(self, index, at_end, named, d_named):
-        kind = self.architecture.cell, index, index == 1 and not self.architecture.embedding, named, d_named
+        kind = index, index == 1 and not self.architecture.embedding, named, d_named
+        if self.architecture.context:
+            return FeedForward(*kind)
+        kind = self.architecture.cell, *kind
         return Bidirectional(*kind, at_end) if self.architecture.bidirectional else Recurrent(*kind)
 
     def pack(self, for_training: bool) -> None:
@@ -73,8 +77,11 @@ class Window:
         self.layers = []
         for layer in stack.layers:
             self.layers.append(layer.new_arrays(steps, rows, training, *self.layers[-1:]))
-        self.embedded = aligned((steps, rows, stack.architecture.embedding), dtype)
-        self.d_embedded = aligned((steps if training else 0, rows, stack.architecture.embedding), dtype)
+        self.context = stack.architecture.context or 1
+        self.past = np.zeros((rows, self.context - 1), dtype)  # tokens before the next: 1 + their ids, 0 for nothing
+        width = self.context * stack.architecture.embedding
+        self.embedded = aligned((steps, rows, width), dtype)
+        self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.logits = aligned((steps, rows, spread(V, dtype)) if V else (0, 0, 0), dtype)
         self.nats = np.empty((steps, rows), dtype)
 
@@ -85,30 +92,40 @@ class Window:
 
     @property
     def state(self) -> list[np.ndarray]:
-        """The states before the next window, one array (N, H) for each layer's a and, where it has one, c."""
-        return [state[0] for arrays in self.layers for state in arrays.states if state.shape[1]]
+        """The states before the next window, one array (N, H) for each layer's a and, where it has one, c; of a network
+        that sees several tokens those before the next, (N, n-1)."""
+        states = [state[0] for arrays in self.layers for state in arrays.states if state.shape[1]]
+        return [self.past, *states] if self.context > 1 else states
 
     @property
     def d_state(self) -> list[np.ndarray]:
         """The gradient by ``state`` as it was before the last ``forward_backward``."""
         return [gradient for arrays in self.layers for gradient in arrays.d_start if gradient.size]
 
-    def carry(self, steps: int) -> None:
-        """The state after the last of ``steps`` becomes the one before the next window."""
+    def carry(self, steps: int, seen: np.ndarray) -> None:
+        """The state after the last of ``steps`` becomes the one before the next window. seen: see ``_seen``."""
         for arrays in self.layers:
             for state in arrays.states:
                 state[0] = state[steps]
+        if self.context > 1:
+            self.past[:] = 1 + seen[steps:].T
+
+    def _seen(self, tokens):
+        """The tokens that a window's steps see: those before the first too, -1 for nothing. (n-1+T, N)"""
+        if self.context == 1:
+            return tokens
+        known = (self.past >= 1) & (self.past <= self.stack.architecture.vocabulary_size)
+        return np.concatenate((np.where(known, self.past - 1, -1).T.astype(np.int32), tokens))
 
     def _up(self, cut, tokens, targets, drop, first, last):
-        x = self.embedded[: len(tokens)]
+        x = self.embedded[: len(cut[0].out)]
         if self.stack.E is not None:
-            for t in range(len(tokens)):
-                gather(tokens, self.stack.E, x, t, first, last)
+            embed(tokens, self.stack.E, x, first, last)
         for layer, arrays in zip(self.stack.layers, cut, strict=True):
             layer.forward(tokens, x, arrays, drop, first, last)
             x = arrays.out
         if self.stack.head:
-            self.stack.head.forward(x, targets, self.logits[: len(tokens)], self.nats[: len(tokens)], first, last)
+            self.stack.head.forward(x, targets, self.logits[: len(x)], self.nats[: len(x)], first, last)
 
     def _down(self, cut, targets, scale, first, last):
         if self.stack.head:
@@ -126,10 +143,10 @@ class Window:
         tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. The result is a view that
         the next window overwrites.
         """
-        steps, team = len(tokens), self.stack.team
+        steps, team, seen = len(tokens), self.stack.team, self._seen(tokens)
         cut = self._cut(steps, lengths)
-        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, targets, None, first, last)))
-        self.carry(steps)
+        team.run(team.split(self.rows, lambda first, last: self._up(cut, seen, targets, None, first, last)))
+        self.carry(steps, seen)
         return self.nats[:steps]
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray, drop: Dropout | None = None) -> np.ndarray:
@@ -158,16 +175,16 @@ class Window:
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
         """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
-        steps, team = len(tokens), self.stack.team
+        steps, team, seen = len(tokens), self.stack.team, self._seen(tokens)
         cut = self._cut(steps, lengths)
 
         def up_and_down(first, last):
-            self._up(cut, tokens, targets, drop, first, last)
+            self._up(cut, seen, targets, drop, first, last)
             self._down(cut, targets, scale, first, last)
 
         team.run(team.split(self.rows, up_and_down))
-        self._gradients(cut, tokens)
-        self.carry(steps)
+        self._gradients(cut, seen)
+        self.carry(steps, seen)
         return self.nats[:steps]
 
     def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
@@ -178,7 +195,7 @@ class Window:
 
     def _gradients(self, cut, tokens):
         """The gradients of the weights, from what the way down has left."""
-        steps, stack, team = len(tokens), self.stack, self.stack.team
+        steps, stack, team = len(cut[0].out), self.stack, self.stack.team
         inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
         parts = stack.head.gradients(team, inputs[-1], self.logits[:steps]) if stack.head else []
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
@@ -194,4 +211,4 @@ class Window:
     def _embedding_gradient(self, tokens, first, last):
         if not self.stack.architecture.tied:  # else the head has put its part there already
             self.stack.dE[:, first:last] = 0
-        scatter_add(tokens, self.d_embedded[: len(tokens)], self.stack.dE, first, last)
+        embed_gradient(tokens, self.d_embedded[: len(tokens) - self.context + 1], self.stack.dE, first, last)

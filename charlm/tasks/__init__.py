@@ -56,8 +56,8 @@ class Task(Protocol):
     def unit(self, level: str) -> str:
         """What the loss is counted in."""
 
-    def states(self, architecture) -> int:
-        """How many arrays of states are carried from one batch to the next, (rows, H) each."""
+    def states(self, architecture) -> list[int]:
+        """The widths of the arrays that are carried from one batch to the next, (rows, width) each."""
 
     def network(self, architecture, parameters: np.ndarray, team, unknown: float = 0.0) -> Any:
         """The network: ``parameters``, ``gradient``, ``team``, ``pack``."""

@@ -122,8 +122,9 @@ class Generate(Labels):
         architecture = replace(model.architecture, vocabulary_size=size, outputs=None)
         first = "E" if architecture.embedding else "layer1.W_x"
         named = model.named_parameters
-        table = named[first][:size].copy()
-        table[EOS] = named[first][size + self.labels.index(label)]
+        of_places = named[first].reshape(-1, size + len(self.labels), named[first].shape[1])  # several for a window
+        table = of_places[:, :size].copy()
+        table[:, EOS] = of_places[:, size + self.labels.index(label)]
         parameters = np.concatenate([values.ravel() for values in (named | {first: table}).values()])
         return replace(model, architecture=architecture, parameters=parameters, task=LanguageModel())
 

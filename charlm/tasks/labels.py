@@ -31,7 +31,7 @@ class Labels:
         return f"{self.name}, {len(self.labels):,} labels: {', '.join(self.labels)}"
 
     def states(self, architecture):
-        return 0
+        return []
 
     def beside(self, corpus, minutes):
         return [], 0

@@ -8,7 +8,7 @@ import numpy as np
 from ..batches import Batch, line_windows, stream_windows
 from ..corpus import Corpus, load_corpus
 from ..loss import UNITS
-from ..network.architecture import CELLS, Architecture
+from ..network.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class LanguageModel:
     def unit(self, level: str) -> str:
         return UNITS[level]
 
-    def states(self, architecture) -> int:
-        return architecture.layers * (2 if CELLS[architecture.cell].has_c else 1)
+    def states(self, architecture) -> list[int]:
+        return architecture.carried
 
     def network(self, architecture, parameters, team, unknown=0.0):
         from ..network.stack import Stack

@@ -102,7 +102,7 @@ class Translate:
         return f"up to {rows} pairs and {rows * steps:,} {UNITS[level]}s together"
 
     def states(self, architecture):
-        return 0
+        return []
 
     def beside(self, corpus, minutes):
         return [], 0
