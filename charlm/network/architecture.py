@@ -149,6 +149,26 @@ class Translation(Architecture):
         }
 
 
+class Tagging(Architecture):
+    """The sizes of a reader of words, character by character and both ways, and of a network over their vectors."""
+
+    @property
+    def reader(self) -> Architecture:
+        """One layer, each way half as wide as the others, so that a word's vector is about as wide as they are."""
+        half = {"hidden": -(-self.hidden // 2), "layers": 1, "outputs": 0, "bidirectional": True}
+        return Architecture(**self.as_dict() | half)
+
+    @property
+    def sentence(self) -> Architecture:
+        """Its input is a word's vector where another's is one-hot."""
+        return Architecture(**self.as_dict() | {"vocabulary_size": self.reader.state_size, "embedding": 0})
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those of the reader, without W_ya and b_y; those of the network over the words."""
+        parts = {"reader": self.reader, "sentence": self.sentence}
+        return {f"{part}.{name}": shape for part, sizes in parts.items() for name, shape in sizes.shapes().items()}
+
+
 def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
     """The parameters (or their gradients) as named views of one flat vector of ``number_of_parameters`` numbers."""
     named, start = {}, 0
@@ -180,6 +200,6 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
         elif kind == "b_y":
             values[:] = log_frequencies
         elif kind == "b" and CELLS[architecture.cell].has_c:
-            forget = CELLS[architecture.cell].gates.split().index("f")
-            values[forget * H : (forget + 1) * H] = 1
+            gates = values.reshape(CELLS[architecture.cell].columns, -1)
+            gates[CELLS[architecture.cell].gates.split().index("f")] = 1
     return vector
