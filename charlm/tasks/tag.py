@@ -53,14 +53,14 @@ def stands_apart(line: str) -> bool:
     return not line.strip() or line.startswith(DOCUMENT)
 
 
-def sentences(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
+def sentences_in(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
     """Where each sentence begins, and its lines (where, line)."""
     found = []
     for where, line in chain(lines, [("", "")]):
         if not stands_apart(line):
             found.append((where, line))
-        elif found:
             check_length(found, found[0][0])
+        elif found:
             yield found[0][0], found
             found = []
 
@@ -120,7 +120,7 @@ class Tag:
         if level == "word":
             raise UsageError("--level word does not go with --task tag, which reads each word by its characters")
         train, held_out, source = read_examples(
-            tagged, lambda pair: pair[1], paths, level, holdout, valid, encoding, seed, sentences
+            tagged, lambda pair: pair[1], paths, level, holdout, valid, encoding, seed, sentences_in
         )
         tags = labels_of(tag for _, tags in train for tag in tags)
         if len(tags) < 2:
@@ -221,9 +221,9 @@ class Tag:
 
     def predict(self, window, vocabulary, items) -> list[dict]:
         """For each list of words (or of lines, whose first columns they are) its tags, and the probability of each."""
-        return self.tagged(window, vocabulary, list(map(words_of, items)))
+        return self.tags_for(window, vocabulary, list(map(words_of, items)))
 
-    def tagged(self, window, vocabulary, sentences: list[list[str]]) -> list[dict]:
+    def tags_for(self, window, vocabulary, sentences: list[list[str]]) -> list[dict]:
         """The tags of the words of some sentences, and the probability of each."""
         found = [{"tags": [], "probabilities": []} for _ in sentences]
         held = np.array([number for number, words in enumerate(sentences) if words], np.int64)
@@ -256,7 +256,7 @@ class Tag:
     def evaluate(self, window, vocabulary, lines) -> Tagged:
         """How often the words of sentences get their tags, and entities theirs."""
         words, tags = [], []
-        for where, sentence in sentences(lines):
+        for where, sentence in sentences_in(lines):
             found = tagged(where, sentence)
             if not set(found[1]) <= set(self.tags):
                 for (place, _), tag in zip(sentence, found[1], strict=True):
@@ -265,7 +265,7 @@ class Tag:
             tags.append(found[1])
         if not words:
             raise CorpusError("there is no sentence to evaluate")
-        found = [prediction["tags"] for prediction in self.tagged(window, vocabulary, words)]
+        found = [prediction["tags"] for prediction in self.tags_for(window, vocabulary, words)]
         return Tagged.of(tags, found, mark_entities(self.tags))
 
 
