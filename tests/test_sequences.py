@@ -119,14 +119,15 @@ class Tags:
     """A tagger with random parameters and a batch of sentences of different lengths, of seven words."""
 
     def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
-        self.architecture = Tagging(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional)
+        self.architecture = Tagging(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional, words_size=4)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
         self.stack, self.drop = Tagger(self.architecture, self.parameters, Team(1)), drop
         self.windows = TaggerWindows(self.stack, 6, training=True)
         numbers = np.where(AT_EACH >= 0, random.integers(0, 7, (5, 4)), 0).astype(np.int32)
         words, lengths = random.integers(0, V, (6, 7)).astype(np.int32), np.array([3, 1, 6, 2, 5, 1, 4])
-        self.batch = WordBatch(numbers, AT_EACH, True, LENGTHS, words, lengths)
+        known = np.array([1, 0, 0, 3, 2, 0, 0], np.int32)
+        self.batch = WordBatch(numbers, AT_EACH, True, LENGTHS, words, lengths, known)
 
     loss = Case.loss
 
@@ -190,7 +191,8 @@ def test_a_tagger_reads_words_and_then_the_sentence(cell, bidirectional):
         vectors = []
         for word in batch.inputs[:length, row]:
             x = np.eye(V)[batch.words[: batch.word_lengths[word], word]]
-            vectors.append(np.concatenate([run[-1] for run in runs_by_hand(case.architecture.reader, reader, "", x)]))
+            read = [run[-1] for run in runs_by_hand(case.architecture.reader, reader, "", x)]
+            vectors.append(np.concatenate([*read, named["words.E"][batch.known[word]]]))
         runs = runs_by_hand(case.architecture, case.parameters, "sentence.", np.array(vectors))
         states = np.concatenate((runs[0], *(run[::-1] for run in runs[1:])), axis=1)
         expected = softmax(states @ named["sentence.W_ya"] + named["sentence.b_y"])

@@ -284,7 +284,7 @@ def test_what_cannot_be_evaluated_or_predicted(folder, tagger):
         new_trainer(folder / "train.conll", task="tag", valid=folder / "bad.conll", epochs=1, **SMALL)
     (folder / "bad.conll").write_text("ab\n" * (MOST_WORDS + 1))
     refused("blank line", "predict", *model, folder / "bad.conll")
-    refused("--top tag", "predict", *model, "--top", 2, folder / "bad.conll", code=2)
+    refused("--top tag", "predict", *model, "--top", 2, folder / "more.conll", code=2)
     refused("--task tag predict", "sample", *model, code=2)
     refused("--task tag predict", "perplexity", *model, folder / "more.conll", code=2)
     with pytest.raises(UsageError, match="--level word"):
@@ -303,11 +303,17 @@ def test_the_model_file_comes_back(folder, tagger, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"task": {"name": "tag", "tags": list(TAGS)}},
-        {"task": {"name": "tag", "tags": list(TAGS), "bio": 1}},
-        {"task": {"name": "tag", "tags": ["O", "x", "y", "z", "w"], "bio": True}},
-        {"task": {"name": "tag", "tags": list(TAGS)[:4], "bio": True}},
-        {"task": {"name": "tag", "tags": ["O", "O", "B-p", "B-q", "I-q"], "bio": True}},
+        {"task": {"bio": 1}},
+        {"task": {"bio": None}},
+        {"task": {"tags": ["O", "x", "y", "z", "w"]}},
+        {"task": {"tags": list(TAGS)[:4]}},
+        {"task": {"tags": ["O", "O", "B-p", "B-q", "I-q"]}},
+        {"task": {"words": []}},
+        {"task": {"words": 5}},
+        {"task": {"words": {"a": 1}}},
+        {"task": {"words": ["a"] * 100}},
+        {"architecture": {"words_size": 10**9}},
+        {"architecture": {"words_size": 1}},
         {"task": {"name": "classify", "labels": list(TAGS)}},
         {"architecture": {"hidden": 10**9}},
         {"architecture": {"hidden": 17}},
@@ -318,8 +324,8 @@ def test_a_header_is_not_believed(folder, tagger, tmp_path, change):
     with np.load(folder / "tagger.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())
-    if "architecture" in change:
-        change = {"architecture": header["architecture"] | change["architecture"]}
+    ((part, change),) = change.items()
+    change = {part: header[part] | change}
     write_archive(tmp_path / "m.npz", header | change, arrays)
     with pytest.raises(ModelFileError):
         load_model(tmp_path / "m.npz")

@@ -1,13 +1,15 @@
 """A network over the words of sentences, each of which a small one reads character by character (Ling et al., 2015;
-Lample et al., 2016): a word that was never seen is as good as another.
+Lample et al., 2016), so that one that was never seen has a vector too.
 
-    e = what the reader's two runs give once they have read the whole word, side by side, (W, S), for each distinct word
+    e = what the reader's two runs give once they have read the whole word, and the word's row of E, side by side, (W,
+        S), for each distinct word
     a sentence is a sequence of rows of e, which thereby is what an embedding is to another network
 """
 
 import numpy as np
 
 from ..batches import WordBatch
+from ..kernels.gather import scatter_add
 from .architecture import Tagging
 from .layers import Dropout
 from .sequences import Windows, widened
@@ -21,8 +23,11 @@ class Tagger:
     def __init__(self, architecture: Tagging, parameters: np.ndarray, team: Team):
         self.architecture, self.parameters, self.team = architecture, parameters, team
         self.gradient = np.zeros_like(parameters)
-        cut = [architecture.reader.number_of_parameters]
-        (reader, sentence), (d_reader, d_sentence) = (np.split(vector, cut) for vector in (parameters, self.gradient))
+        first = architecture.reader.number_of_parameters
+        last = parameters.size - architecture.sentence.number_of_parameters
+        parts = [np.split(vector, [first, last]) for vector in (parameters, self.gradient)]
+        (reader, words, sentence), (d_reader, d_words, d_sentence) = parts
+        self.E, self.dE = (vector.reshape(architecture.words_size, -1) for vector in (words, d_words))
         self.reader = Stack(architecture.reader, reader, team, at_end=True, gradient=d_reader)
         self.sentence = Stack(architecture.sentence, sentence, team, gradient=d_sentence, of_vectors=True)
 
@@ -43,12 +48,21 @@ class TaggerWindows:
         self.sentences = Windows(network.sentence, rows, training)
 
     def _read(self, batch, drop=None):
-        """Put the vectors of a batch's words where its sentences look for them; the way back from their gradient."""
+        """Put the vectors of a batch's words where its sentences look for them; the way back."""
         rows = 1 << (len(batch.word_lengths) - 1).bit_length()  # one of few sizes
         words, lengths = widened(batch.words, rows, 0), widened(batch.word_lengths, rows, 0)
         vectors, back = self.words.summaries(words, lengths, drop)
-        self.network.sentence.E, self.network.sentence.dE = vectors, np.zeros_like(vectors)
-        return back
+        network, known = self.network, widened(batch.known, rows, 0)
+        table = np.concatenate((vectors, network.E[known]), axis=1)
+        network.sentence.E, network.sentence.dE = table, np.zeros_like(table)
+
+        def both_back():
+            read, embedded = np.split(network.sentence.dE, [vectors.shape[1]], axis=1)
+            back(read)
+            network.dE[:] = 0
+            scatter_add(known[None], np.ascontiguousarray(embedded)[None], network.dE, 0, network.dE.shape[1])
+
+        return both_back
 
     def forward(self, batch: WordBatch) -> tuple[np.ndarray, np.ndarray]:
         """-log ŷ of every target (T, N), and all probabilities (T, N, tags): views that the next batch overwrites."""
@@ -59,5 +73,5 @@ class TaggerWindows:
         """-log ŷ of every target (T, N), and the gradient of scale · their sum."""
         back = self._read(batch, drop)
         nats = self.sentences.train(batch, scale, drop and drop.another())
-        back(self.network.sentence.dE)
+        back()
         return nats

@@ -1,5 +1,6 @@
 """Many to many of the same length: a tag for each word of a sentence."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -7,6 +8,7 @@ from itertools import chain
 import numpy as np
 
 from ..batches import Sequences, WordBatch, groups
+from ..corpus import DEFAULT_MIN_COUNT
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
 from ..vocabulary import EOS
@@ -28,14 +30,17 @@ from .examples import (
 
 DOCUMENT = "-DOCSTART-"  # what begins a line that is no word, where files of CoNLL begin a document
 MOST_WORDS = 4096  # of a sentence, and of those that are tagged side by side
+SEEN = DEFAULT_MIN_COUNT["word"]
 LONGEST = 32  # characters of a word that are read; of a longer one the first and the last half of them
 
 
 @dataclass
 class Sentences:
-    """words: distinct ones, as ids of their characters; numbers: the words of each sentence; tags: theirs, or None."""
+    """words: distinct ones, as ids of their characters; known: what each of them is among those that the task knows,
+    from 1 on, else 0; numbers: the words of each sentence; tags: theirs, or None."""
 
     words: Sequences
+    known: np.ndarray
     numbers: Sequences
     tags: Sequences | None
 
@@ -88,9 +93,11 @@ def tagged(where: str, lines: list[tuple[str, str]]) -> tuple[list[str], list[st
 
 @dataclass(frozen=True)
 class Tag:
-    """A ``Task``. bio: whether I-x is predicted behind B-x or I-x only."""
+    """A ``Task``. words: those of which more is known than their characters, which are those that the training part has
+    at least SEEN times; bio: whether I-x is predicted behind B-x or I-x only."""
 
     tags: tuple[str, ...]
+    words: tuple[str, ...]
     bio: bool
 
     name = "tag"
@@ -125,7 +132,9 @@ class Tag:
         tags = labels_of(tag for _, tags in train for tag in tags)
         if len(tags) < 2:
             raise CorpusError(f"{', '.join(source[0])} has one tag only, {tags[0]!r}: nothing is to be told apart")
-        task = cls(tags, mark_entities(tags) and begin_with_b(tags for _, tags in train))
+        counts = Counter(word for words, _ in train for word in words)
+        known = tuple(sorted(word for word, count in counts.items() if count >= SEEN))
+        task = cls(tags, known, mark_entities(tags) and begin_with_b(tags for _, tags in train))
         vocabulary = vocabulary_of((word for words, _ in train for word in words), level, min_count, max_vocabulary, 2)
         parts = [
             task.part(vocabulary, [words for words, _ in examples], [tags for _, tags in examples])
@@ -141,23 +150,25 @@ class Tag:
         words = encoded(vocabulary, (word if len(word) <= LONGEST else word[:half] + word[-half:] for word in number))
         if tags is not None:
             tags = Sequences([numbers_of(some, self.tags, "the held-out part", "tag") for some in tags])
-        return Sentences(words, Sequences(numbers), tags)
+        place = {word: number for number, word in enumerate(self.words, 1)}
+        known = np.array([place.get(word, 0) for word in number], np.int32)
+        return Sentences(words, known, Sequences(numbers), tags)
 
     @classmethod
     def from_fields(cls, fields):
-        tags, bio = check_names(fields["tags"], "tag"), fields["bio"]
+        tags, words, bio = check_names(fields["tags"], "tag"), fields["words"], fields["bio"]
         if type(bio) is not bool or bio and not mark_entities(tags):
             raise ValueError("it does not say whether its tags mark entities")
-        return cls(tags, bio)
+        return cls(tags, check_names(words, "word") if words != [] else (), bio)
 
     def fields(self):
-        return {"tags": list(self.tags), "bio": self.bio}
+        return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio}
 
     def in_words(self):
-        return f"{self.name}, {len(self.tags):,} tags: {', '.join(self.tags)}"
+        return f"{self.name}, {len(self.words):,} words known, {len(self.tags):,} tags: {', '.join(self.tags)}"
 
     def sizes(self, vocabulary):
-        return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags)}
+        return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags), "words_size": len(self.words) + 1}
 
     def unit(self, level):
         return "word"
@@ -190,7 +201,8 @@ class Tag:
         inputs[inside] = places
         targets = np.full_like(numbers, -1) if part.tags is None else part.tags.side_by_side(chosen, -1)
         words = part.words.side_by_side(distinct, EOS)
-        return WordBatch(inputs, targets, True, part.numbers.lengths[chosen], words, part.words.lengths[distinct])
+        lengths = part.numbers.lengths[chosen], part.words.lengths[distinct]
+        return WordBatch(inputs, targets, True, lengths[0], words, lengths[1], part.known[distinct])
 
     def batches(self, corpus, rows, steps, random):
         for chosen in groups(corpus.train.numbers.starts, rows, random, rows * steps):
@@ -198,7 +210,7 @@ class Tag:
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        return WordBatch(zeros, zeros, True, ones, zeros, ones)
+        return WordBatch(zeros, zeros, True, ones, zeros, ones, zeros[0])
 
     def evaluation(self, network, corpus):
         part = corpus.held_out
