@@ -68,7 +68,8 @@ def log_probability(model, text):
 
 def predict(model, items, **options):
     """What a model of another task than text makes of each of some items, in a list; for a classifier label →
-    probability, the likeliest first. options: those of ``charlm predict``."""
+    probability, the likeliest first. items: texts, or for a tagger lists of words; options: those of ``charlm
+    predict``."""
     from .predicting import Predictor
 
     return Predictor(model).predict(list(items), **options)

@@ -33,6 +33,16 @@ class PairBatch(Batch):
     source_lengths: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class WordBatch(Batch):
+    """Sentences whose ``inputs`` are numbers of distinct words. words: the characters of these, int32 (L, W);
+    word_lengths: (W); known: what each of them is among the words that are known, int32 (W)."""
+
+    words: np.ndarray | None = None
+    word_lengths: np.ndarray | None = None
+    known: np.ndarray | None = None
+
+
 def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
     """Stretches of the tokens, begin[n]…end[n]-1, side by side in windows of at most ``steps``; the first one is fresh.
 

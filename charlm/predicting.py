@@ -38,7 +38,7 @@ class Predictor:
         for block in blocks(as_they_come(read_text(listed(paths), self.vocabulary.level, encoding)), True):
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
-        items, _ = self.task.items([*rest, ""]) if rest else ([], [])
+        items, _ = self.task.items(rest, last=True)
         yield list(zip(items, self.predict(items, **options), strict=True))
 
     def evaluate(self, paths, encoding: str = "utf-8", **options):

@@ -45,19 +45,24 @@ def run(
     documentation: str,
     texts: Callable[[random.Random], Iterator[str]],
     entropy: Callable[[], float] | None = None,
+    held_out: Callable[[random.Random], Iterator[str]] | None = None,
 ) -> None:
     """Read the arguments, then print a sample of the source or its entropy rate.
 
-    ``texts`` turns a random generator into an endless stream of texts, each ending in a line end.
+    ``texts`` turns a random generator into an endless stream of texts, each ending in a line end, and ``held_out``
+    does so for texts to measure on, which have no name in common with the others.
     """
     parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
     parser.add_argument("--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="decides the sample (default: 1)")
     if entropy:
         parser.add_argument("--entropy", action="store_true", help="print the true entropy rate instead")
+    if held_out:
+        parser.add_argument("--held-out", action="store_true", help="print what has other names, to measure on")
     arguments = parser.parse_args()
     if entropy and arguments.entropy:
         nats = entropy()
         write([f"{nats:.4f} nats or {nats / math.log(2):.4f} bits per character\n"])
     else:
-        write(up_to(arguments.lines, texts(random.Random(arguments.seed))))
+        chosen = held_out if held_out and arguments.held_out else texts
+        write(up_to(arguments.lines, chosen(random.Random(arguments.seed))))

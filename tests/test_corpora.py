@@ -20,9 +20,9 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from the folder they stand in.
 sys.path.insert(0, str(CORPORA))
-arithmetic, corpus_command, date_pairs, dates, dna, numerals, standard_library, sums, tunes = map(
+arithmetic, corpus_command, date_pairs, dates, dna, entities, numerals, standard_library, sums, tunes = map(
     importlib.import_module,
-    ("arithmetic", "corpus_command", "date_pairs", "dates", "dna", "numerals", "standard_library", "sums", "tunes"),
+    "arithmetic corpus_command date_pairs dates dna entities numerals standard_library sums tunes".split(),
 )
 sys.path.remove(str(CORPORA))
 
@@ -350,3 +350,55 @@ def test_dates_stand_beside_their_iso_form():
     for line in sample(date_pairs.lines, 500):
         written, iso = line.split("\t")
         assert written != iso and written in dates.spellings(date.fromisoformat(iso))
+
+
+# Sentences with entities
+
+
+def tagged_words(**settings):
+    """The words of 600 sentences, each with its tag."""
+    texts = sample(lambda source: entities.sentences(source, **settings), 600)
+    return [[tuple(line.split("\t")) for line in text.split("\n")] for text in texts]
+
+
+def test_entities_are_tagged_whole():
+    kinds = Counter()
+    for sentence in tagged_words():
+        before = "O"
+        assert sentence[-1] == (".", "O") and sentence[0][0][0].isupper()
+        for word, tag in sentence:
+            assert re.fullmatch("O|[BI]-(PER|LOC|ORG|DATE)", tag) and word.strip() == word != ""
+            assert tag[0] != "I" or before[2:] == tag[2:]
+            kinds[tag] += 1
+            before = tag
+    assert len(kinds) == 9 and min(kinds.values()) > 50
+
+
+def test_held_out_names_do_not_occur_among_the_others():
+    ordinary = {word for ways in entities.RULES.values() for way in ways for word in re.split("[ |_]", way)}
+    ordinary |= {word.capitalize() for word in ordinary}
+    made, held_out = (
+        {word for sentence in tagged_words(held_out=chosen) for word, _ in sentence if not word.isdigit()} - ordinary
+        for chosen in (False, True)
+    )
+    assert not made & held_out and min(len(made), len(held_out)) > 500
+
+
+def test_one_name_may_be_anything():
+    """What a name is made of tells nothing but where its end has to."""
+    ends = tuple(end for some in entities.ENDS.values() for end in some)
+    found = {}
+    for sentence in tagged_words():
+        for word, tag in sentence:
+            if re.fullmatch("[A-Z][a-z]{4}", word) and not word.endswith(ends):
+                found.setdefault(tag[2:] or "O", set()).add(word[:2])
+    assert set(found) >= {"PER", "LOC", "ORG", "O"}
+    assert len(found["PER"] & found["LOC"]) > 10 and len(found["PER"] & found["ORG"]) > 10
+
+
+def test_the_command_has_other_names_too():
+    both = [command("entities", "--lines", "60", *more).communicate() for more in ([], ["--held-out"])]
+    assert [errors for _, errors in both] == [b"", b""]
+    for (output, _), held_out in zip(both, (False, True), strict=True):
+        texts = corpus_command.up_to(60, entities.sentences(random.Random(1), held_out))
+        assert output.decode() == "".join(texts)

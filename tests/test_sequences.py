@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.batches import Batch, PairBatch, Sequences, fitting, groups
-from charlm.network.architecture import CELLS, Architecture, Translation, views
+from charlm.batches import Batch, PairBatch, Sequences, WordBatch, fitting, groups
+from charlm.network.architecture import CELLS, Architecture, Tagging, Translation, views
 from charlm.network.layers import Dropout
 from charlm.network.sequences import Windows
 from charlm.network.stack import Stack
+from charlm.network.tagger import Tagger, TaggerWindows
 from charlm.network.team import Team
 from charlm.network.translator import Translator, TranslatorWindows
 from charlm.reference import STEPS, softmax
@@ -117,22 +118,53 @@ def test_gradient_of_an_encoder_and_a_decoder_with_dropout():
     check_gradient(case, DIRECTIONS)
 
 
-def states_by_hand(case, tokens):
-    """What the last layer's runs give for one sequence, (T, H) twice, one after the other, from their equations."""
-    named, step = views(case.architecture, case.parameters), STEPS[case.architecture.cell][0]
-    x = np.eye(V)[tokens]
-    for layer in range(1, case.architecture.layers + 1):
+class Tags:
+    """A tagger with random parameters and a batch of sentences of different lengths, of seven words."""
+
+    def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
+        self.architecture = Tagging(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional, words_size=4)
+        random = np.random.default_rng([layers, len(cell)])
+        self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
+        self.stack, self.drop = Tagger(self.architecture, self.parameters, Team(1)), drop
+        self.windows = TaggerWindows(self.stack, 6, training=True)
+        numbers = np.where(AT_EACH >= 0, random.integers(0, 7, (5, 4)), 0).astype(np.int32)
+        words, lengths = random.integers(0, V, (6, 7)).astype(np.int32), np.array([3, 1, 6, 2, 5, 1, 4])
+        known = np.array([1, 0, 0, 3, 2, 0, 0], np.int32)
+        self.batch = WordBatch(numbers, AT_EACH, True, LENGTHS, words, lengths, known)
+
+    loss = Case.loss
+
+
+@pytest.mark.parametrize(
+    ("cell", "layers", "bidirectional"), list(itertools.product(RECURRENT, (1, 2, 3), (True, False)))
+)
+def test_gradient_of_a_tagger(cell, layers, bidirectional):
+    check_gradient(Tags(cell, layers, bidirectional), DIRECTIONS)
+
+
+@pytest.mark.parametrize("settings", [{"drop": Dropout(0.3, 3)}, {"embedding": 3}], ids=["dropout", "embedding"])
+def test_gradient_of_a_tagger_with_dropout_and_with_embedding(settings):
+    check_gradient(Tags("lstm", 2, True, **settings), DIRECTIONS)
+
+
+def runs_by_hand(architecture, parameters, prefix, x):
+    """What the last layer's runs give for one sequence x (T, D), (T, H) each, one after the other, from their
+    equations. prefix: of the parameters' names."""
+    named, step = views(architecture, parameters), STEPS[architecture.cell][0]
+    for layer in range(1, architecture.layers + 1):
         runs = []
         for direction, order in (("", x), ("back.", x[::-1])):
-            name = f"layer{layer}.{direction}"
-            a = c = np.zeros((1, H))
+            name = f"{prefix}layer{layer}.{direction}"
+            if name + "b" not in named:
+                continue
+            a = c = np.zeros((1, len(named[name + "W_a"])))
             given = []
             for now in order:
                 z_x = (now @ named[name + "W_x"])[None]
                 a, c, _ = step(z_x, a, c, named[name + "W_a"], named[name + "b"], named.get(name + "p"))
                 given.append(a[0])
             runs.append(np.array(given))
-        x = np.concatenate((runs[0], runs[1][::-1]), axis=1)
+        x = np.concatenate((runs[0], *(run[::-1] for run in runs[1:])), axis=1)
     return runs
 
 
@@ -145,9 +177,30 @@ def test_two_ways_are_two_runs_one_of_them_reversed(cell, layers, at_end):
     _, found = case.windows.forward(case.batch)
     named = views(case.architecture, case.parameters)
     for row, length in enumerate(LENGTHS.tolist()):
-        ahead, back = states_by_hand(case, case.batch.inputs[:length, row])
+        x = np.eye(V)[case.batch.inputs[:length, row]]
+        ahead, back = runs_by_hand(case.architecture, case.parameters, "", x)
         back = back if at_end else back[::-1]
         expected = softmax(np.concatenate((ahead, back), axis=1) @ named["W_ya"] + named["b_y"])
+        assert np.allclose(found[:length, row], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional"), list(itertools.product(RECURRENT, (True, False))))
+def test_a_tagger_reads_words_and_then_the_sentence(cell, bidirectional):
+    """Its probabilities, from the equations: a word's vector is what its two runs end with."""
+    case = Tags(cell, 2, bidirectional)
+    case.stack.pack(for_training=False)
+    _, found = case.windows.forward(case.batch)
+    named, batch = views(case.architecture, case.parameters), case.batch
+    reader = case.parameters[: case.architecture.reader.number_of_parameters]
+    for row, length in enumerate(LENGTHS.tolist()):
+        vectors = []
+        for word in batch.inputs[:length, row]:
+            x = np.eye(V)[batch.words[: batch.word_lengths[word], word]]
+            read = [run[-1] for run in runs_by_hand(case.architecture.reader, reader, "", x)]
+            vectors.append(np.concatenate([*read, named["words.E"][batch.known[word]]]))
+        runs = runs_by_hand(case.architecture, case.parameters, "sentence.", np.array(vectors))
+        states = np.concatenate((runs[0], *(run[::-1] for run in runs[1:])), axis=1)
+        expected = softmax(states @ named["sentence.W_ya"] + named["sentence.b_y"])
         assert np.allclose(found[:length, row], expected, rtol=1e-9)
 
 

@@ -21,8 +21,9 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     on.
 
     For a classifier: accuracy, macro F1 and what was taken for what. For --task generate: how surprising the lines are
-    given their labels, and how often no other label explains them so well. For a translator: exact matches, and the
-    share of wrong characters. For a language model: what charlm perplexity says.
+    given their labels, and how often no other label explains them so well. For a tagger: right tags, and whole entities
+    where the tags mark some (B-x, I-x, O). For a translator: exact matches, and the share of wrong characters. For a
+    language model: what charlm perplexity says.
     """
     end_with_the_reader()
     from ..display import write_text

@@ -18,7 +18,8 @@ from .signals import end_with_the_reader
 @threads
 def predict(model_path, files, as_json, encoding, threads, **options):
     """Predict what a model was trained to, for each line of files or of standard input (-, or no FILE): its label, the
-    label that explains it best (--task generate), or its target.
+    label that explains it best (--task generate), or its target. For --task tag a line is a word, whatever columns
+    follow it, with a blank one behind each sentence, and gets its tag as a last column.
 
     Rows come in the order of the lines and as they are ready.
     """
@@ -31,6 +32,7 @@ def predict(model_path, files, as_json, encoding, threads, **options):
     task, options = predictor.task, {name: value for name, value in options.items() if value is not None}
     for rows in predictor.rows(files or ("-",), encoding, **options):
         if as_json:
-            write_text("".join(json.dumps(task.record(*row)) + "\n" for row in rows))
+            records = filter(None, (task.record(*row) for row in rows))  # a blank line between sentences has none
+            write_text("".join(json.dumps(record) + "\n" for record in records))
         else:
             write_text("".join(task.row(*row) + "\n" for row in rows))

@@ -11,7 +11,7 @@ from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting,
 from .signals import noted_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole", "window")
-TASKS = ("text", "classify", "generate", "translate")
+TASKS = ("text", "classify", "generate", "tag", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
 
@@ -24,7 +24,8 @@ SCHEDULES = ("cosine", "linear", "constant")
     click.Choice(TASKS),
     None,
     "What is learnt: text (the next token); of lines label<TAB>text (or __label__x text) classify (the label), or "
-    "generate (the text, given the label); of lines source<TAB>target translate (the target).",
+    "generate (the text, given the label); of lines word<TAB>tag, blank ones between sentences, tag; of lines "
+    "source<TAB>target translate (the target).",
     "text",
 )
 @setting("--level", click.Choice(LEVELS), None, "What a token is: a character, a word or a byte.", "char")

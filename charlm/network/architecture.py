@@ -187,6 +187,40 @@ class Translation(Architecture):
         }
 
 
+@dataclass(frozen=True)
+class Tagging(Architecture):
+    """The sizes of a reader of words, character by character and both ways, and of a network over their vectors.
+
+    words_size: the words that have an embedding of their own, and one more for all others.
+    """
+
+    words_size: int = 1
+
+    def _part(self, **sizes) -> Architecture:
+        return Architecture(**{name: size for name, size in self.as_dict().items() if name != "words_size"} | sizes)
+
+    @property
+    def reader(self) -> Architecture:
+        """One layer, each way half as wide as the others."""
+        return self._part(hidden=-(-self.hidden // 2), layers=1, outputs=0, bidirectional=True)
+
+    @property
+    def sentence(self) -> Architecture:
+        """Its input is a word's vector where another's is one-hot: what the reader gives, and an embedding."""
+        return self._part(vocabulary_size=3 * self.reader.hidden, embedding=0)
+
+    def small(self) -> "Tagging":
+        return replace(super().small(), words_size=1)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those of the reader, without W_ya and b_y; E (words, half of H); those of the network over the words."""
+        return {
+            **{f"reader.{name}": shape for name, shape in self.reader.shapes().items()},
+            "words.E": (self.words_size, self.reader.hidden),
+            **{f"sentence.{name}": shape for name, shape in self.sentence.shapes().items()},
+        }
+
+
 def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
     """The parameters (or their gradients) as named views of one flat vector of ``number_of_parameters`` numbers."""
     named, start = {}, 0
@@ -218,6 +252,6 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
         elif kind == "b_y":
             values[:] = log_frequencies
         elif kind == "b" and CELLS[architecture.cell].has_c:
-            forget = CELLS[architecture.cell].gates.split().index("f")
-            values[forget * H : (forget + 1) * H] = 1
+            gates = values.reshape(CELLS[architecture.cell].columns, -1)
+            gates[CELLS[architecture.cell].gates.split().index("f")] = 1
     return vector

@@ -6,7 +6,7 @@ weights; threads share the work along these lines.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,6 +120,10 @@ class Dropout:
 
     rate: float
     key: int
+
+    def another(self) -> "Dropout":
+        """The choice of a second stack beside the first."""
+        return replace(self, key=self.key + (1 << 24))
 
     def choose(self, mask, layer, first, last):
         """Set the rows first…last-1 of a layer's mask."""

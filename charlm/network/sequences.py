@@ -1,5 +1,7 @@
 """Whole sequences through a network: windows of several sizes, so that short ones do not wait for long ones."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..batches import Batch
@@ -43,6 +45,24 @@ class Windows:
         window = self.of(*batch.inputs.shape)
         inputs, targets = widened(batch.inputs, window.rows, 0), widened(batch.targets, window.rows, -1)
         return window, inputs, targets, widened(batch.lengths, window.rows, 0)
+
+    def summaries(self, tokens, lengths, drop: Dropout | None = None) -> tuple[np.ndarray, Callable]:
+        """Of a stack without a head, what its last layer gives once it has read the whole of each sequence, (≥ N, S),
+        and the way back: a function of the gradient by that, which sets the stack's.
+
+        tokens: (T, N); lengths: (N).
+        """
+        window = self.of(*tokens.shape)
+        tokens, lengths = widened(tokens, window.rows, 0), widened(lengths, window.rows, 0)
+        ends = np.maximum(lengths - 1, 0), np.arange(window.rows)
+        out = window.read(tokens, lengths, drop)
+
+        def back(gradient):
+            d_read = np.zeros(out.shape, out.dtype)
+            d_read[ends] = gradient
+            window.read_back(tokens, lengths, d_read)
+
+        return out[ends], back
 
     def forward(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """-log ŷ of every target (T, N), and all probabilities (T, N, V): views that the next batch overwrites."""

@@ -24,7 +24,8 @@ class Stack:
     parameters: (P), float32, or float64 for checks; they stay the caller's and are changed in place by whoever trains.
     unknown: the share of each target given to <UNK> in training. at_end: of a bidirectional network, whether its states
     are read where both runs have read the whole row, and not at each place. gradient: where it goes, if it is part of
-    a larger one.
+    a larger one. of_vectors: its input are vectors of its width ``vocabulary_size``, rows of a table that stands in
+    ``E``, with its gradient in ``dE``, whenever it is used.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Stack:
         unknown: float = 0.0,
         at_end: bool = False,
         gradient: np.ndarray | None = None,
+        of_vectors: bool = False,
     ):
         self.architecture, self.parameters, self.team = architecture, parameters, team
         self.gradient = np.zeros_like(parameters) if gradient is None else gradient
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
+        self.width = architecture.vocabulary_size if of_vectors else architecture.embedding  # 0: one-hot
         self.layers = [
             self._layer(index, at_end and index == architecture.layers, named, d_named)
             for index in range(1, architecture.layers + 1)
@@ -53,7 +56,7 @@ class Stack:
             self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
 
     def _layer(self, index, at_end, named, d_named):
-        kind = index, index == 1 and not self.architecture.embedding, named, d_named
+        kind = index, index == 1 and not self.width, named, d_named
         if self.architecture.context:
             return FeedForward(*kind)
         kind = self.architecture.cell, *kind
@@ -79,7 +82,7 @@ class Window:
             self.layers.append(layer.new_arrays(steps, rows, training, *self.layers[-1:]))
         self.context = stack.architecture.context or 1
         self.past = np.zeros((rows, self.context - 1), dtype)  # tokens before the next: 1 + their ids, 0 for nothing
-        width = self.context * stack.architecture.embedding
+        width = self.context * stack.width
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.logits = aligned((steps, rows, spread(V, dtype)) if V else (0, 0, 0), dtype)
@@ -202,11 +205,7 @@ class Window:
             parts += layer.gradients(team, tokens, x, arrays)
         team.run(parts)
         if stack.E is not None:
-            team.run(
-                team.split(
-                    stack.architecture.embedding, lambda first, last: self._embedding_gradient(tokens, first, last), 16
-                )
-            )
+            team.run(team.split(stack.width, lambda first, last: self._embedding_gradient(tokens, first, last), 16))
 
     def _embedding_gradient(self, tokens, first, last):
         if not self.stack.architecture.tied:  # else the head has put its part there already

@@ -6,7 +6,6 @@ begins where a linear map of what the first has read puts it, and writes the tar
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -44,11 +43,6 @@ class Translator:
         self.team.run(self.map.packing(self.team, for_training))
 
 
-def of_decoder(drop: Dropout | None) -> Dropout | None:
-    """What the decoder leaves out: another choice than the encoder's."""
-    return drop and replace(drop, key=drop.key + (1 << 24))
-
-
 class TranslatorWindows:
     """The arrays of a translator for whole pairs. rows: the most that stand side by side."""
 
@@ -72,13 +66,10 @@ class TranslatorWindows:
         return result
 
     def _read(self, batch, drop=None):
-        """The encoder's window, what it read, its summary s (1, N, S), and the decoder's first states (1, N, K)."""
-        window = self.encoders.of(*batch.sources.shape)
-        tokens, lengths = widened(batch.sources, window.rows, 0), widened(batch.source_lengths, window.rows, 0)
-        out = window.read(tokens, lengths, drop)
-        s = out[np.maximum(lengths - 1, 0), np.arange(window.rows)][None]
-        start = self._product(s, self.network.b.size, self.network.map.forward_packed)
-        return window, tokens, lengths, s, start + self.network.b
+        """The encoder's summary s (1, N, S), the way back from it, and the decoder's first states (1, N, K)."""
+        s, back = self.encoders.summaries(batch.sources, batch.source_lengths, drop)
+        start = self._product(s[None], self.network.b.size, self.network.map.forward_packed)
+        return s[None], back, start + self.network.b
 
     def _begin(self, window, start):
         """Put the decoder where it begins. start: (≤ N, K)."""
@@ -102,17 +93,14 @@ class TranslatorWindows:
     def train(self, batch: PairBatch, scale: float, drop: Dropout | None) -> np.ndarray:
         """-log ŷ of every target (T, N), and the gradient of scale · their sum."""
         network, team = self.network, self.network.team
-        encoder, tokens, lengths, s, start = self._read(batch, drop)
+        s, back, start = self._read(batch, drop)
         decoder, inputs, targets = self._decoder(batch, start)
-        nats = decoder.forward_backward(inputs, targets, scale, of_decoder(drop))
+        nats = decoder.forward_backward(inputs, targets, scale, drop and drop.another())
         d_start = np.concatenate(decoder.d_state, axis=1)[None]
         parts = network.map.gradient(team, s, d_start)
         parts += team.split(network.b.size, lambda first, last: sum_rows(d_start[0], 0, network.db, first, last), 16)
         team.run(parts)
-        d_read = np.zeros((len(tokens), *s.shape[1:]), s.dtype)
-        ds = self._product(d_start, s.shape[2], network.map.backward_packed)
-        d_read[np.maximum(lengths - 1, 0), np.arange(len(lengths))] = ds[0]
-        encoder.read_back(tokens, lengths, d_read)
+        back(self._product(d_start, s.shape[2], network.map.backward_packed)[0])
         return nats[:, : batch.inputs.shape[1]]
 
     def write(self, sources, lengths, beam: int, most: int) -> list[tuple[list[int], float]]:

@@ -3,6 +3,7 @@
     text        many to many, each output the next token: a language model
     classify    many to one: a label for each line
     generate    one to many: lines given a label
+    tag         many to many of the same length: a tag for each word of a sentence
     translate   many to many of another length: a target for each source
 
 The training loop, the model file, the checkpoint and the display know a task by the methods of ``Task`` only. Its
@@ -18,7 +19,7 @@ import numpy as np
 from ..batches import Batch
 from ..errors import UsageError
 
-MODULES = {"text": "language", "classify": "classify", "generate": "generate", "translate": "translate"}
+MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
 
 class Task(Protocol):

@@ -59,6 +59,11 @@ def lines_in(block: str | bytes) -> list[str]:
     return block.split("\n")[:-1]
 
 
+def not_blank(lines: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Those of the lines (where, line) that are not blank."""
+    return (line for line in lines if line[1].strip())
+
+
 def labelled(where: str, line: str) -> tuple[str, str]:
     """The label and the text of a line ``label<TAB>text`` or ``__label__x text``. Raises CorpusError."""
     if line.startswith(FASTTEXT):
@@ -75,20 +80,25 @@ def labelled(where: str, line: str) -> tuple[str, str]:
 
 
 def read_examples(
-    parse: Callable[[str, str], tuple], names_in: Callable[[tuple], Iterable[str]], paths, reading: Reading
+    parse: Callable[[str, str], tuple],
+    names_in: Callable[[tuple], Iterable[str]],
+    paths,
+    reading: Reading,
+    units: Callable[[Iterator], Iterator] = not_blank,
 ) -> tuple[list, list, tuple]:
-    """The examples for training and those held out, as ``parse`` makes them of the lines that are not blank, and the
+    """The examples for training and those held out, as ``parse`` makes them of where one begins and its text, and the
     files' names, digest and size.
 
-    names_in: the labels of an example; one that has a label which no other example for training has is for training.
-    They are divided as ``corpus.load_corpus`` divides lines. Raises CorpusError where there are none.
+    units: what ``parse`` gets, of the lines (where, line), where it is not each that is not blank. names_in: the labels
+    of an example; one that has a label which no other example for training has is for training. They are divided as
+    ``corpus.load_corpus`` divides lines. Raises CorpusError where there are none.
     """
     paths, valid, digest = listed(paths), listed(reading.valid or []), Digest()
 
     def examples(paths, digest=None):
-        found = [parse(*line) for line in lines_of(paths, reading.level, reading.encoding, digest) if line[1].strip()]
+        found = [parse(*unit) for unit in units(lines_of(paths, reading.level, reading.encoding, digest))]
         if not found:
-            raise CorpusError(f"there is no line that is not blank in {', '.join(map(name_of, paths))}")
+            raise CorpusError(f"there is no line to learn from in {', '.join(map(name_of, paths))}, blank ones at most")
         return found
 
     found = examples(paths, digest)
@@ -150,10 +160,10 @@ def check_names(names, what: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def in_order(lengths: np.ndarray) -> list[np.ndarray]:
+def in_order(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray]:
     """The numbers of sequences in groups of about one length, the shortest first."""
     order = np.argsort(lengths, kind="stable")
-    return np.split(order, fitting(lengths[order], ROWS, TOKENS)[1:]) if len(order) else []
+    return np.split(order, fitting(lengths[order], ROWS, most_tokens)[1:]) if len(order) else []
 
 
 class Evaluation:

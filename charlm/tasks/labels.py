@@ -41,7 +41,7 @@ class Labels:
 
         return Windows(network, rows, training)
 
-    def items(self, lines):
+    def items(self, lines, last=False):
         return lines, []
 
     def likeliest(self, chances: np.ndarray, top: int) -> list[dict]:

@@ -139,7 +139,7 @@ class Translate:
         chosen = in_order(np.diff(part.starts)[:EVALUATED])
         return Evaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
-    def items(self, lines):
+    def items(self, lines, last=False):
         return lines, []
 
     def predict(self, window, vocabulary: Vocabulary, texts: list[str], beam=1) -> list[dict]:

@@ -1,0 +1,331 @@
+"""Tags for the words of sentences: they are learnt from both sides and from how a word is written, entities are whole,
+files are read and written as they should be, and what cannot be is refused in one line."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from test_tasks import SMALL, digest, refused, run
+
+import charlm
+from charlm.checkpoint import Checkpoint, save_checkpoint
+from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.modelfile import load_model, write_archive
+from charlm.planning import new_trainer
+from charlm.predicting import Predictor
+from charlm.tasks.entities import Tagged, begin_with_b, likeliest, mark_entities, spans
+from charlm.tasks.tag import LONGEST, MOST_WORDS, sentences_in, tagged
+
+TAGS = ("O", "B-p", "I-p", "B-q", "I-q")
+
+
+def names_decided_later(random, number):
+    """Sentences with a name of one or two capital words; its type is the word after the small ones that follow it."""
+    for _ in range(number):
+
+        def words(alphabet, number):
+            return ["".join(random.choice(list(alphabet), random.integers(1, 5))) for _ in range(number)]
+
+        kind = random.choice(["p", "q"])
+        name = words("KLMN", random.integers(1, 3))
+        tags = [f"{'I' if place else 'B'}-{kind}" for place in range(len(name))]
+        before, after = words("abc", random.integers(0, 3)), words("abc", random.integers(0, 3))
+        rest = ["O"] * (len(after) + 1)
+        yield [*before, *name, *after, f"{kind}{kind}"], ["O"] * len(before) + tags + rest
+
+
+def written(examples, column="\t"):
+    return "".join(
+        "".join(f"{word}{column}{tag}\n" for word, tag in zip(*pair, strict=True)) + "\n" for pair in examples
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tagging")
+    random = np.random.default_rng(1)
+    (folder / "train.conll").write_text(written(names_decided_later(random, 300)))
+    (folder / "more.conll").write_text(written(names_decided_later(random, 80)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tagger(folder):
+    model = charlm.train(folder / "train.conll", task="tag", epochs=15, bidirectional=True, **SMALL)
+    model.save(folder / "tagger.npz")
+    return model
+
+
+def test_it_learns_from_both_sides(folder, tagger):
+    found = Predictor(tagger).evaluate(folder / "more.conll").as_dict()
+    assert found["entity_f1"] > 0.95 and found["token_accuracy"] > 0.97 and set(found["types"]) == {"p", "q"}
+    forward = charlm.train(folder / "train.conll", task="tag", epochs=15, cell="gru", **SMALL)
+    blind = Predictor(forward).evaluate(folder / "more.conll").as_dict()
+    assert 0.3 < blind["entity_f1"] < 0.75 and blind["token_accuracy"] > 0.6
+
+
+def test_one_to_one_is_a_sentence_of_one_word(folder, tmp_path):
+    (tmp_path / "one.conll").write_text("".join(f"{word}\t{word[0]}\n\n" for word in ("ab", "ba", "aa", "bb") * 20))
+    model = charlm.train(tmp_path / "one.conll", task="tag", epochs=20, **SMALL)
+    model.save(tmp_path / "one.npz")
+    assert [found["tags"] for found in charlm.predict(model, [["abb"], ["b"], ["aab"]])] == [["a"], ["b"], ["a"]]
+    found = json.loads(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll", "--json").stdout)
+    assert found["token_accuracy"] == 1 and found["sentences"] == found["tokens"] == 80
+    assert found["entity_f1"] is None and found["entity_precision"] is None and "types" not in found
+    assert len(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll").stdout.splitlines()) == 1
+
+
+def test_sentences_together_give_the_bits_of_one_at_a_time(folder, tagger):
+    random = np.random.default_rng(5)
+    items = [words for words, _ in names_decided_later(random, 150)] + [["K" * 90, "", "ünknown"], []]
+    predictor = Predictor(tagger)
+    together = predictor.predict(items)
+    assert [predictor.predict([item])[0] for item in items] == together
+    assert Predictor(tagger, threads=1).predict(items) == together
+    assert [len(found["tags"]) for found in together[-2:]] == [2, 0]  # a blank line is no word
+
+
+def test_of_a_long_word_both_ends_are_read(tagger):
+    ends = "aK" * 8, "Lb" * 8
+    assert len(ends[0] + ends[1]) == LONGEST
+    first, second, other = charlm.predict(tagger, [["z".join(ends)], ["".join(ends)], ["z" + "".join(ends)]])
+    assert first == second != other
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.3, "bidirectional": True}, {"cell": "gru", "embedding": 3}])
+def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder, tmp_path, options):
+    options = {"task": "tag", "epochs": 2} | SMALL | options
+    whole = [digest(charlm.train(folder / "train.conll", threads=n, **options), tmp_path / "m.npz") for n in (1, 2, 3)]
+    assert len(set(whole)) == 1
+    stopped = new_trainer(folder / "train.conll", **options)
+    list(stopped.run(stop=lambda: stopped.step == 19))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    resumed = new_trainer(folder / "train.conll", **options)
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    list(resumed.run())
+    assert (
+        digest(resumed.best, tmp_path / "m.npz") == whole[0] == digest(load_model(tmp_path / "m.npz"), tmp_path / "a")
+    )
+
+
+# Entities
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        ("O B-p I-p O B-q", [("p", 1, 3), ("q", 4, 5)]),
+        ("B-p B-p I-p", [("p", 0, 1), ("p", 1, 3)]),
+        ("I-p I-p I-q B-q O", [("p", 0, 2), ("q", 2, 3), ("q", 3, 4)]),
+        ("B-p I-q", [("p", 0, 1), ("q", 1, 2)]),
+        ("O O", []),
+        ("", []),
+    ],
+)
+def test_entities_are_those_of_conll(tags, found):
+    assert spans(tags.split()) == found
+
+
+def test_which_tags_mark_entities_and_how():
+    assert mark_entities(TAGS) and mark_entities(["B-p"]) and not mark_entities(["O"])
+    assert not any(map(mark_entities, (["O", "NOUN"], ["O", "B-p", "S-p"], ["B-p", "B-"])))
+    assert begin_with_b([["B-p", "I-p"], ["O", "B-q", "I-p"]]) and not begin_with_b([["I-p", "B-p", "O", "I-q"]])
+
+
+def is_consistent(tags):
+    return all(
+        tag[0] != "I" or before != "O" and before[2:] == tag[2:]
+        for before, tag in zip(["O", *tags], tags, strict=False)
+    )
+
+
+def test_the_likeliest_consistent_tags_are_found():
+    """Those of an exhaustive search, whatever stands behind a sentence's end; the likeliest tags alone would not do."""
+    random = np.random.default_rng(3)
+    lengths = np.array([4, 1, 3, 2] * 10)
+    chances = random.dirichlet(np.full(5, 0.4), (4, 40)).astype(np.float32)
+    found, inconsistent = likeliest(chances, lengths, TAGS), 0
+    for row, length in enumerate(lengths.tolist()):
+        ways = [way for way in itertools.product(range(5), repeat=length) if is_consistent([TAGS[k] for k in way])]
+        best = max(ways, key=lambda way: np.log(chances[np.arange(length), row, way].astype(np.float64)).sum())
+        assert found[:length, row].tolist() == list(best)
+        inconsistent += not is_consistent([TAGS[k] for k in chances[:length, row].argmax(1)])
+    assert inconsistent > 10
+
+
+def test_tags_are_consistent_where_chances_are_none():
+    chances = np.zeros((3, 1, 5), np.float32)
+    chances[:, 0, 2] = 1  # I-p only
+    assert [TAGS[k] for k in likeliest(chances, np.array([3]), TAGS)[:, 0]] == ["B-p", "I-p", "I-p"]
+    assert [TAGS[1:][k] for k in likeliest(chances[:, :, 1:], np.array([3]), TAGS[1:])[:, 0]][0] == "B-p"
+    lone = likeliest(chances[:, :, :4], np.array([3]), ("O", "B-q", "I-p", "I-q"))  # no B-p: I-p is never reached
+    assert 2 not in lone
+
+
+def test_predictions_are_consistent(folder, tagger):
+    random = np.random.default_rng(8)
+    items = [["".join(random.choice(list("abKLpq"), random.integers(1, 4))) for _ in range(9)] for _ in range(200)]
+    found = charlm.predict(tagger, items)
+    assert all(is_consistent(one["tags"]) for one in found)
+    assert all(0 < chance <= 1 for one in found for chance in one["probabilities"])
+
+
+def test_the_older_form_of_tags_is_kept(folder, tmp_path):
+    """Where entities begin with I-x, nothing is forbidden, and entities are counted all the same."""
+    text = (folder / "train.conll").read_text().replace("B-", "I-")
+    (tmp_path / "old.conll").write_text(text)
+    model = charlm.train(tmp_path / "old.conll", task="tag", epochs=15, bidirectional=True, **SMALL)
+    assert set(model.task.tags) == {"O", "I-p", "I-q"} and not model.task.bio
+    assert Predictor(model).evaluate(tmp_path / "old.conll").as_dict()["entity_f1"] > 0.9
+
+
+def test_whole_entities_are_counted():
+    true = ["B-p I-p O B-q".split(), "B-p O".split(), "O O".split()]
+    found = ["B-p I-p O B-p".split(), "B-p I-p".split(), "O B-q".split()]
+    score = Tagged.of(true, found, True).as_dict()
+    assert score["token_accuracy"] == 5 / 8 and (score["sentences"], score["tokens"], score["entities"]) == (3, 8, 3)
+    assert score["entity_precision"] == 1 / 4 and score["entity_recall"] == 1 / 3
+    assert score["entity_f1"] == pytest.approx(2 / 7) and score["types"]["q"]["f1"] == 0
+    assert score["types"]["p"] == {"entities": 2, "precision": 1 / 3, "recall": 1 / 2, "f1": pytest.approx(0.4)}
+
+
+# Files
+
+
+def test_predict_adds_a_column(folder, tagger):
+    """Lines stay as they are, blank ones and heads of documents too, and each word gets its tag."""
+    text = "-DOCSTART- -X- O\n\nab\tx\nKL\ty\npp\tz\n\n\nKL x y\nab x y\nqq  y\n\t\nMK\nqq"
+    rows = run("predict", "--model", folder / "tagger.npz", input=text).stdout.split("\n")
+    assert rows == [
+        *("-DOCSTART- -X- O", "", "ab\tx\tO", "KL\ty\tB-p", "pp\tz\tO", "", ""),
+        *("KL x y B-q", "ab x y O", "qq  y O", "\t", "MK\tB-q", "qq\tO", ""),
+    ]
+    records = run("predict", "--model", folder / "tagger.npz", "--json", input=text).stdout.splitlines()
+    first, _, last = map(json.loads, records)
+    assert (
+        first["words"] == ["ab", "KL", "pp"] and first["tags"] == ["O", "B-p", "O"] and len(first["probabilities"]) == 3
+    )
+    assert first["entities"] == [{"type": "p", "first": 1, "last": 1, "words": ["KL"]}]
+    assert last["words"] == ["MK", "qq"]
+    assert run("predict", "--model", folder / "tagger.npz", input="").stdout == ""
+
+
+def test_a_sentence_comes_out_when_its_blank_line_has_been_read(tagger):
+    task = tagger.task
+    assert task.items(["a", "b", "", "c"]) == ([["a", "b", ""]], ["c"])
+    assert task.items(["", "-DOCSTART-", "c"], last=True) == ([[""], ["-DOCSTART-"], ["c"]], [])
+    assert task.items([], last=True) == ([], [])
+
+
+def test_evaluate_counts(folder, tagger):
+    found = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll", "--json").stdout
+    pairs = [tagged(*sentence) for sentence in sentences_in((str(number), line) for number, line in numbered(folder))]
+    predicted = [one["tags"] for one in charlm.predict(tagger, [words for words, _ in pairs])]
+    assert json.loads(found) == Tagged.of([tags for _, tags in pairs], predicted, True).as_dict()
+    table = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll").stdout.splitlines()
+    assert table[0].startswith("token accuracy") and table[1].startswith("entity F1") and len(table) == 3 + 1 + 3
+
+
+def numbered(folder):
+    return enumerate((folder / "more.conll").read_text().split("\n")[:-1], 1)
+
+
+def test_columns_and_heads_of_documents_do_not_matter(folder, tagger, tmp_path):
+    lines = (folder / "train.conll").read_text().split("\n")
+    other = "\n".join(line.replace("\t", " -X- _ ") for line in lines)
+    (tmp_path / "spaces.conll").write_bytes(f"-DOCSTART- -X- -X- O\n\n{other}\n\n".replace("\n", "\r\n").encode())
+    model = charlm.train(tmp_path / "spaces.conll", task="tag", epochs=15, bidirectional=True, **SMALL)
+    assert np.array_equal(model.parameters, tagger.parameters)
+
+
+def test_whole_sentences_are_held_out(folder):
+    corpus = new_trainer(folder / "train.conll", task="tag", epochs=1, **SMALL).corpus
+    assert len(corpus.train.numbers.lengths) == 270 and len(corpus.held_out.numbers.lengths) == 30
+    assert len(corpus.train) + len(corpus.held_out) == sum(
+        line != "" for line in (folder / "train.conll").read_text().split("\n")
+    )
+    other = new_trainer(folder / "train.conll", task="tag", epochs=1, seed=2, **SMALL).corpus
+    assert not np.array_equal(other.held_out.numbers.lengths, corpus.held_out.numbers.lengths)
+
+
+def test_bytes_are_read_too(tmp_path):
+    (tmp_path / "bytes.conll").write_bytes(b"a\xff\tx\nb\ty\n\n" * 30)
+    model = charlm.train(tmp_path / "bytes.conll", task="tag", level="byte", epochs=15, **SMALL)
+    model.save(tmp_path / "m.npz")
+    (tmp_path / "asked").write_bytes(b"a\xff\nb\n")
+    assert run("predict", "--model", tmp_path / "m.npz", tmp_path / "asked").stdout_bytes == b"a\xff\tx\nb\ty\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\tO\nb\n\n", "bad.conll line 2 no tag"),
+        ("a\tO\nb\t \n\n", "bad.conll line 2 no tag"),
+        ("a O\n\tB\n\n", "bad.conll line 2 no word"),
+        ("", "no line bad.conll"),
+        ("\n-DOCSTART- O\n\n", "no line bad.conll"),
+        ("a\tO\nb\tO\n\na\tO\n", "one tag only 'O'"),
+        ("a\tO\n" * (MOST_WORDS + 1), "bad.conll line 1 blank line"),
+    ],
+)
+def test_a_file_that_cannot_be_learnt_from(folder, text, words):
+    (folder / "bad.conll").write_text(text)
+    refused(words, "train", folder / "bad.conll", "--task", "tag", "-o", folder / "new.npz", "--epochs", 1)
+
+
+def test_what_cannot_be_evaluated_or_predicted(folder, tagger):
+    model = ["--model", folder / "tagger.npz"]
+    (folder / "bad.conll").write_text("\n\n")
+    refused("no sentence", "evaluate", *model, folder / "bad.conll")
+    (folder / "bad.conll").write_text("ab\tO\nab\tB-wrong\n")
+    refused("tag 'B-wrong' bad.conll line 2 training", "evaluate", *model, folder / "bad.conll")
+    with pytest.raises(CorpusError, match="'B-wrong'"):
+        new_trainer(folder / "train.conll", task="tag", valid=folder / "bad.conll", epochs=1, **SMALL)
+    (folder / "bad.conll").write_text("ab\n" * (MOST_WORDS + 1))
+    refused("blank line", "predict", *model, folder / "bad.conll")
+    refused("--top tag", "predict", *model, "--top", 2, folder / "more.conll", code=2)
+    refused("--task tag predict", "sample", *model, code=2)
+    refused("--task tag predict", "perplexity", *model, folder / "more.conll", code=2)
+    with pytest.raises(UsageError, match="--level word"):
+        new_trainer(folder / "train.conll", task="tag", level="word", epochs=1)
+    with pytest.raises(UsageError, match="tied"):
+        new_trainer(folder / "train.conll", task="tag", tied=True, epochs=1)
+
+
+def test_the_model_file_comes_back(folder, tagger, tmp_path):
+    again = load_model(folder / "tagger.npz")
+    assert again.task == tagger.task and again.architecture == tagger.architecture and again.task.bio
+    assert digest(again, tmp_path / "a.npz") == digest(tagger, tmp_path / "b.npz")
+    assert tagger.task.in_words() in run("info", folder / "tagger.npz").stdout
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": {"bio": 1}},
+        {"task": {"bio": None}},
+        {"task": {"tags": ["O", "x", "y", "z", "w"]}},
+        {"task": {"tags": list(TAGS)[:4]}},
+        {"task": {"tags": ["O", "O", "B-p", "B-q", "I-q"]}},
+        {"task": {"words": []}},
+        {"task": {"words": 5}},
+        {"task": {"words": {"a": 1}}},
+        {"task": {"words": ["a"] * 100}},
+        {"architecture": {"words_size": 10**9}},
+        {"architecture": {"words_size": 1}},
+        {"task": {"name": "classify", "labels": list(TAGS)}},
+        {"architecture": {"hidden": 10**9}},
+        {"architecture": {"hidden": 17}},
+    ],
+    ids=str,
+)
+def test_a_header_is_not_believed(folder, tagger, tmp_path, change):
+    with np.load(folder / "tagger.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    ((part, change),) = change.items()
+    change = {part: header[part] | change}
+    write_archive(tmp_path / "m.npz", header | change, arrays)
+    with pytest.raises(ModelFileError):
+        load_model(tmp_path / "m.npz")
