@@ -2,15 +2,25 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .workshop import CHARLM, NO_CORE, SMALL, complaint, some_text
+from .workshop import NO_CORE, SMALL, complaint, some_text
 
 MB = 1_000_000
 MOST = 400 * MB  # of resident memory, for any text
 TEXTS = {"short lines": some_text(10_000), "one line": some_text(10_000).replace("\n", " ")}
 LINES = {"short lines": ([], ["--lines"]), "one line": ([],)}  # a row that is one sequence of 1 GB is refused
+MEASURED = """
+import sys
+from pathlib import Path
+from charlm.cli import program
+try:
+    program.main(sys.argv[2:], prog_name="charlm")
+finally:
+    Path(sys.argv[1]).write_text(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+"""
 
 
 def by_size(folder: Path, megabytes, texts=tuple(TEXTS)) -> Iterator[str]:
@@ -35,12 +45,10 @@ def _write(path, piece, size):
 
 
 def _problem(command, folder, where):
-    errors = folder / "errors.txt"
-    with open(errors, "wb") as told:
-        process = subprocess.Popen([*CHARLM, *command], cwd=folder, env=os.environ | NO_CORE, stdout=told, stderr=told)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
-    found = complaint(process.returncode, errors.read_text(encoding="utf-8"), (0,))
-    if not found and (peak := 1024 * used.ru_maxrss) > MOST:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, "peak", *command], cwd=folder, env=os.environ | NO_CORE, capture_output=True
+    )
+    found = complaint(done.returncode, done.stderr.decode(), (0,))
+    if not found and (peak := 1024 * int((folder / "peak").read_text())) > MOST:
         found = f"{peak / MB:.0f} MB"
     return f"{where}, {command[0]}: {found}" if found else ""
