@@ -14,6 +14,7 @@ import numpy as np
 from .corpus import Corpus
 from .errors import UsageError
 from .network.architecture import CELLS, Architecture, initial_parameters
+from .network.layers import check_precision
 from .network.stack import Stack, Window
 from .network.team import Team
 from .optimizers import Adam
@@ -54,7 +55,7 @@ def multiply_adds(architecture: Architecture) -> int:
     return 3 * (recurrent_weights(a) + a.embedding * cell.input * a.hidden + a.hidden * a.vocabulary_size)
 
 
-def speed(cell: str, threads: int | None) -> float:
+def speed(cell: str, threads: int | None, precision: str = "float32") -> float:
     """Multiply-adds a second of this machine in the updates of a small network, measured for a MOMENT."""
     architecture = Architecture(66, cell, 128, 1)
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(66), 1), Team(threads))
@@ -62,7 +63,7 @@ def speed(cell: str, threads: int | None) -> float:
     tokens = np.random.default_rng(1).integers(0, 66, (32, 32)).astype(np.int32)
 
     def update():
-        stack.pack(for_training=True)
+        stack.pack(True, precision)
         window.forward_backward(tokens, tokens, 1 / tokens.size)
         adam.update(1e-3)
 
@@ -137,6 +138,7 @@ def new_trainer(
     steps=None,
     lr=None,
     dropout=None,
+    precision="float32",
     seed=1,
     threads=None,
     **settings,
@@ -149,6 +151,7 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
+    check_precision(precision)
     corpus = kind.load(
         paths,
         level=level,
@@ -179,14 +182,14 @@ def new_trainer(
         options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
     else:
         seconds = max(1.0, 60 * minutes - (time.perf_counter() - begun))
-        choice = choose(corpus, seconds * speed(cell, threads), cell, given)
+        choice = choose(corpus, seconds * speed(cell, threads, precision), cell, given)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
     sizes = corpus.task.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
     embedding = hidden if tied and not embedding else embedding
     architecture = kind.architecture(cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, **sizes)
-    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **settings)
+    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, precision=precision, **options, **settings)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice
     return trainer

@@ -168,6 +168,7 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
         "--lr nan",
         "--lr inf",
         "--schedule step",
+        "--precision float64",
         "--clip -1",
         "--clip nan",
         "--clip inf",
@@ -483,6 +484,7 @@ def test_a_model_is_replaced_by_a_new_one(folder):
         ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
         ["--clip", "0", "--schedule", "linear"],
         ["--valid", "short.txt", "--schedule", "constant"],
+        ["--precision", "float32"],
     ],
     ids=" ".join,
 )
