@@ -313,7 +313,7 @@ def test_multiply_in_pairs_gives_the_same_bits_however_the_rows_are_cut():
 
 
 @needs_bfloat16
-@pytest.mark.parametrize("rows", [*ROWS, ACROSS, ACROSS + 3])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.uncompiled), *ROWS[1:], ACROSS, ACROSS + 3])
 def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows):
     random = np.random.default_rng(rows)
     _, panel = widths(np.float32)
