@@ -204,13 +204,15 @@ def test_any_number_of_threads_gives_the_same_bits(cell, layers, precision):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("embedding", "tied"), [(0, False), (37, True)], ids=["one-hot", "tied"])
 def test_the_gradient_in_bf16_is_that_of_float32_but_for_rounding(cell, embedding, tied):
-    """Each number that is multiplied is off by up to 2⁻⁹ of itself."""
+    """Each number that is multiplied is off by up to 2⁻⁹ of itself; an RNN with weights as large as these makes more of
+    it with each step."""
     architecture = Architecture(70, cell, 37, 2, embedding, tied)
     (nats, gradient), (exact_nats, exact) = (nats_and_gradient(architecture, 2, of) for of in ("bf16", "float32"))
     assert 1e-5 < error(nats, exact_nats) < 0.02
     for name, values in views(architecture, gradient).items():
         expected = views(architecture, exact)[name]
-        assert 1e-4 < np.linalg.norm(values - expected) / np.linalg.norm(expected) < 0.03, name
+        off = np.linalg.norm(values - expected) / np.linalg.norm(expected)
+        assert 1e-4 < off < (0.08 if cell == "rnn" else 0.02), name
 
 
 def test_rows_do_not_depend_on_their_neighbours():
