@@ -1,18 +1,19 @@
 """Trained characters per second: charlm against PyTorch, in turn, on this machine.
 
-    python benchmarks/training.py [--rounds 7] [--only NAME] [--lanes 8] [--json FILE]
+    python benchmarks/training.py [--rounds 7] [--only NAME] [--lanes 8] [--precision bf16] [--json FILE]
 
 One update is forward, backward, clipping and Adam, in both. PyTorch is given every choice: one-hot or embedding input,
 one thread or all (waiting passively, or spinning as it does by itself), float32 or bf16 autocast; what counts is the
 best. The share of peak counts the multiply-adds of the mathematics against those that the register tile does alone,
-from cache, on all cores, in the same rounds.
+from cache, on all cores, in the same rounds; with --precision bf16 charlm and the tile multiply in bfloat16, and
+charlm's own float32 is one more contender.
 """
 
 import os
 import sys
 
 from report import Figure, alone, need_pytorch, wanted
-from turns import Contender, choices_of_threads, in_turn, medians, rate, ratio
+from turns import Contender, Failed, choices_of_threads, in_turn, medians, rate, ratio
 from workloads import Workload
 
 TITLE = "Training"
@@ -25,6 +26,7 @@ COLUMNS = (
     "× any",
     "share of peak",
 )
+OWN = "× charlm float32"
 WORKLOADS = {  # name: workload, and what is asked: × float32, × any, share of peak
     "LSTM 2×128, N 50, T 50": (Workload("lstm", 2, 128, 50, 50), 3.0, 2.3, 0.75),
     "LSTM 1×256, N 64, T 64": (Workload("lstm", 1, 256), 2.9, 2.0, 0.80),
@@ -35,7 +37,7 @@ WORKLOADS = {  # name: workload, and what is asked: × float32, × any, share of
 }
 
 
-def charlm_contender(workload, threads):
+def charlm_contender(workload, threads, precision="float32"):
     """Tokens per second."""
     import numpy as np
 
@@ -49,12 +51,12 @@ def charlm_contender(workload, threads):
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), Team(threads))
     window, adam = Window(stack, steps, rows, training=True), Adam(stack, 5.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary, (steps, rows)).astype(np.int32)
-    stack.pack(for_training=True)
+    stack.pack(True, precision)
 
     def update():
         window.forward_backward(tokens, tokens, 1 / (rows * steps)).sum()
         adam.update(1e-3)
-        stack.pack(for_training=True)
+        stack.pack(True, precision)
 
     return lambda: rate(update, workload.tokens)
 
@@ -71,7 +73,7 @@ def pytorch_contender(workload, threads, one_hot, half):
     return lambda: rate(lambda: update(tokens, tokens), workload.tokens)
 
 
-def peak_contender(threads):
+def peak_contender(threads, precision="float32"):
     """Multiply-adds per second of the tile alone, its operands in cache, on ``threads`` cores."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -85,17 +87,23 @@ def peak_contender(threads):
         for _ in range(times):
             tile(ROWS, VECTORS, A, 0, B, 0, VECTORS * LANES, C, 0, 0, DEPTH, True, 0)
 
+    number = np.uint32 if precision == "bf16" else np.float32  # pairs of bfloat16
     operands = [
-        [np.zeros(shape, np.float32) for shape in ((ROWS, DEPTH), (DEPTH * VECTORS * LANES,), (ROWS, VECTORS * LANES))]
+        (
+            np.zeros((ROWS, DEPTH), number),
+            np.zeros(DEPTH * VECTORS * LANES, number),
+            np.zeros((ROWS, VECTORS * LANES), np.float32),
+        )
         for _ in range(threads)
     ]
+    each = ROWS * DEPTH * VECTORS * LANES * (2 if precision == "bf16" else 1)
     pool, times = ThreadPoolExecutor(threads), 20_000
     repeat(*operands[0], 1)
 
     def all_cores():
         list(pool.map(lambda arrays: repeat(*arrays, times), operands))
 
-    return lambda: rate(all_cores, threads * times * ROWS * DEPTH * VECTORS * LANES)
+    return lambda: rate(all_cores, threads * times * each)
 
 
 def pytorch_contenders(workload, options) -> dict[str, Contender]:
@@ -118,11 +126,13 @@ def pytorch_contenders(workload, options) -> dict[str, Contender]:
 def compare(name, options):
     workload, *asked = WORKLOADS[name]
     threads = options.threads
+    own = {} if options.precision == "float32" else {"charlm float32": Contender(charlm_contender, workload, threads)}
     rivals = pytorch_contenders(workload, options)
     measured = in_turn(
         {
-            "peak": Contender(peak_contender, threads),
-            "charlm": Contender(charlm_contender, workload, threads),
+            "peak": Contender(peak_contender, threads, options.precision),
+            "charlm": Contender(charlm_contender, workload, threads, options.precision),
+            **own,
             **rivals,
         },
         2 if options.quick else options.rounds,
@@ -141,6 +151,7 @@ def compare(name, options):
         "× float32": Figure(ratio(ours, measured[best32]), asked[0]),
         "× any": Figure(ratio(ours, measured[best]), asked[1]),
         "share of peak": Figure(ratio(ours, measured["peak"]) * workload.multiply_adds, asked[2]),
+        **({OWN: ratio(ours, measured["charlm float32"])} if own else {}),
         "medians": middle,
     }
 
@@ -150,6 +161,14 @@ def rows(options):
     need_pytorch()
     if options.lanes:
         os.environ["CHARLM_LANES"] = str(options.lanes)
+    if options.precision == "bf16":
+        from charlm.errors import UsageError
+        from charlm.network.layers import check_precision
+
+        try:
+            check_precision(options.precision)
+        except UsageError as error:
+            raise Failed(error) from None
     for name in names:
         yield compare(name, options)
 
@@ -157,7 +176,7 @@ def rows(options):
 def cells(row):
     return (
         row["name"],
-        f"{row['charlm'] / 1e3:.1f}",
+        f"{row['charlm'] / 1e3:.1f}" + (f" (bf16, {own:.2f} × its float32)" if (own := row.get(OWN)) else ""),
         f"{row['float32'] / 1e3:.1f} ({row['best float32']})",
         f"{row['any'] / 1e3:.1f} ({row['best']})",
         *(row[column] for column in COLUMNS[-3:]),
@@ -166,6 +185,7 @@ def cells(row):
 
 def add_options(parser):
     parser.add_argument("--lanes", type=int, choices=(4, 8, 16), help="float32 numbers in a vector, for charlm")
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32", help="charlm's")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 from .corpus import Corpus, Reading
 from .errors import UsageError
 from .network.architecture import CELLS, Architecture, initial_parameters
+from .network.layers import check_precision
 from .network.stack import Stack, Window
 from .network.team import Team
 from .optimizers import Adam
@@ -63,7 +64,7 @@ def layers_for(cell: str) -> int:
     return 2 if cell == "window" else 1
 
 
-def speed(architecture: Architecture, rows: int, steps: int, threads: int | None) -> float:
+def speed(architecture: Architecture, rows: int, steps: int, threads: int | None, precision="float32") -> float:
     """Multiply-adds a second of this machine in updates of a network: the fastest one's of a MOMENT, since the others
     were held up by what else runs here."""
     V = architecture.vocabulary_size
@@ -72,7 +73,7 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
     tokens = np.random.default_rng(1).integers(0, V, (steps, rows)).astype(np.int32)
 
     def update():
-        stack.pack(for_training=True)
+        stack.pack(True, precision)
         window.forward_backward(tokens, tokens, 1 / tokens.size)
         adam.update(1e-3)
 
@@ -111,13 +112,13 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
 
-def choose_by_the_clock(corpus: Corpus, begun: float, minutes: float, cell: str, given: dict, threads) -> Choice:
-    """The same for the time that is left of a training which ``begun``: by the speed of a small network, and then by
-    that of the one chosen, as wide ones make more of a machine."""
+def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, threads, precision) -> Choice:
+    """The same for a training that ends when ``time.perf_counter()`` is ``end``: by the speed of a small network, and
+    then by that of the one chosen, as wide ones make more of a machine."""
 
     def budget(*measured):
-        rate = speed(*measured, threads)
-        return rate * max(1.0, 60 * minutes - (time.perf_counter() - begun))
+        rate = speed(*measured, threads, precision)
+        return rate * max(1.0, end - time.perf_counter())
 
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given)
@@ -162,6 +163,7 @@ def new_trainer(
     steps=None,
     lr=None,
     dropout=None,
+    precision="float32",
     seed=1,
     threads=None,
     **others,
@@ -180,6 +182,7 @@ def new_trainer(
             f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
             "window has seen the last --context tokens of it; take rnn, gru or lstm"
         )
+    check_precision(precision)
     reading = {field.name: others.pop(field.name) for field in fields(Reading) if field.name in others}
     corpus = kind.load(paths, **reading, seed=seed)
     options = {
@@ -200,7 +203,7 @@ def new_trainer(
     if minutes is None or kind.defaults:
         options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
     else:
-        choice = choose_by_the_clock(corpus, begun, minutes, cell, given, threads)
+        choice = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
@@ -210,7 +213,7 @@ def new_trainer(
     architecture = kind.architecture(
         cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, context=context, **sizes
     )
-    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, **options, **others)
+    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, precision=precision, **options, **others)
     trainer = Trainer(corpus, architecture, settings, threads, begun)
     trainer.choice = choice
     return trainer

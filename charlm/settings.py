@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from .errors import UsageError
 from .optimizers import SCHEDULES
 
+PRECISIONS = ("float32", "bf16")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -13,7 +15,7 @@ class Settings:
     the share of the layers' units that each update leaves out.
 
     minutes: the time by the clock that the training is to take, for which ``epochs`` is then a first estimate; None
-    where the epochs decide.
+    where the epochs decide. precision: in which an update multiplies matrices; sums, weights and all else are float32.
     """
 
     epochs: float = 10.0
@@ -25,6 +27,7 @@ class Settings:
     schedule: str = "cosine"
     seed: int = 1
     minutes: float | None = None
+    precision: str = "float32"
 
     def __post_init__(self):
         for name, least in (("batch", 1), ("steps", 1), ("clip", 0), ("seed", 0)):
@@ -39,3 +42,5 @@ class Settings:
             raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"there is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")

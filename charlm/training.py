@@ -22,7 +22,7 @@ from .corpus import Corpus
 from .errors import CorpusError, DivergedError
 from .model import Model
 from .network.architecture import Architecture, initial_parameters
-from .network.layers import Dropout
+from .network.layers import Dropout, check_precision
 from .network.team import Team
 from .optimizers import Adam, rate_at
 from .pace import Pace
@@ -113,6 +113,7 @@ class Trainer:
         threads: int | None = None,
         begun: float | None = None,
     ):
+        check_precision(settings.precision)
         self.corpus, self.task, self.architecture, self.settings = corpus, corpus.task, architecture, settings
         if len(corpus.train) < settings.steps and not corpus.lines:
             raise CorpusError(
@@ -216,9 +217,10 @@ class Trainer:
         2."""
         small = self.architecture.small()
         stack = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.team, 0.1)
-        stack.pack(for_training=True)
         window = self.task.window(stack, 1, 1, training=True)
-        window.train(self.task.small_batch(), 1.0, self._dropout(0))
+        for precision in {self.settings.precision, "float32"}:  # what is held out is scored in float32
+            stack.pack(True, precision)
+            window.train(self.task.small_batch(), 1.0, self._dropout(0))
         Adam(stack, 1.0).update(0.0)
 
     def _dropout(self, step):
@@ -284,7 +286,7 @@ class Trainer:
         finite."""
         count = int(np.count_nonzero(batch.targets >= 0))
         drop = self._dropout(self.place.step + 1)
-        self.stack.pack(for_training=True)
+        self.stack.pack(True, self.settings.precision)
         nats = self.window.train(batch, 1 / count, drop)
         total = float(nats.sum(dtype=np.float64))
         norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan

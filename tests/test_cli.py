@@ -173,6 +173,7 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
         "--lr nan",
         "--lr inf",
         "--schedule step",
+        "--precision float64",
         "--clip -1",
         "--clip nan",
         "--clip inf",
@@ -490,6 +491,7 @@ def test_a_model_is_replaced_by_a_new_one(folder):
         ["--cell", "window", "--level", "word", "--min-count", "1", "--tied", "--lines"],
         ["--clip", "0", "--schedule", "linear"],
         ["--valid", "short.txt", "--schedule", "constant"],
+        ["--precision", "float32"],
     ],
     ids=" ".join,
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from charlm.batches import line_windows, stream_windows
+from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network.architecture import CELLS, Architecture, views
 from charlm.network.layers import Dropout
 from charlm.network.stack import Stack, Window
@@ -173,21 +174,52 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
     assert np.array_equal(whole, np.concatenate(parts))
 
 
-@pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 2))))
-def test_any_number_of_threads_gives_the_same_bits(cell, layers):
-    """Nats and gradient in float32, with sizes that no panel, vector or thread divides."""
+def nats_and_gradient(architecture, threads, precision):
+    """Of one window of a network whose sizes no panel, vector or thread divides, in float32 or bf16."""
     random = np.random.default_rng(2)
-    architecture = Architecture(70, cell, 37, layers)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
     tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
-    results = []
+    stack = Stack(architecture, parameters, Team(threads))
+    stack.pack(True, precision)
+    nats = Window(stack, 6, 13, training=True).forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
+    return nats, stack.gradient
+
+
+precisions = pytest.mark.parametrize(
+    "precision",
+    [
+        "float32",
+        pytest.param(
+            "bf16",
+            marks=pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16"),
+        ),
+    ],
+)
+
+
+@precisions
+@pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 2))))
+def test_any_number_of_threads_gives_the_same_bits(cell, layers, precision):
+    results = set()
     for threads in (1, 2, 3, 5):
-        stack = Stack(architecture, parameters, Team(threads))
-        stack.pack(for_training=True)
-        window = Window(stack, 6, 13, training=True)
-        nats = window.forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
-        results.append((nats.tobytes(), stack.gradient.tobytes()))
-    assert len(set(results)) == 1
+        nats, gradient = nats_and_gradient(Architecture(70, cell, 37, layers), threads, precision)
+        results.add((nats.tobytes(), gradient.tobytes()))
+    assert len(results) == 1
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("embedding", "tied"), [(0, False), (37, True)], ids=["one-hot", "tied"])
+def test_the_gradient_in_bf16_is_that_of_float32_but_for_rounding(cell, embedding, tied):
+    """Each number that is multiplied is off by up to 2⁻⁹ of itself; an RNN with weights as large as these makes more of
+    it with each step."""
+    architecture = Architecture(70, cell, 37, 2, embedding, tied)
+    (nats, gradient), (exact_nats, exact) = (nats_and_gradient(architecture, 2, of) for of in ("bf16", "float32"))
+    assert 1e-5 < error(nats, exact_nats) < 0.02
+    for name, values in views(architecture, gradient).items():
+        expected = views(architecture, exact)[name]
+        off = np.linalg.norm(values - expected) / np.linalg.norm(expected)
+        assert 1e-4 < off < (0.08 if cell == "rnn" else 0.02), name
 
 
 def test_rows_do_not_depend_on_their_neighbours():

@@ -10,9 +10,12 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from uncompiled import factors, pairs_of, rounded
 
 import charlm
-from charlm.kernels import activations
+from charlm.kernels import activations, bfloat16
+from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
+from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.lstm import peephole_gradient
@@ -22,6 +25,7 @@ from charlm.kernels.updates import CHUNK, adam, squares
 from charlm.kernels.window import sum_of_places, sum_of_places_gradient
 from torture.caches import DAMAGES
 
+needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 float_types = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 ROWS = range(1, 14)
 DEPTHS = [1, 2, 5, DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH, 300]
@@ -194,6 +198,157 @@ def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_e
                 same_place(dW, expected)[:, first:last] = product[:, first:last]
                 multiply_transposed(X, dZ, column, dW, first, last)
                 assert same_bits(buffer, expected), (depth, columns, first, last)
+
+
+# --- bfloat16.py
+
+
+def any_numbers(random, number):
+    """float32 of any bits, and 16 that stand out: zero, the largest, denormal ones, infinities, NaN; half of them are
+    ties."""
+    bits = random.integers(0, 2**32, number // 2, dtype=np.uint32)
+    ties = random.integers(0, 2**16, number // 2 - 16, dtype=np.uint32) << 16 | 0x8000
+    special = np.array([0, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x7F800000, 0x7FC00000, 0x7F800001], np.uint32)
+    return np.concatenate([bits, ties, special, special | 0x80000000]).view(np.float32)
+
+
+def same_pairs(found, expected):
+    """Whether all numbers are the same; any NaN is one."""
+    found, expected = (np.stack(factors(np.asarray(pairs))) for pairs in (found, expected))
+    same = found.view(np.uint32) == expected.view(np.uint32)
+    return (same | np.isnan(found) & np.isnan(expected)).all()
+
+
+def in_order(B, axis=0):
+    """The numbers along k in the order in which their products are added: 1, 0, 3, 2, …"""
+    order = np.arange(B.shape[axis] + B.shape[axis] % 2).reshape(-1, 2)[:, ::-1].ravel()
+    return np.take(B, order[order < B.shape[axis]], axis)
+
+
+def chain_of_pairs(A, B, start):
+    return chain(in_order(rounded(A), -1), in_order(rounded(B)), start)
+
+
+def packed_pairs(B, transposed=False):
+    depth, columns = B.shape[::-1] if transposed else B.shape
+    packed = np.full(packed_size(B, paired(depth), columns) + GUARD, 0xFFFFFFFF, np.uint32)
+    pack_pairs(B, transposed, packed, 0, columns)
+    return packed
+
+
+@needs_bfloat16
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("transposed", [False, True])
+def test_pairs_are_rounded_to_the_nearest(transposed):
+    B = any_numbers(np.random.default_rng(1), 4096).reshape(-1, LANES)
+    packed = packed_pairs(np.ascontiguousarray(B.T) if transposed else B, transposed)[:-GUARD]
+    assert same_pairs(packed.reshape(-1, LANES), pairs_of(B[::2], B[1::2]))
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("depth", [1, 2, 31, 32, 33, 80])
+def test_pack_pairs_puts_panels_and_slivers_one_after_the_other(depth, transposed):
+    random = np.random.default_rng(depth)
+    vector, panel = widths(np.float32)
+    for columns in columns_around(np.float32):
+        B = random.standard_normal((depth, columns)).astype(np.float32)
+        given = np.ascontiguousarray(B.T) if transposed else B
+        rows = np.zeros((2 * paired(depth), columns), np.float32)
+        rows[:depth] = B
+        pairs, parts, j = pairs_of(rows[::2], rows[1::2]), [], 0
+        while j < columns:
+            width = panel if columns - j >= panel else vector
+            part = np.zeros((len(pairs), width), np.uint32)
+            part[:, : columns - j] = pairs[:, j : j + width]
+            parts.append(part.ravel())
+            j += width
+        expected = np.concatenate([*parts, np.full(GUARD, 0xFFFFFFFF, np.uint32)])
+        assert np.array_equal(packed_pairs(given, transposed), expected)
+        for pieces in cuts(columns, panel):
+            packed = np.full_like(expected, 0xFFFFFFFF)
+            for first, last in pieces:
+                pack_pairs(given, transposed, packed, first, last)
+            assert np.array_equal(packed, expected)
+
+
+PAIR_DEPTHS = [1, 2, 5, 31, 2 * bfloat16.DEPTH - 1, 2 * bfloat16.DEPTH, 2 * bfloat16.DEPTH + 1, 600]
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("rows", [*ROWS, bfloat16.AT_ONCE + 3])
+def test_multiply_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, accumulate):
+    random = np.random.default_rng([rows, accumulate])
+    first, a_column, c_column = 2, 3, 5
+    last = first + rows
+    for i, columns in enumerate(columns_around(np.float32)):
+        depth = PAIR_DEPTHS[(rows + i) % len(PAIR_DEPTHS)]
+        A = np.full((2, last + 1, a_column + depth + 2), np.nan, np.float32)
+        A[:, first:last, a_column : a_column + depth] = random.standard_normal((2, rows, depth))
+        B = random.standard_normal((depth, columns)).astype(np.float32)
+        buffer, C = framed(random, (2, last + 1, c_column + columns + 2), np.float32)
+        expected = buffer.copy()
+        wanted = same_place(C, expected)[:, first:last, c_column : c_column + columns]
+        start = wanted if accumulate else np.zeros_like(wanted)
+        wanted[:] = chain_of_pairs(A[:, first:last, a_column : a_column + depth], B, start)
+        if not accumulate:
+            C[:, first:last, c_column : c_column + columns] = np.nan  # must not be read
+        multiply(A, a_column, depth, packed_pairs(B), C, c_column, columns, first, last, accumulate)
+        assert same_bits(buffer, expected), (depth, columns)
+
+
+@needs_bfloat16
+@pytest.mark.uncompiled
+def test_multiply_in_pairs_gives_the_same_bits_however_the_rows_are_cut():
+    random = np.random.default_rng(3)
+    N, depth, columns = 13, 2 * bfloat16.DEPTH + 5, widths(np.float32)[1] + 3
+    shapes = (1, N, depth), (columns, depth), (1, N, columns)
+    A, B, C = (random.standard_normal(shape).astype(np.float32) for shape in shapes)
+    packed, whole = packed_pairs(B, transposed=True), chain_of_pairs(A, B.T, C)
+    for pieces in cuts(N):
+        parts = C.copy()
+        for first, last in pieces:
+            multiply(A, 0, depth, packed, parts, 0, columns, first, last, True)
+        assert same_bits(parts, whole), pieces
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.uncompiled), *ROWS[1:], ACROSS, ACROSS + 3])
+def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows):
+    random = np.random.default_rng(rows)
+    _, panel = widths(np.float32)
+    for i, columns in enumerate(columns_around(np.float32)):
+        depth, column = PAIR_DEPTHS[(rows + i) % len(PAIR_DEPTHS)], i % 3
+        X = random.standard_normal((depth, rows)).astype(np.float32)
+        dZ = np.full((depth, column + columns + 2), np.nan, np.float32)
+        dZ[:, column : column + columns] = random.standard_normal((depth, columns))
+        product = chain_of_pairs(X.T, dZ[:, column : column + columns], np.zeros((rows, columns), np.float32))
+        for pieces in ([(0, columns)], *cuts(columns, panel)):
+            buffer, dW = framed(random, (rows, columns), np.float32)
+            expected = buffer.copy()
+            for first, last in pieces:
+                same_place(dW, expected)[:, first:last] = product[:, first:last]
+                multiply_transposed_pairs(X, dZ, column, dW, first, last)
+                assert same_bits(buffer, expected), (depth, columns, first, last)
+
+
+@needs_bfloat16
+def test_multiply_in_pairs_lets_infinity_and_nan_through():
+    too_large = np.finfo(np.float32).max  # for bfloat16
+    for a, b, expected in ((np.inf, 2, np.inf), (-np.inf, 0, np.nan), (np.nan, 0, np.nan), (too_large, 1, np.inf)):
+        A, B, C = np.full((1, 1, 1), a, np.float32), np.full((1, 1), b, np.float32), np.zeros((1, 1, 1), np.float32)
+        multiply(A, 0, 1, packed_pairs(B), C, 0, 1, 0, 1, True)
+        assert np.array_equal(C[0, 0], [expected], equal_nan=True), (a, b)
+
+
+@needs_bfloat16
+def test_multiply_in_pairs_takes_denormal_numbers_for_zero():
+    small = np.float32(2.0**-126)
+    for a, b, c in ((small / 2, 2.0**100, 0), (2.0**-70, 2.0**-70, 0), (0, 0, small / 2)):
+        A, B, C = (np.full((1, 1, 1), x, np.float32) for x in (a, b, c))
+        multiply(A, 0, 1, packed_pairs(B[0]), C, 0, 1, 0, 1, True)
+        assert C == 0, (a, b, c)
 
 
 # --- activations.py

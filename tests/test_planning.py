@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from charlm import planning
 from charlm.corpus import load_corpus
+from charlm.errors import UsageError
 from charlm.network.architecture import CELLS, Architecture
 from charlm.planning import (
     TOKENS_A_WEIGHT,
@@ -110,6 +112,16 @@ def test_counting_of_multiply_adds():
 
 def test_the_speed_is_that_of_the_machine():
     assert 1e7 < speed(Architecture(66, "rnn", 128, 1), 8, 4, 1) < 1e14
+
+
+def test_the_speed_is_measured_in_the_precision_of_the_training(tmp_path, tiny_text, monkeypatch):
+    path, asked = tmp_path / "text.txt", []
+    path.write_text(tiny_text)
+    monkeypatch.setattr(planning, "check_precision", asked.append)
+    monkeypatch.setattr(planning, "speed", lambda *measured: asked.append(measured[-1]) or 1e9)
+    with pytest.raises(UsageError, match="bf8"):
+        new_trainer(path, minutes=1, precision="bf8")
+    assert asked == ["bf8"] * 3  # checked, and measured twice
 
 
 def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):

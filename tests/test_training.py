@@ -11,12 +11,15 @@ import charlm
 from charlm.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
 from charlm.corpus import load_corpus
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
+from charlm.kernels.compiling import HAS_BFLOAT16
+from charlm.network import layers
 from charlm.network.architecture import CELLS, Architecture
 from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
 from charlm.planning import new_trainer
 from charlm.settings import Settings
 from charlm.training import Trainer, reports
 
+needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
 
 
@@ -66,6 +69,7 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
         {"cell": "lstm", "level": "word", "tied": True, "hidden": 20},
         {"cell": "window", "context": 5, "dropout": 0.2},
         {"cell": "window", "level": "word", "tied": True, "hidden": 20, "lines": True},
+        pytest.param({"precision": "bf16", "dropout": 0.2}, marks=needs_bfloat16),
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
@@ -79,8 +83,13 @@ def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options)
 @pytest.mark.parametrize("stop_at", [1, 7, 24, 25, 26, 49])
 @pytest.mark.parametrize(
     "options",
-    [{"cell": "lstm", "dropout": 0.2}, {"cell": "gru", "lines": True}, {"cell": "window", "embedding": 3}],
-    ids=["stream", "lines", "window"],
+    [
+        {"cell": "lstm", "dropout": 0.2},
+        {"cell": "gru", "lines": True},
+        {"cell": "window", "embedding": 3},
+        pytest.param({"precision": "bf16"}, marks=needs_bfloat16),
+    ],
+    ids=["stream", "lines", "window", "bf16"],
 )
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
     settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options
@@ -111,6 +120,7 @@ def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
         ({"cell": "gru"}, "--cell"),
         ({"holdout": 0.2}, "--holdout"),
         ({"level": "byte"}, "--level"),
+        *([({"precision": "bf16"}, "--precision")] if HAS_BFLOAT16 else []),
     ):
         with pytest.raises(ModelFileError, match=name):
             checkpoint.restore(new_trainer(text, **{"hidden": 8, "epochs": 1, "steps": 20} | options))
@@ -133,14 +143,35 @@ def test_results_are_kept_on_disk(text, tmp_path):
     assert charlm.load(path).training["valid_loss"] == resumed.best_loss
 
 
-def test_the_loss_in_the_log_is_the_perplexity_of_the_held_out_text(text):
-    trainer = new_trainer(text, hidden=12, epochs=3, steps=20)
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=needs_bfloat16)])
+def test_the_loss_in_the_log_is_the_perplexity_of_the_held_out_text(text, precision):
+    trainer = new_trainer(text, hidden=12, epochs=3, steps=20, precision=precision)
     list(trainer.run())
+    assert trainer.best.training["settings"]["precision"] == precision
     corpus = trainer.corpus
     held_out = corpus.vocabulary.decode(corpus.held_out)
     score = charlm.perplexity(trainer.best, held_out)
     assert score.tokens == len(corpus.held_out)
     assert score.nats_per_token == pytest.approx(trainer.best_loss, rel=1e-5)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "peephole"])
+def test_it_learns_in_bf16_what_it_learns_in_float32(text, cell):
+    options = {"cell": cell, "hidden": 24, "layers": 2, "epochs": 12, "batch": 8, "steps": 20, "lr": 0.01}
+    exact, rounded = (charlm.train(text, precision=precision, **options) for precision in ("float32", "bf16"))
+    assert not np.array_equal(exact.parameters, rounded.parameters)
+    assert rounded.training["valid_loss"] == pytest.approx(exact.training["valid_loss"], abs=0.05)
+
+
+def test_a_processor_without_bfloat16_says_so_before_anything_is_read(text, monkeypatch):
+    monkeypatch.setattr(layers, "HAS_BFLOAT16", False)
+    for paths in (text, "not there"):
+        with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
+            new_trainer(paths, precision="bf16", epochs=1)
+    corpus = load_corpus(text)
+    with pytest.raises(UsageError, match="--precision bf16"):
+        Trainer(corpus, Architecture(len(corpus.vocabulary), "gru", 10, 1), Settings(precision="bf16"))
 
 
 def test_without_a_held_out_part_the_last_model_is_kept(text):
@@ -270,6 +301,7 @@ def test_schedules_rise_and_end(name):
         {"clip": -1},
         {"dropout": 1.0},
         {"schedule": "up"},
+        {"precision": "bf8"},
         {"epochs": math.nan},
         {"minutes": 0.0},
         {"minutes": math.inf},

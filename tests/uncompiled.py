@@ -38,14 +38,58 @@ def lanes(array):
     return LANES * 4 // array.dtype.itemsize
 
 
+def rounded(x):
+    """float32 to bfloat16 and back: to the nearest, ties to even, and denormal numbers to zero."""
+    bits = np.ascontiguousarray(x).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    near = bits.astype(np.uint32).view(np.float32)
+    near = np.where(np.abs(x) < np.finfo(np.float32).tiny, np.copysign(np.float32(0), x), near)
+    return np.where(np.isnan(x), np.float32(np.nan), near)
+
+
+def pairs_of(first, second):
+    """Two bfloat16 in 32 bits, the first one in the lower half."""
+    first, second = (rounded(x).view(np.uint32) >> np.uint32(16) for x in (first, second))
+    return first | second << np.uint32(16)
+
+
+def factors(x):
+    """The numbers themselves, or both of each pair as float32, in the order in which their products are added."""
+    if x.dtype != np.uint32:
+        return [x]
+    return [half.view(np.float32) for half in (x & np.uint32(0xFFFF0000), x << np.uint32(16))]
+
+
 def tile(rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
     width = wanted or vectors * lanes(A)
     target = C[c_row : c_row + rows, c_column : c_column + width]
     sums = target.copy() if accumulate else np.zeros_like(target)
     for k in range(depth):
-        row = B[b_start + k * b_step :][:width].astype(np.float64)
-        sums[:] = A[a_row : a_row + rows, k, None].astype(np.float64) * row + sums
+        column, row = A[a_row : a_row + rows, k, None], B[b_start + k * b_step :][:width]
+        for a, b in zip(factors(column), factors(row), strict=True):
+            sums[:] = a.astype(np.float64) * b.astype(np.float64) + sums
     target[:] = sums
+
+
+def product(A, a_column, depth, B, *others):
+    from charlm.kernels import bfloat16, tile
+
+    multiply = bfloat16.multiply_pairs if B.dtype == np.uint32 else tile.multiply_floats
+    multiply(A, a_column, depth, B, *others)
+
+
+def along(X, row, column, wanted, pairs, start):
+    numbers = np.zeros(32, np.float32)
+    here = X[row, column : column + max(0, min(wanted, 32))] if wanted > 0 else ()
+    numbers[: len(here)] = here
+    pairs[start : start + 16] = pairs_of(numbers[::2], numbers[1::2])
+
+
+def across(X, row, column, wanted, both, pairs, start):
+    numbers = np.zeros((2, 16), np.float32)
+    here = X[row : row + 1 + both, column : column + min(wanted, 16)]
+    numbers[: here.shape[0], : here.shape[1]] = here
+    pairs[start : start + 16] = pairs_of(*numbers)
 
 
 def transpose(B, row, column, packed, start, step):
@@ -75,4 +119,9 @@ def stand_in() -> None:
 
     from charlm.kernels import tile as tiles
 
-    tiles.lanes, tiles.tile, tiles._transpose = lanes, tile, transpose
+    tiles.lanes, tiles.tile, tiles._transpose, tiles.product = lanes, tile, transpose, product
+
+    from charlm.kernels import bfloat16
+
+    bfloat16._along, bfloat16._across = along, across
+    bfloat16._workspace = lambda rows, columns: np.empty((rows, columns), np.uint32)

@@ -1,4 +1,5 @@
-"""The same bytes for any number of threads and lanes: each cell at each level."""
+"""The same bytes for any number of threads and lanes: each cell at each level; and for any number of threads in bf16,
+where the processor can."""
 
 import json
 import os
@@ -15,7 +16,7 @@ LEVELS = ("char", "word", "byte")
 
 def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2), lanes=("8", "16")) -> Iterator[str]:
     """Train each cell at each level with each number of threads and lanes; one outcome for each cell, level and number
-    of lanes."""
+    of lanes, and for each cell in bf16."""
     (folder / "text.txt").write_text(some_text(200), encoding="utf-8")
     order = json.dumps({"folder": str(folder), "cells": cells, "levels": levels, "threads": threads})
     found = {}
@@ -35,22 +36,27 @@ def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2
                 digests = found[number][f"{cell} {level}"]
                 same = set(digests) == {found[lanes[0]][f"{cell} {level}"][0]}
                 yield "" if same else f"{cell}, {level}, {number} lanes: other bytes"
+        for digests in (found[number][f"{cell} bf16"] for number in lanes if f"{cell} bf16" in found[number]):
+            yield "" if len(set(digests)) == 1 else f"{cell} in bf16: other bytes"
 
 
 def _digests(folder, cells, levels, threads):
-    """SHA-256 of the models, for each number of threads, by cell and level."""
+    """SHA-256 of the models, for each number of threads, by cell and level, and by cell in bf16."""
     import charlm
+    from charlm.kernels.compiling import HAS_BFLOAT16
 
     from .workshop import digest
 
     path, found = Path(folder) / "m.npz", {}
     options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1}
-    for cell in cells:
-        for level in levels:
-            found[f"{cell} {level}"] = []
-            for number in threads:
-                charlm.train(Path(folder) / "text.txt", cell=cell, level=level, threads=number, **options).save(path)
-                found[f"{cell} {level}"].append(digest(path))
+    kinds = {f"{cell} {level}": {"cell": cell, "level": level} for cell in cells for level in levels}
+    if HAS_BFLOAT16:
+        kinds |= {f"{cell} bf16": {"cell": cell, "precision": "bf16"} for cell in cells}
+    for name, kind in kinds.items():
+        found[name] = []
+        for number in threads:
+            charlm.train(Path(folder) / "text.txt", threads=number, **kind, **options).save(path)
+            found[name].append(digest(path))
     return found
 
 

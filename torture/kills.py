@@ -23,6 +23,13 @@ KINDS = (
 )
 
 
+def kinds():
+    """Those that this processor can train."""
+    from charlm.kernels.compiling import HAS_BFLOAT16
+
+    return [*KINDS, ["--precision", "bf16"]] if HAS_BFLOAT16 else KINDS
+
+
 def whole_digest(folder: Path, nursery: Nursery, options) -> str:
     """SHA-256 of the model of a training that nothing happens to."""
     shutil.rmtree(folder / "whole", ignore_errors=True)
@@ -49,7 +56,7 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     chance = random.Random(seed)
     with Nursery(folder) as nursery:
         wholes = []
-        for kind in KINDS:
+        for kind in kinds():
             options = [*kind, "--epochs", "4"]
             begun = time.monotonic()
             wanted = whole_digest(folder, nursery, options + ["--save-every", "0"])

@@ -14,6 +14,7 @@ CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 TASKS = ("text", "classify", "generate", "tag", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
+PRECISIONS = ("float32", "bf16")
 
 
 @click.command(short_help="Train a model on text files and write it to one file.")
@@ -77,6 +78,13 @@ SCHEDULES = ("cosine", "linear", "constant")
     SHARE,
     "SHARE",
     "Share of each layer's units left out at random, against overfitting.  [default: chosen; with --epochs 0]",
+)
+@setting(
+    "--precision",
+    click.Choice(PRECISIONS),
+    None,
+    "In which training multiplies matrices: bf16 is faster, where the processor has AVX512-BF16; all else is float32.",
+    "float32",
 )
 @setting("--seed", click.IntRange(0), "N", "Same seed, same settings: same model, to the byte.", 1)
 @threads

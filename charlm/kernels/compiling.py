@@ -37,6 +37,7 @@ def host_lanes() -> int:
 
 
 LANES = host_lanes()
+HAS_BFLOAT16 = LANES == 16 and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
 
 
 def _cache_folder() -> Path | None:

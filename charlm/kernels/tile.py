@@ -11,6 +11,8 @@ line.
 Each number of C is one chain of fused multiply-adds with k in order, whatever the shape of the tile, the lanes, or the
 split of the rows over threads: every split gives the same bits.
 
+All of this holds for pairs of bfloat16 in the place of single numbers of A and B too; bfloat16.py makes them.
+
 Plain loops in numba reach a tenth of this: LLVM cannot prove that the arrays do not overlap.
 """
 
@@ -52,8 +54,8 @@ class _Vectors:
     def __init__(self, builder, scalar, number, size):
         self.builder, self.number, self.size = builder, number, size
         self.scalar, self.type = scalar, ir.VectorType(scalar, number)
-        self.suffix = f"v{number}f{8 * size}"
-        self.zero = ir.Constant(self.type, [0.0] * number)
+        self.suffix = f"v{number}{'i' if isinstance(scalar, ir.IntType) else 'f'}{8 * size}"
+        self.zero = ir.Constant(self.type, None)
         self.alignment = ir.Constant(ir.IntType(32), size)
 
     def pointer(self, address, kind=None):
@@ -74,8 +76,11 @@ class _Vectors:
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}")
         return self.builder.call(function, arguments)
 
-    def fma(self, x, y, z):
-        return self.call(f"fma.{self.suffix}", self.type, x, y, z)
+    def multiply_add(self, x, y, z):
+        """x · y + z, rounded once; of pairs of bfloat16, x₁ · y₁ + z and then x₀ · y₀ more."""
+        if x.type == z.type:
+            return self.call(f"fma.{self.suffix}", self.type, x, y, z)
+        return self.call("x86.avx512bf16.dpbf16ps.512", self.type, z, x, y)
 
     def load(self, address, mask=None):
         place = self.pointer(address)
@@ -94,9 +99,9 @@ class _Vectors:
 def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
     """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, :depth] · the panel from B[b_start]
 
-    A, C: 2-D, of one float type, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the
-    next. ``rows`` and ``vectors`` are literals. With the literal 0 for ``wanted`` whole vectors are read and written,
-    else that many numbers of each.
+    A, C: 2-D, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the next. All are of one
+    float type, or C is float32 and A and B are pairs of bfloat16 (uint32). ``rows`` and ``vectors`` are literals. With
+    the literal 0 for ``wanted`` whole vectors are read and written, else that many numbers of each.
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
@@ -119,7 +124,9 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
     def generate(context, builder, signature, arguments):
         _, _, a, a_row, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
         size, word = A.dtype.bitwidth // 8, depth.type
-        vector = _Vectors(builder, context.get_data_type(A.dtype), LANES * 4 // size, size)
+        operand, vector = (
+            _Vectors(builder, context.get_data_type(array.dtype), LANES * 4 // size, size) for array in (A, C)
+        )
         step = vector.number * size
 
         def at(address, stride, times):
@@ -147,12 +154,12 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
         builder.position_at_end(loop)
         k, a_now, b_now = (builder.phi(word) for _ in range(3))
         sums = [builder.phi(vector.type) for _ in places]
-        panel = [vector.load(at(b_now, vector_stride, v), mask) for v in range(vectors.literal_value)]
+        panel = [operand.load(at(b_now, vector_stride, v), mask) for v in range(vectors.literal_value)]
         results = []
         for row in range(rows.literal_value):
-            number = vector.splat(builder.load(vector.pointer(at(a_now, a_stride, row), vector.scalar)))
+            number = operand.splat(builder.load(operand.pointer(at(a_now, a_stride, row), operand.scalar)))
             for weights in panel:
-                results.append(vector.fma(number, weights, sums[len(results)]))
+                results.append(vector.multiply_add(number, weights, sums[len(results)]))
         following = [
             builder.add(k, one),
             builder.add(a_now, a_step),
@@ -278,13 +285,30 @@ def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows,
         c_row += count
 
 
+def product(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    """What ``multiply`` does, by the type of B."""
+
+
 @compiled
 def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
     """C[t, first:last, c_column:+columns] (+)= A[t, first:last, a_column:+depth] · B for every t of C
 
-    A: (T, N, ≥ depth); B: packed (depth, columns); C: (T, N, ≥ columns). A part of a panel is used for all steps and
-    rows before the next is fetched.
+    A: (T, N, ≥ depth); B: packed (depth, columns), by ``pack`` or by ``bfloat16.pack_pairs``; C: (T, N, ≥ columns).
     """
+    product(A, a_column, depth, B, C, c_column, columns, first, last, accumulate)
+
+
+@overload(product)
+def _product_of_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    if B.dtype == A.dtype:
+        return lambda A, a_column, depth, B, C, c_column, columns, first, last, accumulate: multiply_floats(
+            A, a_column, depth, B, C, c_column, columns, first, last, accumulate
+        )
+
+
+@compiled
+def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    """``multiply`` in the type of A: a part of a panel is used for all steps and rows before the next is fetched."""
     panel_width = VECTORS * lanes(A)
     j = 0
     while j < columns:

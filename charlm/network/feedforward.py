@@ -42,8 +42,8 @@ class FeedForward:
         da = below.da if below else aligned((steps if training else 0, rows, H), dtype)
         return FeedForwardArrays(z, aligned((steps, rows, H), dtype), da, np.ones((rows, H), dtype))
 
-    def packing(self, team, for_training):
-        return [] if self.one_hot else self.input.packing(team, for_training)
+    def packing(self, team, *how):
+        return [] if self.one_hot else self.input.packing(team, *how)
 
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (n-1+T, N) it stands for, to ``arrays.out``."""

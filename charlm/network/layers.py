@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import UsageError
 from ..kernels import gather, gru, lstm, rnn
+from ..kernels.bfloat16 import multiply_transposed_pairs, pack_pairs, paired
+from ..kernels.compiling import HAS_BFLOAT16
 from ..kernels.dropout import dropout_mask
 from ..kernels.prefetch import LINE
 from ..kernels.tile import LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
@@ -40,24 +43,55 @@ def spread(columns, dtype) -> int:
     return (-(-columns // in_line) | 1) * in_line
 
 
+def check_precision(precision: str) -> None:
+    """Raise UsageError where this processor cannot multiply in it."""
+    if precision == "bf16" and not HAS_BFLOAT16:
+        raise UsageError(
+            "--precision bf16 needs a processor that multiplies in bfloat16 (AVX512-BF16), which this one does not; "
+            "leave it out"
+        )
+
+
 class Product:
     """A weight matrix W in Z = X W: packed for the way forward and for the way back, and its gradient.
 
-    With ``transposed`` the parameter is Wᵀ (tied weights: W_ya = Eᵀ).
+    With ``transposed`` the parameter is Wᵀ (tied weights: W_ya = Eᵀ). What is packed, and how the gradient's product
+    is done, is a matter of the precision of the last packing: "float32", meaning the type of the parameter, or "bf16".
     """
 
     def __init__(self, parameter: np.ndarray, gradient: np.ndarray, transposed: bool = False):
         self.parameter, self.d_parameter, self.transposed = parameter, gradient, transposed
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
-        self.forward_packed = aligned((packed_size(parameter, self.depth, self.columns),), parameter.dtype)
-        self.backward_packed = aligned((packed_size(parameter, self.columns, self.depth),), parameter.dtype)
+        self.precision, self.packed = "float32", {}
 
-    def packing(self, team, for_training):
-        W, flip = self.parameter, self.transposed
-        parts = team.split(self.columns, lambda first, last: pack(W, flip, self.forward_packed, first, last), PANEL)
+    def _room(self, way, depth, columns):
+        """Where W is packed for a way, in the present precision."""
+        if (self.precision, way) not in self.packed:
+            bf16 = self.precision == "bf16"
+            size = packed_size(self.parameter, paired(depth) if bf16 else depth, columns)
+            self.packed[self.precision, way] = aligned((size,), np.dtype(np.uint32) if bf16 else self.parameter.dtype)
+        return self.packed[self.precision, way]
+
+    @property
+    def forward_packed(self):
+        return self._room("forward", self.depth, self.columns)
+
+    @property
+    def backward_packed(self):
+        return self._room("backward", self.columns, self.depth)
+
+    def packing(self, team, for_training, precision):
+        self.precision = precision
+        W, flip, ways = self.parameter, self.transposed, [(self.transposed, self.forward_packed, self.columns)]
         if for_training:
+            ways.append((not flip, self.backward_packed, self.depth))
+        into = pack_pairs if precision == "bf16" else pack
+        parts = []
+        for flipped, packed, columns in ways:
             parts += team.split(
-                self.depth, lambda first, last: pack(W, not flip, self.backward_packed, first, last), PANEL
+                columns,
+                lambda first, last, flipped=flipped, packed=packed: into(W, flipped, packed, first, last),
+                PANEL,
             )
         return parts
 
@@ -66,9 +100,10 @@ class Product:
         left, right, d_parameter = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
         if self.transposed:
             left, right = right, left
+        multiply = multiply_transposed_pairs if self.precision == "bf16" else multiply_transposed
         return team.split(
             d_parameter.shape[1],
-            lambda first, last: multiply_transposed(left, right, column, d_parameter, first, last),
+            lambda first, last: multiply(left, right, column, d_parameter, first, last),
             PANEL,
         )
 
@@ -165,9 +200,9 @@ class Recurrent:
         z = below.z if shared else aligned((steps, rows, spread(self.cell.columns * H, dtype)), dtype)
         return LayerArrays(z, a, c, da, da_next, dc, np.ones((rows, H), dtype))
 
-    def packing(self, team, for_training):
-        parts = self.recurrent.packing(team, for_training)
-        return parts if self.one_hot else parts + self.input.packing(team, for_training)
+    def packing(self, team, *how):
+        parts = self.recurrent.packing(team, *how)
+        return parts if self.one_hot else parts + self.input.packing(team, *how)
 
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (T, N) it stands for, to ``arrays.out``."""
@@ -267,8 +302,8 @@ class Bidirectional:
             below.da if below else aligned((trained, rows, 2 * self.hidden), dtype),
         )
 
-    def packing(self, team, for_training):
-        return self.ahead.packing(team, for_training) + self.back.packing(team, for_training)
+    def packing(self, team, *how):
+        return self.ahead.packing(team, *how) + self.back.packing(team, *how)
 
     def _joined(self, s):
         """The lengths by which the second run's steps are put beside the first one's."""

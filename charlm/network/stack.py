@@ -62,11 +62,15 @@ class Stack:
         kind = self.architecture.cell, *kind
         return Bidirectional(*kind, at_end) if self.architecture.bidirectional else Recurrent(*kind)
 
-    def pack(self, for_training: bool) -> None:
-        """Bring the weights into the kernels' order; to be called after every change of the parameters."""
-        parts = self.head.product.packing(self.team, for_training) if self.head else []
+    def pack(self, for_training: bool, precision: str = "float32") -> None:
+        """Bring the weights into the kernels' order; to be called after every change of the parameters.
+
+        precision: in which the products are done from here on: "float32", meaning the type of the parameters, or
+        "bf16".
+        """
+        parts = self.head.product.packing(self.team, for_training, precision) if self.head else []
         for layer in self.layers:
-            parts += layer.packing(self.team, for_training)
+            parts += layer.packing(self.team, for_training, precision)
         self.team.run(parts)
 
 

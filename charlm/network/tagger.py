@@ -31,10 +31,10 @@ class Tagger:
         self.reader = Stack(architecture.reader, reader, team, at_end=True, gradient=d_reader)
         self.sentence = Stack(architecture.sentence, sentence, team, gradient=d_sentence, of_vectors=True)
 
-    def pack(self, for_training: bool) -> None:
+    def pack(self, for_training: bool, precision: str = "float32") -> None:
         """Bring the weights into the kernels' order, as ``Stack.pack``."""
-        self.reader.pack(for_training)
-        self.sentence.pack(for_training)
+        self.reader.pack(for_training, precision)
+        self.sentence.pack(for_training, precision)
 
 
 class TaggerWindows:

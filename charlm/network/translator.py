@@ -36,11 +36,11 @@ class Translator:
         (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
         self.map = Product(W.reshape(shape), dW.reshape(shape))
 
-    def pack(self, for_training: bool) -> None:
+    def pack(self, for_training: bool, precision: str = "float32") -> None:
         """Bring the weights into the kernels' order, as ``Stack.pack``."""
-        self.encoder.pack(for_training)
-        self.decoder.pack(for_training)
-        self.team.run(self.map.packing(self.team, for_training))
+        self.encoder.pack(for_training, precision)
+        self.decoder.pack(for_training, precision)
+        self.team.run(self.map.packing(self.team, for_training, precision))
 
 
 class TranslatorWindows:

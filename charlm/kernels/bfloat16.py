@@ -1,0 +1,245 @@
+"""The matrix product in bfloat16: twice as many multiply-adds at a time, and sums in float32 as ever.
+
+A bfloat16 is the upper half of a float32: its range, with 8 significant bits. The processor's ``vdpbf16ps`` takes 16
+*pairs* of them from each operand, 32 bits a pair, and adds both products of each to a float32:
+
+    c = c + a₁ b₁      c = c + a₀ b₀
+
+(a product of two bfloat16 is exact in float32, so that these are fused multiply-adds). A pair is two numbers that
+stand next to each other along k, the index of the sum, with a zero where the last one lacks its partner. So the tile
+of tile.py does this product as it does the other, with pairs in the place of numbers, half as deep: each number of C
+is one chain in the order k = 1, 0, 3, 2, …, whatever the blocks and threads.
+
+    C = A · B       pairs along the rows of A, made for some rows at a time; across two rows of B, by ``pack_pairs``
+    C = Xᵀ · dZ     pairs across two rows of X and of dZ, made for some of each at a time
+
+``vcvtne2ps2bf16`` makes the pairs: it rounds to the nearest, ties to even. Both instructions take numbers below
+2⁻¹²⁶ (denormal ones) for zero, and give zero for such sums; NaN and infinity are what they are in float32.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from .compiling import LANES, compiled
+from .prefetch import LINE, prefetch
+from .tile import VECTORS, _element, _transpose, _Vectors, multiply_rows, product
+
+PANEL = VECTORS * LANES  # columns
+DEPTH = 128  # pairs of a panel used together: 32 KB, about a first-level cache
+AT_ONCE = 64  # rows of A whose pairs are made together: no more than that either
+ACROSS = 272  # columns of X whose pairs are made together: an odd number of cache lines, to lie in different sets
+
+
+def _rounded(builder, vector, first, second):
+    """<32 x bfloat16>, as integers: 16 numbers and 16 more behind them."""
+    halves = ir.VectorType(ir.IntType(16), 32)
+    kind = ir.FunctionType(halves, [vector.type, vector.type])
+    name = "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [second, first])
+
+
+def _store(context, builder, array_type, array, start, halves):
+    """array[start:+16] = 32 halves, two by two."""
+    view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
+    place = builder.gep(view.data, [start])
+    builder.store(halves, builder.bitcast(place, halves.type.as_pointer()), align=4)
+
+
+def _mask(builder, vector, wanted):
+    """Which of a vector's places are below ``wanted``."""
+    numbers = ir.Constant(ir.VectorType(wanted.type, vector.number), list(range(vector.number)))
+    return builder.icmp_signed("<", numbers, vector.splat(wanted))
+
+
+@intrinsic
+def _along(typing, X, row, column, wanted, pairs, start):
+    """pairs[start + i] = X[row, column + 2i] and X[row, column + 2i + 1] for i < 16; 0 from ``wanted`` numbers on.
+
+    X: 2-D, float32, with adjacent columns; pairs: 1-D, uint32.
+    """
+
+    def generate(context, builder, signature, arguments):
+        x, row, column, wanted, pairs, start = arguments
+        vector = _Vectors(builder, ir.FloatType(), 16, 4)
+        place, _, _ = _element(context, builder, X, x, row, column)
+        first = vector.load(place, _mask(builder, vector, wanted))
+        behind = builder.sub(wanted, wanted.type(16))
+        second = vector.load(builder.add(place, place.type(64)), _mask(builder, vector, behind))
+        _store(context, builder, signature.args[4], pairs, start, _rounded(builder, vector, first, second))
+        return context.get_dummy_value()
+
+    return types.void(X, types.intp, types.intp, types.intp, pairs, types.intp), generate
+
+
+@intrinsic
+def _across(typing, X, row, column, wanted, both, pairs, start):
+    """pairs[start + i] = X[row, column + i] and, with ``both``, X[row + 1, column + i], for i < 16; 0 from ``wanted``
+    numbers on.
+
+    X: 2-D, float32, with adjacent columns; pairs: 1-D, uint32.
+    """
+
+    def generate(context, builder, signature, arguments):
+        x, row, column, wanted, both, pairs, start = arguments
+        vector = _Vectors(builder, ir.FloatType(), 16, 4)
+        place, stride, _ = _element(context, builder, X, x, row, column)
+        first = vector.load(place, _mask(builder, vector, wanted))
+        below = builder.select(both, wanted, wanted.type(0))
+        second = vector.load(builder.add(place, stride), _mask(builder, vector, below))
+        halves = _rounded(builder, vector, first, second)
+        order = [place for i in range(16) for place in (i, 16 + i)]
+        places = ir.Constant(ir.VectorType(ir.IntType(32), 32), order)
+        mixed = builder.shuffle_vector(halves, halves, places)
+        _store(context, builder, signature.args[5], pairs, start, mixed)
+        return context.get_dummy_value()
+
+    return types.void(X, types.intp, types.intp, types.intp, types.boolean, pairs, types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
+def _workspace(typing, rows, columns):
+    """Room for pairs on the thread's stack, gone when the kernel ends: (rows, columns), uint32. Both are literals."""
+    array = types.Array(types.uint32, 2, "C")
+
+    def generate(context, builder, signature, arguments):
+        shape = rows.literal_value, columns.literal_value
+        with builder.goto_entry_block():
+            memory = builder.alloca(ir.IntType(32), shape[0] * shape[1])
+        memory.align = LINE
+        made = context.make_array(array)(context, builder)
+        context.populate_array(
+            made,
+            data=memory,
+            shape=[context.get_constant(types.intp, number) for number in shape],
+            strides=[context.get_constant(types.intp, number) for number in (4 * shape[1], 4)],
+            itemsize=context.get_constant(types.intp, 4),
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return array(rows, columns), generate
+
+
+def paired(number):
+    """How many pairs so many numbers make."""
+    return (number + 1) // 2
+
+
+@compiled
+def pack_pairs(B, transposed, packed, first, last):
+    """``tile.pack``, for pairs: the columns first…last-1 of B, or of Bᵀ, as what ``multiply`` reads.
+
+    B: (K, columns), or (columns, K) if ``transposed``, float32; packed: uint32, at least ⌈K / 2⌉ · columns pairs,
+    columns rounded up to a vector.
+    """
+    depth = B.shape[1] if transposed else B.shape[0]
+    pairs = (depth + 1) // 2
+    square = _workspace(LANES, LANES)
+    flat = square.reshape(-1)
+    j = first
+    while j < last:
+        width = PANEL if last - j >= PANEL else LANES
+        panel = packed[j * pairs : (j + width) * pairs]
+        for i in range(0, width, LANES):
+            present = min(LANES, last - j - i)
+            if not transposed:
+                for k in range(pairs):
+                    _across(B, 2 * k, j + i, present, 2 * k + 1 < depth, panel, k * width + i)
+                continue
+            for k in range(0, pairs, LANES):
+                for row in range(LANES):
+                    _along(B, j + i + row, 2 * k, depth - 2 * k if row < present else 0, flat, row * LANES)
+                if k + LANES <= pairs:
+                    _transpose(square, 0, 0, panel, k * width + i, width)
+                else:
+                    for rest in range(k, pairs):
+                        for row in range(LANES):
+                            panel[rest * width + i + row] = square[row, rest - k]
+        j += width
+
+
+@overload(product)
+def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    if B.dtype == types.uint32:
+        return lambda A, a_column, depth, B, C, c_column, columns, first, last, accumulate: multiply_pairs(
+            A, a_column, depth, B, C, c_column, columns, first, last, accumulate
+        )
+
+
+@compiled
+def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    """``multiply`` in bfloat16: the pairs of some rows of A are made and used for all panels before the next are."""
+    pairs = (depth + 1) // 2
+    made = _workspace(AT_ONCE, DEPTH)
+    flat = made.reshape(-1)
+    for k in range(0, pairs, DEPTH):
+        present = min(DEPTH, pairs - k)
+        for t in range(C.shape[0]):
+            for n in range(first, last, AT_ONCE):
+                rows = min(AT_ONCE, last - n)
+                for row in range(rows):
+                    for i in range(0, present, LANES):
+                        column = 2 * (k + i)
+                        _along(A[t], n + row, a_column + column, depth - column, flat, row * DEPTH + i)
+                j = 0
+                while j < columns:
+                    whole = columns - j >= PANEL
+                    width = PANEL if whole else LANES
+                    multiply_rows(
+                        made,
+                        0,
+                        present,
+                        B,
+                        j * pairs + k * width,
+                        width,
+                        C[t],
+                        n,
+                        c_column + j,
+                        rows,
+                        accumulate or k > 0,
+                        0 if whole else min(width, columns - j),
+                    )
+                    j += width
+
+
+@compiled
+def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last):
+    """``tile.multiply_transposed`` in bfloat16: the pairs of a part of X are made and used for all columns of dZ."""
+    left = _workspace(DEPTH, ACROSS)
+    flat, panel = left.reshape(-1), _workspace(DEPTH, PANEL).reshape(-1)
+    parts = (dW.shape[0] + ACROSS - 1) // ACROSS
+    for part in range(parts):
+        begin, end = dW.shape[0] * part // parts, dW.shape[0] * (part + 1) // parts
+        for k in range(0, X.shape[0], 2 * DEPTH):
+            depth = min(2 * DEPTH, X.shape[0] - k)
+            pairs = (depth + 1) // 2
+            for pair in range(pairs):
+                row, both = k + 2 * pair, 2 * pair + 1 < depth
+                for i in range(begin, end, LANES):
+                    _across(X, row, i, end - i, both, flat, pair * ACROSS + i - begin)
+            j = first
+            while j < last:
+                whole = last - j >= PANEL
+                width = PANEL if whole else LANES
+                prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, PANEL)
+                for pair in range(pairs):
+                    row, both = k + 2 * pair, 2 * pair + 1 < depth
+                    for i in range(0, width, LANES):
+                        _across(dZ, row, dz_column + j + i, last - j - i, both, panel, pair * width + i)
+                multiply_rows(
+                    left.T,
+                    0,
+                    pairs,
+                    panel,
+                    0,
+                    width,
+                    dW,
+                    begin,
+                    j,
+                    end - begin,
+                    k > 0,
+                    0 if whole else min(width, last - j),
+                )
+                j += width
