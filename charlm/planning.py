@@ -24,6 +24,7 @@ from .training import Trainer
 
 MINUTES = 5.0
 FIXED = {
+    "cell": "lstm",
     "hidden": 128,
     "layers": 2,
     "embedding": 0,
@@ -150,7 +151,7 @@ def new_trainer(
     paths,
     *,
     task="text",
-    cell="lstm",
+    cell=None,
     hidden=None,
     layers=None,
     embedding=None,
@@ -177,6 +178,7 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
+    cell = cell or (FIXED | kind.defaults)["cell"]
     if cell == "window" and not kind.not_both_ways:
         raise UsageError(
             f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
@@ -205,6 +207,7 @@ def new_trainer(
     else:
         choice = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
+    options.pop("cell", None)
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
     context = options.pop("context", None)

@@ -44,7 +44,12 @@ PRECISIONS = ("float32", "bf16")
 )
 @setting("--minutes", click.FloatRange(0, 1e6, min_open=True), "M", "How long it may take, all in all.  [default: 5]")
 @setting("--epochs", ABOVE_0, "N", "Train by the text and not by the clock: so many times through it.")
-@setting("--cell", click.Choice(CELLS), None, "The recurrent cell; or window, a feed-forward network.", "lstm")
+@setting(
+    "--cell",
+    click.Choice(CELLS),
+    None,
+    "The recurrent cell; or window, a feed-forward network.  [default: lstm; to classify gru]",
+)
 @setting(
     "--context", click.IntRange(1, 64), "N", "Tokens that --cell window sees, the last one included.  [default: 8]"
 )

@@ -43,7 +43,7 @@ class Classify(Labels):
     name = "classify"
     commands = "predict or charlm evaluate"
     not_both_ways = None
-    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.2}
+    defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.4}
 
     @classmethod
     def load(cls, paths, **reading) -> Examples:
