@@ -1,5 +1,7 @@
 """Ids → windows for the network: rows side by side, steps one after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -10,6 +10,8 @@ The training loop, the model file, the checkpoint and the display know a task by
 module is imported when it is wanted, and the kernels by its methods.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol
@@ -42,7 +44,7 @@ class Task(Protocol):
         """Files → a corpus, whose ``task`` is one of this class. reading: the fields of ``corpus.Reading``."""
 
     @classmethod
-    def from_fields(cls, fields: dict) -> "Task":
+    def from_fields(cls, fields: dict) -> Task:
         """The task that a model file tells of. Raises ValueError, KeyError or TypeError where that makes no sense."""
 
     def fields(self) -> dict:
