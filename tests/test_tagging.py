@@ -265,6 +265,7 @@ def test_bytes_are_read_too(tmp_path):
         ("a O\n\tB\n\n", "bad.conll line 2 no word"),
         ("", "no line bad.conll"),
         ("\n-DOCSTART- O\n\n", "no line bad.conll"),
+        ("a\tO\nb\tB-x\n", "bad.conll one sentence blank line"),
         ("a\tO\nb\tO\n\na\tO\n", "one tag only 'O'"),
         ("a\tO\n" * (MOST_WORDS + 1), "bad.conll line 1 blank line"),
     ],

@@ -116,6 +116,8 @@ class Tag:
         if reading.level == "word":
             raise UsageError("--level word does not go with --task tag, which reads each word by its characters")
         train, held_out, source = read_examples(tagged, lambda pair: pair[1], paths, reading, sentences_in)
+        if len(train) < 2:
+            raise CorpusError(f"{', '.join(source[0])} is one sentence; put a blank line behind each, and give more")
         tags = labels_of(tag for _, tags in train for tag in tags)
         if len(tags) < 2:
             raise CorpusError(f"{', '.join(source[0])} has one tag only, {tags[0]!r}: nothing is to be told apart")
