@@ -179,7 +179,7 @@ def new_trainer(
     if bidirectional and kind.not_both_ways:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.not_both_ways}")
     cell = cell or (FIXED | kind.defaults)["cell"]
-    if cell == "window" and not kind.not_both_ways:
+    if cell == "window" and not kind.not_both_ways:  # it reads a whole line before it answers
         raise UsageError(
             f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
             "window has seen the last --context tokens of it; take rnn, gru or lstm"

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels import gather, window
 from ..kernels.tile import multiply
-from .layers import Product, aligned, spread
+from .layers import Product, aligned, leave_out, spread
 
 
 @dataclass
@@ -48,10 +48,7 @@ class FeedForward:
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (n-1+T, N) it stands for, to ``arrays.out``."""
         s = arrays
-        if drop:
-            drop.choose(s.mask, self.index, first, last)
-        else:
-            s.mask[first:last] = 1
+        leave_out(drop, s.mask, self.index, first, last)
         if self.one_hot:
             window.sum_of_places(tokens, self.W_x, s.z, first, last)
         else:

@@ -167,6 +167,14 @@ class Dropout:
         dropout_mask(mask, key, np.uint32(self.rate * 2**32), scale, first, last)
 
 
+def leave_out(drop: Dropout | None, mask, layer, first, last):
+    """Set the rows first…last-1 of a layer's mask: to all 1 where nothing is dropped."""
+    if drop:
+        drop.choose(mask, layer, first, last)
+    else:
+        mask[first:last] = 1
+
+
 class Recurrent:
     """Layer number ``index`` (1, 2, …); its input is one-hot where ``one_hot``, else dense. ``back``: it is the second
     run of a layer that reads both ways."""
@@ -207,10 +215,7 @@ class Recurrent:
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (T, N) it stands for, to ``arrays.out``."""
         s = arrays
-        if drop:
-            drop.choose(s.mask, self.index, first, last)
-        else:
-            s.mask[first:last] = 1
+        leave_out(drop, s.mask, self.index, first, last)
         if self.one_hot:
             table = self.W_x
         else:

@@ -16,6 +16,16 @@ ROWS, TOKENS = 64, 1 << 14  # side by side, at most, where nothing is trained
 EVALUATED = 1 << 14  # examples of the held-out part, from its beginning, that are scored in the course of training
 
 
+class OnExamples:
+    """What the tasks with answers have in common: no state is carried on, and counting says nothing of them."""
+
+    def states(self, architecture):
+        return []
+
+    def beside(self, corpus, minutes):
+        return [], 0
+
+
 @dataclass
 class Examples:
     """What a task with answers is trained on and judged by; it has what ``corpus.Corpus`` has.

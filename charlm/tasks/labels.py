@@ -7,11 +7,11 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..network.architecture import Architecture
-from .examples import check_names, labelled, numbers_of
+from .examples import OnExamples, check_names, labelled, numbers_of
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(OnExamples):
     """The labels of a task, the most frequent first."""
 
     labels: tuple[str, ...]
@@ -29,12 +29,6 @@ class Labels:
 
     def in_words(self):
         return f"{self.name}, {len(self.labels):,} labels: {', '.join(self.labels)}"
-
-    def states(self, architecture):
-        return []
-
-    def beside(self, corpus, minutes):
-        return [], 0
 
     def window(self, network, steps, rows, training=False):
         from ..network.sequences import Windows

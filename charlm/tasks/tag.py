@@ -18,6 +18,7 @@ from .examples import (
     ROWS,
     Evaluation,
     Examples,
+    OnExamples,
     check_names,
     encoded,
     in_order,
@@ -92,7 +93,7 @@ def tagged(where: str, lines: list[tuple[str, str]]) -> tuple[list[str], list[st
 
 
 @dataclass(frozen=True)
-class Tag:
+class Tag(OnExamples):
     """A ``Task``. words: those of which more is known than their characters, which are those that the training part has
     at least SEEN times; bio: whether I-x is predicted behind B-x or I-x only."""
 
@@ -164,12 +165,6 @@ class Tag:
 
     def size_in_words(self, level, rows, steps):
         return f"up to {rows} sentences and {rows * steps:,} words together"
-
-    def states(self, architecture):
-        return []
-
-    def beside(self, corpus, minutes):
-        return [], 0
 
     def network(self, architecture, parameters, team, unknown=0.0):
         from ..network.tagger import Tagger

@@ -15,6 +15,7 @@ from .examples import (
     ROWS,
     Evaluation,
     Examples,
+    OnExamples,
     encoded,
     ended,
     in_order,
@@ -49,7 +50,7 @@ def pair(where: str, line: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Translate:
+class Translate(OnExamples):
     """A ``Task``. longest: tokens of the longest target of the training part, twice as many of which are written at
     most."""
 
@@ -100,12 +101,6 @@ class Translate:
 
     def size_in_words(self, level, rows, steps):
         return f"up to {rows} pairs and {rows * steps:,} {UNITS[level]}s together"
-
-    def states(self, architecture):
-        return []
-
-    def beside(self, corpus, minutes):
-        return [], 0
 
     def network(self, architecture, parameters, team, unknown=0.0):
         from ..network.translator import Translator
