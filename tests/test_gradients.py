@@ -35,7 +35,7 @@ def some_state(architecture, random, state):
 class Case:
     """A small network with random parameters and states, and one window of text."""
 
-    def __init__(self, cell, layers, mode="stream", embedding=0, tied=False, drop=None, unknown=0.0, threads=1):
+    def __init__(self, cell, layers, mode="stream", embedding=0, tied=False, drop=None, unknown=0.0, threads=1, V=V):
         self.architecture = Architecture(V, cell, H, layers, embedding, tied)
         random = np.random.default_rng([layers, len(cell), embedding])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
@@ -90,8 +90,8 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "settings",
-    [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}],
-    ids=["embedding", "tied", "dropout"],
+    [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}, {"V": STEPS * ROWS + 1}],
+    ids=["embedding", "tied", "dropout", "more symbols than tokens"],
 )
 def test_gradient_of_every_way_in_and_out(cell, settings):
     case = Case(cell, 2, **settings)

@@ -22,6 +22,7 @@ from charlm.model import Model
 from charlm.modelfile import FORMAT, NEWEST, load_model, save_model, write_archive
 from charlm.network.architecture import CELLS, Architecture
 from charlm.novelty import Novelty
+from charlm.tasks import MODULES
 from charlm.vocabulary import Vocabulary, code_points
 from torture.attacks import ARRAY, npy, npy_header, read_members, write_members
 
@@ -43,7 +44,8 @@ KNOWN = "abba cab, and dada egg\nfee\n"
 def facts(model):
     """All that makes a model."""
     novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
-    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training, novelty
+    parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
+    return model.parameters.tobytes(), *parts
 
 
 @pytest.fixture
@@ -151,6 +153,7 @@ def test_what_stood_in_the_text_comes_back(whole):
     assert len(novelty.bits) == header["novelty"]["line_bytes"] + header["novelty"]["run_bytes"]
 
 
+GOLDEN_FILES = Path(__file__).parent / "golden"
 GOLDEN = {  # format: nats per token of a text, when the file was written
     1: 1.8669294834136962,
     2: 2.0019561767578127,
@@ -161,15 +164,33 @@ GOLDEN = {  # format: nats per token of a text, when the file was written
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
     """golden/format-1.npz was written before there was any novelty; that of format 3 sees a window."""
-    model = load_model(Path(__file__).parent / "golden" / f"format-{number}.npz")
+    model = load_model(GOLDEN_FILES / f"format-{number}.npz")
     assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number < 3)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)
 
 
-def test_each_format_has_its_golden_file():
+GOLDEN_TASKS = {  # task: an item, and what charlm predict gave for it when the file was written
+    "classify": ("bcaa", "y\t1.0000"),
+    "generate": ("cab", "z\t0.9923"),
+    "tag": (["ab", "cc", "b", "a"], "ab\tB-x\ncc\tI-x\nb\tO\na\tB-x"),
+    "translate": ("abca", "aa"),
+}
+
+
+@pytest.mark.parametrize("task", GOLDEN_TASKS)
+def test_a_file_of_each_task_still_loads(path, task):
+    model = load_model(GOLDEN_FILES / f"format-3-{task}.npz")
+    item, row = GOLDEN_TASKS[task]
+    assert model.task.row(item, *charlm.predict(model, [item])) == row
+    save_model(model, path)
+    assert facts(load_model(path)) == facts(model)
+
+
+def test_each_format_and_task_has_its_golden_file():
     assert list(GOLDEN) == list(range(1, NEWEST + 1))
+    assert {"text", *GOLDEN_TASKS} == set(MODULES)
 
 
 # Damaged files

@@ -17,6 +17,7 @@ from charlm.modelfile import load_model, write_archive
 from charlm.planning import new_trainer
 from charlm.predicting import Predictor
 from charlm.tasks import MODULES
+from charlm.tasks.examples import TOKENS, tokens_for
 
 SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
 
@@ -27,8 +28,8 @@ def run(*arguments, code=0, **settings):
     return result
 
 
-def refused(words, *arguments, code=1):
-    message = run(*arguments, code=code).stderr
+def refused(words, *arguments, code=1, **settings):
+    message = run(*arguments, code=code, **settings).stderr
     assert message.startswith("charlm: error: ") and message.count("\n") == 1
     for word in words.split():
         assert word in message
@@ -185,7 +186,18 @@ def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
 def test_distances_are_those_of_levenshtein():
     from charlm.tasks.translate import Compared, distance
 
-    assert [distance(*pair) for pair in (("", "ab"), ("kitten", "sitting"), ("ab", "ba"), ("a", "a"))] == [2, 3, 2, 0]
+    def by_the_table(a, b):
+        row = list(range(len(b) + 1))
+        for i, x in enumerate(a, 1):
+            row, above = [i], row
+            for j, y in enumerate(b, 1):
+                row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y)))
+        return row[-1]
+
+    random = np.random.default_rng(1)
+    words = ["".join(random.choice(list("abc"), random.integers(0, 9))) for _ in range(200)]
+    for a, b in [("kitten", "sitting"), ("", ""), ("a" * 100, "b" * 70), *zip(words, reversed(words), strict=True)]:
+        assert distance(a, b) == by_the_table(a, b)
     assert Compared.of(["ab", "c"], ["ab", "d"]).as_dict() == {
         "pairs": 2,
         "exact_match": 0.5,
@@ -297,10 +309,40 @@ def test_a_line_that_cannot_be_read(folder, text, words):
     refused(words, "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
 
 
+@pytest.mark.parametrize("task", ["classify", "generate", "translate"])
+def test_a_text_too_long_to_be_read_as_a_whole(folder, classifier, task, monkeypatch):
+    path = folder / "long.tsv"
+    path.write_text("x\tab\ny\tabc\n" + f"x\t{'ab' * 500}\ny\tb\n" * 2)
+    monkeypatch.setattr("charlm.tasks.examples.LONGEST", 999)
+    words = "'abababababababababab' 1,000 characters 999 cut"
+    refused(words, "train", path, "--task", task, "-o", folder / "new.npz", "--epochs", 1)
+    refused(words, "predict", "--model", folder / "classifier.npz", input="ab\n" + "ab" * 500 + "\n")
+
+
 def test_one_label_is_none(folder):
     path = folder / "one.tsv"
     path.write_text("x\tab\nx\tb\n")
     refused("one label only 'x'", "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+
+
+def test_too_many_labels_are_refused(folder, monkeypatch):
+    monkeypatch.setattr("charlm.tasks.examples.MOST_LABELS", 2)
+    words = "3 different labels 2 wrong way round"
+    refused(words, "train", folder / "letters.tsv", "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+
+
+def test_where_outputs_are_many_few_tokens_stand_side_by_side():
+    assert [tokens_for(outputs) for outputs in (2, 1024, 1 << 20)] == [TOKENS, TOKENS, 16]
+
+
+def test_many_labels_are_weighed_in_parts(folder, classifier, generator, monkeypatch):
+    for model in (classifier, generator):
+        predictor = Predictor(model)
+        whole = predictor.predict(["ab", "", "cab", "b"], top=3), predictor.evaluate(folder / "more.tsv").as_dict()
+        monkeypatch.setattr("charlm.tasks.labels.WEIGHED", 2 * len(model.task.labels) + 1)
+        assert predictor.predict(["ab", "", "cab", "b"], top=3) == whole[0]
+        assert predictor.evaluate(folder / "more.tsv").as_dict() == whole[1]
+        monkeypatch.undo()
 
 
 def test_an_unknown_label_is_named(folder, classifier):

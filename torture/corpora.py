@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .workshop import SMALL, Nursery, complaint
+from .workshop import SMALL, TASKS, Nursery, complaint
 
 LINE = "a cab, a dada and an egg\n"
 
@@ -132,7 +132,22 @@ OPTIONS = {
     "word": ["--level", "word"],
     "byte": ["--level", "byte"],
     "byte lines": ["--level", "byte", "--lines"],
+    **{task: ["--task", task] for task in TASKS},
 }
+ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n", "translate": b"%l\t%l\n"}
+
+
+def answered(text: Path, task: str) -> Path:
+    """A file of examples for a task beside a text, made of its lines and of answers; the text itself where it is no
+    file."""
+    path = text.with_name("examples.txt")
+    if not text.is_file() or not os.access(text, os.R_OK):
+        return text
+    with open(text, "rb") as lines, open(path, "wb") as examples:
+        for number, line in enumerate(lines):
+            answer = b"yes" if number % 2 else b"no"
+            examples.write(ANSWERED[task].replace(b"%l", line.rstrip(b"\n")).replace(b"%a", answer))
+    return path
 
 
 def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> Iterator[str]:
@@ -154,23 +169,26 @@ def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> I
 
 def _use(nursery, place, options, is_large):
     (place / "m.npz").unlink(missing_ok=True)
+    model, length = ["--model", "m.npz"], ["--max-length" if "--lines" in options else "--length", "60"]
+    if "--task" in options:
+        text = answered(place / "text.txt", options[-1]).name
+        drawing, measuring = [], [["evaluate"], ["predict"]]
+    else:
+        text = "text.txt"
+        drawing = [["sample", *model, "--max-tries", "20", *length]]
+        measuring = [["perplexity"], ["perplexity", "--per-line"], ["perplexity", "--per-token"]]
     size = ["--batch", "256", "--steps", "64"] if is_large else []
     epochs = "0.001" if is_large else "1"
-    train = ["train", "text.txt", "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs]
-    code, errors = nursery.run(train, place)
+    code, errors = nursery.run(["train", text, "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs], place)
     found = complaint(code, errors, (0, 1))
-    left = sorted(path.name for path in place.iterdir() if path.name not in ("text.txt", "m.npz"))
+    left = sorted(path.name for path in place.iterdir() if path.name not in ("text.txt", text, "m.npz"))
     if found or left:
         return f"train: {found or left}"
     if code and (place / "m.npz").exists():
         return "a failed training left a model"
     if code == 0:
-        length = ["--max-length", "60"] if "--lines" in options else ["--length", "60"]
-        commands = [["sample", "--model", "m.npz", "--max-tries", "20", *length], ["info", "m.npz"]]
-        if not is_large:
-            commands.append(["perplexity", "--model", "m.npz", "text.txt"])
-            commands += [["perplexity", "--model", "m.npz", f"--per-{item}", "text.txt"] for item in ("line", "token")]
-        for command in commands:
+        measuring = [] if is_large else [[*command, *model, text] for command in measuring]
+        for command in [["info", "m.npz"], *drawing, *measuring]:
             code, errors = nursery.run(command, place)
             if complaint(code, errors, (0, 1)):
                 return f"{' '.join(command)}: {complaint(code, errors, (0, 1))}"

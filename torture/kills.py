@@ -10,7 +10,7 @@ from pathlib import Path
 from charlm.errors import CharlmError
 
 from .bits import CELLS
-from .workshop import SMALL, Nursery, complaint, digest, new_folder, some_text, wait_for
+from .workshop import SMALL, TASKS, Nursery, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
@@ -20,6 +20,7 @@ KINDS = (
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
     ["--cell", "window", "--context", "4", "--dropout", "0.1"],
+    *(["--task", task] for task in TASKS),
 )
 
 
@@ -33,7 +34,7 @@ def kinds():
 def whole_digest(folder: Path, nursery: Nursery, options) -> str:
     """SHA-256 of the model of a training that nothing happens to."""
     shutil.rmtree(folder / "whole", ignore_errors=True)
-    code, errors = nursery.run([*TRAIN, *options], new_folder(folder, "whole"))
+    code, errors = nursery.run([*TRAIN, *options], new_folder(folder, "whole", options))
     if code:
         raise AssertionError(errors)
     return digest(folder / "whole" / "m.npz")
@@ -63,7 +64,7 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
             wholes.append((options, wanted, time.monotonic() - begun))
         for number in range(times):
             options, wanted, seconds = wholes[number % len(wholes)]
-            place = new_folder(folder, "place")
+            place = new_folder(folder, "place", options)
             every = ["--save-every", chance.choice(["0", "0.01", "0.05"])]
             resume = []
             for _ in range(2):

@@ -40,6 +40,15 @@ def small_model(folder: Path) -> Path:
     return folder / "small.npz"
 
 
+def small_tagger(folder: Path) -> Path:
+    """A model file of a task, with names of its own."""
+    examples = folder / "examples.txt"
+    examples.write_text("abba\tB-x\ncab\tI-x\n\negg\tO\n\n" * 4, encoding="utf-8")
+    options = {"cell": "rnn", "hidden": 2, "batch": 2, "steps": 8, "epochs": 2, "threads": 1}
+    charlm.train(examples, task="tag", **options).save(folder / "tagger.npz")
+    return folder / "tagger.npz"
+
+
 def small_checkpoint(folder: Path) -> Path:
     """A checkpoint of the smallest training."""
     text = folder / "known.txt"
@@ -55,12 +64,16 @@ def model_facts(path) -> tuple:
     """All that makes a model."""
     model = load_model(path)
     novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
-    return model.architecture, model.vocabulary, model.parameters.tobytes(), model.lines, model.training, novelty
+    parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
+    return model.parameters.tobytes(), *parts
 
 
 def checkpoint_facts(path) -> tuple:
     checkpoint = Checkpoint(path)
     return checkpoint.header, {name: array.tobytes() for name, array in checkpoint.arrays.items()}
+
+
+KINDS = ((small_model, model_facts), (small_tagger, model_facts), (small_checkpoint, checkpoint_facts))
 
 
 def put(path: Path, data: bytes) -> None:
@@ -84,8 +97,8 @@ def verdict(path: Path, data: bytes, facts: Callable, wanted: tuple) -> str:
 
 
 def _damaged(folder, changes):
-    """A verdict on each of ``changes(data)``, of a model and of a checkpoint."""
-    for make, facts in ((small_model, model_facts), (small_checkpoint, checkpoint_facts)):
+    """A verdict on each of ``changes(data)``, of each kind of file."""
+    for make, facts in KINDS:
         source = make(folder)
         data, wanted, path = source.read_bytes(), facts(source), folder / "damaged.npz"
         for what, changed in changes(data):
@@ -119,7 +132,8 @@ def truncated(folder: Path, every: int = 1) -> Iterator[str]:
 NUMBERS = (0, 1, 2, 7, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 62, (1 << 64) - 1)
 VALUES = (
     *(None, True, False, 0, 1, -1, 2, 3, 2**31, 2**63, 10**30, -(10**400), 0.0, -0.5, 1e308, 1.5),
-    *("", "a", "\n", "\ud800", "rnn", "lstm", "char", "word", "byte", "model", "checkpoint", "é" * 500, "\x1b[2J"),
+    *("", "a", "\n", "\ud800", "rnn", "lstm", "char", "word", "byte", "é" * 500, "\x1b[2J"),
+    *("model", "checkpoint", "text", "classify", "generate", "tag", "translate"),
     *([], {}, [[]], [1, 2, 3], [[1, 2.5, None]], [[0, 1e300, 1e300]], {"a": 1}, {"names": [], "sha256": 7}),
 )
 DTYPES = ("<f4", ">f4", "<f8", "<f2", "|u1", "|i1", "<i4", "<U3", "|S4", "|O", "<M8[s]", "|V4", "|b1", "<c8")
@@ -248,8 +262,11 @@ def _use(model, chance):
     info_lines(model, "m.npz", 5000)
     json.dumps(model_header(model))
     if chance.random() < 0.05:
-        charlm.log_probability(model, "abba\n")
-        next(charlm.sample(model, 1, None if model.lines else 5, seed=1, max_tries=50))
+        if model.task.name == "tag":
+            charlm.predict(model, [["abba", "cab"], ["fee"]])
+        else:
+            charlm.log_probability(model, "abba\n")
+            next(charlm.sample(model, 1, None if model.lines else 5, seed=1, max_tries=50))
 
 
 class _Hang(BaseException):
@@ -257,14 +274,14 @@ class _Hang(BaseException):
 
 
 def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iterator[str]:
-    """Files that are nearly a model's or a checkpoint's: no traceback, no hang of so many seconds, and at the end one
+    """Files that are nearly models or checkpoints: no traceback, no hang of so many seconds, and at the end one
     more line about memory."""
 
     def ring(*_):
         raise _Hang
 
     chance = random.Random(seed)
-    sources = [(small_model(folder), model_facts), (small_checkpoint(folder), checkpoint_facts)]
+    sources = [(make(folder), facts) for make, facts in KINDS]
     mutators = [(Mutator(source, chance), facts, facts(source)) for source, facts in sources]
     path, before = folder / "mutant.npz", signal.signal(signal.SIGALRM, ring)
     memory, largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
@@ -272,7 +289,7 @@ def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iter
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for number in range(times):
-                mutator, facts, wanted = mutators[number % 4 == 3]
+                mutator, facts, wanted = mutators[(0, 1, 0, 2)[number % 4]]
                 data, must_be_same = mutator.mutant()
                 largest = max(largest, len(data))
                 signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -7,11 +7,15 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from charlm.tasks import MODULES
+
 CHARLM = [sys.executable, "-m", "charlm"]
 SMALL = "--hidden 6 --layers 1 --batch 4 --steps 8 --lr 0.02 --threads 1".split()
+TASKS = tuple(task for task in MODULES if task != "text")
 NO_CORE = {"OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -21,11 +25,19 @@ def some_text(lines: int = 60) -> str:
     return "".join(f"{words[number % 10]} {words[number * 7 % 9]}\n" for number in range(lines))
 
 
-def new_folder(folder: Path, name: object) -> Path:
-    """A folder with a text in it."""
+def some_examples(lines: int = 60) -> str:
+    """Two words of a text to a line, with a tab between them and a blank line behind each fifth: examples for every
+    task with answers."""
+    examples = some_text(lines).replace(" ", "\t").splitlines(keepends=True)
+    return "".join(line + "\n" * (number % 5 == 4) for number, line in enumerate(examples))
+
+
+def new_folder(folder: Path, name: object, options=()) -> Path:
+    """A folder with a text in it, for a training with these options."""
     place = folder / str(name)
     place.mkdir(parents=True)
-    (place / "text.txt").write_text(some_text(), encoding="utf-8")
+    text = some_examples() if "--task" in options else some_text()
+    (place / "text.txt").write_text(text, encoding="utf-8")
     return place
 
 
@@ -123,11 +135,17 @@ def _serve():
     from charlm.cli import program
     from charlm.network.architecture import CELLS
 
-    for cell in CELLS:
-        text, options = Path(__file__).with_name("__init__.py"), {"hidden": 2, "layers": 1, "steps": 8, "threads": 1}
-        model = charlm.train(text, cell=cell, **options, tied=True, epochs=0.1, dropout=0.1)
-        charlm.train(text, cell=cell, **options, lines=True, epochs=0.1)
-    charlm.perplexity(model, "a text")
+    options = {"hidden": 2, "layers": 1, "steps": 8, "threads": 1, "epochs": 0.1, "dropout": 0.1}
+    with tempfile.TemporaryDirectory() as folder:
+        text, examples = Path(folder) / "text.txt", Path(folder) / "examples.txt"
+        text.write_text(some_text())
+        examples.write_text(some_examples())
+        for cell in CELLS:
+            model = charlm.train(text, cell=cell, **options, tied=True)
+            charlm.train(text, cell=cell, **options, lines=True)
+        charlm.perplexity(model, "a text")
+        for task in TASKS:
+            charlm.train(examples, task=task, **options)
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

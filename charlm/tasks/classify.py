@@ -21,6 +21,7 @@ from .examples import (
     log_shares,
     numbers_of,
     read_examples,
+    tokens_for,
     vocabulary_of,
 )
 from .labels import Labels
@@ -100,21 +101,17 @@ class Classify(Labels):
         part = corpus.held_out
         if not len(part):
             return None
-        batches = [self.batch(part.texts, chosen, part.labels) for chosen in in_order(part.texts.lengths[:EVALUATED])]
+        chosen = in_order(part.texts.lengths[:EVALUATED], tokens_for(len(self.labels)))
+        batches = [self.batch(part.texts, some, part.labels) for some in chosen]
         return Evaluation(network, self.window(network, 1, ROWS), batches)
 
-    def probabilities(self, window, vocabulary, texts: list[str]) -> np.ndarray:
-        """Of each label for each text, (texts, labels)."""
+    def probabilities(self, window, vocabulary, texts):
         sequences = encoded(vocabulary, texts)
         found = np.empty((len(texts), len(self.labels)), np.float32)
-        for chosen in in_order(sequences.lengths):
+        for chosen in in_order(sequences.lengths, tokens_for(len(self.labels))):
             batch = self.batch(sequences, chosen)
             found[chosen] = window.forward(batch)[1][batch.lengths - 1, np.arange(len(chosen))]
         return found
-
-    def predict(self, window, vocabulary, texts, top=1) -> list[dict]:
-        """For each text the ``top`` likeliest labels and their probabilities, falling."""
-        return self.likeliest(self.probabilities(window, vocabulary, texts), top)
 
     def evaluate(self, window, vocabulary, lines) -> Confusion:
         """What the labels of lines are taken for."""

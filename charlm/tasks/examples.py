@@ -9,10 +9,14 @@ import numpy as np
 from ..batches import Batch, Sequences, fitting
 from ..corpus import Digest, Reading, held_out_lines, listed, name_of, read_text
 from ..errors import CorpusError
+from ..loss import UNITS
 from ..vocabulary import EOS, Vocabulary, symbols_in
 
 FASTTEXT = "__label__"
 ROWS, TOKENS = 64, 1 << 14  # side by side, at most, where nothing is trained
+PROBABILITIES = 1 << 24  # of all these tokens together
+MOST_LABELS = 1 << 16
+LONGEST = 1 << 16  # tokens of a text, since all its steps are in memory at once
 EVALUATED = 1 << 14  # examples of the held-out part, from its beginning, that are scored in the course of training
 
 
@@ -130,8 +134,13 @@ def vocabulary_of(texts: Iterable[str], reading: Reading, least: int = 1) -> Voc
 
 
 def labels_of(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct labels, the most frequent first."""
+    """The distinct labels, the most frequent first. Raises CorpusError where they are too many."""
     counts = Counter(labels)
+    if len(counts) > MOST_LABELS:
+        raise CorpusError(
+            f"there are {len(counts):,} different labels, and {MOST_LABELS:,} are the most that can be told apart: do "
+            "labels and texts stand the wrong way round?"
+        )
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 
@@ -154,10 +163,27 @@ def log_shares(numbers: np.ndarray, size: int) -> np.ndarray:
     return np.log(counts / counts.sum())
 
 
+def ids_of(vocabulary: Vocabulary, text: str) -> np.ndarray:
+    """The ids of a text. Raises CorpusError where they are too many."""
+    ids = vocabulary.encode(text)
+    if len(ids) > LONGEST:
+        raise CorpusError(
+            f"the text that begins {text[:20]!r} has {len(ids):,} {UNITS[vocabulary.level]}s; one that is read as a "
+            f"whole can have {LONGEST:,}: cut it"
+        )
+    return ids
+
+
 def encoded(vocabulary: Vocabulary, texts: Iterable[str]) -> Sequences:
-    """The ids of some texts; an empty one is a single <EOS>."""
+    """The ids of some texts; an empty one is a single <EOS>. Raises CorpusError where one is too long."""
     end = np.array([EOS], vocabulary.dtype)
-    return Sequences([vocabulary.encode(text) if text else end for text in texts])
+    return Sequences([ids_of(vocabulary, text) if text else end for text in texts])
+
+
+def ended(vocabulary, texts: list[str]) -> Sequences:
+    """The ids of some texts, each with its <EOS>. Raises CorpusError where one is too long."""
+    end = np.array([EOS], vocabulary.dtype)
+    return Sequences([np.concatenate((ids_of(vocabulary, text), end)) for text in texts])
 
 
 def check_names(names, what: str) -> tuple[str, ...]:
@@ -168,6 +194,11 @@ def check_names(names, what: str) -> tuple[str, ...]:
         if type(name) is not str or not name or "\n" in name or "\t" in name:
             raise ValueError(f"its {what}s hold what is no name")
     return tuple(names)
+
+
+def tokens_for(outputs: int) -> int:
+    """How many may stand side by side, each with so many probabilities."""
+    return min(TOKENS, PROBABILITIES // outputs)
 
 
 def in_order(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray]:
@@ -188,9 +219,3 @@ class Evaluation:
         self.network.pack(for_training=False)
         nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in self.held)
         return nats / self.size
-
-
-def ended(vocabulary, texts: list[str]) -> Sequences:
-    """The ids of some texts, each with its <EOS>."""
-    end = np.array([EOS], vocabulary.dtype)
-    return Sequences([np.concatenate((vocabulary.encode(text), end)) for text in texts])

@@ -27,6 +27,7 @@ from .examples import (
     log_shares,
     numbers_of,
     read_examples,
+    tokens_for,
     vocabulary_of,
 )
 from .labels import Labels
@@ -110,7 +111,7 @@ class Generate(Labels):
         part = corpus.held_out
         if not len(part):
             return None
-        chosen = in_order(part.texts.lengths[:EVALUATED])
+        chosen = in_order(part.texts.lengths[:EVALUATED], tokens_for(len(corpus.vocabulary)))
         batches = [self.batch(corpus.vocabulary, part.texts, some, part.labels[some]) for some in chosen]
         return Evaluation(network, self.window(network, 1, ROWS), batches)
 
@@ -133,45 +134,47 @@ class Generate(Labels):
         sequences, number = ended(vocabulary, texts), len(self.labels)
         found = np.empty((len(texts), number))
         lengths = np.repeat(sequences.lengths, number)
-        for pairs in in_order(lengths):
+        for pairs in in_order(lengths, tokens_for(len(vocabulary))):
             chosen, labels = np.divmod(pairs, number)
             batch = self.batch(vocabulary, sequences, chosen, labels)
             found[chosen, labels] = window.forward(batch)[0].sum(0, dtype=np.float64)
         return found
 
-    def predict(self, window, vocabulary, texts, top=1) -> list[dict]:
-        """For each text the ``top`` labels that explain it best, and their probabilities if each is as likely
-        beforehand, falling."""
-        nats = self.nats(window, vocabulary, texts).reshape(-1, len(self.labels))
-        return self.likeliest(softmax(-nats), top)
+    def probabilities(self, window, vocabulary, texts):
+        """How well each label explains them, if each is as likely beforehand."""
+        return softmax(-self.nats(window, vocabulary, texts).reshape(-1, len(self.labels)))
 
     def evaluate(self, window, vocabulary, lines) -> "Given":
         """How well lines are explained by their labels, and how often by no other so well."""
         labels, texts = self.answered(lines)
-        nats = self.nats(window, vocabulary, texts)
-        return Given(self.labels, numbers_of(labels, self.labels, ""), nats, ended(vocabulary, texts).lengths)
+        numbers, own, best = numbers_of(labels, self.labels, ""), [], []
+        for some in self.some_of(texts):
+            nats, its = self.nats(window, vocabulary, some), numbers[len(best) : len(best) + len(some)]
+            own += nats[np.arange(len(some)), its].tolist()
+            best += (nats.argmin(1) == its).tolist()
+        return Given(self.labels, numbers, np.array(own), np.array(best), ended(vocabulary, texts).lengths)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What labels make of lines. numbers: the label of each line; nats: of each line given each label, (lines, labels);
-    tokens: of each line, its end included."""
+    """What labels make of lines. Of each line (lines): numbers, its label; nats, given that label; best, whether no
+    other label explains it as well; tokens, its end included."""
 
     labels: tuple[str, ...]
     numbers: np.ndarray
     nats: np.ndarray
+    best: np.ndarray
     tokens: np.ndarray
 
     def of(self, chosen: np.ndarray) -> dict:
         """The figures of some lines."""
-        nats, numbers = self.nats[chosen], self.numbers[chosen]
-        tokens, own = int(self.tokens[chosen].sum()), float(nats[np.arange(len(nats)), numbers].sum())
+        tokens, nats = int(self.tokens[chosen].sum()), float(self.nats[chosen].sum())
         return {
-            "lines": len(nats),
+            "lines": int(chosen.sum()),
             "tokens": tokens,
-            "nats_per_token": own / tokens,
-            "perplexity": exp(own / tokens),
-            "accuracy": float((nats.argmin(1) == numbers).mean()),
+            "nats_per_token": nats / tokens,
+            "perplexity": exp(nats / tokens),
+            "accuracy": float(self.best[chosen].mean()),
         }
 
     def as_dict(self) -> dict:

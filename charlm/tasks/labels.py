@@ -1,6 +1,8 @@
 """What classification and generation by label have in common: lines with labels, and predictions of labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +10,8 @@ import numpy as np
 from ..errors import CorpusError
 from ..network.architecture import Architecture
 from .examples import OnExamples, check_names, labelled, numbers_of
+
+WEIGHED = 1 << 16  # texts times labels at a time
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,20 @@ class Labels(OnExamples):
 
     def items(self, lines, last=False):
         return lines, []
+
+    def probabilities(self, window, vocabulary, texts: list[str]) -> np.ndarray:
+        """Of each label for each text, (texts, labels)."""
+        raise NotImplementedError
+
+    def some_of(self, texts: list[str]) -> Iterator[list[str]]:
+        """The texts, as many at a time as may be weighed against all labels at once."""
+        number = max(1, WEIGHED // len(self.labels))
+        return (texts[first : first + number] for first in range(0, len(texts), number))
+
+    def predict(self, window, vocabulary, texts: list[str], top=1) -> list[dict]:
+        """For each text the ``top`` likeliest labels and their probabilities, falling."""
+        found = (self.likeliest(self.probabilities(window, vocabulary, some), top) for some in self.some_of(texts))
+        return list(chain.from_iterable(found))
 
     def likeliest(self, chances: np.ndarray, top: int) -> list[dict]:
         """For each row the ``top`` likeliest labels and their probabilities, falling. chances: (rows, labels)."""
