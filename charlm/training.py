@@ -29,6 +29,7 @@ from .pace import Pace
 from .settings import Settings
 
 MOST_EVALUATIONS = 40
+EVALUATED = 0.4  # time that scoring a token takes, of that of training it, until the first evaluation has shown it
 PATIENCE = 0.3  # share of a training by the clock after which it ends, if the held-out loss has not improved
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
 LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
@@ -134,7 +135,7 @@ class Trainer:
         self.best_parameters = self.parameters
         self.good = self.state()
         self._begun = begun or time.perf_counter()
-        self._evaluation_seconds = 0.0
+        self._evaluation_seconds = None
         self.choice = None  # what planning.py chose
 
     @property
@@ -242,14 +243,14 @@ class Trainer:
         pace = None
         if self.settings.minutes:
             pace = Pace(self.settings.minutes, time.perf_counter() - begun, self.place.tokens)
-        training_seconds = 0.0
+        training_seconds, trained = 0.0, 0
         while not self.finished:
             for number, batch in enumerate(self._windows(self.place.epoch)):
                 if number < self.place.windows_done:
                     continue
                 start = time.perf_counter()
                 count, nats = self._update(batch)
-                training_seconds += time.perf_counter() - start
+                training_seconds, trained = training_seconds + time.perf_counter() - start, trained + count
                 went_back = self._is_exploding(batch, count, nats)
                 valid_loss, improved = None, False
                 self.place.seconds = time.perf_counter() - begun
@@ -258,7 +259,7 @@ class Trainer:
                 else:
                     self._advance(count, nats)
                     if pace:
-                        self._keep_to(pace)
+                        self._keep_to(pace, training_seconds / trained)
                     valid_loss, improved = self._evaluate_if_due()
                     self.place.seconds = time.perf_counter() - begun
                 yield Step(
@@ -317,9 +318,11 @@ class Trainer:
         place, arrays = self.good
         self.go_on_from(self.place.went_back_to(place), arrays)
 
-    def _keep_to(self, pace):
+    def _keep_to(self, pace, seconds_a_token):
         """Change how much is still to come where the time asks for it."""
         place, reserve = self.place, self._evaluation_seconds
+        if reserve is None:
+            reserve = EVALUATED * self.evaluation.size * seconds_a_token if self.evaluation else 0.0
         total = pace.new_total(place.seconds, place.tokens, place.total_tokens, reserve)
         if total:
             total = min(total, self.most_tokens)

@@ -15,6 +15,7 @@ from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network import layers
 from charlm.network.architecture import CELLS, Architecture
 from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
+from charlm.pace import Pace
 from charlm.planning import new_trainer
 from charlm.settings import Settings
 from charlm.training import Trainer, reports
@@ -223,6 +224,20 @@ def test_after_an_explosion_it_goes_on_with_the_same_bytes_wherever_it_is_stoppe
         Checkpoint(tmp_path / "c.npz").restore(resumed)
         list(resumed.run())
         assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+
+def test_the_first_evaluation_is_reckoned_with(text, monkeypatch):
+    reserves = []
+
+    class Noted(Pace):
+        def is_over(self, seconds, reserve):
+            reserves.append(reserve)
+            return super().is_over(seconds, reserve)
+
+    monkeypatch.setattr("charlm.training.Pace", Noted)
+    trainer = new_trainer(text, minutes=0.01, hidden=8)
+    list(trainer.run())
+    assert min(reserves) > 0
 
 
 def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
