@@ -106,6 +106,7 @@ class Classify(Labels):
         return Evaluation(network, self.window(network, 1, ROWS), batches)
 
     def probabilities(self, window, vocabulary, texts):
+        """Of each label for each text, (texts, labels)."""
         sequences = encoded(vocabulary, texts)
         found = np.empty((len(texts), len(self.labels)), np.float32)
         for chosen in in_order(sequences.lengths, tokens_for(len(self.labels))):

@@ -141,7 +141,7 @@ class Generate(Labels):
         return found
 
     def probabilities(self, window, vocabulary, texts):
-        """How well each label explains them, if each is as likely beforehand."""
+        """Of each label for each text, (texts, labels): how well it explains that, if each is as likely beforehand."""
         return softmax(-self.nats(window, vocabulary, texts).reshape(-1, len(self.labels)))
 
     def evaluate(self, window, vocabulary, lines) -> "Given":

@@ -16,7 +16,10 @@ WEIGHED = 1 << 16  # texts times labels at a time
 
 @dataclass(frozen=True)
 class Labels(OnExamples):
-    """The labels of a task, the most frequent first."""
+    """The labels of a task, the most frequent first.
+
+    Each of these tasks has ``probabilities(window, vocabulary, texts)``: of each label for each text, (texts, labels).
+    """
 
     labels: tuple[str, ...]
 
@@ -41,10 +44,6 @@ class Labels(OnExamples):
 
     def items(self, lines, last=False):
         return lines, []
-
-    def probabilities(self, window, vocabulary, texts: list[str]) -> np.ndarray:
-        """Of each label for each text, (texts, labels)."""
-        raise NotImplementedError
 
     def some_of(self, texts: list[str]) -> Iterator[list[str]]:
         """The texts, as many at a time as may be weighed against all labels at once."""
