@@ -146,7 +146,7 @@ def answered(text: Path, task: str) -> Path:
     with open(text, "rb") as lines, open(path, "wb") as examples:
         for number, line in enumerate(lines):
             answer = b"yes" if number % 2 else b"no"
-            examples.write(ANSWERED[task].replace(b"%l", line.rstrip(b"\n")).replace(b"%a", answer))
+            examples.write(ANSWERED[task].replace(b"%a", answer).replace(b"%l", line.rstrip(b"\n")))
     return path
 
 
