@@ -163,6 +163,8 @@ def _place(values: dict) -> Place:
     for field in fields(Place):
         if field.name not in values or not _KINDS[field.type](getattr(place, field.name)):
             raise ValueError(f"it does not say where the training stood ({field.name})")
+    if place.dropout >= 1:
+        raise ValueError("it leaves out all units")
     place.turn = tuple(place.turn)
     return place
 

@@ -185,6 +185,7 @@ class Corpus:
     digest: str  # SHA-256 of the files as they were read
     size: int  # their bytes
     judged_characters: int
+    drawn: bool = False  # what is held out: at random, so that it is as hard as the rest to who has seen neither
     novelty: Novelty | None = None  # of the training part
 
     @property
@@ -299,6 +300,7 @@ def load_corpus(paths, **reading) -> Corpus:
         digest.hexdigest(),
         digest.size,
         judged_characters,
+        lines and not valid and len(held_out) > 0,
         known,
     )
 

@@ -108,7 +108,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     options = {
         "batch": max(16, min(rows, n // 2000)),
         "lr": 0.004 if hidden < 512 else 0.003,
-        "dropout": dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
+        "dropout": None if corpus.drawn else dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
     } | options
     return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 

@@ -12,7 +12,8 @@ PRECISIONS = ("float32", "bf16")
 @dataclass(frozen=True)
 class Settings:
     """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs; dropout:
-    the share of the layers' units that each update leaves out.
+    the share of the layers' units that each update leaves out; None for one that follows the gap between the losses,
+    from 0 on.
 
     minutes: the time by the clock that the training is to take, for which ``epochs`` is then a first estimate; None
     where the epochs decide. precision: in which an update multiplies matrices; sums, weights and all else are float32.
@@ -23,7 +24,7 @@ class Settings:
     steps: int = 50
     lr: float = 0.004
     clip: float = 5.0
-    dropout: float = 0.0
+    dropout: float | None = 0.0
     schedule: str = "cosine"
     seed: int = 1
     minutes: float | None = None
@@ -38,7 +39,7 @@ class Settings:
                 raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
         if self.minutes is not None and not 0 < self.minutes <= 1e6:
             raise UsageError(f"--minutes must be a number above 0 and at most a million, not {self.minutes}")
-        if not 0 <= self.dropout < 1:
+        if self.dropout is not None and not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")

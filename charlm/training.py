@@ -33,6 +33,7 @@ EVALUATED = 0.4  # time that scoring a token takes, of that of training it, unti
 PATIENCE = 0.3  # share of a training by the clock after which it ends, if the held-out loss has not improved
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
 LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
+GAP, GAIN, MOST_DROPOUT = 0.03, 0.5, 0.8  # nats of held-out loss above that of training: see Trainer._follow
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Place:
 
     windows_done, tokens_of_epoch: of the epoch under way; nats, counted: of training since the last evaluation;
     worse: updates on end that were worse than the unigram model; total_tokens: how many there will be; turn: (tokens,
-    share of the training done) when that number was last changed. These and those before are gone back to after an
-    explosion; rate_factor, times_lower (on end, without an evaluation between), best_loss and seconds (spent) are not.
+    share of the training done) when that number was last changed; dropout: of the next update. These and those before
+    are gone back to after an explosion; rate_factor, times_lower (on end, without an evaluation between), best_loss and
+    seconds (spent) are not.
     """
 
     step: int = 0
@@ -78,6 +80,7 @@ class Place:
     next_evaluation: int = 0
     total_tokens: int = 0
     turn: tuple[int, float] = (0, 0.0)
+    dropout: float = 0.0
     history: list[list] = field(default_factory=list)
     rate_factor: float = 1.0
     times_lower: int = 0
@@ -130,7 +133,7 @@ class Trainer:
         self.adam = Adam(self.stack, settings.clip)
         self.evaluation = self.task.evaluation(self.stack, corpus)
         self.most_tokens = len(corpus.train) * self.task.most_epochs  # of a training by the clock
-        self.place = Place(total_tokens=round(len(corpus.train) * settings.epochs))
+        self.place = Place(total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0)
         self.place.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
         self.good = self.state()
@@ -169,7 +172,7 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        settings = asdict(self.settings) | {"rows": self.rows}
+        settings = asdict(self.settings) | {"rows": self.rows, "dropout": self.place.dropout}
         corpus = {
             "names": list(self.corpus.names),
             "sha256": self.corpus.digest,
@@ -221,11 +224,8 @@ class Trainer:
         window = self.task.window(stack, 1, 1, training=True)
         for precision in {self.settings.precision, "float32"}:  # what is held out is scored in float32
             stack.pack(True, precision)
-            window.train(self.task.small_batch(), 1.0, self._dropout(0))
+            window.train(self.task.small_batch(), 1.0, None if self.settings.dropout == 0 else Dropout(0.1, 0))
         Adam(stack, 1.0).update(0.0)
-
-    def _dropout(self, step):
-        return Dropout(self.settings.dropout, self.settings.seed * 1_000_003 + step) if self.settings.dropout else None
 
     def _windows(self, epoch):
         random = np.random.default_rng([self.settings.seed, 2, epoch])
@@ -286,7 +286,8 @@ class Trainer:
         """One window up, down and into the parameters; its tokens and their nats, NaN where the gradient was not
         finite."""
         count = int(np.count_nonzero(batch.targets >= 0))
-        drop = self._dropout(self.place.step + 1)
+        share = self.place.dropout
+        drop = Dropout(share, self.settings.seed * 1_000_003 + self.place.step + 1) if share else None
         self.stack.pack(True, self.settings.precision)
         nats = self.window.train(batch, 1 / count, drop)
         total = float(nats.sum(dtype=np.float64))
@@ -338,8 +339,11 @@ class Trainer:
         start = time.perf_counter()
         valid_loss = self.held_out_loss() if self.evaluation else None
         self._evaluation_seconds = time.perf_counter() - start
-        place.history.append([place.step, place.nats / place.counted, valid_loss])
+        train_loss = place.nats / place.counted
+        place.history.append([place.step, train_loss, valid_loss])
         place.nats, place.counted = 0.0, 0
+        if self.settings.dropout is None and valid_loss is not None:
+            self._follow(valid_loss - train_loss)
         improved = valid_loss is not None and valid_loss < self.best_loss
         if improved:
             place.best_loss, place.best_progress = valid_loss, place.progress
@@ -350,6 +354,12 @@ class Trainer:
             place.times_lower = 0
             self.good = self.state()
         return valid_loss, improved
+
+    def _follow(self, gap):
+        """More dropout where what is held out, of which nothing is left out, is yet harder than what is trained on;
+        less where it is not."""
+        share = self.place.dropout + GAIN * (gap - GAP)
+        self.place.dropout = round(min(MOST_DROPOUT, max(0.0, share)), 3)
 
 
 @dataclass(frozen=True)

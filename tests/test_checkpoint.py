@@ -200,6 +200,8 @@ def change(path, *way):
         ("place", "step", 1.5),
         ("place", "more", 1),
         ("place", "nats", "1"),
+        ("place", "dropout", 1),
+        ("place", "dropout", None),
         ("place", "turn", [1]),
         ("place", "turn", [1, 2.0]),
         ("place", "turn", None),

@@ -95,6 +95,16 @@ def test_what_is_read_once_is_not_dropped_from(corpus):
     assert small["batch"] < large["batch"] == 32
 
 
+def test_where_the_gap_between_the_losses_tells_how_much_dropout_follows_it(corpus, tmp_path):
+    """It does in a list of which lines are held out at random, and not where what is held out is another text."""
+    assert choose(corpus(lines=True), 1e10, "lstm", {}).options["dropout"] is None
+    assert choose(corpus(lines=True), 1e10, "lstm", {"dropout": 0.2}).options["dropout"] == 0.2
+    assert choose(corpus(lines=True, holdout=0), 1e10, "lstm", {}).options["dropout"] > 0
+    other = tmp_path / "other.txt"
+    other.write_text("abc\n" * 20)
+    assert choose(corpus(lines=True, valid=other), 1e10, "lstm", {}).options["dropout"] > 0
+
+
 def test_words_have_one_table_for_both_ends_unless_told_otherwise(corpus):
     words = corpus(level="word")
     assert choose(words, 1e10, "lstm", {}).options["tied"]

@@ -18,7 +18,7 @@ from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
 from charlm.pace import Pace
 from charlm.planning import new_trainer
 from charlm.settings import Settings
-from charlm.training import Trainer, reports
+from charlm.training import MOST_DROPOUT, Trainer, reports
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -106,6 +106,39 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options
     Checkpoint(tmp_path / "c.npz").restore(resumed)
     list(resumed.run())
     assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+
+def test_dropout_that_follows_the_losses_rises_where_a_text_is_learnt_by_heart(tmp_path):
+    """Of noise nothing can be learnt but by heart; of the same line again and again there is nothing to unlearn."""
+    letters = np.random.default_rng(1).choice(list("abcdefgh"), (60, 20))
+    path = tmp_path / "noise.txt"
+    path.write_text("".join(f"{''.join(line)}\n" for line in letters))
+    corpus = load_corpus(path, lines=True)
+    sizes = Architecture(len(corpus.vocabulary), "lstm", 32, 1)
+    settings = Settings(epochs=40, batch=8, steps=16, lr=0.01, dropout=None)
+
+    whole = Trainer(corpus, sizes, settings)
+    shares = []
+    for step in whole.run():
+        if step.valid_loss is not None:
+            shares.append(whole.place.dropout)
+            if len(shares) == 30:
+                save_checkpoint(whole, tmp_path / "c.npz", {})
+    assert shares[0] == 0 and shares[-1] > 0.1 and max(shares) <= MOST_DROPOUT
+    assert whole.best.training["settings"]["dropout"] == shares[-1]
+
+    resumed = Trainer(corpus, sizes, settings, threads=1)
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    assert resumed.place.dropout == shares[29] > 0
+    list(resumed.run())
+    assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+    path.write_text("abcdefgh\n" * 60)
+    corpus = load_corpus(path, lines=True)
+    trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 32, 1), settings)
+    trainer.place.dropout = 0.5
+    list(trainer.run())
+    assert trainer.place.dropout < 0.1
 
 
 def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):

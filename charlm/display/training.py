@@ -34,8 +34,7 @@ def introduction(trainer: Trainer) -> list[str]:
     lines = [
         f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {_length(trainer)} of {batch}"
-        + (f", dropout {trainer.settings.dropout:g}" if trainer.settings.dropout else ""),
+        f"{network(a)}; {_length(trainer)} of {batch}{_dropout(trainer.settings.dropout)}",
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
@@ -52,6 +51,12 @@ def introduction(trainer: Trainer) -> list[str]:
     if is_cold():
         lines.append("compiling the kernels, for the first run on this machine only …")
     return lines
+
+
+def _dropout(share: float | None) -> str:
+    if share is None:
+        return ", dropout by the gap between the losses"
+    return f", dropout {share:g}" if share else ""
 
 
 def _reason(trainer: Trainer) -> str:
