@@ -20,7 +20,7 @@ from .network.team import Team
 from .optimizers import Adam
 from .settings import Settings
 from .tasks import task_class
-from .training import Trainer
+from .training import MOST_DROPOUT, Trainer
 
 MINUTES = 5.0
 FIXED = {
@@ -142,9 +142,11 @@ def learnt_weights(architecture: Architecture) -> int:
 
 def dropout_for(tokens: float, weights: float, n: int) -> float:
     """The share of units to leave out where so many weights see so many tokens, those of a text of n again and again:
-    fitted to what experiments found best (benchmarks/recipe.md)."""
+    fitted to what experiments found best (benchmarks/recipe.md). Half of them is enough, unless there are many times
+    more weights than text."""
     pressure = math.log(max(1.0, tokens / n * weights / n))  # to learn the text by heart
-    return round(min(0.5, max(0.0, 0.085 * pressure - 0.02)), 2)
+    enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * n)))
+    return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
 def new_trainer(

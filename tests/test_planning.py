@@ -17,6 +17,7 @@ from charlm.planning import (
     recurrent_weights,
     speed,
 )
+from charlm.training import MOST_DROPOUT
 
 BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
 
@@ -88,6 +89,7 @@ def test_given_options_win(corpus):
 def test_what_is_read_once_is_not_dropped_from(corpus):
     assert dropout_for(1e6, 50_000, 1_000_000) == 0
     assert dropout_for(1e9, 50_000, 10_000) == 0.5
+    assert 0.5 < dropout_for(1e9, 200_000, 10_000) < dropout_for(1e9, 10**12, 10_000) == MOST_DROPOUT
     shares = [dropout_for(tokens, 300_000, 1_000_000) for tokens in np.geomspace(1e6, 1e9, 20)]
     assert shares == sorted(shares)
     small, large = (choose(corpus(size), 1e10, "lstm", {}).options for size in (2000, 1_000_000))

@@ -55,7 +55,7 @@ def introduction(trainer: Trainer) -> list[str]:
 
 def _dropout(share: float | None) -> str:
     if share is None:
-        return ", dropout by the gap between the losses"
+        return ", dropout as the held-out loss asks for"
     return f", dropout {share:g}" if share else ""
 
 
