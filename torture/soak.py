@@ -62,9 +62,10 @@ def _soak(folder, times, seconds, most):
             trainer.team.close()
             return trainer
 
+    in_epoch = train(1, 1e9, False).step  # compiles, where the cache is cold
     begun = time.monotonic()
-    train(1, 1e9, False)
-    epochs = max(2, round(seconds / 2 / (time.monotonic() - begun)))
+    train(1000, 5 * in_epoch, False)
+    epochs = max(2, round(seconds / 2 * 5 / (time.monotonic() - begun)))
     updates = -(-train(epochs, 1e9, False).step // (times + 1))
     wanted, begun = digest(path), time.monotonic()
     records, done = [], False
