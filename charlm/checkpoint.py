@@ -110,7 +110,7 @@ class Checkpoint:
         now = asdict(architecture) | asdict(settings)
         then = asdict(self.architecture) | asdict(self.settings)
         found += [
-            f"--{name} ({now[name]} now, {then[name]} then)"
+            f"--{name} ({_told(now[name])} now, {_told(then[name])} then)"
             for name in now
             if now[name] != then.get(name) and not name.endswith(("_size", "outputs"))
         ]
@@ -130,6 +130,10 @@ class Checkpoint:
         trainer.good = self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()}
         if self.place.best_loss is not None:
             trainer.best_parameters = self.arrays["best"].copy()
+
+
+def _told(value):
+    return "not given" if value is None else value
 
 
 _CORPUS = {"sha256": str, "bytes": int, "train_tokens": int, "held_out_tokens": int}

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,9 @@ def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
     ):
         with pytest.raises(ModelFileError, match=name):
             checkpoint.restore(new_trainer(text, **{"hidden": 8, "epochs": 1, "steps": 20} | options))
+    by_clock = Trainer(trainer.corpus, trainer.architecture, replace(trainer.settings, minutes=1.0))
+    with pytest.raises(ModelFileError, match=r"--minutes \(1.0 now, not given then\)"):
+        checkpoint.restore(by_clock)
     with pytest.raises(ModelFileError, match="the corpus"):
         checkpoint.restore(new_trainer(other, hidden=8, epochs=1, steps=20))
 
