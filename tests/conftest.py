@@ -1,6 +1,7 @@
 """What several test files share: a small text, a model trained on it, and property tests that have time."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,8 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
     from uncompiled import stand_in
 
     stand_in()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell's background begins with it ignored
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")

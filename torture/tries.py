@@ -1,6 +1,7 @@
 """The tries by their names, and how one is made."""
 
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ def tries(share: float) -> dict[str, Callable[[Path], Iterator[str]]]:
 
 def attempt(name: str, share: float) -> tuple[int, list[str], float]:
     """Run a try in a folder of its own: how often it tried, what was lost, seconds."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell's background begins with it ignored
     folder, begun = Path(tempfile.mkdtemp(prefix="torture-")), time.monotonic()
     tried, lost = 0, []
     try:
