@@ -2,7 +2,11 @@
 
 
 class CharlmError(Exception):
-    """Something that the person at the keyboard can mend; the message says what, where, and the way out."""
+    """Something that the person at the keyboard can mend; the message says what, where, and the way out, in one line,
+    whatever stands in the names and files that it quotes."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))
 
 
 class UsageError(CharlmError):

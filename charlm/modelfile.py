@@ -178,9 +178,10 @@ def _read_header(archive, members, size) -> dict:
     if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
         raise _Refused("its header does not say which format it has")
     if header["format"] > NEWEST:
+        writer = textwrap.shorten(f"{header.get('charlm')}, format {header['format']}", 60, placeholder=" …")
         raise ModelFileError(
-            f"{archive.fp.name} was written by a later charlm ({header.get('charlm')}, format "
-            f"{header['format']}); this is {__version__}, which reads up to format {NEWEST}: upgrade charlm"
+            f"{archive.fp.name} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
+            f"format {NEWEST}: upgrade charlm"
         )
     return header
 

@@ -337,6 +337,10 @@ def array_change(name, function):
     return change
 
 
+def of_a_later_charlm(header, arrays):
+    header |= {"format": 10**2000, "charlm": "\n9\u2028" * 1000}
+
+
 def put(name, number):
     """A change that puts a number into an array."""
     return array_change(name, lambda array: np.append(array.ravel()[:-1], np.float32(number)).reshape(array.shape))
@@ -347,6 +351,7 @@ def put(name, number):
     [
         (setting("format", NEWEST + 1), "later charlm"),
         (setting("format", 10**30), "later charlm"),
+        (of_a_later_charlm, "later charlm"),
         (setting("format", 0), "format"),
         (setting("format", -1), "format"),
         (setting("format", "1"), "format"),

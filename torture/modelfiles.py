@@ -4,6 +4,7 @@ A file must be refused in one line, or be the same model; where a mutation wrote
 be another model, which can be used.
 """
 
+import copy
 import io
 import json
 import os
@@ -242,7 +243,7 @@ class Mutator:
                     case 1 if isinstance(value, dict):
                         value[self.chance.choice(("more", "", "sha256", "é"))] = inner
                     case _:
-                        value[key] = self.chance.choice(VALUES)
+                        value[key] = copy.deepcopy(self.chance.choice(VALUES))  # it may be changed in turn
                 return
             value = inner
 
