@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import nullcontext
@@ -941,6 +942,20 @@ def test_control_characters_are_made_visible(code):
     else:
         expected = "␡" if code == 0x7F else f"\\x{code:02x}"
     assert shown == f"a{expected}b"
+
+
+def test_names_read_in_another_encoding_are_shown_as_what_they_are():
+    assert visible("\udcc3\udca9.npz \udcff \udcc2\udc9b \udcc3") == "é.npz \\udcff \\x9b \\udcc3"
+
+
+def test_where_no_thread_can_be_started_it_says_so(folder, monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    result = run("train", "text.txt", "-o", "new.npz", "--epochs", "1", "--threads", "2")
+    assert result.exit_code == 1
+    check_error(result.stderr.splitlines(keepends=True)[-1], "thread --threads")
 
 
 @pytest.mark.parametrize(

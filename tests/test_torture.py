@@ -33,6 +33,7 @@ TRIES = {
         folder, cells=("gru",), levels=("byte",), lanes=("",)
     ),
     "code points": terminals.each_code_point,
+    "locales": lambda folder: terminals.in_locales(folder, terminals.LOCALES[:2]),
     "memory": lambda folder: memory.by_size(folder, megabytes=(1,), texts=("one line",)),
     "draws": lambda folder: draws.like_the_softmax(folder, times=20_000, options=draws.OPTIONS[-1:]),
     "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),

@@ -42,6 +42,10 @@ class Program(click.Group):
             code = 130
         except MemoryError:
             code = self._fail("there is not enough memory; choose a smaller --hidden, --batch or --steps", 1)
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            code = self._fail("there is no room for another thread; choose fewer --threads, or allow more memory", 1)
         except OSError as error:
             code = self._fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
             _drop_stdout()

@@ -9,6 +9,7 @@ stdout carries data; everything here that is not sampled text goes to stderr. An
 NumPy or rich: what is shown is imported by whoever made it.
 """
 
+import re
 import sys
 import unicodedata
 
@@ -26,9 +27,17 @@ def visible(text: str) -> str:
     """The text with everything that could steer a terminal made visible: only line feeds and tabs stay as they are.
 
     Control characters become their pictures (␛ for escape), those of format (which turn the direction of writing,
-    among others) and bytes that are no UTF-8 become escapes such as \\u202e.
+    among others) and bytes that are no UTF-8 become escapes such as \\u202e. A name of a file that Python has read in
+    another encoding is shown as the UTF-8 that it is.
     """
-    return "".join(map(_visible_character, text)) if not text.isascii() or not text.isprintable() else text
+    if text.isascii() and text.isprintable():
+        return text
+    text = re.sub("[\\udc80-\\udcff]+", _as_utf8, text)
+    return "".join(map(_visible_character, text))
+
+
+def _as_utf8(escaped: re.Match) -> str:
+    return escaped[0].encode("ascii", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _visible_character(character: str) -> str:
