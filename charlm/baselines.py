@@ -68,14 +68,16 @@ class NGrams:
     def __init__(self, tokens: np.ndarray, vocabulary_size: int, order: int, lines: bool):
         self.vocabulary_size, self.order, self.lines = vocabulary_size, order, lines
         tokens = tokens.astype(np.int64)
-        before = self._before(tokens)
+        before = np.minimum(self._before(tokens), order).astype(np.int16)
         numbers = tokens  # of the n-gram of one order that ends at each token, -1 where none does
         pairs, counts = np.arange(vocabulary_size), np.bincount(tokens, minlength=vocabulary_size)
         self.orders, histories = [], 1
         for n in range(2, order + 1):
             valid = np.flatnonzero(before >= n - 1)
-            history = np.where(valid > 0, numbers[valid - 1], EOS)
-            longer, place, number = _unique(history * vocabulary_size + tokens[valid])
+            ngrams = np.where(valid > 0, numbers[valid - 1], EOS)  # first their histories
+            ngrams *= vocabulary_size
+            ngrams += tokens[valid]
+            longer, place, number = _unique(ngrams)
             followed = np.bincount(numbers[valid[place]], minlength=len(pairs))  # each without its oldest token
             whole = np.bincount(numbers[before == n - 2], minlength=len(pairs))  # nothing can come before these
             self.orders.append(self._smoothed(pairs, followed + whole, histories))
@@ -126,18 +128,23 @@ class NGrams:
 
 
 def _unique(values):
-    """Sorted distinct values, a place of each, and for each value its number among them."""
+    """Sorted distinct values, a place of each, and for each value its number among them. The values are written over."""
     bits = len(values).bit_length()
     if len(values) and values.max() < 1 << (63 - bits):  # values and places sorted as one: four times as fast
-        both = np.sort(values << bits | np.arange(len(values)))
-        ordered, order = both >> bits, both & ((1 << bits) - 1)
+        ordered = values
+        ordered <<= bits
+        ordered |= np.arange(len(values))
+        ordered.sort()
+        order = ordered & ((1 << bits) - 1)
+        ordered >>= bits
     else:
         order = np.argsort(values)
         ordered = values[order]
     new = np.ones(len(values), bool)
     new[1:] = ordered[1:] != ordered[:-1]
     numbers = np.empty(len(values), np.int64)
-    numbers[order] = np.cumsum(new) - 1
+    numbers[order] = np.cumsum(new)
+    numbers -= 1
     return ordered[new], order[new], numbers
 
 
