@@ -128,7 +128,7 @@ class NGrams:
 
 
 def _unique(values):
-    """Sorted distinct values, a place of each, and for each value its number among them. The values are written over."""
+    """Sorted distinct values, a place of each, and for each value its number among them; ``values`` is written over."""
     bits = len(values).bit_length()
     if len(values) and values.max() < 1 << (63 - bits):  # values and places sorted as one: four times as fast
         ordered = values

@@ -208,6 +208,7 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "more"], "more"),
         (["sample", "--model", "tiny.npz", "--count", "0"], "--count"),
         (["sample", "--model", "tiny.npz", "--length", "0"], "--length"),
+        (["sample", "--model", "tiny.npz", "--length", "9" * 20], "--length"),
         (["sample", "--model", "tiny.npz", "--temperature", "-1"], "--temperature"),
         (["sample", "--model", "tiny.npz", "--temperature", "nan"], "--temperature"),
         (["sample", "--model", "tiny.npz", "--temperature", "inf"], "--temperature"),

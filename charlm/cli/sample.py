@@ -7,16 +7,16 @@ import sys
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, UP_TO_1, as_json, given, model_option, quiet, setting
+from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
 
 @click.command()
 @model_option
 @given
-@setting("--count", AT_LEAST_1, "N", "How many samples.  [default: 1; 10 for a model of lines above temperature 0]")
+@setting("--count", TO_A_TRILLION, "N", "How many samples.  [default: 1; 10 for a model of lines above temperature 0]")
 @setting(
-    "--length", AT_LEAST_1, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
+    "--length", TO_A_TRILLION, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
 )
 @setting(
     "--temperature",
