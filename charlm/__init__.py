@@ -20,11 +20,11 @@ def train(paths, *, on_report=None, **options):
     """Train a model on text files and return the one that does best on the held-out part.
 
     paths: a file's name or several, "-" for standard input; options: those of ``charlm train``, with underscores
-    (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``training.Report``. Raises
+    (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``reporting.Report``. Raises
     CharlmError.
     """
     from .planning import new_trainer
-    from .training import reports
+    from .reporting import reports
 
     trainer = new_trainer(paths, **options)
     for report in reports(trainer.run(), every=1.0):

@@ -31,8 +31,9 @@ from .modelfile import (
 )
 from .network.architecture import Architecture
 from .places import check_places, is_one_of, only_run_at
+from .reporting import Report
 from .settings import Settings
-from .training import Place, Report, Trainer
+from .training import Place, Trainer
 
 
 def path_beside(model_path) -> Path:

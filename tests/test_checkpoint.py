@@ -22,7 +22,7 @@ from charlm.checkpoint import (
 from charlm.errors import CharlmError, ModelFileError
 from charlm.modelfile import write_archive
 from charlm.planning import new_trainer
-from charlm.training import reports
+from charlm.reporting import reports
 
 SETTINGS = {"hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 

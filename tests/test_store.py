@@ -18,8 +18,8 @@ from charlm.checkpoint import saved
 from charlm.corpus import load_corpus
 from charlm.errors import CorpusError
 from charlm.planning import new_trainer
+from charlm.reporting import reports
 from charlm.store import Store, release
-from charlm.training import reports
 
 TYPES = (np.uint8, np.uint16, np.uint32)
 

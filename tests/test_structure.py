@@ -37,6 +37,7 @@ ORDER = [
     "settings",
     "pace",
     "training",
+    "reporting",
     "planning",
     "acceptance",
     "beginning",

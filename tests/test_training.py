@@ -18,8 +18,9 @@ from charlm.network.architecture import CELLS, Architecture
 from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
 from charlm.pace import Pace
 from charlm.planning import new_trainer
+from charlm.reporting import reports
 from charlm.settings import Settings
-from charlm.training import MOST_DROPOUT, Trainer, reports
+from charlm.training import MOST_DROPOUT, Trainer
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"

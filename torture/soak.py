@@ -44,7 +44,7 @@ def _open_files():
 def _soak(folder, times, seconds, most):
     from charlm.checkpoint import last_checkpoint, only_training_at, saved
     from charlm.planning import new_trainer
-    from charlm.training import reports
+    from charlm.reporting import reports
 
     path = Path(folder) / "m.npz"
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}

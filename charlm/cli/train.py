@@ -116,7 +116,7 @@ def train(run, corpus, output, resume, save_every, log, plot, quiet, **options):
     from ..places import write_text_file
     from ..planning import new_trainer
     from ..plotting import LossCurve, as_svg, check_picture
-    from ..training import reports
+    from ..reporting import reports
 
     tell = (lambda line: None) if quiet else say
     read = [*corpus, *([options["valid"]] if options["valid"] else [])]

@@ -16,7 +16,8 @@ from .scores import side_by_side
 if TYPE_CHECKING:
     from ..baselines import Baseline
     from ..plotting import LossCurve
-    from ..training import Report, Trainer
+    from ..reporting import Report
+    from ..training import Trainer
 
 
 def introduction(trainer: Trainer) -> list[str]:
