@@ -9,7 +9,7 @@ from pathlib import Path
 from .workshop import NO_CORE, SMALL, complaint, some_text
 
 MB = 1_000_000
-MOST = 450 * MB  # of resident memory, for any text: some 130 of it for the n-grams that are counted beside
+MOST = 400 * MB  # of resident memory, for any text
 PER_LINE = 8  # bytes more for each line of a list
 TEXTS = {"short lines": some_text(10_000), "one line": some_text(10_000).replace("\n", " ")}
 LINES = {"short lines": ([], ["--lines"]), "one line": ([],)}  # a row that is one sequence of 1 GB is refused
