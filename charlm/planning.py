@@ -30,9 +30,9 @@ FIXED = {
     "embedding": 0,
     "batch": 50,
     "steps": 50,
-    "lr": 0.004,
     "dropout": 0.0,
 }
+RATES = {"rnn": 0.008, "gru": 0.012, "lstm": 0.024, "peephole": 0.024, "window": 0.012}  # of learning, at the highest
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
 SMALL = 100_000  # tokens of training
@@ -107,7 +107,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     rows = 64 if corpus.lines else 32
     options = {
         "batch": max(16, min(rows, n // 2000)),
-        "lr": 0.004 if hidden < 512 else 0.003,
+        "lr": RATES[cell],
         "dropout": None if corpus.drawn else dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
     } | options
     return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
@@ -205,7 +205,7 @@ def new_trainer(
         minutes = MINUTES
     choice = None
     if minutes is None or kind.defaults:
-        options, epochs = FIXED | kind.defaults | given, epochs or kind.most_epochs
+        options, epochs = FIXED | {"lr": RATES.get(cell)} | kind.defaults | given, epochs or kind.most_epochs
     else:
         choice = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)

@@ -22,8 +22,8 @@ class Settings:
     epochs: float = 10.0
     batch: int = 50
     steps: int = 50
-    lr: float = 0.004
-    clip: float = 5.0
+    lr: float = 0.01
+    clip: float = 0.2
     dropout: float | None = 0.0
     schedule: str = "cosine"
     seed: int = 1

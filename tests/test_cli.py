@@ -1103,7 +1103,7 @@ def test_a_window_goes_on_with_the_context_that_it_had(folder, monkeypatch):
     ("change", "words"),
     [
         (["--hidden", "9"], "--hidden (9 now, 8 then)"),
-        (["--lr", "0.5", "--dropout", "0"], "--lr (0.5 now, 0.004 then) --dropout (0.0 now, 0.1 then)"),
+        (["--lr", "0.5", "--dropout", "0"], "--lr (0.5 now, then) --dropout (0.0 now, 0.1 then)"),
         (["--cell", "rnn"], "--cell (rnn now,"),
         (["--epochs", "91"], "--epochs (91.0 now, 90.0 then)"),
         (["--max-vocabulary", "4"], "--max-vocabulary"),

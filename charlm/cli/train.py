@@ -75,9 +75,9 @@ PRECISIONS = ("float32", "bf16")
     "T",
     "Tokens in a window, through which the gradient runs.  [default: chosen; with --epochs 50]",
 )
-@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.  [default: chosen; with --epochs 0.004]")
+@setting("--lr", ABOVE_0, "RATE", "Learning rate at its highest.  [default: by the cell]")
 @setting("--schedule", click.Choice(SCHEDULES), None, "How the learning rate goes to its end.", "cosine")
-@setting("--clip", click.FloatRange(0), "NORM", "Largest norm of the gradient of the mean loss; 0 for no limit.", 5.0)
+@setting("--clip", click.FloatRange(0), "NORM", "Largest norm of the gradient of the mean loss; 0 for no limit.", 0.2)
 @setting(
     "--dropout",
     SHARE,

@@ -44,7 +44,7 @@ class Classify(Labels):
     name = "classify"
     commands = "predict or charlm evaluate"
     not_both_ways = None
-    defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.4}
+    defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.008, "dropout": 0.4}
 
     @classmethod
     def load(cls, paths, **reading) -> Examples:

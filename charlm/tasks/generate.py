@@ -51,7 +51,7 @@ class Generate(Labels):
     name = "generate"
     commands = "sample or charlm perplexity with --given, charlm predict, or charlm evaluate"
     not_both_ways = "what also reads from the end would read the answer"
-    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.1}
+    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.016, "dropout": 0.1}
 
     @classmethod
     def load(cls, paths, **reading) -> Examples:

@@ -106,7 +106,7 @@ class Tag(OnExamples):
     architecture = Tagging
     not_both_ways = None
     options = ()
-    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.006, "dropout": 0.2}
+    defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.02, "dropout": 0.2}
     most_epochs = 30
 
     @classmethod
