@@ -33,6 +33,7 @@ FIXED = {
     "dropout": 0.0,
 }
 RATES = {"rnn": 0.008, "gru": 0.012, "lstm": 0.024, "peephole": 0.024, "window": 0.012}  # of learning, at the highest
+CALMER = 3  # is the rate where dropout rises in training, at which what was learnt without it can explode
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
 SMALL = 100_000  # tokens of training
@@ -104,11 +105,14 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
 
     fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
+    if corpus.drawn:
+        options.setdefault("dropout", None)
+    else:
+        options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n))
     rows = 64 if corpus.lines else 32
     options = {
         "batch": max(16, min(rows, n // 2000)),
-        "lr": RATES[cell],
-        "dropout": None if corpus.drawn else dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n),
+        "lr": RATES[cell] / (CALMER if options["dropout"] is None else 1),
     } | options
     return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
