@@ -34,6 +34,7 @@ PATIENCE = 0.3  # share of a training by the clock after which it ends, if the h
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
 LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
 GAP, GAIN, MOST_DROPOUT = 0.03, 0.5, 0.8  # nats of held-out loss above that of training: see Trainer._follow
+RISE = 0.1  # of the dropout that follows, at once: a network that has learnt without it can explode with it
 
 
 @dataclass(frozen=True)
@@ -318,6 +319,8 @@ class Trainer:
             )
         place, arrays = self.good
         self.go_on_from(self.place.went_back_to(place), arrays)
+        if self.settings.dropout is None:
+            self.place.dropout = round(self.place.dropout / 2**self.place.times_lower, 3)
 
     def _keep_to(self, pace, seconds_a_token):
         """Change how much is still to come where the time asks for it."""
@@ -358,5 +361,5 @@ class Trainer:
     def _follow(self, gap):
         """More dropout where what is held out, of which nothing is left out, is yet harder than what is trained on;
         less where it is not."""
-        share = self.place.dropout + GAIN * (gap - GAP)
+        share = self.place.dropout + min(RISE, GAIN * (gap - GAP))
         self.place.dropout = round(min(MOST_DROPOUT, max(0.0, share)), 3)

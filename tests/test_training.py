@@ -20,7 +20,7 @@ from charlm.pace import Pace
 from charlm.planning import new_trainer
 from charlm.reporting import reports
 from charlm.settings import Settings
-from charlm.training import MOST_DROPOUT, Trainer
+from charlm.training import MOST_DROPOUT, RISE, Trainer
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -262,6 +262,21 @@ def test_after_an_explosion_it_goes_on_with_the_same_bytes_wherever_it_is_stoppe
         Checkpoint(tmp_path / "c.npz").restore(resumed)
         list(resumed.run())
         assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+
+
+def test_an_explosion_halves_the_dropout_that_follows(text):
+    """It rises by little at once, and where the network explodes with it all the same, at any rate, there is less."""
+    trainer = new_trainer(text, hidden=16, epochs=4, batch=8, steps=20)
+    trainer.settings = replace(trainer.settings, dropout=None)
+    trainer._follow(5.0)
+    assert trainer.place.dropout == RISE
+    trainer.place.dropout = 0.4
+    trainer.good = trainer.state()
+    shares = []
+    for _ in range(3):
+        trainer._go_back()
+        shares.append(trainer.place.dropout)
+    assert shares == [0.2, 0.1, 0.05]
 
 
 def test_the_first_evaluation_is_reckoned_with(text, monkeypatch):
