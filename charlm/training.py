@@ -7,7 +7,7 @@ What decides the numbers is counted in updates and tokens, nothing in seconds, s
 a training that was given minutes looks at the clock, and changes how many tokens are still to come.
 
 A loss that explodes does not end it: the trainer goes back to the last evaluation at which all was well, and goes on
-with a lower learning rate.
+with a lower learning rate, and with half of the dropout where that follows the losses.
 """
 
 import copy
