@@ -153,6 +153,7 @@ def _is_loss(value):
 
 
 _KINDS = {
+    bool: lambda value: type(value) is bool,
     int: _is_count,
     float: _is_number,
     float | None: _is_loss,

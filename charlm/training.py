@@ -30,7 +30,8 @@ from .settings import Settings
 
 MOST_EVALUATIONS = 40
 EVALUATED = 0.4  # time that scoring a token takes, of that of training it, until the first evaluation has shown it
-PATIENCE = 0.3  # share of a training by the clock after which it ends, if the held-out loss has not improved
+PATIENCE = 0.3  # share of a training by the clock after which it comes to its end, if the held-out loss has not improved
+TAIL = 0.15  # of the tokens trained until then: what is trained yet, while the learning rate goes to zero
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
 LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
 GAP, GAIN, MOST_DROPOUT = 0.03, 0.5, 0.8  # nats of held-out loss above that of training: see Trainer._follow
@@ -63,10 +64,10 @@ class Place:
     """Where a training stands, besides its arrays.
 
     windows_done, tokens_of_epoch: of the epoch under way; nats, counted: of training since the last evaluation;
-    worse: updates on end that were worse than the unigram model; total_tokens: how many there will be; turn: (tokens,
-    share of the training done) when that number was last changed; dropout: of the next update. These and those before
-    are gone back to after an explosion; rate_factor, times_lower (on end, without an evaluation between), best_loss and
-    seconds (spent) are not.
+    worse: updates on end that were worse than the unigram model; total_tokens: how many there will be; ending: the
+    clock can make no more of them; turn: (tokens, share of the training done) when their number was last changed;
+    dropout: of the next update. These and those before are gone back to after an explosion; rate_factor, times_lower
+    (on end, without an evaluation between), best_loss and seconds (spent) are not.
     """
 
     step: int = 0
@@ -80,6 +81,7 @@ class Place:
     worse: int = 0
     next_evaluation: int = 0
     total_tokens: int = 0
+    ending: bool = False
     turn: tuple[int, float] = (0, 0.0)
     dropout: float = 0.0
     history: list[list] = field(default_factory=list)
@@ -329,7 +331,7 @@ class Trainer:
             reserve = EVALUATED * self.evaluation.size * seconds_a_token if self.evaluation else 0.0
         total = pace.new_total(place.seconds, place.tokens, place.total_tokens, reserve)
         if total:
-            total = min(total, self.most_tokens)
+            total = min(total, place.total_tokens if place.ending else self.most_tokens)
             place.turn, place.total_tokens = (place.tokens, place.progress), total
         if pace.is_over(place.seconds, reserve):
             place.total_tokens = min(place.total_tokens, place.tokens)
@@ -352,11 +354,18 @@ class Trainer:
             place.best_loss, place.best_progress = valid_loss, place.progress
             self.best_parameters = self.parameters.copy()
         elif valid_loss is not None and self.settings.minutes and place.progress - place.best_progress > PATIENCE:
-            place.total_tokens = place.tokens  # nothing more is to be gained
+            self._come_to_the_end()
         if not place.worse:
             place.times_lower = 0
             self.good = self.state()
         return valid_loss, improved
+
+    def _come_to_the_end(self):
+        """At this learning rate nothing more is to be gained: from the best parameters on, bring it to zero soon."""
+        place = self.place
+        self.parameters[:] = self.best_parameters
+        place.turn, place.best_progress = (place.tokens, place.progress), place.progress
+        place.total_tokens, place.ending = min(place.total_tokens, round((1 + TAIL) * place.tokens)), True
 
     def _follow(self, gap):
         """More dropout where what is held out, of which nothing is left out, is yet harder than what is trained on;

@@ -20,7 +20,7 @@ from charlm.pace import Pace
 from charlm.planning import new_trainer
 from charlm.reporting import reports
 from charlm.settings import Settings
-from charlm.training import MOST_DROPOUT, RISE, Trainer
+from charlm.training import MOST_DROPOUT, RISE, TAIL, Trainer
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -304,11 +304,19 @@ def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
 
 
 def test_by_the_clock_it_ends_when_nothing_more_is_to_be_gained(text):
-    """A network this large soon knows 150 lines by heart."""
+    """A network this large soon knows 150 lines by heart. The end is from the best parameters on, at a falling rate."""
     options = {"hidden": 64, "layers": 1, "batch": 8, "steps": 20, "lr": 0.01, "dropout": 0.0}
     trainer = new_trainer(text, minutes=1000, epochs=200, **options)
-    steps = list(trainer.run())
-    assert steps[-1].epoch < 150 and trainer.place.best_progress < 0.5
+    steps, rates, before = [], [], None
+    for step in trainer.run():
+        if trainer.place.ending and before is None:
+            before = len(steps)
+            assert np.array_equal(trainer.parameters, trainer.best_parameters)
+        steps.append(step)
+        rates.append(trainer.learning_rate)
+    assert steps[-1].epoch < 150 and trainer.finished
+    assert steps[-1].tokens == pytest.approx((1 + TAIL) * steps[before].tokens, rel=0.02)
+    assert rates[before] > 0.3 * 0.01 and rates[-1] < 0.02 * 0.01
 
 
 def test_a_text_shorter_than_a_window_is_refused(tmp_path):
