@@ -30,7 +30,7 @@ from .settings import Settings
 
 MOST_EVALUATIONS = 40
 EVALUATED = 0.4  # time that scoring a token takes, of that of training it, until the first evaluation has shown it
-PATIENCE = 0.3  # share of a training by the clock after which it comes to its end, if the held-out loss has not improved
+PATIENCE = 0.3  # share of a training by the clock without a lower held-out loss, after which it comes to its end
 TAIL = 0.15  # of the tokens trained until then: what is trained yet, while the learning rate goes to zero
 WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
 LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
