@@ -33,7 +33,7 @@ FIXED = {
     "dropout": 0.0,
 }
 RATES = {"rnn": 0.008, "gru": 0.012, "lstm": 0.024, "peephole": 0.024, "window": 0.012}  # of learning, at the highest
-CALMER = 3  # is the rate where dropout rises in training, at which what was learnt without it can explode
+MUCH, CALMER = 0.6, 3  # with more dropout than MUCH, or such that rises in training, so much calmer: or it explodes
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
 SMALL = 100_000  # tokens of training
@@ -110,9 +110,10 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Choice:
     else:
         options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n))
     rows = 64 if corpus.lines else 32
+    much = options["dropout"] is None or options["dropout"] > MUCH
     options = {
         "batch": max(16, min(rows, n // 2000)),
-        "lr": RATES[cell] / (CALMER if options["dropout"] is None else 1),
+        "lr": RATES[cell] / (CALMER if much else 1),
     } | options
     return Choice(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 

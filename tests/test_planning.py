@@ -102,6 +102,8 @@ def test_where_the_gap_between_the_losses_tells_how_much_dropout_follows_it(corp
     following, given = (choose(corpus(lines=True), 1e10, "lstm", share).options for share in ({}, {"dropout": 0.2}))
     assert following["dropout"] is None and given["dropout"] == 0.2
     assert following["lr"] < given["lr"]  # or the network, learnt without dropout, explodes with it
+    much, less = (choose(corpus(), 1e10, "lstm", {"dropout": share}).options["lr"] for share in (0.61, 0.6))
+    assert following["lr"] == much < less == given["lr"]
     assert choose(corpus(lines=True, holdout=0), 1e10, "lstm", {}).options["dropout"] > 0
     other = tmp_path / "other.txt"
     other.write_text("abc\n" * 20)
