@@ -8,6 +8,7 @@ from .errors import UsageError
 from .kernels.updates import CHUNK, adam, squares
 from .network.stack import Stack
 
+FOR_A_THREAD = 128  # chunks whose squares take longer than to wake a thread for them
 WARM_UP = 0.02  # share of the training in which the rate rises from 0
 
 
@@ -49,7 +50,8 @@ class Adam:
         """Change the stack's parameters by its gradient; the norm that the gradient had. Infinite or NaN changes
         nothing."""
         stack, team = self.stack, self.stack.team
-        team.run(team.split(self._sums.size, lambda first, last: squares(stack.gradient, self._sums, first, last)))
+        sums = self._sums
+        team.run(team.split(sums.size, lambda first, last: squares(stack.gradient, sums, first, last), FOR_A_THREAD))
         norm = math.sqrt(self._sums.sum())
         if not math.isfinite(norm):
             return norm

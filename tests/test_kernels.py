@@ -18,6 +18,7 @@ from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pair
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
+from charlm.kernels.gradients import layer_gradients
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
@@ -196,8 +197,41 @@ def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_e
             expected = buffer.copy()
             for first, last in pieces:
                 same_place(dW, expected)[:, first:last] = product[:, first:last]
-                multiply_transposed(X, dZ, column, dW, first, last)
+                multiply_transposed(X, dZ, column, dW, first, last, False)
                 assert same_bits(buffer, expected), (depth, columns, first, last)
+
+
+# --- gradients.py
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=needs_bfloat16)])
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("a_column, x_columns, columns", [(0, 70, 70), (30, 90, 120), (0, 0, 3)])
+def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
+    a_column, x_columns, columns, one_hot, precision
+):
+    random, R, H, D = np.random.default_rng(columns), 2 * DEPTH + 5, 7, 5
+    dz = np.full((R, columns + 2), np.nan, np.float32)
+    dz[:, :columns] = random.standard_normal((R, columns))
+    a, x = (random.standard_normal((R, width)).astype(np.float32) for width in (H, D))
+    tokens, packed, multiplied = np.empty(0, np.int32), np.empty(0, np.float32), chain
+    if precision == "bf16":
+        packed, multiplied = packed.view(np.uint32), chain_of_pairs
+    expected = [multiplied(a.T, dz[:, a_column:columns], np.zeros((H, columns - a_column), np.float32))]
+    if one_hot:
+        tokens, x = random.integers(0, D, R).astype(np.int32), x[:0]
+        expected.append(np.zeros((D, x_columns), np.float32))
+        scatter_add(tokens, dz, expected[1], 0, x_columns)
+    else:
+        expected.append(multiplied(x.T, dz[:, :x_columns], np.zeros((D, x_columns), np.float32)))
+    expected.append(np.zeros(columns, np.float32))
+    sum_rows(dz, expected[2], 0, columns, False)
+    for pieces in ([(0, columns)], *cuts(columns, 16)):
+        found = [np.full_like(array, np.nan) for array in expected]
+        for first, last in pieces:
+            layer_gradients(packed, a, x, tokens, dz, a_column, *found, first, last)
+        assert all(map(same_bits, found, expected)), pieces
 
 
 # --- bfloat16.py
@@ -329,7 +363,7 @@ def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_
             expected = buffer.copy()
             for first, last in pieces:
                 same_place(dW, expected)[:, first:last] = product[:, first:last]
-                multiply_transposed_pairs(X, dZ, column, dW, first, last)
+                multiply_transposed_pairs(X, dZ, column, dW, first, last, False)
                 assert same_bits(buffer, expected), (depth, columns, first, last)
 
 
@@ -530,11 +564,11 @@ def test_gather_copies_the_rows_that_tokens_name(dtype):
 @float_types
 def test_scatter_add_sums_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(2)
-    tokens, gradient = random.integers(0, 4, (5, 6)).astype(np.int32), random.standard_normal((5, 6, 23)).astype(dtype)
+    tokens, gradient = random.integers(0, 4, 30).astype(np.int32), random.standard_normal((30, 23)).astype(dtype)
     start = random.standard_normal((4, 19)).astype(dtype)
     expected = start.copy()
-    for t, n in np.ndindex(tokens.shape):
-        expected[tokens[t, n]] += gradient[t, n, :19]
+    for token, row in zip(tokens, gradient, strict=True):
+        expected[token] += row[:19]
     for pieces in cuts(19):
         d_table = start.copy()
         for first, last in pieces:
@@ -543,16 +577,16 @@ def test_scatter_add_sums_in_order_however_the_columns_are_cut(dtype):
 
 
 @float_types
-@pytest.mark.parametrize("offset", [0, 3])
-def test_sum_rows_sums_in_order_however_the_columns_are_cut(offset, dtype):
+def test_sum_rows_sums_in_order_however_rows_and_columns_are_cut(dtype):
     values = np.random.default_rng(3).standard_normal((29, 23)).astype(dtype)
     expected = np.zeros(19, dtype)
     for row in values:
-        expected += row[offset : offset + 19]
+        expected += row[:19]
     for pieces in cuts(19):
         total = np.full(21, 7, dtype)
         for first, last in pieces:
-            sum_rows(values, offset, total, first, last)
+            sum_rows(values[:11], total, first, last, False)
+            sum_rows(values[11:], total, first, last, True)
         assert same_bits(total[:19], expected) and total[19:].tolist() == [7, 7], pieces
 
 
@@ -761,7 +795,7 @@ import numpy as np
 import charlm
 from charlm.kernels.gather import sum_rows
 total = np.empty(3)
-sum_rows(np.arange(12.0).reshape(4, 3), 0, total, 0, 3)
+sum_rows(np.arange(12.0).reshape(4, 3), total, 0, 3, False)
 print(charlm.__file__, *total)
 """
 

@@ -78,6 +78,17 @@ def product(A, a_column, depth, B, *others):
     multiply(A, a_column, depth, B, *others)
 
 
+def transposed_product(packed, *others):
+    from charlm.kernels import bfloat16, tile
+
+    multiply = bfloat16.multiply_transposed_pairs if packed.dtype == np.uint32 else tile.multiply_transposed
+    multiply(*others)
+
+
+def block(packed):
+    return (6, 16) if packed.dtype == np.uint32 else (5, 8)
+
+
 def along(X, row, column, wanted, pairs, start):
     numbers = np.zeros(32, np.float32)
     here = X[row, column : column + max(0, min(wanted, 32))] if wanted > 0 else ()
@@ -124,4 +135,8 @@ def stand_in() -> None:
     from charlm.kernels import bfloat16
 
     bfloat16._along, bfloat16._across = along, across
-    bfloat16._workspace = lambda rows, columns: np.empty((rows, columns), np.uint32)
+    tiles.workspace = bfloat16.workspace = lambda kind, rows, columns: np.empty((rows, columns), kind)
+
+    from charlm.kernels import gradients
+
+    gradients.transposed_product, gradients.block = transposed_product, block

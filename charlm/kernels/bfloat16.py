@@ -17,16 +17,16 @@ is one chain in the order k = 1, 0, 3, 2, …, whatever the blocks and threads.
 2⁻¹²⁶ (denormal ones) for zero, and give zero for such sums; NaN and infinity are what they are in float32.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from .compiling import LANES, compiled
-from .prefetch import LINE, prefetch
-from .tile import VECTORS, _element, _transpose, _Vectors, multiply_rows, product
+from .prefetch import prefetch
+from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
 
-PANEL = VECTORS * LANES  # columns
 DEPTH = 128  # pairs of a panel used together: 32 KB, about a first-level cache
 AT_ONCE = 64  # rows of A whose pairs are made together: no more than that either
 ACROSS = 272  # columns of X whose pairs are made together: an odd number of cache lines, to lie in different sets
@@ -98,30 +98,6 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
     return types.void(X, types.intp, types.intp, types.intp, types.boolean, pairs, types.intp), generate
 
 
-@intrinsic(prefer_literal=True)
-def _workspace(typing, rows, columns):
-    """Room for pairs on the thread's stack, gone when the kernel ends: (rows, columns), uint32. Both are literals."""
-    array = types.Array(types.uint32, 2, "C")
-
-    def generate(context, builder, signature, arguments):
-        shape = rows.literal_value, columns.literal_value
-        with builder.goto_entry_block():
-            memory = builder.alloca(ir.IntType(32), shape[0] * shape[1])
-        memory.align = LINE
-        made = context.make_array(array)(context, builder)
-        context.populate_array(
-            made,
-            data=memory,
-            shape=[context.get_constant(types.intp, number) for number in shape],
-            strides=[context.get_constant(types.intp, number) for number in (4 * shape[1], 4)],
-            itemsize=context.get_constant(types.intp, 4),
-            meminfo=None,
-        )
-        return made._getvalue()
-
-    return array(rows, columns), generate
-
-
 def paired(number):
     """How many pairs so many numbers make."""
     return (number + 1) // 2
@@ -136,7 +112,7 @@ def pack_pairs(B, transposed, packed, first, last):
     """
     depth = B.shape[1] if transposed else B.shape[0]
     pairs = (depth + 1) // 2
-    square = _workspace(LANES, LANES)
+    square = workspace(np.uint32, LANES, LANES)
     flat = square.reshape(-1)
     j = first
     while j < last:
@@ -172,7 +148,7 @@ def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, first, last, 
 def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
     """``multiply`` in bfloat16: the pairs of some rows of A are made and used for all panels before the next are."""
     pairs = (depth + 1) // 2
-    made = _workspace(AT_ONCE, DEPTH)
+    made = workspace(np.uint32, AT_ONCE, DEPTH)
     flat = made.reshape(-1)
     for k in range(0, pairs, DEPTH):
         present = min(DEPTH, pairs - k)
@@ -205,10 +181,10 @@ def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, acc
 
 
 @compiled
-def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last):
+def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last, accumulate):
     """``tile.multiply_transposed`` in bfloat16: the pairs of a part of X are made and used for all columns of dZ."""
-    left = _workspace(DEPTH, ACROSS)
-    flat, panel = left.reshape(-1), _workspace(DEPTH, PANEL).reshape(-1)
+    left = workspace(np.uint32, DEPTH, ACROSS)
+    flat, panel = left.reshape(-1), workspace(np.uint32, DEPTH, PANEL).reshape(-1)
     parts = (dW.shape[0] + ACROSS - 1) // ACROSS
     for part in range(parts):
         begin, end = dW.shape[0] * part // parts, dW.shape[0] * (part + 1) // parts
@@ -228,18 +204,11 @@ def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last):
                     row, both = k + 2 * pair, 2 * pair + 1 < depth
                     for i in range(0, width, LANES):
                         _across(dZ, row, dz_column + j + i, last - j - i, both, panel, pair * width + i)
-                multiply_rows(
-                    left.T,
-                    0,
-                    pairs,
-                    panel,
-                    0,
-                    width,
-                    dW,
-                    begin,
-                    j,
-                    end - begin,
-                    k > 0,
-                    0 if whole else min(width, last - j),
-                )
+                wanted = 0 if whole else min(width, last - j)
+                more = accumulate or k > 0
+                if 0 < wanted <= ROWS:
+                    above = panel[: pairs * width].reshape(pairs, width).T
+                    few_columns(above, 0, wanted, pairs, flat, 0, ACROSS, dW[:end], begin, j, more)
+                else:
+                    multiply_rows(left.T, 0, pairs, panel, 0, width, dW, begin, j, end - begin, more, wanted)
                 j += width

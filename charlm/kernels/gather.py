@@ -19,12 +19,14 @@ def gather(tokens, table, out, t, first, last):
 
 @compiled
 def scatter_add(tokens, gradient, d_table, first, last):
-    """d_table[tokens[t, n], j] += gradient[t, n, j] for every t and n, in that order, and the columns first…last-1."""
-    for t in range(tokens.shape[0]):
-        for n in range(tokens.shape[1]):
-            source, target = gradient[t, n, first:last], d_table[tokens[t, n], first:last]
-            for i in range(source.size):
-                target[i] += source[i]
+    """d_table[tokens[r], j] += gradient[r, j] for every row r, in order, and the columns first…last-1.
+
+    tokens: (R); gradient: (R, ≥ columns); d_table: (V, columns).
+    """
+    for r in range(tokens.shape[0]):
+        source, target = gradient[r, first:last], d_table[tokens[r], first:last]
+        for i in range(source.size):
+            target[i] += source[i]
 
 
 @compiled
@@ -62,12 +64,13 @@ def embed_gradient(tokens, dx, dE, first, last):
 
 
 @compiled
-def sum_rows(values, offset, total, first, last):
-    """total[j] = Σ_r values[r, offset + j], r in order, for the columns first…last-1. values: (R, ≥ columns)."""
+def sum_rows(values, total, first, last, accumulate):
+    """total[j] (+)= Σ_r values[r, j], r in order, for the columns first…last-1. values: (R, ≥ columns)."""
     target = total[first:last]
-    target[:] = 0
+    if not accumulate:
+        target[:] = 0
     for r in range(values.shape[0]):
-        source = values[r, offset + first : offset + last]
+        source = values[r, first:last]
         for i in range(source.size):
             target[i] += source[i]
 

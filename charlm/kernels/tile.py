@@ -22,10 +22,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from .compiling import LANES, compiled
-from .prefetch import prefetch
+from .prefetch import LINE, prefetch
 
 ROWS = 6
 VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
+PANEL = VECTORS * LANES  # columns of a panel of float32; a multiple of one of float64
 FAR = 2048  # columns of a matrix whose rows below each other the processor does not fetch by itself
 DEPTH = 2048 // LANES  # rows of a panel used together: at most 32 KB of float32, about a first-level cache
 
@@ -208,6 +209,30 @@ def _transpose(typing, B, row, column, packed, start, step):
     return types.void(B, types.intp, types.intp, packed, types.intp, types.intp), generate
 
 
+@intrinsic(prefer_literal=True)
+def workspace(typing, kind, rows, columns):
+    """Room on the thread's stack, gone when the kernel ends: (rows, columns), both literals, of the type ``kind``."""
+    array = types.Array(kind.dtype, 2, "C")
+
+    def generate(context, builder, signature, arguments):
+        shape, size = (rows.literal_value, columns.literal_value), kind.dtype.bitwidth // 8
+        with builder.goto_entry_block():
+            memory = builder.alloca(context.get_data_type(kind.dtype), shape[0] * shape[1])
+        memory.align = LINE
+        made = context.make_array(array)(context, builder)
+        context.populate_array(
+            made,
+            data=memory,
+            shape=[context.get_constant(types.intp, number) for number in shape],
+            strides=[context.get_constant(types.intp, number) for number in (size * shape[1], size)],
+            itemsize=context.get_constant(types.intp, size),
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return array(kind, rows, columns), generate
+
+
 @compiled
 def pack(B, transposed, packed, first, last):
     """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
@@ -335,35 +360,53 @@ def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, ac
 
 
 @compiled
-def multiply_transposed(X, dZ, dz_column, dW, first, last):
-    """dW[:, first:last] = Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
+def multiply_transposed(X, dZ, dz_column, dW, first, last, accumulate):
+    """dW[:, first:last] (+)= Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
-    X: (R, ≥ K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order; ``first`` is a multiple of
-    a panel. dZ is read as it stands: packing it took longer than it saved, as each number is used for K rows only.
+    X: (R, ≥ K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order. dZ is read as it stands:
+    packing it took longer than it saved, as each number is used for K rows only.
     """
     panel_width = VECTORS * lanes(X)
     step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
-        depth = min(DEPTH, X.shape[0] - k)
+        depth, more = min(DEPTH, X.shape[0] - k), accumulate or k > 0
         left = X[k : k + depth, 0:].T
-        j = 0
-        while first + j < last:
-            whole = last - first - j >= panel_width
+        j = first
+        while j < last:
+            whole = last - j >= panel_width
             width = panel_width if whole else lanes(X)
-            wanted = 0 if whole else min(width, last - first - j)
-            prefetch(dZ[k : k + depth], 0, dz_column + first + j + width, depth, panel_width)
-            multiply_rows(
-                left,
-                0,
-                depth,
-                B,
-                k * step + dz_column + first + j,
-                step,
-                dW,
-                0,
-                first + j,
-                dW.shape[0],
-                k > 0,
-                wanted,
-            )
+            wanted = 0 if whole else min(width, last - j)
+            prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, panel_width)
+            if 0 < wanted <= ROWS:
+                above, start = dZ[k : k + depth, 0:].T, k * X.shape[1]
+                few_columns(above, dz_column + j, wanted, depth, X.reshape(-1), start, X.shape[1], dW, 0, j, more)
+            else:
+                start = k * step + dz_column + j
+                multiply_rows(left, 0, depth, B, start, step, dW, 0, j, dW.shape[0], more, wanted)
             j += width
+
+
+@compiled
+def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, accumulate):
+    """C[c_row:, c_column:+count] (+)= (A[a_row:+count] · B)ᵀ for a count up to ROWS: vectors lie along the rows of C,
+    where along so few columns they would be nearly empty.
+
+    A, B: as ``tile`` has them, B not packed; C: (≤ c_row + b_step, columns).
+    """
+    square = workspace(C.dtype, ROWS, PANEL)
+    rows, panel_width = C.shape[0] - c_row, VECTORS * lanes(B)
+    i = 0
+    while i < rows:
+        whole = rows - i >= panel_width
+        width = panel_width if whole else lanes(B)
+        present = min(width, rows - i)
+        target = C[c_row + i : c_row + i + present, c_column : c_column + count]
+        for column in range(count):
+            for row in range(present):
+                square[column, row] = target[row, column]
+        wanted = 0 if whole else present
+        multiply_rows(A, a_row, depth, B, b_start + i, b_step, square, 0, 0, count, accumulate, wanted)
+        for column in range(count):
+            for row in range(present):
+                target[row, column] = square[column, row]
+        i += width

@@ -65,13 +65,11 @@ class FeedForward:
     def gradients(self, team, tokens, x, arrays):
         """The gradients of the layer's own parameters, in independent parts."""
         dz = arrays.z
-        rows = dz.reshape(-1, dz.shape[2])
-        if self.one_hot:
-            parts = team.split(
-                self.b.size,
-                lambda first, last: window.sum_of_places_gradient(tokens, dz, self.dW_x, first, last),
-                16,
-            )
-        else:
-            parts = self.input.gradient(team, x, dz)
-        return parts + team.split(self.b.size, lambda first, last: gather.sum_rows(rows, 0, self.db, first, last), 16)
+        if not self.one_hot:
+            return self.input.gradient(team, x, dz, self.db)
+
+        def all_columns(first, last):
+            window.sum_of_places_gradient(tokens, dz, self.dW_x, first, last)
+            gather.sum_rows(dz.reshape(-1, dz.shape[2]), self.db, first, last, False)
+
+        return team.split(self.b.size, all_columns, 16)

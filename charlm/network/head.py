@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..kernels.gather import sum_rows
 from ..kernels.softmax import softmax_cross_entropy, softmax_gradient
 from ..kernels.tile import multiply
 from ..vocabulary import UNKNOWN
@@ -29,6 +28,4 @@ class SoftmaxHead:
         multiply(probabilities, 0, self.b.size, self.product.backward_packed, da, 0, da.shape[2], first, last, False)
 
     def gradients(self, team, a, d_logits):
-        rows = d_logits.reshape(-1, d_logits.shape[2])
-        parts = self.product.gradient(team, a, d_logits)
-        return parts + team.split(self.db.size, lambda first, last: sum_rows(rows, 0, self.db, first, last), 16)
+        return self.product.gradient(team, a, d_logits, self.db)

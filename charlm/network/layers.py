@@ -15,8 +15,9 @@ from ..kernels import gather, gru, lstm, rnn
 from ..kernels.bfloat16 import multiply_transposed_pairs, pack_pairs, paired
 from ..kernels.compiling import HAS_BFLOAT16
 from ..kernels.dropout import dropout_mask
+from ..kernels.gradients import layer_gradients
 from ..kernels.prefetch import LINE
-from ..kernels.tile import LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
+from ..kernels.tile import LANES, PANEL, multiply, multiply_transposed, pack, packed_size
 from .architecture import CELLS, MOST_LAYERS
 
 KERNELS = {
@@ -25,7 +26,8 @@ KERNELS = {
     "lstm": (lstm.lstm_forward, lstm.lstm_backward),
     "peephole": (lstm.peephole_forward, lstm.peephole_backward),
 }
-PANEL = VECTORS * LANES  # columns in a panel, for float32; a multiple of it for float64
+FEW = 10  # multiply-adds that would take as long as adding up a number or two
+NO_TOKENS = np.empty(0, np.int32)
 
 
 def aligned(shape, dtype) -> np.ndarray:
@@ -95,17 +97,19 @@ class Product:
             )
         return parts
 
-    def gradient(self, team, X, dZ, column=0):
-        """dW = Xᵀ · dZ[:, column:] for X (…, depth) and dZ (…, ≥ columns)."""
-        left, right, d_parameter = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
-        if self.transposed:
-            left, right = right, left
+    def gradient(self, team, X, dZ, db):
+        """dW = Xᵀ · dZ and db = Σ dZ, for X (…, depth) and dZ (…, ≥ columns), in independent parts."""
+        X, dZ, dW = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
+        if not self.transposed:
+            nothing = X[:0], NO_TOKENS, dZ, 0, dW, dW[:, :0]
+            return team.split(
+                db.size,
+                lambda first, last: layer_gradients(self.forward_packed, X, *nothing, db, first, last),
+                LANES,
+            )
         multiply = multiply_transposed_pairs if self.precision == "bf16" else multiply_transposed
-        return team.split(
-            d_parameter.shape[1],
-            lambda first, last: multiply(left, right, column, d_parameter, first, last),
-            PANEL,
-        )
+        parts = team.split(dW.shape[1], lambda first, last: multiply(dZ, X, 0, dW, first, last, False), LANES)
+        return parts + team.split(db.size, lambda first, last: gather.sum_rows(dZ, db, first, last, False), LANES)
 
 
 @dataclass
@@ -186,13 +190,20 @@ class Recurrent:
         name = f"layer{index}." + ("back." if back else "")
         self.W_x, self.dW_x = parameters[name + "W_x"], gradients[name + "W_x"]
         self.b, self.db = parameters[name + "b"], gradients[name + "b"]
-        self.recurrent = Product(parameters[name + "W_a"], gradients[name + "W_a"])
+        self.dW_a = gradients[name + "W_a"]
+        self.recurrent = Product(parameters[name + "W_a"], self.dW_a)
         self.input = None if one_hot else Product(self.W_x, self.dW_x)
         self.hidden, dtype = self.recurrent.depth, self.b.dtype
         self.p = parameters.get(name + "p", np.empty((0, 0), dtype))
         self.dp = gradients.get(name + "p", np.empty((0, 0), dtype))
         self.no_table = np.empty((0, 0), dtype)
         self.recurrent_column = (self.cell.columns - self.cell.recurrent) * self.hidden
+        self.input_columns, self.input_depth = self.W_x.shape[1], 0 if one_hot else self.W_x.shape[0]
+
+    def gradient_work(self, columns: int) -> int:
+        """How many multiply-adds, or what takes as long, the gradients by the first columns of z are."""
+        recurrent = max(0, columns - self.recurrent_column)
+        return FEW * columns + self.hidden * recurrent + self.input_depth * min(columns, self.input_columns)
 
     def new_arrays(self, steps, rows, training, below: LayerArrays | None = None) -> LayerArrays:
         """below: the arrays of the layer below, which share what only one layer needs at a time: da, and z where no
@@ -236,18 +247,13 @@ class Recurrent:
     def gradients(self, team, tokens, x, arrays):
         """The gradients of the layer's own parameters, in independent parts."""
         s, H = arrays, self.hidden
-        dz = s.z.reshape(-1, s.z.shape[2])
-        parts = self.recurrent.gradient(team, s.a[:-1], s.z, self.recurrent_column)
-        if self.one_hot:
-
-            def add_rows(first, last):
-                self.dW_x[:, first:last] = 0
-                gather.scatter_add(tokens, s.z, self.dW_x, first, last)
-
-            parts += team.split(self.dW_x.shape[1], add_rows, 16)
-        else:
-            parts += self.input.gradient(team, x, s.z, 0)
-        parts += team.split(self.db.size, lambda first, last: gather.sum_rows(dz, 0, self.db, first, last), 16)
+        a, dz = s.a[:-1].reshape(-1, H), s.z.reshape(-1, s.z.shape[2])
+        x, tokens = (a[:0], tokens.reshape(-1)) if self.one_hot else (x.reshape(-1, x.shape[2]), NO_TOKENS)
+        of_what = self.recurrent.forward_packed, a, x, tokens, dz, self.recurrent_column
+        which = self.dW_a, self.dW_x, self.db
+        parts = team.split(
+            self.db.size, lambda first, last: layer_gradients(*of_what, *which, first, last), LANES, self.gradient_work
+        )
         if self.dp.size:
             parts += team.split(H, lambda first, last: lstm.peephole_gradient(s.z, s.c, self.dp, first, last), 16)
         return parts

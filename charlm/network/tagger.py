@@ -60,7 +60,7 @@ class TaggerWindows:
             read, embedded = np.split(network.sentence.dE, [vectors.shape[1]], axis=1)
             back(read)
             network.dE[:] = 0
-            scatter_add(known[None], np.ascontiguousarray(embedded)[None], network.dE, 0, network.dE.shape[1])
+            scatter_add(known, np.ascontiguousarray(embedded), network.dE, 0, network.dE.shape[1])
 
         return both_back
 

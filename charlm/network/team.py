@@ -7,6 +7,7 @@ ever summed over threads.
 """
 
 import os
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -51,14 +52,25 @@ class Team:
             for other in others:
                 other.result()
 
-    def split(self, number: int, function: Callable[[int, int], None], multiple: int = 1) -> list[Callable[[], None]]:
+    def split(self, number: int, function: Callable[[int, int], None], multiple: int = 1, work=None) -> list[Callable]:
         """``function(first, last)`` over 0…number in as many parts as there are threads, cut at multiples of
-        ``multiple``."""
+        ``multiple``; of equal length or, where ``work(n)`` tells how much there is to do for the first n, of equal
+        work."""
         units = -(-number // multiple)
         parts = min(self.threads, units)
-        cuts = [min(number, units * part // parts * multiple) for part in range(parts)] + [number]
+        if work is None:
+            cuts = [units * part // parts for part in range(1, parts)]
+        else:
+            whole, begins = work(number), range(units)
+            cuts = [
+                bisect_left(begins, whole * part, key=lambda unit: parts * work(unit * multiple))
+                for part in range(1, parts)
+            ]
+        ends = [0, *(cut * multiple for cut in cuts), number]
         return [
-            lambda first=first, last=last: function(first, last) for first, last in zip(cuts, cuts[1:], strict=False)
+            lambda first=first, last=last: function(first, last)
+            for first, last in zip(ends, ends[1:], strict=False)
+            if first < last
         ]
 
     def close(self) -> None:

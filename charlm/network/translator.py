@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 from ..batches import PairBatch
-from ..kernels.gather import sum_rows
 from ..kernels.tile import multiply
 from ..vocabulary import EOS, UNKNOWN
 from .architecture import Translation
@@ -97,9 +96,7 @@ class TranslatorWindows:
         decoder, inputs, targets = self._decoder(batch, start)
         nats = decoder.forward_backward(inputs, targets, scale, drop and drop.another())
         d_start = np.concatenate(decoder.d_state, axis=1)[None]
-        parts = network.map.gradient(team, s, d_start)
-        parts += team.split(network.b.size, lambda first, last: sum_rows(d_start[0], 0, network.db, first, last), 16)
-        team.run(parts)
+        team.run(network.map.gradient(team, s, d_start, network.db))
         back(self._product(d_start, s.shape[2], network.map.backward_packed)[0])
         return nats[:, : batch.inputs.shape[1]]
 
