@@ -23,7 +23,7 @@ IMPORTS = "pass", "import numpy", "import charlm", "import charlm.cli", "import 
 READY = """
 import sys
 from charlm.planning import new_trainer
-new_trainer(sys.argv[1], cell=sys.argv[2], hidden=16).prepare()
+new_trainer(sys.argv[1], cell=sys.argv[2], hidden=16, epochs=1).prepare()
 """
 
 

@@ -18,7 +18,7 @@ from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pair
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
-from charlm.kernels.gradients import layer_gradients
+from charlm.kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
@@ -215,9 +215,9 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
     dz = np.full((R, columns + 2), np.nan, np.float32)
     dz[:, :columns] = random.standard_normal((R, columns))
     a, x = (random.standard_normal((R, width)).astype(np.float32) for width in (H, D))
-    tokens, packed, multiplied = np.empty(0, np.int32), np.empty(0, np.float32), chain
+    tokens, gradients, multiplied = np.empty(0, np.int32), layer_gradients, chain
     if precision == "bf16":
-        packed, multiplied = packed.view(np.uint32), chain_of_pairs
+        gradients, multiplied = layer_gradients_in_pairs, chain_of_pairs
     expected = [multiplied(a.T, dz[:, a_column:columns], np.zeros((H, columns - a_column), np.float32))]
     if one_hot:
         tokens, x = random.integers(0, D, R).astype(np.int32), x[:0]
@@ -230,7 +230,7 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
     for pieces in ([(0, columns)], *cuts(columns, 16)):
         found = [np.full_like(array, np.nan) for array in expected]
         for first, last in pieces:
-            layer_gradients(packed, a, x, tokens, dz, a_column, *found, first, last)
+            gradients(a, x, tokens, dz, a_column, *found, first, last)
         assert all(map(same_bits, found, expected)), pieces
 
 

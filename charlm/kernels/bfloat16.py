@@ -23,7 +23,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, compiled
+from .compiling import LANES, compiled, inlined
 from .prefetch import prefetch
 from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
 
@@ -136,15 +136,6 @@ def pack_pairs(B, transposed, packed, first, last):
         j += width
 
 
-@overload(product)
-def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    if B.dtype == types.uint32:
-        return lambda A, a_column, depth, B, C, c_column, columns, first, last, accumulate: multiply_pairs(
-            A, a_column, depth, B, C, c_column, columns, first, last, accumulate
-        )
-
-
-@compiled
 def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
     """``multiply`` in bfloat16: the pairs of some rows of A are made and used for all panels before the next are."""
     pairs = (depth + 1) // 2
@@ -180,7 +171,13 @@ def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, acc
                     j += width
 
 
-@compiled
+@overload(product)
+def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    if B.dtype == types.uint32:
+        return multiply_pairs
+
+
+@inlined
 def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last, accumulate):
     """``tile.multiply_transposed`` in bfloat16: the pairs of a part of X are made and used for all columns of dZ."""
     left = workspace(np.uint32, DEPTH, ACROSS)

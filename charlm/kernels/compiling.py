@@ -112,6 +112,11 @@ def _dispatcher(function):
     return dispatcher
 
 
+def inlined(function):
+    """Make a kernel a part of those that call it: it is compiled with them, and not for itself as well."""
+    return numba.njit(inline="always", error_model="numpy", _nrt=False)(function)
+
+
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
     kernel = _dispatcher(function)

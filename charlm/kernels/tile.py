@@ -21,7 +21,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, compiled
+from .compiling import LANES, compiled, inlined
 from .prefetch import LINE, prefetch
 
 ROWS = 6
@@ -272,10 +272,22 @@ def packed_size(array, depth, columns):
     return depth * (-(-columns // vector) * vector)
 
 
+@intrinsic
+def _once(typing):
+    """The kernel that calls this is too large to be copied into every place where it is called."""
+
+    def generate(context, builder, signature, arguments):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 @compiled
 def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
     left."""
+    _once()
     blocks = (rows + ROWS - 1) // ROWS
     for block in range(blocks):
         count = rows // blocks + (block < rows % blocks)
@@ -323,15 +335,6 @@ def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulat
     product(A, a_column, depth, B, C, c_column, columns, first, last, accumulate)
 
 
-@overload(product)
-def _product_of_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    if B.dtype == A.dtype:
-        return lambda A, a_column, depth, B, C, c_column, columns, first, last, accumulate: multiply_floats(
-            A, a_column, depth, B, C, c_column, columns, first, last, accumulate
-        )
-
-
-@compiled
 def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
     """``multiply`` in the type of A: a part of a panel is used for all steps and rows before the next is fetched."""
     panel_width = VECTORS * lanes(A)
@@ -359,7 +362,13 @@ def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, ac
         j += width
 
 
-@compiled
+@overload(product)
+def _product_of_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+    if B.dtype == A.dtype:
+        return multiply_floats
+
+
+@inlined
 def multiply_transposed(X, dZ, dz_column, dW, first, last, accumulate):
     """dW[:, first:last] (+)= Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
 
@@ -386,7 +395,7 @@ def multiply_transposed(X, dZ, dz_column, dW, first, last, accumulate):
             j += width
 
 
-@compiled
+@inlined
 def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, accumulate):
     """C[c_row:, c_column:+count] (+)= (A[a_row:+count] · B)ᵀ for a count up to ROWS: vectors lie along the rows of C,
     where along so few columns they would be nearly empty.

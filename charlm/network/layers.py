@@ -12,12 +12,12 @@ import numpy as np
 
 from ..errors import UsageError
 from ..kernels import gather, gru, lstm, rnn
-from ..kernels.bfloat16 import multiply_transposed_pairs, pack_pairs, paired
+from ..kernels.bfloat16 import pack_pairs, paired
 from ..kernels.compiling import HAS_BFLOAT16
 from ..kernels.dropout import dropout_mask
-from ..kernels.gradients import layer_gradients
+from ..kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from ..kernels.prefetch import LINE
-from ..kernels.tile import LANES, PANEL, multiply, multiply_transposed, pack, packed_size
+from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
 from .architecture import CELLS, MOST_LAYERS
 
 KERNELS = {
@@ -82,6 +82,11 @@ class Product:
     def backward_packed(self):
         return self._room("backward", self.columns, self.depth)
 
+    @property
+    def gradients(self):
+        """The kernel of the gradient, in the present precision."""
+        return layer_gradients_in_pairs if self.precision == "bf16" else layer_gradients
+
     def packing(self, team, for_training, precision):
         self.precision = precision
         W, flip, ways = self.parameter, self.transposed, [(self.transposed, self.forward_packed, self.columns)]
@@ -100,16 +105,13 @@ class Product:
     def gradient(self, team, X, dZ, db):
         """dW = Xᵀ · dZ and db = Σ dZ, for X (…, depth) and dZ (…, ≥ columns), in independent parts."""
         X, dZ, dW = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
-        if not self.transposed:
-            nothing = X[:0], NO_TOKENS, dZ, 0, dW, dW[:, :0]
-            return team.split(
-                db.size,
-                lambda first, last: layer_gradients(self.forward_packed, X, *nothing, db, first, last),
-                LANES,
-            )
-        multiply = multiply_transposed_pairs if self.precision == "bf16" else multiply_transposed
-        parts = team.split(dW.shape[1], lambda first, last: multiply(dZ, X, 0, dW, first, last, False), LANES)
-        return parts + team.split(db.size, lambda first, last: gather.sum_rows(dZ, db, first, last, False), LANES)
+        if self.transposed:
+            left, right, sums = dZ, X, np.empty_like(dW[0])  # what X sums up to, nobody asks for
+            parts = team.split(db.size, lambda first, last: gather.sum_rows(dZ, db, first, last, False), LANES)
+        else:
+            left, right, sums, parts = X, dZ, db, []
+        what = left, left[:0], NO_TOKENS, right, 0, dW, dW[:, :0], sums
+        return team.split(sums.size, lambda first, last: self.gradients(*what, first, last), LANES) + parts
 
 
 @dataclass
@@ -249,10 +251,10 @@ class Recurrent:
         s, H = arrays, self.hidden
         a, dz = s.a[:-1].reshape(-1, H), s.z.reshape(-1, s.z.shape[2])
         x, tokens = (a[:0], tokens.reshape(-1)) if self.one_hot else (x.reshape(-1, x.shape[2]), NO_TOKENS)
-        of_what = self.recurrent.forward_packed, a, x, tokens, dz, self.recurrent_column
+        of_what = a, x, tokens, dz, self.recurrent_column
         which = self.dW_a, self.dW_x, self.db
         parts = team.split(
-            self.db.size, lambda first, last: layer_gradients(*of_what, *which, first, last), LANES, self.gradient_work
+            self.db.size, lambda f, l: self.recurrent.gradients(*of_what, *which, f, l), LANES, self.gradient_work
         )
         if self.dp.size:
             parts += team.split(H, lambda first, last: lstm.peephole_gradient(s.z, s.c, self.dp, first, last), 16)
