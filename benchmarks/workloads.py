@@ -13,7 +13,8 @@ BLOCK = 1 << 23  # characters after which a long text repeats itself
 
 
 class Workload(NamedTuple):
-    """A network and the window it is trained on. vocabulary: <EOS> and <UNK> included."""
+    """A network and the window it is trained on. vocabulary: <EOS> and <UNK> included; embedding: its width, 0 for
+    one-hot input."""
 
     cell: str
     layers: int
@@ -21,6 +22,7 @@ class Workload(NamedTuple):
     rows: int = 64
     steps: int = 64
     vocabulary: int = len(SYMBOLS) + 2
+    embedding: int = 0
 
     def __str__(self):
         return f"{self.cell.upper()} {self.layers}×{self.hidden}"
@@ -33,8 +35,9 @@ class Workload(NamedTuple):
     @property
     def multiply_adds(self) -> int:
         """Of one token's update, by the mathematics: three products (forward, gradient by the input, gradient by the
-        weights) for each weight; the row that one-hot input gathers is none."""
-        return 3 * (GATES[self.cell] * self.hidden**2 * (2 * self.layers - 1) + self.hidden * self.vocabulary)
+        weights) for each weight; the row that one-hot input or an embedding gathers is none."""
+        inputs = self.embedding + self.hidden * (2 * self.layers - 1)
+        return 3 * self.hidden * (GATES[self.cell] * inputs + self.vocabulary)
 
 
 def text(characters: int, seed: int = 1) -> str:
