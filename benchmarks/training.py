@@ -27,13 +27,19 @@ COLUMNS = (
     "share of peak",
 )
 OWN = "× charlm float32"
+WORDS = Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200)
 WORKLOADS = {  # name: workload, and what is asked: × float32, × any, share of peak
     "LSTM 2×128, N 50, T 50": (Workload("lstm", 2, 128, 50, 50), 3.0, 2.3, 0.75),
     "LSTM 1×256, N 64, T 64": (Workload("lstm", 1, 256), 2.9, 2.0, 0.80),
     "GRU 1×256, N 64, T 64": (Workload("gru", 1, 256), 3.6, 2.7, 0.75),
     "LSTM 2×512, N 64, T 64": (Workload("lstm", 2, 512), 1.7, 1.1, 0.85),
     "RNN 1×256, N 64, T 64": (Workload("rnn", 1, 256), 2.5, 2.0, None),
-    "words: LSTM 2×200, V 10,000, N 20, T 35": (Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200), 1.6, None, 0.70),
+    "words: LSTM 2×200, V 10,000, N 20, T 35": (
+        Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200),
+        1.6,
+        None,
+        0.70,
+    ),
 }
 
 
