@@ -75,7 +75,7 @@ class Chains:
     ):
         self.choice, self.rules, self.frame, self.tally = choice, rules, frame, tally
         self.lines, self.vocabulary = model.lines, model.vocabulary
-        self.walk, self.candidates, self.again = Walk(model), iter(candidates), deque()
+        self.walk, self.candidates, self.again = Walk(model, few=not model.lines), iter(candidates), deque()
         self.start, nats = self.walk.begin([*frame.prime, *frame.start])
         self.start_nats = sum(nats[len(frame.prime) :])
         self.prime_line = line_of(frame.prime)

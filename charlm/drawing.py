@@ -6,20 +6,22 @@ in the same order. NumPy sees to that where there are 4 rows or more, but not fo
 multiple of 16, but not always in the last ones of other numbers (OpenBLAS has another order for large products there).
 So small networks always have a multiple of 4 rows, and their matrices as many columns as it takes. For large ones that
 would take several times as long as one row, and each row is multiplied on its own, which in turn makes many rows up to
-twice as slow. As no row depends on another, several threads can share them.
+twice as slow. So it is with streams too, of which mostly one is drawn. As no row depends on another, several threads
+can share them.
 """
 
 import math
 import os
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .errors import UsageError
 from .model import Model
 from .network.team import Team
-from .reference import log_softmax, reference_of
+from .reference import columns, log_softmax, reference_of
 from .vocabulary import EOS, UNKNOWN
 
 ROWS, COLUMNS = 4, 16  # multiples of these
@@ -84,7 +86,7 @@ class Choice:
             powers /= powers.sum(1, keepdims=True)
         return powers
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether the tokens are drawn from the model's own distribution."""
         return self == Choice()
@@ -93,13 +95,32 @@ class Choice:
         """One token for each row, (N), and its -log ŷ under the model itself, (N). points: random numbers, 0 ≤ point <
         1, (N)."""
         shifted = logits.astype(np.float64)
-        shifted -= shifted.max(1, keepdims=True)
-        powers = np.exp(np.maximum(shifted, LEAST))
-        total = powers.sum(1, keepdims=True)
-        shares = powers / total if self.is_plain else self.probabilities(logits)
-        sums = shares.cumsum(1)
-        tokens = np.minimum((sums <= points[:, None] * sums[:, -1:]).sum(1), logits.shape[1] - 1)
-        return tokens, np.log(total[:, 0]) - shifted[np.arange(len(tokens)), tokens]
+        shifted -= np.maximum.reduce(shifted, 1, keepdims=True)
+        powers = np.exp(shifted)
+        sums = (powers if self.is_plain else self.probabilities(logits)).cumsum(1)
+        points = points * sums[:, -1]
+        sums[:, -1] = math.inf
+        tokens = (sums > points[:, None]).argmax(1)
+        return tokens, np.log(np.add.reduce(powers, 1)) - shifted[np.arange(len(tokens)), tokens]
+
+
+def lstm_step_of_halves(z_x, a_, c_, W_a, b, p):
+    """``reference.lstm_step`` with the weights of u, f and o halved, as σ(x) = ½ tanh(½ x) + ½ wants them: the same
+    bits in fewer calls, of which at one row the time is made."""
+    H = a_.shape[-1]
+    z = a_ @ W_a
+    z += z_x
+    z += b
+    np.tanh(z, out=z)
+    u_f_o = z[..., : 3 * H]
+    u_f_o *= 0.5
+    u_f_o += 0.5
+    u, f, o, g = columns(z, 4)
+    c = f * c_
+    c += u * g
+    a = np.tanh(c)
+    a *= o
+    return a, c, ()
 
 
 class FilledUp:
@@ -123,16 +144,24 @@ class Walk:
     """The network going on from token to token, in many rows at once.
 
     A place is a list of arrays with a row for each chain: the states of the layers, and last the logits of the next
-    token, (N, V).
+    token, (N, V). few: mostly there is one row.
     """
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, few: bool = False):
         self.network = reference_of(model.architecture, model.parameters)
-        self.apart = max(array.size for array in self.network.named.values()) > SMALL
+        if model.architecture.cell == "lstm":
+            self._halve_gates(model.architecture.hidden)
+        self.apart = few or max(array.size for array in self.network.named.values()) > SMALL
         if not self.apart:
             self._fill_up_matrices(model.architecture.embedding)
         self.part = ROWS if self.apart else PART
         self.team: Team | None = None  # once there is work for several threads
+
+    def _halve_gates(self, H):
+        network = self.network
+        halves = np.where(np.arange(4 * H) < 3 * H, 0.5, 1).astype(network.parameters.dtype)
+        network.weights = [(W_x * halves, W_a * halves, b * halves, p) for W_x, W_a, b, p in network.weights]
+        network.forward_step = lstm_step_of_halves
 
     def _fill_up_matrices(self, embedding):
         network = self.network

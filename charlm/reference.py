@@ -150,7 +150,7 @@ class Reference:
         kept = []
         for layer, (a_, c_) in enumerate(self.state):
             W_x, W_a, b, p = self.weights[layer]
-            z_x = W_x[tokens] if x is None else x @ W_x
+            z_x = W_x.take(tokens, 0) if x is None else x @ W_x
             a, c, gates = self.forward_step(z_x, a_, c_, W_a, b, p)
             self.state[layer] = a, c
             kept.append((x, a_, c_, gates))

@@ -21,6 +21,7 @@ class Units:
         self.tokens = np.zeros((0, CAPACITY), np.intp)
         self.lengths, self.characters, self.latest = np.zeros((3, 0), np.intp)
         self.nats, self.live, self.numbers = np.zeros(0), np.zeros(0, bool), np.arange(0)
+        self.most = 0  # no unit is longer
 
     def take(self, rows: list[int], number: int) -> None:
         """Have these rows of those that there are, and idle ones behind them: ``number`` in all."""
@@ -40,8 +41,11 @@ class Units:
     def add(self, tokens: np.ndarray, nats: np.ndarray) -> list[int]:
         """A token more in each row, (N) and (N): the rows in which something may have ended. <EOS> is a possible end,
         and so is <UNK>."""
-        if self.lengths.max() == self.tokens.shape[1]:
-            self.tokens = np.concatenate((self.tokens, np.zeros_like(self.tokens)), axis=1)
+        if self.most == self.tokens.shape[1]:
+            self.most = int(self.lengths.max())
+            if self.most == self.tokens.shape[1]:
+                self.tokens = np.concatenate((self.tokens, np.zeros_like(self.tokens)), axis=1)
+        self.most += 1
         self.tokens[self.numbers, self.lengths] = tokens
         self.lengths += self.live
         self.nats += nats
