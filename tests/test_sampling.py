@@ -12,12 +12,12 @@ import pytest
 
 import charlm
 from charlm.chains import UNIT
-from charlm.drawing import Choice
+from charlm.drawing import Choice, lstm_step_of_halves
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import CELLS, Architecture
 from charlm.network.team import Team
-from charlm.reference import reference_of, softmax
+from charlm.reference import lstm_step, reference_of, softmax
 from charlm.sampling import Sampler, new_sampler
 from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -150,6 +150,19 @@ def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     parameters = np.random.default_rng(0).normal(0, 0.2, architecture.number_of_parameters).astype(np.float32)
     model = Model(architecture, vocabulary, parameters, lines=True)
     assert list(charlm.sample(model, 300, seed=3, length=200))[:5] == list(charlm.sample(model, 5, seed=3, length=200))
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (3, 1, 7)])
+def test_the_step_of_halved_weights_is_the_step_to_the_bit(shape):
+    random, H = np.random.default_rng(1), shape[-1]
+    a, c, z_x, W_a, b = (
+        random.standard_normal(of).astype(np.float32)
+        for of in (shape, shape, (*shape[:-1], 4 * H), (H, 4 * H), (4 * H,))
+    )
+    halves = np.repeat(np.array([0.5, 1], np.float32), [3 * H, H])
+    expected = lstm_step(z_x.copy(), a, c, W_a, b, None)[:2]
+    found = lstm_step_of_halves(z_x * halves, a, c, W_a * halves, b * halves, None)[:2]
+    assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_a_sample_is_the_same_for_any_number_of_threads(monkeypatch):
