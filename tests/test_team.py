@@ -26,3 +26,15 @@ def test_parts_are_of_equal_work():
     parts = parts_of(team, 300, 1, lambda number: max(0, number - 100) + max(0, number - 200))
     assert parts == [(0, 200), (200, 250), (250, 300)]
     team.close()
+
+
+@pytest.mark.parametrize("thread", [0, 1])
+def test_an_error_in_any_part_comes_out(thread):
+    def fail(first, last):
+        if bool(first) == bool(thread):
+            raise ValueError("here")
+
+    team = Team(2)
+    with pytest.raises(ValueError, match="here"):
+        team.run(team.split(10, fail))
+    team.close()
