@@ -92,13 +92,14 @@ class Sampler:
         number = 0
         try:
             while number < self.count:
-                for chain in self._chains.advance():
+                settled = self._chains.advance()
+                for chain in settled:
                     self._open[chain.number] = chain
                     if chain.sample is not None and chain.sample.text not in self._seen:
                         self.tally.succeed()
                         if self.rules.unique:
                             self._seen.add(chain.sample.text)
-                while number < self.count and (piece := self._next_piece(number)):
+                while settled and number < self.count and (piece := self._next_piece(number)):
                     yield piece
                     if piece.sample is not None:
                         number += 1
