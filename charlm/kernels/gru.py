@@ -22,7 +22,7 @@ Only the rows first…last-1 are read and written. c, dc and p are not used: eve
 """
 
 from .activations import sigmoid, tanh
-from .compiling import compiled
+from .compiling import compiled, inlined
 from .gather import gather
 from .prefetch import prefetch
 from .tile import multiply
@@ -40,7 +40,7 @@ def gru_forward(tokens, table, z, a, c, W, b, p, m, first, last):
             _forward(z[t, n], b, m[n], a[t, n], a[t + 1, n])
 
 
-@compiled
+@inlined
 def _forward(z, b, m, a_before, a):
     H = a.size
     g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
@@ -65,7 +65,7 @@ def gru_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
         multiply(z[t : t + 1], H, 3 * H, W, da_next, 0, H, first, last, True)
 
 
-@compiled
+@inlined
 def _backward(z, m, a_before, da, da_next):
     H = da.size
     g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]

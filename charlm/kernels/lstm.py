@@ -23,7 +23,7 @@ Only the rows first…last-1 are read and written.
 """
 
 from .activations import sigmoid, tanh
-from .compiling import compiled
+from .compiling import compiled, inlined
 from .gather import gather
 from .prefetch import prefetch
 from .tile import multiply
@@ -39,7 +39,7 @@ def lstm_forward(tokens, table, z, a, c, W, b, p, m, first, last):
             _forward(z[t, n], b, m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
-@compiled
+@inlined
 def _forward(z, b, m, c_before, c, a):
     H = a.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
@@ -65,7 +65,7 @@ def lstm_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
         multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
-@compiled
+@inlined
 def _backward(z, m, c_before, c, da, da_next, dc):
     H = da.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
@@ -93,7 +93,7 @@ def peephole_forward(tokens, table, z, a, c, W, b, p, m, first, last):
             _peephole_forward(z[t, n], b, p[0], p[1], p[2], m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
-@compiled
+@inlined
 def _peephole_forward(z, b, p_u, p_f, p_o, m, c_before, c, a):
     H = a.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
@@ -119,7 +119,7 @@ def peephole_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
         multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
 
 
-@compiled
+@inlined
 def _peephole_backward(z, p_u, p_f, p_o, m, c_before, c, da, da_next, dc):
     H = da.size
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]

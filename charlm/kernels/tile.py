@@ -410,12 +410,12 @@ def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, 
         width = panel_width if whole else lanes(B)
         present = min(width, rows - i)
         target = C[c_row + i : c_row + i + present, c_column : c_column + count]
-        for column in range(count):
-            for row in range(present):
+        for row in range(present):
+            for column in range(count):
                 square[column, row] = target[row, column]
         wanted = 0 if whole else present
         multiply_rows(A, a_row, depth, B, b_start + i, b_step, square, 0, 0, count, accumulate, wanted)
-        for column in range(count):
-            for row in range(present):
+        for row in range(present):
+            for column in range(count):
                 target[row, column] = square[column, row]
         i += width
