@@ -13,7 +13,7 @@ import pytest
 from uncompiled import factors, pairs_of, rounded
 
 import charlm
-from charlm.kernels import activations, bfloat16
+from charlm.kernels import activations, bfloat16, compiling
 from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
@@ -844,6 +844,17 @@ def package(tmp_path):
     """A copy of charlm, to be changed."""
     without = shutil.ignore_patterns("__pycache__")
     return shutil.copytree(Path(charlm.__file__).parent, tmp_path / "charlm", ignore=without)
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    """Not all that numba can compile can it keep: what is made anew each time leaves new files."""
+    (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
+    code = "import charlm.planning as p; p.new_trainer('text.txt', hidden=16, epochs=1).prepare()"
+    kept = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+        kept.append({path.name for path in compiling._folder.rglob("*.nb?")})
+    assert kept[0] == kept[1] and any("layer_gradients" in name for name in kept[0])
 
 
 def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
