@@ -6,6 +6,7 @@
   raise and lower a counter in memory that all threads share;
 - ``nogil``: workers run side by side in ordinary threads (see ``network/team.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
+- ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such way in takes its time to compile;
 - no ``fastmath``: sums keep the order in which they are written and NaN stays visible, so that a run gives the
   same bits for any number of threads and a diverging loss is noticed;
 - the cache below.
@@ -105,7 +106,7 @@ class _HealingCache:
 
 def _dispatcher(function):
     """numba's compiler of a function, which a kernel's literal arguments do not make compile it once more."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)(function)
     if hasattr(dispatcher, "compile"):
         compile_for = dispatcher.compile
         dispatcher.compile = lambda signature: compile_for(tuple(map(numba.types.unliteral, signature)))
