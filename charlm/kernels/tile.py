@@ -274,7 +274,7 @@ def packed_size(array, depth, columns):
 
 @intrinsic
 def _once(typing):
-    """The kernel that calls this is too large to be copied into every place where it is called."""
+    """Keeps LLVM from copying the kernel that calls this into every place where that is called: it is too large."""
 
     def generate(context, builder, signature, arguments):
         builder.function.attributes.add("noinline")
