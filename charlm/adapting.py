@@ -17,7 +17,7 @@ from .corpus import line_starts
 from .errors import UsageError
 from .model import Model
 from .scoring import STEPS as MOST
-from .scoring import Measures, measure, places_by_probability
+from .scoring import Measures, measure
 
 STEPS = 32
 CLIP = 1.0  # largest norm of a window's mean gradient, so that one odd line does not undo what was learnt
@@ -49,22 +49,21 @@ class AdaptingEngine:
         self.learnt.reset()
         self.pending = np.zeros((2, 0, 1), np.int32)  # inputs and targets of the window under way
 
-    def forward(self, tokens, targets):
+    def forward(self, tokens, targets, *, ranks=None):
         """-log ŷ of every target, (T, 1): each as it was before its window was learnt from."""
         nats, start = np.empty(tokens.shape, np.float32), 0
         while start < len(tokens):
             end = min(len(tokens), start + STEPS - self.pending.shape[1])
             piece = slice(start, end)
-            nats[piece] = self.read.forward(tokens[piece], targets[piece])
-            self.probabilities[piece] = self.read.probabilities[: end - start]
+            of_piece = None if ranks is None else ranks[piece]
+            nats[piece] = self.read.forward(tokens[piece], targets[piece], ranks=of_piece)
+            if end <= MOST:  # of a longer call nobody asks for them
+                self.probabilities[piece] = self.read.probabilities[: end - start]
             self.pending = np.concatenate((self.pending, np.stack((tokens[piece], targets[piece]))), axis=1)
             if self.pending.shape[1] == STEPS:
                 self._learn()
             start = end
         return nats
-
-    def ranks(self, targets):
-        return places_by_probability(self.probabilities[: len(targets)], targets)
 
     def _learn(self):
         """One step along the gradient of the window under way."""

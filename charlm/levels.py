@@ -24,10 +24,10 @@ from .corpus import name_of, read_text
 from .errors import CorpusError
 from .loss import LN2, RANKS, Score
 from .model import Model
-from .scoring import TRACK, Measures, Scorer
+from .scoring import ROWS, TRACK, Measures, Scorer
 from .vocabulary import EOS, UNKNOWN, as_bytes, symbols_in
 
-BLOCK = 60 * TRACK  # characters (or bytes) that are measured together: a little less than ROWS tracks
+BLOCK = (ROWS - 2) * TRACK  # characters (or bytes) that are measured together: at most ROWS tracks
 AHEAD = 4  # pieces read before they are wanted
 PATIENCE = 0.2  # seconds that text waits for more of it
 

@@ -12,7 +12,9 @@ read by NumPy, which is there at once.
 """
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +28,8 @@ from .reference import log_softmax, reference_of
 TRACK = 4096
 LEAD = 512
 ROWS = 64  # tracks or lines side by side, at most
-STEPS = 64
+STEPS = 16  # of them at a time, so that what a layer writes is still in the cache when the next one reads it
+AT_ONCE = 32 * STEPS  # steps that an engine is given at a time
 WITHOUT_COMPILER = 20_000  # tracks and lines that begin before this place are read by NumPy, sooner than kernels load
 PLAIN_ROWS = 8  # and side by side in so many rows, however few there are: products of one size have the same bits
 PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
@@ -36,7 +39,8 @@ LIKELIEST = 5
 class Engine(Protocol):
     """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``ReferenceEngine`` without a compiler.
 
-    probabilities: (≥ T, rows, V), of the last call of ``forward``.
+    ranks: int32 (T, rows), where ``forward`` is to put the place of each target among all symbols. probabilities: (≥ T,
+    rows, V), of its last call, if that was of at most STEPS steps.
     """
 
     rows: int
@@ -44,9 +48,7 @@ class Engine(Protocol):
 
     def reset(self) -> None: ...
 
-    def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray: ...
-
-    def ranks(self, targets: np.ndarray) -> np.ndarray: ...
+    def forward(self, tokens: np.ndarray, targets: np.ndarray, *, ranks: np.ndarray | None = None) -> np.ndarray: ...
 
 
 class ReferenceEngine:
@@ -59,17 +61,20 @@ class ReferenceEngine:
     def reset(self):
         self.reference.reset(self.rows)
 
-    def forward(self, tokens, targets):
-        self.log_probabilities = log_softmax(np.stack([self.reference.step(now) for now in tokens]))
-        of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets, 0)[..., None], 2)[..., 0]
-        return np.where(targets >= 0, -of_target, 0)
+    def forward(self, tokens, targets, *, ranks=None):
+        nats = np.empty(tokens.shape, np.float32)
+        for start in range(0, len(tokens), STEPS):
+            here = slice(start, start + STEPS)
+            self.log_probabilities = log_softmax(np.stack([self.reference.step(now) for now in tokens[here]]))
+            of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets[here], 0)[..., None], 2)[..., 0]
+            nats[here] = np.where(targets[here] >= 0, -of_target, 0)
+            if ranks is not None:
+                ranks[here] = places_by_probability(self.log_probabilities, targets[here])
+        return nats
 
     @property
     def probabilities(self):
         return np.exp(self.log_probabilities)
-
-    def ranks(self, targets):
-        return places_by_probability(self.log_probabilities, targets)
 
 
 def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -186,22 +191,24 @@ def measure(
     the engine stands.
     """
     measures = Measures.empty(len(tokens), columns)
+    predictions = measures.entropies is not None or measures.likeliest is not None
     order = np.argsort(begin - end, kind="stable")  # the longest first, so that rows end about together
     for start in range(0, len(order), engine.rows):
         chosen = order[start : start + engine.rows]
         position = 0
         if fresh:
             engine.reset()
-        for window in windows(tokens, begin[chosen], end[chosen], STEPS, engine.rows):
-            values = engine.forward(window.inputs, window.targets)
+        for window in windows(tokens, begin[chosen], end[chosen], STEPS if predictions else AT_ONCE, engine.rows):
+            ranks = None if measures.ranks is None else np.empty(window.targets.shape, np.int32)
+            values = engine.forward(window.inputs, window.targets, ranks=ranks)
             here = (slice(len(values)), slice(len(chosen)))
             places = begin[chosen] + position + np.arange(len(values))[:, None]
             wanted = (places >= scored[chosen]) & (places < end[chosen])
             places = places[wanted]
             measures.nats[places] = values[here][wanted]
-            if measures.ranks is not None:
-                measures.ranks[places] = engine.ranks(window.targets)[here][wanted]
-            if measures.entropies is not None or measures.likeliest is not None:
+            if ranks is not None:
+                measures.ranks[places] = ranks[here][wanted]
+            if predictions:
                 probabilities, of_step = engine.probabilities, np.split(places, np.cumsum(wanted.sum(1))[:-1])
                 for step, chosen_rows in enumerate(wanted):
                     _add_predictions(measures, of_step[step], probabilities[step, : len(chosen)][chosen_rows])
@@ -244,9 +251,14 @@ class Scorer:
     def measure(self, tokens: np.ndarray) -> Measures:
         """Measure the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
         measures, cut = Measures.empty(len(tokens), self.columns), self._read_plainly(tokens)
-        for first, last, plainly in ((0, cut, True), (cut, len(tokens), False)):
-            if first < last:
-                measures.put(first, self._measure(tokens[first:last], plainly))
+        with ThreadPoolExecutor(1, "charlm") as beside:
+            if cut == len(tokens):
+                measures.put(0, self._reading(tokens, plainly=True)())
+            else:
+                beginning = beside.submit(self._reading(tokens[:cut], plainly=True)) if cut else None
+                measures.put(cut, self._reading(tokens[cut:], plainly=False)())
+                if beginning:
+                    measures.put(0, beginning.result())
         return measures
 
     def _read_plainly(self, tokens):
@@ -256,12 +268,13 @@ class Scorer:
         starts = line_starts(tokens)
         return int(starts[min(np.searchsorted(starts, WITHOUT_COMPILER - self.position), len(starts) - 1)])
 
-    def _measure(self, tokens, plainly):
+    def _reading(self, tokens, plainly):
+        """What measures the next tokens, once it is called: the next ones after them may be measured meanwhile."""
         first, last = self.position, self.position + len(tokens)
         self.position = last
         if self.model.lines:
             begin, scored, end = segments(tokens, True)
-            return measure(self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
+            return partial(measure, self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
         local, offset = np.concatenate((self._past, tokens)), first - len(self._past)
         self._past = local[-(TRACK + LEAD + 1) :]
         begin, scored, end = tracks(first, last)
@@ -270,9 +283,8 @@ class Scorer:
             if self._stands_at == first and engine is self._alone and first % TRACK:
                 begin, fresh = scored, False
             self._alone, self._stands_at = engine, last
-        return measure(engine, local, begin - offset, scored - offset, end - offset, self.columns, fresh)[
-            -len(tokens) :
-        ]
+        cuts = begin - offset, scored - offset, end - offset
+        return lambda: measure(engine, local, *cuts, self.columns, fresh)[-len(tokens) :]
 
     def _engine(self, sequences, plainly):
         return self.engines.plain() if plainly else self.engines.compiled(sequences)

@@ -13,6 +13,7 @@ from charlm.network.layers import Dropout
 from charlm.network.stack import Stack, Window
 from charlm.network.team import Team
 from charlm.reference import reference_of
+from charlm.scoring import places_by_probability
 from charlm.vocabulary import EOS
 
 V, H, STEPS, ROWS, SCALE = 7, 5, 4, 3, 0.3
@@ -51,8 +52,8 @@ class Case:
     def loss(self):
         self.stack.pack(for_training=True)
         self.set_state()
-        nats = self.window.forward_backward(self.batch.inputs, self.batch.targets, SCALE, self.drop)
-        return SCALE * nats.sum()
+        self.nats = self.window.forward_backward(self.batch.inputs, self.batch.targets, SCALE, self.drop)
+        return SCALE * self.nats.sum()
 
     def gradient(self):
         self.loss()
@@ -137,7 +138,7 @@ def test_kernels_agree_with_the_numpy_twin(cell, layers, mode, settings):
     gradient = case.gradient()
     states = [state.copy() for state in case.window.state]
     nats, expected, expected_states = case.reference()
-    assert np.allclose(case.window.nats[: len(nats)], nats, rtol=1e-10, atol=1e-12)
+    assert np.allclose(case.nats, nats, rtol=1e-10, atol=1e-12)
     assert error(gradient, expected) < 1e-10
     for state, wanted in zip(states, expected_states, strict=True):
         assert np.allclose(state, wanted, rtol=1e-10)
@@ -160,7 +161,7 @@ def test_one_hot_product_is_the_row_gather(cell):
 
 @pytest.mark.parametrize(("cell", "layers"), list(itertools.product(CELLS, (1, 3))))
 def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
-    """In float32: twelve steps at once, and as 5 + 4 + 3 with the state carried."""
+    """In float32: twelve steps at once, and as 5 + 4 + 3 with the state carried, one call each or all in one."""
     random = np.random.default_rng(1)
     architecture = Architecture(V, cell, 33, layers)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
@@ -168,10 +169,15 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
     stack.pack(for_training=False)
     tokens = random.integers(0, V, (12, ROWS)).astype(np.int32)
     targets = random.integers(0, V, (12, ROWS)).astype(np.int32)
-    whole = Window(stack, 12, ROWS).forward(tokens, targets)
-    pieces = Window(stack, 5, ROWS)
-    parts = [pieces.forward(tokens[a:b], targets[a:b]).copy() for a, b in ((0, 5), (5, 9), (9, 12))]
+    window, pieces, ranks = Window(stack, 12, ROWS), Window(stack, 5, ROWS), np.zeros((2, *tokens.shape), np.int32)
+    whole = window.forward(tokens, targets, ranks=ranks[0])
+    parts = [pieces.forward(tokens[a:b], targets[a:b]) for a, b in ((0, 5), (5, 9), (9, 12))]
     assert np.array_equal(whole, np.concatenate(parts))
+    pieces.reset()
+    assert np.array_equal(whole, pieces.forward(tokens, targets, ranks=ranks[1]))
+    assert np.array_equal(ranks[0], places_by_probability(window.probabilities, targets))
+    assert np.array_equal(ranks[0], ranks[1])
+    assert all(np.array_equal(*states) for states in zip(window.state, pieces.state, strict=True))
 
 
 def nats_and_gradient(architecture, threads, precision):

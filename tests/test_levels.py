@@ -126,7 +126,7 @@ def test_blocks_are_the_text(pieces, whole_lines):
 def test_blocks_are_of_one_size():
     found = list(blocks(["a" * (3 * levels.BLOCK + 5)], False))
     assert [len(block) for block in found] == [levels.BLOCK] * 3 + [5]
-    assert [len(block) for block in blocks(["ab\n"] * levels.BLOCK, True)] == [levels.BLOCK] * 3
+    assert [len(block) for block in blocks(["abc\n"] * levels.BLOCK, True)] == [levels.BLOCK] * 4
 
 
 def test_pieces_are_let_out_when_no_more_come():

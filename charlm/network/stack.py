@@ -79,7 +79,7 @@ class Window:
     next."""
 
     def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False):
-        self.stack, self.rows = stack, rows
+        self.stack, self.steps, self.rows = stack, steps, rows
         dtype, V = stack.parameters.dtype, stack.architecture.output_size
         self.layers = []
         for layer in stack.layers:
@@ -90,7 +90,6 @@ class Window:
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.logits = aligned((steps, rows, spread(V, dtype)) if V else (0, 0, 0), dtype)
-        self.nats = np.empty((steps, rows), dtype)
 
     def reset(self) -> None:
         """Begin all rows anew, from the zero state."""
@@ -109,13 +108,13 @@ class Window:
         """The gradient by ``state`` as it was before the last ``forward_backward``."""
         return [gradient for arrays in self.layers for gradient in arrays.d_start if gradient.size]
 
-    def carry(self, steps: int, seen: np.ndarray) -> None:
+    def _carry(self, steps, seen, first, last):
         """The state after the last of ``steps`` becomes the one before the next window. seen: see ``_seen``."""
         for arrays in self.layers:
             for state in arrays.states:
-                state[0] = state[steps]
+                state[0, first:last] = state[steps, first:last]
         if self.context > 1:
-            self.past[:] = 1 + seen[steps:].T
+            self.past[first:last] = 1 + seen[steps:, first:last].T
 
     def _seen(self, tokens):
         """The tokens that a window's steps see: those before the first too, -1 for nothing. (n-1+T, N)"""
@@ -124,7 +123,7 @@ class Window:
         known = (self.past >= 1) & (self.past <= self.stack.architecture.vocabulary_size)
         return np.concatenate((np.where(known, self.past - 1, -1).T.astype(np.int32), tokens))
 
-    def _up(self, cut, tokens, targets, drop, first, last):
+    def _up(self, cut, tokens, targets, nats, drop, first, last):
         x = self.embedded[: len(cut[0].out)]
         if self.stack.E is not None:
             embed(tokens, self.stack.E, x, first, last)
@@ -132,7 +131,7 @@ class Window:
             layer.forward(tokens, x, arrays, drop, first, last)
             x = arrays.out
         if self.stack.head:
-            self.stack.head.forward(x, targets, self.logits[: len(x)], self.nats[: len(x)], first, last)
+            self.stack.head.forward(x, targets, self.logits[: len(x)], nats, first, last)
 
     def _down(self, cut, targets, scale, first, last):
         if self.stack.head:
@@ -144,22 +143,39 @@ class Window:
     def _cut(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
 
-    def forward(self, tokens: np.ndarray, targets: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    def forward(
+        self,
+        tokens: np.ndarray,
+        targets: np.ndarray,
+        lengths: np.ndarray | None = None,
+        ranks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
 
-        tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. The result is a view that
-        the next window overwrites.
+        tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. ranks: int32 (T, N), for
+        the place of each target among all symbols, 1 for the likeliest, 0 where there is no target. More steps than the
+        window has room for are read in pieces; ``probabilities`` are those of the last.
         """
-        steps, team, seen = len(tokens), self.stack.team, self._seen(tokens)
-        cut = self._cut(steps, lengths)
-        team.run(team.split(self.rows, lambda first, last: self._up(cut, seen, targets, None, first, last)))
-        self.carry(steps, seen)
-        return self.nats[:steps]
+        seen, nats, room = self._seen(tokens), np.empty(tokens.shape, self.logits.dtype), self.steps
+        pieces = [(start, min(len(tokens), start + room)) for start in range(0, len(tokens), room)]
+
+        def up(first, last):  # the threads need not meet between two pieces
+            for start, end in pieces:
+                here, steps = slice(start, end), end - start
+                seen_here = seen[start : end + self.context - 1]
+                self._up(self._cut(steps, lengths), seen_here, targets[here], nats[here], None, first, last)
+                if ranks is not None:
+                    V = self.stack.architecture.output_size
+                    target_ranks(self.logits, V, targets[here], ranks[here], first, last)
+                self._carry(steps, seen_here, first, last)
+
+        self.stack.team.run(self.stack.team.split(self.rows, up))
+        return nats
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray, drop: Dropout | None = None) -> np.ndarray:
         """Of a network without a head, what its last layer gives: (T, N, ``state_size``), a view."""
         cut, team = self._cut(len(tokens), lengths), self.stack.team
-        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, None, drop, first, last)))
+        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, None, None, drop, first, last)))
         return cut[-1].out
 
     def read_back(self, tokens, lengths, d_read: np.ndarray) -> None:
@@ -174,25 +190,19 @@ class Window:
         """Those of the last call of ``forward``, (≥ T, N, V): a view that the next window overwrites."""
         return self.logits[:, :, : self.stack.architecture.output_size]
 
-    def ranks(self, targets: np.ndarray) -> np.ndarray:
-        """The place of each target among all symbols by the last call's probabilities, 1 for the likeliest: (T, N)."""
-        ranks, V, team = np.empty(targets.shape, np.int32), self.stack.architecture.output_size, self.stack.team
-        team.run(team.split(self.rows, lambda first, last: target_ranks(self.logits, V, targets, ranks, first, last)))
-        return ranks
-
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
         """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
         steps, team, seen = len(tokens), self.stack.team, self._seen(tokens)
-        cut = self._cut(steps, lengths)
+        cut, nats = self._cut(steps, lengths), np.empty(tokens.shape, self.logits.dtype)
 
         def up_and_down(first, last):
-            self._up(cut, seen, targets, drop, first, last)
+            self._up(cut, seen, targets, nats, drop, first, last)
             self._down(cut, targets, scale, first, last)
 
         team.run(team.split(self.rows, up_and_down))
         self._gradients(cut, seen)
-        self.carry(steps, seen)
-        return self.nats[:steps]
+        self._carry(steps, seen, 0, self.rows)
+        return nats
 
     def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
         """``forward_backward`` of a batch, from the zero state where it is fresh."""
