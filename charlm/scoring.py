@@ -6,9 +6,9 @@ LEAD tokens before it leave behind, and its first input is the token before it. 
 read exactly as it stands. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a
 character.
 
-The result never depends on how the text comes or on how many tracks or threads run at once. So what reads a track or
-a line, NumPy or the kernels, is a matter of its place alone: the beginning of every text, however long it will be, is
-read by NumPy, which is there at once.
+The result never depends on how the text comes or on how many tracks or threads run at once. So what reads a token,
+NumPy or the kernels, is a matter of its place and of the network's size alone: the beginning of every text, however
+long it will be, is read by NumPy, which is there at once.
 """
 
 from collections.abc import Iterable
@@ -30,8 +30,10 @@ LEAD = 512
 ROWS = 64  # tracks or lines side by side, at most
 STEPS = 16  # of them at a time, so that what a layer writes is still in the cache when the next one reads it
 AT_ONCE = 32 * STEPS  # steps that an engine is given at a time
-WITHOUT_COMPILER = 20_000  # tracks and lines that begin before this place are read by NumPy, sooner than kernels load
-PLAIN_ROWS = 8  # and side by side in so many rows, however few there are: products of one size have the same bits
+WITHOUT_COMPILER = 5 * TRACK  # tokens that NumPy reads at most, and
+PLAIN_WORK = (
+    6 * 10**9
+)  # products of a parameter and a token: about what it does in the time that the kernels take to load
 PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
 LIKELIEST = 5
 
@@ -52,20 +54,24 @@ class Engine(Protocol):
 
 
 class ReferenceEngine:
-    """The plain NumPy network as an engine. With another number of rows, the last bits may be others."""
+    """The plain NumPy network as an engine. Each row is multiplied on its own, so that its bits do not depend on the
+    others; so few rows take no longer for it."""
 
     def __init__(self, model: Model, rows: int):
         self.rows = rows
-        self.reference = reference_of(model.architecture, model.parameters, self.rows)
+        self.reference = reference_of(model.architecture, model.parameters)
+        self.reset()
 
     def reset(self):
         self.reference.reset(self.rows)
+        self.reference.state = [tuple(array[:, None] for array in layer) for layer in self.reference.state]
 
     def forward(self, tokens, targets, *, ranks=None):
         nats = np.empty(tokens.shape, np.float32)
         for start in range(0, len(tokens), STEPS):
             here = slice(start, start + STEPS)
-            self.log_probabilities = log_softmax(np.stack([self.reference.step(now) for now in tokens[here]]))
+            logits = [self.reference.step(now)[:, 0] for now in tokens[here, :, None]]
+            self.log_probabilities = log_softmax(np.stack(logits))
             of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets[here], 0)[..., None], 2)[..., 0]
             nats[here] = np.where(targets[here] >= 0, -of_target, 0)
             if ranks is not None:
@@ -92,13 +98,15 @@ class Engines:
     def __init__(self, model: Model, threads: int | None = None):
         self.model, self.threads, self.stack, self.made = model, threads, None, {}
 
-    def plain(self) -> Engine:
-        rows = PLAIN_ROWS if self._most_rows() >= PLAIN_ROWS else PLAIN_ROWS // 2
-        return self._made("plain", lambda: ReferenceEngine(self.model, rows))
+    def plain(self, sequences: int) -> Engine:
+        rows = min(self._most_rows(), sequences)
+        return self._made(("plain", rows), lambda: ReferenceEngine(self.model, rows))
 
     def compiled(self, sequences: int) -> Engine:
-        """With as many rows as are of use, a power of two, so that few kinds are made."""
-        rows = min(self._most_rows(), 1 << (sequences - 1).bit_length())
+        """With as many rows as are of use, or a few more, so that few kinds are made."""
+        from .network.sequences import roomy
+
+        rows = min(self._most_rows(), roomy(sequences))
         return self._made(rows, lambda: self._window(rows))
 
     def _most_rows(self):
@@ -262,11 +270,13 @@ class Scorer:
         return measures
 
     def _read_plainly(self, tokens):
-        """How many of the next tokens are in tracks or lines that NumPy reads."""
-        if not self.model.lines:
-            return min(max(-(-WITHOUT_COMPILER // TRACK) * TRACK - self.position, 0), len(tokens))
-        starts = line_starts(tokens)
-        return int(starts[min(np.searchsorted(starts, WITHOUT_COMPILER - self.position), len(starts) - 1)])
+        """How many of the next tokens NumPy reads: whole lines, or whole tracks unless it is less than one."""
+        reach = min(WITHOUT_COMPILER, PLAIN_WORK // self.model.parameters.size)
+        if self.model.lines:
+            starts = line_starts(tokens)
+            return int(starts[min(np.searchsorted(starts, reach - self.position), len(starts) - 1)])
+        reach -= reach % TRACK if reach > TRACK else 0
+        return min(max(reach - self.position, 0), len(tokens))
 
     def _reading(self, tokens, plainly):
         """What measures the next tokens, once it is called: the next ones after them may be measured meanwhile."""
@@ -287,7 +297,7 @@ class Scorer:
         return lambda: measure(engine, local, *cuts, self.columns, fresh)[-len(tokens) :]
 
     def _engine(self, sequences, plainly):
-        return self.engines.plain() if plainly else self.engines.compiled(sequences)
+        return self.engines.plain(sequences) if plainly else self.engines.compiled(sequences)
 
 
 def log_probability(model: Model, text: str) -> float:

@@ -94,12 +94,12 @@ def test_a_vocabulary_smaller_than_the_list_of_alternatives():
     assert (measures.chances[:, :3] > 0).all() and not measures.chances[:, 3:].any()
 
 
-@pytest.mark.parametrize("plain", [0, 300, 10**9])
+@pytest.mark.parametrize("plain", [0, 40, 300, 10**9])
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_text_in_parts_has_the_bits_of_the_whole(plain, lines, threads, monkeypatch):
     """Parts that end anywhere: within a track, at its end, after several; for lines, after some of them. NumPy reads
-    none of it, the first 300 tokens or all."""
+    none of it, part of a track, several or all."""
     monkeypatch.setattr(scoring, "TRACK", 64)
     monkeypatch.setattr(scoring, "LEAD", 16)
     monkeypatch.setattr(scoring, "WITHOUT_COMPILER", plain)
