@@ -192,6 +192,8 @@ class Chains:
 
     def _judge(self, ended):
         """Settle the units that have ended, or refuse them. ended: (row, end or reason) of each."""
+        if not ended and not self.parked:
+            return []
         self.tally.drawn += len(ended)
         accepted = []
         for row, ending in ended:

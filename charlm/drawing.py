@@ -94,6 +94,8 @@ class Choice:
     def draw(self, logits: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One token for each row, (N), and its -log ŷ under the model itself, (N). points: random numbers, 0 ≤ point <
         1, (N)."""
+        if len(logits) == 1 and self.is_plain:
+            return self._draw_one(logits[0], points[0])
         shifted = logits.astype(np.float64)
         shifted -= np.maximum.reduce(shifted, 1, keepdims=True)
         powers = np.exp(shifted)
@@ -102,6 +104,15 @@ class Choice:
         sums[:, -1] = math.inf
         tokens = (sums > points[:, None]).argmax(1)
         return tokens, np.log(np.add.reduce(powers, 1)) - shifted[np.arange(len(tokens)), tokens]
+
+    def _draw_one(self, logits, point):
+        """The same for one row, (V), from the model's own distribution: the same bits from fewer and smaller calls."""
+        shifted = logits.astype(np.float64)
+        shifted -= np.maximum.reduce(shifted)
+        powers = np.exp(shifted)
+        sums = powers.cumsum()
+        token = sums[:-1].searchsorted(point * sums[-1], "right")
+        return np.array([token]), np.log(np.add.reduce(powers)) - shifted[token : token + 1]
 
 
 def lstm_step_of_halves(z_x, a_, c_, W_a, b, p):

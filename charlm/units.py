@@ -46,6 +46,8 @@ class Units:
             if self.most == self.tokens.shape[1]:
                 self.tokens = np.concatenate((self.tokens, np.zeros_like(self.tokens)), axis=1)
         self.most += 1
+        if len(tokens) == 1:
+            return self._add_one(tokens.item(0), nats)
         self.tokens[self.numbers, self.lengths] = tokens
         self.lengths += self.live
         self.nats += nats
@@ -56,6 +58,18 @@ class Units:
             ended |= self.characters > self.max_length
         ended &= self.live
         return ended.nonzero()[0].tolist()
+
+    def _add_one(self, token, nats):
+        """The same for one row, with numbers in the place of arrays of one."""
+        if not self.live[0]:
+            return []
+        length = self.lengths.item(0)
+        self.tokens[0, length], self.lengths[0] = token, length + 1
+        self.nats += nats
+        if self.max_length < np.inf:
+            self.characters += self.widths[token]
+        ended = token <= UNKNOWN or length + 1 >= self.latest.item(0) or self.characters.item(0) > self.max_length
+        return [0] if ended else []
 
     def since(self, row: int, first: int) -> list[int]:
         """The tokens of a unit from number ``first`` on."""
