@@ -6,6 +6,7 @@ The text is scored in portions, each of them by all contenders in turn, so that 
 given the text and does all that ``charlm perplexity`` does with it, encoding and the lead-in of its tracks included;
 PyTorch is given the ids, in tracks side by side with the state carried on, in inference_mode. Its best number of tracks
 and steps, threads and precision (float32, or the whole network in bf16) is chosen beforehand on a part of a portion.
+Where the processor has AVX512-BF16, charlm also scores with ``--precision bf16``.
 """
 
 import math
@@ -17,8 +18,19 @@ from report import Figure, alone, at_least_1, need_pytorch, wanted
 from turns import Contender, Failed, choices_of_threads, in_turn, medians, ratio, seconds
 from workloads import Workload, untrained_model, write_text
 
+from charlm.kernels.compiling import HAS_BFLOAT16
+
 TITLE = "Scoring"
-COLUMNS = ("model", "charlm, 1000/s", "PyTorch float32, 1000/s", "PyTorch bf16, 1000/s", "× float32", "× any")
+COLUMNS = (
+    "model",
+    "charlm, 1000/s",
+    "its bf16, 1000/s",
+    "PyTorch float32, 1000/s",
+    "PyTorch bf16, 1000/s",
+    "× float32",
+    "× any",
+    "its bf16 × any",
+)
 WORKLOADS = {  # name: workload, and what is asked against PyTorch's best
     "LSTM 2×128": (Workload("lstm", 2, 128), 1.6),
     "LSTM 1×256": (Workload("lstm", 1, 256), 2.2),
@@ -36,18 +48,18 @@ def portions_of(path, size):
                 yield portion
 
 
-def charlm_contender(model_path, text_path, size, threads):
+def charlm_contender(model_path, text_path, size, threads, precision):
     """(characters per second, nats per character) of the next portion."""
     import charlm
 
     model, portions = charlm.load(model_path), portions_of(text_path, size)
     charlm.perplexity(
-        model, next(portions_of(text_path, 30_000)).decode(), threads=threads
+        model, next(portions_of(text_path, 30_000)).decode(), threads=threads, precision=precision
     )  # the kernels are loaded by now
 
     def measure():
         text, scores = next(portions).decode(), []
-        passed = seconds(lambda: scores.append(charlm.perplexity(model, text, threads=threads)))
+        passed = seconds(lambda: scores.append(charlm.perplexity(model, text, threads=threads, precision=precision)))
         return len(text) / passed, scores[0].nats_per_token
 
     return measure
@@ -114,7 +126,11 @@ def compare(name, folder, text_path, portion, rounds, options):
     for precision in ("float32", "bf16"):
         how[precision], arguments, waiting = best_of_pytorch(precision, model_path, text_path, portion, options)
         contenders[precision] = pytorch_contender, (model_path, text_path, portion, *arguments), waiting
-    started = {"charlm": Contender(charlm_contender, model_path, text_path, portion, options.threads)}
+    own = {"charlm": "float32"} | ({"charlm bf16": "bf16"} if HAS_BFLOAT16 else {})
+    started = {
+        label: Contender(charlm_contender, model_path, text_path, portion, options.threads, precision)
+        for label, precision in own.items()
+    }
     for precision, (make, arguments, waiting) in contenders.items():
         started[precision] = Contender(make, *arguments, environment=waiting)
     measured = in_turn(started, rounds, warm_up=0)
@@ -131,6 +147,7 @@ def compare(name, folder, text_path, portion, rounds, options):
         "nats": nats,
         "× float32": Figure(ratio(rates["charlm"], rates["float32"])),
         "× any": Figure(ratio(rates["charlm"], rates[best]), asked),
+        "bf16 × any": Figure(ratio(rates["charlm bf16"], rates[best])) if HAS_BFLOAT16 else "–",
     }
 
 
@@ -149,9 +166,11 @@ def cells(row):
     return (
         row["name"],
         f"{row['charlm'] / 1e3:.0f}",
+        f"{row['charlm bf16'] / 1e3:.0f}" if "charlm bf16" in row else "–",
         *(f"{row[precision] / 1e3:.0f} ({row['how'][precision]})" for precision in ("float32", "bf16")),
         row["× float32"],
         row["× any"],
+        row["bf16 × any"],
     )
 
 

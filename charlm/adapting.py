@@ -28,14 +28,15 @@ class AdaptingEngine:
 
     rows = 1
 
-    def __init__(self, model: Model, rate: float, threads: int | None = None):
+    def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
         from .network.stack import Stack, Window
         from .network.team import Team
         from .optimizers import Adam
 
         unknown = model.training.get("corpus", {}).get("unknown_share", 0.0)
         self.rate, self.stack = rate, Stack(model.architecture, model.parameters.copy(), Team(threads), unknown)
-        self.stack.pack(for_training=True)
+        self.precision = precision
+        self.stack.pack(True, precision)
         self.read, self.learnt = Window(self.stack, STEPS, 1), Window(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
@@ -72,20 +73,28 @@ class AdaptingEngine:
         if len(inputs):
             self.learnt.forward_backward(inputs, targets, 1 / len(inputs))
             self.adam.update(self.rate)
-            self.stack.pack(for_training=True)
+            self.stack.pack(True, self.precision)
 
 
 class AdaptingScorer:
     """Measures a text that comes in parts, as ``scoring.Scorer`` does, and learns from it.
 
     columns: see ``Measures``; rate: the learning rate, above 0 and at most 1. Raises UsageError for another one.
+    precision: in which matrices are multiplied.
     """
 
-    def __init__(self, model: Model, columns: Iterable[str], rate: float, threads: int | None = None):
+    def __init__(
+        self,
+        model: Model,
+        columns: Iterable[str],
+        rate: float,
+        threads: int | None = None,
+        precision: str = "float32",
+    ):
         model.check_task("text")
         if not 0 < rate <= 1:
             raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
-        self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads)
+        self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads, precision)
         self._past = np.zeros(0, np.int32)  # of a stream: the token before the next
 
     def measure(self, tokens: np.ndarray) -> Measures:

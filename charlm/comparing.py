@@ -87,17 +87,12 @@ def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES)
     return ratios
 
 
-def compare(
-    models: list[Model],
-    names: list[str],
-    text: Iterable[str | bytes],
-    threads: int | None = None,
-    adapt: float | None = None,
-) -> tuple[list[Standing], Units]:
+def compare(models: list[Model], names: list[str], text: Iterable[str | bytes], **how) -> tuple[list[Standing], Units]:
     """The models' standings, the best first, on a text in blocks of whole lines, and the lines' sums: bytes, then the
-    nats of each model. Where one of the models is of lines, blank lines count for none."""
+    nats of each model. Where one of the models is of lines, blank lines count for none. how: see ``levels.passages``.
+    """
     totals, spelled, units = [Total() for _ in models], [0] * len(models), Units(1 + len(models))
-    for block in passages(models, text, ("ranks",), threads, adapt):
+    for block in passages(models, text, ("ranks",), **how):
         for number, passage in enumerate(block):
             totals[number].add(passage)
             spelled[number] += _bytes_of_unknown(passage)
@@ -127,24 +122,18 @@ def compare(
 
 
 def compare_files(
-    models: list[Model],
-    names: list[str],
-    paths,
-    *,
-    encoding: str = "utf-8",
-    threads: int | None = None,
-    adapt: float | None = None,
+    models: list[Model], names: list[str], paths, *, encoding: str = "utf-8", **how
 ) -> tuple[list[Standing], Units]:
     """The same for files, one text after the other; "-" is standard input. Raises CorpusError where there is no
     text."""
-    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), threads, adapt)
+    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), **how)
     if not any(standing.score.tokens for standing in standings):
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
     return standings, units
 
 
 def score_with_baselines(
-    model: Model, paths, corpus, *, encoding: str = "utf-8", threads: int | None = None, adapt: float | None = None
+    model: Model, paths, corpus, *, encoding: str = "utf-8", **how
 ) -> tuple[Score, dict[str, dict[str, float]]]:
     """The score of some files, and by name the figures (BY_TOKEN, BY_TEXT) of what counting on the files ``corpus``
     makes of them; the text is held in memory. Raises CorpusError where there is no text."""
@@ -158,7 +147,7 @@ def score_with_baselines(
         raise CorpusError(f"there is no text in {', '.join(map(name_of, corpus))}")
     total, tokens, texts = Total(), [], []
     text = text_blocks([model], paths, False, encoding)
-    for (passage,) in passages([model], text, ("ranks",), threads, adapt):
+    for (passage,) in passages([model], text, ("ranks",), **how):
         total.add(passage)
         tokens.append(passage.tokens)
         texts.append(passage.text)

@@ -136,13 +136,24 @@ def passages(
     models: list[Model],
     text: Iterable[str | bytes],
     columns: Iterable[str] = (),
+    *,
     threads: int | None = None,
     adapt: float | None = None,
+    precision: str = "float32",
 ) -> Iterator[list[Passage]]:
     """A passage of each block of a text (see ``blocks``) for each of the models; where one of them is of lines, blank
-    lines are left out for all. adapt: the rate at which they learn from the text, None for not at all."""
+    lines are left out for all.
+
+    adapt: the rate at which they learn from the text, None for not at all; precision: in which they multiply matrices,
+    "float32" or "bf16". Raises UsageError where the processor cannot.
+    """
+    if precision != "float32":
+        from .network.layers import check_precision
+
+        check_precision(precision)
+    how = threads, precision
     scorers = [
-        AdaptingScorer(model, columns, adapt, threads) if adapt else Scorer(model, columns, threads) for model in models
+        AdaptingScorer(model, columns, adapt, *how) if adapt else Scorer(model, columns, *how) for model in models
     ]
     blank_lines = not any(model.lines for model in models)
     for block in text:
@@ -319,33 +330,26 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
 
 
-def total(model: Model, text: Iterable[str | bytes], threads: int | None = None, adapt: float | None = None) -> Score:
-    """The score of a text in blocks."""
+def total(model: Model, text: Iterable[str | bytes], **how) -> Score:
+    """The score of a text in blocks. how: see ``passages``."""
     total = Total()
-    for (passage,) in passages([model], text, ("ranks",), threads, adapt):
+    for (passage,) in passages([model], text, ("ranks",), **how):
         total.add(passage)
     return total.score
 
 
 def rows_of_files(
-    model: Model,
-    paths,
-    *,
-    level: str,
-    as_json: bool = False,
-    encoding: str = "utf-8",
-    threads: int | None = None,
-    adapt: float | None = None,
+    model: Model, paths, *, level: str, as_json: bool = False, encoding: str = "utf-8", **how
 ) -> Iterator[str]:
     """The lines (level "line") or tokens (level "token") of some files in rows of text, many at a time, in order and
-    as they are ready: TSV, or objects of JSON with the fields LINE or TOKEN.
+    as they are ready: TSV, or objects of JSON with the fields LINE or TOKEN. how: see ``passages``.
 
     Raises CorpusError where there is no text.
     """
     form, before = _json if as_json else _tsv, 0
     columns = () if level == "line" else ("ranks", "entropies")
     text = text_blocks([model], paths, level == "line", encoding)
-    for (passage,) in passages([model], text, columns, threads, adapt):
+    for (passage,) in passages([model], text, columns, **how):
         if level == "line":
             yield from _batches(form(line_rows(passage, before), LINE))
             before += len(passage.lengths)
@@ -353,19 +357,30 @@ def rows_of_files(
             yield from _batches(form(token_rows(passage), TOKEN))
 
 
-def perplexity(model: Model, text: str, *, threads: int | None = None, adapt: float | None = None) -> Score:
-    """How surprising a text is to a model. adapt: the rate at which it learns from what it has read (``adapting``)."""
-    return total(model, blocks(clean(text, model.vocabulary.level), True), threads, adapt)
-
-
-def perplexity_of_files(
-    model: Model, paths, *, encoding: str = "utf-8", threads: int | None = None, adapt: float | None = None
+def perplexity(
+    model: Model,
+    text: str,
+    *,
+    threads: int | None = None,
+    adapt: float | None = None,
+    precision: str = "float32",
 ) -> Score:
+    """How surprising a text is to a model.
+
+    adapt: the rate at which it learns from what it has read (``adapting``); precision: in which matrices are
+    multiplied; "bf16" is faster, and the figures are then not exact beyond three digits or so. Raises UsageError where
+    the processor has no AVX512-BF16.
+    """
+    text = blocks(clean(text, model.vocabulary.level), True)
+    return total(model, text, threads=threads, adapt=adapt, precision=precision)
+
+
+def perplexity_of_files(model: Model, paths, *, encoding: str = "utf-8", **how) -> Score:
     """The same for files, one text after the other; "-" is standard input.
 
     Raises CorpusError where there is no text.
     """
-    score = total(model, text_blocks([model], paths, False, encoding), threads, adapt)
+    score = total(model, text_blocks([model], paths, False, encoding), **how)
     if not score.tokens:
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
     return score

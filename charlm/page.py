@@ -148,20 +148,12 @@ class Page:
         return _shown(self.vocabulary.decode([symbol]))
 
 
-def score_with_page(
-    model: Model,
-    paths,
-    page_path,
-    model_name: str,
-    *,
-    encoding: str = "utf-8",
-    threads: int | None = None,
-    adapt: float | None = None,
-) -> Score:
-    """The score of some files, whose lines go to a page at ``page_path``. Raises CorpusError where there is no text."""
+def score_with_page(model: Model, paths, page_path, model_name: str, *, encoding: str = "utf-8", **how) -> Score:
+    """The score of some files, whose lines go to a page at ``page_path``. how: see ``levels.passages``. Raises
+    CorpusError where there is no text."""
     total, page = Total(), Page(model.vocabulary)
     text = text_blocks([model], paths, True, encoding)
-    for (passage,) in passages([model], text, ("ranks", "likeliest"), threads, adapt):
+    for (passage,) in passages([model], text, ("ranks", "likeliest"), **how):
         total.add(passage)
         page.add(passage)
     score, names = total.score, ", ".join(map(name_of, paths))

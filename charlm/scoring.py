@@ -95,8 +95,8 @@ def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray
 class Engines:
     """The engines for one model, each made when it is first wanted; the first compiled one imports the compiler."""
 
-    def __init__(self, model: Model, threads: int | None = None):
-        self.model, self.threads, self.stack, self.made = model, threads, None, {}
+    def __init__(self, model: Model, threads: int | None = None, precision: str = "float32"):
+        self.model, self.threads, self.precision, self.stack, self.made = model, threads, precision, None, {}
 
     def plain(self, sequences: int) -> Engine:
         rows = min(self._most_rows(), sequences)
@@ -123,7 +123,7 @@ class Engines:
 
         if self.stack is None:
             self.stack = Stack(self.model.architecture, self.model.parameters, Team(self.threads))
-            self.stack.pack(for_training=False)
+            self.stack.pack(False, self.precision)
         return Window(self.stack, STEPS, rows)
 
 
@@ -246,12 +246,18 @@ def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
 class Scorer:
     """Measures a text that comes in parts, each from where the last one ended.
 
-    columns: what is wanted besides the nats, see ``Measures``.
+    columns: what is wanted besides the nats, see ``Measures``; precision: in which the kernels multiply matrices.
     """
 
-    def __init__(self, model: Model, columns: Iterable[str] = (), threads: int | None = None):
+    def __init__(
+        self,
+        model: Model,
+        columns: Iterable[str] = (),
+        threads: int | None = None,
+        precision: str = "float32",
+    ):
         model.check_task("text")
-        self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads)
+        self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads, precision)
         self.position = 0  # tokens measured so far
         self._past = np.zeros(0, model.vocabulary.dtype)  # those before them that the next part may need
         self._alone, self._stands_at = None, -1  # the engine that reads on in one track, and where it stands
@@ -271,6 +277,8 @@ class Scorer:
 
     def _read_plainly(self, tokens):
         """How many of the next tokens NumPy reads: whole lines, or whole tracks unless it is less than one."""
+        if self.engines.precision != "float32":
+            return 0
         reach = min(WITHOUT_COMPILER, PLAIN_WORK // self.model.parameters.size)
         if self.model.lines:
             starts = line_starts(tokens)

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 from .errors import UsageError
+from .network.architecture import PRECISIONS
 from .optimizers import SCHEDULES
-
-PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)

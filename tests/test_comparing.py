@@ -19,7 +19,7 @@ LEVELS = {"char": "abcdefg é", "word": ["abc", " de", "f"], "byte": list(b"abcd
 
 def compared(models, text, threads=None):
     names = [f"{number}.npz" for number in range(len(models))]
-    return compare(models, names, blocks([text], True), threads)
+    return compare(models, names, blocks([text], True), threads=threads)
 
 
 def test_the_best_comes_first_and_totals_are_those_of_each_alone():

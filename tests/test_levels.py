@@ -18,8 +18,11 @@ from test_scoring import model_of, random_text
 
 import charlm
 from charlm import levels, scoring
+from charlm.errors import UsageError
+from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.levels import Total, as_they_come, blocks, clean, line_rows, passages, rows_of_files, token_rows
 from charlm.loss import RANKS
+from charlm.network import layers
 from charlm.reference import Reference, log_softmax
 from charlm.scoring import LIKELIEST, Scorer
 from charlm.vocabulary import EOS, UNKNOWN
@@ -312,3 +315,26 @@ def test_memory_does_not_grow_with_the_text(tiny_model, tmp_path, option):
         assert done.returncode == 0
         peaks.append(int(done.stderr.split()[-2]) // 1024)
     assert peaks[1] < peaks[0] + 30 and peaks[1] < 300
+
+
+@pytest.mark.parametrize("adapt", [None, 0.001])
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no AVX512-BF16")
+def test_bf16_scores_nearly_as_float32_does(adapt):
+    """All of the text, its beginning too, and by any number of threads to the last bit."""
+    model, text = model_of(hidden=40, layers=2), random_text(9000)
+    exact, rounded, again = (
+        charlm.perplexity(model, text, adapt=adapt, precision=precision, threads=threads)
+        for precision, threads in (("float32", 2), ("bf16", 2), ("bf16", 1))
+    )
+    assert rounded.nats == pytest.approx(exact.nats, rel=0.01) and rounded.nats != exact.nats
+    assert rounded == again
+    short = charlm.perplexity(model, text[:50], precision="bf16").nats
+    assert short != charlm.perplexity(model, text[:50]).nats
+
+
+def test_a_precision_that_cannot_be_had_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(layers, "HAS_BFLOAT16", False)
+    with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
+        charlm.perplexity(model_of(), "ab\n", precision="bf16")
+    with pytest.raises(UsageError, match="no precision 'bf8'; choose one of float32, bf16"):
+        charlm.perplexity(model_of(), "ab\n", precision="bf8")

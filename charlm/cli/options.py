@@ -4,6 +4,7 @@ import click
 
 AT_LEAST_1 = click.IntRange(1)
 TO_A_TRILLION = click.IntRange(1, 10**12)  # of what is drawn: more than a life is long
+PRECISIONS = ("float32", "bf16")
 MOST = 65536  # of a width, of rows, of steps
 ABOVE_0 = click.FloatRange(0, min_open=True)
 UP_TO_1 = click.FloatRange(0, 1, min_open=True)

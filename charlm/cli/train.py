@@ -7,14 +7,13 @@ from dataclasses import asdict
 import click
 
 from ..errors import CharlmError, UsageError
-from .options import ABOVE_0, AT_LEAST_1, MOST, SHARE, encoding, quiet, setting, threads
+from .options import ABOVE_0, AT_LEAST_1, MOST, PRECISIONS, SHARE, encoding, quiet, setting, threads
 from .signals import noted_signals
 
 CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 TASKS = ("text", "classify", "generate", "tag", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
-PRECISIONS = ("float32", "bf16")
 
 
 @click.command(short_help="Train a model on text files and write it to one file.")

@@ -33,6 +33,7 @@ CELLS = {
     "peephole": Cell(4, 4, 4, "u f o c", peepholes=3),
     "window": Cell(1, 0, 1, "a", context=8),
 }
+PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 OPTIONAL = ("outputs", "bidirectional", "context")  # fields of an architecture that only some networks have
 MOST_CONTEXT = 64
 MOST_NUMBERED = 2**24 - 1  # the ids of the tokens that a window carries stand in float32
