@@ -128,7 +128,7 @@ class Checkpoint:
         if self.header["rows"] != trainer.rows:
             raise ModelFileError(f"{self.path} is damaged: it has another number of rows than its settings give")
         trainer.go_on_from(self.place, self.arrays)
-        trainer.good = self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()}
+        trainer.keep_as_good(self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()})
         if self.place.best_loss is not None:
             trainer.best_parameters = self.arrays["best"].copy()
 

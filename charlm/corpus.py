@@ -21,7 +21,7 @@ from .novelty import Novelty
 from .store import Store, release
 from .vocabulary import EOS, LEVELS, UNKNOWN, Tally, Vocabulary, unknown_share
 
-PIECE = 1 << 20  # bytes read at a time
+PIECE = 1 << 18  # bytes read at a time: what is made of more takes no less time, and more memory
 JUDGED = 1 << 19  # tokens of the held-out part, from its beginning, that a training is judged by
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 

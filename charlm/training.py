@@ -212,6 +212,13 @@ class Trainer:
         """The place and the arrays, as copies that training does not change."""
         return copy.deepcopy(self.place), {name: array.copy() for name, array in self.arrays().items()}
 
+    def keep_as_good(self, place: Place, arrays: dict[str, np.ndarray]) -> None:
+        """Copy a place and the arrays of then, to which training goes back if it explodes, over those of before."""
+        _, kept = self.good
+        for name, array in kept.items():
+            array[:] = arrays[name]
+        self.good = copy.deepcopy(place), kept
+
     def go_on_from(self, place: Place, arrays: dict[str, np.ndarray]) -> None:
         """Take over the place and the arrays of ``state``, of this trainer or of one with the same settings."""
         self.place = copy.deepcopy(place)
@@ -357,7 +364,7 @@ class Trainer:
             self._come_to_the_end()
         if not place.worse:
             place.times_lower = 0
-            self.good = self.state()
+            self.keep_as_good(self.place, self.arrays())
         return valid_loss, improved
 
     def _come_to_the_end(self):
