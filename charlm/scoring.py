@@ -14,7 +14,6 @@ long it will be, is read by NumPy, which is there at once.
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -30,10 +29,8 @@ LEAD = 512
 ROWS = 64  # tracks or lines side by side, at most
 STEPS = 16  # of them at a time, so that what a layer writes is still in the cache when the next one reads it
 AT_ONCE = 32 * STEPS  # steps that an engine is given at a time
-WITHOUT_COMPILER = 5 * TRACK  # tokens that NumPy reads at most, and
-PLAIN_WORK = (
-    6 * 10**9
-)  # products of a parameter and a token: about what it does in the time that the kernels take to load
+WITHOUT_COMPILER = 5 * TRACK  # tokens that NumPy reads at most
+PLAIN_WORK = 6 * 10**9  # and parameters times tokens: it takes about as long for them as the kernels do to load
 PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
 LIKELIEST = 5
 
@@ -260,19 +257,15 @@ class Scorer:
         self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads, precision)
         self.position = 0  # tokens measured so far
         self._past = np.zeros(0, model.vocabulary.dtype)  # those before them that the next part may need
-        self._alone, self._stands_at = None, -1  # the engine that reads on in one track, and where it stands
+        self._stands_at: tuple[int, bool] | None = None  # where the engine of one row stands, and whether it is NumPy
 
     def measure(self, tokens: np.ndarray) -> Measures:
         """Measure the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
         measures, cut = Measures.empty(len(tokens), self.columns), self._read_plainly(tokens)
-        with ThreadPoolExecutor(1, "charlm") as beside:
-            if cut == len(tokens):
-                measures.put(0, self._reading(tokens, plainly=True)())
-            else:
-                beginning = beside.submit(self._reading(tokens[:cut], plainly=True)) if cut else None
-                measures.put(cut, self._reading(tokens[cut:], plainly=False)())
-                if beginning:
-                    measures.put(0, beginning.result())
+        parts = [(first, last) for first, last in ((0, cut), (cut, len(tokens))) if first < last]
+        readings = [self._reading(tokens[first:last], plainly=last <= cut) for first, last in parts]
+        for (first, _), part in zip(parts, _side_by_side(readings), strict=True):
+            measures.put(first, part)
         return measures
 
     def _read_plainly(self, tokens):
@@ -287,25 +280,35 @@ class Scorer:
         return min(max(reach - self.position, 0), len(tokens))
 
     def _reading(self, tokens, plainly):
-        """What measures the next tokens, once it is called: the next ones after them may be measured meanwhile."""
+        """What measures the next tokens when it is called; it may be while those behind them are measured."""
         first, last = self.position, self.position + len(tokens)
         self.position = last
         if self.model.lines:
             begin, scored, end = segments(tokens, True)
-            return partial(measure, self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
+            return lambda: measure(self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
         local, offset = np.concatenate((self._past, tokens)), first - len(self._past)
         self._past = local[-(TRACK + LEAD + 1) :]
         begin, scored, end = tracks(first, last)
-        engine, fresh = self._engine(len(begin), plainly), True
-        if len(begin) == 1:
-            if self._stands_at == first and engine is self._alone and first % TRACK:
+        fresh = True
+        if len(begin) == 1:  # the engine of one row reads on
+            if self._stands_at == (first, plainly) and first % TRACK:
                 begin, fresh = scored, False
-            self._alone, self._stands_at = engine, last
+            self._stands_at = last, plainly
         cuts = begin - offset, scored - offset, end - offset
-        return lambda: measure(engine, local, *cuts, self.columns, fresh)[-len(tokens) :]
+        return lambda: measure(self._engine(len(cuts[0]), plainly), local, *cuts, self.columns, fresh)[-len(tokens) :]
 
     def _engine(self, sequences, plainly):
         return self.engines.plain(sequences) if plainly else self.engines.compiled(sequences)
+
+
+def _side_by_side(readings):
+    """What they give; the last one in this thread."""
+    if len(readings) < 2:
+        return [reading() for reading in readings]
+    with ThreadPoolExecutor(len(readings) - 1, "charlm") as beside:
+        others = [beside.submit(reading) for reading in readings[:-1]]
+        last = readings[-1]()
+        return [*(other.result() for other in others), last]
 
 
 def log_probability(model: Model, text: str) -> float:
