@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from .errors import UsageError
-from .network.architecture import PRECISIONS
+from .network.architecture import check_precision_name
 from .optimizers import SCHEDULES
 
 
@@ -43,5 +43,4 @@ class Settings:
             raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"there is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        check_precision_name(self.precision)

@@ -222,6 +222,12 @@ class Tagging(Architecture):
         }
 
 
+def check_precision_name(precision: str) -> None:
+    """Raise UsageError where there is no such precision."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+
+
 def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarray]:
     """The parameters (or their gradients) as named views of one flat vector of ``number_of_parameters`` numbers."""
     named, start = {}, 0

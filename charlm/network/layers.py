@@ -18,7 +18,7 @@ from ..kernels.dropout import dropout_mask
 from ..kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from ..kernels.prefetch import LINE
 from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
-from .architecture import CELLS, MOST_LAYERS, PRECISIONS
+from .architecture import CELLS, MOST_LAYERS, check_precision_name
 
 KERNELS = {
     "rnn": (rnn.rnn_forward, rnn.rnn_backward),
@@ -47,8 +47,7 @@ def spread(columns, dtype) -> int:
 
 def check_precision(precision: str) -> None:
     """Raise UsageError where there is no such precision, or this processor cannot multiply in it."""
-    if precision not in PRECISIONS:
-        raise UsageError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    check_precision_name(precision)
     if precision == "bf16" and not HAS_BFLOAT16:
         raise UsageError(
             "--precision bf16 needs a processor that multiplies in bfloat16 (AVX512-BF16), which this one does not; "
