@@ -1,6 +1,5 @@
 """A model: what training makes, and sampling and scoring use."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +43,7 @@ class Model:
         return views(self.architecture, self.parameters)
 
     def check_finite(self) -> None:
-        if not math.isfinite(float(np.abs(self.parameters).sum(dtype=np.float64))):
+        if not np.isfinite(self.parameters).all():
             raise DivergedError("the model holds numbers that are not finite")
 
     def given(self, label: str | None) -> "Model":

@@ -57,8 +57,11 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None
     try:
         with whole_file(path, _check_whole, before) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
+                array = np.ascontiguousarray(array)
                 with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
+                    kind = np.lib.format.header_data_from_array_1_0(array)
+                    np.lib.format.write_array_header_1_0(member, kind)
+                    member.write(array.reshape(-1).view(np.uint8))  # as it stands: write_array would copy it
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 

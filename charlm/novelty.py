@@ -24,7 +24,7 @@ from .vocabulary import as_bytes, code_points
 RUN = 16
 LINE_BITS, RUN_BITS = 14, 8  # of the filter, for each line and for each run of the text
 CAP = 32 << 20  # bytes of both; the lines take at most half of them, and fewer bits each if they are too many
-PIECE = 1 << 16  # characters hashed at a time, so that the arrays stay in the cache
+PIECE = 1 << 15  # characters hashed at a time, so that the arrays stay in the cache
 TOGETHER = 1 << 20  # characters of texts that are looked up at a time
 LINE_FEED = 10
 BASE = 0x9E6D62D06F6A9A9B
@@ -36,7 +36,7 @@ def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
     """BASE^i and BASE^-i modulo 2^64 for i < count at least, uint64."""
     global _powers
     if len(_powers[0]) < count:
-        count, rows = max(count, PIECE, 2 * len(_powers[0])), []
+        count, rows = 5 * max(count, PIECE) // 4, []
         for base in (BASE, pow(BASE, -1, 1 << 64)):
             row = np.full(count, base, np.uint64)
             row[0] = 1

@@ -213,10 +213,14 @@ class Trainer:
         return copy.deepcopy(self.place), {name: array.copy() for name, array in self.arrays().items()}
 
     def keep_as_good(self, place: Place, arrays: dict[str, np.ndarray]) -> None:
-        """Copy a place and the arrays of then, to which training goes back if it explodes, over those of before."""
+        """Copy a place and the arrays of then, to which training goes back if it explodes, over those of before. The
+        best parameters, which nobody changes, are not copied once more."""
         _, kept = self.good
-        for name, array in kept.items():
-            array[:] = arrays[name]
+        parameters, best = arrays["parameters"], self.best_parameters
+        is_kept = best is not self.parameters and np.array_equal(best, parameters)
+        for name in kept.keys() - {"parameters"}:
+            kept[name][:] = arrays[name]
+        kept["parameters"] = best if is_kept else parameters.copy()
         self.good = copy.deepcopy(place), kept
 
     def go_on_from(self, place: Place, arrays: dict[str, np.ndarray]) -> None:

@@ -162,7 +162,7 @@ class Tally:
             points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else code_points(text)
             numbers = self._table.take(points, mode="clip")
             if (numbers < 0).any():
-                for point in np.unique(points[numbers < 0]).tolist():
+                for point in sorted(set(points[numbers < 0].tolist())):
                     self._table[point] = self._numbers[chr(point) if self.level == "char" else point]
                 numbers = self._table.take(points, mode="clip")
         return numbers.astype(smallest_type(len(self._numbers)))
