@@ -846,15 +846,31 @@ def package(tmp_path):
     return shutil.copytree(Path(charlm.__file__).parent, tmp_path / "charlm", ignore=without)
 
 
-def test_a_second_process_compiles_nothing(tmp_path):
-    """Not all that numba can compile can it keep: what is made anew each time leaves new files."""
+LITTLE_TRAINING = """
+import sys, zlib
+import charlm.planning
+trainer = charlm.planning.new_trainer("text.txt", hidden=16, epochs=4, batch=4, steps=10, dropout=0.1, **OPTIONS)
+for _ in trainer.run():
+    pass
+print("numba.np.arraymath" in sys.modules, zlib.crc32(trainer.parameters.tobytes()))
+"""
+KINDS = [{"cell": cell} for cell in ("rnn", "gru", "lstm", "peephole", "window")]
+KINDS += [{"layers": 2, "embedding": 8}, {"tied": True}]
+KINDS += [pytest.param({"precision": "bf16"}, marks=needs_bfloat16)]
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_a_second_process_compiles_nothing(options, tmp_path):
+    """Not all that numba can compile can it keep: what is made anew each time leaves new files. And who loads all that
+    is needed does without the declarations that compiling takes."""
     (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
-    code = "import charlm.planning as p; p.new_trainer('text.txt', hidden=16, epochs=1).prepare()"
-    kept = []
+    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr(options)), [], []
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+        run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)
+        printed.append(run.stdout.split())
         kept.append({path.name for path in compiling._folder.rglob("*.nb?")})
     assert kept[0] == kept[1] and any("layer_gradients" in name for name in kept[0])
+    assert printed[1] == ["False", printed[0][1]]
 
 
 def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):

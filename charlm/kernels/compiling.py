@@ -77,6 +77,20 @@ def _warn_once(reason: object) -> None:
         warnings.warn(f"the cache of compiled kernels cannot be used ({reason}); compiling anew", stacklevel=2)
 
 
+class _AsItStands:
+    """numba's context of a target, which is not brought up to date before machine code is loaded into it: that takes
+    the declarations of all that Python code may call, 80 modules, and only compiling needs them (and sees to it)."""
+
+    def __init__(self, context):
+        self._context = context
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+    def refresh(self):
+        pass
+
+
 class _HealingCache:
     """numba's cache of one function, except that a file it cannot read or write is a miss and not the end."""
 
@@ -88,7 +102,7 @@ class _HealingCache:
 
     def load_overload(self, signature, target_context):
         try:
-            return self._cache.load_overload(signature, target_context)
+            return self._cache.load_overload(signature, _AsItStands(target_context))
         except Exception as error:  # a damaged pickle can raise anything
             _warn_once(f"{type(error).__name__}: {error}")
             try:
