@@ -7,7 +7,7 @@ The road, and the module of each part:
           →  loss         loss, reference (the network in plain NumPy)
           →  update       optimizers, settings, training (pace: what there is time for), planning (what nobody chose)
           →  model file   model, modelfile, novelty (bloom), checkpoint, places (where files may be written)
-          →  new text     sampling (beginning, drawing, units, chains, acceptance; filling)
+          →  new text     sampling (beginning, drawing, chance, units, chains, acceptance; filling)
           →  labels, …    tasks/ (what a network is trained to do, a module for each), predicting
           →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
     all of it, to people  cli/, display/, errors

@@ -5,20 +5,20 @@ a stream (or UNIT tokens of it, for a text that has no line ends), so that a lon
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import repeat
 
 import numpy as np
 
 from .acceptance import Rules, Sample, Tally
 from .beginning import line_of
+from .chance import RandomNumbers
 from .drawing import Choice, Walk, copy_row, take_rows
 from .model import Model
 from .units import Units
 from .vocabulary import EOS, UNKNOWN, as_bytes
 
-SIDE_BY_SIDE = 256  # 384 and 512 were no quicker: their arrays are given back to the system at each step
+SIDE_BY_SIDE = 512  # lines of lists; with fewer, the calls that each step takes are for fewer
 TOGETHER = 64  # lines that are looked up together
 UNIT = 200  # tokens of a stream after which they count as settled even though the line has not ended
 UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
@@ -28,12 +28,13 @@ UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"
 class Chain:
     """One candidate: what of it is settled, and the unit that may yet be refused.
 
-    random: its own numbers, 0 ≤ number < 1; pieces: what was settled since somebody last took it; sample: all of it,
-    once it is whole.
+    key: that of its random numbers, of which so many were drawn when it left its row; pieces: what was settled since
+    somebody last took it; sample: all of it, once it is whole.
     """
 
     number: int
-    random: Iterator[float]
+    key: int
+    drawn: int = 0
     tokens: list[int] = field(default_factory=list)
     nats: float = 0.0
     characters: int = 0  # of tokens
@@ -61,7 +62,7 @@ class Frame:
 class Chains:
     """Draws candidates, as many at a time as there are rows, and tells ``tally`` of what it refuses.
 
-    candidates: (number, random numbers) of each; they are begun in this order.
+    candidates: (number, key of its random numbers) of each; they are begun in this order.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Chains:
         rules: Rules,
         frame: Frame,
         tally: Tally,
-        candidates: Iterable[tuple[int, Iterator[float]]],
+        candidates: Iterable[tuple[int, int]],
     ):
         self.choice, self.rules, self.frame, self.tally = choice, rules, frame, tally
         self.lines, self.vocabulary = model.lines, model.vocabulary
@@ -83,7 +84,7 @@ class Chains:
         self.widths = character_widths(model)
         self.stop_tokens = max((len(as_bytes(text)) for text in frame.stop), default=0)
         self.rows: list[Chain | None] = []  # None where one is idle
-        self.random: list[Iterator[float]] = []  # the numbers of each row
+        self.random = RandomNumbers()  # those of each row
         self.units = Units(self.widths, rules.max_length)
         self.parked: list[tuple[Chain, str]] = []  # lines without a fault that are still to be looked up
         self.none_waits = False  # no candidate is left to be begun
@@ -92,7 +93,7 @@ class Chains:
 
     def redraw(self, chain: Chain) -> None:
         """Begin a candidate anew, with its next random numbers."""
-        self.again.append((chain.number, chain.random))
+        self.again.append((chain.number, chain.key, chain.drawn))
 
     def advance(self) -> list[Chain]:
         """Take every chain one token further; those of which something was settled.
@@ -100,8 +101,7 @@ class Chains:
         Raises SamplingError where too many are refused in a row.
         """
         self._fill_rows()
-        points = np.fromiter(map(next, self.random), np.float64, len(self.rows))
-        tokens, nats = self.choice.draw(self.now[-1], points)
+        tokens, nats = self.choice.draw(self.now[-1], self.random.draw())
         self.now = self.walk.step(self.now, tokens)
         rows = self.units.add(tokens, nats)
         if self.frame.stop:  # it may end anywhere
@@ -130,7 +130,7 @@ class Chains:
         if rows != len(self.rows):
             idle = rows - len(live)
             self.rows = [self.rows[row] for row in live] + [None] * idle
-            self.random = [self.random[row] for row in live] + [repeat(0.0)] * idle
+            self.random.take(live, rows)
             self.units.take(live, rows)
             filling = take_rows(self.start, [0] * idle)
             self.now, self.settled = (
@@ -141,15 +141,17 @@ class Chains:
             free = [row for row, chain in enumerate(self.rows) if chain is None]
             self._go_to_start(free[: len(new)], new)
 
-    def _begun(self, number, random):
-        line = line_of([*self.prime_line, *self.frame.start])
-        return Chain(number, random, list(self.frame.start), self.start_nats, self._width(self.frame.start), line=line)
+    def _begun(self, number, key, drawn=0):
+        start = self.frame.start
+        line = line_of([*self.prime_line, *start])
+        return Chain(number, key, drawn, list(start), self.start_nats, self._width(start), line=line)
 
     def _go_to_start(self, rows, chains):
         copy_row(self.start, 0, self.now, rows)
         copy_row(self.start, 0, self.settled, rows)
+        self.random.begin(rows, [chain.key for chain in chains], [chain.drawn for chain in chains])
         for row, chain in zip(rows, chains, strict=True):
-            self.rows[row], self.random[row] = chain, chain.random
+            self.rows[row] = chain
             self._begin_unit(row, chain)
 
     def _begin_unit(self, row, chain):
@@ -157,7 +159,8 @@ class Chains:
         self.units.begin(row, chain.characters, left if self.lines else min(left, UNIT))
 
     def _leave(self, row):
-        self.rows[row], self.random[row] = None, repeat(0.0)
+        self.rows[row].drawn = self.random.drawn(row)
+        self.rows[row] = None
         self.units.leave(row)
 
     # Ends
@@ -271,7 +274,7 @@ class Chains:
         whole = not self.lines and fault in ("too_short", "too_long")
         self.tally.refuse(fault, chain.units + 1 if whole else 1)
         if whole:
-            chain = self._begun(chain.number, chain.random)
+            chain = self._begun(chain.number, chain.key, self.random.drawn(row))
             chain.fell = True
             self._go_to_start([row], [chain])
         else:

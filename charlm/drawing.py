@@ -26,6 +26,7 @@ from .vocabulary import EOS, UNKNOWN
 
 ROWS, COLUMNS = 4, 16  # multiples of these
 PART = 64  # rows of a small network that are worth a thread
+MOST = 128  # rows that are taken a step further at a time, so that their gates stay in the cache
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 LEAST = -745  # exp of less is 0
 
@@ -199,20 +200,19 @@ class Walk:
         return [array[:1] for array in place], nats
 
     def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
-        """The place one token (N) further."""
-        if len(tokens) < 2 * self.part or not products_take_one_thread():
+        """The place one token (N) further; the one that is given is used up."""
+        if len(tokens) < 2 * self.part:
             return self._further(self.network, place, tokens)
-        further = [np.empty_like(array) for array in place]
 
         def some(first, last):
             rows = slice(first, last)
-            part = self._further(copy(self.network), take_rows(place, rows), tokens[rows])
-            for to, of in zip(further, part, strict=True):
+            further = self._further(copy(self.network), take_rows(place, rows), tokens[rows])
+            for to, of in zip(place, further, strict=True):
                 to[rows] = of
 
-        self.team = self.team or Team()
-        self.team.run(self.team.split(len(tokens), some, self.part))
-        return further
+        self.team = self.team or Team(None if products_take_one_thread() else 1)
+        self.team.run(self.team.split(len(tokens), some, self.part, most=MOST))
+        return place
 
     def _further(self, network, place, tokens):
         network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]

@@ -13,6 +13,7 @@ import numpy as np
 from .acceptance import MOST_TRIES, Known, Piece, Rules, Sample, Tally, rules_for
 from .beginning import encode_prime, encode_start, seed_of
 from .chains import Chain, Chains, Frame
+from .chance import bits_at, key_of
 from .drawing import Choice
 from .errors import SamplingError, UsageError
 from .filling import Filler
@@ -20,7 +21,7 @@ from .model import Model
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
-AHEAD = 16  # random numbers made at a time
+KEYS = 256  # of samples, made at a time
 UNKNOWNS = ("reject", "mask")
 
 
@@ -75,8 +76,10 @@ class Sampler:
         self._shown: set[str] = set()  # of all samples let out
 
     def _candidates(self):
-        for number in range(self.count * self.best_of):
-            yield number, random_numbers([*self.seed, number])
+        key, count = key_of(self.seed), self.count * self.best_of
+        for first in range(0, count, KEYS):
+            numbers = np.arange(first, min(first + KEYS, count), dtype=np.uint64)
+            yield from zip(numbers.tolist(), bits_at(key, numbers).tolist(), strict=True)
 
     def samples(self) -> Iterator[Sample]:
         """The samples, in order, each when it is whole."""
@@ -151,13 +154,6 @@ class Sampler:
             if self.rules.unique:
                 self._shown.add(chain.sample.text)
         return Piece(number, text, chain.sample)
-
-
-def random_numbers(seed: list[int]) -> Iterator[float]:
-    """Without an end, 0 ≤ number < 1. They are made some at a time, which changes none of them."""
-    generator = np.random.default_rng(seed)
-    while True:
-        yield from generator.random(AHEAD).tolist()
 
 
 def are_whole(chains: list[Chain | None]) -> bool:

@@ -41,6 +41,7 @@ ORDER = [
     "planning",
     "acceptance",
     "beginning",
+    "chance",
     "drawing",
     "units",
     "chains",

@@ -52,12 +52,16 @@ class Team:
             for other in others:
                 other.result()
 
-    def split(self, number: int, function: Callable[[int, int], None], multiple: int = 1, work=None) -> list[Callable]:
-        """``function(first, last)`` over 0…number in as many parts as there are threads, cut at multiples of
-        ``multiple``; of equal length or, where ``work(n)`` tells how much there is to do for the first n, of equal
-        work."""
+    def split(
+        self, number: int, function: Callable[[int, int], None], multiple: int = 1, work=None, most: int = 0
+    ) -> list[Callable]:
+        """``function(first, last)`` over 0…number in as many parts as there are threads, or a multiple of that where
+        a part would be more than about ``most``; cut at multiples of ``multiple``, into parts of equal length or, where
+        ``work(n)`` tells how much there is to do for the first n, of equal work."""
         units = -(-number // multiple)
         parts = min(self.threads, units)
+        if most:
+            parts *= -(-number // (parts * most))
         if work is None:
             cuts = [units * part // parts for part in range(1, parts)]
         else:
