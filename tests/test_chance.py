@@ -26,7 +26,7 @@ def test_the_mixing_is_splitmix64():
 
 
 def test_a_row_begins_and_goes_on_at_any_time():
-    keys, number = [3, 1 << 63, (1 << 64) - 1], 3 * AHEAD + 5
+    keys, number = [3, (1 << 63) + 12345, (1 << 64) - 1], 3 * AHEAD + 5  # of which float64 holds one
     wanted = row_by_row(keys, number)
     assert len({*wanted.ravel().tolist()}) == wanted.size
     for begun in (0, 1, AHEAD - 1, AHEAD, AHEAD + 3):
