@@ -18,7 +18,7 @@ from .model import Model
 from .units import Units
 from .vocabulary import EOS, UNKNOWN, as_bytes
 
-SIDE_BY_SIDE = 512  # lines of lists; with fewer, the calls that each step takes are for fewer
+SIDE_BY_SIDE = 512  # chains at most; a step takes as many calls of NumPy for fewer
 TOGETHER = 64  # lines that are looked up together
 UNIT = 200  # tokens of a stream after which they count as settled even though the line has not ended
 UNIT_ENDS, SAMPLE_ENDS = "the unit ends", "the sample ends"

@@ -27,7 +27,7 @@ def bits_at(keys: np.ndarray, places: np.ndarray) -> np.ndarray:
 def key_of(seed: tuple[int, ...]) -> np.ndarray:
     """The key of a seed of several whole numbers, of any size: uint64 (1)."""
     key = np.array([len(seed)], np.uint64)
-    for number in seed:
+    for number in map(int, seed):
         limbs = [number >> shift & (1 << 64) - 1 for shift in range(0, max(1, number.bit_length()), 64)]
         for limb in (len(limbs), *limbs):
             key = bits_at(key, np.array([limb], np.uint64))

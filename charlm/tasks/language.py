@@ -88,7 +88,7 @@ class Evaluation:
         from ..scoring import STEPS, rows_for, score_tokens
 
         self.network.pack(for_training=False)
-        # it stands beside all that training holds: small, at 1 to 3 % of its speed, and given back
+        # beside all that training holds: small, which costs 1 to 3 % of its speed, and given back
         window = Window(self.network, STEPS // 2, rows_for(self.tokens, self.lines))
         return float(score_tokens(window, self.tokens, self.lines).mean(dtype=np.float64))
 
