@@ -30,10 +30,11 @@ from charlm.cli import program
 from charlm.display import visible
 from charlm.model import Model
 from charlm.modelfile import load_model, save_model, write_archive
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import CELLS, PRECISIONS, Architecture
 from charlm.novelty import Novelty
+from charlm.optimizers import SCHEDULES
 from charlm.reference import Reference
-from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+from charlm.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
@@ -41,6 +42,13 @@ TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
 FULL = Path(os.devnull).with_name("full")
 SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
+
+
+def test_the_choices_are_those_that_there_are():
+    """The command line has lists of its own, so that --help need not import the rest."""
+    train = sys.modules["charlm.cli.train"]
+    assert set(train.CELLS) == set(CELLS) and set(train.SCHEDULES) == set(SCHEDULES)
+    assert (train.LEVELS, train.PRECISIONS) == (LEVELS, PRECISIONS)
 
 
 @pytest.fixture(autouse=True)
