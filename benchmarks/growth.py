@@ -57,7 +57,7 @@ SIZES = (1, 10, 100, 1000)
 
 def text_contender(path, workload, threads):
     """(tokens trained per second, characters read per second) with a text of this size; the text is read once."""
-    from charlm.planning import new_trainer
+    from charlm.training.autotune import new_trainer
 
     trainers = []
     sizes = {"hidden": workload.hidden, "layers": workload.layers, "batch": workload.rows, "steps": workload.steps}

@@ -57,7 +57,7 @@ def training(text, minutes, seed, adapt, options, folder):
 
 def write_held_out(text, path, seed, options):
     """The part that a training with these options holds out, as a file."""
-    from charlm.corpus import load_corpus
+    from charlm.text.corpus import load_corpus
 
     level = options[options.index("--level") + 1] if "--level" in options else "char"
     corpus = load_corpus(text, level=level, lines="--lines" in options, seed=seed, novelty=False)

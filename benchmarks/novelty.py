@@ -76,8 +76,8 @@ def trained_on_names(folder, options):
 
 
 def untrained_beside_a_text(folder, options):
-    from charlm.novelty import Novelty
-    from charlm.vocabulary import code_points
+    from charlm.text.novelty import Novelty
+    from charlm.text.vocabulary import code_points
 
     corpus, path = write_text(folder / "text.txt", 100_000 if options.quick else 1_000_000), folder / "text.npz"
     model, points = untrained_model(Workload("lstm", 2, 128)), code_points(corpus.read_text())

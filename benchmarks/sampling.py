@@ -40,7 +40,7 @@ def charlm_stream(path, length):
 def pytorch_stream(path, kind, threads, length):
     import torch
 
-    from charlm.vocabulary import EOS
+    from charlm.text.vocabulary import EOS
 
     network, start = loaded(path, kind, threads)
 
@@ -77,7 +77,7 @@ def pytorch_names(path, kind, threads, count, batch, dropping):
     import torch
 
     import charlm
-    from charlm.vocabulary import EOS
+    from charlm.text.vocabulary import EOS
 
     network, start = loaded(path, kind, threads)
     vocabulary = charlm.load(path).vocabulary

@@ -22,7 +22,7 @@ CELLS = "lstm", "gru", "rnn", "peephole", "window"
 IMPORTS = "pass", "import numpy", "import charlm", "import charlm.cli", "import numba", "import torch"
 READY = """
 import sys
-from charlm.planning import new_trainer
+from charlm.training.autotune import new_trainer
 new_trainer(sys.argv[1], cell=sys.argv[2], hidden=16, epochs=1).prepare()
 """
 

@@ -48,13 +48,13 @@ def charlm_contender(workload, threads, precision="float32"):
     import numpy as np
 
     from charlm.network.architecture import Architecture, initial_parameters
+    from charlm.network.optimizers import Adam
     from charlm.network.stack import Stack, Window
-    from charlm.network.team import Team
-    from charlm.optimizers import Adam
+    from charlm.network.threads import ThreadPool
 
     cell, layers, hidden, rows, steps, vocabulary, embedding = workload
     architecture = Architecture(vocabulary, cell, hidden, layers, embedding)
-    stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), Team(threads))
+    stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), ThreadPool(threads))
     window, adam = Window(stack, steps, rows, training=True), Adam(stack, 5.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary, (steps, rows)).astype(np.int32)
     stack.pack(True, precision)
@@ -169,7 +169,7 @@ def rows(options):
         os.environ["CHARLM_LANES"] = str(options.lanes)
     if options.precision == "bf16":
         from charlm.errors import UsageError
-        from charlm.network.layers import check_precision
+        from charlm.network.products import check_precision
 
         try:
             check_precision(options.precision)

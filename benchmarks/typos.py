@@ -13,7 +13,8 @@ import random
 import string
 
 import charlm
-from charlm.levels import blocks, clean, passages
+from charlm.scoring.blocks import blocks, clean
+from charlm.scoring.perplexity import scored_blocks
 
 KINDS = ("replaced", "inserted", "left out", "swapped")
 
@@ -59,7 +60,7 @@ def main():
     model = charlm.load(options.model)
     text = "\n".join(lines) + "\n"
     found, asked, before = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0
-    for (passage,) in passages([model], blocks(clean(text, model.vocabulary.level), True)):
+    for (passage,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
         symbols, nats = iter(passage.symbols()), iter(passage.measures.nats.tolist())
         for number, length in enumerate(passage.lengths.tolist(), before):
             place, most, worst = 0, -1.0, range(0)

@@ -71,7 +71,7 @@ def untrained_model(workload: Workload):
     """A charlm model of characters that has learnt only how frequent each is, and that <UNK> is very rare."""
     from charlm.model import Model
     from charlm.network.architecture import Architecture, initial_parameters
-    from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+    from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
     vocabulary = Vocabulary("char", SYMBOLS[: workload.vocabulary - 2])
     counts = np.bincount(vocabulary.encode(text(100_000)), minlength=len(vocabulary)) + 1.0

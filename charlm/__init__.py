@@ -1,19 +1,21 @@
-"""charlm trains recurrent language models on text of your own, draws new text from them, and measures perplexity.
+"""charlm trains recurrent language models on text of your own, samples new text from them, and measures perplexity.
 
-The road, and the module of each part:
+The folders, in the order in which a text goes through them:
 
-    text  →  ids          corpus (store: ids that are too many for memory), vocabulary, batches
-    ids   →  network      network/ (parameters, layers, order of the calls), kernels/ (everything compiled)
-          →  loss         loss, reference (the network in plain NumPy)
-          →  update       optimizers, settings, training (pace: what there is time for), planning (what nobody chose)
-          →  model file   model, modelfile, novelty (bloom), checkpoint, places (where files may be written)
-          →  new text     sampling (beginning, drawing, chance, units, chains, acceptance; filling)
-          →  labels, …    tasks/ (what a network is trained to do, a module for each), predicting
-          →  perplexity   scoring, levels (by line, by token), comparing (models, baselines), painting, page
-    all of it, to people  cli/, display/, errors
+    text/       files → token ids; n-gram counts; the record that tells copies from new text
+    kernels/    the compiled arithmetic
+    network/    parameters, layers and the order of the kernels' calls; the same equations in plain NumPy
+    tasks/      what a network is trained to do: predict the next token, a label, tags, a translation
+    model       what training makes and everything else uses; modelfile: its file
+    training/   corpus → model: the loop, checkpoints, settings that fit the machine
+    scoring/    model + text → perplexity; predicting: model + examples → labels, tags, targets
+    sampling/   model → new text
+    reports/    pages and pictures
+    display/    what a person sees in the terminal
+    cli/        the commands
 """
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 
 def train(paths, *, on_report=None, **options):
@@ -23,8 +25,8 @@ def train(paths, *, on_report=None, **options):
     (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``reporting.Report``. Raises
     CharlmError.
     """
-    from .planning import new_trainer
-    from .reporting import reports
+    from .training.autotune import new_trainer
+    from .training.progress import reports
 
     trainer = new_trainer(paths, **options)
     for report in reports(trainer.run(), every=1.0):
@@ -35,7 +37,7 @@ def train(paths, *, on_report=None, **options):
 
 def load(path):
     """The model in a file. Raises ModelFileError where there is none."""
-    from .modelfile import load_model
+    from .model import load_model
 
     return load_model(path)
 
@@ -47,21 +49,21 @@ def sample(model, count=1, length=None, **options):
     options: those of ``charlm sample``, with underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises
     SamplingError, after what was found, where no more can be.
     """
-    from .sampling import new_sampler
+    from .sampling.sampler import new_sampler
 
     return new_sampler(model, count, length, **options).samples()
 
 
 def perplexity(model, text, **options):
     """How surprising a text is: a ``loss.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …)."""
-    from . import levels
+    from .scoring import perplexity as levels
 
     return levels.perplexity(model, text, **options)
 
 
 def log_probability(model, text):
     """Natural logarithm of the probability of a text; that of a model of lines is one line, its end included."""
-    from . import scoring
+    from .scoring import scorer as scoring
 
     return scoring.log_probability(model, text)
 

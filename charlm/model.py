@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import DivergedError, UsageError
+from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
-from .novelty import Novelty
 from .tasks import Task
 from .tasks.language import LanguageModel
-from .vocabulary import Vocabulary
+from .text.novelty import Novelty
+from .text.vocabulary import Vocabulary
 
 
 @dataclass
@@ -60,6 +61,9 @@ class Model:
 
     def save(self, path) -> None:
         """Write the model to ``path``, whole or not at all."""
-        from .modelfile import save_model
-
         save_model(self, path)
+
+
+def load_model(path) -> Model:
+    """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
+    return Model(**read_model(path))

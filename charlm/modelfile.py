@@ -27,14 +27,13 @@ import zipfile
 
 import numpy as np
 
-from . import __version__
+from ._version import __version__
 from .errors import ModelFileError
-from .model import Model
+from .files import whole_file
 from .network.architecture import OPTIONAL, Architecture
-from .novelty import check_fields, from_fields
-from .places import whole_file
 from .tasks import Task, task_class
-from .vocabulary import Vocabulary
+from .text.novelty import check_fields, from_fields
+from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell; 1 has no novelty
 NEWEST = 3  # of a model with a task, or with a context
@@ -203,8 +202,8 @@ def _read_array(archive, member, name, dtype, shape):
     return _read_data(file, member, shape, dtype)
 
 
-def save_model(model: Model, path) -> None:
-    """Write a model to one file. Raises ModelFileError where that is not possible, DivergedError where it is not
+def save_model(model, path) -> None:
+    """Write a ``Model`` to one file. Raises ModelFileError where that is not possible, DivergedError where it is not
     finite."""
     model.check_finite()
     arrays = model.named_parameters
@@ -213,7 +212,7 @@ def save_model(model: Model, path) -> None:
     write_archive(path, model_header(model), arrays)
 
 
-def model_header(model: Model) -> dict:
+def model_header(model) -> dict:
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
     novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
     fields = model.task.fields()
@@ -274,15 +273,16 @@ def _model_shapes(header):
     return shapes
 
 
-def load_model(path) -> Model:
-    """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
+def read_model(path) -> dict:
+    """The fields of the ``Model`` in a file. Raises ModelFileError where there is none that is whole and of a known
+    version."""
     header, arrays = read_archive(path, _model_shapes)
     architecture, vocabulary, task = describe(header)
     novelty = None
     if "novelty" in header:
         novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
     parameters = np.concatenate([array.ravel() for array in arrays.values()])
-    model = Model(architecture, vocabulary, parameters, header["lines"], header["training"], novelty, task)
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it holds numbers that are not finite")
-    return model
+    fields = {"lines": header["lines"], "training": header["training"], "novelty": novelty, "task": task}
+    return {"architecture": architecture, "vocabulary": vocabulary, "parameters": parameters, **fields}

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 
-from .corpus import listed, read_text
 from .errors import UsageError
-from .levels import as_they_come, blocks
 from .model import Model
+from .scoring.blocks import as_they_come, blocks
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
+from .text.reading import listed, read_text
 
 
 class Predictor:
     """A model ready to predict; this imports the compiler. Raises UsageError for a model of another task."""
 
     def __init__(self, model: Model, threads: int | None = None):
-        from .network.team import Team
+        from .network.threads import ThreadPool
 
         model.check_task(*(name for name in MODULES if name != "text"))
         self.task, self.vocabulary = model.task, model.vocabulary
-        network = self.task.network(model.architecture, model.parameters, Team(threads))
+        network = self.task.network(model.architecture, model.parameters, ThreadPool(threads))
         network.pack(for_training=False)
         self.window = self.task.window(network, 1, ROWS)
 

@@ -7,13 +7,13 @@ import pytest
 from test_sampling import chi_square, probability, random_model
 
 import charlm
-from charlm.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, Tally, rules_for
-from charlm.corpus import read_text
 from charlm.display.scores import refusals
 from charlm.errors import SamplingError, UsageError
-from charlm.novelty import ExactNovelty, Novelty
-from charlm.sampling import new_sampler
-from charlm.vocabulary import EOS, code_points
+from charlm.sampling.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
+from charlm.sampling.sampler import new_sampler
+from charlm.text.novelty import ExactNovelty, Novelty
+from charlm.text.reading import read_text
+from charlm.text.vocabulary import EOS, code_points
 
 
 def longest_copied(text, corpus):
@@ -179,13 +179,15 @@ def test_refused_copies_of_a_corpus_read_like_the_training(tmp_path):
 
 
 def test_the_report_says_what_was_refused():
-    tally = Tally(asked=100, found=100, drawn=1137)
+    tally = SamplingCounts(asked=100, found=100, drawn=1137)
     tally.refusals.update(copied=1023, too_short=2, unknown=12)
     tally.longest_copied_run = 14
     assert refusals(tally, "sample", 16) == (
         "asked 100, drawn 1,137, refused 1,037 (12 with <UNK>, 2 too short, 1,023 copied); 8.8 % kept; "
         "longest copied run 14 characters"
     )
-    line = refusals(Tally(asked=2, found=1, drawn=1), "line", None)
+    line = refusals(SamplingCounts(asked=2, found=1, drawn=1), "line", None)
     assert line.startswith("asked 2, found 1, drawn 1 line, refused 0; 100 % kept; copies are not known")
-    assert "no copied run of 16" in refusals(Tally(asked=1, found=1, drawn=1, longest_copied_run=0), "line", 16)
+    assert "no copied run of 16" in refusals(
+        SamplingCounts(asked=1, found=1, drawn=1, longest_copied_run=0), "line", 16
+    )

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from test_scoring import model_of, random_text
 
 import charlm
-from charlm.adapting import STEPS, AdaptingScorer
 from charlm.cli import program
-from charlm.scoring import Scorer
-from charlm.vocabulary import EOS
+from charlm.scoring.adaptive import STEPS, AdaptingScorer
+from charlm.scoring.scorer import Scorer
+from charlm.text.vocabulary import EOS
 
 COLUMNS = ("ranks", "entropies", "likeliest")
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from charlm import baselines as module
-from charlm.baselines import NGrams, baselines, discounts, xz_bytes
 from charlm.cli import program
-from charlm.vocabulary import EOS
+from charlm.text import ngrams
+from charlm.text.baselines import baselines, xz_bytes
+from charlm.text.ngrams import NGrams, discounts
+from charlm.text.vocabulary import EOS
 
 
 def naive(train, text, size, order, lines):
@@ -57,9 +58,9 @@ def naive(train, text, size, order, lines):
 def test_discounts_by_hand():
     """n₁…n₄ = 4, 2, 1, 1: Y = 4/8, D₁ = 1 - 2·½·2/4, D₂ = 2 - 3·½·1/2, D₃ = 3 - 4·½·1/1"""
     assert discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4])).tolist() == [0, 0.5, 1.25, 1.0]
-    assert discounts(np.array([7, 9])).tolist() == [0, *module.FALLBACK]
+    assert discounts(np.array([7, 9])).tolist() == [0, *ngrams.FALLBACK]
     skewed = discounts(np.array([1] * 4 + [2] + [3] * 9))  # Y = 2/3, 2 - 3·⅔·9/1 would be below 0
-    assert skewed == pytest.approx([0, 1 - 2 * 2 / 3 / 4, module.FALLBACK[1], 3])
+    assert skewed == pytest.approx([0, 1 - 2 * 2 / 3 / 4, ngrams.FALLBACK[1], 3])
 
 
 def test_bigrams_by_hand():
@@ -98,7 +99,7 @@ def test_probabilities_sum_to_one(order, lines):
 def test_numbers_too_large_to_be_sorted_with_their_places(monkeypatch):
     values = np.array([5, 1 << 62, 5, 0, 1 << 62])
     for shift in (0, 40):
-        unique, places, numbers = module._unique(values >> shift)
+        unique, places, numbers = ngrams._unique(values >> shift)
         assert (unique[numbers] == values >> shift).all() and ((values >> shift)[places] == unique).all()
 
 

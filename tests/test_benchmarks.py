@@ -195,7 +195,7 @@ def test_axes_of_the_picture():
 def test_the_pytorch_networks_are_charlms():
     torch = pytest.importorskip("torch")
     rivals, workloads = module("rivals"), module("workloads")
-    from charlm.reference import Reference
+    from charlm.network.reference import Reference
 
     workload = workloads.Workload("lstm", 2, 5, vocabulary=9)
     model = workloads.untrained_model(workload)

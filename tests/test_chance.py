@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charlm.chance import AHEAD, GAMMA, RandomNumbers, bits_at, key_of, mix
+from charlm.sampling.random_streams import AHEAD, GAMMA, RandomNumbers, bits_at, key_of, mix
 
 
 def row_by_row(keys, number):

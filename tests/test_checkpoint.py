@@ -8,9 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
-from charlm import checkpoint as checkpoints
-from charlm import places
-from charlm.checkpoint import (
+import charlm
+from charlm.errors import CharlmError, ModelFileError
+from charlm.modelfile import write_archive
+from charlm.training import checkpoint as checkpoints
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import (
     Checkpoint,
     last_checkpoint,
     only_training_at,
@@ -19,10 +22,7 @@ from charlm.checkpoint import (
     save_checkpoint,
     saved,
 )
-from charlm.errors import CharlmError, ModelFileError
-from charlm.modelfile import write_archive
-from charlm.planning import new_trainer
-from charlm.reporting import reports
+from charlm.training.progress import reports
 
 SETTINGS = {"hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 
@@ -130,21 +130,21 @@ def test_what_a_killed_run_left_is_no_hindrance_and_is_removed(tmp_path):
 
 
 def test_what_another_process_writes_is_left_alone(tmp_path):
-    with places.whole_file(tmp_path / "m.npz") as file, only_training_at(tmp_path / "m.npz"):
+    with charlm.files.whole_file(tmp_path / "m.npz") as file, only_training_at(tmp_path / "m.npz"):
         file.write(b"whole")
     assert (tmp_path / "m.npz").read_bytes() == b"whole"
 
 
 def test_a_lock_that_was_removed_by_its_owner_is_taken_anew(tmp_path, monkeypatch):
     """The file is removed between its opening and its locking."""
-    flock, removed = places.fcntl.flock, []
+    flock, removed = charlm.files.fcntl.flock, []
 
     def remove_first(descriptor, how):
         if not removed:
             removed.append((tmp_path / ".m.npz.lock").unlink())
         flock(descriptor, how)
 
-    monkeypatch.setattr(places.fcntl, "flock", remove_first)
+    monkeypatch.setattr(charlm.files.fcntl, "flock", remove_first)
     with only_training_at(tmp_path / "m.npz"):
         assert removed and names(tmp_path) == [".m.npz.lock"]
 
@@ -153,10 +153,10 @@ def test_without_locks_there_are_none(tmp_path, monkeypatch):
     def no_locks(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(places.fcntl, "flock", no_locks)
+    monkeypatch.setattr(charlm.files.fcntl, "flock", no_locks)
     with only_training_at(tmp_path / "m.npz"), only_training_at(tmp_path / "m.npz"):
         pass
-    monkeypatch.setattr(places, "fcntl", None)
+    monkeypatch.setattr("charlm.files.fcntl", None)
     with only_training_at(tmp_path / "m.npz"), only_training_at(tmp_path / "m.npz"):
         assert names(tmp_path) == []
 

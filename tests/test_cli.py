@@ -25,16 +25,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlm
-from charlm.checkpoint import only_training_at
 from charlm.cli import program
-from charlm.display import visible
-from charlm.model import Model
-from charlm.modelfile import load_model, save_model, write_archive
+from charlm.model import Model, load_model
+from charlm.modelfile import save_model, write_archive
 from charlm.network.architecture import CELLS, PRECISIONS, Architecture
-from charlm.novelty import Novelty
-from charlm.optimizers import SCHEDULES
-from charlm.reference import Reference
-from charlm.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
+from charlm.network.reference import Reference
+from charlm.text.novelty import Novelty
+from charlm.text.visible import visible
+from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
+from charlm.training.checkpoint import only_training_at
+from charlm.training.schedule import SCHEDULES
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
@@ -751,11 +751,13 @@ def test_text_in_another_encoding(folder, tiny_text):
 
 
 def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
-    from charlm.network.team import Team
+    from charlm.network.threads import ThreadPool
 
-    begun, begin = [], Team.__init__
-    monkeypatch.setattr("charlm.scoring.WITHOUT_COMPILER", 0)
-    monkeypatch.setattr(Team, "__init__", lambda team, threads=None: begun.append(threads) or begin(team, threads))
+    begun, begin = [], ThreadPool.__init__
+    monkeypatch.setattr("charlm.scoring.scorer.WITHOUT_COMPILER", 0)
+    monkeypatch.setattr(
+        ThreadPool, "__init__", lambda pool, threads=None: begun.append(threads) or begin(pool, threads)
+    )
     done("perplexity", "--model", "tiny.npz", "text.txt", "--threads", "3")
     assert begun == [3]
 

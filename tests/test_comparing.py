@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from test_scoring import model_of, random_text
 
 import charlm
-from charlm import comparing
 from charlm.cli import program
-from charlm.comparing import RESAMPLES, Units, bootstrap, compare
-from charlm.levels import blocks
+from charlm.scoring import comparison as comparing
+from charlm.scoring.blocks import blocks
+from charlm.scoring.comparison import RESAMPLES, LineSums, bootstrap, compare
 
 LEVELS = {"char": "abcdefg é", "word": ["abc", " de", "f"], "byte": list(b"abcdefg \xc3\xa9")}
 
@@ -91,7 +91,7 @@ def test_many_lines_are_put_together_in_constant_memory(monkeypatch):
     monkeypatch.setattr(comparing, "MOST_UNITS", 8)
     lines = np.random.default_rng(0).integers(0, 9, (103, 2)).astype(float)
     for cuts in ([], [1, 2, 50], range(1, 103)):
-        units = Units(2)
+        units = LineSums(2)
         for part in np.split(lines, cuts):
             units.add(part)
         assert units.size == 16

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import sys
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from unittest import mock
@@ -14,18 +15,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charlm import corpus
-from charlm.batches import line_windows, stream_windows, windows
-from charlm.corpus import load_corpus, looks_like_a_list, name_of, read_text
 from charlm.errors import CharlmError, CorpusError, UsageError
-from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+from charlm.text import corpus, reading
+from charlm.text.batches import line_windows, stream_windows, windows
+from charlm.text.corpus import load_corpus, looks_like_a_list
+from charlm.text.reading import name_of, read_text
+from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 BOM = "\ufeff".encode()
-BIG = corpus.PIECE
+BIG = reading.PIECE
 
 
+@contextmanager
 def in_pieces_of(size):
-    return mock.patch.object(corpus, "PIECE", size)
+    with mock.patch.object(reading, "PIECE", size), mock.patch.object(corpus, "PIECE", size):
+        yield
 
 
 @pytest.fixture
@@ -368,7 +372,7 @@ def test_held_out_files_are_read_in_the_vocabulary_of_the_training_text(file, li
     assert found.vocabulary.decode(found.held_out) == text
     assert found.vocabulary.decode(found.train) == "ab\nba\n"
     assert found.frequencies.tolist() == [2, 0, 2, 2]
-    assert found.judged_characters == len(found.held_out)
+    assert found.evaluated_characters == len(found.held_out)
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -378,11 +382,11 @@ def test_characters_of_the_judged_tokens_are_those_of_the_text(file, monkeypatch
     options = {"valid": file(judges, "valid.txt")} if given else {"holdout": 5.5 / (9 * 7 + 6)}
     found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
     assert found.vocabulary.decode(found.held_out) == "one<UNK> two<UNK><UNK>\n"
-    assert found.judged_characters == len(judges)
-    monkeypatch.setattr("charlm.corpus.JUDGED", 2)
+    assert found.evaluated_characters == len(judges)
+    monkeypatch.setattr("charlm.text.corpus.EVALUATED_TOKENS", 2)
     found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
-    assert len(found.judged) == 2
-    assert found.judged_characters == len("one three")
+    assert len(found.evaluated) == 2
+    assert found.evaluated_characters == len("one three")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from test_sampling import chi_square, probability, random_model
 
 import charlm
-from charlm.acceptance import rules_for
 from charlm.errors import SamplingError, UsageError
-from charlm.filling import Filler, resample
-from charlm.novelty import ExactNovelty
-from charlm.vocabulary import EOS, Vocabulary
+from charlm.sampling.acceptance import rules_for
+from charlm.sampling.infilling import Filler, resample
+from charlm.text.novelty import ExactNovelty
+from charlm.text.vocabulary import EOS, Vocabulary
 
 
 def enumerated(model, pattern, symbols, power=1.0):

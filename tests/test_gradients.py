@@ -6,15 +6,15 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.batches import line_windows, stream_windows
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network.architecture import CELLS, Architecture, views
 from charlm.network.layers import Dropout
+from charlm.network.measuring import places_by_probability
+from charlm.network.reference import reference_of
 from charlm.network.stack import Stack, Window
-from charlm.network.team import Team
-from charlm.reference import reference_of
-from charlm.scoring import places_by_probability
-from charlm.vocabulary import EOS
+from charlm.network.threads import ThreadPool
+from charlm.text.batches import line_windows, stream_windows
+from charlm.text.vocabulary import EOS
 
 V, H, STEPS, ROWS, SCALE = 7, 5, 4, 3, 0.3
 TEXT = np.array([2, 3, 4, EOS, 5, 6, EOS, 3, 2, 6, 5, 4, 3, EOS, 2, EOS, 6, 6, 4, 2, EOS], np.uint8)
@@ -40,7 +40,7 @@ class Case:
         self.architecture = Architecture(V, cell, H, layers, embedding, tied)
         random = np.random.default_rng([layers, len(cell), embedding])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack = Stack(self.architecture, self.parameters, Team(threads), unknown)
+        self.stack = Stack(self.architecture, self.parameters, ThreadPool(threads), unknown)
         self.window = Window(self.stack, STEPS + 1, ROWS, training=True)
         self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
         self.start = [some_state(self.architecture, random, state) * (mode == "stream") for state in self.window.state]
@@ -165,7 +165,7 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
     random = np.random.default_rng(1)
     architecture = Architecture(V, cell, 33, layers)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
-    stack = Stack(architecture, parameters, Team(1))
+    stack = Stack(architecture, parameters, ThreadPool(1))
     stack.pack(for_training=False)
     tokens = random.integers(0, V, (12, ROWS)).astype(np.int32)
     targets = random.integers(0, V, (12, ROWS)).astype(np.int32)
@@ -185,7 +185,7 @@ def nats_and_gradient(architecture, threads, precision):
     random = np.random.default_rng(2)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
     tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
-    stack = Stack(architecture, parameters, Team(threads))
+    stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.pack(True, precision)
     nats = Window(stack, 6, 13, training=True).forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
     return nats, stack.gradient
@@ -233,7 +233,7 @@ def test_rows_do_not_depend_on_their_neighbours():
     random = np.random.default_rng(4)
     architecture = Architecture(V, "lstm", 20, 2)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
-    stack = Stack(architecture, parameters, Team(2))
+    stack = Stack(architecture, parameters, ThreadPool(2))
     stack.pack(for_training=False)
     tokens = random.integers(0, V, (9, 11)).astype(np.int32)
     batch = Window(stack, 9, 11).forward(tokens, tokens)

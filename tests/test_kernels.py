@@ -17,13 +17,13 @@ from charlm.kernels import activations, bfloat16, compiling
 from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
+from charlm.kernels.feedforward import sum_of_places, sum_of_places_gradient
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from charlm.kernels.lstm import peephole_gradient
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
-from charlm.kernels.window import sum_of_places, sum_of_places_gradient
 from torture.caches import DAMAGES
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
@@ -848,8 +848,8 @@ def package(tmp_path):
 
 LITTLE_TRAINING = """
 import sys, zlib
-import charlm.planning
-trainer = charlm.planning.new_trainer("text.txt", hidden=16, epochs=4, batch=4, steps=10, dropout=0.1, **OPTIONS)
+from charlm.training.autotune import new_trainer
+trainer = new_trainer("text.txt", hidden=16, epochs=4, batch=4, steps=10, dropout=0.1, **OPTIONS)
 for _ in trainer.run():
     pass
 print("numba.np.arraymath" in sys.modules, zlib.crc32(trainer.parameters.tobytes()))
@@ -904,8 +904,8 @@ import numpy as np
 from charlm.kernels.tile import LANES, multiply, pack, packed_size
 from charlm.network.architecture import Architecture
 from charlm.network.stack import Stack, Window
-from charlm.network.team import Team
-from charlm.optimizers import Adam
+from charlm.network.pool import Team
+from charlm.network.optimizers import Adam
 
 random = np.random.default_rng(1)
 A, B, C = (random.standard_normal(shape).astype(np.float32) for shape in ((2, 11, 150), (150, 141), (2, 11, 141)))

@@ -17,15 +17,20 @@ from hypothesis import strategies as st
 from test_scoring import model_of, random_text
 
 import charlm
-from charlm import levels, scoring
 from charlm.errors import UsageError
+from charlm.figures import RANKS
 from charlm.kernels.compiling import HAS_BFLOAT16
-from charlm.levels import Total, as_they_come, blocks, clean, line_rows, passages, rows_of_files, token_rows
-from charlm.loss import RANKS
-from charlm.network import layers
-from charlm.reference import Reference, log_softmax
-from charlm.scoring import LIKELIEST, Scorer
-from charlm.vocabulary import EOS, UNKNOWN
+from charlm.network import measuring, products
+from charlm.network.measuring import LIKELIEST
+from charlm.network.reference import Reference, log_softmax
+from charlm.scoring import blocks as text_in_blocks
+from charlm.scoring import rows as rows_module
+from charlm.scoring import scorer as scoring
+from charlm.scoring.blocks import as_they_come, blocks, clean
+from charlm.scoring.perplexity import Total, scored_blocks
+from charlm.scoring.rows import line_rows, rows_of_files, token_rows
+from charlm.scoring.scorer import Scorer
+from charlm.text.vocabulary import EOS, UNKNOWN
 
 COMMAND = [sys.executable, "-m", "charlm", "perplexity", "--model"]
 TEXT = "abc é\n\nbad – cab\n\tfe\n \n"
@@ -37,7 +42,7 @@ def model_at(level, lines=False):
 
 
 def one_passage(model, text, columns=()):
-    ((passage,),) = passages([model], blocks(clean(text, model.vocabulary.level), True), columns)
+    ((passage,),) = scored_blocks([model], blocks(clean(text, model.vocabulary.level), True), columns)
     return passage
 
 
@@ -103,8 +108,9 @@ def test_a_vocabulary_smaller_than_the_list_of_alternatives():
 def test_a_text_in_parts_has_the_bits_of_the_whole(plain, lines, threads, monkeypatch):
     """Parts that end anywhere: within a track, at its end, after several; for lines, after some of them. NumPy reads
     none of it, part of a track, several or all."""
-    monkeypatch.setattr(scoring, "TRACK", 64)
-    monkeypatch.setattr(scoring, "LEAD", 16)
+    for module in measuring, scoring:
+        monkeypatch.setattr(module, "CHUNK", 64)
+        monkeypatch.setattr(module, "BURN_IN", 16)
     monkeypatch.setattr(scoring, "WITHOUT_COMPILER", plain)
     model = model_of(lines, hidden=9, symbols="abcdefghijkl ")
     tokens = model.vocabulary.encode(random_text(1000))
@@ -127,9 +133,9 @@ def test_blocks_are_the_text(pieces, whole_lines):
 
 
 def test_blocks_are_of_one_size():
-    found = list(blocks(["a" * (3 * levels.BLOCK + 5)], False))
-    assert [len(block) for block in found] == [levels.BLOCK] * 3 + [5]
-    assert [len(block) for block in blocks(["abc\n"] * levels.BLOCK, True)] == [levels.BLOCK] * 4
+    found = list(blocks(["a" * (3 * text_in_blocks.BLOCK + 5)], False))
+    assert [len(block) for block in found] == [text_in_blocks.BLOCK] * 3 + [5]
+    assert [len(block) for block in blocks(["abc\n"] * text_in_blocks.BLOCK, True)] == [text_in_blocks.BLOCK] * 4
 
 
 def test_pieces_are_let_out_when_no_more_come():
@@ -138,7 +144,7 @@ def test_pieces_are_let_out_when_no_more_come():
     pieces = as_they_come(iter(source.get, "end"))
     source.put("a")
     assert [next(pieces), next(pieces)] == ["a", None]
-    threading.Timer(2 * levels.PATIENCE, source.put, ("b",)).start()
+    threading.Timer(2 * text_in_blocks.PATIENCE, source.put, ("b",)).start()
     assert [next(pieces), next(pieces)] == ["b", None]
     source.put("end")
     assert list(pieces) == []
@@ -161,9 +167,9 @@ def test_a_text_in_many_blocks_has_the_rows_of_one(lines, tmp_path, monkeypatch)
     (tmp_path / "text.txt").write_text(random_text(3000, symbols="abcdefg  \n"))
     options = {"paths": [tmp_path / "text.txt"], "as_json": True}
     for level in ("line", "token"):
-        monkeypatch.setattr(levels, "BLOCK", 10**6)
+        monkeypatch.setattr(text_in_blocks, "BLOCK", 10**6)
         whole = "".join(rows_of_files(model, level=level, **options))
-        monkeypatch.setattr(levels, "BLOCK", 37)
+        monkeypatch.setattr(text_in_blocks, "BLOCK", 37)
         assert "".join(rows_of_files(model, level=level, **options)) == whole
 
 
@@ -227,7 +233,7 @@ def test_rows_of_the_command(tiny_model, tmp_path):
 
 
 def test_bytes_that_are_no_text_are_escaped():
-    rows = "".join(levels._tsv([("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)], levels.TOKEN))
+    rows = "".join(rows_module._tsv([("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)], rows_module.TOKEN))
     assert rows == "\\xc3\t-1.0000\t2\t0.5000\n\\\\\t-1.0000\t2\t0.5000\n"
 
 
@@ -257,7 +263,7 @@ def test_a_slow_pipe_has_the_rows_of_the_file(lines, tmp_path):
     """To the last digit, where the text comes bit by bit and stops in the middle of lines; part of it is read by NumPy
     and part by the kernels."""
     model_of(lines, hidden=20).save(tmp_path / "m.npz")
-    text = random_text(scoring.WITHOUT_COMPILER + 3 * scoring.TRACK, symbols="abcdefg   \n")
+    text = random_text(scoring.WITHOUT_COMPILER + 3 * scoring.CHUNK, symbols="abcdefg   \n")
     (tmp_path / "text.txt").write_text(text)
     command = [*COMMAND, tmp_path / "m.npz", "--per-line", "--json"]
     at_once = subprocess.run([*command, tmp_path / "text.txt"], capture_output=True, timeout=60, check=True).stdout
@@ -268,7 +274,7 @@ def test_a_slow_pipe_has_the_rows_of_the_file(lines, tmp_path):
         for part in np.split(np.frombuffer(text.encode(), np.uint8), [50, 3001, 9000, 9004, 21_000, 26_000]):
             process.stdin.write(part.tobytes())
             process.stdin.flush()
-            time.sleep(1.5 * levels.PATIENCE)
+            time.sleep(1.5 * text_in_blocks.PATIENCE)
         process.stdin.close()
         waiting.join(60)
     assert slowly == [at_once] and at_once.count(b"\n") == text.count("\n")
@@ -333,7 +339,7 @@ def test_bf16_scores_nearly_as_float32_does(adapt):
 
 
 def test_a_precision_that_cannot_be_had_is_refused_in_one_line(monkeypatch):
-    monkeypatch.setattr(layers, "HAS_BFLOAT16", False)
+    monkeypatch.setattr(products, "HAS_BFLOAT16", False)
     with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
         charlm.perplexity(model_of(), "ab\n", precision="bf16")
     with pytest.raises(UsageError, match="no precision 'bf8'; choose one of float32, bf16"):

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.errors import DivergedError, ModelFileError
-from charlm.model import Model
-from charlm.modelfile import FORMAT, NEWEST, load_model, save_model, write_archive
+from charlm.model import Model, load_model
+from charlm.modelfile import FORMAT, NEWEST, save_model, write_archive
 from charlm.network.architecture import CELLS, Architecture
-from charlm.novelty import Novelty
 from charlm.tasks import MODULES
-from charlm.vocabulary import Vocabulary, code_points
+from charlm.text.novelty import Novelty
+from charlm.text.vocabulary import Vocabulary, code_points
 from torture.attacks import ARRAY, npy, npy_header, read_members, write_members
 
 SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte": (97, 255, 0)}

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlm
-from charlm.bloom import Bloom
-from charlm.corpus import load_corpus, read_text
-from charlm.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
-from charlm.planning import new_trainer
-from charlm.vocabulary import as_bytes, code_points
+from charlm.text.bloom import Bloom
+from charlm.text.corpus import load_corpus
+from charlm.text.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
+from charlm.text.reading import read_text
+from charlm.text.vocabulary import as_bytes, code_points
+from charlm.training.autotune import new_trainer
 
 
 def points(text):
@@ -250,8 +251,8 @@ def test_a_planted_copy_is_measured():
 
 
 def test_a_text_too_large_for_filters_of_every_run_is_asked_exactly(monkeypatch):
-    monkeypatch.setattr("charlm.novelty.CAP", 0)
-    monkeypatch.setattr("charlm.novelty.MOST_BYTES", 40_000)
+    monkeypatch.setattr("charlm.text.novelty.CAP", 0)
+    monkeypatch.setattr("charlm.text.novelty.MOST_BYTES", 40_000)
     text = "".join(random_lines(3000, 3, 40))
     exact = ExactNovelty([text])
     assert exact.window > 1
@@ -308,7 +309,7 @@ def test_no_texts_and_empty_texts():
 
 
 def test_lookups_beyond_one_array(monkeypatch):
-    monkeypatch.setattr("charlm.novelty.TOGETHER", 50)
+    monkeypatch.setattr("charlm.text.novelty.TOGETHER", 50)
     lines = random_lines(40, 8, 20)
     novelty = novelty_of("\n".join(lines[::2]) + "\n")
     assert novelty.contains_lines(lines).tolist() == [True, False] * 20

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from test_scoring import model_of, random_text
 
 import charlm
-from charlm import page
 from charlm.cli import program
-from charlm.levels import blocks, passages
-from charlm.page import Page
-from charlm.painting import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
+from charlm.reports import surprise_page as page
+from charlm.reports.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
+from charlm.reports.surprise_page import Page
+from charlm.scoring.blocks import blocks
+from charlm.scoring.perplexity import scored_blocks
 
 EVIL = "<b>&amp;</script><script>alert(1)</script> @DATA@ \x1b[31m \u202e é\n"
 
@@ -131,7 +132,7 @@ def test_light_terminals_have_colours_of_their_own(folder, monkeypatch, argument
 
 def test_each_token_has_the_colour_of_its_band(folder):
     model = charlm.load("m.npz")
-    ((passage,),) = passages([model], blocks(["abcdefg/\n"], True))
+    ((passage,),) = scored_blocks([model], blocks(["abcdefg/\n"], True))
     bands = bands_of(passage.measures.nats, "char").tolist()
     Path("one.txt").write_text("abcdefg/\n")
     body = painted(folder, "one.txt", COLORTERM="truecolor").splitlines()[-1]
@@ -196,7 +197,7 @@ def test_what_the_page_tells_of_each_token(folder):
     found = Parsed(Path("page.html").read_text(encoding="utf-8"))
     model = charlm.load("m.npz")
     text = Path("text.txt").read_text(encoding="utf-8")
-    ((passage,),) = passages([model], blocks([text], True), ("likeliest",))
+    ((passage,),) = scored_blocks([model], blocks([text], True), ("likeliest",))
     starts = np.cumsum(passage.lengths) - passage.lengths
     bits = passage.sums(passage.measures.nats) / passage.lengths
     order = [number for number, *_ in found.lines]
@@ -217,11 +218,11 @@ def test_what_the_page_tells_of_each_token(folder):
 def test_the_page_keeps_the_most_surprising_lines(monkeypatch, block):
     monkeypatch.setattr(page, "MOST_LINES", 5)
     monkeypatch.setattr(page, "LONGEST", 8)
-    monkeypatch.setattr("charlm.levels.BLOCK", block)
+    monkeypatch.setattr("charlm.scoring.blocks.BLOCK", block)
     model = model_of()
     text = random_text(600)
     found, bits = Page(model.vocabulary), []
-    for (passage,) in passages([model], blocks([text], True), ("likeliest",)):
+    for (passage,) in scored_blocks([model], blocks([text], True), ("likeliest",)):
         found.add(passage)
         bits += (passage.sums(passage.measures.nats) / passage.lengths).tolist()
     lines = text.split("\n")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from charlm import planning
-from charlm.corpus import load_corpus
 from charlm.errors import UsageError
 from charlm.network.architecture import CELLS, Architecture
-from charlm.planning import (
+from charlm.text.corpus import load_corpus
+from charlm.training import autotune as planning
+from charlm.training.autotune import (
     TOKENS_A_WEIGHT,
     WIDTHS,
     choose,
@@ -17,7 +17,7 @@ from charlm.planning import (
     recurrent_weights,
     speed,
 )
-from charlm.training import MOST_DROPOUT
+from charlm.training.loop import MOST_DROPOUT
 
 BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
 

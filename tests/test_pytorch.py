@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from charlm.network.architecture import Architecture, views
+from charlm.network.reference import Reference
 from charlm.network.stack import Stack, Window
-from charlm.network.team import Team
-from charlm.reference import Reference
+from charlm.network.threads import ThreadPool
 
 GOLDEN = Path(__file__).parent / "golden" / "pytorch.npz"
 MODELS = ["lstm1", "lstm2", "gru1", "gru2"]
@@ -79,14 +79,14 @@ class Golden:
 
     def by_kernels(self):
         """(nats, states, gradient) of network/stack.py, on two threads."""
-        team = Team(2)
-        stack = Stack(self.architecture, self.parameters, team)
+        pool = ThreadPool(2)
+        stack = Stack(self.architecture, self.parameters, pool)
         stack.pack(for_training=True)
         window = Window(stack, *self.inputs.shape, training=True)
         for state, value in zip(window.state, self.start, strict=True):
             state[:] = value
         nats = window.forward_backward(self.inputs, self.targets, self.scale)
-        team.close()
+        pool.close()
         return nats, window.state, stack.gradient
 
     def by_reference(self):

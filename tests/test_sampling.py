@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.chains import UNIT
-from charlm.drawing import Choice, lstm_step_of_halves
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import CELLS, Architecture
-from charlm.network.team import Team
-from charlm.reference import lstm_step, reference_of, softmax
-from charlm.sampling import Sampler, new_sampler
-from charlm.vocabulary import EOS, UNKNOWN, Vocabulary
+from charlm.network.reference import lstm_step, reference_of, softmax
+from charlm.network.stepper import lstm_step_of_halves
+from charlm.network.threads import ThreadPool
+from charlm.sampling.candidates import UNIT
+from charlm.sampling.decoding import Decoding
+from charlm.sampling.sampler import Sampler, new_sampler
+from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 
 def random_model(lines, symbols="ab", seed=0, cell="lstm", **bias):
@@ -125,7 +126,7 @@ def test_a_stream_has_the_length_asked_and_settles_without_line_ends():
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, monkeypatch):
-    monkeypatch.setattr("charlm.drawing.SMALL", 0 if apart else 1 << 16)
+    monkeypatch.setattr("charlm.network.stepper.SMALL", 0 if apart else 1 << 16)
     vocabulary = Vocabulary("char", "abcdefgh")
     architecture = Architecture(len(vocabulary), cell, 67, 2)
     parameters = np.random.default_rng(0).normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
@@ -133,7 +134,7 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
     options = {"length": 60, "seed": 7, "temperature": 0.9 if apart else 1.0}
     many = list(charlm.sample(model, 150, **options))
     for rows in (1, 5, 128):
-        monkeypatch.setattr("charlm.chains.SIDE_BY_SIDE", rows)
+        monkeypatch.setattr("charlm.sampling.candidates.SIDE_BY_SIDE", rows)
         assert list(charlm.sample(model, 7, **options)) == many[:7]
     assert list(charlm.sample(model, 1, **options)) == many[:1]
     assert len({sample.text for sample in many}) > 20
@@ -144,8 +145,8 @@ def test_one_row_is_drawn_with_the_bits_of_many(V):
     random = np.random.default_rng(V)
     logits, points = random.normal(0, 3, (40, V)).astype(np.float32), random.random(40)
     points[:2] = 0, np.nextafter(1, 0)
-    many = Choice().draw(logits, points)
-    alone = [Choice().draw(logits[row : row + 1], points[row : row + 1]) for row in range(40)]
+    many = Decoding().draw(logits, points)
+    alone = [Decoding().draw(logits[row : row + 1], points[row : row + 1]) for row in range(40)]
     for whole, parts in zip(many, zip(*alone, strict=True), strict=True):
         assert np.concatenate(parts).tobytes() == whole.tobytes()
 
@@ -180,8 +181,8 @@ def test_a_sample_is_the_same_for_any_number_of_threads(monkeypatch):
     model = random_model(lines=True, unknown=-3.0, eos=-0.5)
     drawn = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr("charlm.drawing.Team", lambda threads=threads: Team(threads))
-        monkeypatch.setattr("charlm.drawing.products_take_one_thread", lambda: True)
+        monkeypatch.setattr("charlm.network.stepper.ThreadPool", lambda threads=threads: ThreadPool(threads))
+        monkeypatch.setattr("charlm.network.stepper.products_take_one_thread", lambda: True)
         drawn.append(list(charlm.sample(model, 500, seed=1)))
     assert drawn[0] == drawn[1] == drawn[2]
 
@@ -224,37 +225,37 @@ LOGITS = [2.0, 1.0, 0.0, -1.0]
 
 def test_temperature():
     plain = softmax(np.array(LOGITS))
-    assert distribution(Choice(), LOGITS) == pytest.approx(plain)
-    assert distribution(Choice(0.5), LOGITS) == pytest.approx(softmax(2 * np.array(LOGITS)))
-    assert distribution(Choice(1e9), LOGITS) == pytest.approx([0.25] * 4)
+    assert distribution(Decoding(), LOGITS) == pytest.approx(plain)
+    assert distribution(Decoding(0.5), LOGITS) == pytest.approx(softmax(2 * np.array(LOGITS)))
+    assert distribution(Decoding(1e9), LOGITS) == pytest.approx([0.25] * 4)
     for coldest in (0, 1e-9, 1e-320):
-        assert distribution(Choice(coldest), LOGITS) == pytest.approx([1, 0, 0, 0])
+        assert distribution(Decoding(coldest), LOGITS) == pytest.approx([1, 0, 0, 0])
 
 
 def test_top_k_and_top_p():
     plain = softmax(np.array(LOGITS))
-    assert distribution(Choice(top_k=2), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
-    assert distribution(Choice(top_k=1), LOGITS) == pytest.approx([1, 0, 0, 0])
-    assert distribution(Choice(top_k=99), LOGITS) == pytest.approx(plain)
+    assert distribution(Decoding(top_k=2), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
+    assert distribution(Decoding(top_k=1), LOGITS) == pytest.approx([1, 0, 0, 0])
+    assert distribution(Decoding(top_k=99), LOGITS) == pytest.approx(plain)
     # 0.644, 0.237, …: the first reaches 0.6, two are needed for 0.65
-    assert distribution(Choice(top_p=0.6), LOGITS) == pytest.approx([1, 0, 0, 0])
-    assert distribution(Choice(top_p=0.65), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
-    assert distribution(Choice(top_k=2), [0.0] * 4) == pytest.approx([0.5, 0.5, 0, 0])  # ties: exactly k are kept
+    assert distribution(Decoding(top_p=0.6), LOGITS) == pytest.approx([1, 0, 0, 0])
+    assert distribution(Decoding(top_p=0.65), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
+    assert distribution(Decoding(top_k=2), [0.0] * 4) == pytest.approx([0.5, 0.5, 0, 0])  # ties: exactly k are kept
 
 
 def test_min_p():
     plain = softmax(np.array(LOGITS))  # each is 0.368 times the one before
-    assert distribution(Choice(min_p=0.36), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
-    assert distribution(Choice(min_p=0.37), LOGITS) == pytest.approx([1, 0, 0, 0])
-    assert distribution(Choice(min_p=1), [0.0, 0.0, -1.0, -1.0]) == pytest.approx([0.5, 0.5, 0, 0])
-    assert distribution(Choice(2, min_p=0.6), LOGITS)[1] > 0  # the temperature comes first: 0.607
+    assert distribution(Decoding(min_p=0.36), LOGITS) == pytest.approx([*plain[:2] / plain[:2].sum(), 0, 0])
+    assert distribution(Decoding(min_p=0.37), LOGITS) == pytest.approx([1, 0, 0, 0])
+    assert distribution(Decoding(min_p=1), [0.0, 0.0, -1.0, -1.0]) == pytest.approx([0.5, 0.5, 0, 0])
+    assert distribution(Decoding(2, min_p=0.6), LOGITS)[1] > 0  # the temperature comes first: 0.607
 
 
 def test_a_masked_unknown_takes_no_place():
     plain = softmax(np.array([2.0, 0.0, -1.0]))
-    assert distribution(Choice(mask_unknown=True), LOGITS) == pytest.approx([plain[0], 0, *plain[1:]])
-    assert distribution(Choice(mask_unknown=True, top_k=2), LOGITS)[[1, 3]].tolist() == [0, 0]
-    assert distribution(Choice(0, mask_unknown=True), [1.0, 2.0, 0.0, 0.0]) == pytest.approx([1, 0, 0, 0])
+    assert distribution(Decoding(mask_unknown=True), LOGITS) == pytest.approx([plain[0], 0, *plain[1:]])
+    assert distribution(Decoding(mask_unknown=True, top_k=2), LOGITS)[[1, 3]].tolist() == [0, 0]
+    assert distribution(Decoding(0, mask_unknown=True), [1.0, 2.0, 0.0, 0.0]) == pytest.approx([1, 0, 0, 0])
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_a_masked_unknown_takes_no_place():
 )
 def test_choices_that_cannot_be(setting):
     with pytest.raises(UsageError, match=next(iter(setting)).replace("_", "-")):
-        Choice(**setting)
+        Decoding(**setting)
 
 
 @pytest.mark.parametrize(

@@ -6,24 +6,18 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm import scoring
-from charlm.corpus import load_corpus
-from charlm.levels import perplexity_of_files
-from charlm.loss import Score
+from charlm.figures import Score
 from charlm.model import Model
+from charlm.network import measuring
 from charlm.network.architecture import CELLS, Architecture
-from charlm.scoring import (
-    LEAD,
-    TRACK,
-    ReferenceEngine,
-    kernel_engine,
-    rows_for,
-    score_tokens,
-    segments,
-)
-from charlm.settings import Settings
-from charlm.training import Trainer
-from charlm.vocabulary import UNKNOWN, Vocabulary
+from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, rows_for, score_tokens, segments
+from charlm.scoring import scorer as scoring
+from charlm.scoring.perplexity import perplexity_of_files
+from charlm.scoring.scorer import kernel_engine
+from charlm.text.corpus import load_corpus
+from charlm.text.vocabulary import UNKNOWN, Vocabulary
+from charlm.training.loop import Trainer
+from charlm.training.settings import Settings
 
 
 def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform=False, **sizes):
@@ -86,7 +80,8 @@ def test_kernels_and_numpy_give_the_same_score(cell, lines):
     tokens = model.vocabulary.encode(random_text(700))
     rows = rows_for(tokens, lines)
     fast, plain = (
-        score_tokens(engine, tokens, lines) for engine in (kernel_engine(model, rows), ReferenceEngine(model, rows))
+        score_tokens(engine, tokens, lines)
+        for engine in (kernel_engine(model, rows), NumPyEngine(model.architecture, model.parameters, rows))
     )
     assert np.allclose(fast, plain, rtol=2e-5, atol=2e-6) and fast.min() > 0
 
@@ -94,7 +89,7 @@ def test_kernels_and_numpy_give_the_same_score(cell, lines):
 @pytest.mark.parametrize("lines", [True, False])
 def test_any_batch_and_any_threads_give_the_same_bits(lines):
     model = model_of(lines, hidden=9)
-    tokens = model.vocabulary.encode(random_text(3 * TRACK + 100))
+    tokens = model.vocabulary.encode(random_text(3 * CHUNK + 100))
     scores = [
         score_tokens(kernel_engine(model, rows, threads), tokens, lines).tobytes()
         for rows, threads in ((1, 1), (2, 2), (5, 3), (64, 2))
@@ -116,7 +111,7 @@ def test_a_stream_remembers_what_came_before():
     model = model_of()
     a, b = random_text(500, 1), random_text(500, 2)
     tokens = model.vocabulary.encode(a + b)
-    engine = ReferenceEngine(model, 1)
+    engine = NumPyEngine(model.architecture, model.parameters, 1)
     both = score_tokens(engine, tokens, False)
     assert charlm.perplexity(model, a + b).nats == pytest.approx(both.sum(dtype=float), rel=1e-6)
     assert charlm.perplexity(model, a).nats == pytest.approx(both[: len(a)].sum(dtype=float), rel=1e-6)
@@ -124,16 +119,16 @@ def test_a_stream_remembers_what_came_before():
 
 
 def test_segments_cover_a_stream_once():
-    tokens = np.zeros(3 * TRACK + 5, np.uint8)
+    tokens = np.zeros(3 * CHUNK + 5, np.uint8)
     begin, scored, end = segments(tokens, False)
     assert np.array_equal(
         np.concatenate([np.arange(a, b) for a, b in zip(scored, end, strict=True)]), np.arange(len(tokens))
     )
-    assert np.array_equal(scored - begin, [0, LEAD, LEAD, LEAD])
+    assert np.array_equal(scored - begin, [0, BURN_IN, BURN_IN, BURN_IN])
 
 
 def test_tracks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
-    """The state of a track is that of the LEAD tokens before it: with a trained model, what is older hardly matters."""
+    """A chunk starts from the state that the BURN_IN tokens before it leave: what is older hardly matters."""
     path = tmp_path / "text.txt"
     path.write_text(random_text(20_000, symbols="abc def ga\n"))
     corpus = load_corpus(path)
@@ -141,9 +136,9 @@ def test_tracks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
     list(trainer.run())
     tokens = np.concatenate([corpus.train, corpus.held_out])
     in_tracks = score_tokens(kernel_engine(trainer.best, 8), tokens, False)
-    monkeypatch.setattr(scoring, "TRACK", 10**9)
+    monkeypatch.setattr(measuring, "CHUNK", 10**9)
     whole = score_tokens(kernel_engine(trainer.best, 1), tokens, False)
-    assert len(tokens) > 4 * TRACK
+    assert len(tokens) > 4 * CHUNK
     assert np.abs(in_tracks - whole).max() < 1e-3 and abs(float(in_tracks.mean() - whole.mean())) < 1e-6
 
 
@@ -153,7 +148,7 @@ def test_files_pieces_and_memory_agree(tmp_path, monkeypatch):
     path = tmp_path / "text.txt"
     path.write_text("\ufeff" + text.replace("\n", "\r\n"), newline="")
     from_memory = charlm.perplexity(model, text)
-    monkeypatch.setattr("charlm.corpus.PIECE", 7)
+    monkeypatch.setattr("charlm.text.reading.PIECE", 7)
     assert perplexity_of_files(model, [path]) == from_memory
     assert from_memory.characters == len(text) + 1
 
@@ -188,7 +183,7 @@ def test_unknown_has_an_honest_probability(tmp_path):
     corpus = load_corpus(path)
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 16, 1), Settings(epochs=3, lr=0.01))
     list(trainer.run())
-    engine = ReferenceEngine(trainer.best, 1)
+    engine = NumPyEngine(trainer.architecture, trainer.best.parameters, 1)
     engine.reset()
     text = corpus.held_out[:500].astype(np.int32)[:, None]
     given = engine.forward(text, np.full_like(text, UNKNOWN))

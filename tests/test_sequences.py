@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.batches import Batch, PairBatch, Sequences, WordBatch, fitting, groups
 from charlm.network.architecture import CELLS, Architecture, Tagging, Translation, views
 from charlm.network.layers import Dropout
+from charlm.network.reference import STEPS, softmax
 from charlm.network.sequences import Windows
 from charlm.network.stack import Stack
 from charlm.network.tagger import Tagger, TaggerWindows
-from charlm.network.team import Team
+from charlm.network.threads import ThreadPool
 from charlm.network.translator import Translator, TranslatorWindows
-from charlm.reference import STEPS, softmax
+from charlm.text.batches import Batch, PairBatch, Sequences, WordBatch, fitting, groups
 
 RECURRENT = [name for name, cell in CELLS.items() if cell.recurrent]
 V, H, OUTPUTS, SCALE = 6, 4, 3, 0.3
@@ -61,7 +61,7 @@ class Case:
         self.architecture = Architecture(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack = Stack(self.architecture, self.parameters, Team(1), at_end=at_end)
+        self.stack = Stack(self.architecture, self.parameters, ThreadPool(1), at_end=at_end)
         self.windows = Windows(self.stack, 6, training=True)
         tokens = random.integers(0, V, (5, 4)).astype(np.int32)
         self.batch = Batch(tokens, AT_END if at_end else AT_EACH, True, LENGTHS)
@@ -97,7 +97,7 @@ class Pairs:
         self.architecture = Translation(V, cell, H, layers, embedding, bidirectional=bidirectional)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack, self.drop = Translator(self.architecture, self.parameters, Team(1)), drop
+        self.stack, self.drop = Translator(self.architecture, self.parameters, ThreadPool(1)), drop
         self.windows = TranslatorWindows(self.stack, 6, training=True)
         sources, inputs = (random.integers(0, V, (steps, 4)).astype(np.int32) for steps in (5, 3))
         targets = np.where(np.arange(3)[:, None] < [3, 1, 2, 2], random.integers(0, V, (3, 4)), -1).astype(np.int32)
@@ -125,7 +125,7 @@ class Tags:
         self.architecture = Tagging(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional, words_size=4)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack, self.drop = Tagger(self.architecture, self.parameters, Team(1)), drop
+        self.stack, self.drop = Tagger(self.architecture, self.parameters, ThreadPool(1)), drop
         self.windows = TaggerWindows(self.stack, 6, training=True)
         numbers = np.where(AT_EACH >= 0, random.integers(0, 7, (5, 4)), 0).astype(np.int32)
         words, lengths = random.integers(0, V, (6, 7)).astype(np.int32), np.array([3, 1, 6, 2, 5, 1, 4])
@@ -210,7 +210,7 @@ def test_padding_is_never_seen(cell, bidirectional):
     random = np.random.default_rng(3)
     architecture = Architecture(9, cell, 21, 2, 0, False, 5, bidirectional)
     parameters = random.normal(0, 0.4, architecture.number_of_parameters).astype(np.float32)
-    stack = Stack(architecture, parameters, Team(2))
+    stack = Stack(architecture, parameters, ThreadPool(2))
     stack.pack(for_training=False)
     sequences = Sequences([random.integers(0, 9, length) for length in (9, 1, 4, 13, 2, 7, 7)])
     windows, numbers = Windows(stack, 32), np.arange(7)

@@ -13,13 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import charlm
-from charlm import corpus, store
-from charlm.checkpoint import saved
-from charlm.corpus import load_corpus
 from charlm.errors import CorpusError
-from charlm.planning import new_trainer
-from charlm.reporting import reports
-from charlm.store import Store, release
+from charlm.text import corpus, reading
+from charlm.text import token_buffer as store
+from charlm.text.corpus import load_corpus
+from charlm.text.token_buffer import TokenBuffer, release
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import saved
+from charlm.training.progress import reports
 
 TYPES = (np.uint8, np.uint16, np.uint32)
 
@@ -35,7 +36,7 @@ def mapped(monkeypatch):
 def test_what_is_stored_comes_back(pieces, limit):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "IN_MEMORY", limit)
-        kept = Store()
+        kept = TokenBuffer()
         for kind, values in pieces:
             kept.add(np.array(values, kind))
         for _ in range(2):
@@ -49,7 +50,7 @@ def test_what_is_stored_comes_back(pieces, limit):
 @pytest.mark.parametrize("kind", TYPES)
 def test_it_is_one_array_in_the_end(monkeypatch, kind, limit):
     monkeypatch.setattr(store, "IN_MEMORY", limit)
-    kept = Store()
+    kept = TokenBuffer()
     assert kept.joined(kind).tolist() == []
     for start in (0, 5):
         kept.add(np.arange(start, start + 5, dtype=kind))
@@ -65,7 +66,7 @@ def test_it_is_one_array_in_the_end(monkeypatch, kind, limit):
 
 def test_what_is_small_stays_in_memory(monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", None)
-    kept = Store()
+    kept = TokenBuffer()
     kept.add(np.zeros(store.IN_MEMORY, np.uint8))
     with pytest.raises(TypeError):
         kept.add(np.zeros(1, np.uint8))
@@ -74,7 +75,7 @@ def test_what_is_small_stays_in_memory(monkeypatch):
 def test_the_file_stands_where_TMPDIR_says_and_has_no_name(mapped, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    kept = Store()
+    kept = TokenBuffer()
     kept.add(np.arange(100))
     assert os.fstat(kept._file.fileno()).st_size == 800
     if os.name == "posix":
@@ -113,14 +114,14 @@ def test_without_any_folder_for_temporary_files(mapped, monkeypatch):
     monkeypatch.setenv("TMPDIR", "there is none")
     monkeypatch.setattr(tempfile, "gettempdir", none)
     with pytest.raises(CorpusError, match="in any folder: No usable temporary directory"):
-        Store().add(np.zeros(1, np.uint8))
+        TokenBuffer().add(np.zeros(1, np.uint8))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 def test_a_full_disk_ends_the_command_with_a_line(tmp_path, tiny_text):
     """A limit on files of 1 byte stands for the disk; the model is never reached."""
     program = (
-        "import resource, signal, sys; from charlm import store; from charlm.cli import program; "
+        "import resource, signal, sys; from charlm.text import token_buffer as store; from charlm.cli import program; "
         "store.IN_MEMORY = 0; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1)); program(sys.argv[1:])"
     )
@@ -139,7 +140,7 @@ TEXT = "".join(
 )
 
 
-@pytest.mark.parametrize("piece", [7, 100, corpus.PIECE])
+@pytest.mark.parametrize("piece", [7, 100, reading.PIECE])
 @pytest.mark.parametrize("lines", [False, True])
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
 @pytest.mark.parametrize("valid", [False, True])
@@ -150,7 +151,8 @@ def test_a_mapped_corpus_is_the_corpus(monkeypatch, tmp_path, level, lines, vali
     options = {"level": level, "lines": lines, "seed": 4, "valid": other if valid else None}
     held = load_corpus(path, **options)
     monkeypatch.setattr(store, "IN_MEMORY", 0)
-    monkeypatch.setattr(corpus, "PIECE", piece)
+    for module in corpus, reading:
+        monkeypatch.setattr(module, "PIECE", piece)
     found = load_corpus(path, **options)
     assert not found.train.flags.writeable
     for name in ("train", "held_out", "frequencies"):
@@ -177,7 +179,8 @@ def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
     """16 MB of text, 1 MB of it in memory: 30 MB come on top of the imports, 35 with lines, for any length."""
     program = (
-        "import sys, resource; from charlm import corpus, store; import numpy as np; store.IN_MEMORY = 1 << 20\n"
+        "import sys, resource; import numpy as np; from charlm.text import corpus, token_buffer as store\n"
+        "store.IN_MEMORY = 1 << 20\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024; before = peak()\n"
         "found = corpus.load_corpus(sys.argv[1], lines=sys.argv[2] == 'lines')\n"
         "for start in range(0, len(found.train), 1 << 20): found.train[start:start + (1 << 20)].max(); "

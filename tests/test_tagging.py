@@ -9,13 +9,14 @@ import pytest
 from test_tasks import SMALL, digest, refused, run
 
 import charlm
-from charlm.checkpoint import Checkpoint, save_checkpoint
 from charlm.errors import CorpusError, ModelFileError, UsageError
-from charlm.modelfile import load_model, write_archive
-from charlm.planning import new_trainer
+from charlm.model import load_model
+from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
 from charlm.tasks.entities import Tagged, begin_with_b, likeliest, mark_entities, spans
 from charlm.tasks.tag import LONGEST, MOST_WORDS, sentences_in, tagged
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 TAGS = ("O", "B-p", "I-p", "B-q", "I-q")
 

@@ -9,15 +9,16 @@ import pytest
 from click.testing import CliRunner
 
 import charlm
-from charlm.checkpoint import Checkpoint, save_checkpoint
 from charlm.cli import program
 from charlm.cli.train import TASKS
 from charlm.errors import CorpusError, ModelFileError, UsageError
-from charlm.modelfile import load_model, write_archive
-from charlm.planning import new_trainer
+from charlm.model import load_model
+from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
 from charlm.tasks import MODULES
 from charlm.tasks.examples import TOKENS, tokens_for
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
 
@@ -169,8 +170,8 @@ def test_a_wider_search_finds_what_is_at_least_as_likely(translator):
 
 def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
     """Its probability is that of the network reading the target, and no other target is likelier."""
-    from charlm.batches import Sequences
     from charlm.tasks.translate import Pairs
+    from charlm.text.batches import Sequences
 
     predictor, vocabulary = Predictor(translator), translator.vocabulary
     (found,) = predictor.predict(["ab"], beam=40)
@@ -289,9 +290,10 @@ def test_a_label_seen_once_is_for_training(tmp_path):
     path = tmp_path / "rare.tsv"
     path.write_text("".join(f"{'often' if number else 'once'}\tab{number}\n" for number in range(20)))
     for seed in range(12):
-        corpus = new_trainer(path, task="classify", holdout=0.5, seed=seed, epochs=1, **SMALL).corpus
-        assert set(corpus.task.labels) == {"often", "once"} and corpus.task.labels[0] == "often"
-        assert 0 < len(corpus.held_out) <= 10
+        trainer = new_trainer(path, task="classify", holdout=0.5, seed=seed, epochs=1, **SMALL)
+        labels = trainer.task.labels
+        assert set(labels) == {"often", "once"} and labels[0] == "often"
+        assert 0 < len(trainer.corpus.held_out) <= 10
 
 
 @pytest.mark.parametrize(

@@ -2,30 +2,30 @@
 
 import pytest
 
-from charlm.network.team import Team
+from charlm.network.threads import ThreadPool
 
 
-def parts_of(team, *how):
-    return [part() for part in team.split(how[0], lambda first, last: (first, last), *how[1:])]
+def parts_of(pool, *how):
+    return [part() for part in pool.split(how[0], lambda first, last: (first, last), *how[1:])]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("number, multiple", [(1, 16), (65, 16), (64, 1), (7, 1), (1024, 64)])
 def test_parts_make_up_the_whole_and_are_cut_at_multiples(number, multiple, threads):
-    team = Team(threads)
+    pool = ThreadPool(threads)
     for work in (None, lambda columns: columns, lambda columns: 10 * columns + 256 * max(0, columns - number // 4)):
-        parts = parts_of(team, number, multiple, work)
+        parts = parts_of(pool, number, multiple, work)
         assert [first for first, _ in parts] == [0, *(last for _, last in parts[:-1])] and parts[-1][1] == number
         assert all(first < last and first % multiple == 0 for first, last in parts) and len(parts) <= threads
-    team.close()
+    pool.close()
 
 
 def test_parts_are_of_equal_work():
     """Nothing to do for the first hundred, twice as much for each of the last hundred."""
-    team = Team(3)
-    parts = parts_of(team, 300, 1, lambda number: max(0, number - 100) + max(0, number - 200))
+    pool = ThreadPool(3)
+    parts = parts_of(pool, 300, 1, lambda number: max(0, number - 100) + max(0, number - 200))
     assert parts == [(0, 200), (200, 250), (250, 300)]
-    team.close()
+    pool.close()
 
 
 @pytest.mark.parametrize("thread", [0, 1])
@@ -34,7 +34,7 @@ def test_an_error_in_any_part_comes_out(thread):
         if bool(first) == bool(thread):
             raise ValueError("here")
 
-    team = Team(2)
+    pool = ThreadPool(2)
     with pytest.raises(ValueError, match="here"):
-        team.run(team.split(10, fail))
-    team.close()
+        pool.run(pool.split(10, fail))
+    pool.close()

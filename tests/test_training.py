@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
-from charlm.corpus import load_corpus
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
-from charlm.network import layers
+from charlm.network import products
 from charlm.network.architecture import CELLS, Architecture
-from charlm.optimizers import SCHEDULES, WARM_UP, rate_at
-from charlm.pace import Pace
-from charlm.planning import new_trainer
-from charlm.reporting import reports
-from charlm.settings import Settings
-from charlm.training import MOST_DROPOUT, RISE, TAIL, Trainer
+from charlm.text.corpus import load_corpus
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
+from charlm.training.clock import Pace
+from charlm.training.loop import MOST_DROPOUT, RISE, TAIL, Trainer
+from charlm.training.progress import reports
+from charlm.training.schedule import SCHEDULES, WARM_UP, rate_at
+from charlm.training.settings import Settings
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -204,7 +204,7 @@ def test_it_learns_in_bf16_what_it_learns_in_float32(text, cell):
 
 
 def test_a_processor_without_bfloat16_says_so_before_anything_is_read(text, monkeypatch):
-    monkeypatch.setattr(layers, "HAS_BFLOAT16", False)
+    monkeypatch.setattr(products, "HAS_BFLOAT16", False)
     for paths in (text, "not there"):
         with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
             new_trainer(paths, precision="bf16", epochs=1)
@@ -287,7 +287,7 @@ def test_the_first_evaluation_is_reckoned_with(text, monkeypatch):
             reserves.append(reserve)
             return super().is_over(seconds, reserve)
 
-    monkeypatch.setattr("charlm.training.Pace", Noted)
+    monkeypatch.setattr("charlm.training.loop.Pace", Noted)
     trainer = new_trainer(text, minutes=0.01, hidden=8)
     list(trainer.run())
     assert min(reserves) > 0

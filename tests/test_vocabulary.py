@@ -6,7 +6,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charlm.errors import UsageError
-from charlm.vocabulary import EOS, UNKNOWN, Tally, Vocabulary, as_bytes, smallest_type, symbols_in, unknown_share
+from charlm.text.vocabulary import (
+    EOS,
+    UNKNOWN,
+    SymbolCounter,
+    Vocabulary,
+    as_bytes,
+    smallest_type,
+    symbols_in,
+    unknown_share,
+)
 
 LEVELS = ("char", "word", "byte")
 levels = st.sampled_from(LEVELS)
@@ -142,7 +151,7 @@ def test_ids_have_the_smallest_type_that_holds_them(size, type_):
 
 @given(st.lists(texts), levels, st.integers(1, 3), st.none() | st.integers(3, 8))
 def test_a_tally_renumbered_is_the_encoding(pieces, level, min_count, max_vocabulary):
-    tally = Tally(level)
+    tally = SymbolCounter(level)
     numbers = np.concatenate([np.zeros(0, int), *[tally.number(piece) for piece in pieces]]).astype(int)
     symbols = [symbol for piece in pieces for symbol in symbols_in(piece, level)]
     assert [tally.symbols[number] for number in numbers] == symbols
@@ -152,7 +161,7 @@ def test_a_tally_renumbered_is_the_encoding(pieces, level, min_count, max_vocabu
 
 
 def test_a_tally_takes_a_wider_type_when_it_must():
-    tally = Tally("char")
+    tally = SymbolCounter("char")
     assert tally.number("abc").dtype == np.uint8
     many = "".join(map(chr, range(100, 500)))
     numbers = tally.number(many)

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.adapting import AdaptingScorer
-from charlm.checkpoint import Checkpoint, save_checkpoint
 from charlm.errors import ModelFileError, UsageError
-from charlm.model import Model
-from charlm.modelfile import NEWEST, load_model, model_header
+from charlm.model import Model, load_model
+from charlm.modelfile import NEWEST, model_header
 from charlm.network.architecture import MOST_CONTEXT, Architecture, views
+from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, score_tokens
+from charlm.network.reference import reference_of, softmax
 from charlm.network.stack import Stack, Window
-from charlm.network.team import Team
-from charlm.planning import new_trainer
-from charlm.reference import reference_of, softmax
-from charlm.scoring import LEAD, TRACK, ReferenceEngine, kernel_engine, score_tokens
-from charlm.vocabulary import EOS, Vocabulary
+from charlm.network.threads import ThreadPool
+from charlm.scoring.adaptive import AdaptingScorer
+from charlm.scoring.scorer import kernel_engine
+from charlm.text.vocabulary import EOS, Vocabulary
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 V = 7
 WAYS_IN = pytest.mark.parametrize("embedding", [0, 3], ids=["one-hot", "embedding"])
@@ -33,7 +34,7 @@ def network(context, embedding=0, layers=1, dtype=np.float32, hidden=21, size=V)
 
 
 def window_of(architecture, parameters, steps, rows, threads=1):
-    stack = Stack(architecture, parameters, Team(threads))
+    stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.pack(for_training=False)
     return Window(stack, steps, rows)
 
@@ -98,7 +99,7 @@ def test_every_place_has_a_matrix_of_its_own(embedding):
     place = (embedding or V) * 21
     assert [size - sizes[0] for size in sizes] == [0, place, 2 * place, 15 * place]
     architecture, parameters = network(3, embedding, dtype=np.float64)
-    stack = Stack(architecture, parameters, Team(1))
+    stack = Stack(architecture, parameters, ThreadPool(1))
     stack.pack(for_training=True)
     tokens = np.full((3, 1), 4, np.int32)
     targets = np.array([[-1], [5], [-1]], np.int32)  # the loss is of a step that sees two tokens
@@ -110,7 +111,7 @@ def test_every_place_has_a_matrix_of_its_own(embedding):
 def test_the_gradient_has_all_of_the_past_in_it():
     """Also that of the tokens of the window of text before: nothing is cut off but the loss of its steps."""
     architecture, parameters = network(5, 3, layers=2, dtype=np.float64)
-    stack = Stack(architecture, parameters, Team(1))
+    stack = Stack(architecture, parameters, ThreadPool(1))
     stack.pack(for_training=True)
     tokens, targets = text(9, 2, 1), text(9, 2, 2)
     late = targets.copy()
@@ -152,7 +153,7 @@ def test_a_line_is_scored_as_if_there_were_no_other():
     model = model_of(lines=True)
     lines = [line for line in random_text(400).split("\n") if line]
     tokens = model.vocabulary.encode("".join(line + "\n" for line in lines))
-    for engine in (kernel_engine(model, 8, threads=2), ReferenceEngine(model, 8)):
+    for engine in (kernel_engine(model, 8, threads=2), NumPyEngine(model.architecture, model.parameters, 8)):
         together = score_tokens(engine, tokens, True)
         alone = [score_tokens(engine, model.vocabulary.encode(line + "\n"), True) for line in lines]
         assert np.array_equal(together, np.concatenate(alone))
@@ -160,20 +161,20 @@ def test_a_line_is_scored_as_if_there_were_no_other():
 
 def test_tracks_of_a_stream_are_one_long_reading(monkeypatch):
     """To the last bit: the tokens that lead a track in are more than a window sees."""
-    assert LEAD >= MOST_CONTEXT
+    assert BURN_IN >= MOST_CONTEXT
     model = model_of(lines=False, context=MOST_CONTEXT)
-    tokens = model.vocabulary.encode(random_text(2 * TRACK + 100))
+    tokens = model.vocabulary.encode(random_text(2 * CHUNK + 100))
     in_tracks = score_tokens(kernel_engine(model, 4), tokens, False)
-    monkeypatch.setattr("charlm.scoring.TRACK", 10**9)
+    monkeypatch.setattr("charlm.network.measuring.CHUNK", 10**9)
     assert np.array_equal(score_tokens(kernel_engine(model, 1), tokens, False), in_tracks)
 
 
 def test_a_text_that_comes_in_parts_is_measured_as_a_whole():
     model, whole = model_of(lines=False), random_text(700)
     tokens = model.vocabulary.encode(whole)
-    scorer = charlm.scoring.Scorer(model)
+    scorer = charlm.scoring.scorer.Scorer(model)
     parts = [scorer.measure(tokens[a:b]).nats for a, b in itertools.pairwise((0, 3, 300, 301, len(tokens)))]
-    assert np.array_equal(np.concatenate(parts), charlm.scoring.Scorer(model).measure(tokens).nats)
+    assert np.array_equal(np.concatenate(parts), charlm.scoring.scorer.Scorer(model).measure(tokens).nats)
 
 
 @WAYS_IN
@@ -199,7 +200,7 @@ def test_it_learns_while_it_reads():
     tokens = model.vocabulary.encode("abcde" * 60 + "\n")
     fixed = AdaptingScorer(model, (), 1e-9).measure(tokens).nats
     learnt = AdaptingScorer(model, (), 0.01).measure(tokens).nats
-    assert np.allclose(fixed, charlm.scoring.Scorer(model).measure(tokens).nats, rtol=1e-4)
+    assert np.allclose(fixed, charlm.scoring.scorer.Scorer(model).measure(tokens).nats, rtol=1e-4)
     assert learnt[-50:].mean() < fixed[-50:].mean() / 2
 
 
@@ -236,7 +237,7 @@ def test_a_label_stands_in_the_place_of_the_beginning(tmp_path):
     given = model.given("x")
     assert charlm.perplexity(given, "abba").nats < 0.3 < charlm.perplexity(given, "baab").nats
     task, batch = model.task, model.task.part(model.vocabulary, [("x", "abba")], "")
-    network = task.network(model.architecture, model.parameters, Team(1))
+    network = task.network(model.architecture, model.parameters, ThreadPool(1))
     network.pack(for_training=False)
     read = task.batch(model.vocabulary, batch.texts, np.array([0]), np.array([0]))
     nats = task.window(network, 1, 4).forward(read)[0]

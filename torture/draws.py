@@ -9,7 +9,7 @@ import numpy as np
 import charlm
 from charlm.model import Model
 from charlm.network.architecture import Architecture, views
-from charlm.vocabulary import UNKNOWN, Vocabulary
+from charlm.text.vocabulary import UNKNOWN, Vocabulary
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 OPTIONS = (

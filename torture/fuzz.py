@@ -11,10 +11,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["charlm", "zipfile", "json", "codecs"]):
-    from charlm.corpus import read_text
     from charlm.errors import CharlmError
-    from charlm.modelfile import load_model
-    from charlm.vocabulary import Tally
+    from charlm.model import load_model
+    from charlm.text.reading import read_text
+    from charlm.text.vocabulary import SymbolCounter
 
 from .modelfiles import put
 
@@ -36,7 +36,7 @@ def text(data: bytes) -> None:
     put(FOLDER / "text.txt", data)
     for level in ("char", "word", "byte"):
         for encoding in ("utf-8", "utf-16", "latin-1") if level != "byte" else ("utf-8",):
-            tally = Tally(level)
+            tally = SymbolCounter(level)
             try:
                 for piece in read_text([FOLDER / "text.txt"], level, encoding):
                     tally.number(piece)

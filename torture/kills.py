@@ -105,7 +105,7 @@ def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     """A second SIGINT or SIGTERM, while an update of a second or so is under way: out at once, with the same exit code
     and checkpoints that can be read."""
-    from charlm.checkpoint import last_checkpoint
+    from charlm.training.checkpoint import last_checkpoint
 
     chance = random.Random(seed)
     options = ["--hidden", "512", "--batch", "64", "--steps", "256", "--epochs", "1000", "--save-every", "0"]
@@ -135,8 +135,8 @@ def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 def at_odd_places(folder: Path, epochs: int = 2) -> Iterator[str]:
     """Stopped without a kill before the first update, amid an epoch, at its edges, before the last update; each cell at
     each level, as a stream and as lines."""
-    from charlm.checkpoint import Checkpoint, save_checkpoint
-    from charlm.planning import new_trainer
+    from charlm.training.autotune import new_trainer
+    from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
     text = folder / "text.txt"
     text.write_text(some_text(), encoding="utf-8")

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 
 import charlm
-from charlm.checkpoint import Checkpoint, save_checkpoint
 from charlm.display.model import info_lines
 from charlm.errors import CharlmError, ModelFileError
-from charlm.modelfile import _digest, load_model, model_header
-from charlm.planning import new_trainer
+from charlm.model import load_model
+from charlm.modelfile import _digest, model_header
+from charlm.training.autotune import new_trainer
+from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
 from .workshop import Nursery, complaint, new_folder

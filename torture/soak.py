@@ -42,9 +42,9 @@ def _open_files():
 
 
 def _soak(folder, times, seconds, most):
-    from charlm.checkpoint import last_checkpoint, only_training_at, saved
-    from charlm.planning import new_trainer
-    from charlm.reporting import reports
+    from charlm.training.autotune import new_trainer
+    from charlm.training.checkpoint import last_checkpoint, only_training_at, saved
+    from charlm.training.progress import reports
 
     path = Path(folder) / "m.npz"
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}
@@ -59,7 +59,7 @@ def _soak(folder, times, seconds, most):
             steps = trainer.run(stop=lambda: trainer.step >= last)
             for _ in saved(trainer, reports(steps, every=0.5), path, {}, every=5.0):
                 pass
-            trainer.team.close()
+            trainer.pool.close()
             return trainer
 
     in_epoch = train(1, 1e9, False).step  # compiles, where the cache is cold

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from charlm.model import Model
-from charlm.modelfile import load_model, save_model
+from charlm.model import Model, load_model
+from charlm.modelfile import save_model
 from charlm.network.architecture import Architecture
-from charlm.vocabulary import SPECIAL, Vocabulary
+from charlm.text.vocabulary import SPECIAL, Vocabulary
 
 from .workshop import CHARLM, SMALL, Nursery, complaint, digest, new_folder, run
 

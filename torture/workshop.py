@@ -131,9 +131,11 @@ def _serve():
     import numpy  # noqa: F401
 
     import charlm.display.training  # and with it what else is shown
-    from charlm import checkpoint, levels, planning, sampling  # noqa: F401
     from charlm.cli import program
     from charlm.network.architecture import CELLS
+    from charlm.sampling import sampler as sampling  # noqa: F401
+    from charlm.scoring import perplexity as levels  # noqa: F401
+    from charlm.training import checkpoint  # noqa: F401
 
     options = {"hidden": 2, "layers": 1, "steps": 8, "threads": 1, "epochs": 0.1, "dropout": 0.1}
     with tempfile.TemporaryDirectory() as folder:

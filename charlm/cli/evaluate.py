@@ -28,13 +28,13 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     end_with_the_reader()
     from ..display import write_text
     from ..display.scores import score_lines
-    from ..modelfile import load_model
+    from ..model import load_model
 
     model, files = load_model(model_path), files or ("-",)
     if model.task.name == "text":
         if beam:
             raise UsageError("--beam does not go with a language model")
-        from ..levels import perplexity_of_files
+        from ..scoring.perplexity import perplexity_of_files
 
         score = perplexity_of_files(model, files, encoding=encoding, threads=threads)
         lines = score_lines(score, model.vocabulary.level)

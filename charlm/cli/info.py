@@ -17,7 +17,8 @@ def info(model_path, as_json):
     end_with_the_reader()
     from ..display import write_text
     from ..display.model import info_lines
-    from ..modelfile import load_model, model_header
+    from ..model import load_model
+    from ..modelfile import model_header
 
     model = load_model(model_path)
     if as_json:

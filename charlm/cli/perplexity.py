@@ -80,8 +80,10 @@ def perplexity(
     from ..display import say, write_text
     from ..display.colour import paint
     from ..display.scores import baseline_lines, score_lines, standing_lines
-    from ..levels import passages, perplexity_of_files, rows_of_files, text_blocks
-    from ..modelfile import load_model
+    from ..model import load_model
+    from ..scoring.blocks import text_blocks
+    from ..scoring.perplexity import perplexity_of_files, scored_blocks
+    from ..scoring.rows import rows_of_files
 
     files = files or ("-",)
     if background and not color:
@@ -99,11 +101,11 @@ def perplexity(
             write_text(rows)
         return
     if color:
-        painted = passages(models, text_blocks(models, files, True, encoding), **how)
+        painted = scored_blocks(models, text_blocks(models, files, True, encoding), **how)
         paint((passage for (passage,) in painted), model, background)
         return
     if len(models) > 1:
-        from ..comparing import compare_files
+        from ..scoring.comparison import compare_files
 
         standings, units = compare_files(models, model_paths, files, **options)
         if as_json:
@@ -111,13 +113,13 @@ def perplexity(
         else:
             lines = standing_lines(standings, units.size)
     elif html:
-        from ..page import check_place, score_with_page
+        from ..reports.surprise_page import check_place, score_with_page
 
         check_place(html, [*files, *model_paths])
         score = score_with_page(model, files, html, model_paths[0], **options)
         lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
     elif baselines:
-        from ..comparing import score_with_baselines
+        from ..scoring.comparison import score_with_baselines
 
         score, beside = score_with_baselines(model, files, [baselines], **options)
         if as_json:

@@ -25,7 +25,7 @@ def predict(model_path, files, as_json, encoding, threads, **options):
     """
     end_with_the_reader()
     from ..display import write_text
-    from ..modelfile import load_model
+    from ..model import load_model
     from ..predicting import Predictor
 
     predictor = Predictor(load_model(model_path), threads)

@@ -79,11 +79,11 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     what charlm perplexity gives for the text.
     """
     end_with_the_reader()
-    from ..acceptance import Tally
     from ..display import say
     from ..display.scores import refusals
-    from ..modelfile import load_model
-    from ..sampling import known_from, new_sampler
+    from ..model import load_model
+    from ..sampling.acceptance import SamplingCounts
+    from ..sampling.sampler import known_from, new_sampler
 
     options = {name: value for name, value in options.items() if value is not None}
     if interactive and ("fill" in options or "start_with" in options):
@@ -101,7 +101,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
         options["prime"] = _prime_from(prime_file, model, encoding)
     if "corpus" in options:
         options["corpus"] = known_from(model, options["corpus"], encoding, options.get("max_copied"))
-    total = Tally()
+    total = SamplingCounts()
 
     def draw(**more):
         sampler = new_sampler(model, count, **options | more)
@@ -126,8 +126,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
 
 
 def _prime_from(path, model, encoding):
-    from ..corpus import read_text
-    from ..vocabulary import as_bytes
+    from ..text.reading import read_text
+    from ..text.vocabulary import as_bytes
 
     pieces = read_text([path], model.vocabulary.level, encoding)
     text = b"".join(map(as_bytes, pieces)).decode("utf-8", "surrogateescape")

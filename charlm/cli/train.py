@@ -109,13 +109,13 @@ def train(run, corpus, output, resume, save_every, log, plot, quiet, **options):
     It takes --minutes, and what is not given is chosen: by the text, the time, and how fast this machine is. A tenth
     of the text is held out, and the model that does best on it is kept. Ctrl-C stops and saves; --resume goes on.
     """
-    from ..checkpoint import check_log, check_place, last_checkpoint, only_training_at, path_beside, saved
     from ..display import say
     from ..display.training import curve_lines, introduction, judgement_lines, progress
-    from ..places import write_text_file
-    from ..planning import new_trainer
-    from ..plotting import LossCurve, as_svg, check_picture
-    from ..reporting import reports
+    from ..files import write_text_file
+    from ..reports.loss_curve import LossCurve, as_svg, check_picture
+    from ..training.autotune import new_trainer
+    from ..training.checkpoint import check_log, check_place, last_checkpoint, only_training_at, path_beside, saved
+    from ..training.progress import reports
 
     tell = (lambda line: None) if quiet else say
     read = [*corpus, *([options["valid"]] if options["valid"] else [])]
@@ -142,7 +142,7 @@ def train(run, corpus, output, resume, save_every, log, plot, quiet, **options):
     unit = trainer.task.unit(options["level"])
     counted, most = [], 0
     if trainer.evaluation and (plot or not quiet):
-        counted, most = trainer.task.beside(trainer.corpus, trainer.settings.minutes)
+        counted, most = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
     caught = run.with_resource(noted_signals())
     with (
         _log_file(log, append=resume) as write,
@@ -160,7 +160,7 @@ def train(run, corpus, output, resume, save_every, log, plot, quiet, **options):
         run.exit(128 + caught[0])
     curve = LossCurve(trainer.place.history, unit)
     if plot:
-        others = {one.name: one.nats / len(trainer.corpus.judged) for one in counted if one.name != "xz"}
+        others = {one.name: one.nats / len(trainer.corpus.evaluated) for one in counted if one.name != "xz"}
         write_text_file(plot, as_svg(curve, f"the loss of {output}", others))
     for line in curve_lines(curve):
         tell(line)

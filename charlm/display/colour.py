@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..loss import UNITS
-from . import visible, write
+from ..text.visible import visible
+from ..text.vocabulary import UNITS
+from . import write
 
 if TYPE_CHECKING:
-    from ..levels import Passage
     from ..model import Model
+    from ..scoring.perplexity import ScoredBlock
 
 
 class Painter:
@@ -25,7 +26,7 @@ class Painter:
         from rich.console import Console
         from rich.style import Style
 
-        from ..painting import ON_DARK, ON_LIGHT
+        from ..reports.palette import ON_DARK, ON_LIGHT
 
         true_colour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
         self.level, self.page = level, io.StringIO()
@@ -40,7 +41,7 @@ class Painter:
     def write_legend(self) -> None:
         from rich.text import Text
 
-        from ..painting import legend
+        from ..reports.palette import legend
 
         line = Text(f"bits a {UNITS[self.level]}: ")
         for style, words in zip(self.styles, legend(self.level), strict=True):
@@ -51,12 +52,12 @@ class Painter:
         self._print(Text())
         self._let_out()
 
-    def write_passage(self, passage: Passage) -> None:
+    def write_passage(self, passage: ScoredBlock) -> None:
         """Each line of it, with a ↵ where its end surprises."""
         from rich.text import Text
 
-        from ..painting import bands_of
-        from ..vocabulary import UNKNOWN
+        from ..reports.palette import bands_of
+        from ..text.vocabulary import UNKNOWN
 
         symbols = iter(passage.symbols())
         bands = iter(bands_of(passage.measures.nats, self.level).tolist())
@@ -78,7 +79,7 @@ class Painter:
         self.page.truncate()
 
 
-def paint(passages: Iterable[Passage], model: Model, background: str | None = None) -> None:
+def paint(passages: Iterable[ScoredBlock], model: Model, background: str | None = None) -> None:
     """Write a text to stdout, painted by its surprise to the model, under a legend. background: "light" or "dark",
     None for what the terminal says of itself."""
     painter = Painter(model.vocabulary.level, (background or _background()) == "light")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..loss import UNITS, exp
-from . import visible
+from ..figures import exp
+from ..text.visible import visible
+from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
     from ..model import Model

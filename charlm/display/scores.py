@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..loss import UNITS, Score
-from . import visible
+from ..figures import Score
+from ..text.visible import visible
+from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
-    from ..acceptance import Tally
-    from ..comparing import Standing
+    from ..sampling.acceptance import SamplingCounts
+    from ..scoring.comparison import Ranking
 
 COLUMNS = {
     "nats_per_token": "nats/token",
@@ -20,9 +21,9 @@ COLUMNS = {
 }
 
 
-def refusals(tally: Tally, unit: str, shortest_run: int | None) -> str:
+def refusals(tally: SamplingCounts, unit: str, shortest_run: int | None) -> str:
     """What was asked, drawn and refused, in a line. shortest_run: of the copies that are noticed, None for none."""
-    from ..acceptance import in_words
+    from ..sampling.acceptance import in_words
 
     kept = 1 - tally.refused / max(1, tally.drawn)
     units = "" if unit == "sample" else f" {unit}{'s' if tally.drawn != 1 else ''}"
@@ -90,7 +91,7 @@ def side_by_side(figures: dict[str, dict]) -> list[str]:
     return ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
 
 
-def standing_lines(standings: list[Standing], lines_a_unit: int) -> list[str]:
+def standing_lines(standings: list[Ranking], lines_a_unit: int) -> list[str]:
     """Models compared, as a table for people, the best first."""
     rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
     for standing in standings:

@@ -8,23 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..loss import LN2, UNITS, exp
+from ..figures import LN2, exp
+from ..text.vocabulary import UNITS
 from . import say
 from .model import network
 from .scores import side_by_side
 
 if TYPE_CHECKING:
-    from ..baselines import Baseline
-    from ..plotting import LossCurve
-    from ..reporting import Report
-    from ..training import Trainer
+    from ..reports.loss_curve import LossCurve
+    from ..text.baselines import Baseline
+    from ..training.loop import Trainer
+    from ..training.progress import Report
 
 
 def introduction(trainer: Trainer) -> list[str]:
     """What is trained on what, and what may be wrong with it."""
-    from ..corpus import looks_like_a_list
     from ..kernels.compiling import is_cold
-    from ..planning import SMALL
+    from ..text.corpus import looks_like_a_list
+    from ..training.autotune import SMALL
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = trainer.task.unit(corpus.vocabulary.level)
@@ -62,7 +63,7 @@ def _dropout(share: float | None) -> str:
 
 def _reason(trainer: Trainer) -> str:
     """Why the settings are as they are."""
-    from ..planning import TOKENS_A_WEIGHT
+    from ..training.autotune import TOKENS_A_WEIGHT
 
     choice, unit = trainer.choice, UNITS[trainer.corpus.vocabulary.level]
     tokens, epochs = choice.tokens, choice.tokens / len(trainer.corpus.train)
@@ -145,9 +146,9 @@ def judgement_lines(trainer: Trainer, counted: list[Baseline], most: int) -> lis
     unit, by_text = UNITS[corpus.vocabulary.level], "bits_per_character"
     if corpus.vocabulary.level == "byte":
         by_text = "bits_per_byte"
-    tokens, figures = len(corpus.judged), {}
+    tokens, figures = len(corpus.evaluated), {}
     for name, nats in {"the model": trainer.best_loss * tokens, **{one.name: one.nats for one in counted}}.items():
-        figures[name] = {by_text: nats / LN2 / corpus.judged_characters}
+        figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
         if name != "xz":
             figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
     part = f"the first {tokens:,} {unit}s" if tokens < len(corpus.held_out) else f"{tokens:,} {unit}s"
@@ -162,7 +163,7 @@ def judgement_lines(trainer: Trainer, counted: list[Baseline], most: int) -> lis
 
 def curve_lines(curve: LossCurve) -> list[str]:
     """The losses of a training, for a terminal; nothing where stderr is none."""
-    from ..plotting import in_characters
+    from ..reports.loss_curve import in_characters
 
     if sys.stderr is None or not sys.stderr.isatty():
         return []

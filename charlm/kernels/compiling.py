@@ -4,7 +4,7 @@
 
 - ``_nrt=False``: no counting of references. Arrays are the caller's, a kernel makes none; else each ``A[t]`` would
   raise and lower a counter in memory that all threads share;
-- ``nogil``: workers run side by side in ordinary threads (see ``network/team.py``);
+- ``nogil``: workers run side by side in ordinary threads (see ``network/pool.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
 - ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such way in takes its time to compile;
 - no ``fastmath``: sums keep the order in which they are written and NaN stays visible, so that a run gives the

@@ -1,5 +1,5 @@
 """The network in ordinary Python: what its parameters are, and the order in which the kernels are called.
 
-``architecture`` needs NumPy only; ``layers``, ``head``, ``stack`` and ``team`` import the kernels, and with them the
+``architecture`` needs NumPy only; ``layers``, ``head``, ``stack`` and ``pool`` import the kernels, and with them the
 compiler.
 """

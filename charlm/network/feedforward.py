@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import gather, window
+from ..kernels import feedforward as window
+from ..kernels import gather
 from ..kernels.tile import multiply
-from .layers import Product, aligned, leave_out, spread
+from .layers import leave_out
+from .products import Product, aligned, spread
 
 
 @dataclass
@@ -42,8 +44,8 @@ class FeedForward:
         da = below.da if below else aligned((steps if training else 0, rows, H), dtype)
         return FeedForwardArrays(z, aligned((steps, rows, H), dtype), da, np.ones((rows, H), dtype))
 
-    def packing(self, team, *how):
-        return [] if self.one_hot else self.input.packing(team, *how)
+    def packing(self, pool, *how):
+        return [] if self.one_hot else self.input.packing(pool, *how)
 
     def forward(self, tokens, x, arrays, drop, first, last):
         """From x (T, N, D), or the tokens (n-1+T, N) it stands for, to ``arrays.out``."""
@@ -62,14 +64,14 @@ class FeedForward:
         if not self.one_hot:
             multiply(s.z, 0, self.b.size, self.input.backward_packed, dx, 0, dx.shape[2], first, last, False)
 
-    def gradients(self, team, tokens, x, arrays):
+    def gradients(self, pool, tokens, x, arrays):
         """The gradients of the layer's own parameters, in independent parts."""
         dz = arrays.z
         if not self.one_hot:
-            return self.input.gradient(team, x, dz, self.db)
+            return self.input.gradient(pool, x, dz, self.db)
 
         def all_columns(first, last):
             window.sum_of_places_gradient(tokens, dz, self.dW_x, first, last)
             gather.sum_rows(dz.reshape(-1, dz.shape[2]), self.db, first, last, False)
 
-        return team.split(self.b.size, all_columns, 16)
+        return pool.split(self.b.size, all_columns, 16)

@@ -4,8 +4,8 @@ import numpy as np
 
 from ..kernels.softmax import softmax_cross_entropy, softmax_gradient
 from ..kernels.tile import multiply
-from ..vocabulary import UNKNOWN
-from .layers import Product
+from ..text.vocabulary import UNKNOWN
+from .products import Product
 
 
 class SoftmaxHead:
@@ -27,5 +27,5 @@ class SoftmaxHead:
         )
         multiply(probabilities, 0, self.b.size, self.product.backward_packed, da, 0, da.shape[2], first, last, False)
 
-    def gradients(self, team, a, d_logits):
-        return self.product.gradient(team, a, d_logits, self.db)
+    def gradients(self, pool, a, d_logits):
+        return self.product.gradient(pool, a, d_logits, self.db)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..batches import Batch
+from ..text.batches import Batch
 from .layers import Dropout
 from .stack import Stack, Window
 

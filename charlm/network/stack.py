@@ -8,14 +8,16 @@ takes some columns of the weights' gradients; and, where there is an embedding, 
 
 import numpy as np
 
-from ..batches import Batch
 from ..kernels.gather import embed, embed_gradient
 from ..kernels.softmax import target_ranks
+from ..text.batches import Batch
 from .architecture import Architecture, views
+from .bidirectional import Bidirectional
 from .feedforward import FeedForward
 from .head import SoftmaxHead
-from .layers import Bidirectional, Dropout, Product, Recurrent, aligned, spread
-from .team import Team
+from .layers import Dropout, Recurrent
+from .products import Product, aligned, spread
+from .threads import ThreadPool
 
 
 class Stack:
@@ -32,13 +34,13 @@ class Stack:
         self,
         architecture: Architecture,
         parameters: np.ndarray,
-        team: Team,
+        pool: ThreadPool,
         unknown: float = 0.0,
         at_end: bool = False,
         gradient: np.ndarray | None = None,
         of_vectors: bool = False,
     ):
-        self.architecture, self.parameters, self.team = architecture, parameters, team
+        self.architecture, self.parameters, self.pool = architecture, parameters, pool
         self.gradient = np.zeros_like(parameters) if gradient is None else gradient
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
@@ -68,10 +70,10 @@ class Stack:
         precision: in which the products are done from here on: "float32", meaning the type of the parameters, or
         "bf16".
         """
-        parts = self.head.product.packing(self.team, for_training, precision) if self.head else []
+        parts = self.head.product.packing(self.pool, for_training, precision) if self.head else []
         for layer in self.layers:
-            parts += layer.packing(self.team, for_training, precision)
-        self.team.run(parts)
+            parts += layer.packing(self.pool, for_training, precision)
+        self.pool.run(parts)
 
 
 class Window:
@@ -169,20 +171,20 @@ class Window:
                     target_ranks(self.logits, V, targets[here], ranks[here], first, last)
                 self._carry(steps, seen_here, first, last)
 
-        self.stack.team.run(self.stack.team.split(self.rows, up))
+        self.stack.pool.run(self.stack.pool.split(self.rows, up))
         return nats
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray, drop: Dropout | None = None) -> np.ndarray:
         """Of a network without a head, what its last layer gives: (T, N, ``state_size``), a view."""
-        cut, team = self._cut(len(tokens), lengths), self.stack.team
-        team.run(team.split(self.rows, lambda first, last: self._up(cut, tokens, None, None, drop, first, last)))
+        cut, pool = self._cut(len(tokens), lengths), self.stack.pool
+        pool.run(pool.split(self.rows, lambda first, last: self._up(cut, tokens, None, None, drop, first, last)))
         return cut[-1].out
 
     def read_back(self, tokens, lengths, d_read: np.ndarray) -> None:
         """The way back of the last ``read``: sets stack.gradient. d_read: the gradient by what it gave."""
-        cut, team = self._cut(len(tokens), lengths), self.stack.team
+        cut, pool = self._cut(len(tokens), lengths), self.stack.pool
         cut[-1].da[:] = d_read
-        team.run(team.split(self.rows, lambda first, last: self._down(cut, None, None, first, last)))
+        pool.run(pool.split(self.rows, lambda first, last: self._down(cut, None, None, first, last)))
         self._gradients(cut, tokens)
 
     @property
@@ -192,14 +194,14 @@ class Window:
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
         """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
-        steps, team, seen = len(tokens), self.stack.team, self._seen(tokens)
+        steps, pool, seen = len(tokens), self.stack.pool, self._seen(tokens)
         cut, nats = self._cut(steps, lengths), np.empty(tokens.shape, self.logits.dtype)
 
         def up_and_down(first, last):
             self._up(cut, seen, targets, nats, drop, first, last)
             self._down(cut, targets, scale, first, last)
 
-        team.run(team.split(self.rows, up_and_down))
+        pool.run(pool.split(self.rows, up_and_down))
         self._gradients(cut, seen)
         self._carry(steps, seen, 0, self.rows)
         return nats
@@ -212,14 +214,14 @@ class Window:
 
     def _gradients(self, cut, tokens):
         """The gradients of the weights, from what the way down has left."""
-        steps, stack, team = len(cut[0].out), self.stack, self.stack.team
+        steps, stack, pool = len(cut[0].out), self.stack, self.stack.pool
         inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
-        parts = stack.head.gradients(team, inputs[-1], self.logits[:steps]) if stack.head else []
+        parts = stack.head.gradients(pool, inputs[-1], self.logits[:steps]) if stack.head else []
         for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
-            parts += layer.gradients(team, tokens, x, arrays)
-        team.run(parts)
+            parts += layer.gradients(pool, tokens, x, arrays)
+        pool.run(parts)
         if stack.E is not None:
-            team.run(team.split(stack.width, lambda first, last: self._embedding_gradient(tokens, first, last), 16))
+            pool.run(pool.split(stack.width, lambda first, last: self._embedding_gradient(tokens, first, last), 16))
 
     def _embedding_gradient(self, tokens, first, last):
         if not self.stack.architecture.tied:  # else the head has put its part there already

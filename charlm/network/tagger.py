@@ -8,28 +8,28 @@ Lample et al., 2016), so that one that was never seen has a vector too.
 
 import numpy as np
 
-from ..batches import WordBatch
 from ..kernels.gather import scatter_add
+from ..text.batches import WordBatch
 from .architecture import Tagging
 from .layers import Dropout
 from .sequences import Windows, widened
 from .stack import Stack
-from .team import Team
+from .threads import ThreadPool
 
 
 class Tagger:
     """The two stacks; ``parameters`` and ``gradient`` are flat vectors of both, (P)."""
 
-    def __init__(self, architecture: Tagging, parameters: np.ndarray, team: Team):
-        self.architecture, self.parameters, self.team = architecture, parameters, team
+    def __init__(self, architecture: Tagging, parameters: np.ndarray, pool: ThreadPool):
+        self.architecture, self.parameters, self.pool = architecture, parameters, pool
         self.gradient = np.zeros_like(parameters)
         first = architecture.reader.number_of_parameters
         last = parameters.size - architecture.sentence.number_of_parameters
         parts = [np.split(vector, [first, last]) for vector in (parameters, self.gradient)]
         (reader, words, sentence), (d_reader, d_words, d_sentence) = parts
         self.E, self.dE = (vector.reshape(architecture.words_size, -1) for vector in (words, d_words))
-        self.reader = Stack(architecture.reader, reader, team, at_end=True, gradient=d_reader)
-        self.sentence = Stack(architecture.sentence, sentence, team, gradient=d_sentence, of_vectors=True)
+        self.reader = Stack(architecture.reader, reader, pool, at_end=True, gradient=d_reader)
+        self.sentence = Stack(architecture.sentence, sentence, pool, gradient=d_sentence, of_vectors=True)
 
     def pack(self, for_training: bool, precision: str = "float32") -> None:
         """Bring the weights into the kernels' order, as ``Stack.pack``."""

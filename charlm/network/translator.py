@@ -9,28 +9,29 @@ import math
 
 import numpy as np
 
-from ..batches import PairBatch
 from ..kernels.tile import multiply
-from ..vocabulary import EOS, UNKNOWN
+from ..text.batches import PairBatch
+from ..text.vocabulary import EOS, UNKNOWN
 from .architecture import Translation
-from .layers import Dropout, Product, aligned
+from .layers import Dropout
+from .products import Product, aligned
 from .sequences import Windows, widened
 from .stack import Stack
-from .team import Team
+from .threads import ThreadPool
 
 
 class Translator:
     """The two stacks and the map between them; ``parameters`` and ``gradient`` are flat vectors of all of it, (P)."""
 
-    def __init__(self, architecture: Translation, parameters: np.ndarray, team: Team, unknown: float = 0.0):
-        self.architecture, self.parameters, self.team = architecture, parameters, team
+    def __init__(self, architecture: Translation, parameters: np.ndarray, pool: ThreadPool, unknown: float = 0.0):
+        self.architecture, self.parameters, self.pool = architecture, parameters, pool
         self.gradient = np.zeros_like(parameters)
         first = architecture.encoder.number_of_parameters
         last = parameters.size - architecture.decoder.number_of_parameters
         parts = [(vector[:first], vector[first:last], vector[last:]) for vector in (parameters, self.gradient)]
         (encoder, between, decoder), (d_encoder, d_between, d_decoder) = parts
-        self.encoder = Stack(architecture.encoder, encoder, team, at_end=True, gradient=d_encoder)
-        self.decoder = Stack(architecture.decoder, decoder, team, unknown, gradient=d_decoder)
+        self.encoder = Stack(architecture.encoder, encoder, pool, at_end=True, gradient=d_encoder)
+        self.decoder = Stack(architecture.decoder, decoder, pool, unknown, gradient=d_decoder)
         shape = architecture.shapes()["W_s"]
         (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
         self.map = Product(W.reshape(shape), dW.reshape(shape))
@@ -39,7 +40,7 @@ class Translator:
         """Bring the weights into the kernels' order, as ``Stack.pack``."""
         self.encoder.pack(for_training, precision)
         self.decoder.pack(for_training, precision)
-        self.team.run(self.map.packing(self.team, for_training, precision))
+        self.pool.run(self.map.packing(self.pool, for_training, precision))
 
 
 class TranslatorWindows:
@@ -54,10 +55,10 @@ class TranslatorWindows:
 
     def _product(self, rows, columns, packed):
         """rows (1, N, K) times a packed matrix of so many columns: (1, N, columns)."""
-        team, result = self.network.team, aligned((1, rows.shape[1], columns), rows.dtype)
+        pool, result = self.network.pool, aligned((1, rows.shape[1], columns), rows.dtype)
         depth = rows.shape[2]
-        team.run(
-            team.split(
+        pool.run(
+            pool.split(
                 rows.shape[1],
                 lambda first, last: multiply(rows, 0, depth, packed, result, 0, columns, first, last, False),
             )
@@ -91,12 +92,12 @@ class TranslatorWindows:
 
     def train(self, batch: PairBatch, scale: float, drop: Dropout | None) -> np.ndarray:
         """-log ŷ of every target (T, N), and the gradient of scale · their sum."""
-        network, team = self.network, self.network.team
+        network, pool = self.network, self.network.pool
         s, back, start = self._read(batch, drop)
         decoder, inputs, targets = self._decoder(batch, start)
         nats = decoder.forward_backward(inputs, targets, scale, drop and drop.another())
         d_start = np.concatenate(decoder.d_state, axis=1)[None]
-        team.run(network.map.gradient(team, s, d_start, network.db))
+        pool.run(network.map.gradient(pool, s, d_start, network.db))
         back(self._product(d_start, s.shape[2], network.map.backward_packed)[0])
         return nats[:, : batch.inputs.shape[1]]
 

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..batches import Batch
 from ..errors import UsageError
+from ..text.batches import Batch
 
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
@@ -28,20 +28,20 @@ class Task(Protocol):
     """What the rest of the house asks of a task. A corpus is a ``corpus.Corpus`` or ``examples.Examples``.
 
     name: the word after --task; commands: of charlm, that its models are for; architecture: the class of its networks'
-    sizes; not_both_ways: why these cannot be bidirectional, None where they can; defaults: settings of ``charlm train``
-    that are not a language model's; most_epochs: after which a training by the clock has nothing more to gain.
+    sizes; why_not_bidirectional: why these cannot be bidirectional, None where they can; defaults: settings of ``charlm
+    train`` that are not a language model's; most_epochs: after which a training by the clock has nothing more to gain.
     """
 
     name: str
     commands: str
     architecture: type
-    not_both_ways: str | None
+    why_not_bidirectional: str | None
     defaults: dict
     most_epochs: float
 
     @classmethod
-    def load(cls, paths, **reading) -> Any:
-        """Files → a corpus, whose ``task`` is one of this class. reading: the fields of ``corpus.Reading``."""
+    def load(cls, paths, **reading) -> tuple[Task, Any]:
+        """Files → the task and its corpus. reading: the fields of ``text.corpus.CorpusOptions``."""
 
     @classmethod
     def from_fields(cls, fields: dict) -> Task:
@@ -62,8 +62,8 @@ class Task(Protocol):
     def states(self, architecture) -> list[int]:
         """The widths of the arrays that are carried from one batch to the next, (rows, width) each."""
 
-    def network(self, architecture, parameters: np.ndarray, team, unknown: float = 0.0) -> Any:
-        """The network: ``parameters``, ``gradient``, ``team``, ``pack``."""
+    def network(self, architecture, parameters: np.ndarray, pool, unknown: float = 0.0) -> Any:
+        """The network: ``parameters``, ``gradient``, ``pool``, ``pack``."""
 
     def window(self, network, steps: int, rows: int, training: bool = False) -> Any:
         """Its arrays: ``train(batch, scale, drop)`` → nats, and ``state``, what is carried on to the next batch."""
@@ -81,7 +81,7 @@ class Task(Protocol):
         """What scores the held-out part in the course of training: ``size`` in units, and ``loss()``, nats a unit; None
         where nothing is held out."""
 
-    def beside(self, corpus, minutes: float | None) -> tuple[list, int]:
+    def baselines(self, corpus, minutes: float | None) -> tuple[list, int]:
         """What counting makes of the held-out part, as ``baselines.Baseline``, and how many tokens of the training part
         were counted, for a training that takes so long; nothing where that says nothing."""
 

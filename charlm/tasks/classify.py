@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..batches import Batch, Sequences, groups
-from ..corpus import Reading
 from ..errors import CorpusError
-from ..loss import UNITS
+from ..text.batches import Batch, Sequences, groups
+from ..text.corpus import CorpusOptions
+from ..text.vocabulary import UNITS
 from .confusion import Confusion
 from .examples import (
     EVALUATED,
     ROWS,
-    Evaluation,
+    ExampleEvaluation,
     Examples,
     encoded,
     in_order,
@@ -43,13 +43,13 @@ class Classify(Labels):
 
     name = "classify"
     commands = "predict or charlm evaluate"
-    not_both_ways = None
+    why_not_bidirectional = None
     defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.008, "dropout": 0.4}
 
     @classmethod
-    def load(cls, paths, **reading) -> Examples:
+    def load(cls, paths, **reading) -> "tuple[Classify, Examples]":
         """Lines ``label<TAB>text`` or ``__label__x text``; the labels and symbols are those of the training part."""
-        reading = Reading(**reading)
+        reading = CorpusOptions(**reading)
         train, held_out, source = read_examples(labelled, lambda pair: pair[:1], paths, reading)
         task = cls(labels_of(label for label, _ in train))
         if len(task.labels) < 2:
@@ -59,7 +59,7 @@ class Classify(Labels):
         vocabulary = vocabulary_of((text for _, text in train), reading, least=2)
         parts = [task.part(vocabulary, examples, "the held-out part") for examples in (train, held_out)]
         shares = log_shares(parts[0].labels, len(task.labels))
-        return Examples(task, vocabulary, *parts, shares, *source)
+        return task, Examples(vocabulary, *parts, shares, *source)
 
     def part(self, vocabulary, examples, where: str) -> LabelledLines:
         """Pairs (label, text) as numbers. Raises CorpusError where a label is unknown."""
@@ -72,10 +72,10 @@ class Classify(Labels):
     def unit(self, level):
         return "line"
 
-    def network(self, architecture, parameters, team, unknown=0.0):
+    def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, team, at_end=True)
+        return Stack(architecture, parameters, pool, at_end=True)
 
     def batch(self, texts: Sequences, chosen: np.ndarray, labels: np.ndarray | None = None) -> Batch:
         """Some texts side by side, by their numbers; the one target of each is at its last symbol."""
@@ -103,7 +103,7 @@ class Classify(Labels):
             return None
         chosen = in_order(part.texts.lengths[:EVALUATED], tokens_for(len(self.labels)))
         batches = [self.batch(part.texts, some, part.labels) for some in chosen]
-        return Evaluation(network, self.window(network, 1, ROWS), batches)
+        return ExampleEvaluation(network, self.window(network, 1, ROWS), batches)
 
     def probabilities(self, window, vocabulary, texts):
         """Of each label for each text, (texts, labels)."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..batches import Batch, Sequences, fitting
-from ..corpus import Digest, Reading, held_out_lines, listed, name_of, read_text
 from ..errors import CorpusError
-from ..loss import UNITS
-from ..vocabulary import EOS, Vocabulary, symbols_in
+from ..text.batches import Batch, Sequences, fitting
+from ..text.corpus import CorpusOptions, held_out_lines
+from ..text.reading import Digest, listed, name_of, read_text
+from ..text.vocabulary import EOS, UNITS, Vocabulary, symbols_in
 
 FASTTEXT = "__label__"
 ROWS, TOKENS = 64, 1 << 14  # side by side, at most, where nothing is trained
@@ -26,7 +26,7 @@ class OnExamples:
     def states(self, architecture):
         return []
 
-    def beside(self, corpus, minutes):
+    def baselines(self, corpus, minutes):
         return [], 0
 
 
@@ -38,7 +38,6 @@ class Examples:
     the share of each output in the training part, (outputs).
     """
 
-    task: object
     vocabulary: Vocabulary
     train: object
     held_out: object
@@ -97,7 +96,7 @@ def read_examples(
     parse: Callable[[str, str], tuple],
     names_in: Callable[[tuple], Iterable[str]],
     paths,
-    reading: Reading,
+    reading: CorpusOptions,
     units: Callable[[Iterator], Iterator] = not_blank,
 ) -> tuple[list, list, tuple]:
     """The examples for training and those held out, as ``parse`` makes them of where one begins and its text, and the
@@ -127,8 +126,8 @@ def read_examples(
     return train, [example for example in held_out if known.issuperset(names_in(example))], source
 
 
-def vocabulary_of(texts: Iterable[str], reading: Reading, least: int = 1) -> Vocabulary:
-    """The symbols of the training part. least: as for ``Reading.least_count``."""
+def vocabulary_of(texts: Iterable[str], reading: CorpusOptions, least: int = 1) -> Vocabulary:
+    """The symbols of the training part. least: as for ``CorpusOptions.least_count``."""
     counts = Counter(symbol for text in texts for symbol in symbols_in(text, reading.level))
     return Vocabulary.build(reading.level, counts, reading.least_count(least), reading.max_vocabulary)
 
@@ -207,7 +206,7 @@ def in_order(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray]
     return np.split(order, fitting(lengths[order], ROWS, most_tokens)[1:]) if len(order) else []
 
 
-class Evaluation:
+class ExampleEvaluation:
     """Scores batches of the held-out part under the parameters as they are. window: for ``forward``."""
 
     def __init__(self, network, window, batches: list[Batch]):

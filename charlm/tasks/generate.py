@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..batches import Batch, Sequences, groups
-from ..corpus import Reading
 from ..errors import UsageError
-from ..loss import UNITS, exp
-from ..novelty import Novelty
-from ..reference import softmax
-from ..vocabulary import EOS, UNKNOWN, as_bytes, code_points, unknown_share
+from ..figures import exp
+from ..network.reference import softmax
+from ..text.batches import Batch, Sequences, groups
+from ..text.corpus import CorpusOptions
+from ..text.novelty import Novelty
+from ..text.vocabulary import EOS, UNITS, UNKNOWN, as_bytes, code_points, unknown_share
 from .examples import (
     EVALUATED,
     ROWS,
-    Evaluation,
+    ExampleEvaluation,
     Examples,
     ended,
     in_order,
@@ -50,13 +50,13 @@ class Generate(Labels):
 
     name = "generate"
     commands = "sample or charlm perplexity with --given, charlm predict, or charlm evaluate"
-    not_both_ways = "what also reads from the end would read the answer"
+    why_not_bidirectional = "what also reads from the end would read the answer"
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.016, "dropout": 0.1}
 
     @classmethod
-    def load(cls, paths, **reading) -> Examples:
+    def load(cls, paths, **reading) -> "tuple[Generate, Examples]":
         """Lines ``label<TAB>text`` or ``__label__x text``; the labels and symbols are those of the training part."""
-        reading = Reading(**reading)
+        reading = CorpusOptions(**reading)
         train, held_out, source = read_examples(labelled, lambda pair: pair[:1], paths, reading)
         task = cls(labels_of(label for label, _ in train))
         vocabulary = vocabulary_of((text for _, text in train), reading)
@@ -70,7 +70,7 @@ class Generate(Labels):
             in_bytes = reading.level == "byte"
             points = (lambda text: np.frombuffer(as_bytes(text), np.uint8)) if in_bytes else code_points
             known = Novelty.of_text(lambda: (points(text + "\n") for _, text in train), in_bytes, True)
-        return Examples(task, vocabulary, *parts, shares, *source, unknown, known)
+        return task, Examples(vocabulary, *parts, shares, *source, unknown, known)
 
     def part(self, vocabulary, examples, where: str) -> GivenLines:
         """Pairs (label, text) as numbers. Raises CorpusError where a label is unknown."""
@@ -87,10 +87,10 @@ class Generate(Labels):
     def size_in_words(self, level, rows, steps):
         return f"up to {rows} lines and {rows * steps:,} {UNITS[level]}s together"
 
-    def network(self, architecture, parameters, team, unknown=0.0):
+    def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, team, unknown)
+        return Stack(architecture, parameters, pool, unknown)
 
     def batch(self, vocabulary, texts: Sequences, chosen: np.ndarray, labels: np.ndarray) -> Batch:
         """Some texts side by side, by their numbers, each read after its label, by that one's number (chosen)."""
@@ -113,7 +113,7 @@ class Generate(Labels):
             return None
         chosen = in_order(part.texts.lengths[:EVALUATED], tokens_for(len(corpus.vocabulary)))
         batches = [self.batch(corpus.vocabulary, part.texts, some, part.labels[some]) for some in chosen]
-        return Evaluation(network, self.window(network, 1, ROWS), batches)
+        return ExampleEvaluation(network, self.window(network, 1, ROWS), batches)
 
     def given(self, model, label: str):
         """The language model of a label's lines. Raises UsageError where there is no such label."""

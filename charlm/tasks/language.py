@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..batches import Batch, line_windows, stream_windows
-from ..corpus import Corpus, load_corpus
-from ..loss import UNITS
 from ..network.architecture import Architecture
+from ..text.batches import Batch, line_windows, stream_windows
+from ..text.corpus import Corpus, load_corpus
+from ..text.vocabulary import UNITS
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class LanguageModel:
     name = "text"
     commands = "sample or charlm perplexity"
     architecture = Architecture
-    not_both_ways = "a language model that also reads from the end would read the answer"
+    why_not_bidirectional = "a language model that also reads from the end would read the answer"
     defaults = {}
     most_epochs = math.inf
 
     @classmethod
-    def load(cls, paths, **reading) -> Corpus:
-        return load_corpus(paths, **reading)
+    def load(cls, paths, **reading) -> "tuple[LanguageModel, Corpus]":
+        return cls(), load_corpus(paths, **reading)
 
     @classmethod
     def from_fields(cls, fields: dict) -> "LanguageModel":
@@ -45,10 +45,10 @@ class LanguageModel:
     def states(self, architecture) -> list[int]:
         return architecture.carried
 
-    def network(self, architecture, parameters, team, unknown=0.0):
+    def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, team, unknown)
+        return Stack(architecture, parameters, pool, unknown)
 
     def window(self, network, steps, rows, training=False):
         from ..network.stack import Window
@@ -66,26 +66,26 @@ class LanguageModel:
         return Batch(tokens, tokens, True)
 
     def evaluation(self, network, corpus):
-        return Evaluation(network, corpus) if len(corpus.held_out) else None
+        return StreamEvaluation(network, corpus) if len(corpus.held_out) else None
 
-    def beside(self, corpus, minutes):
-        from ..baselines import beside_training, counted_tokens
+    def baselines(self, corpus, minutes):
+        from ..text.baselines import beside_training, counted_tokens
 
         most = counted_tokens(corpus, minutes)
         return beside_training(corpus, most), most
 
 
-class Evaluation:
-    """Scores the held-out part, its first ``corpus.JUDGED`` tokens if it is longer."""
+class StreamEvaluation:
+    """Scores the held-out part, its first ``corpus.EVALUATED_TOKENS`` tokens if it is longer."""
 
     def __init__(self, network, corpus):
-        self.tokens, self.lines, self.network = corpus.judged, corpus.lines, network
+        self.tokens, self.lines, self.network = corpus.evaluated, corpus.lines, network
         self.size = len(self.tokens)
 
     def loss(self) -> float:
         """Nats per token, under the parameters as they are."""
+        from ..network.measuring import STEPS, rows_for, score_tokens
         from ..network.stack import Window
-        from ..scoring import STEPS, rows_for, score_tokens
 
         self.network.pack(for_training=False)
         # beside all that training holds: small, which costs 1 to 3 % of its speed, and given back

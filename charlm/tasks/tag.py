@@ -7,16 +7,16 @@ from itertools import chain
 
 import numpy as np
 
-from ..batches import Sequences, WordBatch, groups
-from ..corpus import DEFAULT_MIN_COUNT, Reading
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
-from ..vocabulary import EOS
+from ..text.batches import Sequences, WordBatch, groups
+from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
+from ..text.vocabulary import EOS
 from .entities import Tagged, begin_with_b, likeliest, mark_entities, spans
 from .examples import (
     EVALUATED,
     ROWS,
-    Evaluation,
+    ExampleEvaluation,
     Examples,
     OnExamples,
     check_names,
@@ -104,16 +104,16 @@ class Tag(OnExamples):
     name = "tag"
     commands = "predict or charlm evaluate"
     architecture = Tagging
-    not_both_ways = None
+    why_not_bidirectional = None
     options = ()
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.02, "dropout": 0.2}
     most_epochs = 30
 
     @classmethod
-    def load(cls, paths, **reading) -> Examples:
+    def load(cls, paths, **reading) -> "tuple[Tag, Examples]":
         """Lines ``word<TAB>tag``, a blank one behind each sentence; tags and characters are those of the training
         part, of which whole sentences are held out."""
-        reading = Reading(**reading)
+        reading = CorpusOptions(**reading)
         if reading.level == "word":
             raise UsageError("--level word does not go with --task tag, which reads each word by its characters")
         train, held_out, source = read_examples(tagged, lambda pair: pair[1], paths, reading, sentences_in)
@@ -130,7 +130,7 @@ class Tag(OnExamples):
             task.part(vocabulary, [words for words, _ in examples], [tags for _, tags in examples])
             for examples in (train, held_out)
         ]
-        return Examples(task, vocabulary, *parts, log_shares(parts[0].tags.ids, len(tags)), *source)
+        return task, Examples(vocabulary, *parts, log_shares(parts[0].tags.ids, len(tags)), *source)
 
     def part(self, vocabulary, sentences, tags=None) -> Sentences:
         """Sentences of words as numbers. Raises CorpusError where a tag is unknown."""
@@ -166,10 +166,10 @@ class Tag(OnExamples):
     def size_in_words(self, level, rows, steps):
         return f"up to {rows} sentences and {rows * steps:,} words together"
 
-    def network(self, architecture, parameters, team, unknown=0.0):
+    def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.tagger import Tagger
 
-        return Tagger(architecture, parameters, team)
+        return Tagger(architecture, parameters, pool)
 
     def window(self, network, steps, rows, training=False):
         from ..network.tagger import TaggerWindows
@@ -201,7 +201,7 @@ class Tag(OnExamples):
         if not len(part):
             return None
         chosen = in_order(part.numbers.lengths[:EVALUATED], MOST_WORDS)
-        return Evaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
+        return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
     def items(self, lines, last=False):
         """Runs of lines, each up to one that stands apart, and the lines of a sentence that may go on."""

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..batches import PairBatch, Sequences, groups
-from ..corpus import Reading
 from ..errors import CorpusError
-from ..loss import UNITS
 from ..network.architecture import Translation
-from ..vocabulary import EOS, UNKNOWN, Vocabulary, unknown_share
+from ..text.batches import PairBatch, Sequences, groups
+from ..text.corpus import CorpusOptions
+from ..text.vocabulary import EOS, UNITS, UNKNOWN, Vocabulary, unknown_share
 from .examples import (
     EVALUATED,
     ROWS,
-    Evaluation,
+    ExampleEvaluation,
     Examples,
     OnExamples,
     encoded,
@@ -60,15 +59,15 @@ class Translate(OnExamples):
     name = "translate"
     commands = "predict or charlm evaluate"
     architecture = Translation
-    not_both_ways = None
+    why_not_bidirectional = None
     options = ("beam",)
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.0}
     most_epochs = 40
 
     @classmethod
-    def load(cls, paths, **reading) -> Examples:
+    def load(cls, paths, **reading) -> "tuple[Translate, Examples]":
         """Lines ``source<TAB>target``; sources and targets have one vocabulary, that of the training part."""
-        reading = Reading(**reading)
+        reading = CorpusOptions(**reading)
         train, held_out, source = read_examples(pair, lambda _: (), paths, reading)
         texts = (text for example in train for text in example)
         vocabulary = vocabulary_of(texts, reading)
@@ -80,7 +79,7 @@ class Translate(OnExamples):
         counts = np.bincount(ids, minlength=len(vocabulary))
         unknown = unknown_share(counts[counts > 0], bool(counts[UNKNOWN]))
         task = cls(int(parts[0].targets.lengths.max()))
-        return Examples(task, vocabulary, *parts, log_shares(ids, len(vocabulary)), *source, unknown)
+        return task, Examples(vocabulary, *parts, log_shares(ids, len(vocabulary)), *source, unknown)
 
     @classmethod
     def from_fields(cls, fields):
@@ -103,10 +102,10 @@ class Translate(OnExamples):
     def size_in_words(self, level, rows, steps):
         return f"up to {rows} pairs and {rows * steps:,} {UNITS[level]}s together"
 
-    def network(self, architecture, parameters, team, unknown=0.0):
+    def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.translator import Translator
 
-        return Translator(architecture, parameters, team, unknown)
+        return Translator(architecture, parameters, pool, unknown)
 
     def window(self, network, steps, rows, training=False):
         from ..network.translator import TranslatorWindows
@@ -133,7 +132,7 @@ class Translate(OnExamples):
         if not len(part):
             return None
         chosen = in_order(np.diff(part.starts)[:EVALUATED], tokens_for(len(corpus.vocabulary)))
-        return Evaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
+        return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
     def items(self, lines, last=False):
         return lines, []

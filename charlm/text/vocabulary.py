@@ -1,0 +1,211 @@
+"""Text ⇄ ids, at three levels: characters, words, bytes.
+
+Id 0 is <EOS>, which ends every line: it is the line feed, and a new line cannot be had otherwise. Id 1 is <UNK>,
+which stands for every symbol that the vocabulary does not hold. Both are ids and not strings, so that "<EOS>" or
+"<UNK>" in a text is text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+
+import numpy as np
+
+from ..errors import UsageError
+
+LEVELS = ("char", "word", "byte")
+EOS, UNKNOWN = 0, 1
+SPECIAL = ("<EOS>", "<UNK>")
+
+# A word with the space before it, a mark with the space before it, what is left of a run of spaces, any other white
+# space. A space belongs to what follows, so that the pieces joined are the text again.
+_WORD = re.compile(r" ?\w++(?:['’]\w++)*+| ?[^\w\s]|\n| +(?= )|\s")
+
+
+def symbols_in(text: str, level: str) -> list:
+    """The symbols of a text, line feeds included: characters, words or byte values."""
+    if level == "char":
+        return list(text)
+    if level == "word":
+        return _WORD.findall(text)
+    return list(as_bytes(text))
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """A text's bytes; bytes that are no UTF-8 travel in a string as lone surrogates (PEP 383).
+
+    A surrogate that stands for no byte becomes the three bytes that UTF-8 would give it.
+    """
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        pieces = (c.encode("utf-8", "surrogateescape" if "\udc80" <= c <= "\udcff" else "surrogatepass") for c in text)
+        return b"".join(pieces)
+
+
+def smallest_type(number: int) -> type:
+    """The smallest unsigned integer type for the ids 0…number-1."""
+    return np.uint8 if number <= 2**8 else np.uint16 if number <= 2**16 else np.uint32
+
+
+def code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+class Vocabulary:
+    """The symbols that a model knows, by id: <EOS>, <UNK>, then ``symbols`` from id 2 on.
+
+    level: "char", "word" or "byte"; symbols: distinct characters, words, or byte values 0…255; no line feed among them.
+    """
+
+    def __init__(self, level: str, symbols: Iterable):
+        if level not in LEVELS:
+            raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
+        self.level, self.symbols = level, tuple(symbols)
+        self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
+        if len(self._ids) < len(self.symbols):
+            raise ValueError("the symbols of a vocabulary must be distinct")
+        self._ids[ord("\n") if level == "byte" else "\n"] = EOS
+        names = ("\n", SPECIAL[UNKNOWN])
+        if level == "byte":
+            self._texts = [*(name.encode() for name in names), *(bytes([symbol]) for symbol in self.symbols)]
+        else:
+            self._texts = [*names, *self.symbols]
+        if level != "word":
+            points = [symbol if level == "byte" else ord(symbol) for symbol in self._ids]
+            # the last entry stands for all characters above
+            self._table = np.full(256 if level == "byte" else max(points) + 2, UNKNOWN, self.dtype)
+            self._table[points] = list(self._ids.values())
+
+    def __len__(self):
+        return len(self.symbols) + len(SPECIAL)
+
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and (self.level, self.symbols) == (other.level, other.symbols)
+
+    def __hash__(self):
+        return hash((self.level, self.symbols))
+
+    @property
+    def dtype(self) -> type:
+        return smallest_type(len(self.symbols) + len(SPECIAL))
+
+    @classmethod
+    def build(cls, level: str, counts: dict, min_count: int = 1, max_vocabulary: int | None = None) -> "Vocabulary":
+        """The symbols seen at least ``min_count`` times, the most frequent ``max_vocabulary`` (<EOS> and <UNK>
+        included).
+
+        counts: symbol → times seen in the training part. Sorted by frequency, then by symbol.
+        """
+        kept = [(-count, symbol) for symbol, count in counts.items() if count >= min_count and symbol not in ("\n", 10)]
+        room = None if max_vocabulary is None else max(0, max_vocabulary - len(SPECIAL))
+        return cls(level, [symbol for _, symbol in sorted(kept)[:room]])
+
+    def encode(self, text: str | bytes) -> np.ndarray:
+        """Ids (n) of a text in the smallest integer type; what is not in the vocabulary becomes <UNK>."""
+        if self.level == "word":
+            words = _WORD.findall(text)
+            return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), self.dtype, len(words))
+        if self.level == "byte":
+            return self._table[np.frombuffer(as_bytes(text), np.uint8)]
+        return self._table.take(code_points(text), mode="clip")
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
+        pieces = map(self._texts.__getitem__, ids)
+        return b"".join(pieces).decode("utf-8", "surrogateescape") if self.level == "byte" else "".join(pieces)
+
+    def unknown_in(self, text: str) -> list:
+        """The distinct symbols of a text that are not in the vocabulary, in order of appearance."""
+        return list(dict.fromkeys(symbol for symbol in symbols_in(text, self.level) if symbol not in self._ids))
+
+    def one_hot(self, ids: np.ndarray) -> np.ndarray:
+        """float32 (…, V): 1 at the id and 0 elsewhere. Kernels never make it: they take row ``id`` of W_x instead."""
+        return np.eye(len(self), dtype=np.float32)[ids]
+
+
+class _Numbers(dict):
+    """Numbers its keys in the order in which they are first asked for."""
+
+    def __missing__(self, symbol):
+        number = self[symbol] = len(self)
+        return number
+
+
+class SymbolCounter:
+    """Numbers symbols in the order in which they appear, before anybody knows which of them the vocabulary will
+    hold. The line feed is number 0."""
+
+    def __init__(self, level: str):
+        self.level = level
+        self._numbers = _Numbers({10 if level == "byte" else "\n": 0})
+        if level != "word":
+            self._table = np.full(0x110000 if level == "char" else 256, -1, np.int32)
+            self._table[10] = 0
+
+    def __len__(self):
+        return len(self._numbers)
+
+    @property
+    def symbols(self) -> list:
+        """The symbols by their numbers."""
+        return list(self._numbers)
+
+    def number(self, text: str | bytes) -> np.ndarray:
+        """Provisional numbers (n) of a piece of text, in the smallest integer type that holds them."""
+        if self.level == "word":
+            words = _WORD.findall(text)
+            numbers = np.fromiter(map(self._numbers.__getitem__, words), np.uint32, len(words))
+        else:
+            points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else code_points(text)
+            numbers = self._table.take(points, mode="clip")
+            if (numbers < 0).any():
+                for point in sorted(set(points[numbers < 0].tolist())):
+                    self._table[point] = self._numbers[chr(point) if self.level == "char" else point]
+                numbers = self._table.take(points, mode="clip")
+        return numbers.astype(smallest_type(len(self._numbers)))
+
+    def counted(self, counts: np.ndarray, least: int) -> dict:
+        """Symbol → how often it was counted, of those counted at least ``least`` times. counts: (n), by number."""
+        pairs = zip(self._numbers, counts.tolist(), strict=True)
+        return {symbol: count for symbol, count in pairs if count >= max(1, least)}
+
+    def points(self, numbers: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The text of provisional numbers, which come in pieces, as code points or bytes."""
+        symbols = self.symbols
+        if self.level == "word":
+            for piece in numbers:
+                yield code_points("".join(map(symbols.__getitem__, piece.tolist())))
+        else:
+            table = np.array(symbols, np.uint8) if self.level == "byte" else code_points("".join(symbols))
+            for piece in numbers:
+                yield table[piece]
+
+    def lengths(self) -> np.ndarray:
+        """Characters of each symbol, at byte level bytes: (symbols)."""
+        lengths = map(len, self._numbers) if self.level == "word" else repeat(1)
+        return np.fromiter(lengths, np.int32, len(self._numbers))
+
+    def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
+        """Provisional number → id in the vocabulary."""
+        ids = map(vocabulary._ids.get, self._numbers, repeat(UNKNOWN))
+        return np.fromiter(ids, vocabulary.dtype, len(self._numbers))
+
+
+def unknown_share(counts: np.ndarray, holds_unknown: bool) -> float:
+    """The share of each target that training gives to <UNK>, so that its probability is an honest estimate.
+
+    Where symbols fell out of the vocabulary, <UNK> stands in the training text and the network learns its
+    probability: 0. Where none did, the text shows no <UNK>, and maximum likelihood would drive its probability to
+    nothing. How likely the next symbol is one never seen is then estimated from how many were seen just once, as Good
+    and Turing do (Good, 1953), with one added so that it is never 0: (n₁ + 1) / (n + 2), of n tokens. counts: how
+    often each symbol occurs in the training part.
+    """
+    if holds_unknown:
+        return 0.0
+    return float((np.count_nonzero(counts == 1) + 1) / (counts.sum() + 2))
+
+
+UNITS = {"char": "character", "word": "word", "byte": "byte"}  # what a token is, at each level
