@@ -57,10 +57,10 @@ def training(text, minutes, seed, adapt, options, folder):
 
 def write_held_out(text, path, seed, options):
     """The part that a training with these options holds out, as a file."""
-    from charlm.text.corpus import load_corpus
+    from charlm.text.corpus import CorpusOptions, load_corpus
 
     level = options[options.index("--level") + 1] if "--level" in options else "char"
-    corpus = load_corpus(text, level=level, lines="--lines" in options, seed=seed, novelty=False)
+    corpus = load_corpus(text, CorpusOptions(level=level, lines="--lines" in options, seed=seed, novelty=False))
     path.write_text(corpus.vocabulary.decode(corpus.held_out), encoding="utf-8")
 
 

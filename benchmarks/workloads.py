@@ -77,7 +77,8 @@ def untrained_model(workload: Workload):
     counts = np.bincount(vocabulary.encode(text(100_000)), minlength=len(vocabulary)) + 1.0
     counts[UNKNOWN] = 1e-4 * counts[EOS]
     architecture = Architecture(len(vocabulary), workload.cell, workload.hidden, workload.layers)
-    return Model(architecture, vocabulary, initial_parameters(architecture, np.log(counts / counts.sum()), 1), False)
+    parameters = initial_parameters(architecture, np.log(counts / counts.sum()), 1)
+    return Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=False)
 
 
 def charlm_command(*arguments) -> list[str]:

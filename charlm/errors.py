@@ -1,29 +1,31 @@
-"""What can go wrong, as a small tree. The command line turns it into one line and an exit code (see cli/)."""
+"""The errors that charlm raises, as a small tree. The command line turns each into one line and an exit code."""
 
 
 class CharlmError(Exception):
-    """Something that the person at the keyboard can mend; the message says what, where, and the way out, in one line,
-    whatever stands in the names and files that it quotes."""
+    """An error that the user can correct. Its message says what is wrong, where, and what to do about it.
+
+    The message is one line, even if the names and files that it quotes have line breaks.
+    """
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.splitlines()))
 
 
 class UsageError(CharlmError):
-    """A setting that cannot be, or two that do not go together."""
+    """An option has a value that is not possible, or two options do not go together."""
 
 
 class CorpusError(CharlmError):
-    """A text that cannot be read, or that is too short for what is asked of it."""
+    """A text cannot be read, or it is too short or of the wrong form for the request."""
 
 
 class ModelFileError(CharlmError):
-    """A file that is not a model, is damaged, or cannot be written."""
+    """A file is not a model, is damaged, or cannot be written."""
 
 
 class DivergedError(CharlmError):
-    """The loss is no longer a finite number."""
+    """Training diverged: the loss or a parameter is no longer a finite number."""
 
 
 class SamplingError(CharlmError):
-    """No sequence that may be shown could be drawn."""
+    """The sampler found fewer samples than requested, because it rejected too many."""

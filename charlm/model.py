@@ -1,4 +1,4 @@
-"""A model: what training makes, and sampling and scoring use."""
+"""The model: the result of training, and the input of sampling, scoring and prediction."""
 
 from dataclasses import dataclass, field
 
@@ -13,14 +13,14 @@ from .text.novelty import Novelty
 from .text.vocabulary import Vocabulary
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Model:
-    """A network with its vocabulary.
+    """A network with its vocabulary and its task.
 
-    parameters: float32 (P), all of them in one vector; lines: each line is a sequence of its own, else the text is
-    one stream; training: what it was made from and how (settings, seed, corpus by hash and size, history of losses),
-    plain JSON values; novelty: which lines and runs stood in the training text, None where that was not taken down;
-    task: what it was trained to do.
+    architecture: the kind of the network and its sizes. vocabulary: its symbols. parameters: float32 (P), all in one
+    vector. lines: each line is a sequence of its own; otherwise the text is one stream. training: how the model was
+    made, as JSON values: settings, corpus (names, SHA-256, sizes) and the history of losses. novelty: the record of the
+    training text, which tells copies from new text; None without one. task: what the network was trained to do.
     """
 
     architecture: Architecture
@@ -32,7 +32,7 @@ class Model:
     task: Task = field(default_factory=LanguageModel)
 
     def check_task(self, *names: str) -> None:
-        """Raise UsageError where it was trained to do something else than one of these tasks."""
+        """Raise UsageError if the model was trained for another task than these. names: values of --task."""
         if self.task.name not in names:
             raise UsageError(
                 f"this model was trained with --task {self.task.name}: use charlm {self.task.commands} with it"
@@ -40,17 +40,18 @@ class Model:
 
     @property
     def named_parameters(self) -> dict[str, np.ndarray]:
-        """The parameters as views by name; the names and shapes are those of ``Architecture.shapes``."""
+        """The parameters as views by name. ``Architecture.shapes`` gives the names and shapes."""
         return views(self.architecture, self.parameters)
 
     def check_finite(self) -> None:
+        """Raise DivergedError if a parameter is not a finite number."""
         if not np.isfinite(self.parameters).all():
-            raise DivergedError("the model holds numbers that are not finite")
+            raise DivergedError("the model has parameters that are not finite numbers: its training diverged")
 
     def given(self, label: str | None) -> "Model":
-        """The language model that this is, or, of a model of --task generate, that of a label's lines.
+        """The language model that this model is, or, for a model of --task generate, that of the lines with a label.
 
-        Raises UsageError for any other.
+        label: None for a language model. Raises UsageError for a model of another task and for an unknown label.
         """
         if label is None:
             self.check_task("text")
@@ -60,10 +61,14 @@ class Model:
         return self.task.given(self, label)
 
     def save(self, path) -> None:
-        """Write the model to ``path``, whole or not at all."""
+        """Write the model to a file. If that fails, a file that was there before stays as it was.
+
+        Raises ModelFileError if the file cannot be written, DivergedError if a parameter is not a finite number.
+        """
         save_model(self, path)
 
 
 def load_model(path) -> Model:
-    """The model in a file. Raises ModelFileError where there is none that is whole and of a known version."""
+    """Read a model from a file. Raises ModelFileError if the file is not a model, is damaged, or is of a later format
+    than this charlm knows."""
     return Model(**read_model(path))

@@ -1,19 +1,35 @@
 """Model ⇄ one .npz file.
 
-The file is what ``numpy.load`` opens without pickles: ``header`` holds JSON as bytes, ``novelty`` the bits of two
-filters, every other member is a float32 array named as in the equations (``Architecture.shapes``). It is stored
-uncompressed with fixed dates, so that one model is one sequence of bytes.
+The file is an uncompressed zip archive of arrays in NumPy's .npy format 1.0, and ``numpy.load`` opens it without
+pickles. All members have the date 1980-01-01, so that the same model is always the same bytes.
 
-    header    format, kind, charlm, architecture, vocabulary {level, symbols}, lines, training, sha256 (of the arrays
-              in order), novelty {run, window, line_bytes, line_hashes, run_bytes, run_hashes}, task {name, labels or
-              what else the task must know}
-    novelty   line_bytes of the filter of the training text's lines, run_bytes of that of its runs: see novelty.py
+    header       uint8 (bytes), the first member: a JSON object in ASCII, see below
+    parameters   float32, little-endian: a member for each, with the names and shapes of ``Architecture.shapes``
+                 (layer1.W_x, …, W_ya, b_y)
+    novelty      uint8 (line_bytes + run_bytes): the bits of two Bloom filters, first that of the training text's lines,
+                 then that of its runs (see text/novelty.py); only if charlm kept them
 
-Header and member ``novelty`` are missing where nothing was kept, and in format 1. A language model has no ``task``;
-a model that has one, or sees a window, is of format 3.
+The header has these keys:
 
-It is written beside its place and moved there when it is whole and read back. Nothing in a file is believed, and no
-array is allocated, before its names, types, shapes and sizes have been checked against each other.
+    format        1, 2 or 3. 1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a
+                  model of another task or with a limited context. charlm reads all three and writes 2 or 3.
+    kind          "model" ("checkpoint" for the files of training/checkpoint.py, which add arrays and keys of their own)
+    charlm        the version that wrote the file
+    architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
+                  layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply
+    vocabulary    level ("char", "word" or "byte") and symbols: a list of strings, or of byte values, from id 2 on
+    lines         whether each line is a sequence of its own
+    training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
+                  unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out loss], …]
+    novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``
+    task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
+                  (translate); missing for a language model
+    sha256        of the parameters in the order of ``Architecture.shapes``, and then of novelty: for each array its
+                  name, a zero byte and its data
+
+charlm writes the file under another name in the same folder, reads it back, and then moves it to its name. When it
+reads a file it trusts nothing in it: it checks names, types, shapes and sizes against each other before it allocates an
+array.
 """
 
 import dataclasses
@@ -35,12 +51,14 @@ from .tasks import Task, task_class
 from .text.novelty import check_fields, from_fields
 from .text.vocabulary import Vocabulary
 
-FORMAT = 2  # of a language model with a recurrent cell; 1 has no novelty
-NEWEST = 3  # of a model with a task, or with a context
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
+FORMAT = 2  # of a language model with a recurrent cell
+NEWEST = 3  # of a model of another task or with a limited context
+DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """The SHA-256 of some arrays and their names, in hexadecimal digits."""
     digest = hashlib.sha256()
     for name, array in arrays.items():
         digest.update(name.encode() + b"\0")
@@ -49,8 +67,10 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None) -> None:
-    """Write JSON and arrays to ``path``, whole or not at all. before: see ``places.whole_file``. Raises ModelFileError
-    where the place cannot be written."""
+    """Write JSON and arrays to ``path``. If that fails, a file that was there before stays as it was.
+
+    before: see ``files.whole_file``. Raises ModelFileError if the file cannot be written.
+    """
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     try:
@@ -60,13 +80,13 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None
                 with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
                     kind = np.lib.format.header_data_from_array_1_0(array)
                     np.lib.format.write_array_header_1_0(member, kind)
-                    member.write(array.reshape(-1).view(np.uint8))  # as it stands: write_array would copy it
+                    member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def is_model(path) -> bool:
-    """Whether a file looks like one that ``write_archive`` wrote, whole or damaged."""
+    """Whether a file looks like one that ``write_archive`` wrote, complete or damaged."""
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -75,61 +95,59 @@ def is_model(path) -> bool:
 
 
 def _check_whole(path):
-    """Read back what was written, so that a model in its place is never replaced by a damaged one."""
+    """Read a new file back, so that a damaged file never replaces a good one."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged:
-        raise OSError(None, f"{damaged} came back from the disk other than it was written")
+        raise OSError(None, f"{damaged} came back from the disk changed")
 
 
-class _Refused(Exception):
-    """Why an archive is not what it should be."""
+class _Invalid(Exception):
+    """The reason why an archive is not a valid one."""
 
 
-DIRECTORY = 1 << 20  # bytes that the directory of an archive may take
-
-
-class _File(io.BufferedReader):
-    """A file of which no more than ``most`` bytes are read at a time."""
+class _LimitedFile(io.BufferedReader):
+    """A file that returns at most ``most`` bytes at a time."""
 
     most = 0
 
     def read(self, size=-1):
         if size is not None and size > self.most:
-            raise _Refused("it says that a part of it is larger than can be")
+            raise _Invalid("one of its parts claims to be larger than the file allows")
         return super().read(size)
 
 
 def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
-    """The header and the arrays of a file that ``write_archive`` wrote.
+    """The header and the arrays, by name, of a file that ``write_archive`` wrote.
 
-    ``shapes_of(header)`` gives the dtype and shape of each array that the file must hold. Raises ModelFileError.
+    shapes_of: header → the dtype and the shape of each array that the file must have, by name. Raises ModelFileError.
     """
     try:
         if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
-            raise _Refused("it is not a regular file")  # opening a pipe would wait for its other end
-        with _File(io.FileIO(path)) as file:
+            raise _Invalid("it is not a regular file")  # opening a pipe would wait for its other end
+        with _LimitedFile(io.FileIO(path)) as file:
             size = os.fstat(file.fileno()).st_size
             file.most = DIRECTORY
             with zipfile.ZipFile(file) as archive:
                 file.most = size
                 members = {member.filename: member for member in archive.infolist()}
                 if len(members) != len(archive.infolist()):
-                    raise _Refused("two of its members have one name")
+                    raise _Invalid("two of its members have the same name")
                 for member in members.values():
                     if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-                        raise _Refused("it is compressed")
+                        raise _Invalid("it is compressed")
                 if sum(member.file_size for member in members.values()) > size:
-                    raise _Refused("its members overlap")
+                    raise _Invalid("its members overlap")
                 header = _read_header(archive, members, size)
                 expected = shapes_of(header)
                 if set(members) != {f"{name}.npy" for name in expected} | {"header.npy"}:
-                    raise _Refused("it does not hold the arrays that it should")
+                    raise _Invalid("it does not have the arrays that its header describes")
                 arrays = {
-                    name: _read_array(archive, members[f"{name}.npy"], name, *kind) for name, kind in expected.items()
+                    name: _read_array(archive, members[f"{name}.npy"], name, dtype, shape)
+                    for name, (dtype, shape) in expected.items()
                 }
         if _digest(arrays) != header.get("sha256"):
-            raise _Refused("its numbers do not agree with their digest")
+            raise _Invalid("its arrays do not match their SHA-256 digest")
         return header, arrays
     except ModelFileError:
         raise
@@ -141,44 +159,44 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
         raise ModelFileError(f"cannot read {path}: {error.strerror}") from None
     except MemoryError:
         raise ModelFileError(f"there is not enough memory to load {path}") from None
-    except Exception as error:  # whatever zipfile, json and NumPy make of hostile bytes
+    except Exception as error:  # zipfile, json and NumPy raise many kinds for hostile bytes
         reason = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
         raise ModelFileError(f"{path} is not a charlm model, or it is damaged: {reason}") from None
 
 
 def _open_array(archive, member):
-    """An open member with its array header read: (file, shape, dtype); what remains in the file is the data."""
+    """Open a member and read its array header: (file, shape, dtype). The rest of the file is the data."""
     file = archive.open(member)
     if np.lib.format.read_magic(file) != (1, 0):
-        raise _Refused("it holds an array of an unknown kind")
+        raise _Invalid("one of its arrays is not in .npy format 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran and len(shape) > 1:
-        raise _Refused("it holds an array in column order")
+        raise _Invalid("one of its arrays is in column order")
     return file, shape, dtype
 
 
 def _read_data(file, member, shape, dtype):
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > member.file_size:
-        raise _Refused("it holds an array larger than the file")
+        raise _Invalid("one of its arrays claims to be larger than the file")
     data = file.read()
     if len(data) != wanted:
-        raise _Refused("it holds an array of another size than it says")
+        raise _Invalid("one of its arrays has another size than it claims")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _read_header(archive, members, size) -> dict:
     if "header.npy" not in members:
-        raise _Refused("it has no header")
+        raise _Invalid("it has no header")
     file, shape, dtype = _open_array(archive, members["header.npy"])
     if dtype != np.uint8 or len(shape) != 1:
-        raise _Refused("its header is not text")
+        raise _Invalid("its header is not an array of bytes")
     text = str(_read_data(file, members["header.npy"], shape, dtype), "utf-8")
-    if sum(map(text.count, ",[{")) > 1_000_000 + size // 64:  # each takes far more memory than in the file
-        raise _Refused("its header holds too many values")
+    if sum(map(text.count, ",[{")) > 1_000_000 + size // 64:  # each value takes far more memory than bytes in the file
+        raise _Invalid("its header has too many values")
     header = json.loads(text, parse_float=_finite, parse_constant=_finite)
     if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
-        raise _Refused("its header does not say which format it has")
+        raise _Invalid("its header does not name a format")
     if header["format"] > NEWEST:
         writer = textwrap.shorten(f"{header.get('charlm')}, format {header['format']}", 60, placeholder=" …")
         raise ModelFileError(
@@ -191,20 +209,19 @@ def _read_header(archive, members, size) -> dict:
 def _finite(text):
     number = float(text)
     if not math.isfinite(number):
-        raise _Refused("its header holds a number that is not finite")
+        raise _Invalid("its header has a number that is not finite")
     return number
 
 
 def _read_array(archive, member, name, dtype, shape):
     file, found_shape, found_dtype = _open_array(archive, member)
     if found_dtype != dtype or found_shape != tuple(shape):
-        raise _Refused(f"its array {name} is {found_dtype} {found_shape} and should be {dtype} {tuple(shape)}")
+        raise _Invalid(f"its array {name} is {found_dtype} {found_shape} and should be {dtype} {tuple(shape)}")
     return _read_data(file, member, shape, dtype)
 
 
 def save_model(model, path) -> None:
-    """Write a ``Model`` to one file. Raises ModelFileError where that is not possible, DivergedError where it is not
-    finite."""
+    """Write a ``Model`` to a file: see ``Model.save``."""
     model.check_finite()
     arrays = model.named_parameters
     if model.novelty:
@@ -213,6 +230,7 @@ def save_model(model, path) -> None:
 
 
 def model_header(model) -> dict:
+    """The header of a model's file, without the digest."""
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
     novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
     fields = model.task.fields()
@@ -233,39 +251,42 @@ def model_header(model) -> dict:
 
 
 def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
-    """The architecture, the vocabulary and the task that a header tells of, checked. Raises where it does not make
-    sense."""
+    """The architecture, the vocabulary and the task that a header describes.
+
+    Raises an exception of some kind, which ``read_archive`` turns into a ModelFileError, if they are not valid.
+    """
     fields, task_fields = header["architecture"], header.get("task", {"name": "text"})
     task = task_class(task_fields["name"]).from_fields(task_fields)
     kinds = {field.name: field.type for field in dataclasses.fields(task.architecture)}
     if not set(fields) <= set(kinds) or not set(kinds) - set(OPTIONAL) <= set(fields):
-        raise _Refused("its architecture is not described")
+        raise _Invalid("its header does not describe its architecture")
     for name, value in fields.items():
         if not isinstance(value, kinds[name]) or isinstance(value, bool) != (kinds[name] is bool):
-            raise _Refused(f"its architecture has {value!r} for {name}")
+            raise _Invalid(f"its architecture has {value!r} for {name}")
     if type(header["lines"]) is not bool:
-        raise _Refused("its header does not say whether its text is lines")
+        raise _Invalid("its header does not say whether each line is a sequence")
     level, symbols = header["vocabulary"]["level"], header["vocabulary"]["symbols"]
     if not isinstance(symbols, list) or not isinstance(header["training"], dict):
-        raise _Refused("its header is incomplete")
+        raise _Invalid("its header is incomplete")
     for symbol in symbols:
         if level == "byte":
             good = type(symbol) is int and 0 <= symbol < 256 and symbol != 10
         else:
             good = type(symbol) is str and symbol not in ("", "\n") and (level == "word" or len(symbol) == 1)
-            symbol.encode()  # a lone surrogate is no character
+            symbol.encode()  # raises an error for a lone surrogate
         if not good:
-            raise _Refused("its vocabulary holds what is no symbol")
+            raise _Invalid("its vocabulary has an entry that is not a symbol")
     vocabulary = Vocabulary(level, symbols)
     given = {name: getattr(task.architecture, name) for name in OPTIONAL} | fields
-    if any(given[name] != size for name, size in task.sizes(vocabulary).items()):
-        raise _Refused("its vocabulary has another size than its network")
+    if any(given[name] != size for name, size in task.architecture_fields(vocabulary).items()):
+        raise _Invalid("its vocabulary or its task has another size than its network")
     return task.architecture(**fields), vocabulary, task
 
 
 def _model_shapes(header):
+    """The dtype and the shape of each array of a model, by name."""
     if header.get("kind") != "model":
-        raise _Refused(f"it is a {header.get('kind')}, not a model")
+        raise _Invalid(f"it is a {header.get('kind')}, not a model")
     architecture, _, _ = describe(header)
     shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
     if "novelty" in header:
@@ -274,8 +295,7 @@ def _model_shapes(header):
 
 
 def read_model(path) -> dict:
-    """The fields of the ``Model`` in a file. Raises ModelFileError where there is none that is whole and of a known
-    version."""
+    """The fields of the ``Model`` in a file, by name. Raises ModelFileError: see ``model.load_model``."""
     header, arrays = read_archive(path, _model_shapes)
     architecture, vocabulary, task = describe(header)
     novelty = None
@@ -283,6 +303,6 @@ def read_model(path) -> dict:
         novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
     parameters = np.concatenate([array.ravel() for array in arrays.values()])
     if not np.isfinite(parameters).all():
-        raise ModelFileError(f"{path} is damaged: it holds numbers that are not finite")
+        raise ModelFileError(f"{path} is damaged: it has parameters that are not finite numbers")
     fields = {"lines": header["lines"], "training": header["training"], "novelty": novelty, "task": task}
     return {"architecture": architecture, "vocabulary": vocabulary, "parameters": parameters, **fields}

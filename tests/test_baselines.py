@@ -1,9 +1,8 @@
-"""Kneser–Ney: a tiny example by hand, the formula in plain Python, and probabilities that sum to one."""
+"""Baselines: unigrams, n-grams and xz, and their figures in the output of charlm perplexity."""
 
 import json
 import lzma
 import math
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -11,96 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from charlm.cli import program
-from charlm.text import ngrams
-from charlm.text.baselines import baselines, xz_bytes
-from charlm.text.ngrams import NGrams, discounts
+from charlm.text.baselines import baselines, corpus_baselines, counted_tokens, xz_bytes
+from charlm.text.corpus import CorpusOptions, load_corpus
+from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import EOS
-
-
-def naive(train, text, size, order, lines):
-    """The same probabilities from dictionaries, one token at a time."""
-
-    def grams(tokens):
-        """(history, token) of each place, with the longest history it has."""
-        history = (EOS,)
-        for token in tokens:
-            yield history[-(order - 1) :] if order > 1 else (), token
-            history = (EOS,) if lines and token == EOS else (*history, token)
-
-    counts = [Counter() for _ in range(order)]  # by the length of the history
-    ended = [defaultdict(set) for _ in range(order)]  # n-gram → the tokens that it follows
-    begun = [Counter() for _ in range(order)]  # n-grams with nothing before them
-    for history, token in grams(train.tolist()):
-        for n in range(len(history) + 1):
-            gram = (*history[len(history) - n :], token)
-            counts[n][gram] += 1
-            if n < len(history):
-                ended[n][gram].add(history[len(history) - n - 1])
-            elif n < order - 1:
-                begun[n][gram] += 1
-    for n in range(order - 1):
-        counts[n] = Counter({gram: len(ended[n][gram]) + begun[n][gram] for gram in {*ended[n], *begun[n]}})
-    taken = [discounts(np.array(list(count.values()))) for count in counts]
-
-    def probability(history, token):
-        n = len(history)
-        below = probability(history[1:], token) if n else 1 / size
-        after = [count for gram, count in counts[n].items() if gram[:-1] == history]
-        if not after:
-            return below
-        count = counts[n][(*history, token)]
-        left = sum(taken[n][min(c, 3)] for c in after) / sum(after)
-        return (count - taken[n][min(count, 3)]) / sum(after) + left * below
-
-    return [probability(history, token) for history, token in grams(text.tolist())]
-
-
-def test_discounts_by_hand():
-    """n₁…n₄ = 4, 2, 1, 1: Y = 4/8, D₁ = 1 - 2·½·2/4, D₂ = 2 - 3·½·1/2, D₃ = 3 - 4·½·1/1"""
-    assert discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4])).tolist() == [0, 0.5, 1.25, 1.0]
-    assert discounts(np.array([7, 9])).tolist() == [0, *ngrams.FALLBACK]
-    skewed = discounts(np.array([1] * 4 + [2] + [3] * 9))  # Y = 2/3, 2 - 3·⅔·9/1 would be below 0
-    assert skewed == pytest.approx([0, 1 - 2 * 2 / 3 / 4, ngrams.FALLBACK[1], 3])
-
-
-def test_bigrams_by_hand():
-    """The lines ab, ab, b with a = 2, b = 3. Tokens follow 1 (a), 2 (b) and 1 (<EOS>) others, so that Y = ½, D₁ = ½,
-    D₂ = 2 and γ = ¾ over ¼ each; bigrams occur 2 (<EOS>a), 2 (ab), 3 (b<EOS>) and 1 (<EOS>b) times, so that Y = 1/5,
-    D₁ = 1/5, D₂ = 17/10, D₃ = 3."""
-    grams = NGrams(np.array([2, 3, 0, 2, 3, 0, 3, 0]), 4, 2, lines=True)
-    a, b, eos = 0.5 / 4 + 0.75 / 4, 0.75 / 4, 0.5 / 4 + 0.75 / 4
-    by_hand = [0.3 / 3 + 1.9 / 3 * a, 0.3 / 2 + 1.7 / 2 * b, 0 + 3 / 3 * eos]
-    assert grams.probabilities(np.array([2, 3, 0])) == pytest.approx(by_hand, rel=1e-12)
-    assert grams.probabilities(np.array([3])) == pytest.approx([0.8 / 3 + 1.9 / 3 * b], rel=1e-12)
-
-
-@pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("order", [1, 2, 3, 5])
-def test_the_formula_in_plain_python(order, lines):
-    random = np.random.default_rng(order)
-    train = np.append(random.choice(5, 150, p=(0.2, 0.05, 0.4, 0.25, 0.1)), EOS)
-    text = random.integers(0, 6, 60)  # 5 was never seen
-    assert NGrams(train, 6, order, lines).probabilities(text) == pytest.approx(
-        naive(train, text, 6, order, lines), rel=1e-12
-    )
-
-
-@pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("order", [1, 3, 6])
-def test_probabilities_sum_to_one(order, lines):
-    random = np.random.default_rng(0)
-    grams = NGrams(np.append(random.integers(0, 7, 500), EOS), 9, order, lines)
-    text = random.integers(0, 9, 50)
-    for end in range(len(text)):
-        chances = [grams.probabilities(np.append(text[:end], token))[-1] for token in range(9)]
-        assert sum(chances) == pytest.approx(1, abs=1e-12) and min(chances) > 0
-
-
-def test_numbers_too_large_to_be_sorted_with_their_places(monkeypatch):
-    values = np.array([5, 1 << 62, 5, 0, 1 << 62])
-    for shift in (0, 40):
-        unique, places, numbers = ngrams._unique(values >> shift)
-        assert (unique[numbers] == values >> shift).all() and ((values >> shift)[places] == unique).all()
 
 
 def test_longer_contexts_help_where_there_is_order():
@@ -120,8 +33,22 @@ def test_xz_is_charged_for_the_text_alone():
     assert xz_bytes(b"", corpus) < len(lzma.compress(corpus)) + 10
 
 
+def test_the_baselines_of_training_know_the_end_of_the_training_part(tmp_path, tiny_text):
+    """They are measured on the tokens that training evaluates the model on."""
+    (tmp_path / "text.txt").write_text(tiny_text)
+    corpus = load_corpus(tmp_path / "text.txt", CorpusOptions(lines=True))
+    assert counted_tokens(corpus, None) == counted_tokens(corpus, 1) == len(corpus.train)
+    assert counted_tokens(corpus, 0.0001) == 120
+    unigrams, ngrams, xz = corpus_baselines(corpus, 120)
+    size, last = len(corpus.vocabulary), corpus.train[-120:]
+    expected = baselines(last, corpus.held_out, size, "char", True)
+    assert [unigrams, ngrams] == expected
+    train, text = (corpus.vocabulary.decode(part).encode() for part in (last, corpus.held_out))
+    assert xz.name == "xz" and xz.nats == pytest.approx(8 * math.log(2) * xz_bytes(train, text))
+
+
 @pytest.mark.parametrize("lines", [True, False])
-def test_the_figures_beside_a_model(tmp_path, monkeypatch, tiny_text, lines):
+def test_the_baselines_of_perplexity(tmp_path, monkeypatch, tiny_text, lines):
     import charlm
 
     monkeypatch.chdir(tmp_path)

@@ -200,7 +200,7 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
 )
 def test_a_wrong_option_of_train(folder, option):
     name = option.replace("=", " ").split()[0]
-    words = {"--holdout nan": "held-out share nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
+    words = {"--holdout nan": "held-out fraction nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
     refuse(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
 
 
@@ -915,7 +915,8 @@ def hostile_model(path):
     """A model of characters that steer a terminal, which begins with what it is primed with."""
     vocabulary = Vocabulary("char", "\x1b[31m\u202e\x9b")
     architecture = Architecture(len(vocabulary), "rnn", 2, 1)
-    model = Model(architecture, vocabulary, np.zeros(architecture.number_of_parameters, np.float32), False)
+    parameters = np.zeros(architecture.number_of_parameters, np.float32)
+    model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=False)
     model.named_parameters["b_y"][:2] = -50
     save_model(model, path)
     return ["sample", "--model", str(path), "--start-with", "\x1b[31m\u202e\x9b", "--length", "9", "--quiet"]

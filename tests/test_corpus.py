@@ -1,4 +1,4 @@
-"""Files to clean text, to a training and a held-out part, to batches: what is refused, and that nothing is lost."""
+"""Files to clean text, to a training part and a held-out part, to batches: nothing is lost, and errors are clear."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from charlm.errors import CharlmError, CorpusError, UsageError
 from charlm.text import corpus, reading
 from charlm.text.batches import line_windows, stream_windows, windows
-from charlm.text.corpus import load_corpus, looks_like_a_list
+from charlm.text.corpus import CorpusOptions, load_corpus, looks_like_a_list
 from charlm.text.reading import name_of, read_text
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -76,7 +76,7 @@ def test_the_text_of_a_file(file, data, text, level, size):
 
 
 @given(st.text(st.sampled_from("ab\r\n\ufeffé 😀")), st.sampled_from(["char", "word"]), st.integers(1, 9))
-def test_pieces_do_not_show_in_the_text(tmp_path_factory, text, level, size):
+def test_the_text_does_not_depend_on_the_pieces(tmp_path_factory, text, level, size):
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_bytes(text.encode())
     clean = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -137,7 +137,7 @@ def test_other_encodings(file, data, encoding, text, size):
         assert "".join(read_text([file(data)], "char", encoding)) == text
 
 
-# What cannot be read
+# Files that cannot be read
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, BIG])
@@ -158,6 +158,7 @@ def test_other_encodings(file, data, encoding, text, size):
         (b"ab\xe9\n", "ascii", "e9", 2),
         (b"a\x00b", "utf-16-le", "62", 2),
         (b"a\x00\x00\xd8b\x00", "utf-16-le", "00", 2),
+        (b"abcd\n", "utf-32", "61", 0),
     ],
 )
 def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset, size):
@@ -188,19 +189,39 @@ def test_bad_bytes_of_a_second_file_are_counted_in_it(file):
         list(read_text([file(b"long enough", "first"), file(b"a\xff", "second")], "word"))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, BIG])
 @pytest.mark.parametrize(
-    ("data", "encoding"),
+    ("data", "encoding", "named"),
     [
-        (b"no byte order mark\n", "utf-16"),
-        (b"abcd\n", "utf-32"),
-        (b"a\n", "undefined"),
-        (rb"a\ud800" + b"\n", "unicode_escape"),
+        (b"no byte order mark\n", "utf-16", "utf-16"),
+        (b"no byte order mark\n", "UTF16", "utf-16"),
+        (b"a\0\0\0b\0\0\0", "utf-32", "utf-32"),
     ],
 )
-def test_text_that_is_not_in_its_encoding_at_all(file, data, encoding):
+def test_a_text_without_the_byte_order_mark_that_its_encoding_needs(file, data, encoding, named, size):
+    """The message is charlm's own: Python's differs from version to version."""
+    path = file(data)
+    with in_pieces_of(size), pytest.raises(CorpusError) as caught:
+        list(read_text([path], "char", encoding))
+    assert str(caught.value) == (
+        f"{path} is not in the encoding {encoding}: it does not begin with a byte order mark; "
+        f"name the byte order too (--encoding {named}-le or {named}-be), or another encoding"
+    )
+
+
+@pytest.mark.parametrize(("data", "encoding"), [(b"a\n", "undefined"), (rb"a\ud800" + b"\n", "unicode_escape")])
+def test_a_text_that_its_encoding_cannot_decode(file, data, encoding):
+    path = file(data)
     with pytest.raises(CharlmError) as caught:
-        list(read_text([file(data)], "char", encoding))
-    assert "text.txt" in str(caught.value) or encoding in str(caught.value)
+        list(read_text([path], "char", encoding))
+    message = f"{path} is not in the encoding {encoding}; name the encoding of the text with --encoding"
+    assert str(caught.value) == message
+
+
+def test_a_bad_byte_after_a_byte_order_mark_is_named(file):
+    path = file("ab".encode("utf-16") + b"\0\xdc")
+    with pytest.raises(CorpusError, match="the byte 0x00 at offset 6 is not UTF-16"):
+        list(read_text([path], "char", "utf-16"))
 
 
 @pytest.mark.parametrize("encoding", ["nope", "", "rot13", "base64", "hex", "utf-8\0", "../utf-8"])
@@ -210,7 +231,7 @@ def test_there_is_no_such_encoding(file, encoding):
 
 
 @pytest.mark.parametrize(("name", "words"), [("missing.txt", "missing.txt: No such file"), (".", "is a folder")])
-def test_what_is_no_file(tmp_path, name, words):
+def test_a_path_that_is_not_a_file(tmp_path, name, words):
     with pytest.raises(CorpusError, match=words):
         list(read_text([tmp_path / name], "char"))
 
@@ -230,7 +251,7 @@ def test_what_is_no_file(tmp_path, name, words):
 )
 def test_a_text_that_is_empty_or_too_short(file, contents, options):
     with pytest.raises(CorpusError, match=r"there is no (text|line)|too short") as caught:
-        load_corpus([file(content, str(number)) for number, content in enumerate(contents)], **options)
+        load_corpus([file(content, str(number)) for number, content in enumerate(contents)], CorpusOptions(**options))
     assert "\n" not in str(caught.value)
 
 
@@ -246,9 +267,9 @@ def test_a_text_that_is_empty_or_too_short(file, contents, options):
     ],
     ids=str,
 )
-def test_options_that_cannot_be(file, options):
+def test_options_that_are_not_possible(file, options):
     with pytest.raises(UsageError):
-        load_corpus(file(b"abc\n"), **options)
+        load_corpus(file(b"abc\n"), CorpusOptions(**options))
 
 
 # Training part, held-out part, vocabulary
@@ -259,7 +280,7 @@ def test_the_end_of_a_stream_is_held_out(tmp_path_factory, text, holdout, size):
     path = tmp_path_factory.getbasetemp() / "stream.txt"
     path.write_text(text, encoding="utf-8", newline="")
     with in_pieces_of(size):
-        found = load_corpus(path, holdout=holdout)
+        found = load_corpus(path, CorpusOptions(holdout=holdout))
     text = text if text.endswith("\n") else text + "\n"
     cut = int(len(text) * (1 - holdout))
     assert found.vocabulary.decode(found.train) == text[:cut]
@@ -291,15 +312,15 @@ def test_limits_of_the_vocabulary(file, options, symbols, train):
     """A word must be seen twice by default, so the word is written twice."""
     path = file("aaaabbbccd\n")
     paths = [path, path] if options == {"level": "word"} else [path]
-    found = load_corpus(paths, holdout=0, **options)
+    found = load_corpus(paths, CorpusOptions(holdout=0, **options))
     assert found.vocabulary.symbols == tuple(symbols)
     assert found.vocabulary.decode(found.train) == train * len(paths)
     assert len(found.held_out) == 0
 
 
-@pytest.mark.parametrize(("text", "min_count", "share"), [("aab\n", 1, 3 / 6), ("aabb\n", 1, 2 / 7), ("aab\n", 2, 0)])
-def test_the_share_of_the_unknown_in_training(file, text, min_count, share):
-    assert load_corpus(file(text), holdout=0, min_count=min_count).unknown == pytest.approx(share)
+@pytest.mark.parametrize(("text", "min_count", "rate"), [("aab\n", 1, 3 / 6), ("aabb\n", 1, 2 / 7), ("aab\n", 2, 0)])
+def test_the_rate_of_the_unknown_in_training(file, text, min_count, rate):
+    assert load_corpus(file(text), CorpusOptions(holdout=0, min_count=min_count)).unknown_rate == pytest.approx(rate)
 
 
 def split_lines(found):
@@ -310,7 +331,8 @@ def split_lines(found):
 def test_whole_lines_are_held_out_at_random(file, level):
     lines = [f"{number:03}\n" for number in range(100)]
     path = file("\n".join(lines))  # a blank line between all lines
-    train, held_out = split_lines(load_corpus(path, level=level, min_count=1, lines=True, holdout=0.25, seed=3))
+    options = CorpusOptions(level=level, min_count=1, lines=True, holdout=0.25, seed=3)
+    train, held_out = split_lines(load_corpus(path, options))
     if level == "word":  # a word that is not in the training part is unknown
         assert held_out == ["<UNK>\n"] * 25
         assert set(train) < set(lines)
@@ -323,21 +345,21 @@ def test_whole_lines_are_held_out_at_random(file, level):
 
 def test_the_seed_decides_which_lines_are_held_out(file):
     path = file("".join(f"{number:03}\n" for number in range(100)))
-    parts = [split_lines(load_corpus(path, lines=True, seed=seed))[1] for seed in (1, 1, 2)]
+    parts = [split_lines(load_corpus(path, CorpusOptions(lines=True, seed=seed)))[1] for seed in (1, 1, 2)]
     assert parts[0] == parts[1] != parts[2]
     assert len(parts[2]) == 10
 
 
 @given(st.lists(st.text("ab ", max_size=3), min_size=1, max_size=20), st.sampled_from([0, 0.3, 0.7]), st.integers(0, 5))
-def test_blank_lines_are_no_lines_and_nothing_else_is_lost(tmp_path_factory, lines, holdout, seed):
+def test_blank_lines_are_skipped_and_nothing_else_is_lost(tmp_path_factory, lines, holdout, seed):
     path = tmp_path_factory.getbasetemp() / "lines.txt"
     path.write_text("\n".join(lines), encoding="utf-8")
     kept = sorted(line + "\n" for line in lines if line)
     if not kept:
         with pytest.raises(CorpusError):
-            load_corpus(path, lines=True, holdout=holdout)
+            load_corpus(path, CorpusOptions(lines=True, holdout=holdout))
         return
-    found = load_corpus(path, lines=True, holdout=holdout, seed=seed)
+    found = load_corpus(path, CorpusOptions(lines=True, holdout=holdout, seed=seed))
     train, held_out = split_lines(found)
     assert len(held_out) == int(len(kept) * holdout)
     known = set("".join(train)) | {"\n"}
@@ -346,15 +368,16 @@ def test_blank_lines_are_no_lines_and_nothing_else_is_lost(tmp_path_factory, lin
 
 @pytest.mark.parametrize(("lines", "held_out"), [(False, "ab\n\n<UNK>a\n"), (True, "ab\n<UNK>a\n")])
 def test_a_file_of_its_own_is_held_out(file, lines, held_out):
-    found = load_corpus(file("aab\nbb"), valid=file("ab\r\n\r\nca", "valid.txt"), lines=lines, holdout=0.5)
+    options = CorpusOptions(valid=file("ab\r\n\r\nca", "valid.txt"), lines=lines, holdout=0.5)
+    found = load_corpus(file("aab\nbb"), options)
     assert found.vocabulary.symbols == ("b", "a")
     assert found.vocabulary.decode(found.train) == "aab\nbb\n"
     assert found.vocabulary.decode(found.held_out) == held_out
 
 
-def test_a_held_out_file_without_text_is_refused(file):
+def test_a_held_out_file_without_text_is_an_error(file):
     with pytest.raises(CorpusError, match="valid.txt"):
-        load_corpus(file("ab\n"), valid=file("", "valid.txt"))
+        load_corpus(file("ab\n"), CorpusOptions(valid=file("", "valid.txt")))
 
 
 def test_a_corpus_knows_what_it_was_read_from(file):
@@ -367,7 +390,8 @@ def test_a_corpus_knows_what_it_was_read_from(file):
 
 @pytest.mark.parametrize(("lines", "text"), [(False, "ab\n\n<UNK>\n"), (True, "ab\n<UNK>\n")])
 def test_held_out_files_are_read_in_the_vocabulary_of_the_training_text(file, lines, text):
-    found = load_corpus(file("ab\nba\n"), valid=[file("ab\n\n", "1"), file("x", "2")], lines=lines)
+    options = CorpusOptions(valid=[file("ab\n\n", "1"), file("x", "2")], lines=lines)
+    found = load_corpus(file("ab\nba\n"), options)
     assert set(found.vocabulary.symbols) == {"a", "b"}
     assert found.vocabulary.decode(found.held_out) == text
     assert found.vocabulary.decode(found.train) == "ab\nba\n"
@@ -376,15 +400,17 @@ def test_held_out_files_are_read_in_the_vocabulary_of_the_training_text(file, li
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_characters_of_the_judged_tokens_are_those_of_the_text(file, monkeypatch, given):
-    """Words that the vocabulary lacks count by their own letters."""
-    train, judges = "one two one two one two\n" * 9, "one three two, extraordinary\n"
-    options = {"valid": file(judges, "valid.txt")} if given else {"holdout": 5.5 / (9 * 7 + 6)}
-    found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
+def test_characters_of_the_evaluated_tokens_are_those_of_the_text(file, monkeypatch, given):
+    """A word that is not in the vocabulary counts with its own letters."""
+    train, held_out = "one two one two one two\n" * 9, "one three two, extraordinary\n"
+    split = {"valid": file(held_out, "valid.txt")} if given else {"holdout": 5.5 / (9 * 7 + 6)}
+    options = CorpusOptions(level="word", min_count=1, **split)
+    path = file(train if given else train + held_out)
+    found = load_corpus(path, options)
     assert found.vocabulary.decode(found.held_out) == "one<UNK> two<UNK><UNK>\n"
-    assert found.evaluated_characters == len(judges)
+    assert found.evaluated_characters == len(held_out)
     monkeypatch.setattr("charlm.text.corpus.EVALUATED_TOKENS", 2)
-    found = load_corpus(file(train if given else train + judges), level="word", min_count=1, **options)
+    found = load_corpus(path, options)
     assert len(found.evaluated) == 2
     assert found.evaluated_characters == len("one three")
 
@@ -401,7 +427,7 @@ def test_characters_of_the_judged_tokens_are_those_of_the_text(file, monkeypatch
         ("a line of a text, as long as lines are in most texts\n" * 60, False),
     ],
 )
-def test_what_looks_like_a_list(text, answer):
+def test_which_text_looks_like_a_list(text, answer):
     assert looks_like_a_list(Vocabulary("char", sorted(set(text) - {"\n"})).encode(text)) is answer
 
 
@@ -409,9 +435,9 @@ def test_what_looks_like_a_list(text, answer):
 
 
 def rows_of(batches):
-    """Of each row: the inputs and the targets where there are targets, over all windows."""
+    """For each row, the inputs and the targets of the steps with a target, over all windows."""
     inputs, targets = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("inputs", "targets"))
-    assert np.all(inputs[targets < 0] == EOS)  # what fills a window up is an id that every vocabulary has
+    assert np.all(inputs[targets < 0] == EOS)  # the padding is an id that every vocabulary has
     return [
         (inputs[inside, row].tolist(), targets[inside, row].tolist()) for row, inside in enumerate((targets >= 0).T)
     ]
@@ -447,16 +473,16 @@ def test_windows_show_each_token_once_after_the_one_before_it(tokens, data, step
 
 
 @given(st.integers(1, 80), sizes, sizes, st.integers(0, 9))
-def test_stream_windows_read_the_text_in_tracks(length, rows, steps, seed):
-    """From a place that is drawn to the text's end, and from its beginning to that place."""
-    tokens = np.arange(2, length + 2, dtype=np.uint16)  # each token tells where it stands
+def test_stream_windows_read_the_text_in_parallel_streams(length, rows, steps, seed):
+    """From a random position to the end of the text, and then from its beginning to that position."""
+    tokens = np.arange(2, length + 2, dtype=np.uint16)  # each token tells its position
     batches = list(stream_windows(tokens, rows, steps, np.random.default_rng(seed)))
     check_shapes(batches, steps, rows)
-    tracks = rows_of(batches)
-    shift = tracks[0][1][0] - 2
-    assert [target for _, targets in tracks for target in targets] == np.roll(tokens, -shift).tolist()
-    assert [number for inputs, _ in tracks for number in inputs] == np.roll([EOS, *tokens[:-1]], -shift).tolist()
-    lengths = [len(targets) for _, targets in tracks]
+    streams = rows_of(batches)
+    shift = streams[0][1][0] - 2
+    assert [target for _, targets in streams for target in targets] == np.roll(tokens, -shift).tolist()
+    assert [number for inputs, _ in streams for number in inputs] == np.roll([EOS, *tokens[:-1]], -shift).tolist()
+    lengths = [len(targets) for _, targets in streams]
     assert all(one >= other for one, other in pairwise(lengths))
     assert lengths[0] == -(-length // rows)
 
@@ -486,7 +512,7 @@ def test_line_windows_show_each_line_once_from_its_beginning(lengths, rows, step
     assert len(fresh) == -(-len(lines) // rows)
 
 
-def test_the_order_of_lines_is_of_chance():
+def test_lines_are_shuffled():
     tokens = np.array([token for name in range(2, 102) for token in (name, EOS)], np.uint8)
 
     def order(seed):
@@ -496,8 +522,8 @@ def test_the_order_of_lines_is_of_chance():
     assert order(1) != sorted(order(1))
 
 
-def test_lines_of_about_one_length_stand_side_by_side():
-    """Little of a window is spent on filling short lines up."""
+def test_a_batch_has_lines_of_similar_length():
+    """So a window has little padding."""
     random = np.random.default_rng(1)
     tokens = np.concatenate([[2] * length + [EOS] for length in random.integers(1, 40, 640)]).astype(np.uint8)
     filled = np.concatenate([batch.targets.ravel() >= 0 for batch in line_windows(tokens, 20, 40, random)])
@@ -516,7 +542,7 @@ def test_files_that_cannot_be_opened_are_named(tmp_path):
 )
 def test_a_file_that_changes_while_it_is_read_is_noticed(file, change):
     path = file(b"a line\n" * 10)
-    with in_pieces_of(20), pytest.raises(CorpusError, match="was written to while it was read"):
+    with in_pieces_of(20), pytest.raises(CorpusError, match="changed while charlm read it"):
         for number, _ in enumerate(read_text([path], "char")):
             if number == 1:
                 with open(path, "ab") as other:
@@ -536,7 +562,7 @@ def test_the_name_of_a_file_is_the_same_in_every_locale(tmp_path):
     ),
     st.sampled_from([1, 2, 3, BIG]),
 )
-def test_bytes_are_text_or_refused_in_one_line(tmp_path_factory, data, encoding, size):
+def test_bytes_are_text_or_an_error_of_one_line(tmp_path_factory, data, encoding, size):
     path = tmp_path_factory.mktemp("bytes") / "text.txt"
     path.write_bytes(data)
     with in_pieces_of(size):

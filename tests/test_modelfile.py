@@ -1,4 +1,4 @@
-"""The model file: one model is one sequence of bytes, what is whole comes back, all else is refused in one line."""
+"""The model file: the same model is the same bytes, a complete file loads, and any other is an error of one line."""
 
 import errno
 import io
@@ -30,19 +30,21 @@ SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte"
 
 
 def new_model(level="char", cell="lstm", embedding=0, tied=False, lines=False, hidden=3, layers=2, seed=0):
-    """A small model of random numbers."""
+    """A small model with random parameters."""
     vocabulary = Vocabulary(level, SYMBOLS[level])
     architecture = Architecture(len(vocabulary), cell, hidden, layers, embedding, tied)
     parameters = np.random.default_rng(seed).standard_normal(architecture.number_of_parameters).astype(np.float32)
     training = {"seed": 7, "history": [[1, 2.5, None]], "corpus": {"names": ["é.txt"], "sha256": "0" * 64}}
-    return Model(architecture, vocabulary, parameters, lines, training)
+    return Model(
+        architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines, training=training
+    )
 
 
 KNOWN = "abba cab, and dada egg\nfee\n"
 
 
 def facts(model):
-    """All that makes a model."""
+    """All parts of a model, for a comparison."""
     novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
     parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
     return model.parameters.tobytes(), *parts
@@ -55,7 +57,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def whole(path):
-    """The file of a tiny model that knows its text."""
+    """The file of a tiny model with a record of its text."""
     model = new_model(cell="rnn", hidden=1, layers=1)
     model.novelty = Novelty.of_text(lambda: [code_points(KNOWN)], in_bytes=False)
     save_model(model, path)
@@ -66,13 +68,13 @@ def contents(folder):
     return {entry.name: entry.read_bytes() for entry in folder.iterdir()}
 
 
-def refuse(path, *words):
-    """Check that the file is refused as it should be."""
+def check_error(path, *words):
+    """Check that loading the file is an error of one line with these words."""
     with pytest.raises(ModelFileError) as caught:
         load_model(path)
     message = str(caught.value)
     assert caught.type is ModelFileError
-    assert message == " ".join(message.split()), "more than a line"
+    assert message == " ".join(message.split()), "more than one line"
     assert len(message) < 400 + len(str(path))
     assert path.name in message
     for word in words:
@@ -128,7 +130,7 @@ def test_numpy_opens_it_without_pickles(path, embedding, tied):
     assert header["architecture"] == model.architecture.as_dict()
 
 
-def test_it_is_stored_plainly(whole):
+def test_it_is_not_compressed(whole):
     with zipfile.ZipFile(whole) as archive:
         members = archive.infolist()
     assert members[0].filename == "header.npy"
@@ -136,13 +138,13 @@ def test_it_is_stored_plainly(whole):
     assert {member.date_time for member in members} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_it_has_the_rights_of_any_new_file(path):
+def test_it_has_the_permissions_of_any_new_file(path):
     path.with_name("other").touch()
     save_model(new_model(), path)
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(path.with_name("other").stat().st_mode)
 
 
-def test_what_stood_in_the_text_comes_back(whole):
+def test_the_record_of_the_text_comes_back(whole):
     novelty = load_model(whole).novelty
     assert novelty.contains_line("fee") and novelty.contains_line("abba cab, and dada egg")
     assert not novelty.contains_line("egg")
@@ -154,7 +156,7 @@ def test_what_stood_in_the_text_comes_back(whole):
 
 
 GOLDEN_FILES = Path(__file__).parent / "golden"
-GOLDEN = {  # format: nats per token of a text, when the file was written
+GOLDEN = {  # format: nats per token of a text when the file was written
     1: 1.8669294834136962,
     2: 2.0019561767578127,
     3: 1.8467944860458374,
@@ -163,7 +165,7 @@ GOLDEN = {  # format: nats per token of a text, when the file was written
 
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
-    """golden/format-1.npz was written before there was any novelty; that of format 3 sees a window."""
+    """Format 1 is from before charlm kept novelty; the model of format 3 has a limited context."""
     model = load_model(GOLDEN_FILES / f"format-{number}.npz")
     assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number < 3)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
@@ -171,7 +173,7 @@ def test_a_file_of_each_format_still_loads(path, number):
     assert facts(load_model(path)) == facts(model)
 
 
-GOLDEN_TASKS = {  # task: an item, and what charlm predict gave for it when the file was written
+GOLDEN_TASKS = {  # task: an item, and the output of charlm predict for it when the file was written
     "classify": ("bcaa", "y\t1.0000"),
     "generate": ("cab", "z\t0.9923"),
     "tag": (["ab", "cc", "b", "a"], "ab\tB-x\ncc\tI-x\nb\tO\na\tB-x"),
@@ -200,42 +202,42 @@ def test_a_file_that_was_cut_short(whole):
     data = whole.read_bytes()
     for length in {*range(0, len(data), 29), *range(len(data) - 30, len(data))}:
         whole.write_bytes(data[:length])
-        refuse(whole)
+        check_error(whole)
 
 
 @pytest.mark.parametrize("flip", [0xFF, 0x01])
 def test_a_file_with_one_wrong_byte(whole, flip):
-    """It is refused, or the byte did not matter (a date, say) and the model is the same."""
+    """It is an error, or the byte does not matter (in a date, say) and the model is the same."""
     data, model = whole.read_bytes(), load_model(whole)
-    refused = 0
+    errors = 0
     with open(whole, "r+b", buffering=0) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for place, byte in enumerate(data):
             os.pwrite(file.fileno(), bytes([byte ^ flip]), place)
             try:
-                assert facts(load_model(whole)) == facts(model), f"byte {place} made another model"
+                assert facts(load_model(whole)) == facts(model), f"byte {place} changed the model"
             except ModelFileError as error:
                 assert type(error) is ModelFileError and "\n" not in str(error), f"byte {place}"
-                refused += 1
+                errors += 1
             os.pwrite(file.fileno(), bytes([byte]), place)
     assert len(data) < 6000
-    assert refused > 0.6 * len(data)
+    assert errors > 0.6 * len(data)
     assert facts(load_model(whole)) == facts(model)
 
 
 CUT = st.tuples(
     st.integers(0, 6000), st.integers(0, 200), st.binary(max_size=40)
-)  # place, bytes left out, bytes put in
+)  # position, bytes to delete, bytes to insert
 
 
 @given(st.lists(CUT, min_size=1, max_size=4))
 def test_a_file_with_stretches_replaced(tmp_path_factory, cuts):
-    """It is refused, or the bytes did not matter."""
+    """It is an error, or the bytes do not matter."""
     path = tmp_path_factory.mktemp("cut") / "m.npz"
     save_model(new_model(cell="rnn", hidden=1, layers=1), path)
     data, model = path.read_bytes(), load_model(path)
-    for place, left_out, put_in in cuts:
-        data = data[:place] + put_in + data[place + left_out :]
+    for position, deleted, inserted in cuts:
+        data = data[:position] + inserted + data[position + deleted :]
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -262,16 +264,16 @@ def test_a_file_with_stretches_replaced(tmp_path_factory, cuts):
 )
 def test_a_file_that_is_something_else(path, data):
     path.write_bytes(data)
-    refuse(path)
+    check_error(path)
 
 
-def test_what_is_no_file(tmp_path):
+def test_a_path_that_is_not_a_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    refuse(tmp_path / "missing.npz", "there is no file")
-    refuse(tmp_path / "folder", "folder")
-    refuse(tmp_path / "folder" / "missing" / "m.npz", "there is no file")
+    check_error(tmp_path / "missing.npz", "there is no file")
+    check_error(tmp_path / "folder", "folder")
+    check_error(tmp_path / "folder" / "missing" / "m.npz", "there is no file")
     (tmp_path / "null.npz").symlink_to(os.devnull)
-    refuse(tmp_path / "null.npz")
+    check_error(tmp_path / "null.npz")
 
 
 def test_a_pipe_does_not_hang(tmp_path):
@@ -296,7 +298,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 
 
 def rewrite(path, change):
-    """Write the file anew, with a digest that agrees, after ``change(header, arrays)``."""
+    """Write the file again with the right digest, after ``change(header, arrays)``."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())
@@ -305,7 +307,7 @@ def rewrite(path, change):
 
 
 def setting(*keys):
-    """A change that sets one value in the header, ``keys`` being the way to it and the value."""
+    """A change that sets one value in the header. keys: the keys that lead to it, and the value."""
     *inner, last, value = keys
 
     def change(header, arrays):
@@ -438,16 +440,16 @@ def put(name, number):
         (lambda header, arrays: arrays.pop("novelty"), "arrays"),
     ],
 )
-def test_a_file_that_says_what_cannot_be(whole, change, word):
+def test_a_file_with_an_impossible_header_or_array(whole, change, word):
     rewrite(whole, change)
-    refuse(whole, word)
+    check_error(whole, word)
 
 
-def test_numbers_that_do_not_agree_with_their_digest(whole):
+def test_arrays_that_do_not_match_their_digest(whole):
     members = read_members(whole)
     members["b_y.npy"] = npy(np.zeros(6, np.float32))
     write_members(whole, members)
-    refuse(whole, "digest")
+    check_error(whole, "digest")
 
 
 @pytest.mark.parametrize(
@@ -466,7 +468,7 @@ def test_numbers_that_do_not_agree_with_their_digest(whole):
         ("b_y.npy", npy_header(ARRAY % "(5,)")),
         ("b_y.npy", npy_header(ARRAY % "(6.0,)")),
         ("b_y.npy", npy_header(ARRAY % f"({'6,' * 4990})")),
-        ("b_y.npy", npy_header(ARRAY % "(6,)" + " " * 60_000)),  # NumPy's own words about it have two lines
+        ("b_y.npy", npy_header(ARRAY % "(6,)" + " " * 60_000)),  # NumPy's own message has two lines
         ("b_y.npy", npy_header("(" * 5000)),
         ("b_y.npy", npy_header("__import__('os')")),
         ("b_y.npy", npy_header(ARRAY % "(6,)", b"\x09\x00")),
@@ -483,7 +485,7 @@ def test_numbers_that_do_not_agree_with_their_digest(whole):
 )
 def test_a_file_with_a_hostile_member(whole, name, data):
     write_members(whole, read_members(whole) | {name: data})
-    refuse(whole)
+    check_error(whole)
 
 
 @pytest.mark.parametrize("name", ["header.npy", "b_y.npy", "novelty.npy"])
@@ -491,23 +493,23 @@ def test_a_file_without_a_member(whole, name):
     members = read_members(whole)
     del members[name]
     write_members(whole, members)
-    refuse(whole)
+    check_error(whole)
 
 
 def test_a_header_of_more_values_than_a_model_can_have(whole):
-    """Each of them takes far more memory than its bytes in the file."""
+    """Each value takes far more memory than bytes in the file."""
     text = b'{"format": 2, "x": [' + b"[]," * 600_000 + b"[]]}"
     write_members(whole, read_members(whole) | {"header.npy": npy(np.frombuffer(text, np.uint8))})
-    refuse(whole, "too many values")
+    check_error(whole, "too many values")
 
 
 def test_a_directory_of_more_members_than_a_model_can_have(whole):
     write_members(whole, read_members(whole) | {f"{number}.npy": b"" for number in range(20_000)})
-    refuse(whole, "larger than can be")
+    check_error(whole, "larger than the file allows")
 
 
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999"])
-def test_a_header_with_a_number_that_is_none(whole, text):
+def test_a_header_with_a_number_that_is_not_finite(whole, text):
     members = read_members(whole)
     header = (
         np.lib.format.read_array(io.BytesIO(members["header.npy"]))
@@ -515,23 +517,23 @@ def test_a_header_with_a_number_that_is_none(whole, text):
         .replace(b'"seed":7', f'"seed":{text}'.encode())
     )
     write_members(whole, members | {"header.npy": npy(np.frombuffer(header, np.uint8))})
-    refuse(whole, "not finite")
+    check_error(whole, "not finite")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_compressed_file(whole, compression):
     write_members(whole, read_members(whole), compression)
-    refuse(whole, "compressed")
+    check_error(whole, "compressed")
 
 
 def test_two_members_of_one_name(whole):
     with zipfile.ZipFile(whole, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("b_y.npy", npy(np.zeros(6, np.float32)))
-    refuse(whole, "one name")
+    check_error(whole, "the same name")
 
 
-def test_another_program_may_write_the_file_anew(whole):
-    """Order of the members, dates and what made the zip do not matter."""
+def test_another_program_may_write_the_file_again(whole):
+    """The order of the members, their dates and the program that made the zip do not matter."""
     model = load_model(whole)
     write_members(whole, dict(reversed(read_members(whole).items())))
     assert facts(load_model(whole)) == facts(model)
@@ -574,7 +576,7 @@ def test_an_interruption_leaves_the_old_file(path, monkeypatch):
         lambda descriptor: os.ftruncate(descriptor, 0),
     ],
 )
-def test_what_the_disk_did_not_keep_replaces_nothing(path, monkeypatch, damage):
+def test_a_file_that_the_disk_damaged_replaces_nothing(path, monkeypatch, damage):
     path.write_bytes(b"the old file")
     monkeypatch.setattr(os, "fsync", damage)
     with pytest.raises(ModelFileError, match=r"cannot write .*m\.npz"):
@@ -590,7 +592,7 @@ def test_a_folder_that_cannot_be_synchronised_is_no_failure(path, monkeypatch):
 
 
 @pytest.mark.parametrize("place", ["missing/m.npz", ".", "file/m.npz", "n" * 300 + ".npz"])
-def test_a_place_that_cannot_be(tmp_path, place):
+def test_a_path_that_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_bytes(b"file")
     with pytest.raises(ModelFileError, match="cannot write") as caught:
         save_model(new_model(), tmp_path / place)

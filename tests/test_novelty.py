@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.text.bloom import Bloom
-from charlm.text.corpus import load_corpus
+from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import as_bytes, code_points
@@ -323,7 +323,7 @@ def test_lookups_beyond_one_array(monkeypatch):
 def test_the_training_part_is_known_and_the_rest_is_not(tmp_path, level):
     lines = [f"{line[:6]} {line[6:]}é" for line in random_lines(300, 9)]
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf" * (level != "byte") + "\r\n".join(lines).encode())
-    corpus = load_corpus(tmp_path / "list.txt", level=level, lines=True)
+    corpus = load_corpus(tmp_path / "list.txt", CorpusOptions(level=level, lines=True))
     end = "\r" if level == "byte" else ""
     known = corpus.novelty.contains_lines([line + end for line in lines[:-1]])
     held_out = set(corpus.vocabulary.decode(corpus.held_out).split("\n"))
@@ -331,7 +331,7 @@ def test_the_training_part_is_known_and_the_rest_is_not(tmp_path, level):
         assert all(found != (line + end in held_out) for found, line in zip(known, lines, strict=False))
     assert 0.88 < known.mean() < 0.92
 
-    stream = load_corpus(tmp_path / "list.txt", level=level).novelty
+    stream = load_corpus(tmp_path / "list.txt", CorpusOptions(level=level)).novelty
     assert stream.contains_lines([line + end for line in lines[:200]]).all()
     assert not stream.contains_lines([line + end for line in lines[-20:]]).any()
     assert stream.longest_copied_run("x" + f"{end}\n".join(lines[5:8])) >= len(f"{end}\n".join(lines[5:8]))
@@ -355,7 +355,7 @@ def test_the_file_grows_by_little(tmp_path, lines):
 def test_the_same_text_in_any_level_of_characters_is_the_same_bits(tmp_path):
     (tmp_path / "text.txt").write_text("the cat, the dog; and the other one.\n" * 9)
     bits = [
-        load_corpus(tmp_path / "text.txt", level=level, holdout=0).novelty.runs.bits.tobytes()
+        load_corpus(tmp_path / "text.txt", CorpusOptions(level=level, holdout=0)).novelty.runs.bits.tobytes()
         for level in ("char", "word", "byte")
     ]
     assert bits[0] == bits[1] == bits[2]

@@ -5,7 +5,7 @@ import pytest
 
 from charlm.errors import UsageError
 from charlm.network.architecture import CELLS, Architecture
-from charlm.text.corpus import load_corpus
+from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training import autotune as planning
 from charlm.training.autotune import (
     TOKENS_A_WEIGHT,
@@ -28,7 +28,7 @@ def corpus(tmp_path):
         path = tmp_path / "text.txt"
         letters = np.random.default_rng(1).choice(list("abc de\n"), characters)
         path.write_text("".join(letters) + "\n")
-        return load_corpus(path, **options)
+        return load_corpus(path, CorpusOptions(**options))
 
     return of
 

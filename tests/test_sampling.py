@@ -28,7 +28,7 @@ def random_model(lines, symbols="ab", seed=0, cell="lstm", **bias):
     vocabulary = Vocabulary("char", symbols)
     architecture = Architecture(len(vocabulary), cell, 4, 1)
     parameters = np.random.default_rng(seed).normal(0, 1, architecture.number_of_parameters).astype(np.float32)
-    model = Model(architecture, vocabulary, parameters, lines)
+    model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
     model.named_parameters["b_y"][:2] += bias.get("eos", 0), bias.get("unknown", 0)
     return model
 
@@ -130,7 +130,7 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
     vocabulary = Vocabulary("char", "abcdefgh")
     architecture = Architecture(len(vocabulary), cell, 67, 2)
     parameters = np.random.default_rng(0).normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
-    model = Model(architecture, vocabulary, parameters, lines)
+    model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
     options = {"length": 60, "seed": 7, "temperature": 0.9 if apart else 1.0}
     many = list(charlm.sample(model, 150, **options))
     for rows in (1, 5, 128):
@@ -160,7 +160,7 @@ def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     vocabulary = Vocabulary("char", map(chr, range(200, 200 + symbols)))
     architecture = Architecture(len(vocabulary), cell, hidden, 2)
     parameters = np.random.default_rng(0).normal(0, 0.2, architecture.number_of_parameters).astype(np.float32)
-    model = Model(architecture, vocabulary, parameters, lines=True)
+    model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=True)
     assert list(charlm.sample(model, 300, seed=3, length=200))[:5] == list(charlm.sample(model, 5, seed=3, length=200))
 
 

@@ -25,7 +25,9 @@ def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform
     architecture = Architecture(len(vocabulary), **{"cell": cell, "hidden": 6, "layers": 2} | sizes)
     scale = 0 if uniform else 0.6
     parameters = scale * np.random.default_rng(1).normal(0, 1, architecture.number_of_parameters)
-    return Model(architecture, vocabulary, parameters.astype(np.float32), lines)
+    return Model(
+        architecture=architecture, vocabulary=vocabulary, parameters=parameters.astype(np.float32), lines=lines
+    )
 
 
 def random_text(characters, seed=0, symbols="abcdefg \n"):
@@ -187,5 +189,5 @@ def test_unknown_has_an_honest_probability(tmp_path):
     engine.reset()
     text = corpus.held_out[:500].astype(np.int32)[:, None]
     given = engine.forward(text, np.full_like(text, UNKNOWN))
-    assert corpus.unknown == pytest.approx(1 / (len(corpus.train) + 2))
-    assert np.exp(-given).mean() == pytest.approx(corpus.unknown, rel=0.5)
+    assert corpus.unknown_rate == pytest.approx(1 / (len(corpus.train) + 2))
+    assert np.exp(-given).mean() == pytest.approx(corpus.unknown_rate, rel=0.5)

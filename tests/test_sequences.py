@@ -101,7 +101,7 @@ class Pairs:
         self.windows = TranslatorWindows(self.stack, 6, training=True)
         sources, inputs = (random.integers(0, V, (steps, 4)).astype(np.int32) for steps in (5, 3))
         targets = np.where(np.arange(3)[:, None] < [3, 1, 2, 2], random.integers(0, V, (3, 4)), -1).astype(np.int32)
-        self.batch = PairBatch(inputs, targets, True, np.array([3, 1, 2, 2]), sources, LENGTHS)
+        self.batch = PairBatch(inputs, targets, True, np.array([3, 1, 2, 2]), sources=sources, source_lengths=LENGTHS)
 
     loss = Case.loss
 
@@ -130,7 +130,7 @@ class Tags:
         numbers = np.where(AT_EACH >= 0, random.integers(0, 7, (5, 4)), 0).astype(np.int32)
         words, lengths = random.integers(0, V, (6, 7)).astype(np.int32), np.array([3, 1, 6, 2, 5, 1, 4])
         known = np.array([1, 0, 0, 3, 2, 0, 0], np.int32)
-        self.batch = WordBatch(numbers, AT_EACH, True, LENGTHS, words, lengths, known)
+        self.batch = WordBatch(numbers, AT_EACH, True, LENGTHS, words=words, word_lengths=lengths, known=known)
 
     loss = Case.loss
 
@@ -216,7 +216,7 @@ def test_padding_is_never_seen(cell, bidirectional):
     windows, numbers = Windows(stack, 32), np.arange(7)
 
     def probabilities(chosen, fill):
-        tokens = sequences.side_by_side(chosen, fill)
+        tokens = sequences.padded(chosen, fill)
         return windows.forward(Batch(tokens, np.full_like(tokens, -1), True, sequences.lengths[chosen]))[1].copy()
 
     together, otherwise = probabilities(numbers, 0), probabilities(numbers, 5)

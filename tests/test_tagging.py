@@ -1,20 +1,20 @@
-"""Tags for the words of sentences: they are learnt from both sides and from how a word is written, entities are whole,
-files are read and written as they should be, and what cannot be is refused in one line."""
+"""Tags for the words of sentences: the model learns from both sides of a word and from its letters, entities are whole,
+charlm reads and writes files correctly, and a file or an option that is not possible is an error of one line."""
 
 import itertools
 import json
 
 import numpy as np
 import pytest
-from test_tasks import SMALL, digest, refused, run
+from test_tasks import SMALL, check_error, digest, run
 
 import charlm
 from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
-from charlm.tasks.entities import Tagged, begin_with_b, likeliest, mark_entities, spans
-from charlm.tasks.tag import LONGEST, MOST_WORDS, sentences_in, tagged
+from charlm.tasks.entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
+from charlm.tasks.tag import LONGEST, MOST_WORDS, parse_sentence, split_sentences
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
@@ -87,7 +87,7 @@ def test_sentences_together_give_the_bits_of_one_at_a_time(folder, tagger):
     assert [len(found["tags"]) for found in together[-2:]] == [2, 0]  # a blank line is no word
 
 
-def test_of_a_long_word_both_ends_are_read(tagger):
+def test_both_ends_of_a_long_word_are_read(tagger):
     ends = "aK" * 8, "Lb" * 8
     assert len(ends[0] + ends[1]) == LONGEST
     first, second, other = charlm.predict(tagger, [["z".join(ends)], ["".join(ends)], ["z" + "".join(ends)]])
@@ -128,10 +128,12 @@ def test_entities_are_those_of_conll(tags, found):
     assert spans(tags.split()) == found
 
 
-def test_which_tags_mark_entities_and_how():
-    assert mark_entities(TAGS) and mark_entities(["B-p"]) and not mark_entities(["O"])
-    assert not any(map(mark_entities, (["O", "NOUN"], ["O", "B-p", "S-p"], ["B-p", "B-"])))
-    assert begin_with_b([["B-p", "I-p"], ["O", "B-q", "I-p"]]) and not begin_with_b([["I-p", "B-p", "O", "I-q"]])
+def test_which_tags_are_entity_tags_and_how():
+    assert are_entity_tags(TAGS) and are_entity_tags(["B-p"]) and not are_entity_tags(["O"])
+    assert not any(map(are_entity_tags, (["O", "NOUN"], ["O", "B-p", "S-p"], ["B-p", "B-"])))
+    assert entities_begin_with_b([["B-p", "I-p"], ["O", "B-q", "I-p"]]) and not entities_begin_with_b(
+        [["I-p", "B-p", "O", "I-q"]]
+    )
 
 
 def is_consistent(tags):
@@ -141,26 +143,29 @@ def is_consistent(tags):
     )
 
 
-def test_the_likeliest_consistent_tags_are_found():
-    """Those of an exhaustive search, whatever stands behind a sentence's end; the likeliest tags alone would not do."""
+def test_the_most_likely_consistent_tags_are_found():
+    """An exhaustive search finds the same, whatever follows the end of a sentence. The most likely tag of each word
+    alone would often give inconsistent tags."""
     random = np.random.default_rng(3)
     lengths = np.array([4, 1, 3, 2] * 10)
-    chances = random.dirichlet(np.full(5, 0.4), (4, 40)).astype(np.float32)
-    found, inconsistent = likeliest(chances, lengths, TAGS), 0
+    probabilities = random.dirichlet(np.full(5, 0.4), (4, 40)).astype(np.float32)
+    found, inconsistent = most_likely_tags(probabilities, lengths, TAGS), 0
     for row, length in enumerate(lengths.tolist()):
         ways = [way for way in itertools.product(range(5), repeat=length) if is_consistent([TAGS[k] for k in way])]
-        best = max(ways, key=lambda way: np.log(chances[np.arange(length), row, way].astype(np.float64)).sum())
+        best = max(ways, key=lambda way: np.log(probabilities[np.arange(length), row, way].astype(np.float64)).sum())
         assert found[:length, row].tolist() == list(best)
-        inconsistent += not is_consistent([TAGS[k] for k in chances[:length, row].argmax(1)])
+        inconsistent += not is_consistent([TAGS[k] for k in probabilities[:length, row].argmax(1)])
     assert inconsistent > 10
 
 
-def test_tags_are_consistent_where_chances_are_none():
-    chances = np.zeros((3, 1, 5), np.float32)
-    chances[:, 0, 2] = 1  # I-p only
-    assert [TAGS[k] for k in likeliest(chances, np.array([3]), TAGS)[:, 0]] == ["B-p", "I-p", "I-p"]
-    assert [TAGS[1:][k] for k in likeliest(chances[:, :, 1:], np.array([3]), TAGS[1:])[:, 0]][0] == "B-p"
-    lone = likeliest(chances[:, :, :4], np.array([3]), ("O", "B-q", "I-p", "I-q"))  # no B-p: I-p is never reached
+def test_tags_are_consistent_where_probabilities_are_zero():
+    probabilities = np.zeros((3, 1, 5), np.float32)
+    probabilities[:, 0, 2] = 1  # I-p only
+    assert [TAGS[k] for k in most_likely_tags(probabilities, np.array([3]), TAGS)[:, 0]] == ["B-p", "I-p", "I-p"]
+    assert [TAGS[1:][k] for k in most_likely_tags(probabilities[:, :, 1:], np.array([3]), TAGS[1:])[:, 0]][0] == "B-p"
+    lone = most_likely_tags(
+        probabilities[:, :, :4], np.array([3]), ("O", "B-q", "I-p", "I-q")
+    )  # no B-p: I-p is never reached
     assert 2 not in lone
 
 
@@ -173,7 +178,7 @@ def test_predictions_are_consistent(folder, tagger):
 
 
 def test_the_older_form_of_tags_is_kept(folder, tmp_path):
-    """Where entities begin with I-x, nothing is forbidden, and entities are counted all the same."""
+    """If entities begin with I-x, any tag may follow any other, and entities are counted all the same."""
     text = (folder / "train.conll").read_text().replace("B-", "I-")
     (tmp_path / "old.conll").write_text(text)
     model = charlm.train(tmp_path / "old.conll", task="tag", epochs=15, bidirectional=True, **SMALL)
@@ -184,7 +189,7 @@ def test_the_older_form_of_tags_is_kept(folder, tmp_path):
 def test_whole_entities_are_counted():
     true = ["B-p I-p O B-q".split(), "B-p O".split(), "O O".split()]
     found = ["B-p I-p O B-p".split(), "B-p I-p".split(), "O B-q".split()]
-    score = Tagged.of(true, found, True).as_dict()
+    score = TaggingResult.of(true, found, True).as_dict()
     assert score["token_accuracy"] == 5 / 8 and (score["sentences"], score["tokens"], score["entities"]) == (3, 8, 3)
     assert score["entity_precision"] == 1 / 4 and score["entity_recall"] == 1 / 3
     assert score["entity_f1"] == pytest.approx(2 / 7) and score["types"]["q"]["f1"] == 0
@@ -195,7 +200,7 @@ def test_whole_entities_are_counted():
 
 
 def test_predict_adds_a_column(folder, tagger):
-    """Lines stay as they are, blank ones and heads of documents too, and each word gets its tag."""
+    """Lines stay as they are, blank lines and lines before documents too, and each word gets its tag."""
     text = "-DOCSTART- -X- O\n\nab\tx\nKL\ty\npp\tz\n\n\nKL x y\nab x y\nqq  y\n\t\nMK\nqq"
     rows = run("predict", "--model", folder / "tagger.npz", input=text).stdout.split("\n")
     assert rows == [
@@ -212,7 +217,7 @@ def test_predict_adds_a_column(folder, tagger):
     assert run("predict", "--model", folder / "tagger.npz", input="").stdout == ""
 
 
-def test_a_sentence_comes_out_when_its_blank_line_has_been_read(tagger):
+def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):
     task = tagger.task
     assert task.items(["a", "b", "", "c"]) == ([["a", "b", ""]], ["c"])
     assert task.items(["", "-DOCSTART-", "c"], last=True) == ([[""], ["-DOCSTART-"], ["c"]], [])
@@ -221,9 +226,12 @@ def test_a_sentence_comes_out_when_its_blank_line_has_been_read(tagger):
 
 def test_evaluate_counts(folder, tagger):
     found = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll", "--json").stdout
-    pairs = [tagged(*sentence) for sentence in sentences_in((str(number), line) for number, line in numbered(folder))]
+    pairs = [
+        parse_sentence(*sentence)
+        for sentence in split_sentences((str(number), line) for number, line in numbered(folder))
+    ]
     predicted = [one["tags"] for one in charlm.predict(tagger, [words for words, _ in pairs])]
-    assert json.loads(found) == Tagged.of([tags for _, tags in pairs], predicted, True).as_dict()
+    assert json.loads(found) == TaggingResult.of([tags for _, tags in pairs], predicted, True).as_dict()
     table = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll").stdout.splitlines()
     assert table[0].startswith("token accuracy") and table[1].startswith("entity F1") and len(table) == 3 + 1 + 3
 
@@ -232,7 +240,7 @@ def numbered(folder):
     return enumerate((folder / "more.conll").read_text().split("\n")[:-1], 1)
 
 
-def test_columns_and_heads_of_documents_do_not_matter(folder, tagger, tmp_path):
+def test_columns_and_lines_before_documents_do_not_matter(folder, tagger, tmp_path):
     lines = (folder / "train.conll").read_text().split("\n")
     other = "\n".join(line.replace("\t", " -X- _ ") for line in lines)
     (tmp_path / "spaces.conll").write_bytes(f"-DOCSTART- -X- -X- O\n\n{other}\n\n".replace("\n", "\r\n").encode())
@@ -271,24 +279,24 @@ def test_bytes_are_read_too(tmp_path):
         ("a\tO\n" * (MOST_WORDS + 1), "bad.conll line 1 blank line"),
     ],
 )
-def test_a_file_that_cannot_be_learnt_from(folder, text, words):
+def test_a_file_that_charlm_cannot_learn_from(folder, text, words):
     (folder / "bad.conll").write_text(text)
-    refused(words, "train", folder / "bad.conll", "--task", "tag", "-o", folder / "new.npz", "--epochs", 1)
+    check_error(words, "train", folder / "bad.conll", "--task", "tag", "-o", folder / "new.npz", "--epochs", 1)
 
 
-def test_what_cannot_be_evaluated_or_predicted(folder, tagger):
+def test_files_that_charlm_cannot_evaluate_or_predict(folder, tagger):
     model = ["--model", folder / "tagger.npz"]
     (folder / "bad.conll").write_text("\n\n")
-    refused("no sentence", "evaluate", *model, folder / "bad.conll")
+    check_error("no sentence", "evaluate", *model, folder / "bad.conll")
     (folder / "bad.conll").write_text("ab\tO\nab\tB-wrong\n")
-    refused("tag 'B-wrong' bad.conll line 2 training", "evaluate", *model, folder / "bad.conll")
+    check_error("tag 'B-wrong' bad.conll line 2 training", "evaluate", *model, folder / "bad.conll")
     with pytest.raises(CorpusError, match="'B-wrong'"):
         new_trainer(folder / "train.conll", task="tag", valid=folder / "bad.conll", epochs=1, **SMALL)
     (folder / "bad.conll").write_text("ab\n" * (MOST_WORDS + 1))
-    refused("blank line", "predict", *model, folder / "bad.conll")
-    refused("--top tag", "predict", *model, "--top", 2, folder / "more.conll", code=2)
-    refused("--task tag predict", "sample", *model, code=2)
-    refused("--task tag predict", "perplexity", *model, folder / "more.conll", code=2)
+    check_error("blank line", "predict", *model, folder / "bad.conll")
+    check_error("--top tag", "predict", *model, "--top", 2, folder / "more.conll", code=2)
+    check_error("--task tag predict", "sample", *model, code=2)
+    check_error("--task tag predict", "perplexity", *model, folder / "more.conll", code=2)
     with pytest.raises(UsageError, match="--level word"):
         new_trainer(folder / "train.conll", task="tag", level="word", epochs=1)
     with pytest.raises(UsageError, match="tied"):
@@ -299,7 +307,7 @@ def test_the_model_file_comes_back(folder, tagger, tmp_path):
     again = load_model(folder / "tagger.npz")
     assert again.task == tagger.task and again.architecture == tagger.architecture and again.task.bio
     assert digest(again, tmp_path / "a.npz") == digest(tagger, tmp_path / "b.npz")
-    assert tagger.task.in_words() in run("info", folder / "tagger.npz").stdout
+    assert tagger.task.description() in run("info", folder / "tagger.npz").stdout
 
 
 @pytest.mark.parametrize(
@@ -322,7 +330,7 @@ def test_the_model_file_comes_back(folder, tagger, tmp_path):
     ],
     ids=str,
 )
-def test_a_header_is_not_believed(folder, tagger, tmp_path, change):
+def test_a_header_is_checked(folder, tagger, tmp_path, change):
     with np.load(folder / "tagger.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())

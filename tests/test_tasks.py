@@ -1,5 +1,5 @@
-"""Tasks with answers of their own: they learn, the same seed gives the same bytes, files and lines are read as they
-should be, and what cannot be is refused in one line."""
+"""Tasks with answers: they learn, the same seed gives the same bytes, charlm reads their files correctly, and a file or
+an option that is not possible is an error of one line."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def run(*arguments, code=0, **settings):
     return result
 
 
-def refused(words, *arguments, code=1, **settings):
+def check_error(words, *arguments, code=1, **settings):
     message = run(*arguments, code=code, **settings).stderr
     assert message.startswith("charlm: error: ") and message.count("\n") == 1
     for word in words.split():
@@ -42,7 +42,7 @@ def digest(model, path):
 
 
 def first_letter(random, number):
-    """Lines of which the first letter decides the label, many letters before the end."""
+    """Lines whose first letter decides the label, many letters before the end."""
     for _ in range(number):
         text = "".join(random.choice(list("abc"), random.integers(1, 9)))
         yield f"{'xyz'['abc'.index(text[0])]}\t{text}"
@@ -102,14 +102,14 @@ def generator(folder):
 
 
 def test_it_learns_to_generate(folder, generator):
-    """What a label begins with, it draws; and that label explains it best."""
+    """The samples of a label begin with its letter, and it is the most likely label of such a text."""
     for label, letter in zip("xyz", "abc", strict=True):
-        drawn = [sample.text for sample in charlm.sample(generator, 30, given=label, allow_copies=True, seed=1)]
-        assert sum(text[0] == letter for text in drawn) >= 26
+        samples = [sample.text for sample in charlm.sample(generator, 30, given=label, allow_copies=True, seed=1)]
+        assert sum(text[0] == letter for text in samples) >= 26
     assert [next(iter(found)) for found in charlm.predict(generator, ["abc", "bac", "ca"])] == ["x", "y", "z"]
 
 
-def test_a_label_is_read_in_the_place_of_the_beginning(folder, generator):
+def test_a_label_is_read_in_place_of_the_beginning(folder, generator):
     """Perplexity given a label is that of the network as it was trained, and of evaluate."""
     (folder / "x.tsv").write_text("x\tabc\nx\tacca\n")
     (folder / "x.txt").write_text("abc\nacca\n")
@@ -125,17 +125,17 @@ def test_a_label_is_read_in_the_place_of_the_beginning(folder, generator):
     assert len(table) == 5 and table[1].startswith("all")
 
 
-def test_sample_needs_to_be_given_a_label(folder, generator, classifier):
-    refused("--given", "sample", "--model", folder / "generator.npz", code=2)
-    refused("'w' x", "sample", "--model", folder / "generator.npz", "--given", "w", code=2)
-    refused("--given generate", "sample", "--model", folder / "classifier.npz", "--given", "x", code=2)
+def test_sample_needs_a_label(folder, generator, classifier):
+    check_error("--given", "sample", "--model", folder / "generator.npz", code=2)
+    check_error("'w' x", "sample", "--model", folder / "generator.npz", "--given", "w", code=2)
+    check_error("--given generate", "sample", "--model", folder / "classifier.npz", "--given", "x", code=2)
     arguments = ("sample", "--model", folder / "generator.npz", "--given", "z", "--count", 4, "--seed", 1)
     assert run(*arguments).stdout == run(*arguments).stdout != ""
 
 
 @pytest.fixture(scope="module")
 def translator(folder):
-    """Writes its source backwards, in capitals."""
+    """A model that writes its source backwards, in capitals."""
     random = np.random.default_rng(2)
     sources = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(500)]
     lines = "".join(f"{source}\t{source[::-1].upper()}\n" for source in sources)
@@ -156,7 +156,7 @@ def test_it_learns_to_translate(folder, translator):
     assert run("evaluate", *model, folder / "pairs.tsv").stdout.startswith("exact match")
 
 
-def test_a_wider_search_finds_what_is_at_least_as_likely(translator):
+def test_a_wider_search_finds_targets_that_are_at_least_as_likely(translator):
     random = np.random.default_rng(4)
     sources = ["q", "", *("".join(random.choice(list("abcd"), 9)) for _ in range(40))]
     predictor = Predictor(translator)
@@ -169,7 +169,7 @@ def test_a_wider_search_finds_what_is_at_least_as_likely(translator):
 
 
 def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
-    """Its probability is that of the network reading the target, and no other target is likelier."""
+    """Its probability is that of the network reading the target, and no other target is more likely."""
     from charlm.tasks.translate import Pairs
     from charlm.text.batches import Sequences
 
@@ -185,7 +185,7 @@ def test_the_search_is_the_exhaustive_one_where_it_is_wide(translator):
 
 
 def test_distances_are_those_of_levenshtein():
-    from charlm.tasks.translate import Compared, distance
+    from charlm.tasks.translate import TranslationResult, distance
 
     def by_the_table(a, b):
         row = list(range(len(b) + 1))
@@ -199,7 +199,7 @@ def test_distances_are_those_of_levenshtein():
     words = ["".join(random.choice(list("abc"), random.integers(0, 9))) for _ in range(200)]
     for a, b in [("kitten", "sitting"), ("", ""), ("a" * 100, "b" * 70), *zip(words, reversed(words), strict=True)]:
         assert distance(a, b) == by_the_table(a, b)
-    assert Compared.of(["ab", "c"], ["ab", "d"]).as_dict() == {
+    assert TranslationResult.of(["ab", "c"], ["ab", "d"]).as_dict() == {
         "pairs": 2,
         "exact_match": 0.5,
         "character_error_rate": 1 / 3,
@@ -207,15 +207,17 @@ def test_distances_are_those_of_levenshtein():
 
 
 def test_beam_and_top_go_with_their_tasks(folder, classifier, translator):
-    refused(
+    check_error(
         "--beam classify", "predict", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
     )
-    refused("--top translate", "predict", "--model", folder / "translator.npz", "--top", 2, folder / "more.tsv", code=2)
-    refused(
+    check_error(
+        "--top translate", "predict", "--model", folder / "translator.npz", "--top", 2, folder / "more.tsv", code=2
+    )
+    check_error(
         "--beam classify", "evaluate", "--model", folder / "classifier.npz", "--beam", 2, folder / "more.tsv", code=2
     )
     (folder / "bad.tsv").write_text("a\tb\tc\n")
-    refused("bad.tsv line 1 one tab", "evaluate", "--model", folder / "translator.npz", folder / "bad.tsv")
+    check_error("bad.tsv line 1 one tab", "evaluate", "--model", folder / "translator.npz", folder / "bad.tsv")
 
 
 @pytest.mark.parametrize("task", ["generate", "translate"])
@@ -241,7 +243,7 @@ def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder,
     assert digest(resumed.best, tmp_path / "m.npz") == whole[0]
 
 
-def test_a_checkpoint_of_another_task_is_refused(folder, tmp_path):
+def test_a_checkpoint_of_another_task_is_an_error(folder, tmp_path):
     trainer = new_trainer(folder / "letters.tsv", task="classify", epochs=1, **SMALL)
     save_checkpoint(trainer, tmp_path / "c.npz", {})
     with pytest.raises(ModelFileError, match="--task"):
@@ -256,7 +258,7 @@ def test_many_lines_at_once_give_the_bits_of_one_at_a_time(folder, classifier):
     assert Predictor(classifier, threads=1).predict(lines, top=3) == together
 
 
-def test_predict_gives_a_row_a_line_in_order(folder, classifier):
+def test_predict_prints_one_row_per_line_in_order(folder, classifier):
     arguments = ["predict", "--model", folder / "classifier.npz"]
     rows = run(*arguments, input="abc\nzzz\ncab\n").stdout.splitlines()
     assert [row.split("\t")[0] for row in rows][::2] == ["x", "z"] and len(rows) == 3
@@ -279,9 +281,9 @@ def test_evaluate_counts(folder, classifier):
 
 
 def test_macro_f1_is_the_mean_over_labels():
-    from charlm.tasks.confusion import Confusion
+    from charlm.tasks.confusion import ConfusionMatrix
 
-    confusion = Confusion.of(list("aaab"), list("aabb"))
+    confusion = ConfusionMatrix.of(list("aaab"), list("aabb"))
     assert confusion.f1.tolist() == [pytest.approx(0.8), pytest.approx(2 / 3)]
     assert confusion.accuracy == 0.75
 
@@ -308,7 +310,7 @@ def test_a_label_seen_once_is_for_training(tmp_path):
 def test_a_line_that_cannot_be_read(folder, text, words):
     path = folder / "bad.tsv"
     path.write_text(text)
-    refused(words, "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+    check_error(words, "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
 
 
 @pytest.mark.parametrize("task", ["classify", "generate", "translate"])
@@ -317,31 +319,31 @@ def test_a_text_too_long_to_be_read_as_a_whole(folder, classifier, task, monkeyp
     path.write_text("x\tab\ny\tabc\n" + f"x\t{'ab' * 500}\ny\tb\n" * 2)
     monkeypatch.setattr("charlm.tasks.examples.LONGEST", 999)
     words = "'abababababababababab' 1,000 characters 999 cut"
-    refused(words, "train", path, "--task", task, "-o", folder / "new.npz", "--epochs", 1)
-    refused(words, "predict", "--model", folder / "classifier.npz", input="ab\n" + "ab" * 500 + "\n")
+    check_error(words, "train", path, "--task", task, "-o", folder / "new.npz", "--epochs", 1)
+    check_error(words, "predict", "--model", folder / "classifier.npz", input="ab\n" + "ab" * 500 + "\n")
 
 
-def test_one_label_is_none(folder):
+def test_one_label_is_an_error(folder):
     path = folder / "one.tsv"
     path.write_text("x\tab\nx\tb\n")
-    refused("one label only 'x'", "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+    check_error("one label only 'x'", "train", path, "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
 
 
-def test_too_many_labels_are_refused(folder, monkeypatch):
+def test_too_many_labels_are_an_error(folder, monkeypatch):
     monkeypatch.setattr("charlm.tasks.examples.MOST_LABELS", 2)
-    words = "3 different labels 2 wrong way round"
-    refused(words, "train", folder / "letters.tsv", "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
+    words = "3 different labels 2 at most label first text last"
+    check_error(words, "train", folder / "letters.tsv", "--task", "classify", "-o", folder / "new.npz", "--epochs", 1)
 
 
-def test_where_outputs_are_many_few_tokens_stand_side_by_side():
+def test_with_many_outputs_a_batch_has_few_tokens():
     assert [tokens_for(outputs) for outputs in (2, 1024, 1 << 20)] == [TOKENS, TOKENS, 16]
 
 
-def test_many_labels_are_weighed_in_parts(folder, classifier, generator, monkeypatch):
+def test_many_labels_are_compared_in_groups(folder, classifier, generator, monkeypatch):
     for model in (classifier, generator):
         predictor = Predictor(model)
         whole = predictor.predict(["ab", "", "cab", "b"], top=3), predictor.evaluate(folder / "more.tsv").as_dict()
-        monkeypatch.setattr("charlm.tasks.labels.WEIGHED", 2 * len(model.task.labels) + 1)
+        monkeypatch.setattr("charlm.tasks.labels.MOST_COMPARED", 2 * len(model.task.labels) + 1)
         assert predictor.predict(["ab", "", "cab", "b"], top=3) == whole[0]
         assert predictor.evaluate(folder / "more.tsv").as_dict() == whole[1]
         monkeypatch.undo()
@@ -350,22 +352,22 @@ def test_many_labels_are_weighed_in_parts(folder, classifier, generator, monkeyp
 def test_an_unknown_label_is_named(folder, classifier):
     path = folder / "unknown.tsv"
     path.write_text("x\tab\nwrong\tab\n")
-    refused("'wrong' unknown.tsv line 2", "evaluate", "--model", folder / "classifier.npz", path)
+    check_error("'wrong' unknown.tsv line 2", "evaluate", "--model", folder / "classifier.npz", path)
     with pytest.raises(CorpusError, match="'wrong'"):
         new_trainer(folder / "letters.tsv", task="classify", valid=path, epochs=1, **SMALL)
 
 
-def test_what_does_not_go_together(folder, classifier):
+def test_a_model_of_another_task_is_an_error(folder, classifier):
     model = ["--model", folder / "classifier.npz"]
-    refused("--task classify predict", "sample", *model, code=2)
-    refused("--task classify predict", "perplexity", *model, folder / "more.tsv", code=2)
+    check_error("--task classify predict", "sample", *model, code=2)
+    check_error("--task classify predict", "perplexity", *model, folder / "more.tsv", code=2)
     with pytest.raises(UsageError, match="read the answer"):
         new_trainer(folder / "letters.tsv", bidirectional=True)
     with pytest.raises(UsageError, match="tied"):
         new_trainer(folder / "letters.tsv", task="classify", tied=True, epochs=1)
     text = charlm.train(folder / "letters.tsv", epochs=1, **SMALL)
     text.save(folder / "text.npz")
-    refused("--task text sample", "predict", "--model", folder / "text.npz", code=2)
+    check_error("--task text sample", "predict", "--model", folder / "text.npz", code=2)
     assert "bits per byte" in run("evaluate", "--model", folder / "text.npz", folder / "more.tsv").stdout
 
 
@@ -376,17 +378,17 @@ def test_the_model_file_comes_back(folder, classifier, tmp_path):
     assert ", ".join(classifier.task.labels) in run("info", folder / "classifier.npz").stdout
 
 
-def test_info_tells_the_task(folder, classifier, generator, translator):
+def test_info_names_the_task(folder, classifier, generator, translator):
     for task in ("classifier", "generator", "translator"):
         model = load_model(folder / f"{task}.npz")
-        assert model.task.in_words() in run("info", folder / f"{task}.npz").stdout
+        assert model.task.description() in run("info", folder / f"{task}.npz").stdout
         assert json.loads(run("info", folder / f"{task}.npz", "--json").stdout)["task"]["name"] == model.task.name
 
 
 @pytest.mark.parametrize("level", ["word", "byte"])
 @pytest.mark.parametrize("task", ["classify", "generate", "translate"])
 def test_other_levels(folder, tmp_path, task, level):
-    """Words are told apart as words, and bytes that are no UTF-8 as bytes."""
+    """A word is one symbol, and so is a byte that is not UTF-8."""
     end = b"\xff" if level == "byte" else b"."
     lines = [b"one\tred big cat" + end, b"two\tsmall dog" + end] * 30
     (tmp_path / "lines.tsv").write_bytes(b"\n".join(lines))
@@ -419,7 +421,7 @@ def test_other_levels(folder, tmp_path, task, level):
     ],
     ids=str,
 )
-def test_a_header_is_not_believed(folder, classifier, tmp_path, change):
+def test_a_header_is_checked(folder, classifier, tmp_path, change):
     with np.load(folder / "classifier.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())

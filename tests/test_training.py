@@ -13,7 +13,7 @@ from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network import products
 from charlm.network.architecture import CELLS, Architecture
-from charlm.text.corpus import load_corpus
+from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
 from charlm.training.clock import Pace
@@ -115,7 +115,7 @@ def test_dropout_that_follows_the_losses_rises_where_a_text_is_learnt_by_heart(t
     letters = np.random.default_rng(1).choice(list("abcdefgh"), (60, 20))
     path = tmp_path / "noise.txt"
     path.write_text("".join(f"{''.join(line)}\n" for line in letters))
-    corpus = load_corpus(path, lines=True)
+    corpus = load_corpus(path, CorpusOptions(lines=True))
     sizes = Architecture(len(corpus.vocabulary), "lstm", 32, 1)
     settings = Settings(epochs=40, batch=8, steps=16, lr=0.01, dropout=None)
 
@@ -136,7 +136,7 @@ def test_dropout_that_follows_the_losses_rises_where_a_text_is_learnt_by_heart(t
     assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
 
     path.write_text("abcdefgh\n" * 60)
-    corpus = load_corpus(path, lines=True)
+    corpus = load_corpus(path, CorpusOptions(lines=True))
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 32, 1), settings)
     trainer.place.dropout = 0.5
     list(trainer.run())
@@ -406,6 +406,6 @@ def test_architectures_that_cannot_be(setting):
 
 def test_a_trainer_of_ones_own(text):
     """The parts fit together without files: corpus, architecture, settings."""
-    corpus = load_corpus(text, lines=True, holdout=0.2)
+    corpus = load_corpus(text, CorpusOptions(lines=True, holdout=0.2))
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "gru", 10, 1), Settings(epochs=1, batch=16))
     assert sum(step.window_tokens for step in trainer.run()) == len(corpus.train)

@@ -1,4 +1,4 @@
-"""Text to ids and back: nothing is lost but what the vocabulary does not hold, no text is mistaken for a token."""
+"""Text to ids and back: only symbols outside the vocabulary are lost, and no text is mistaken for a special token."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from charlm.text.vocabulary import (
     as_bytes,
     smallest_type,
     symbols_in,
-    unknown_share,
+    unknown_rate,
 )
 
 LEVELS = ("char", "word", "byte")
@@ -40,7 +40,7 @@ def test_a_text_of_known_symbols_comes_back(text, level):
 
 
 @given(texts, texts, levels)
-def test_what_is_not_known_and_nothing_else_becomes_unknown(known, text, level):
+def test_only_symbols_outside_the_vocabulary_become_unknown(known, text, level):
     vocabulary = vocabulary_of(known, level)
     held = set(vocabulary.symbols) | {"\n", 10}
     symbols = symbols_in(text, level)
@@ -58,7 +58,7 @@ def test_what_is_not_known_and_nothing_else_becomes_unknown(known, text, level):
 @example("a", "\ud800", "byte")
 @example("a", "\udcff", "byte")
 @example("\udcff", "\udcff\U0010ffff", "char")
-def test_no_text_is_refused(known, text, level):
+def test_every_text_can_be_encoded(known, text, level):
     vocabulary = vocabulary_of("".join(c for c in known if not "\ud800" <= c <= "\udfff"), level)
     ids = vocabulary.encode(text)
     assert np.all(ids < len(vocabulary))
@@ -150,23 +150,23 @@ def test_ids_have_the_smallest_type_that_holds_them(size, type_):
 
 
 @given(st.lists(texts), levels, st.integers(1, 3), st.none() | st.integers(3, 8))
-def test_a_tally_renumbered_is_the_encoding(pieces, level, min_count, max_vocabulary):
-    tally = SymbolCounter(level)
-    numbers = np.concatenate([np.zeros(0, int), *[tally.number(piece) for piece in pieces]]).astype(int)
+def test_the_ids_of_counted_symbols_are_the_encoding(pieces, level, min_count, max_vocabulary):
+    counter = SymbolCounter(level)
+    numbers = np.concatenate([np.zeros(0, int), *[counter.number(piece) for piece in pieces]]).astype(int)
     symbols = [symbol for piece in pieces for symbol in symbols_in(piece, level)]
-    assert [tally.symbols[number] for number in numbers] == symbols
+    assert [counter.symbols[number] for number in numbers] == symbols
     vocabulary = Vocabulary.build(level, {s: symbols.count(s) for s in symbols}, min_count, max_vocabulary)
     encoded = np.concatenate([np.zeros(0, int), *[vocabulary.encode(piece) for piece in pieces]])
-    assert tally.renumbering(vocabulary)[numbers].tolist() == encoded.tolist()
+    assert counter.ids(vocabulary)[numbers].tolist() == encoded.tolist()
 
 
-def test_a_tally_takes_a_wider_type_when_it_must():
-    tally = SymbolCounter("char")
-    assert tally.number("abc").dtype == np.uint8
+def test_a_counter_takes_a_wider_type_when_it_must():
+    counter = SymbolCounter("char")
+    assert counter.number("abc").dtype == np.uint8
     many = "".join(map(chr, range(100, 500)))
-    numbers = tally.number(many)
+    numbers = counter.number(many)
     assert numbers.dtype == np.uint16
-    assert "".join(tally.symbols[number] for number in numbers) == many
+    assert "".join(counter.symbols[number] for number in numbers) == many
 
 
 @given(any_texts)
@@ -188,21 +188,21 @@ def test_the_words_of_a_text_joined_are_the_text(text):
         ("über naïve 日本", ["über", " naïve", " 日本"]),
     ],
 )
-def test_what_a_word_is(text, words):
+def test_the_words_of_a_text(text, words):
     assert symbols_in(text, "word") == words
 
 
 @pytest.mark.parametrize(
-    ("counts", "holds_unknown", "share"),
+    ("counts", "has_unknown", "rate"),
     [
         ([1, 1, 3], False, 3 / 7),
-        ([5, 5], False, 1 / 12),  # nothing was seen just once, yet the share is not 0
+        ([5, 5], False, 1 / 12),  # no symbol occurs just once, yet the rate is not 0
         ([1], False, 2 / 3),
         ([1, 1, 3], True, 0.0),
     ],
 )
-def test_the_share_of_the_unknown(counts, holds_unknown, share):
-    assert unknown_share(np.array(counts), holds_unknown) == pytest.approx(share)
+def test_the_rate_of_the_unknown(counts, has_unknown, rate):
+    assert unknown_rate(np.array(counts), has_unknown) == pytest.approx(rate)
 
 
 def test_equal_vocabularies_are_equal():
@@ -213,7 +213,7 @@ def test_equal_vocabularies_are_equal():
     assert Vocabulary("char", "ab") != "ab"
 
 
-def test_a_vocabulary_that_cannot_be_is_refused():
+def test_a_vocabulary_that_is_not_possible_is_an_error():
     with pytest.raises(UsageError, match="letters.*char, word, byte"):
         Vocabulary("letters", "ab")
     with pytest.raises(ValueError, match="distinct"):

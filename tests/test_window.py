@@ -141,7 +141,7 @@ def test_what_is_no_token_in_a_state_is_nothing(harm):
 def model_of(lines, context=5, **sizes):
     vocabulary = Vocabulary("char", "abcde")
     architecture, parameters = network(context, **sizes)
-    return Model(architecture, vocabulary, parameters, lines)
+    return Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
 
 
 def random_text(characters, seed=0):
@@ -293,7 +293,12 @@ def test_beginnings_are_the_same_in_training_scoring_and_sampling(lines):
     batch = next(trainer.task.batches(trainer.corpus, 4, 40, np.random.default_rng(1)))
     trainer.stack.pack(for_training=True)
     nats = trainer.task.window(trainer.stack, 40, 4, training=True).train(batch, 1.0, None)
-    model = Model(trainer.architecture, trainer.corpus.vocabulary, trainer.parameters, True)
+    model = Model(
+        architecture=trainer.architecture,
+        vocabulary=trainer.corpus.vocabulary,
+        parameters=trainer.parameters,
+        lines=True,
+    )
     for row in range(4):
         ids = batch.targets[:, row][batch.targets[:, row] >= 0]
         line = model.vocabulary.decode(ids.tolist())

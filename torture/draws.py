@@ -32,7 +32,7 @@ def forgetful_model(seed: int = 1) -> Model:
     for name in ("layer1.W_x", "W_ya"):
         named[name][:] = random.normal(0, 1, named[name].shape)
     named["b_y"][UNKNOWN] = -100
-    return Model(architecture, vocabulary, parameters, False)
+    return Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=False)
 
 
 def transitions(model: Model, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0) -> np.ndarray:

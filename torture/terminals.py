@@ -72,7 +72,10 @@ def hostile_model(folder: Path) -> Path:
     parameters = np.zeros(architecture.number_of_parameters, np.float32)
     parameters[-len(vocabulary) + SPECIAL.index("<UNK>")] = -30  # b_y: it is not drawn
     corpus = {"names": ["\x1b[2J.txt"], "sha256": "\x9b", "bytes": 1, "train_tokens": 1, "held_out_tokens": 1}
-    model = Model(architecture, vocabulary, parameters, False, {"corpus": corpus, "settings": {"\x1b": 1, "seed": 1}})
+    training = {"corpus": corpus, "settings": {"\x1b": 1, "seed": 1}}
+    model = Model(
+        architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=False, training=training
+    )
     save_model(model, folder / "hostile.npz")
     return folder / "hostile.npz"
 

@@ -32,7 +32,7 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("file", f"{path}, {size:,} bytes"),
         ("network", network(a)),
         ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
-        ("task", model.task.in_words()),
+        ("task", model.task.description()),
         (
             "vocabulary",
             f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",

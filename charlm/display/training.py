@@ -29,7 +29,7 @@ def introduction(trainer: Trainer) -> list[str]:
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = trainer.task.unit(corpus.vocabulary.level)
-    batch = trainer.task.size_in_words(corpus.vocabulary.level, trainer.rows, trainer.settings.steps)
+    batch = trainer.task.batch_description(corpus.vocabulary.level, trainer.rows, trainer.settings.steps)
     held_out = (
         f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
     )

@@ -107,7 +107,7 @@ class TranslatorWindows:
 
         sources: (S, N); lengths: (N).
         """
-        *_, start = self._read(PairBatch(sources, sources, True, lengths, sources, lengths))
+        *_, start = self._read(PairBatch(sources, sources, True, lengths, sources=sources, source_lengths=lengths))
         N, V, rows = len(lengths), self.network.decoder.architecture.output_size, len(lengths) * beam
         window = self.decoders.of(1, rows)
         self._begin(window, np.repeat(start[0, :N], beam, axis=0))

@@ -1,13 +1,20 @@
-"""What a network is trained to do: the shapes of sequence, a module for each.
+"""The tasks: what a network is trained to do. Each kind of input and output has a module.
 
-    text        many to many, each output the next token: a language model
-    classify    many to one: a label for each line
-    generate    one to many: lines given a label
-    tag         many to many of the same length: a tag for each word of a sentence
-    translate   many to many of another length: a target for each source
+In reading order:
 
-The training loop, the model file, the checkpoint and the display know a task by the methods of ``Task`` only. Its
-module is imported when it is wanted, and the kernels by its methods.
+language   text: many to many, each output is the next token (a language model)
+examples   files of examples, and the code that all tasks with answers share
+labels     lines with labels, and predictions of labels
+classify   many to one: a label for each line
+confusion  accuracy, F1 and the confusion matrix of labels
+generate   one to many: lines given a label
+tag        many to many of the same length: a tag for each word of a sentence
+entities   entities from the tags of their words
+translate  many to many of another length: a target for each source
+
+The training loop, the model file, the checkpoint and the display use only the methods of ``Task``; prediction uses
+those of ``PredictionTask`` too. charlm imports the module of a task when a run needs it, and the compiled kernels only
+inside the task's methods.
 """
 
 from __future__ import annotations
@@ -20,16 +27,21 @@ import numpy as np
 
 from ..errors import UsageError
 from ..text.batches import Batch
+from ..text.corpus import CorpusOptions
 
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
 
 class Task(Protocol):
-    """What the rest of the house asks of a task. A corpus is a ``corpus.Corpus`` or ``examples.Examples``.
+    """All that training, the model file and the display ask of a task.
 
-    name: the word after --task; commands: of charlm, that its models are for; architecture: the class of its networks'
-    sizes; why_not_bidirectional: why these cannot be bidirectional, None where they can; defaults: settings of ``charlm
-    train`` that are not a language model's; most_epochs: after which a training by the clock has nothing more to gain.
+    name: the value of --task. commands: the charlm commands that a model of this task is for, as words for a message.
+    architecture: the class of its networks' sizes, ``Architecture`` or a subclass. why_not_bidirectional: the reason
+    why its networks cannot be bidirectional, None if they can. defaults: of the options of ``charlm train``, where they
+    differ from those of a language model. most_epochs: a training run limited by minutes ends after so many epochs.
+
+    A corpus is a ``text.corpus.Corpus`` for a language model, ``examples.Examples`` for any other task. A vocabulary is
+    a ``text.vocabulary.Vocabulary``. A network and a window are those of ``network.protocols``.
     """
 
     name: str
@@ -40,54 +52,108 @@ class Task(Protocol):
     most_epochs: float
 
     @classmethod
-    def load(cls, paths, **reading) -> tuple[Task, Any]:
-        """Files → the task and its corpus. reading: the fields of ``text.corpus.CorpusOptions``."""
+    def load(cls, paths, options: CorpusOptions) -> tuple[Task, Any]:
+        """Read files and return the task and its corpus. Called when training begins.
+
+        Raises CorpusError for files that cannot be read or learnt from, UsageError for options that do not go with the
+        task.
+        """
 
     @classmethod
     def from_fields(cls, fields: dict) -> Task:
-        """The task that a model file tells of. Raises ValueError, KeyError or TypeError where that makes no sense."""
+        """The task that the header of a model file describes.
+
+        Raises ValueError, KeyError or TypeError for fields that do not describe one.
+        """
 
     def fields(self) -> dict:
-        """What a model file must say of it, besides network and vocabulary, in JSON."""
+        """The values, for JSON, that a model file must keep of the task, besides network and vocabulary."""
 
-    def in_words(self) -> str:
-        """What is learnt."""
+    def description(self) -> str:
+        """What the model has learnt, in one line. Shown by ``charlm info``."""
 
-    def sizes(self, vocabulary) -> dict:
-        """The fields of the architecture that follow from task and vocabulary."""
+    def architecture_fields(self, vocabulary) -> dict:
+        """The fields of the architecture that follow from the task and the vocabulary: name → value.
+
+        Training builds the architecture from them; loading a model file checks the file's architecture against them.
+        """
 
     def unit(self, level: str) -> str:
-        """What the loss is counted in."""
+        """The name of the unit of the loss (nats per unit): "character", "line", …"""
 
-    def states(self, architecture) -> list[int]:
-        """The widths of the arrays that are carried from one batch to the next, (rows, width) each."""
+    def state_widths(self, architecture) -> list[int]:
+        """The widths of the states that training carries from one batch to the next, each an array (rows, width).
+
+        A checkpoint holds these arrays.
+        """
 
     def network(self, architecture, parameters: np.ndarray, pool, unknown: float = 0.0) -> Any:
-        """The network: ``parameters``, ``gradient``, ``pool``, ``pack``."""
+        """The network. parameters: float32 (P). pool: a ``ThreadPool``. unknown: the corpus's ``unknown_rate``."""
 
     def window(self, network, steps: int, rows: int, training: bool = False) -> Any:
-        """Its arrays: ``train(batch, scale, drop)`` → nats, and ``state``, what is carried on to the next batch."""
+        """The arrays in which the network computes batches of up to ``steps`` steps of ``rows`` rows.
+
+        training: with the arrays that the backward pass needs.
+        """
 
     def batches(self, corpus, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
-        """One epoch of the training part."""
+        """The batches of one epoch of the training part, shuffled by ``random``. The training loop calls it for each
+        epoch."""
 
-    def size_in_words(self, level: str, rows: int, steps: int) -> str:
-        """How large a batch is."""
+    def batch_description(self, level: str, rows: int, steps: int) -> str:
+        """The size of a batch in words. Shown when training begins."""
 
     def small_batch(self) -> Batch:
-        """A batch for a network of size 2, which calls all kernels."""
+        """A batch for a network of size 2. The training loop runs it once, so that numba compiles all kernels."""
 
     def evaluation(self, network, corpus) -> Any:
-        """What scores the held-out part in the course of training: ``size`` in units, and ``loss()``, nats a unit; None
-        where nothing is held out."""
+        """An object that scores the held-out part, None if nothing is held out.
+
+        ``size`` is the number of units it scores; ``loss()`` returns nats per unit under the current parameters.
+        """
 
     def baselines(self, corpus, minutes: float | None) -> tuple[list, int]:
-        """What counting makes of the held-out part, as ``baselines.Baseline``, and how many tokens of the training part
-        were counted, for a training that takes so long; nothing where that says nothing."""
+        """Losses of simple models on the held-out part, to compare the network with, for a run of so many minutes.
+
+        Returns a list of ``text.baselines.Baseline`` and the number of training tokens that they know; ([], 0) for a
+        task without baselines.
+        """
+
+
+class PredictionTask(Task, Protocol):
+    """All that ``charlm predict`` and ``charlm evaluate`` ask of a task with answers: any task but the language model.
+
+    options: the names of the options of ``predict`` that the task has. An item is a line, or for tagging a list of
+    words (or lines). A prediction is a dict of JSON values.
+    """
+
+    options: tuple[str, ...]
+
+    def items(self, lines: list[str], last: bool = False) -> tuple[list, list[str]]:
+        """The items in some lines of a file, and the lines of an incomplete item at their end.
+
+        last: the file has no more lines, so that every item is complete.
+        """
+
+    def predict(self, window, vocabulary, items: list, **options) -> list[dict]:
+        """A prediction for each item. window: of a network that is packed for scoring."""
+
+    def row(self, item, prediction: dict) -> str:
+        """The line or lines that ``charlm predict`` prints for an item."""
+
+    def record(self, item, prediction: dict) -> dict | None:
+        """The JSON record that ``charlm predict --json`` prints for an item, None to print none."""
+
+    def evaluate(self, window, vocabulary, lines: Iterator[tuple[str, str]], **options) -> Any:
+        """How good the predictions are for lines with answers: an object with ``as_dict()`` and ``lines()``.
+
+        lines: (where the line is, for messages; its text). Raises CorpusError for a line that is not an example, and
+        if there is none.
+        """
 
 
 def task_class(name: str) -> type:
-    """The class of a task by its name. Raises UsageError."""
+    """The class of a task by the value of --task. Raises UsageError."""
     if name not in MODULES:
         raise UsageError(f"there is no task {name!r}; choose one of {', '.join(MODULES)}")
     return import_module(f".{MODULES[name]}", __name__).TASK

@@ -1,4 +1,4 @@
-"""Many to one: a label for each line. The label is read off the last state, where the whole line has been read."""
+"""Many to one: a label for each line. The network gives it at the last step, when it has read the whole line."""
 
 from dataclasses import dataclass
 
@@ -8,28 +8,28 @@ from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.vocabulary import UNITS
-from .confusion import Confusion
+from .confusion import ConfusionMatrix
 from .examples import (
     EVALUATED,
     ROWS,
     ExampleEvaluation,
     Examples,
-    encoded,
-    in_order,
-    labelled,
-    labels_of,
-    log_shares,
-    numbers_of,
+    build_vocabulary,
+    by_length,
+    distinct_labels,
+    encode_texts,
+    label_numbers,
+    log_frequencies,
+    parse_labelled,
     read_examples,
     tokens_for,
-    vocabulary_of,
 )
-from .labels import Labels
+from .labels import LabelTask
 
 
 @dataclass
 class LabelledLines:
-    """Texts as ids, and the number of each one's label, (lines)."""
+    """texts: the ids of each line. labels: the index of its label, (lines)."""
 
     texts: Sequences
     labels: np.ndarray
@@ -38,8 +38,8 @@ class LabelledLines:
         return len(self.labels)
 
 
-class Classify(Labels):
-    """A ``Task``."""
+class Classify(LabelTask):
+    """A ``PredictionTask``."""
 
     name = "classify"
     commands = "predict or charlm evaluate"
@@ -47,26 +47,32 @@ class Classify(Labels):
     defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.008, "dropout": 0.4}
 
     @classmethod
-    def load(cls, paths, **reading) -> "tuple[Classify, Examples]":
-        """Lines ``label<TAB>text`` or ``__label__x text``; the labels and symbols are those of the training part."""
-        reading = CorpusOptions(**reading)
-        train, held_out, source = read_examples(labelled, lambda pair: pair[:1], paths, reading)
-        task = cls(labels_of(label for label, _ in train))
+    def load(cls, paths, options: CorpusOptions) -> "tuple[Classify, Examples]":
+        """Lines ``label<TAB>text`` or ``__label__x text``. The training part gives the labels and the vocabulary."""
+        found = read_examples(parse_labelled, lambda example: example[:1], paths, options)
+        task = cls(distinct_labels(label for label, _ in found.train))
         if len(task.labels) < 2:
             raise CorpusError(
-                f"{', '.join(source[0])} has one label only, {task.labels[0]!r}: nothing is to be told apart"
+                f"{', '.join(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
             )
-        vocabulary = vocabulary_of((text for _, text in train), reading, least=2)
-        parts = [task.part(vocabulary, examples, "the held-out part") for examples in (train, held_out)]
-        shares = log_shares(parts[0].labels, len(task.labels))
-        return task, Examples(vocabulary, *parts, shares, *source)
+        vocabulary = build_vocabulary((text for _, text in found.train), options, at_least=2)
+        train = task.part(vocabulary, found.train, "the training part")
+        return task, Examples(
+            vocabulary=vocabulary,
+            train=train,
+            held_out=task.part(vocabulary, found.held_out, "the held-out part"),
+            log_frequencies=log_frequencies(train.labels, len(task.labels)),
+            names=found.names,
+            digest=found.digest,
+            size=found.size,
+        )
 
     def part(self, vocabulary, examples, where: str) -> LabelledLines:
-        """Pairs (label, text) as numbers. Raises CorpusError where a label is unknown."""
-        labels = numbers_of((label for label, _ in examples), self.labels, where)
-        return LabelledLines(encoded(vocabulary, (text for _, text in examples)), labels)
+        """The ids of examples (label, text). Raises CorpusError, which names ``where``, for an unknown label."""
+        labels = label_numbers((label for label, _ in examples), self.labels, where)
+        return LabelledLines(encode_texts(vocabulary, (text for _, text in examples)), labels)
 
-    def sizes(self, vocabulary):
+    def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.labels)}
 
     def unit(self, level):
@@ -78,8 +84,8 @@ class Classify(Labels):
         return Stack(architecture, parameters, pool, at_end=True)
 
     def batch(self, texts: Sequences, chosen: np.ndarray, labels: np.ndarray | None = None) -> Batch:
-        """Some texts side by side, by their numbers; the one target of each is at its last symbol."""
-        inputs, lengths = texts.side_by_side(chosen, 0), texts.lengths[chosen]
+        """Some texts, by their indices; the only target of each is at its last token. labels: of all texts."""
+        inputs, lengths = texts.padded(chosen, 0), texts.lengths[chosen]
         targets = np.full_like(inputs, -1)
         if labels is not None:
             targets[lengths - 1, np.arange(len(chosen))] = labels[chosen]
@@ -90,8 +96,8 @@ class Classify(Labels):
         for chosen in groups(part.texts.starts, rows, random, rows * steps):
             yield self.batch(part.texts, chosen, part.labels)
 
-    def size_in_words(self, level, rows, steps):
-        return f"up to {rows} lines and {rows * steps:,} {UNITS[level]}s together"
+    def batch_description(self, level, rows, steps):
+        return f"up to {rows} lines with {rows * steps:,} {UNITS[level]}s in all per update"
 
     def small_batch(self):
         zeros = np.zeros((1, 1), np.int32)
@@ -101,23 +107,23 @@ class Classify(Labels):
         part = corpus.held_out
         if not len(part):
             return None
-        chosen = in_order(part.texts.lengths[:EVALUATED], tokens_for(len(self.labels)))
+        chosen = by_length(part.texts.lengths[:EVALUATED], tokens_for(len(self.labels)))
         batches = [self.batch(part.texts, some, part.labels) for some in chosen]
         return ExampleEvaluation(network, self.window(network, 1, ROWS), batches)
 
     def probabilities(self, window, vocabulary, texts):
-        """Of each label for each text, (texts, labels)."""
-        sequences = encoded(vocabulary, texts)
+        """The probability of each label for each text, float32 (texts, labels)."""
+        sequences = encode_texts(vocabulary, texts)
         found = np.empty((len(texts), len(self.labels)), np.float32)
-        for chosen in in_order(sequences.lengths, tokens_for(len(self.labels))):
+        for chosen in by_length(sequences.lengths, tokens_for(len(self.labels))):
             batch = self.batch(sequences, chosen)
             found[chosen] = window.forward(batch)[1][batch.lengths - 1, np.arange(len(chosen))]
         return found
 
-    def evaluate(self, window, vocabulary, lines) -> Confusion:
-        """What the labels of lines are taken for."""
-        labels, texts = self.answered(lines)
-        return Confusion.of(labels, [next(iter(found)) for found in self.predict(window, vocabulary, texts)])
+    def evaluate(self, window, vocabulary, lines) -> ConfusionMatrix:
+        """Compare the labels of lines with the most likely ones."""
+        labels, texts = self.labelled_texts(lines)
+        return ConfusionMatrix.of(labels, [next(iter(found)) for found in self.predict(window, vocabulary, texts)])
 
 
 TASK = Classify

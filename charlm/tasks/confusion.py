@@ -1,4 +1,4 @@
-"""How often labels are right, and for what they are taken."""
+"""How often predicted labels are right, and which labels are predicted in place of which."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """labels: those that occur, the most frequent first; counts: how often a label (row) was taken for another
-    (column), (labels, labels)."""
+class ConfusionMatrix:
+    """labels: the labels that occur, the most frequent first. counts: the lines of each true label (row) that got each
+    predicted label (column), (labels, labels)."""
 
     labels: tuple[str, ...]
     counts: np.ndarray
 
     @classmethod
-    def of(cls, true: list[str], found: list[str]) -> "Confusion":
+    def of(cls, true: list[str], predicted: list[str]) -> "ConfusionMatrix":
         often = Counter(true)
-        labels = tuple(sorted({*true, *found}, key=lambda label: (-often[label], label)))
-        number = {label: place for place, label in enumerate(labels)}
+        labels = tuple(sorted({*true, *predicted}, key=lambda label: (-often[label], label)))
+        number = {label: index for index, label in enumerate(labels)}
         counts = np.zeros((len(labels), len(labels)), np.int64)
-        for pair in zip(true, found, strict=True):
-            counts[number[pair[0]], number[pair[1]]] += 1
+        for true_label, predicted_label in zip(true, predicted, strict=True):
+            counts[number[true_label], number[predicted_label]] += 1
         return cls(labels, counts)
 
     @property
@@ -35,7 +35,7 @@ class Confusion:
 
     def as_dict(self) -> dict:
         table = {
-            label: {self.labels[place]: int(row[place]) for place in np.flatnonzero(row)}
+            label: {self.labels[column]: int(row[column]) for column in np.flatnonzero(row)}
             for label, row in zip(self.labels, self.counts, strict=True)
         }
         return {
@@ -47,18 +47,18 @@ class Confusion:
         }
 
     def lines(self) -> list[str]:
-        """The figures and the table for people: a row for each label, a column for what it was taken for."""
+        """The figures and the matrix for people: one row per label, one column per predicted label, by its number."""
         width = max(map(len, self.labels))
         columns = [max(3, len(f"{count:,}")) for count in self.counts.max(0)]
         rows = [
             f"accuracy   {100 * self.accuracy:.2f} %   ({np.trace(self.counts):,} of {self.counts.sum():,} lines)",
             f"macro F1   {100 * self.f1.mean():.2f} %",
             "",
-            f"{'':>{width + 12}}   taken for",
+            f"{'':>{width + 12}}   predicted",
             f"     {'label':<{width}}   F1 %   "
-            + " ".join(f"{place:>{column}}" for place, column in enumerate(columns, 1)),
+            + " ".join(f"{number:>{column}}" for number, column in enumerate(columns, 1)),
         ]
-        for place, (label, f1, counts) in enumerate(zip(self.labels, self.f1, self.counts, strict=True), 1):
+        for number, (label, f1, counts) in enumerate(zip(self.labels, self.f1, self.counts, strict=True), 1):
             cells = " ".join(f"{count or '.':>{column}}" for count, column in zip(counts, columns, strict=True))
-            rows.append(f"{place:>3}  {label:<{width}}  {100 * f1:5.1f}   {cells}")
+            rows.append(f"{number:>3}  {label:<{width}}  {100 * f1:5.1f}   {cells}")
         return rows

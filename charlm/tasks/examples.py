@@ -1,4 +1,4 @@
-"""Files of examples, one a line: what the tasks with answers of their own are trained on and judged by."""
+"""Files of examples, one per line: the corpus of the tasks with answers, and the code that these tasks share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,29 +13,30 @@ from ..text.reading import Digest, listed, name_of, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, symbols_in
 
 FASTTEXT = "__label__"
-ROWS, TOKENS = 64, 1 << 14  # side by side, at most, where nothing is trained
-PROBABILITIES = 1 << 24  # of all these tokens together
+ROWS, TOKENS = 64, 1 << 14  # in a batch, at most, for evaluation and prediction
+PROBABILITIES = 1 << 24  # in the outputs of a batch, at most
 MOST_LABELS = 1 << 16
-LONGEST = 1 << 16  # tokens of a text, since all its steps are in memory at once
-EVALUATED = 1 << 14  # examples of the held-out part, from its beginning, that are scored in the course of training
+LONGEST = 1 << 16  # tokens of a text: the network keeps all its steps in memory
+EVALUATED = 1 << 14  # held-out examples, from the first one, that training evaluates the model on
 
 
-class OnExamples:
-    """What the tasks with answers have in common: no state is carried on, and counting says nothing of them."""
+class ExampleTask:
+    """The methods that are the same for all tasks with answers: batches carry no state on, and have no baselines."""
 
-    def states(self, architecture):
+    def state_widths(self, architecture):
         return []
 
     def baselines(self, corpus, minutes):
         return [], 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Examples:
-    """What a task with answers is trained on and judged by; it has what ``corpus.Corpus`` has.
+    """The corpus of a task with answers. It has the fields of a ``Corpus`` that training needs.
 
-    train, held_out: what the task makes of its examples, of a length in units; log_frequencies: natural logarithm of
-    the share of each output in the training part, (outputs).
+    train, held_out: the examples in the form in which the task batches them; ``len`` is their number of units.
+    log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs).
+    names, digest, size, unknown_rate, novelty: as in ``Corpus``.
     """
 
     vocabulary: Vocabulary
@@ -45,39 +46,41 @@ class Examples:
     names: tuple[str, ...]
     digest: str
     size: int
-    unknown: float = 0.0
+    unknown_rate: float = 0.0
     novelty: object = None
     lines = True
 
 
 def lines_of(paths: Iterable, level: str, encoding: str, digest=None) -> Iterator[tuple[str, str]]:
-    """(where it stands, text) of each line of some files, blank ones included. Bytes that are no UTF-8 are lone
-    surrogates."""
+    """(where the line is, its text) for each line of some files, blank lines included.
+
+    Bytes that are not UTF-8 are lone surrogates. The other arguments are those of ``read_text``.
+    """
     for path in paths:
         rest = b"" if level == "byte" else ""
         number = 0
         for piece in read_text([path], level, encoding, digest):
             piece = rest + piece
-            end = piece.rfind(b"\n" if level == "byte" else "\n") + 1
-            rest = piece[end:]
-            for line in lines_in(piece[:end]):
+            stop = piece.rfind(b"\n" if level == "byte" else "\n") + 1
+            rest = piece[stop:]
+            for line in lines_in(piece[:stop]):
                 number += 1
                 yield f"{name_of(path)}, line {number:,}", line
 
 
 def lines_in(block: str | bytes) -> list[str]:
-    """The lines of a text of whole lines, without their ends."""
+    """The lines of a text, without their ends. The text ends with a line's end."""
     if isinstance(block, bytes):
         block = block.decode("utf-8", "surrogateescape")
     return block.split("\n")[:-1]
 
 
 def not_blank(lines: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Those of the lines (where, line) that are not blank."""
+    """The lines (where, text) that are not blank."""
     return (line for line in lines if line[1].strip())
 
 
-def labelled(where: str, line: str) -> tuple[str, str]:
+def parse_labelled(where: str, line: str) -> tuple[str, str]:
     """The label and the text of a line ``label<TAB>text`` or ``__label__x text``. Raises CorpusError."""
     if line.startswith(FASTTEXT):
         label, _, text = line.removeprefix(FASTTEXT).partition(" ")
@@ -86,135 +89,161 @@ def labelled(where: str, line: str) -> tuple[str, str]:
     else:
         label, tab, text = line.partition("\t")
         if not tab:
-            raise CorpusError(f"{where} has no tab between label and text (nor does it begin with {FASTTEXT})")
+            raise CorpusError(
+                f"{where} has no tab between its label and its text; write label<TAB>text or {FASTTEXT}x text"
+            )
     if not label.strip():
-        raise CorpusError(f"{where} has no label before the text")
+        raise CorpusError(f"{where} has no label before its text; write label<TAB>text or {FASTTEXT}x text")
     return label, text
+
+
+@dataclass
+class SplitExamples:
+    """The examples of some files. names, digest, size: of the files with the training part, as in ``Corpus``."""
+
+    train: list
+    held_out: list
+    names: tuple[str, ...]
+    digest: str
+    size: int
 
 
 def read_examples(
     parse: Callable[[str, str], tuple],
-    names_in: Callable[[tuple], Iterable[str]],
+    labels_in: Callable[[tuple], Iterable[str]],
     paths,
-    reading: CorpusOptions,
-    units: Callable[[Iterator], Iterator] = not_blank,
-) -> tuple[list, list, tuple]:
-    """The examples for training and those held out, as ``parse`` makes them of where one begins and its text, and the
-    files' names, digest and size.
+    options: CorpusOptions,
+    split_into_examples: Callable[[Iterator], Iterator] = not_blank,
+) -> SplitExamples:
+    """Read the examples of some files and hold a part out, as ``load_corpus`` does with lines.
 
-    units: what ``parse`` gets, of the lines (where, line), where it is not each that is not blank. names_in: the labels
-    of an example; one that has a label which no other example for training has is for training. They are divided as
-    ``corpus.load_corpus`` divides lines. Raises CorpusError where there are none.
+    parse: (where an example is, its text) → the example. labels_in: the labels of an example; an example with a label
+    that no other training example has goes to the training part. split_into_examples: turns the lines (where, text)
+    into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
     """
-    paths, valid, digest = listed(paths), listed(reading.valid or []), Digest()
+    paths, valid, digest = listed(paths), listed(options.valid or []), Digest()
 
     def examples(paths, digest=None):
-        found = [parse(*unit) for unit in units(lines_of(paths, reading.level, reading.encoding, digest))]
+        lines = lines_of(paths, options.level, options.encoding, digest)
+        found = [parse(where, example) for where, example in split_into_examples(lines)]
         if not found:
-            raise CorpusError(f"there is no line to learn from in {', '.join(map(name_of, paths))}, blank ones at most")
+            raise CorpusError(f"there is no line to learn from in {', '.join(map(name_of, paths))}")
         return found
 
-    found = examples(paths, digest)
-    source = tuple(map(name_of, paths)), digest.hexdigest(), digest.size
+    train, held_out = examples(paths, digest), []
     if valid:
-        return found, examples(valid), source
-    train, held_out, known = [], [], set()
-    for example, is_out in zip(found, held_out_lines(len(found), reading.holdout, reading.seed).tolist(), strict=True):
-        (held_out if is_out else train).append(example)
-    known.update(name for example in train for name in names_in(example))
-    train += [example for example in held_out if not known.issuperset(names_in(example))]
-    return train, [example for example in held_out if known.issuperset(names_in(example))], source
+        held_out = examples(valid)
+    else:
+        train, held_out = _split(train, labels_in, options)
+    names = tuple(map(name_of, paths))
+    return SplitExamples(train, held_out, names, digest.hexdigest(), digest.size)
 
 
-def vocabulary_of(texts: Iterable[str], reading: CorpusOptions, least: int = 1) -> Vocabulary:
-    """The symbols of the training part. least: as for ``CorpusOptions.least_count``."""
-    counts = Counter(symbol for text in texts for symbol in symbols_in(text, reading.level))
-    return Vocabulary.build(reading.level, counts, reading.least_count(least), reading.max_vocabulary)
+def _split(examples: list, labels_in: Callable[[tuple], Iterable[str]], options: CorpusOptions) -> tuple[list, list]:
+    """The training examples and the held-out ones, whose labels all occur in the training part."""
+    chosen: tuple[list, list] = [], []
+    is_held_out = held_out_lines(len(examples), options.holdout, options.seed)
+    for example, held_out in zip(examples, is_held_out.tolist(), strict=True):
+        chosen[held_out].append(example)
+    train, held_out = chosen
+    known = {label for example in train for label in labels_in(example)}
+    train += [example for example in held_out if not known.issuperset(labels_in(example))]
+    return train, [example for example in held_out if known.issuperset(labels_in(example))]
 
 
-def labels_of(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct labels, the most frequent first. Raises CorpusError where they are too many."""
+def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int = 1) -> Vocabulary:
+    """The vocabulary of the texts of the training part. at_least: as for ``CorpusOptions.least_count``."""
+    counts = Counter(symbol for text in texts for symbol in symbols_in(text, options.level))
+    return Vocabulary.build(options.level, counts, options.least_count(at_least), options.max_vocabulary)
+
+
+def distinct_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct labels, the most frequent first. Raises CorpusError if there are more than MOST_LABELS."""
     counts = Counter(labels)
     if len(counts) > MOST_LABELS:
         raise CorpusError(
-            f"there are {len(counts):,} different labels, and {MOST_LABELS:,} are the most that can be told apart: do "
-            "labels and texts stand the wrong way round?"
+            f"there are {len(counts):,} different labels, and charlm can tell {MOST_LABELS:,} apart at most; check "
+            "that each line has its label first and its text last"
         )
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 
-def numbers_of(labels: Iterable[str], known: tuple[str, ...], where: str, what: str = "label") -> np.ndarray:
-    """The number of each label among the known ones. Raises CorpusError that names an unknown one."""
-    number = {label: place for place, label in enumerate(known)}
+def label_numbers(labels: Iterable[str], known: tuple[str, ...], where: str, what: str = "label") -> np.ndarray:
+    """The index of each label among the known ones: int32 (labels).
+
+    where, what: for the message of the CorpusError that names an unknown label.
+    """
+    number = {label: index for index, label in enumerate(known)}
     labels = list(labels)
     for label in labels:
         if label not in number:
             raise CorpusError(
-                f"the {what} {label!r} in {where} does not occur in the training part, so that nothing could be learnt "
-                f"of it; leave it out, or train with it"
+                f"the {what} {label!r} in {where} does not occur in the training part, so the model cannot learn it; "
+                f"remove it, or train with it"
             )
     return np.array([number[label] for label in labels], np.int32)
 
 
-def log_shares(numbers: np.ndarray, size: int) -> np.ndarray:
-    """Natural logarithm of each number's share, (size); what does not occur counts as one."""
+def log_frequencies(numbers: np.ndarray, size: int) -> np.ndarray:
+    """The natural logarithm of the relative frequency of each number below ``size``: (size). A number that does not
+    occur counts as if it occurred once."""
     counts = np.maximum(np.bincount(numbers, minlength=size), 1)
     return np.log(counts / counts.sum())
 
 
-def ids_of(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    """The ids of a text. Raises CorpusError where they are too many."""
+def encode_text(vocabulary: Vocabulary, text: str) -> np.ndarray:
+    """The ids of a text. Raises CorpusError if there are more than LONGEST."""
     ids = vocabulary.encode(text)
     if len(ids) > LONGEST:
         raise CorpusError(
-            f"the text that begins {text[:20]!r} has {len(ids):,} {UNITS[vocabulary.level]}s; one that is read as a "
-            f"whole can have {LONGEST:,}: cut it"
+            f"the text that begins {text[:20]!r} has {len(ids):,} {UNITS[vocabulary.level]}s, and charlm can read "
+            f"{LONGEST:,} at most as one example; cut it"
         )
     return ids
 
 
-def encoded(vocabulary: Vocabulary, texts: Iterable[str]) -> Sequences:
-    """The ids of some texts; an empty one is a single <EOS>. Raises CorpusError where one is too long."""
+def encode_texts(vocabulary: Vocabulary, texts: Iterable[str]) -> Sequences:
+    """The ids of some texts; those of an empty text are a single <EOS>. Raises CorpusError if a text is too long."""
     end = np.array([EOS], vocabulary.dtype)
-    return Sequences([ids_of(vocabulary, text) if text else end for text in texts])
+    return Sequences([encode_text(vocabulary, text) if text else end for text in texts])
 
 
-def ended(vocabulary, texts: list[str]) -> Sequences:
-    """The ids of some texts, each with its <EOS>. Raises CorpusError where one is too long."""
+def encode_with_end(vocabulary: Vocabulary, texts: list[str]) -> Sequences:
+    """The ids of some texts, each with its <EOS>. Raises CorpusError if a text is too long."""
     end = np.array([EOS], vocabulary.dtype)
-    return Sequences([np.concatenate((ids_of(vocabulary, text), end)) for text in texts])
+    return Sequences([np.concatenate((encode_text(vocabulary, text), end)) for text in texts])
 
 
 def check_names(names, what: str) -> tuple[str, ...]:
-    """Names that a model file gives. Raises ValueError."""
+    """The labels or words of a model file. what: they are, for the message. Raises ValueError if they are not valid."""
     if not isinstance(names, list) or not names or len(set(names)) < len(names):
-        raise ValueError(f"its {what}s are no list of distinct names")
+        raise ValueError(f"its {what}s are not a list of distinct strings")
     for name in names:
         if type(name) is not str or not name or "\n" in name or "\t" in name:
-            raise ValueError(f"its {what}s hold what is no name")
+            raise ValueError(f"one of its {what}s is empty, is not a string, or has a tab or line feed")
     return tuple(names)
 
 
 def tokens_for(outputs: int) -> int:
-    """How many may stand side by side, each with so many probabilities."""
+    """The most tokens that a batch may have if the network gives ``outputs`` probabilities for each of them."""
     return min(TOKENS, PROBABILITIES // outputs)
 
 
-def in_order(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray]:
-    """The numbers of sequences in groups of about one length, the shortest first."""
+def by_length(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray]:
+    """The indices of sequences in groups of similar length, the shortest first. lengths: (sequences)."""
     order = np.argsort(lengths, kind="stable")
     return np.split(order, fitting(lengths[order], ROWS, most_tokens)[1:]) if len(order) else []
 
 
 class ExampleEvaluation:
-    """Scores batches of the held-out part under the parameters as they are. window: for ``forward``."""
+    """Scores batches of the held-out part. size: their number of units. window: computes them with ``forward``."""
 
     def __init__(self, network, window, batches: list[Batch]):
-        self.network, self.window, self.held = network, window, batches
+        self.network, self.window, self.batches = network, window, batches
         self.size = sum(int(np.count_nonzero(batch.targets >= 0)) for batch in batches)
 
     def loss(self) -> float:
-        """Nats a unit."""
+        """Nats per unit under the current parameters."""
         self.network.pack(for_training=False)
-        nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in self.held)
+        nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in self.batches)
         return nats / self.size

@@ -1,4 +1,4 @@
-"""What classification and generation by label have in common: lines with labels, and predictions of labels."""
+"""The code that classification and generation share: lines with labels, and predictions of labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..network.architecture import Architecture
-from .examples import OnExamples, check_names, labelled, numbers_of
+from .examples import ExampleTask, check_names, label_numbers, parse_labelled
 
-WEIGHED = 1 << 16  # texts times labels at a time
+MOST_COMPARED = 1 << 16  # (text, label) pairs at a time
 
 
 @dataclass(frozen=True)
-class Labels(OnExamples):
-    """The labels of a task, the most frequent first.
+class LabelTask(ExampleTask):
+    """A task with labels, the most frequent first.
 
-    Each of these tasks has ``probabilities(window, vocabulary, texts)``: of each label for each text, (texts, labels).
+    Each subclass has ``probabilities(window, vocabulary, texts)``: of each label for each text, (texts, labels).
     """
 
     labels: tuple[str, ...]
@@ -34,7 +34,7 @@ class Labels(OnExamples):
     def fields(self):
         return {"labels": list(self.labels)}
 
-    def in_words(self):
+    def description(self):
         return f"{self.name}, {len(self.labels):,} labels: {', '.join(self.labels)}"
 
     def window(self, network, steps, rows, training=False):
@@ -45,40 +45,43 @@ class Labels(OnExamples):
     def items(self, lines, last=False):
         return lines, []
 
-    def some_of(self, texts: list[str]) -> Iterator[list[str]]:
-        """The texts, as many at a time as may be weighed against all labels at once."""
-        number = max(1, WEIGHED // len(self.labels))
-        return (texts[first : first + number] for first in range(0, len(texts), number))
+    def text_groups(self, texts: list[str]) -> Iterator[list[str]]:
+        """The texts in groups that the network can compare with all labels at once."""
+        number = max(1, MOST_COMPARED // len(self.labels))
+        return (texts[start : start + number] for start in range(0, len(texts), number))
 
     def predict(self, window, vocabulary, texts: list[str], top=1) -> list[dict]:
-        """For each text the ``top`` likeliest labels and their probabilities, falling."""
-        found = (self.likeliest(self.probabilities(window, vocabulary, some), top) for some in self.some_of(texts))
+        """For each text its ``top`` most likely labels: label → probability, falling."""
+        groups = self.text_groups(texts)
+        found = (self.most_likely(self.probabilities(window, vocabulary, group), top) for group in groups)
         return list(chain.from_iterable(found))
 
-    def likeliest(self, chances: np.ndarray, top: int) -> list[dict]:
-        """For each row the ``top`` likeliest labels and their probabilities, falling. chances: (rows, labels)."""
-        order = np.argsort(-chances, axis=1, kind="stable")[:, :top]
-        falling = np.take_along_axis(chances, order, 1).tolist()
-        names = [[self.labels[number] for number in row] for row in order.tolist()]
-        return [dict(zip(*pair, strict=True)) for pair in zip(names, falling, strict=True)]
+    def most_likely(self, probabilities: np.ndarray, top: int) -> list[dict]:
+        """For each row the ``top`` most likely labels: label → probability, falling. probabilities: (rows, labels)."""
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        falling = np.take_along_axis(probabilities, order, 1).tolist()
+        labels = [[self.labels[number] for number in row] for row in order.tolist()]
+        return [dict(zip(names, values, strict=True)) for names, values in zip(labels, falling, strict=True)]
 
     def row(self, text, prediction):
-        return "\t".join(f"{label}\t{chance:.4f}" for label, chance in prediction.items())
+        return "\t".join(f"{label}\t{probability:.4f}" for label, probability in prediction.items())
 
     def record(self, text, prediction):
-        label, chance = next(iter(prediction.items()))
-        return {"label": label, "probability": chance, "labels": prediction, "text": text}
+        label, probability = next(iter(prediction.items()))
+        return {"label": label, "probability": probability, "labels": prediction, "text": text}
 
-    def answered(self, lines) -> tuple[list[str], list[str]]:
-        """The labels and the texts of lines (where, line), blank ones left out. Raises CorpusError where a label is
-        unknown, or there is no line."""
+    def labelled_texts(self, lines) -> tuple[list[str], list[str]]:
+        """The labels and the texts of the lines (where, line) that are not blank.
+
+        Raises CorpusError for a label that the model does not know, and if all lines are blank.
+        """
         labels, texts = [], []
         for where, line in lines:
             if line.strip():
-                label, text = labelled(where, line)
-                numbers_of([label], self.labels, where)
+                label, text = parse_labelled(where, line)
+                label_numbers([label], self.labels, where)
                 labels.append(label)
                 texts.append(text)
         if not texts:
-            raise CorpusError("there is no line that is not blank to evaluate")
+            raise CorpusError("there is no line to evaluate: all lines are blank")
         return labels, texts

@@ -1,4 +1,4 @@
-"""The language model: each output is the next token. ``scoring`` and ``sampling`` are what it is good for."""
+"""The language model: each output is the next token. Scoring and sampling are for its models."""
 
 import math
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import numpy as np
 
 from ..network.architecture import Architecture
 from ..text.batches import Batch, line_windows, stream_windows
-from ..text.corpus import Corpus, load_corpus
+from ..text.corpus import Corpus, CorpusOptions, load_corpus
 from ..text.vocabulary import UNITS
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A ``Task``, whose corpus is a ``corpus.Corpus``."""
+    """A ``Task`` whose corpus is a ``Corpus``."""
 
     name = "text"
     commands = "sample or charlm perplexity"
@@ -23,8 +23,8 @@ class LanguageModel:
     most_epochs = math.inf
 
     @classmethod
-    def load(cls, paths, **reading) -> "tuple[LanguageModel, Corpus]":
-        return cls(), load_corpus(paths, **reading)
+    def load(cls, paths, options: CorpusOptions) -> "tuple[LanguageModel, Corpus]":
+        return cls(), load_corpus(paths, options)
 
     @classmethod
     def from_fields(cls, fields: dict) -> "LanguageModel":
@@ -33,16 +33,16 @@ class LanguageModel:
     def fields(self) -> dict:
         return {}
 
-    def in_words(self) -> str:
+    def description(self) -> str:
         return "text: the next token"
 
-    def sizes(self, vocabulary) -> dict:
+    def architecture_fields(self, vocabulary) -> dict:
         return {"vocabulary_size": len(vocabulary), "outputs": None, "bidirectional": False}
 
     def unit(self, level: str) -> str:
         return UNITS[level]
 
-    def states(self, architecture) -> list[int]:
+    def state_widths(self, architecture) -> list[int]:
         return architecture.carried
 
     def network(self, architecture, parameters, pool, unknown=0.0):
@@ -58,8 +58,8 @@ class LanguageModel:
     def batches(self, corpus, rows, steps, random):
         return (line_windows if corpus.lines else stream_windows)(corpus.train, rows, steps, random)
 
-    def size_in_words(self, level, rows, steps) -> str:
-        return f"{rows} × {steps} {UNITS[level]}s a window"
+    def batch_description(self, level, rows, steps) -> str:
+        return f"{rows} × {steps} {UNITS[level]}s per update"
 
     def small_batch(self) -> Batch:
         tokens = np.zeros((1, 1), np.int32)
@@ -69,26 +69,26 @@ class LanguageModel:
         return StreamEvaluation(network, corpus) if len(corpus.held_out) else None
 
     def baselines(self, corpus, minutes):
-        from ..text.baselines import beside_training, counted_tokens
+        from ..text.baselines import corpus_baselines, counted_tokens
 
         most = counted_tokens(corpus, minutes)
-        return beside_training(corpus, most), most
+        return corpus_baselines(corpus, most), most
 
 
 class StreamEvaluation:
-    """Scores the held-out part, its first ``corpus.EVALUATED_TOKENS`` tokens if it is longer."""
+    """Scores the held-out tokens ``corpus.evaluated``. size: their number."""
 
     def __init__(self, network, corpus):
         self.tokens, self.lines, self.network = corpus.evaluated, corpus.lines, network
         self.size = len(self.tokens)
 
     def loss(self) -> float:
-        """Nats per token, under the parameters as they are."""
+        """Nats per token under the current parameters."""
         from ..network.measuring import STEPS, rows_for, score_tokens
         from ..network.stack import Window
 
         self.network.pack(for_training=False)
-        # beside all that training holds: small, which costs 1 to 3 % of its speed, and given back
+        # A small window costs 1 to 3 % of the speed, but it stands in memory alongside all that training holds.
         window = Window(self.network, STEPS // 2, rows_for(self.tokens, self.lines))
         return float(score_tokens(window, self.tokens, self.lines).mean(dtype=np.float64))
 

@@ -12,33 +12,37 @@ from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
 from ..text.vocabulary import EOS
-from .entities import Tagged, begin_with_b, likeliest, mark_entities, spans
+from .entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
 from .examples import (
     EVALUATED,
     ROWS,
     ExampleEvaluation,
     Examples,
-    OnExamples,
+    ExampleTask,
+    build_vocabulary,
+    by_length,
     check_names,
-    encoded,
-    in_order,
-    labels_of,
-    log_shares,
-    numbers_of,
+    distinct_labels,
+    encode_texts,
+    label_numbers,
+    log_frequencies,
     read_examples,
-    vocabulary_of,
 )
 
-DOCUMENT = "-DOCSTART-"  # what begins a line that is no word, where files of CoNLL begin a document
-MOST_WORDS = 4096  # of a sentence, and of those that are tagged side by side
-SEEN = DEFAULT_MIN_COUNT["word"]
-LONGEST = 32  # characters of a word that are read; of a longer one the first and the last half of them
+DOCUMENT = "-DOCSTART-"  # begins the line that CoNLL files put before each document
+MOST_WORDS = 4096  # in a sentence, and in a batch for evaluation and prediction
+KNOWN_FROM = DEFAULT_MIN_COUNT["word"]  # occurrences of a known word in the training part, at least
+LONGEST = 32  # characters of a word that the network reads: of a longer word, its first and its last half of them
 
 
 @dataclass
 class Sentences:
-    """words: distinct ones, as ids of their characters; known: what each of them is among those that the task knows,
-    from 1 on, else 0; numbers: the words of each sentence; tags: theirs, or None."""
+    """Sentences as numbers.
+
+    words: the characters of each distinct word, as ids. known: the number of each distinct word in the task's list of
+    known words, from 1 on, or 0 if it is not in the list, int32 (distinct words). numbers: for each sentence the
+    indices of its words among the distinct ones. tags: for each sentence the indices of its tags, None without tags.
+    """
 
     words: Sequences
     known: np.ndarray
@@ -50,52 +54,58 @@ class Sentences:
 
 
 def columns(line: str) -> list[str]:
-    """What stands in a line, between tabs or, where there is none, spaces."""
+    """The columns of a line. Tabs separate them or, in a line without tabs, spaces."""
     return line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
 
 
-def stands_apart(line: str) -> bool:
-    """Whether a line is no word of a sentence: a blank one, or the head of a document."""
+def ends_a_sentence(line: str) -> bool:
+    """Whether a line is not a word of a sentence, but a blank line or the line before a document."""
     return not line.strip() or line.startswith(DOCUMENT)
 
 
-def sentences_in(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
-    """Where each sentence begins, and its lines (where, line)."""
-    found = []
+def split_sentences(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
+    """(where the sentence begins, its lines (where, text)) for each sentence in the lines (where, text)."""
+    sentence = []
     for where, line in chain(lines, [("", "")]):
-        if not stands_apart(line):
-            found.append((where, line))
-            check_length(found, found[0][0])
-        elif found:
-            yield found[0][0], found
-            found = []
+        if not ends_a_sentence(line):
+            sentence.append((where, line))
+            check_length(sentence, sentence[0][0])
+        elif sentence:
+            yield sentence[0][0], sentence
+            sentence = []
 
 
 def check_length(words, where: str) -> None:
-    """Raise CorpusError for a sentence that cannot be one."""
+    """Raise CorpusError for a sentence with more than MOST_WORDS words."""
     if len(words) > MOST_WORDS:
         raise CorpusError(
-            f"the sentence at {where} has more than {MOST_WORDS:,} words; put a blank line behind each sentence"
+            f"the sentence at {where} has more than {MOST_WORDS:,} words; put a blank line after each sentence"
         )
 
 
-def tagged(where: str, lines: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """The words of a sentence and their tags, the first and the last columns of its lines. Raises CorpusError."""
+def parse_sentence(where: str, lines: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """The words and the tags of a sentence: the first and the last columns of its lines (where, text).
+
+    Raises CorpusError for a line without a word or without a tag.
+    """
     words, tags = [], []
-    for place, line in lines:
+    for line_where, line in lines:
         word, *more = columns(line)
         tag = more[-1].strip() if more else ""
         if not tag or not word.strip():
-            raise CorpusError(f"{place} has no {'word' if tag else 'tag'}: a word, a tab and its tag are wanted")
+            raise CorpusError(f"{line_where} has no {'word' if tag else 'tag'}; write word<TAB>tag")
         words.append(word)
         tags.append(tag)
     return words, tags
 
 
 @dataclass(frozen=True)
-class Tag(OnExamples):
-    """A ``Task``. words: those of which more is known than their characters, which are those that the training part has
-    at least SEEN times; bio: whether I-x is predicted behind B-x or I-x only."""
+class Tag(ExampleTask):
+    """A ``PredictionTask``.
+
+    words: the known words, which the network sees as words besides their characters: all that occur at least KNOWN_FROM
+    times in the training part. bio: predict I-x only after B-x or I-x.
+    """
 
     tags: tuple[str, ...]
     words: tuple[str, ...]
@@ -110,61 +120,72 @@ class Tag(OnExamples):
     most_epochs = 30
 
     @classmethod
-    def load(cls, paths, **reading) -> "tuple[Tag, Examples]":
-        """Lines ``word<TAB>tag``, a blank one behind each sentence; tags and characters are those of the training
-        part, of which whole sentences are held out."""
-        reading = CorpusOptions(**reading)
-        if reading.level == "word":
+    def load(cls, paths, options: CorpusOptions) -> "tuple[Tag, Examples]":
+        """Lines ``word<TAB>tag``, a blank line after each sentence. Whole sentences are held out; the training part
+        gives the tags, the known words and the vocabulary of characters."""
+        if options.level == "word":
             raise UsageError("--level word does not go with --task tag, which reads each word by its characters")
-        train, held_out, source = read_examples(tagged, lambda pair: pair[1], paths, reading, sentences_in)
-        if len(train) < 2:
-            raise CorpusError(f"{', '.join(source[0])} is one sentence; put a blank line behind each, and give more")
-        tags = labels_of(tag for _, tags in train for tag in tags)
+        found = read_examples(parse_sentence, lambda example: example[1], paths, options, split_sentences)
+        names = ", ".join(found.names)
+        if len(found.train) < 2:
+            raise CorpusError(f"{names} is one sentence; put a blank line after each sentence, and give more of them")
+        tags = distinct_labels(tag for _, tags in found.train for tag in tags)
         if len(tags) < 2:
-            raise CorpusError(f"{', '.join(source[0])} has one tag only, {tags[0]!r}: nothing is to be told apart")
-        counts = Counter(word for words, _ in train for word in words)
-        known = tuple(sorted(word for word, count in counts.items() if count >= SEEN))
-        task = cls(tags, known, mark_entities(tags) and begin_with_b(tags for _, tags in train))
-        vocabulary = vocabulary_of((word for words, _ in train for word in words), reading, least=2)
-        parts = [
+            raise CorpusError(f"{names} has one tag only, {tags[0]!r}; a tagger needs two or more")
+        counts = Counter(word for words, _ in found.train for word in words)
+        known = tuple(sorted(word for word, count in counts.items() if count >= KNOWN_FROM))
+        bio = are_entity_tags(tags) and entities_begin_with_b(tags for _, tags in found.train)
+        task = cls(tags, known, bio)
+        vocabulary = build_vocabulary((word for words, _ in found.train for word in words), options, at_least=2)
+        train, held_out = (
             task.part(vocabulary, [words for words, _ in examples], [tags for _, tags in examples])
-            for examples in (train, held_out)
-        ]
-        return task, Examples(vocabulary, *parts, log_shares(parts[0].tags.ids, len(tags)), *source)
+            for examples in (found.train, found.held_out)
+        )
+        return task, Examples(
+            vocabulary=vocabulary,
+            train=train,
+            held_out=held_out,
+            log_frequencies=log_frequencies(train.tags.ids, len(tags)),
+            names=found.names,
+            digest=found.digest,
+            size=found.size,
+        )
 
-    def part(self, vocabulary, sentences, tags=None) -> Sentences:
-        """Sentences of words as numbers. Raises CorpusError where a tag is unknown."""
+    def part(self, vocabulary, sentences: list[list[str]], tags: list[list[str]] | None = None) -> Sentences:
+        """Sentences of words, and their tags, as numbers. Raises CorpusError for an unknown tag."""
         number = {}
         numbers = [np.array([number.setdefault(word, len(number)) for word in words], np.int32) for words in sentences]
         half = LONGEST // 2
-        words = encoded(vocabulary, (word if len(word) <= LONGEST else word[:half] + word[-half:] for word in number))
+        words = encode_texts(
+            vocabulary, (word if len(word) <= LONGEST else word[:half] + word[-half:] for word in number)
+        )
         if tags is not None:
-            tags = Sequences([numbers_of(some, self.tags, "the held-out part", "tag") for some in tags])
-        place = {word: number for number, word in enumerate(self.words, 1)}
-        known = np.array([place.get(word, 0) for word in number], np.int32)
+            tags = Sequences([label_numbers(some, self.tags, "the held-out part", "tag") for some in tags])
+        known_number = {word: number for number, word in enumerate(self.words, 1)}
+        known = np.array([known_number.get(word, 0) for word in number], np.int32)
         return Sentences(words, known, Sequences(numbers), tags)
 
     @classmethod
     def from_fields(cls, fields):
         tags, words, bio = check_names(fields["tags"], "tag"), fields["words"], fields["bio"]
-        if type(bio) is not bool or bio and not mark_entities(tags):
+        if type(bio) is not bool or bio and not are_entity_tags(tags):
             raise ValueError("it does not say whether its tags mark entities")
         return cls(tags, check_names(words, "word") if words != [] else (), bio)
 
     def fields(self):
         return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio}
 
-    def in_words(self):
+    def description(self):
         return f"{self.name}, {len(self.words):,} words known, {len(self.tags):,} tags: {', '.join(self.tags)}"
 
-    def sizes(self, vocabulary):
+    def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags), "words_size": len(self.words) + 1}
 
     def unit(self, level):
         return "word"
 
-    def size_in_words(self, level, rows, steps):
-        return f"up to {rows} sentences and {rows * steps:,} words together"
+    def batch_description(self, level, rows, steps):
+        return f"up to {rows} sentences with {rows * steps:,} words in all per update"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.tagger import Tagger
@@ -177,16 +198,21 @@ class Tag(OnExamples):
         return TaggerWindows(network, rows, training)
 
     def batch(self, part: Sentences, chosen: np.ndarray) -> WordBatch:
-        """Some sentences side by side, by their numbers, and each word of theirs once."""
-        numbers = part.numbers.side_by_side(chosen, -1)
+        """Some sentences, by their indices. Each of their distinct words is in the batch once."""
+        numbers = part.numbers.padded(chosen, -1)
         inside = numbers >= 0
-        distinct, places = np.unique(numbers[inside], return_inverse=True)
+        distinct, indices = np.unique(numbers[inside], return_inverse=True)
         inputs = np.zeros_like(numbers)
-        inputs[inside] = places
-        targets = np.full_like(numbers, -1) if part.tags is None else part.tags.side_by_side(chosen, -1)
-        words = part.words.side_by_side(distinct, EOS)
-        lengths = part.numbers.lengths[chosen], part.words.lengths[distinct]
-        return WordBatch(inputs, targets, True, lengths[0], words, lengths[1], part.known[distinct])
+        inputs[inside] = indices
+        return WordBatch(
+            inputs=inputs,
+            targets=np.full_like(numbers, -1) if part.tags is None else part.tags.padded(chosen, -1),
+            fresh=True,
+            lengths=part.numbers.lengths[chosen],
+            words=part.words.padded(distinct, EOS),
+            word_lengths=part.words.lengths[distinct],
+            known=part.known[distinct],
+        )
 
     def batches(self, corpus, rows, steps, random):
         for chosen in groups(corpus.train.numbers.starts, rows, random, rows * steps):
@@ -194,21 +220,21 @@ class Tag(OnExamples):
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        return WordBatch(zeros, zeros, True, ones, zeros, ones, zeros[0])
+        return WordBatch(zeros, zeros, True, ones, words=zeros, word_lengths=ones, known=zeros[0])
 
     def evaluation(self, network, corpus):
         part = corpus.held_out
         if not len(part):
             return None
-        chosen = in_order(part.numbers.lengths[:EVALUATED], MOST_WORDS)
+        chosen = by_length(part.numbers.lengths[:EVALUATED], MOST_WORDS)
         return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
     def items(self, lines, last=False):
-        """Runs of lines, each up to one that stands apart, and the lines of a sentence that may go on."""
+        """Each item is the lines of a sentence and the line that ends it."""
         items, item = [], []
         for line in lines:
             item.append(line)
-            if stands_apart(line):
+            if ends_a_sentence(line):
                 items.append(item)
                 item = []
         for some in [*items, item]:
@@ -216,62 +242,63 @@ class Tag(OnExamples):
         return (items + [item], []) if last and item else (items, item)
 
     def predict(self, window, vocabulary, items) -> list[dict]:
-        """For each list of words (or of lines, whose first columns they are) its tags, and the probability of each."""
+        """For each item its tags and the probability of each. An item is a list of words, or of lines whose first
+        columns are the words."""
         return self.tags_for(window, vocabulary, list(map(words_of, items)))
 
     def tags_for(self, window, vocabulary, sentences: list[list[str]]) -> list[dict]:
         """The tags of the words of some sentences, and the probability of each."""
         found = [{"tags": [], "probabilities": []} for _ in sentences]
-        held = np.array([number for number, words in enumerate(sentences) if words], np.int64)
-        part = self.part(vocabulary, [sentences[number] for number in held])
-        for chosen in in_order(part.numbers.lengths, MOST_WORDS):
+        with_words = np.array([number for number, words in enumerate(sentences) if words], np.int64)
+        part = self.part(vocabulary, [sentences[number] for number in with_words])
+        for chosen in by_length(part.numbers.lengths, MOST_WORDS):
             batch = self.batch(part, chosen)
             probabilities = window.forward(batch)[1]
-            best = likeliest(probabilities, batch.lengths, self.tags) if self.bio else probabilities.argmax(2)
-            chances = np.take_along_axis(probabilities, best[:, :, None], 2)[:, :, 0]
-            for column, (number, length) in enumerate(zip(held[chosen].tolist(), batch.lengths.tolist(), strict=True)):
+            best = most_likely_tags(probabilities, batch.lengths, self.tags) if self.bio else probabilities.argmax(2)
+            own = np.take_along_axis(probabilities, best[:, :, None], 2)[:, :, 0]
+            numbers = with_words[chosen].tolist()
+            for column, (number, length) in enumerate(zip(numbers, batch.lengths.tolist(), strict=True)):
                 found[number] = {
                     "tags": [self.tags[tag] for tag in best[:length, column].tolist()],
-                    "probabilities": chances[:length, column].tolist(),
+                    "probabilities": own[:length, column].tolist(),
                 }
         return found
 
     def row(self, item, prediction):
         tags = iter(prediction["tags"])
-        return "\n".join(line if stands_apart(line) else with_column(line, next(tags)) for line in item)
+        return "\n".join(line if ends_a_sentence(line) else with_column(line, next(tags)) for line in item)
 
     def record(self, item, prediction):
         words = words_of(item)
-        marked = spans(prediction["tags"]) if mark_entities(self.tags) else None
+        marked = spans(prediction["tags"]) if are_entity_tags(self.tags) else None
         entities = marked and [
-            {"type": kind, "first": first, "last": behind - 1, "words": words[first:behind]}
-            for kind, first, behind in marked
+            {"type": kind, "first": start, "last": stop - 1, "words": words[start:stop]} for kind, start, stop in marked
         ]
         return words and {"words": words} | prediction | {"entities": entities}
 
-    def evaluate(self, window, vocabulary, lines) -> Tagged:
-        """How often the words of sentences get their tags, and entities theirs."""
+    def evaluate(self, window, vocabulary, lines) -> TaggingResult:
+        """Compare the tags and the entities of sentences with the predicted ones."""
         words, tags = [], []
-        for where, sentence in sentences_in(lines):
-            found = tagged(where, sentence)
-            if not set(found[1]) <= set(self.tags):
-                for (place, _), tag in zip(sentence, found[1], strict=True):
-                    numbers_of([tag], self.tags, place, "tag")
-            words.append(found[0])
-            tags.append(found[1])
+        for where, sentence in split_sentences(lines):
+            some_words, some_tags = parse_sentence(where, sentence)
+            if not set(some_tags) <= set(self.tags):
+                for (line_where, _), tag in zip(sentence, some_tags, strict=True):
+                    label_numbers([tag], self.tags, line_where, "tag")
+            words.append(some_words)
+            tags.append(some_tags)
         if not words:
-            raise CorpusError("there is no sentence to evaluate")
-        found = [prediction["tags"] for prediction in self.tags_for(window, vocabulary, words)]
-        return Tagged.of(tags, found, mark_entities(self.tags))
+            raise CorpusError("there is no sentence to evaluate: all lines are blank")
+        predicted = [prediction["tags"] for prediction in self.tags_for(window, vocabulary, words)]
+        return TaggingResult.of(tags, predicted, are_entity_tags(self.tags))
 
 
 def words_of(lines: list[str]) -> list[str]:
-    """The first columns of lines."""
-    return [columns(line)[0] for line in lines if not stands_apart(line)]
+    """The words of a sentence: the first columns of its lines."""
+    return [columns(line)[0] for line in lines if not ends_a_sentence(line)]
 
 
 def with_column(line: str, column: str) -> str:
-    """A line with one column more, set off as the others are."""
+    """A line with one more column, separated like the others."""
     return line + ("\t" if "\t" in line or " " not in line.strip() else " ") + column
 
 

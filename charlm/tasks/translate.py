@@ -8,20 +8,20 @@ from ..errors import CorpusError
 from ..network.architecture import Translation
 from ..text.batches import PairBatch, Sequences, groups
 from ..text.corpus import CorpusOptions
-from ..text.vocabulary import EOS, UNITS, UNKNOWN, Vocabulary, unknown_share
+from ..text.vocabulary import EOS, UNITS, UNKNOWN, Vocabulary, unknown_rate
 from .examples import (
     EVALUATED,
     ROWS,
     ExampleEvaluation,
     Examples,
-    OnExamples,
-    encoded,
-    ended,
-    in_order,
-    log_shares,
+    ExampleTask,
+    build_vocabulary,
+    by_length,
+    encode_texts,
+    encode_with_end,
+    log_frequencies,
     read_examples,
     tokens_for,
-    vocabulary_of,
 )
 
 
@@ -37,22 +37,22 @@ class Pairs:
 
     @property
     def starts(self) -> np.ndarray:
-        """Of source and target together, as ``Sequences`` has them."""
+        """As ``Sequences.starts``, of source and target together: (pairs + 1)."""
         return self.sources.starts + self.targets.starts
 
 
-def pair(where: str, line: str) -> tuple[str, str]:
+def parse_pair(where: str, line: str) -> tuple[str, str]:
     """The source and the target of a line ``source<TAB>target``. Raises CorpusError."""
     source, tab, target = line.partition("\t")
     if not tab or "\t" in target:
-        raise CorpusError(f"{where} does not have one tab, between source and target")
+        raise CorpusError(f"{where} must have exactly one tab; write source<TAB>target")
     return source, target
 
 
 @dataclass(frozen=True)
-class Translate(OnExamples):
-    """A ``Task``. longest: tokens of the longest target of the training part, twice as many of which are written at
-    most."""
+class Translate(ExampleTask):
+    """A ``PredictionTask``. longest: tokens of the longest target of the training part; the decoder writes twice as
+    many at most."""
 
     longest: int
 
@@ -65,21 +65,29 @@ class Translate(OnExamples):
     most_epochs = 40
 
     @classmethod
-    def load(cls, paths, **reading) -> "tuple[Translate, Examples]":
-        """Lines ``source<TAB>target``; sources and targets have one vocabulary, that of the training part."""
-        reading = CorpusOptions(**reading)
-        train, held_out, source = read_examples(pair, lambda _: (), paths, reading)
-        texts = (text for example in train for text in example)
-        vocabulary = vocabulary_of(texts, reading)
-        parts = [
-            Pairs(encoded(vocabulary, [a for a, _ in examples]), ended(vocabulary, [b for _, b in examples]))
-            for examples in (train, held_out)
-        ]
-        ids = parts[0].targets.ids
+    def load(cls, paths, options: CorpusOptions) -> "tuple[Translate, Examples]":
+        """Lines ``source<TAB>target``. Sources and targets share one vocabulary, that of the training part."""
+        found = read_examples(parse_pair, lambda _: (), paths, options)
+        vocabulary = build_vocabulary((text for example in found.train for text in example), options)
+        train, held_out = (
+            Pairs(
+                encode_texts(vocabulary, [source for source, _ in examples]),
+                encode_with_end(vocabulary, [target for _, target in examples]),
+            )
+            for examples in (found.train, found.held_out)
+        )
+        ids = train.targets.ids
         counts = np.bincount(ids, minlength=len(vocabulary))
-        unknown = unknown_share(counts[counts > 0], bool(counts[UNKNOWN]))
-        task = cls(int(parts[0].targets.lengths.max()))
-        return task, Examples(vocabulary, *parts, log_shares(ids, len(vocabulary)), *source, unknown)
+        return cls(int(train.targets.lengths.max())), Examples(
+            vocabulary=vocabulary,
+            train=train,
+            held_out=held_out,
+            log_frequencies=log_frequencies(ids, len(vocabulary)),
+            names=found.names,
+            digest=found.digest,
+            size=found.size,
+            unknown_rate=unknown_rate(counts[counts > 0], bool(counts[UNKNOWN])),
+        )
 
     @classmethod
     def from_fields(cls, fields):
@@ -90,17 +98,17 @@ class Translate(OnExamples):
     def fields(self):
         return {"longest": self.longest}
 
-    def in_words(self):
+    def description(self):
         return f"{self.name}: targets of up to {self.longest:,} tokens"
 
-    def sizes(self, vocabulary):
+    def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": None}
 
     def unit(self, level):
         return UNITS[level]
 
-    def size_in_words(self, level, rows, steps):
-        return f"up to {rows} pairs and {rows * steps:,} {UNITS[level]}s together"
+    def batch_description(self, level, rows, steps):
+        return f"up to {rows} pairs with {rows * steps:,} {UNITS[level]}s in all per update"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.translator import Translator
@@ -113,11 +121,16 @@ class Translate(OnExamples):
         return TranslatorWindows(network, rows, training)
 
     def batch(self, part: Pairs, chosen: np.ndarray) -> PairBatch:
-        """Some pairs side by side, by their numbers."""
-        targets = part.targets.side_by_side(chosen, -1)
-        inputs = np.concatenate((np.full((1, len(chosen)), EOS, np.int32), np.maximum(targets[:-1], EOS)))
-        sources = part.sources.side_by_side(chosen, EOS)
-        return PairBatch(inputs, targets, True, part.targets.lengths[chosen], sources, part.sources.lengths[chosen])
+        """Some pairs, by their indices."""
+        targets = part.targets.padded(chosen, -1)
+        return PairBatch(
+            inputs=np.concatenate((np.full((1, len(chosen)), EOS, np.int32), np.maximum(targets[:-1], EOS))),
+            targets=targets,
+            fresh=True,
+            lengths=part.targets.lengths[chosen],
+            sources=part.sources.padded(chosen, EOS),
+            source_lengths=part.sources.lengths[chosen],
+        )
 
     def batches(self, corpus, rows, steps, random):
         for chosen in groups(corpus.train.starts, rows, random, rows * steps):
@@ -125,23 +138,24 @@ class Translate(OnExamples):
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        return PairBatch(zeros, zeros, True, ones, zeros, ones)
+        return PairBatch(zeros, zeros, True, ones, sources=zeros, source_lengths=ones)
 
     def evaluation(self, network, corpus):
         part = corpus.held_out
         if not len(part):
             return None
-        chosen = in_order(np.diff(part.starts)[:EVALUATED], tokens_for(len(corpus.vocabulary)))
+        chosen = by_length(np.diff(part.starts)[:EVALUATED], tokens_for(len(corpus.vocabulary)))
         return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
     def items(self, lines, last=False):
         return lines, []
 
     def predict(self, window, vocabulary: Vocabulary, texts: list[str], beam=1) -> list[dict]:
-        """The likeliest target of each source by a search of ``beam`` width (1: greedy), and its log-probability."""
-        sources, found = encoded(vocabulary, texts), [{}] * len(texts)
-        for chosen in in_order(sources.lengths):
-            columns = sources.side_by_side(chosen, EOS)
+        """The most likely target of each source that a beam search finds, and its log-probability. beam: the width of
+        the search; 1 is greedy."""
+        sources, found = encode_texts(vocabulary, texts), [{}] * len(texts)
+        for chosen in by_length(sources.lengths):
+            columns = sources.padded(chosen, EOS)
             written = window.write(columns, sources.lengths[chosen], beam, 2 * self.longest)
             for number, (ids, score) in zip(chosen.tolist(), written, strict=True):
                 found[number] = {"target": vocabulary.decode(ids), "log_probability": score}
@@ -153,68 +167,74 @@ class Translate(OnExamples):
     def record(self, text, prediction):
         return prediction | {"source": text}
 
-    def evaluate(self, window, vocabulary, lines, beam=1) -> "Compared":
-        """How near the targets of lines what is written for their sources comes."""
-        examples = [pair(*line) for line in lines if line[1].strip()]
+    def evaluate(self, window, vocabulary, lines, beam=1) -> "TranslationResult":
+        """Compare the targets of lines with those that the model writes for their sources."""
+        examples = [parse_pair(where, line) for where, line in lines if line.strip()]
         if not examples:
-            raise CorpusError("there is no line that is not blank to evaluate")
+            raise CorpusError("there is no line to evaluate: all lines are blank")
         found = self.predict(window, vocabulary, [source for source, _ in examples], beam)
-        return Compared.of([target for _, target in examples], [prediction["target"] for prediction in found])
+        targets = [target for _, target in examples]
+        return TranslationResult.of(targets, [prediction["target"] for prediction in found])
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Targets and what was written: pairs, those that are the same, the characters of the targets, and how many must be
-    changed, left out or put in (Levenshtein, 1966)."""
+class TranslationResult:
+    """How close the written targets are to the true ones. pairs: their number. same: how many are equal. characters: of
+    the true targets. errors: the characters to change, delete or insert in the written ones (Levenshtein, 1966)."""
 
     pairs: int
     same: int
     characters: int
-    wrong: int
+    errors: int
 
     @classmethod
-    def of(cls, wanted: list[str], written: list[str]) -> "Compared":
-        pairs = list(zip(wanted, written, strict=True))
-        wrong = sum(distance(*pair) for pair in pairs)
-        return cls(len(pairs), sum(a == b for a, b in pairs), sum(map(len, wanted)), wrong)
+    def of(cls, true: list[str], written: list[str]) -> "TranslationResult":
+        pairs = list(zip(true, written, strict=True))
+        return cls(
+            pairs=len(pairs),
+            same=sum(a == b for a, b in pairs),
+            characters=sum(map(len, true)),
+            errors=sum(distance(a, b) for a, b in pairs),
+        )
 
     def as_dict(self) -> dict:
         return {
             "pairs": self.pairs,
             "exact_match": self.same / self.pairs,
-            "character_error_rate": self.wrong / max(1, self.characters),
+            "character_error_rate": self.errors / max(1, self.characters),
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The figures for people."""
         match, errors = (100 * self.as_dict()[name] for name in ("exact_match", "character_error_rate"))
         return [
             f"exact match            {match:.2f} %   ({self.same:,} of {self.pairs:,})",
-            f"character error rate   {errors:.2f} %   ({self.wrong:,} of {self.characters:,} characters)",
+            f"character error rate   {errors:.2f} %   ({self.errors:,} of {self.characters:,} characters)",
         ]
 
 
 def distance(a: str, b: str) -> int:
-    """How many characters must be changed, left out or put in to make b of a.
+    """The number of characters to change, delete or insert to turn a into b.
 
-    A column of the table of distances between beginnings is two numbers, whose bits say where it rises and where it
-    falls by 1 from one row to the next (Myers, A fast bit-vector algorithm for approximate string matching, 1999).
+    Each column of the table of distances between beginnings of a and of b is two integers. Their bits say where the
+    distance rises and where it falls by 1 from one row to the next (Myers, "A fast bit-vector algorithm for approximate
+    string matching", 1999).
     """
     if not a:
         return len(b)
-    places = dict.fromkeys(b, 0)
+    positions = dict.fromkeys(b, 0)
     for i, x in enumerate(a):
-        places[x] = places.get(x, 0) | 1 << i
-    whole, last = (1 << len(a)) - 1, 1 << len(a) - 1
-    rises, falls, found = whole, 0, len(a)
+        positions[x] = positions.get(x, 0) | 1 << i
+    all_rows, last_row = (1 << len(a)) - 1, 1 << len(a) - 1
+    rises, falls, found = all_rows, 0, len(a)
     for y in b:
-        same = places[y]
+        same = positions[y]
         diagonal = (((same & rises) + rises) ^ rises) | same | falls
-        to_right_rises, to_right_falls = falls | (whole & ~(diagonal | rises)), rises & diagonal
-        found += bool(to_right_rises & last) - bool(to_right_falls & last)
+        to_right_rises, to_right_falls = falls | (all_rows & ~(diagonal | rises)), rises & diagonal
+        found += bool(to_right_rises & last_row) - bool(to_right_falls & last_row)
         to_right_rises = to_right_rises << 1 | 1
-        falls = to_right_rises & diagonal & whole
-        rises = whole & (to_right_falls << 1 | ~(diagonal | to_right_rises))
+        falls = to_right_rises & diagonal & all_rows
+        rises = all_rows & (to_right_falls << 1 | ~(diagonal | to_right_rises))
     return found
 
 

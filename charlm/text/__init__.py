@@ -1,13 +1,15 @@
-"""From files to token ids.
+"""From files to token ids, and what can be known of a text before a network sees it.
 
-reading        bytes of files → text
-vocabulary     text ⇄ ids
-corpus         a training part and a held-out part of ids
-token_buffer   ids that are too many for memory
-batches        ids → batches for training
+In reading order:
+
+reading        files → clean text, in pieces
+vocabulary     text ⇄ token ids, for characters, words or bytes
+token_buffer   holds the ids of a text that is too long for memory
+corpus         files → a training part and a held-out part of ids, and the options for that
+batches        ids → batches of inputs and targets
 ngrams         n-gram counts with Kneser–Ney smoothing
-baselines      what unigrams, n-grams and xz reach on the held-out part
+baselines      the loss of unigrams, n-grams and xz on the held-out part
 novelty        a record of the training text that tells copies from new text
-bloom          the Bloom filter under it
+bloom          the Bloom filter that novelty uses
 visible        text made safe for a terminal
 """

@@ -1,4 +1,8 @@
-"""Ids → windows for the network: rows side by side, steps one after the other."""
+"""Token ids → batches for the network: T steps of N rows, each row a sequence or a part of one.
+
+A stream of text is cut into N streams that the network reads in parallel, window after window; lines and other
+sequences are grouped by length, so that a batch holds little padding.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ from .corpus import line_starts
 from .token_buffer import release
 from .vocabulary import EOS
 
+POOL = 32  # batches whose sequences are sorted by length together
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One window for the network: at each step the input is the token before the target (<EOS> at a beginning).
+    """One window of a network: at each step the input is the token before the target (<EOS> at the beginning).
 
-    inputs, targets: int32 (T, N), targets -1 where there is none. ``fresh``: the window begins from the zero state.
-    lengths: (N), of whole sequences that are shorter than the window, None where that makes no difference.
+    inputs, targets: int32 (T, N); a target is -1 where there is none. fresh: the window starts from the zero state.
+    lengths: of the sequences, (N), if each row is a whole sequence and the network must know where it ends; else None.
     """
 
     inputs: np.ndarray
@@ -26,62 +32,63 @@ class Batch:
     lengths: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairBatch(Batch):
-    """Whole sequences that are read before those of ``inputs`` and ``targets`` are written. sources: int32 (S, N);
-    source_lengths: (N)."""
+    """Sources that the network reads, as whole sequences, before it writes the targets.
+
+    sources: int32 (S, N). source_lengths: (N).
+    """
 
     sources: np.ndarray | None = None
     source_lengths: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WordBatch(Batch):
-    """Sentences whose ``inputs`` are numbers of distinct words. words: the characters of these, int32 (L, W);
-    word_lengths: (W); known: what each of them is among the words that are known, int32 (W)."""
+    """Sentences whose ``inputs`` are indices of distinct words.
+
+    words: the characters of the distinct words, int32 (L, W). word_lengths: (W). known: the number of each distinct
+    word in the task's list of known words, from 1 on, or 0 if it is not in the list, int32 (W).
+    """
 
     words: np.ndarray | None = None
     word_lengths: np.ndarray | None = None
     known: np.ndarray | None = None
 
 
-def windows(tokens: np.ndarray, begin: np.ndarray, end: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
-    """Stretches of the tokens, begin[n]…end[n]-1, side by side in windows of at most ``steps``; the first one is fresh.
+def windows(tokens: np.ndarray, starts: np.ndarray, stops: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:
+    """The stretches tokens[starts[n]:stops[n]] in parallel, in windows of at most ``steps``; the first one is fresh.
 
-    begin, end: (≤ rows). Each batch has ``rows`` rows; those without a stretch have no targets. Places beyond the end
-    of the tokens are those from their beginning on.
+    starts, stops: (≤ rows). Each batch has ``rows`` rows; a row without a stretch has no targets. A position after the
+    last token means one from the first token on, as if the tokens followed themselves.
     """
-    begin, end = (np.pad(cuts, (0, rows - len(cuts))) for cuts in (begin, end))
-    longest = int((end - begin).max())
-    for start in range(0, longest, steps):
-        position = begin + np.arange(start, min(start + steps, longest))[:, None]
-        inside = position < end
+    starts, stops = (np.pad(cuts, (0, rows - len(cuts))) for cuts in (starts, stops))
+    longest = int((stops - starts).max())
+    for step in range(0, longest, steps):
+        position = starts + np.arange(step, min(step + steps, longest))[:, None]
+        inside = position < stops
         position = position % len(tokens)
         targets = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
-        before = inside & (position > 0)
-        inputs = np.where(before, tokens[np.where(before, position - 1, 0)].astype(np.int32), EOS)
-        yield Batch(inputs, targets, start == 0)
+        has_previous = inside & (position > 0)
+        inputs = np.where(has_previous, tokens[np.where(has_previous, position - 1, 0)].astype(np.int32), EOS)
+        yield Batch(inputs, targets, step == 0)
 
 
 def stream_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
-    """The text in ``rows`` tracks of equal length, each read from its beginning to its end.
+    """One epoch of a text, cut into ``rows`` streams of equal length, each read from its beginning to its end.
 
-    Where the first begins is drawn, and what comes before follows the text's end: so the windows are cut at other
-    places, and tracks begin with the zero state at other places, in every epoch.
+    The first stream starts at a random position, and the text before it follows the text's end. So in every epoch the
+    windows are cut at other positions, and the streams start with the zero state at other positions.
     """
     n, length = len(tokens), -(-len(tokens) // rows)
     shift = int(random.integers(0, n))
-    begin = np.arange(0, n, length)
-    ends = np.minimum(begin + length, n)
-    return _releasing(tokens, rows, windows(tokens, begin + shift, ends + shift, steps, rows))
+    starts = np.arange(0, n, length)
+    stops = np.minimum(starts + length, n)
+    return _releasing(tokens, rows, windows(tokens, starts + shift, stops + shift, steps, rows))
 
 
 def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:
-    """The lines in an order of chance, ``rows`` of about one length at a time; a long line takes several windows.
-
-    Lines are shuffled, put in order of length within pools of 32 batches, and the batches shuffled again, so that
-    little is spent on filling short lines up.
-    """
+    """One epoch of shuffled lines, ``rows`` lines of similar length in parallel; a long line takes several windows."""
     starts = line_starts(tokens)
     batches = (
         batch
@@ -94,27 +101,31 @@ def line_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Ge
 def groups(
     starts: np.ndarray, rows: int, random: np.random.Generator, most_tokens: int | None = None
 ) -> Iterator[np.ndarray]:
-    """The numbers of all sequences, in groups of about one length, as ``line_windows`` has them.
+    """The indices of all sequences, shuffled, in groups of similar length.
 
-    starts: (sequences + 1), where each begins and the last one ends. most_tokens: of a group, all as long as its
-    longest; a longer one stands alone.
+    The sequences are shuffled, sorted by length within pools of POOL batches, and then the groups are shuffled, so that
+    little work is spent on padding. starts: the start of each sequence and the stop of the last one, (sequences + 1).
+    rows: sequences in a group, at most. most_tokens: tokens in a group, padding included, at most; a longer sequence
+    has a group of its own.
     """
     order = np.arange(len(starts) - 1, dtype=starts.dtype)
     random.shuffle(order)
     cuts = []
-    for first in range(0, len(order), rows * 32):
-        pool = order[first : first + rows * 32]
+    for start in range(0, len(order), rows * POOL):
+        pool = order[start : start + rows * POOL]
         pool[:] = pool[np.argsort(starts[pool + 1] - starts[pool], kind="stable")]
         if most_tokens is not None:
-            cuts += [first + cut for cut in fitting(starts[pool + 1] - starts[pool], rows, most_tokens)]
+            cuts += [start + cut for cut in fitting(starts[pool + 1] - starts[pool], rows, most_tokens)]
     cuts = np.append(cuts if most_tokens is not None else np.arange(0, len(order), rows), len(order))
     for number in random.permutation(len(cuts) - 1):
         yield order[cuts[number] : cuts[number + 1]]
 
 
 def fitting(lengths: np.ndarray, rows: int, most_tokens: int) -> list[int]:
-    """Where groups of sequences begin that have at most so many rows, and tokens if all were as long as the longest.
-    lengths: rising."""
+    """The starts of groups that fit into ``rows`` sequences and ``most_tokens`` tokens, padding included.
+
+    lengths: of the sequences, rising.
+    """
     cuts, size = [], 0
     for number, length in enumerate(lengths.tolist()):
         if not cuts or size == rows or (size + 1) * length > most_tokens:
@@ -125,7 +136,10 @@ def fitting(lengths: np.ndarray, rows: int, most_tokens: int) -> list[int]:
 
 
 class Sequences:
-    """Sequences of ids, of any lengths, one behind the other: ids (n), starts (sequences + 1)."""
+    """Sequences of ids, of any lengths, one after the other.
+
+    ids: (n). starts: the start of each sequence and the stop of the last one, (sequences + 1).
+    """
 
     def __init__(self, sequences: list[np.ndarray]):
         self.ids = np.concatenate(sequences) if sequences else np.zeros(0, np.uint8)
@@ -135,16 +149,16 @@ class Sequences:
     def lengths(self) -> np.ndarray:
         return np.diff(self.starts)
 
-    def side_by_side(self, chosen, fill: int) -> np.ndarray:
-        """Some of them as columns, by their numbers: int32 (T, N), ``fill`` behind the ends."""
-        begin, lengths = self.starts[chosen], self.starts[chosen + 1] - self.starts[chosen]
+    def padded(self, chosen: np.ndarray, padding: int) -> np.ndarray:
+        """Some of the sequences as columns, with ``padding`` after their ends: int32 (T, N). chosen: indices, (N)."""
+        starts, lengths = self.starts[chosen], self.starts[chosen + 1] - self.starts[chosen]
         step = np.arange(int(lengths.max()))[:, None]
         inside = step < lengths
-        return np.where(inside, self.ids[np.where(inside, begin + step, 0)].astype(np.int32), np.int32(fill))
+        return np.where(inside, self.ids[np.where(inside, starts + step, 0)].astype(np.int32), np.int32(padding))
 
 
 def _releasing(tokens, rows, batches):
-    """The batches; a mapped text does not pile up in memory while they are read."""
+    """The batches. While they are read, the pages of a mapped text do not pile up in memory."""
     every = max(1, 1024 // rows)  # a row brings in up to 64 kB at once
     for number, batch in enumerate(batches, 1):
         if number % every == 0:

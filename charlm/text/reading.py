@@ -1,8 +1,8 @@
-"""Files → clean text → ids: a training part and a held-out part.
+"""Files → clean text, piece by piece.
 
-A text is read piece by piece: strict UTF-8 (or ``encoding``), without a byte order mark, CRLF as LF, and a last line
-that lacks its end gets one, so that every line ends with <EOS>. At byte level nothing but the last line's end is
-touched. The ids are kept in a ``Store``, and memory does not grow with the text beyond that.
+charlm decodes each file strictly as UTF-8 (or as ``encoding``), drops a byte order mark at its beginning, and turns
+each CRLF into LF. It adds a line feed to a last line that has none, so that every line ends with <EOS>. At byte level
+it adds that line feed and changes nothing else. Memory does not grow with the length of the files.
 """
 
 import codecs
@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import CorpusError, UsageError
 
-PIECE = 1 << 18  # bytes read at a time: what is made of more takes no less time, and more memory
+PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
+NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
 
 
 def name_of(path) -> str:
@@ -22,8 +23,8 @@ def name_of(path) -> str:
     return "standard input" if path == "-" else os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
-def _pieces(path) -> Iterator[bytes]:
-    """The bytes of a file, or of standard input for "-"."""
+def _read_bytes(path) -> Iterator[bytes]:
+    """The bytes of a file, or of standard input for "-", in pieces. Raises CorpusError."""
     try:
         if path == "-":
             if sys.stdin is None:
@@ -34,11 +35,11 @@ def _pieces(path) -> Iterator[bytes]:
         else:
             source = open(path, "rb")
         try:
-            begun = path == "-" or _written(source)
+            before = path == "-" or _size_and_time(source)
             while piece := source.read(PIECE):
                 yield piece
-            if path != "-" and _written(source) != begun:
-                raise CorpusError(f"{name_of(path)} was written to while it was read; wait until it is whole")
+            if path != "-" and _size_and_time(source) != before:
+                raise CorpusError(f"{name_of(path)} changed while charlm read it; start again when it is complete")
         finally:
             if path != "-":
                 source.close()
@@ -46,79 +47,98 @@ def _pieces(path) -> Iterator[bytes]:
         raise CorpusError(f"cannot read {name_of(path)}: {error.strerror}") from None
 
 
-def _written(source):
-    """How large a file is and when it was written last; None for what is no file on a disk."""
+def _size_and_time(source):
+    """The size of an open file and the time of its last change; None for a pipe or a device."""
     about = os.fstat(source.fileno())
     return (about.st_size, about.st_mtime_ns) if stat.S_ISREG(about.st_mode) else None
 
 
-def _decoded(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    before = 0  # bytes consumed by earlier calls
+class _Decoder:
+    """Decodes the bytes of one file, which come in pieces, and raises CorpusError for bytes that it cannot decode.
 
-    def decode(piece, final):
-        pending = len(decoder.getstate()[0])
+    The words of Python's own errors differ between its versions; charlm's message uses none of them.
+    """
+
+    def __init__(self, path, encoding: str):
+        self.path, self.encoding = path, encoding
+        self.decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self.consumed = 0  # bytes of the earlier pieces
+
+    def decode(self, piece: bytes, final: bool = False) -> str:
+        pending = len(self.decoder.getstate()[0])
         try:
-            text = decoder.decode(piece, final)
-            if encoding != "utf-8":
+            text = self.decoder.decode(piece, final)
+            if self.encoding != "utf-8":
                 text.encode()  # some codecs let halves of characters (lone surrogates) through
-            return text
-        except UnicodeDecodeError as error:
-            offset = before - pending + error.start
-            raise CorpusError(
-                f"{name_of(path)}: the byte 0x{error.object[error.start]:02x} at offset {offset:,} "
-                f"is not {encoding.upper()}; name the encoding of the text (--encoding latin-1, say), "
-                "or read bytes (--level byte)"
-            ) from None
-        except UnicodeError as error:  # a codec's complaint about the whole
-            raise CorpusError(
-                f"{name_of(path)} is not in the encoding {encoding} ({error}); "
-                "name the encoding of the text with --encoding"
-            ) from None
+        except UnicodeError as error:
+            raise CorpusError(self._message(error, self.consumed - pending)) from None
+        self.consumed += len(piece)
+        return text
 
-    first, carriage_return = True, ""
+    def _message(self, error: UnicodeError, offset: int) -> str:
+        """offset: in the file, of the first of the bytes that the decoder got."""
+        name, bad_byte = name_of(self.path), isinstance(error, UnicodeDecodeError)
+        encoding = codecs.lookup(self.encoding).name
+        if encoding in NEED_A_MARK and (not bad_byte or error.encoding == encoding):
+            return (
+                f"{name} is not in the encoding {self.encoding}: it does not begin with a byte order mark; "
+                f"name the byte order too (--encoding {encoding}-le or {encoding}-be), or another encoding"
+            )
+        if bad_byte:
+            return (
+                f"{name}: the byte 0x{error.object[error.start]:02x} at offset {offset + error.start:,} "
+                f"is not {self.encoding.upper()}; name the encoding of the text (--encoding latin-1, say), "
+                "or read bytes (--level byte)"
+            )
+        return f"{name} is not in the encoding {self.encoding}; name the encoding of the text with --encoding"
+
+
+def _decode(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """The text of a file without its byte order mark, with LF for each CRLF."""
+    decoder = _Decoder(path, encoding)
+    at_start, carriage_return = True, ""
     for piece in pieces:
-        text = carriage_return + decode(piece, False)
-        before += len(piece)
-        if first and text:
-            first, text = False, text.removeprefix("\ufeff")
+        text = carriage_return + decoder.decode(piece)
+        if at_start and text:
+            at_start, text = False, text.removeprefix("\ufeff")
         carriage_return = "\r" if text.endswith("\r") else ""
         text = text[: len(text) - len(carriage_return)]
-        yield text.replace("\r\n", "\n") if "\r" in text else text  # to look for one character is much faster
-    yield carriage_return + decode(b"", True)
+        yield text.replace("\r\n", "\n") if "\r" in text else text  # looking for one character is much faster
+    yield carriage_return + decoder.decode(b"", final=True)
 
 
 def check_encoding(encoding: str) -> str:
-    """The encoding's name, where there is one for text and for reading piece by piece. Raises UsageError."""
+    """The name of an encoding, if Python can decode text from it piece by piece. Raises UsageError otherwise."""
     try:
         codecs.getincrementaldecoder(encoding)
         found = codecs.lookup(encoding)
         if not found._is_text_encoding:
             raise LookupError
         if found.name == "utf-8-sig":
-            return "utf-8"  # a byte order mark is dropped in any case
+            return "utf-8"  # charlm drops a byte order mark in any case
     except (LookupError, ValueError):
-        raise UsageError(f"there is no text encoding {encoding!r}; utf-8, latin-1 and utf-16 are some") from None
+        raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1 or utf-16") from None
     return encoding
 
 
 def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None) -> Iterator[str] | Iterator[bytes]:
-    """The clean text of some files, one after the other, in pieces; at word level a piece ends where a line does.
+    """The clean text of some files, one after the other, in pieces.
 
-    paths: names of files, "-" for standard input. At byte level the pieces are bytes. ``digest`` is updated with the
-    bytes read. Raises CorpusError where a file cannot be read or decoded.
+    paths: names of files, "-" for standard input. level: at "byte" the pieces are bytes; at "word" each piece ends at
+    the end of a line, so that no word is cut. digest: an object whose ``update`` gets all bytes as they are read, a
+    ``Digest`` for example. Raises CorpusError if a file cannot be read or decoded, UsageError for an unknown encoding.
     """
     encoding = check_encoding(encoding)
 
-    def noted(path):
-        for piece in _pieces(path):
+    def digested(path):
+        for piece in _read_bytes(path):
             if digest is not None:
                 digest.update(piece)
             yield piece
 
     for path in paths:
         end, last, rest = (b"\n", b"", b"") if level == "byte" else ("\n", "", "")
-        for piece in noted(path) if level == "byte" else _decoded(path, noted(path), encoding):
+        for piece in digested(path) if level == "byte" else _decode(path, digested(path), encoding):
             if not piece:
                 continue
             last = piece[-1:]
@@ -134,7 +154,7 @@ def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None)
 
 
 class Digest:
-    """SHA-256 and the number of bytes."""
+    """The SHA-256 of some bytes and their number."""
 
     def __init__(self):
         self.size, self._hash = 0, hashlib.sha256()
@@ -148,5 +168,5 @@ class Digest:
 
 
 def listed(paths) -> list:
-    """The names of files, of which there may be a single one."""
+    """A list of the names of files, from one name or several."""
     return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)

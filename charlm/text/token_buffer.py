@@ -1,9 +1,9 @@
-"""Ids that come in pieces: in memory, or, where they are many, in a temporary file that is mapped into memory.
+"""Holds ids that come in pieces: in memory, or, if there are many, in a temporary file that is mapped into memory.
 
-The file stands where large temporary files belong: in the folder that TMPDIR names, else in /var/tmp where there is
-one (/tmp often is memory itself), else where Python finds room. It has no name, or on Windows loses it with its last
-user, so that nothing is left behind however the program ends. It is written by calls that can fail and mapped only to
-be read: a full disk is an error in one line and not the end of the process.
+The file is in a folder for large temporary files: the one that TMPDIR names, or else /var/tmp if it exists (/tmp is
+often memory itself), or else one that Python finds. The file has no name (on Windows, it goes with the last process
+that has it open), so that nothing remains on the disk however the program ends. charlm writes it with calls that can
+fail and maps it for reading only: a full disk gives an error message and does not kill the process.
 """
 
 import mmap
@@ -16,11 +16,11 @@ import numpy as np
 
 from ..errors import CorpusError
 
-IN_MEMORY = 1 << 26  # bytes; what takes more goes to a file
+IN_MEMORY = 1 << 26  # bytes; the buffer moves larger contents to a file
 
 
 class TokenBuffer:
-    """Arrays (n), kept in the order in which they are added. ``len`` counts their entries."""
+    """Arrays (n) in the order in which they were added. ``len`` counts their entries."""
 
     def __init__(self):
         self._arrays, self._shapes, self._file = [], [], None
@@ -31,11 +31,11 @@ class TokenBuffer:
 
     def __del__(self):
         if self._file is not None:
-            with suppress(OSError):  # what a full disk did not take
+            with suppress(OSError):  # closing flushes what a full disk did not take
                 self._file.close()
 
     def add(self, array: np.ndarray) -> None:
-        """Keep an array, which must not change afterwards. Raises CorpusError where there is no room for it."""
+        """Append an array, which must not change afterwards. Raises CorpusError if there is no room for it."""
         if not len(array):
             return
         self._length += len(array)
@@ -46,7 +46,7 @@ class TokenBuffer:
             self._write()
 
     def _write(self):
-        """Move what is in memory to the end of the file."""
+        """Move the arrays from memory to the end of the file."""
         folder = "any folder"
         try:
             folder = _folder()
@@ -57,36 +57,38 @@ class TokenBuffer:
             self._file.flush()
         except OSError as error:
             raise CorpusError(
-                f"the text is too long for memory, and its tokens cannot be kept in {folder}: "
+                f"the text is too long for memory, and its tokens cannot be written to {folder}: "
                 f"{error.strerror or error}; let TMPDIR name a folder with more room"
             ) from None
         self._arrays.clear()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The arrays as they were added; nothing may be added meanwhile."""
+        """The arrays as they were added. Do not add any while you iterate."""
         if self._file is None:
             yield from self._arrays
             return
         self._file.seek(0)
-        for kind, length in self._shapes:
-            yield np.frombuffer(self._file.read(kind.itemsize * length), kind)
+        for dtype, length in self._shapes:
+            yield np.frombuffer(self._file.read(dtype.itemsize * length), dtype)
 
-    def joined(self, kind: type) -> np.ndarray:
-        """All entries in one array, which can only be read where it is mapped. All arrays must be of this type."""
+    def joined(self, dtype: type) -> np.ndarray:
+        """All entries in one array (n); it is read-only if it is mapped. All added arrays must have this type."""
         if self._file is None:
-            return np.concatenate([np.zeros(0, kind), *self._arrays])
-        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), kind)
+            return np.concatenate([np.zeros(0, dtype), *self._arrays])
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
 
 
 def _folder() -> str:
-    """Where large temporary files go."""
+    """The folder for large temporary files."""
     named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     return "/var/tmp" if not named and os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()
 
 
 def release(array: np.ndarray) -> None:
-    """Let go of the pages of a mapped array that are in memory; they come back when they are read. Others stay as they
-    are."""
+    """Give the memory of a mapped array back to the system, which reads the pages again when they are needed.
+
+    Arrays that are not mapped stay as they are.
+    """
     owner = array
     while isinstance(owner, np.ndarray):
         owner = owner.base

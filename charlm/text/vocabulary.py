@@ -1,8 +1,7 @@
-"""Text ⇄ ids, at three levels: characters, words, bytes.
+"""Text ⇄ ids, at three levels: a symbol is a character, a word or a byte.
 
-Id 0 is <EOS>, which ends every line: it is the line feed, and a new line cannot be had otherwise. Id 1 is <UNK>,
-which stands for every symbol that the vocabulary does not hold. Both are ids and not strings, so that "<EOS>" or
-"<UNK>" in a text is text.
+Id 0 is <EOS>, the end of a line: every line feed in a text is one. Id 1 is <UNK>, which replaces every symbol that the
+vocabulary does not contain. Both are ids and not strings, so that "<EOS>" or "<UNK>" in a text is ordinary text.
 """
 
 import re
@@ -16,9 +15,10 @@ from ..errors import UsageError
 LEVELS = ("char", "word", "byte")
 EOS, UNKNOWN = 0, 1
 SPECIAL = ("<EOS>", "<UNK>")
+UNITS = {"char": "character", "word": "word", "byte": "byte"}  # the name of a token at each level
 
-# A word with the space before it, a mark with the space before it, what is left of a run of spaces, any other white
-# space. A space belongs to what follows, so that the pieces joined are the text again.
+# A word with the space before it, a punctuation mark with the space before it, the rest of a run of spaces, or any
+# other white space. A space belongs to the symbol after it, so that the symbols joined give the text again.
 _WORD = re.compile(r" ?\w++(?:['’]\w++)*+| ?[^\w\s]|\n| +(?= )|\s")
 
 
@@ -32,9 +32,9 @@ def symbols_in(text: str, level: str) -> list:
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """A text's bytes; bytes that are no UTF-8 travel in a string as lone surrogates (PEP 383).
+    """The bytes of a text. In a string, bytes that are not UTF-8 are lone surrogates (PEP 383).
 
-    A surrogate that stands for no byte becomes the three bytes that UTF-8 would give it.
+    A surrogate that represents no byte becomes the three bytes that UTF-8 would give it.
     """
     if isinstance(text, bytes):
         return text
@@ -51,13 +51,15 @@ def smallest_type(number: int) -> type:
 
 
 def code_points(text: str) -> np.ndarray:
+    """The code points of a text: uint32 (characters)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 class Vocabulary:
     """The symbols that a model knows, by id: <EOS>, <UNK>, then ``symbols`` from id 2 on.
 
-    level: "char", "word" or "byte"; symbols: distinct characters, words, or byte values 0…255; no line feed among them.
+    level: "char", "word" or "byte". symbols: distinct characters, words, or byte values 0…255, without the line feed.
+    Raises UsageError for an unknown level, ValueError for symbols that are not distinct.
     """
 
     def __init__(self, level: str, symbols: Iterable):
@@ -75,7 +77,7 @@ class Vocabulary:
             self._texts = [*names, *self.symbols]
         if level != "word":
             points = [symbol if level == "byte" else ord(symbol) for symbol in self._ids]
-            # the last entry stands for all characters above
+            # the last entry is for all characters above
             self._table = np.full(256 if level == "byte" else max(points) + 2, UNKNOWN, self.dtype)
             self._table[points] = list(self._ids.values())
 
@@ -94,17 +96,17 @@ class Vocabulary:
 
     @classmethod
     def build(cls, level: str, counts: dict, min_count: int = 1, max_vocabulary: int | None = None) -> "Vocabulary":
-        """The symbols seen at least ``min_count`` times, the most frequent ``max_vocabulary`` (<EOS> and <UNK>
-        included).
+        """A vocabulary of the symbols that occur at least ``min_count`` times, sorted by frequency, then by symbol.
 
-        counts: symbol → times seen in the training part. Sorted by frequency, then by symbol.
+        counts: how often each symbol occurs in the training part. max_vocabulary: the size of the vocabulary at most,
+        <EOS> and <UNK> included; the most frequent symbols are kept.
         """
         kept = [(-count, symbol) for symbol, count in counts.items() if count >= min_count and symbol not in ("\n", 10)]
         room = None if max_vocabulary is None else max(0, max_vocabulary - len(SPECIAL))
         return cls(level, [symbol for _, symbol in sorted(kept)[:room]])
 
     def encode(self, text: str | bytes) -> np.ndarray:
-        """Ids (n) of a text in the smallest integer type; what is not in the vocabulary becomes <UNK>."""
+        """The ids of a text, (n) in the smallest unsigned type. A symbol outside the vocabulary becomes <UNK>."""
         if self.level == "word":
             words = _WORD.findall(text)
             return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), self.dtype, len(words))
@@ -113,7 +115,7 @@ class Vocabulary:
         return self._table.take(code_points(text), mode="clip")
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are no UTF-8 become lone surrogates."""
+        """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are not UTF-8 become lone surrogates."""
         pieces = map(self._texts.__getitem__, ids)
         return b"".join(pieces).decode("utf-8", "surrogateescape") if self.level == "byte" else "".join(pieces)
 
@@ -122,12 +124,12 @@ class Vocabulary:
         return list(dict.fromkeys(symbol for symbol in symbols_in(text, self.level) if symbol not in self._ids))
 
     def one_hot(self, ids: np.ndarray) -> np.ndarray:
-        """float32 (…, V): 1 at the id and 0 elsewhere. Kernels never make it: they take row ``id`` of W_x instead."""
+        """float32 (…, V): 1 at the id and 0 elsewhere. The kernels take row ``id`` of W_x instead of using it."""
         return np.eye(len(self), dtype=np.float32)[ids]
 
 
 class _Numbers(dict):
-    """Numbers its keys in the order in which they are first asked for."""
+    """Numbers its keys in the order in which they are first looked up."""
 
     def __missing__(self, symbol):
         number = self[symbol] = len(self)
@@ -135,8 +137,10 @@ class _Numbers(dict):
 
 
 class SymbolCounter:
-    """Numbers symbols in the order in which they appear, before anybody knows which of them the vocabulary will
-    hold. The line feed is number 0."""
+    """Gives symbols provisional numbers in the order in which they first appear, before the vocabulary is known.
+
+    The line feed is number 0.
+    """
 
     def __init__(self, level: str):
         self.level = level
@@ -150,11 +154,11 @@ class SymbolCounter:
 
     @property
     def symbols(self) -> list:
-        """The symbols by their numbers."""
+        """The symbols in the order of their numbers."""
         return list(self._numbers)
 
     def number(self, text: str | bytes) -> np.ndarray:
-        """Provisional numbers (n) of a piece of text, in the smallest integer type that holds them."""
+        """The provisional numbers of a piece of text: (n), in the smallest unsigned type that holds all numbers."""
         if self.level == "word":
             words = _WORD.findall(text)
             numbers = np.fromiter(map(self._numbers.__getitem__, words), np.uint32, len(words))
@@ -168,12 +172,12 @@ class SymbolCounter:
         return numbers.astype(smallest_type(len(self._numbers)))
 
     def counted(self, counts: np.ndarray, least: int) -> dict:
-        """Symbol → how often it was counted, of those counted at least ``least`` times. counts: (n), by number."""
+        """How often each symbol occurs, for the symbols that occur at least ``least`` times. counts: by number, (n)."""
         pairs = zip(self._numbers, counts.tolist(), strict=True)
         return {symbol: count for symbol, count in pairs if count >= max(1, least)}
 
     def points(self, numbers: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The text of provisional numbers, which come in pieces, as code points or bytes."""
+        """The text of provisional numbers as code points or bytes, piece by piece."""
         symbols = self.symbols
         if self.level == "word":
             for piece in numbers:
@@ -184,28 +188,26 @@ class SymbolCounter:
                 yield table[piece]
 
     def lengths(self) -> np.ndarray:
-        """Characters of each symbol, at byte level bytes: (symbols)."""
+        """The number of characters of each symbol, or of bytes at byte level: (symbols)."""
         lengths = map(len, self._numbers) if self.level == "word" else repeat(1)
         return np.fromiter(lengths, np.int32, len(self._numbers))
 
-    def renumbering(self, vocabulary: Vocabulary) -> np.ndarray:
-        """Provisional number → id in the vocabulary."""
+    def ids(self, vocabulary: Vocabulary) -> np.ndarray:
+        """The id in the vocabulary of each provisional number: (symbols)."""
         ids = map(vocabulary._ids.get, self._numbers, repeat(UNKNOWN))
         return np.fromiter(ids, vocabulary.dtype, len(self._numbers))
 
 
-def unknown_share(counts: np.ndarray, holds_unknown: bool) -> float:
-    """The share of each target that training gives to <UNK>, so that its probability is an honest estimate.
+def unknown_rate(counts: np.ndarray, has_unknown: bool) -> float:
+    """The probability that training gives to <UNK> at each target, so that the model's estimate for it is honest.
 
-    Where symbols fell out of the vocabulary, <UNK> stands in the training text and the network learns its
-    probability: 0. Where none did, the text shows no <UNK>, and maximum likelihood would drive its probability to
-    nothing. How likely the next symbol is one never seen is then estimated from how many were seen just once, as Good
-    and Turing do (Good, 1953), with one added so that it is never 0: (n₁ + 1) / (n + 2), of n tokens. counts: how
-    often each symbol occurs in the training part.
+    If the vocabulary does not contain all symbols of the training part, then <UNK> occurs in it, and the network learns
+    its probability: the rate is 0. If it contains all of them, the training part shows no <UNK>, and maximum likelihood
+    would drive its probability towards 0. The rate is then the estimate of Good and Turing (Good, 1953) that the next
+    symbol was never seen, from the number n₁ of symbols that occur once among n tokens, with one added so that it is
+    never 0: (n₁ + 1) / (n + 2). counts: how often each symbol occurs in the training part. has_unknown: whether <UNK>
+    occurs there.
     """
-    if holds_unknown:
+    if has_unknown:
         return 0.0
     return float((np.count_nonzero(counts == 1) + 1) / (counts.sum() + 2))
-
-
-UNITS = {"char": "character", "word": "word", "byte": "byte"}  # what a token is, at each level

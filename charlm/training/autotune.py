@@ -105,7 +105,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
 
     fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
-    if corpus.drawn:
+    if corpus.held_out_at_random:
         options.setdefault("dropout", None)
     else:
         options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n))
@@ -193,7 +193,7 @@ def new_trainer(
         )
     check_precision(precision)
     reading = {field.name: others.pop(field.name) for field in fields(CorpusOptions) if field.name in others}
-    learnt, corpus = kind.load(paths, **reading, seed=seed)
+    learnt, corpus = kind.load(paths, CorpusOptions(**reading, seed=seed))
     options = {
         "hidden": hidden,
         "layers": layers,
@@ -218,7 +218,7 @@ def new_trainer(
     names = ("hidden", "layers", "embedding", "tied")
     hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
     context = options.pop("context", None)
-    sizes = learnt.sizes(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
+    sizes = learnt.architecture_fields(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
     embedding = hidden if tied and not embedding else embedding
     architecture = kind.architecture(
         cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, context=context, **sizes

@@ -66,7 +66,7 @@ def _shapes(header):
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise ValueError("it does not say how many rows there were")
     shapes = dict.fromkeys(("parameters", "m", "v"), (size,))
-    shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.states(architecture))}
+    shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
     shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
 

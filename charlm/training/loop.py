@@ -92,7 +92,7 @@ class Trainer:
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
         self.pool = ThreadPool(threads)
-        self.stack = self.task.network(architecture, self.parameters, self.pool, corpus.unknown)
+        self.stack = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         self.window = self.task.window(self.stack, settings.steps, self.rows, training=True)
         self.adam = Adam(self.stack, settings.clip)
         self.evaluation = self.task.evaluation(self.stack, corpus)
@@ -145,7 +145,7 @@ class Trainer:
             "bytes": self.corpus.size,
             "train_tokens": len(self.corpus.train),
             "held_out_tokens": len(self.corpus.held_out),
-            "unknown_share": self.corpus.unknown,
+            "unknown_share": self.corpus.unknown_rate,
         }
         training = {
             "settings": settings,
@@ -157,13 +157,13 @@ class Trainer:
         }
         corpus = self.corpus
         return Model(
-            self.architecture,
-            corpus.vocabulary,
-            self.best_parameters,
-            corpus.lines,
-            training,
-            corpus.novelty,
-            self.task,
+            architecture=self.architecture,
+            vocabulary=corpus.vocabulary,
+            parameters=self.best_parameters,
+            lines=corpus.lines,
+            training=training,
+            novelty=corpus.novelty,
+            task=self.task,
         )
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Ids beyond memory: the same ones back, from a file that nobody sees, and a clear word where there is no room."""
+"""Ids that do not fit memory: they come back unchanged from a file without a name, and a full disk is a clear error."""
 
 import errno
 import io
@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.errors import CorpusError
-from charlm.text import corpus, reading
-from charlm.text import token_buffer as store
-from charlm.text.corpus import load_corpus
+from charlm.text import corpus, reading, token_buffer
+from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.token_buffer import TokenBuffer, release
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import saved
@@ -27,36 +26,36 @@ TYPES = (np.uint8, np.uint16, np.uint32)
 
 @pytest.fixture
 def mapped(monkeypatch):
-    """Everything goes to a file."""
-    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    """Buffers move everything to a file."""
+    monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from(TYPES), st.lists(st.integers(0, 255), max_size=9))), st.integers(0, 40))
 @example([(np.uint8, [1, 2, 3]), (np.uint16, []), (np.uint16, [4])], 3)
-def test_what_is_stored_comes_back(pieces, limit):
+def test_added_arrays_come_back(pieces, limit):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "IN_MEMORY", limit)
-        kept = TokenBuffer()
+        patch.setattr(token_buffer, "IN_MEMORY", limit)
+        buffer = TokenBuffer()
         for kind, values in pieces:
-            kept.add(np.array(values, kind))
+            buffer.add(np.array(values, kind))
         for _ in range(2):
-            found = list(kept)
+            found = list(buffer)
             assert [array.tolist() for array in found] == [values for _, values in pieces if values]
             assert [array.dtype for array in found] == [kind for kind, values in pieces if values]
-        assert len(kept) == sum(len(values) for _, values in pieces)
+        assert len(buffer) == sum(len(values) for _, values in pieces)
 
 
 @pytest.mark.parametrize("limit", [0, 11, 12, 100])
 @pytest.mark.parametrize("kind", TYPES)
-def test_it_is_one_array_in_the_end(monkeypatch, kind, limit):
-    monkeypatch.setattr(store, "IN_MEMORY", limit)
-    kept = TokenBuffer()
-    assert kept.joined(kind).tolist() == []
+def test_the_arrays_joined_are_one_array(monkeypatch, kind, limit):
+    monkeypatch.setattr(token_buffer, "IN_MEMORY", limit)
+    buffer = TokenBuffer()
+    assert buffer.joined(kind).tolist() == []
     for start in (0, 5):
-        kept.add(np.arange(start, start + 5, dtype=kind))
+        buffer.add(np.arange(start, start + 5, dtype=kind))
     size = 10 * np.dtype(kind).itemsize
-    array = kept.joined(kind)
-    del kept
+    array = buffer.joined(kind)
+    del buffer
     assert array.tolist() == list(range(10))
     assert array.dtype == kind
     assert array.flags.writeable == (size <= limit)  # it is mapped, to be read only
@@ -64,20 +63,20 @@ def test_it_is_one_array_in_the_end(monkeypatch, kind, limit):
     assert array.tolist() == list(range(10))
 
 
-def test_what_is_small_stays_in_memory(monkeypatch):
+def test_a_small_buffer_stays_in_memory(monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", None)
-    kept = TokenBuffer()
-    kept.add(np.zeros(store.IN_MEMORY, np.uint8))
+    buffer = TokenBuffer()
+    buffer.add(np.zeros(token_buffer.IN_MEMORY, np.uint8))
     with pytest.raises(TypeError):
-        kept.add(np.zeros(1, np.uint8))
+        buffer.add(np.zeros(1, np.uint8))
 
 
-def test_the_file_stands_where_TMPDIR_says_and_has_no_name(mapped, tmp_path, monkeypatch):
+def test_the_file_is_in_the_folder_of_TMPDIR_and_has_no_name(mapped, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    kept = TokenBuffer()
-    kept.add(np.arange(100))
-    assert os.fstat(kept._file.fileno()).st_size == 800
+    buffer = TokenBuffer()
+    buffer.add(np.arange(100))
+    assert os.fstat(buffer._file.fileno()).st_size == 800
     if os.name == "posix":
         assert list(tmp_path.iterdir()) == []
 
@@ -86,12 +85,12 @@ def test_the_file_stands_where_TMPDIR_says_and_has_no_name(mapped, tmp_path, mon
 def test_large_files_go_to_var_tmp_by_default(monkeypatch):
     for name in ("TMPDIR", "TEMP", "TMP"):
         monkeypatch.delenv(name, raising=False)
-    assert store._folder() == "/var/tmp"
+    assert token_buffer._folder() == "/var/tmp"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG])
 @pytest.mark.parametrize("call", ["open", "write", "flush"])
-def test_no_room_is_said_in_a_line(mapped, tmp_path, monkeypatch, call, number):
+def test_a_full_disk_is_an_error_of_one_line(mapped, tmp_path, monkeypatch, call, number):
     class Full(io.BytesIO):
         pass
 
@@ -113,16 +112,16 @@ def test_without_any_folder_for_temporary_files(mapped, monkeypatch):
 
     monkeypatch.setenv("TMPDIR", "there is none")
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    with pytest.raises(CorpusError, match="in any folder: No usable temporary directory"):
+    with pytest.raises(CorpusError, match="to any folder: No usable temporary directory"):
         TokenBuffer().add(np.zeros(1, np.uint8))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 def test_a_full_disk_ends_the_command_with_a_line(tmp_path, tiny_text):
-    """A limit on files of 1 byte stands for the disk; the model is never reached."""
+    """A limit of 1 byte on files is in place of a full disk; charlm never comes to the model."""
     program = (
-        "import resource, signal, sys; from charlm.text import token_buffer as store; from charlm.cli import program; "
-        "store.IN_MEMORY = 0; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "import resource, signal, sys; from charlm.text import token_buffer; from charlm.cli import program; "
+        "token_buffer.IN_MEMORY = 0; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1)); program(sys.argv[1:])"
     )
     (tmp_path / "text.txt").write_text(tiny_text)
@@ -148,18 +147,19 @@ def test_a_mapped_corpus_is_the_corpus(monkeypatch, tmp_path, level, lines, vali
     path, other = tmp_path / "text.txt", tmp_path / "valid.txt"
     path.write_text(TEXT, encoding="utf-8")
     other.write_text(TEXT[500:900], encoding="utf-8")
-    options = {"level": level, "lines": lines, "seed": 4, "valid": other if valid else None}
-    held = load_corpus(path, **options)
-    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    options = CorpusOptions(level=level, lines=lines, seed=4, valid=other if valid else None)
+    expected = load_corpus(path, options)
+    monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
     for module in corpus, reading:
         monkeypatch.setattr(module, "PIECE", piece)
-    found = load_corpus(path, **options)
+    found = load_corpus(path, options)
     assert not found.train.flags.writeable
     for name in ("train", "held_out", "frequencies"):
-        one, other = getattr(held, name), getattr(found, name)
+        one, other = getattr(expected, name), getattr(found, name)
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
-    assert (held.vocabulary, held.unknown, held.digest) == (found.vocabulary, found.unknown, found.digest)
+    for name in ("vocabulary", "unknown_rate", "digest"):
+        assert getattr(expected, name) == getattr(found, name)
 
 
 @pytest.mark.parametrize("lines", [False, True])
@@ -167,7 +167,7 @@ def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     options = {"lines": lines, "hidden": 5, "layers": 1, "epochs": 2, "batch": 7, "steps": 9}
     charlm.train(tmp_path / "text.txt", **options).save(tmp_path / "memory.npz")
-    monkeypatch.setattr(store, "IN_MEMORY", 0)
+    monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
     trainer = new_trainer(tmp_path / "text.txt", **options)
     assert not trainer.corpus.train.flags.writeable
     for _ in saved(trainer, reports(trainer.run(), every=0.0), tmp_path / "mapped.npz", options):
@@ -175,16 +175,16 @@ def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
     assert (tmp_path / "mapped.npz").read_bytes() == (tmp_path / "memory.npz").read_bytes()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads what the system says of a process's memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from the system")
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """16 MB of text, 1 MB of it in memory: 30 MB come on top of the imports, 35 with lines, for any length."""
+    """16 MB of text, 1 MB of it in memory: charlm needs 30 MB besides the imports, 35 with lines, for any length."""
     program = (
-        "import sys, resource; import numpy as np; from charlm.text import corpus, token_buffer as store\n"
-        "store.IN_MEMORY = 1 << 20\n"
+        "import sys, resource; import numpy as np; from charlm.text import corpus, token_buffer\n"
+        "token_buffer.IN_MEMORY = 1 << 20\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024; before = peak()\n"
-        "found = corpus.load_corpus(sys.argv[1], lines=sys.argv[2] == 'lines')\n"
+        "found = corpus.load_corpus(sys.argv[1], corpus.CorpusOptions(lines=sys.argv[2] == 'lines'))\n"
         "for start in range(0, len(found.train), 1 << 20): found.train[start:start + (1 << 20)].max(); "
-        "store.release(found.train)\n"
+        "token_buffer.release(found.train)\n"
         "print(peak() - before)"
     )
     line = "some words that fill a line, and then some more of them\n"
