@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charlm.errors import CharlmError
+from charlm.network.architecture import CELLS
 
-from .bits import CELLS
 from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
