@@ -95,8 +95,10 @@ def measured_axis(name, options):
     if options.quick:
         values = values[:3]
     threads = {value: value if axis.field == "threads" else options.threads for value in values}
-    contenders = {value: Contender(charlm_contender, axis.at(value), threads[value]) for value in values}
-    contenders |= {("peak", number): Contender(peak_contender, number) for number in set(threads.values())}
+    contenders = {
+        value: Contender(charlm_contender, workload=axis.at(value), threads=threads[value]) for value in values
+    }
+    contenders |= {("peak", number): Contender(peak_contender, threads=number) for number in set(threads.values())}
     measured = run_interleaved(contenders, 2 if options.quick else options.rounds)
     return [
         (value, axis.at(value), threads[value], measured[value], measured["peak", threads[value]]) for value in values
@@ -131,7 +133,7 @@ def text_points(names, folder, options):
     contenders = {}
     for size in sizes:
         path = write_text(folder / f"{size}.txt", size * 1_000_000)
-        contenders[size] = Contender(text_contender, path, DEFAULT, options.threads)
+        contenders[size] = Contender(text_contender, path=path, workload=DEFAULT, threads=options.threads)
         path.unlink()
     measured = run_interleaved(contenders, 2 if options.quick else options.rounds)
     for name in names:

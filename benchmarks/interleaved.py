@@ -43,7 +43,7 @@ def seconds(work: Callable[[], object]) -> float:
 def _serve(pipe, make, arguments):
     """The loop of the contender's process: answer each request with one measurement, until the request to stop."""
     try:
-        measure = make(*arguments)
+        measure = make(**arguments)
         pipe.send(("ready", None))
         while pipe.recv():
             pipe.send(("measured", measure()))
@@ -52,12 +52,12 @@ def _serve(pipe, make, arguments):
 
 
 class Contender:
-    """A process that measures on request. It calls ``make(*arguments)`` once, which returns the measuring function.
+    """A process that measures on request. It calls ``make(**arguments)`` once, which returns the measuring function.
 
     environment: variables that are added to the environment of the process. Raises Failed if the process fails.
     """
 
-    def __init__(self, make, *arguments, environment: dict = WAITING):
+    def __init__(self, make: Callable, *, environment: dict = WAITING, **arguments):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make, arguments), daemon=True)

@@ -28,7 +28,9 @@ def pytorch_rate() -> float:
 
     workload = Workload("lstm", 1, 256)
     contenders = {
-        one_hot: Contender(pytorch_contender, workload, 2, one_hot, False, environment=SPINNING)
+        one_hot: Contender(
+            pytorch_contender, workload=workload, threads=2, one_hot=one_hot, half=False, environment=SPINNING
+        )
         for one_hot in (True, False)
     }
     return max(medians(run_interleaved(contenders, 5)).values())

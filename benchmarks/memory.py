@@ -94,19 +94,22 @@ def detached(state):
     return tuple(array.detach() for array in state) if isinstance(state, tuple) else state.detach()
 
 
-def once(function, *arguments):
-    """The function of a contender that is measured once, because its peak is over its whole life."""
-    return lambda: function(*arguments)
+def once(function, **arguments):
+    """The measuring function of a ``Life``: it calls ``function(**arguments)``."""
+    return lambda: function(**arguments)
 
 
 class Life:
-    """A contender that starts a new process for each measurement."""
+    """A contender that starts a new process for each measurement, because the peak is the peak of a whole life.
 
-    def __init__(self, *arguments):
-        self.arguments = arguments
+    function, arguments: the process calls ``function(**arguments)`` and ends.
+    """
+
+    def __init__(self, function, **arguments):
+        self.function, self.arguments = function, arguments
 
     def measure(self):
-        contender = Contender(once, *self.arguments)
+        contender = Contender(once, function=self.function, **self.arguments)
         try:
             return contender.measure()
         finally:
@@ -117,11 +120,15 @@ class Life:
 
 
 def compare(name, text_path, rounds, options):
-    workload = WORKLOADS[name][0]
-    shared = text_path, workload, options.threads, text_path.parent
-    contenders = {"charlm": Life(charlm_peak, *shared)}
+    shared = {
+        "text_path": text_path,
+        "workload": WORKLOADS[name][0],
+        "threads": options.threads,
+        "folder": text_path.parent,
+    }
+    contenders = {"charlm": Life(charlm_peak, **shared)}
     for label, one_hot in (("one-hot", True), ("embedding", False)):
-        contenders[label] = Life(pytorch_peak, *shared, one_hot)
+        contenders[label] = Life(pytorch_peak, **shared, one_hot=one_hot)
     contenders["charlm"].measure()  # the first training with a cell compiles its kernels
     measured = run_interleaved(contenders, rounds, warm_up=0)
     middle = medians(measured)
@@ -137,7 +144,9 @@ def compare(name, text_path, rounds, options):
 
 def large(name, size, folder, options):
     text_path = write_text(folder / "large.txt", size)
-    most = Life(charlm_peak, text_path, Workload("lstm", 2, 128, 50, 50), options.threads, folder).measure()
+    workload = Workload("lstm", 2, 128, 50, 50)
+    life = Life(charlm_peak, text_path=text_path, workload=workload, threads=options.threads, folder=folder)
+    most = life.measure()
     text_path.unlink()
     return {"name": name, "charlm": most / MB, "over": Figure((most - size) / MB, OVER_CORPUS, at_most=True)}
 

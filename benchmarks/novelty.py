@@ -10,7 +10,6 @@ sampling included. The samples must also be new according to the search.
 
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from interleaved import WAITING, Command, Contender, Failed, medians, ratio, run_interleaved, seconds
@@ -93,8 +92,9 @@ def rows(options):
     for name in wanted(parts, options):
         make, settings = parts[name]
         with tempfile.TemporaryDirectory() as folder:
-            contender = partial(Contender, sampling, *make(Path(folder), options), environment=AS_COMMAND)
-            ways = {way: contender(way, settings) for way in ("filters", "--corpus", "search")}
+            path, corpus = make(Path(folder), options)
+            shared = {"path": path, "corpus": corpus, "settings": settings, "environment": AS_COMMAND}
+            ways = {way: Contender(sampling, way=way, **shared) for way in ("filters", "--corpus", "search")}
             measured = run_interleaved(ways, options.rounds)
         figure = Figure(ratio(measured["search"], measured["filters"]), TARGET)
         yield {"name": name, "medians": medians(measured), "ratio": figure}

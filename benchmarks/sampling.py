@@ -20,7 +20,8 @@ from workloads import Workload, charlm_command, untrained_model
 
 TITLE = "Sampling"
 COLUMNS = ("what", "charlm", "PyTorch", "ratio")
-STREAMS = {"LSTM 2×128": (2, 128), "LSTM 1×256": (1, 256), "LSTM 2×256": (2, 256), "LSTM 1×512": (1, 512)}
+SIZES = (2, 128), (1, 256), (2, 256), (1, 512)  # layers and width
+STREAMS = {f"LSTM {layers}×{hidden}": Workload("lstm", layers, hidden) for layers, hidden in SIZES}
 AGAINST_LSTM, AGAINST_CELL, AGAINST_BATCH = 4.0, 1.5, 2.0  # targets: times as fast, at least
 SHELL_FRACTION, SHELL_SECONDS = 0.3, 0.35  # targets: of PyTorch's time, and seconds, at most
 NAMES = 1000
@@ -156,21 +157,22 @@ def loaded(path, kind, threads):
     return step, lambda rows: None
 
 
-def pytorch_variants(make, path, options, *more):
+def pytorch_variants(make, options, **arguments):
     """A contender for each kind of network, number of threads and way of waiting, by label."""
     return {
-        f"{kind}, {label}": Contender(make, path, kind, number, *more, environment=waiting)
+        f"{kind}, {label}": Contender(make, kind=kind, threads=number, environment=waiting, **arguments)
         for kind in ("nn.LSTM", "LSTMCell")
         for label, (number, waiting) in choices_of_threads(options).items()
     }
 
 
-def one_stream(name, sizes, folder, options):
+def one_stream(name, workload, folder, options):
     path, length = folder / "stream.npz", 500
-    untrained_model(Workload("lstm", *sizes)).save(path)
-    contenders = pytorch_variants(pytorch_stream, path, options, length)
+    untrained_model(workload).save(path)
+    contenders = pytorch_variants(pytorch_stream, options, path=path, length=length)
     measured = run_interleaved(
-        {"charlm": Contender(charlm_stream, path, length, environment=AS_COMMAND)} | contenders, options.rounds
+        {"charlm": Contender(charlm_stream, path=path, length=length, environment=AS_COMMAND)} | contenders,
+        options.rounds,
     )
     middle = medians(measured)
     for kind, target in (("nn.LSTM", AGAINST_LSTM), ("LSTMCell", AGAINST_CELL)):
@@ -195,10 +197,10 @@ def names(folder, options):
     contenders = {}
     for batch, dropping in ((NAMES, True), (NAMES, False), (NAMES // 4, True))[: 1 if options.quick else None]:
         how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
-        variants = pytorch_variants(pytorch_names, path, options, NAMES, batch, dropping)
+        variants = pytorch_variants(pytorch_names, options, path=path, count=NAMES, batch=batch, dropping=dropping)
         contenders |= {f"{label}, {how}": contender for label, contender in variants.items()}
     measured = run_interleaved(
-        {"charlm": Contender(charlm_names, path, NAMES, environment=AS_COMMAND)} | contenders, rounds
+        {"charlm": Contender(charlm_names, path=path, count=NAMES, environment=AS_COMMAND)} | contenders, rounds
     )
     middle = medians(measured)
     best = max(contenders, key=middle.get)
@@ -246,7 +248,7 @@ def here():
 
 def rows(options):
     streams = list(STREAMS.items())[: 2 if options.quick else None]
-    parts = {f"one stream, {name}": partial(one_stream, name, sizes) for name, sizes in streams}
+    parts = {f"one stream, {name}": partial(one_stream, name, workload) for name, workload in streams}
     parts |= {MANY: names, FROM_SHELL: shell}
     chosen = wanted(parts, options)
     need_pytorch()

@@ -107,10 +107,17 @@ def best_of_pytorch(precision, model_path, text_path, portion, options):
     variants = {}
     for label, (threads, waiting) in choices_of_threads(options).items():
         for chunks, steps in SHAPES[1:2] if options.quick else SHAPES:
-            arguments = threads, precision == "bf16", chunks, steps
+            arguments = {"threads": threads, "half": precision == "bf16", "chunks": chunks, "steps": steps}
             variants[f"{label}, {chunks} chunks, {steps} steps"] = arguments, waiting
     contenders = {
-        label: Contender(pytorch_contender, model_path, text_path, part, *arguments, environment=waiting)
+        label: Contender(
+            pytorch_contender,
+            model_path=model_path,
+            text_path=text_path,
+            size=part,
+            environment=waiting,
+            **arguments,
+        )
         for label, (arguments, waiting) in variants.items()
     }
     measured = run_interleaved(contenders, 2 if options.quick else 3)
@@ -122,18 +129,21 @@ def compare(name, folder, text_path, portion, rounds, options):
     workload, target = WORKLOADS[name]
     model_path = folder / "model.npz"
     untrained_model(workload).save(model_path)
-    contenders, how = {}, {}
+    best_arguments, how = {}, {}
     for precision in ("float32", "bf16"):
         how[precision], arguments, waiting = best_of_pytorch(precision, model_path, text_path, portion, options)
-        contenders[precision] = pytorch_contender, (model_path, text_path, portion, *arguments), waiting
+        best_arguments[precision] = arguments | {"environment": waiting}
+    shared = {"model_path": model_path, "text_path": text_path, "size": portion}
     own = {"charlm": "float32"} | ({"charlm bf16": "bf16"} if HAS_BFLOAT16 else {})
-    started = {
-        label: Contender(charlm_contender, model_path, text_path, portion, options.threads, precision)
+    contenders = {
+        label: Contender(charlm_contender, threads=options.threads, precision=precision, **shared)
         for label, precision in own.items()
     }
-    for precision, (make, arguments, waiting) in contenders.items():
-        started[precision] = Contender(make, *arguments, environment=waiting)
-    measured = run_interleaved(started, rounds, warm_up=0)
+    contenders |= {
+        precision: Contender(pytorch_contender, **shared, **arguments)
+        for precision, arguments in best_arguments.items()
+    }
+    measured = run_interleaved(contenders, rounds, warm_up=0)
     nats = {label: sum(mean for _, mean in values) / rounds for label, values in measured.items()}
     rates = {label: [rate for rate, _ in values] for label, values in measured.items()}
     if not all(math.isclose(mean, nats["charlm"], abs_tol=ALIKE) for mean in nats.values()):

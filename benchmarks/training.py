@@ -35,7 +35,7 @@ WORKLOADS = {  # name: workload, and the targets: × float32, × any, fraction o
     "LSTM 2×512, N 64, T 64": (Workload("lstm", 2, 512), 1.7, 1.1, 0.85),
     "RNN 1×256, N 64, T 64": (Workload("rnn", 1, 256), 2.5, 2.0, None),
     "words: LSTM 2×200, V 10,000, N 20, T 35": (
-        Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200),
+        WORDS,
         1.6,
         None,
         0.70,
@@ -121,7 +121,12 @@ def pytorch_contenders(workload, options) -> dict[str, Contender]:
         del inputs["embedding"]
     return {
         f"{precision}, {way}, {label}": Contender(
-            pytorch_contender, workload, number, one_hot, precision == "bf16", environment=waiting
+            pytorch_contender,
+            workload=workload,
+            threads=number,
+            one_hot=one_hot,
+            half=precision == "bf16",
+            environment=waiting,
         )
         for precision in ("float32", "bf16")
         for way, one_hot in inputs.items()
@@ -131,13 +136,13 @@ def pytorch_contenders(workload, options) -> dict[str, Contender]:
 
 def compare(name, options):
     workload, *targets = WORKLOADS[name]
-    threads = options.threads
-    own = {} if options.precision == "float32" else {"charlm float32": Contender(charlm_contender, workload, threads)}
+    shared = {"workload": workload, "threads": options.threads}
+    own = {} if options.precision == "float32" else {"charlm float32": Contender(charlm_contender, **shared)}
     pytorch = pytorch_contenders(workload, options)
     measured = run_interleaved(
         {
-            "peak": Contender(peak_contender, threads, options.precision),
-            "charlm": Contender(charlm_contender, workload, threads, options.precision),
+            "peak": Contender(peak_contender, threads=options.threads, precision=options.precision),
+            "charlm": Contender(charlm_contender, precision=options.precision, **shared),
             **own,
             **pytorch,
         },

@@ -100,12 +100,12 @@ def test_contenders_run_interleaved():
 
 def test_contenders_are_processes_and_report_their_failures():
     interleaved = module("interleaved")
-    contender = interleaved.Contender(functools.partial, int, "7")
+    contender = interleaved.Contender(functools.partial(functools.partial, int, "7"))
     assert contender.measure() == contender.measure() == 7
     contender.close()
     assert contender.process.exitcode == 0
     with pytest.raises(interleaved.Failed, match="invalid literal"):
-        interleaved.Contender(int, "seven")
+        interleaved.Contender(functools.partial(int, "seven"))
     with pytest.raises(interleaved.Failed, match="no such thing"):
         interleaved.Command([sys.executable, "-c", "raise SystemExit('no such thing')"]).measure()
 
