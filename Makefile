@@ -1,47 +1,54 @@
-# `make` checks the style and runs the tests; `make help` lists the rest. Everything is installed into .venv.
+# `make` checks the code and runs the tests; `make help` lists all targets. Everything is installed into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that run the tests.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test torture coverage fuzz check bench help clean
+.PHONY: all demo test torture coverage fuzz check dist bench help clean
 
-all: check test ## check the style, then run the tests
+all: check test ## check the code, then run the tests
 
-demo: .venv/installed ## train on the names of dinosaurs, draw new ones, measure the held-out ones
+demo: .venv/installed ## train on names of dinosaurs, sample new names, score the held-out names
 	mkdir -p demo
 	$(BIN)/charlm train corpora/dinosaurs.txt --lines --minutes 0.5 -o demo/dinosaurs.npz
 	$(BIN)/charlm sample --model demo/dinosaurs.npz --count 20
 	$(BIN)/charlm perplexity --model demo/dinosaurs.npz corpora/dinosaurs-held-out.txt
 
-test: .venv/installed-dev ## run the tests
-	$(BIN)/python -m pytest
+test: .venv/installed-dev ## run the tests in two processes (make test WORKERS=4: in four)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-torture: .venv/installed-dev ## try each promise of reliability with the full counts, about two hours on two cores
+torture: .venv/installed-dev ## run the trials of reliability with their full counts, about two hours on two cores
 	$(BIN)/python -m torture
 
-coverage: .venv/installed-dev ## run the tests, once more without the compiler, and report the branches that they took
+coverage: .venv/installed-dev ## run the tests, some of them again without the compiler, and report the branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run --parallel-mode -m pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --parallel-mode -m pytest -m uncompiled
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under 95
 
-fuzz: .venv-fuzz/installed ## let atheris look for bytes that break the reader of model files or of text, five minutes each
+fuzz: .venv-fuzz/installed ## fuzz the readers of model files and of texts with atheris, five minutes each
 	.venv-fuzz/bin/python -m torture.fuzz model -max_total_time=300
 	.venv-fuzz/bin/python -m torture.fuzz text -max_total_time=300
 
-check: .venv/installed-dev ## look at the code with ruff
+check: .venv/installed-dev ## check the style with ruff and the types of the public API with mypy
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
-bench: .venv-bench/installed ## measure all of benchmarks/ beside PyTorch (its CPU build, in .venv-bench), an hour or so
+dist: .venv/installed-dev ## build the sdist and the wheel, and try the wheel in an empty environment
+	.ci/dist $(BIN)/python
+
+bench: .venv-bench/installed ## run the benchmarks against PyTorch (its CPU build, in .venv-bench), about an hour
 	.venv-bench/bin/python benchmarks --json benchmarks/figures.json --picture benchmarks/growth.svg
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-clean: ## remove what the other targets made, .venv included
-	rm -rf .venv .venv-bench .venv-fuzz demo build *.egg-info
+clean: ## remove everything that the other targets made, .venv included
+	rm -rf .venv .venv-bench .venv-fuzz demo build dist *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

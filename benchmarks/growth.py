@@ -1,12 +1,13 @@
-"""How the time per character grows with the sizes: hidden, layers, rows, steps, vocabulary, threads and the text.
+"""How the time per character grows with hidden width, layers, rows, steps, vocabulary, threads and size of the text.
 
     python benchmarks/growth.py [--only TEXT] [--corpus 1000] [--json FILE] [--picture FILE]
 
-One size is changed at a time, and all values of it are measured in turn. Beside the time stands how much the
-multiply-adds of the mathematics grow: where the two grow alike, the time is linear in the work. "Share of peak" is the
-part of the time that the multiply-adds would take at the rate of the register tile alone, on as many cores.
+One size changes at a time, and all its values are measured in interleaved runs. The table also says how much the
+number of multiply-adds grows: if both grow alike, the time is linear in the work. "Fraction of peak" is the time that
+the multiply-adds would take at the speed of the register tile alone, on the same number of cores, divided by the time
+measured.
 
-A text's size has two rows: training is one update after the other through the text, reading is all that goes before
+The size of the text has two rows. Training: one update after the other through the text. Reading: everything before
 (decoding, building the vocabulary, splitting).
 """
 
@@ -16,15 +17,23 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from interleaved import MOMENT, Contender, medians, ratio, run_interleaved, seconds
 from picture import Panel, draw
-from report import Figure, alone, machine, wanted
+from report import Figure, machine, run_alone, wanted
 from training import charlm_contender, peak_contender
-from turns import MOMENT, Contender, in_turn, medians, ratio, seconds
 from workloads import Workload, write_text
 
 TITLE = "Growth"
-COLUMNS = ("with", "value", "µs a character", "× the first", "multiply-adds × the first", "quotient", "share of peak")
-TWO_THREADS = 1.85  # what is asked, times one
+COLUMNS = (
+    "with",
+    "value",
+    "µs a character",
+    "× the first",
+    "multiply-adds × the first",
+    "quotient",
+    "fraction of peak",
+)
+TWO_THREADS = 1.85  # target for two threads, × one thread
 BASE = Workload("lstm", 1, 256)
 DEFAULT = Workload("lstm", 2, 128, 50, 50)
 WORDS = Workload("lstm", 1, 128, 20, 35)
@@ -32,7 +41,7 @@ WORDS = Workload("lstm", 1, 128, 20, 35)
 
 @dataclass(frozen=True)
 class Axis:
-    """One size and its values; ``base`` has the others."""
+    """One size and its values; ``base`` holds the other sizes."""
 
     field: str
     base: Workload
@@ -56,7 +65,7 @@ SIZES = (1, 10, 100, 1000)
 
 
 def text_contender(path, workload, threads):
-    """(tokens trained per second, characters read per second) with a text of this size; the text is read once."""
+    """Measure (tokens trained per second, characters read per second) on this text, which is read once."""
     from charlm.training.autotune import new_trainer
 
     trainers = []
@@ -75,20 +84,22 @@ def text_contender(path, workload, threads):
 
 
 def threads_up_to(most) -> tuple[int, ...]:
-    """1, 2, 4, … and all."""
+    """1, 2, 4, … and ``most``."""
     return tuple(sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most}))
 
 
 def measured_axis(name, options):
-    """For each value: the workload, how many threads, the rates of the rounds, those of the tile."""
+    """For each value: (value, workload, threads, rates of the rounds, rates of the tile)."""
     axis = AXES[name]
     values = axis.values or threads_up_to(options.threads)
     if options.quick:
         values = values[:3]
     threads = {value: value if axis.field == "threads" else options.threads for value in values}
-    contenders = {value: Contender(charlm_contender, axis.at(value), threads[value]) for value in values}
-    contenders |= {("peak", number): Contender(peak_contender, number) for number in set(threads.values())}
-    measured = in_turn(contenders, 2 if options.quick else options.rounds)
+    contenders = {
+        value: Contender(charlm_contender, workload=axis.at(value), threads=threads[value]) for value in values
+    }
+    contenders |= {("peak", number): Contender(peak_contender, threads=number) for number in set(threads.values())}
+    measured = run_interleaved(contenders, 2 if options.quick else options.rounds)
     return [
         (value, axis.at(value), threads[value], measured[value], measured["peak", threads[value]]) for value in values
     ]
@@ -109,7 +120,7 @@ def points(name, options):
             "least": workload.multiply_adds / medians({value: peaks})[value],
             "grown": grown,
             "work": work / threads if scaling else work,
-            "share of peak": ratio(rates, peaks) * workload.multiply_adds,
+            "fraction of peak": ratio(rates, peaks) * workload.multiply_adds,
         }
         if scaling and threads == 2:
             point["two threads × one"] = Figure(1 / grown, TWO_THREADS)
@@ -117,14 +128,14 @@ def points(name, options):
 
 
 def text_points(names, folder, options):
-    """Reading and training come from the same processes."""
+    """The rows of the text's size. The same processes measure reading and training."""
     sizes = [size for size in SIZES if size <= (10 if options.quick else options.corpus)]
     contenders = {}
     for size in sizes:
         path = write_text(folder / f"{size}.txt", size * 1_000_000)
-        contenders[size] = Contender(text_contender, path, DEFAULT, options.threads)
+        contenders[size] = Contender(text_contender, path=path, workload=DEFAULT, threads=options.threads)
         path.unlink()
-    measured = in_turn(contenders, 2 if options.quick else options.rounds)
+    measured = run_interleaved(contenders, 2 if options.quick else options.rounds)
     for name in names:
         which = ("training", "reading").index(TEXTS[name])
         rates = {size: [pair[which] for pair in pairs] for size, pairs in measured.items()}
@@ -158,12 +169,12 @@ def rows(options):
 
 
 def picture_of(found) -> str:
-    """An SVG with one panel for each size."""
+    """An SVG with one panel per size."""
     facts = machine()
     return draw(
         "Time per character, µs",
         f"{facts['processor']}; {facts['cores']} cores; {facts['date']}",
-        ("measured", "what the multiply-adds alone take, at the rate of the register tile"),
+        ("measured", "time of the multiply-adds alone, at the speed of the register tile"),
         [
             panel(name, [point for point in found if point["with"] == name])
             for name in dict.fromkeys(p["with"] for p in found)
@@ -178,7 +189,7 @@ def panel(name, points) -> Panel:
 
 
 def around(name) -> str:
-    """The sizes that stay as they are."""
+    """The sizes that stay constant."""
     if name in TEXTS:
         return (
             f"{DEFAULT}, N {DEFAULT.rows}, T {DEFAULT.steps}"
@@ -202,13 +213,13 @@ def cells(row):
         f"{row['grown']:.2f}{scaling}",
         f"{row['work']:.2f}",
         f"{row['grown'] / row['work']:.2f}",
-        f"{row['share of peak']:.2f}" if "share of peak" in row else "–",
+        f"{row['fraction of peak']:.2f}" if "fraction of peak" in row else "–",
     )
 
 
 def add_options(parser):
-    parser.add_argument("--picture", metavar="FILE", help="draw the growth there, as SVG")
+    parser.add_argument("--picture", metavar="FILE", help="write the picture of the growth there, as SVG")
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

@@ -1,10 +1,10 @@
-"""What minutes buy: held-out losses of trainings by the clock, beside what counting makes of the same text.
+"""How the held-out loss falls with the minutes of training, with n-gram baselines on the same text.
 
     python benchmarks/learning.py TEXT [--minutes 1 2 3 5 10] [--seeds 1 2 3] [--adapt RATE] [-- OPTION...]
 
-Options behind -- go to ``charlm train``. A minute is one of a machine on which PyTorch trains an LSTM 1×256 (N 64, T
-64, float32, its best choice of input, two threads) at REFERENCE characters a second; this machine is measured first,
-and the minutes are scaled by it (``--unscaled`` takes them as they are, and needs no PyTorch).
+Options after -- go to ``charlm train``. A minute is a minute of a machine on which PyTorch trains an LSTM 1×256 (N 64,
+T 64, float32, the faster kind of input, two threads) at REFERENCE characters per second. The script measures this
+machine first and scales the minutes (``--unscaled`` does not scale them, and needs no PyTorch).
 """
 
 import argparse
@@ -16,26 +16,28 @@ import tempfile
 import time
 from pathlib import Path
 
-from turns import SPINNING, Contender, in_turn, medians
+from interleaved import SPINNING, Contender, medians, run_interleaved
 from workloads import Workload, charlm_command
 
 REFERENCE = 76_000
 
 
 def pytorch_rate() -> float:
-    """Characters a second, the better of one-hot input and an embedding."""
+    """Characters per second of PyTorch, with one-hot input or an embedding, whichever is faster."""
     from training import pytorch_contender
 
     workload = Workload("lstm", 1, 256)
-    rivals = {
-        one_hot: Contender(pytorch_contender, workload, 2, one_hot, False, environment=SPINNING)
+    contenders = {
+        one_hot: Contender(
+            pytorch_contender, workload=workload, threads=2, one_hot=one_hot, half=False, environment=SPINNING
+        )
         for one_hot in (True, False)
     }
-    return max(medians(in_turn(rivals, 5)).values())
+    return max(medians(run_interleaved(contenders, 5)).values())
 
 
 def training(text, minutes, seed, adapt, options, folder):
-    """The record of one: seconds in all, what was chosen, losses in nats a token of the held-out part."""
+    """Train once. Returns a record: seconds in all, the chosen settings, held-out losses in nats per token."""
     model = folder / "m.npz"
     begun = time.perf_counter()
     command = charlm_command("train", text, "-o", model, "--minutes", minutes, "--seed", seed, *options)
@@ -56,7 +58,7 @@ def training(text, minutes, seed, adapt, options, folder):
 
 
 def write_held_out(text, path, seed, options):
-    """The part that a training with these options holds out, as a file."""
+    """Write the held-out part of a training with these options to a file."""
     from charlm.text.corpus import CorpusOptions, load_corpus
 
     level = options[options.index("--level") + 1] if "--level" in options else "char"
@@ -79,7 +81,7 @@ def main():
     if not options.unscaled:
         rate = pytorch_rate()
         scale = REFERENCE / rate
-        print(f"PyTorch trains {rate:,.0f} characters a second here: a minute is one of {60 * scale:.0f} seconds")
+        print(f"PyTorch trains {rate:,.0f} characters per second here: one minute is {60 * scale:.0f} seconds")
     print("| minutes | seconds asked | taken | network | epochs | dropout | held-out losses | median |")
     print("|---|---|---|---|---|---|---|---|")
     for minutes in options.minutes:

@@ -1,32 +1,32 @@
-"""The most memory that a training holds at once: charlm's process against PyTorch's, each from its start to its end.
+"""Peak memory of a training: charlm's process against PyTorch's, each from start to end.
 
     python benchmarks/memory.py [--rounds 3] [--only NAME] [--corpus 1000] [--json FILE]
 
-Both read a text of 1 MB, train UPDATES windows of it in float32, measure the held-out tenth and write the model to a
-file; what counts is the resident memory of the process at its highest, libraries included. PyTorch's least counts, of
-one-hot and embedding. The last row is charlm alone on a large text: its peak over what the text takes at one byte a
-character.
+Both read a text of 1 MB, train UPDATES windows in float32, score the held-out tenth and write the model to a file. The
+figure is the peak of the resident memory of the process, libraries included. PyTorch runs with one-hot input and with
+an embedding, and the lower peak counts. The last row is charlm alone on a large text: its peak minus the size of the
+text at one byte per character.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from report import Figure, alone, need_pytorch, wanted
+from interleaved import Contender, medians, ratio, run_interleaved
+from report import Figure, need_pytorch, run_alone, wanted
 from training import WORKLOADS
-from turns import Contender, in_turn, medians, ratio
 from workloads import Workload, write_text
 
 TITLE = "Memory"
 COLUMNS = ("workload", "charlm, MB", "PyTorch, MB", "ratio", "over the text, MB")
-SHARE, OVER_CORPUS = 0.5, 400.0  # what is asked, at most
+FRACTION, OVER_CORPUS = 0.5, 400.0  # targets: at most this fraction, at most this many MB
 COMPARED = list(WORKLOADS)[:4]
 UPDATES = 20
 MB = 1_000_000
 
 
 def peak() -> int:
-    """Bytes of resident memory that this process held at most."""
+    """Peak of the resident memory of this process, in bytes."""
     try:
         status = Path("/proc/self/status").read_text()
         return 1024 * int(status.split("VmHWM:")[1].split()[0])
@@ -38,7 +38,7 @@ def peak() -> int:
 
 
 def charlm_peak(text_path, workload, threads, folder):
-    """Train, measure, save; the peak."""
+    """Train, score, save. Returns the peak."""
     from charlm.training.autotune import new_trainer
 
     size = text_path.stat().st_size * 0.9
@@ -59,10 +59,10 @@ def charlm_peak(text_path, workload, threads, folder):
 
 
 def pytorch_peak(text_path, workload, threads, folder, one_hot):
-    """The same, as lean as it is without contortions: ids of one byte, batches made when they are wanted."""
+    """The same in PyTorch, lean but plain: ids of one byte, batches made when they are needed."""
     import numpy as np
     import torch
-    from rivals import Network, updater
+    from baselines import Network, updater
 
     torch.set_num_threads(threads)
     ids = np.unique(np.fromfile(text_path, np.uint8), return_inverse=True)[1].astype(np.uint8)
@@ -71,9 +71,9 @@ def pytorch_peak(text_path, workload, threads, folder, one_hot):
     update, state = updater(network, half=False), None
 
     def windows(ids):
-        tracks = torch.from_numpy(ids[: len(ids) // workload.rows * workload.rows].reshape(workload.rows, -1).T)
-        for start in range(0, len(tracks) - workload.steps - 1, workload.steps):
-            window = tracks[start : start + workload.steps + 1].long()
+        streams = torch.from_numpy(ids[: len(ids) // workload.rows * workload.rows].reshape(workload.rows, -1).T)
+        for start in range(0, len(streams) - workload.steps - 1, workload.steps):
+            window = streams[start : start + workload.steps + 1].long()
             yield window[:-1], window[1:]
 
     for number, (inputs, targets) in enumerate(windows(ids[:cut])):
@@ -94,19 +94,22 @@ def detached(state):
     return tuple(array.detach() for array in state) if isinstance(state, tuple) else state.detach()
 
 
-def once(function, *arguments):
-    """A contender is measured once: its peak is over its life."""
-    return lambda: function(*arguments)
+def once(function, **arguments):
+    """The measuring function of a ``Life``: it calls ``function(**arguments)``."""
+    return lambda: function(**arguments)
 
 
 class Life:
-    """A contender that lives for one measurement."""
+    """A contender that starts a new process for each measurement, because the peak is the peak of a whole life.
 
-    def __init__(self, *arguments):
-        self.arguments = arguments
+    function, arguments: the process calls ``function(**arguments)`` and ends.
+    """
+
+    def __init__(self, function, **arguments):
+        self.function, self.arguments = function, arguments
 
     def measure(self):
-        contender = Contender(once, *self.arguments)
+        contender = Contender(once, function=self.function, **self.arguments)
         try:
             return contender.measure()
         finally:
@@ -117,13 +120,17 @@ class Life:
 
 
 def compare(name, text_path, rounds, options):
-    workload = WORKLOADS[name][0]
-    shared = text_path, workload, options.threads, text_path.parent
-    contenders = {"charlm": Life(charlm_peak, *shared)}
+    shared = {
+        "text_path": text_path,
+        "workload": WORKLOADS[name][0],
+        "threads": options.threads,
+        "folder": text_path.parent,
+    }
+    contenders = {"charlm": Life(charlm_peak, **shared)}
     for label, one_hot in (("one-hot", True), ("embedding", False)):
-        contenders[label] = Life(pytorch_peak, *shared, one_hot)
-    contenders["charlm"].measure()  # the first training with a cell compiles it, the others do not
-    measured = in_turn(contenders, rounds, warm_up=0)
+        contenders[label] = Life(pytorch_peak, **shared, one_hot=one_hot)
+    contenders["charlm"].measure()  # the first training with a cell compiles its kernels
+    measured = run_interleaved(contenders, rounds, warm_up=0)
     middle = medians(measured)
     least = min(("one-hot", "embedding"), key=middle.get)
     return {
@@ -131,15 +138,17 @@ def compare(name, text_path, rounds, options):
         "charlm": middle["charlm"] / MB,
         "PyTorch": middle[least] / MB,
         "best": least,
-        "ratio": Figure(ratio(measured["charlm"], measured[least]), SHARE, most=True),
+        "ratio": Figure(ratio(measured["charlm"], measured[least]), FRACTION, at_most=True),
     }
 
 
 def large(name, size, folder, options):
     text_path = write_text(folder / "large.txt", size)
-    most = Life(charlm_peak, text_path, Workload("lstm", 2, 128, 50, 50), options.threads, folder).measure()
+    workload = Workload("lstm", 2, 128, 50, 50)
+    life = Life(charlm_peak, text_path=text_path, workload=workload, threads=options.threads, folder=folder)
+    most = life.measure()
     text_path.unlink()
-    return {"name": name, "charlm": most / MB, "over": Figure((most - size) / MB, OVER_CORPUS, most=True)}
+    return {"name": name, "charlm": most / MB, "over": Figure((most - size) / MB, OVER_CORPUS, at_most=True)}
 
 
 def rows(options):
@@ -158,8 +167,8 @@ def rows(options):
 
 
 def cells(row):
-    beside = f"{row['PyTorch']:.0f} ({row['best']})" if "PyTorch" in row else "–"
-    return row["name"], f"{row['charlm']:.0f}", beside, row.get("ratio", "–"), row.get("over", "–")
+    baseline = f"{row['PyTorch']:.0f} ({row['best']})" if "PyTorch" in row else "–"
+    return row["name"], f"{row['charlm']:.0f}", baseline, row.get("ratio", "–"), row.get("over", "–")
 
 
 def add_options(parser):
@@ -167,4 +176,4 @@ def add_options(parser):
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

@@ -1,32 +1,31 @@
-"""New text: what it costs to know that it is new, by the model file's filters and by a search of the corpus.
+"""What it costs to check that sampled text is new: with the filters of the model file, and with a search of the corpus.
 
     python benchmarks/novelty.py [--rounds 5] [--only TEXT] [--json FILE]
 
-The same text is drawn, with the same seed, and looked up in three ways: in the filters that travel in the model file,
-with ``--corpus`` (filters of the corpus, and what they find is looked up in it), and by plain search of the corpus for
-the line and for its longest copied run. Each ratio is the time of the search over that of the filters, drawing
-included. What was drawn must be new by the search as well.
+charlm samples the same text with the same seed and checks it in three ways: with the filters in the model file, with
+``--corpus`` (filters of the corpus, whose hits are looked up in the corpus), and by a plain search of the corpus for
+the line and for its longest copied run. Each ratio is the time of the search divided by the time of the filters,
+sampling included. The samples must also be new according to the search.
 """
 
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
-from report import ROOT, Figure, alone, wanted
-from turns import WAITING, Command, Contender, Failed, in_turn, medians, ratio, seconds
+from interleaved import WAITING, Command, Contender, Failed, medians, ratio, run_interleaved, seconds
+from report import ROOT, Figure, run_alone, wanted
 from workloads import Workload, charlm_command, untrained_model, write_text
 
 TITLE = "New text"
-COLUMNS = ("what", "filters", "--corpus", "search", "search over filters")
-ASKED = 1.0  # times
+COLUMNS = ("what", "filters", "--corpus", "search", "search / filters")
+TARGET = 1.0  # at least: the time of the search divided by the time of the filters
 NAMES, ROWS, CHARACTERS = 10_000, 20, 1000
-AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line has it for NumPy
-LIST, TEXT = f"{NAMES:,} names, none twice, of a list of 17 kB", f"{ROWS * CHARACTERS:,} characters of a text of 1 MB"
+AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line sets it for NumPy
+LIST, TEXT = f"{NAMES:,} different names of a list of 17 kB", f"{ROWS * CHARACTERS:,} characters of a text of 1 MB"
 
 
 class Search:
-    """Knows a text by searching it for each question: what takes the place of ``charlm.novelty.Novelty``."""
+    """Answers each question about a text by searching it. Has the methods of ``charlm.text.novelty.Novelty``."""
 
     shortest_run = 16  # as in the filters
 
@@ -41,27 +40,27 @@ class Search:
 
     def longest_copied_run(self, text):
         longest = self.shortest_run - 1
-        for first in range(len(text)):
-            while first + longest < len(text) and text[first : first + longest + 1] in self.text:
+        for start in range(len(text)):
+            while start + longest < len(text) and text[start : start + longest + 1] in self.text:
                 longest += 1
         return longest if longest >= self.shortest_run else 0
 
 
-def drawn(path, corpus, way, settings):
-    """Seconds of drawing and looking up. Raises Failed where a whole line of the corpus is among what was drawn."""
+def sampling(path, corpus, way, settings):
+    """Measure the seconds of sampling and checking. Raises Failed if a sample is a line of the corpus."""
     import charlm
 
     model, search = charlm.load(path), Search(corpus)
     known = {"filters": None, "--corpus": corpus, "search": search}[way]
     found = []
 
-    def draw():
+    def sample():
         found[:] = charlm.sample(model, seed=1, corpus=known, **settings)
 
     def measure():
-        passed = seconds(draw)
-        if model.lines and any(search.contains_lines(sample.text for sample in found)):
-            raise Failed("a line of the corpus was drawn")
+        passed = seconds(sample)
+        if model.lines and any(search.contains_lines(one.text for one in found)):
+            raise Failed("a sample is a line of the corpus")
         return passed
 
     return measure
@@ -71,11 +70,11 @@ def trained_on_names(folder, options):
     corpus, path = ROOT / "corpora/dinosaurs.txt", folder / "names.npz"
     epochs = 1 if options.quick else 15
     train = charlm_command("train", corpus, "--lines", "--epochs", epochs, "--batch", 16, "--dropout", 0.3)
-    Command([*train, "--holdout", "0", "-q", "-o", str(path)]).measure()  # so that all of the list is known
+    Command([*train, "--holdout", "0", "-q", "-o", str(path)]).measure()  # so that the model file knows the whole list
     return path, corpus
 
 
-def untrained_beside_a_text(folder, options):
+def untrained_with_a_text(folder, options):
     from charlm.text.novelty import Novelty
     from charlm.text.vocabulary import code_points
 
@@ -89,14 +88,15 @@ def untrained_beside_a_text(folder, options):
 def rows(options):
     names = {"count": 500 if options.quick else NAMES, "unique": True}
     text = {"count": 2 if options.quick else ROWS, "length": CHARACTERS}
-    parts = {LIST: (trained_on_names, names), TEXT: (untrained_beside_a_text, text)}
+    parts = {LIST: (trained_on_names, names), TEXT: (untrained_with_a_text, text)}
     for name in wanted(parts, options):
         make, settings = parts[name]
         with tempfile.TemporaryDirectory() as folder:
-            contender = partial(Contender, drawn, *make(Path(folder), options), environment=AS_COMMAND)
-            ways = {way: contender(way, settings) for way in ("filters", "--corpus", "search")}
-            measured = in_turn(ways, options.rounds)
-        figure = Figure(ratio(measured["search"], measured["filters"]), ASKED)
+            path, corpus = make(Path(folder), options)
+            shared = {"path": path, "corpus": corpus, "settings": settings, "environment": AS_COMMAND}
+            ways = {way: Contender(sampling, way=way, **shared) for way in ("filters", "--corpus", "search")}
+            measured = run_interleaved(ways, options.rounds)
+        figure = Figure(ratio(measured["search"], measured["filters"]), TARGET)
         yield {"name": name, "medians": medians(measured), "ratio": figure}
 
 
@@ -109,4 +109,4 @@ def add_options(parser):
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

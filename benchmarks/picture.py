@@ -1,4 +1,4 @@
-"""Small panels of lines side by side, both axes logarithmic, as one SVG."""
+"""Small panels with lines, both axes logarithmic, as one SVG."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from html import escape
 
 COLUMNS = 3
 WIDTH, HEIGHT = 320, 236  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 42, 12, 52, 34  # between its edge and its axes
-INSET = 20  # between an end of the axis and the first and the last point, for the labels
+LEFT, RIGHT, TOP, BOTTOM = 42, 12, 52, 34  # between the edge of a panel and its axes
+INSET = 20  # between the ends of the axis and the outer points, for the labels
 MARGIN, HEAD = 20, 84
 INK, FAINT, GRID, MEASURED, LEAST = "#24292f", "#6e7781", "#eaeef2", "#0a5fb4", "#c2571a"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
@@ -15,7 +15,7 @@ FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-
 
 @dataclass(frozen=True)
 class Panel:
-    """Points (x, y), all above 0: those measured, and a line to compare them with, which may be empty."""
+    """The measured points (x, y), all above 0, and the points of a line to compare them with (may be empty)."""
 
     title: str
     subtitle: str
@@ -24,7 +24,7 @@ class Panel:
 
 
 def draw(title: str, subtitle: str, legend: tuple[str, str], panels: list[Panel]) -> str:
-    """The picture; legend: what the measured points and what the line beside them are."""
+    """The picture. legend: the texts for the measured points and for the other line."""
     columns = min(COLUMNS, max(1, len(panels)))
     width = max(2 * MARGIN + columns * WIDTH, 560)
     height = HEAD + -(-len(panels) // columns) * HEIGHT + MARGIN
@@ -53,10 +53,10 @@ def _panel(panel):
     low, high = span(min(ys), max(ys))
 
     def across(x):
-        return LEFT + INSET + _share(x, min(xs), max(xs)) * (WIDTH - LEFT - RIGHT - 2 * INSET)
+        return LEFT + INSET + _fraction(x, min(xs), max(xs)) * (WIDTH - LEFT - RIGHT - 2 * INSET)
 
     def up(y):
-        return HEIGHT - BOTTOM - _share(y, low, high) * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - BOTTOM - _fraction(y, low, high) * (HEIGHT - TOP - BOTTOM)
 
     yield _text(8, 22, panel.title, 13, INK, weight=600)
     yield _text(8, 38, panel.subtitle, 11, FAINT)
@@ -87,13 +87,13 @@ def _text(x, y, content, size, colour, anchor="start", weight=400, halo=False):
     )
 
 
-def _share(value, low, high):
-    """Where a value lies between two others, 0…1, on a logarithmic scale; in the middle where these are one."""
+def _fraction(value, low, high):
+    """The position of a value between two others, 0…1, on a logarithmic scale; 0.5 if these two are equal."""
     return math.log(value / low) / math.log(high / low) if high > low else 0.5
 
 
 def span(low: float, high: float) -> tuple[float, float]:
-    """Ends of an axis around these values, a decade at the least, with room for a label above."""
+    """The ends of an axis around these values: at least a decade, with space for a label above."""
     low, high = low / 1.15, high * 1.5
     if high < 10 * low:
         middle = math.sqrt(low * high)
@@ -102,14 +102,14 @@ def span(low: float, high: float) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, … between two values, or powers of ten alone where these are many."""
+    """1, 2, 5, 10, … between two values, or only powers of ten if the range is large."""
     steps = (1, 2, 5) if high / low < 200 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
 
 
 def short(value: float) -> str:
-    """50,000 as 50k, and no more digits than are needed."""
+    """50,000 as 50k, with only the digits that are needed."""
     return f"{value / 1000:g}k" if value >= 10_000 else f"{value:g}"
 
 

@@ -1,7 +1,7 @@
-"""What the benchmarks have in common to the outside: figures beside what is asked of them, tables, options, one JSON.
+"""Shared by the benchmarks: figures with their targets, tables, options, JSON.
 
-A benchmark is a module with TITLE and COLUMNS, ``add_options(parser)``, ``rows(options)``, which yields one dictionary
-for each row of its table as soon as it is measured, and ``cells(row)``, the texts of that row.
+A benchmark is a module with TITLE, COLUMNS and three functions: ``add_options(parser)``; ``rows(options)`` yields one
+dictionary per row of the table as soon as the row is measured; ``cells(row)`` gives the texts of a row.
 """
 
 import argparse
@@ -16,35 +16,37 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from turns import Failed
+from interleaved import Failed
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class NoSuchRow(Failed):
-    """A benchmark has no row of the name asked for."""
+    """No row of the benchmark contains the text of --only."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number and what is asked of it: at least ``asked``, or with ``most`` at most. None: nothing."""
+    """A measured number and its target: at least ``target``, or at most with ``at_most``; None: no target."""
 
     measured: float
-    asked: float | None = None
-    most: bool = False
+    target: float | None = None
+    at_most: bool = False
 
     @property
     def reached(self) -> bool:
-        return self.asked is None or (self.measured <= self.asked if self.most else self.measured >= self.asked)
+        if self.target is None:
+            return True
+        return self.measured <= self.target if self.at_most else self.measured >= self.target
 
     def __str__(self):
-        """As in "3.10 ≥ 3.0", or "**2.26** < 3.0" where it falls short."""
+        """ "3.10 ≥ 3.0", or "**2.26** < 3.0" if the target is missed."""
         measured = f"{self.measured:.2f}"
-        if self.asked is None:
+        if self.target is None:
             return measured
         if self.reached:
-            return f"{measured} {'≤' if self.most else '≥'} {self.asked:g}"
-        return f"**{measured}** {'>' if self.most else '<'} {self.asked:g}"
+            return f"{measured} {'≤' if self.at_most else '≥'} {self.target:g}"
+        return f"**{measured}** {'>' if self.at_most else '<'} {self.target:g}"
 
 
 def table_head(columns: tuple[str, ...]) -> str:
@@ -57,14 +59,16 @@ def table_row(cells) -> str:
 
 
 def parser_for(description: str) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """A parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--rounds", type=at_least_1, default=5, help="measurements of each contender")
     parser.add_argument("--threads", type=at_least_1, default=cores(), help="cores to use")
-    parser.add_argument("--only", metavar="TEXT", default="", help="only the rows whose name holds this text")
-    parser.add_argument("--quick", action="store_true", help="small and few: shows that it works, not how fast it is")
-    parser.add_argument("--corpus", type=at_least_1, default=1000, metavar="MB", help="the largest text trained on")
-    parser.add_argument("--json", metavar="FILE", help="write every figure there")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only the rows whose name contains this text")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, few rounds: checks that it works, not how fast it is"
+    )
+    parser.add_argument("--corpus", type=at_least_1, default=1000, metavar="MB", help="size of the largest text")
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
     return parser
 
 
@@ -76,7 +80,7 @@ def at_least_1(text: str) -> int:
 
 
 def cores() -> int:
-    """The processors that this process may use."""
+    """How many processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
@@ -84,7 +88,7 @@ def cores() -> int:
 
 
 def machine() -> dict:
-    """What the figures were measured on, and with what."""
+    """The machine and the versions that the figures were measured with."""
     versions = {}
     for package in ("numba", "numpy", "torch"):
         try:
@@ -103,7 +107,7 @@ def machine() -> dict:
 
 
 def _processor():
-    """Its name, and of what makes a difference here what it has."""
+    """The name of the processor and its relevant instruction sets."""
     name, has = platform.processor() or platform.machine(), []
     try:
         facts = dict(
@@ -126,10 +130,10 @@ def _commit():
 
 
 def wanted(names, options) -> list[str]:
-    """Those of the names that --only asks for. Raises NoSuchRow where there is none."""
+    """The names that contain the text of --only. Raises NoSuchRow if no name does."""
     chosen = [name for name in names if options.only.lower() in name.lower()]
     if not chosen:
-        raise NoSuchRow(f"no row holds {options.only!r}; there are: {'; '.join(names)}")
+        raise NoSuchRow(f"no row contains {options.only!r}; the rows: {'; '.join(names)}")
     return chosen
 
 
@@ -138,13 +142,15 @@ def installed(package: str) -> bool:
 
 
 def need_pytorch() -> None:
-    """Raises Failed where PyTorch is not installed."""
+    """Raise Failed if PyTorch is not installed."""
     if not installed("torch"):
-        raise Failed("PyTorch is not installed here; `make bench` installs it into .venv-bench and runs this there")
+        raise Failed(
+            "PyTorch is not installed here; `make bench` installs it into .venv-bench and runs the benchmarks there"
+        )
 
 
-def carry_out(module, options, rows: list[dict]) -> None:
-    """Run one benchmark and print its table, row by row; they are added to ``rows``, so that none is lost."""
+def run_and_print(module, options, rows: list[dict]) -> None:
+    """Run one benchmark and print its table row by row. Rows are appended to ``rows``, so that an error loses none."""
     for row in module.rows(options):
         if not rows:
             print(f"\n## {module.TITLE}\n\n{table_head(module.COLUMNS)}")
@@ -153,7 +159,7 @@ def carry_out(module, options, rows: list[dict]) -> None:
 
 
 def figures_in(value, path=()):
-    """(where, Figure) for each figure in nested dictionaries and lists; rows go by their "name"."""
+    """(where, Figure) for each figure in nested dictionaries and lists; a row is named by its "name"."""
     if isinstance(value, Figure):
         yield ", ".join(path), value
     elif isinstance(value, dict):
@@ -167,10 +173,10 @@ def figures_in(value, path=()):
 
 
 def summary(results: dict) -> str:
-    """How much of what is asked was reached, and what was not."""
-    asked = [(where, figure) for where, figure in figures_in(results) if figure.asked is not None]
-    short = [f"- {where}: {figure}" for where, figure in asked if not figure.reached]
-    return "\n".join([f"{len(asked) - len(short)} of {len(asked)} figures reach what is asked."] + short)
+    """How many targets were reached, and the list of those missed."""
+    targeted = [(where, figure) for where, figure in figures_in(results) if figure.target is not None]
+    missed = [f"- {where}: {figure}" for where, figure in targeted if not figure.reached]
+    return "\n".join([f"{len(targeted) - len(missed)} of {len(targeted)} figures reach their targets."] + missed)
 
 
 def write_json(path, results: dict) -> None:
@@ -182,15 +188,15 @@ def write_json(path, results: dict) -> None:
         file.write("\n")
 
 
-def alone(module) -> None:
-    """The ``main`` of a benchmark that is run as a script."""
+def run_alone(module) -> None:
+    """The main function of a benchmark that runs as a script."""
     parser = parser_for(module.__doc__.splitlines()[0])
     module.add_options(parser)
     options = parser.parse_args()
     rows = []
     try:
         print(", ".join(map(str, machine().values())))
-        carry_out(module, options, rows)
+        run_and_print(module, options, rows)
     except Failed as error:
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:

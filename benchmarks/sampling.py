@@ -1,11 +1,11 @@
-"""Sampled characters per second: charlm against PyTorch, with the same weights, in turn.
+"""Sampled characters per second: charlm against PyTorch with the same weights, in interleaved runs.
 
     python benchmarks/sampling.py [--rounds 5] [--only TEXT] [--json FILE]
 
-One stream: charlm.sample against a loop over nn.LSTM and one over LSTMCell, one step at a time, in inference_mode, with
-one thread or all. Names: 1,000 of a model of lines in one call, against a batched loop with either and several batch
-sizes, which drops names that have ended or goes on until the last one has. From the shell: ``charlm sample`` against
-pytorch_sample.py, from start to end. In all of them PyTorch's best counts.
+One stream: charlm.sample against a loop over nn.LSTM and a loop over LSTMCell, one step at a time, in inference_mode,
+with one thread or all. Names: 1,000 from a model of lines in one call, against batched loops over both with several
+batch sizes; a loop drops names that have ended, or runs until all have ended. From the shell: ``charlm sample`` against
+pytorch_sample.py, from start to end. PyTorch's best variant counts in each.
 """
 
 import os
@@ -14,23 +14,24 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from report import ROOT, Figure, alone, need_pytorch, wanted
-from turns import WAITING, Command, Contender, choices_of_threads, in_turn, medians, rate, ratio, seconds
+from interleaved import WAITING, Command, Contender, choices_of_threads, medians, rate, ratio, run_interleaved, seconds
+from report import ROOT, Figure, need_pytorch, run_alone, wanted
 from workloads import Workload, charlm_command, untrained_model
 
 TITLE = "Sampling"
 COLUMNS = ("what", "charlm", "PyTorch", "ratio")
-STREAMS = {"LSTM 2×128": (2, 128), "LSTM 1×256": (1, 256), "LSTM 2×256": (2, 256), "LSTM 1×512": (1, 512)}
-AGAINST_LSTM, AGAINST_CELL, AGAINST_BATCH = 4.0, 1.5, 2.0  # what is asked, times
-SHELL_SHARE, SHELL_SECONDS = 0.3, 0.35  # and at most
+SIZES = (2, 128), (1, 256), (2, 256), (1, 512)  # layers and width
+STREAMS = {f"LSTM {layers}×{hidden}": Workload("lstm", layers, hidden) for layers, hidden in SIZES}
+AGAINST_LSTM, AGAINST_CELL, AGAINST_BATCH = 4.0, 1.5, 2.0  # targets: times as fast, at least
+SHELL_FRACTION, SHELL_SECONDS = 0.3, 0.35  # targets: of PyTorch's time, and seconds, at most
 NAMES = 1000
-MANY, FROM_SHELL = f"{NAMES:,} names in one call, LSTM 2×128", "charlm sample --length 500, in all"
+MANY, FROM_SHELL = f"{NAMES:,} names in one call, LSTM 2×128", "charlm sample --length 500, whole process"
 LONGEST = 1000  # tokens of a name, as in charlm
-AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line has it for NumPy
+AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line sets it for NumPy
 
 
 def charlm_stream(path, length):
-    """Characters per second of one stream."""
+    """Measure characters per second of one stream."""
     import charlm
 
     model = charlm.load(path)
@@ -46,34 +47,34 @@ def pytorch_stream(path, kind, threads, length):
 
     @torch.inference_mode()
     def stream():
-        token, state, drawn = torch.tensor([EOS]), start(1), []
+        token, state, sampled = torch.tensor([EOS]), start(1), []
         for _ in range(length):
             logits, state = network(token, state)
             token = torch.multinomial(torch.softmax(logits, 1), 1)[0]
-            drawn.append(token.item())
+            sampled.append(token.item())
 
     return lambda: rate(stream, length)
 
 
 def charlm_names(path, count):
-    """Tokens per second, <EOS> included, of names in one call."""
+    """Measure tokens per second, <EOS> included, of names in one call."""
     import charlm
 
     model = charlm.load(path)
-    drawn = []
+    sampled = []
 
     def names():
-        drawn[:] = charlm.sample(model, count)
+        sampled[:] = charlm.sample(model, count)
 
     def measure():
         passed = seconds(names)
-        return sum(sample.tokens for sample in drawn) / passed
+        return sum(sample.tokens for sample in sampled) / passed
 
     return measure
 
 
 def pytorch_names(path, kind, threads, count, batch, dropping):
-    """The same. dropping: rows whose name has ended are taken out of the batch; else all go on until the last has."""
+    """The same in PyTorch. dropping: a row leaves the batch when its name ends; else all run until all have ended."""
     import torch
 
     import charlm
@@ -92,11 +93,11 @@ def pytorch_names(path, kind, threads, count, batch, dropping):
                 tokens = torch.multinomial(torch.softmax(logits, 1), 1)[:, 0]
                 for number, token in zip(alive.tolist(), tokens.tolist(), strict=True):
                     names[number].append(token)
-                going = (tokens != EOS).nonzero()[:, 0]
-                if len(going) < len(tokens):
-                    if not len(going):
+                rest = (tokens != EOS).nonzero()[:, 0]
+                if len(rest) < len(tokens):
+                    if not len(rest):
                         break
-                    alive, tokens, state = alive[going], tokens[going], only_rows(state, going)
+                    alive, tokens, state = alive[rest], tokens[rest], only_rows(state, rest)
             return names
         ended, columns = torch.zeros(rows, dtype=torch.bool), []
         for _ in range(LONGEST):
@@ -106,13 +107,13 @@ def pytorch_names(path, kind, threads, count, batch, dropping):
             ended |= tokens == EOS
             if ended.all():
                 break
-        drawn = torch.stack(columns, 1).tolist()
-        return [row[: row.index(EOS) + 1] if EOS in row else row for row in drawn]
+        sampled = torch.stack(columns, 1).tolist()
+        return [row[: row.index(EOS) + 1] if EOS in row else row for row in sampled]
 
-    drawn = []
+    sampled = []
 
     def names():
-        drawn[:] = [
+        sampled[:] = [
             (len(name), vocabulary.decode(name))
             for begun in range(0, count, batch)
             for name in some(min(batch, count - begun))
@@ -120,23 +121,23 @@ def pytorch_names(path, kind, threads, count, batch, dropping):
 
     def measure():
         passed = seconds(names)
-        return sum(length for length, _ in drawn) / passed
+        return sum(length for length, _ in sampled) / passed
 
     return measure
 
 
 def only_rows(state, rows):
-    """A state with some of its rows: that of cells, a list of (h, c) (N, H), or of nn.LSTM, (h, c) (L, N, H)."""
+    """Some rows of a state: of cells, a list of (h, c) (N, H), or of nn.LSTM, (h, c) (L, N, H)."""
     if isinstance(state, list):
         return [(h[rows], c[rows]) for h, c in state]
     return tuple(array[:, rows] for array in state)
 
 
 def loaded(path, kind, threads):
-    """A PyTorch network with a charlm model's weights, tokens (N) and state → logits (N, V) and state; and a function
-    that gives the first state of so many rows."""
+    """(network, start): a PyTorch network with the weights of a charlm model, tokens (N) and state → logits (N, V) and
+    state; and a function that gives the first state for a number of rows."""
     import torch
-    from rivals import Cells, Network, load
+    from baselines import Cells, Network, load
 
     import charlm
 
@@ -156,24 +157,25 @@ def loaded(path, kind, threads):
     return step, lambda rows: None
 
 
-def pytorch_variants(make, path, options, *more):
-    """A contender for each kind of network and each number of threads and way to wait, by label."""
+def pytorch_variants(make, options, **arguments):
+    """A contender for each kind of network, number of threads and way of waiting, by label."""
     return {
-        f"{kind}, {label}": Contender(make, path, kind, number, *more, environment=waiting)
+        f"{kind}, {label}": Contender(make, kind=kind, threads=number, environment=waiting, **arguments)
         for kind in ("nn.LSTM", "LSTMCell")
         for label, (number, waiting) in choices_of_threads(options).items()
     }
 
 
-def one_stream(name, sizes, folder, options):
+def one_stream(name, workload, folder, options):
     path, length = folder / "stream.npz", 500
-    untrained_model(Workload("lstm", *sizes)).save(path)
-    contenders = pytorch_variants(pytorch_stream, path, options, length)
-    measured = in_turn(
-        {"charlm": Contender(charlm_stream, path, length, environment=AS_COMMAND)} | contenders, options.rounds
+    untrained_model(workload).save(path)
+    contenders = pytorch_variants(pytorch_stream, options, path=path, length=length)
+    measured = run_interleaved(
+        {"charlm": Contender(charlm_stream, path=path, length=length, environment=AS_COMMAND)} | contenders,
+        options.rounds,
     )
     middle = medians(measured)
-    for kind, asked in (("nn.LSTM", AGAINST_LSTM), ("LSTMCell", AGAINST_CELL)):
+    for kind, target in (("nn.LSTM", AGAINST_LSTM), ("LSTMCell", AGAINST_CELL)):
         best = max((label for label in contenders if label.startswith(kind)), key=middle.get)
         yield {
             "name": f"one stream, {name}, against {kind}",
@@ -181,13 +183,13 @@ def one_stream(name, sizes, folder, options):
             "PyTorch": middle[best],
             "best": best,
             "unit": "microseconds",
-            "ratio": Figure(ratio(measured["charlm"], measured[best]), asked),
+            "ratio": Figure(ratio(measured["charlm"], measured[best]), target),
             "medians": middle,
         }
 
 
 def names(folder, options):
-    """A model that has learnt the names of dinosaurs, so that they have the lengths of names."""
+    """A model trained on names of dinosaurs, so that its samples have realistic lengths."""
     path = folder / "names.npz"
     epochs, rounds = (1, 2) if options.quick else (15, options.rounds)
     train = charlm_command("train", ROOT / "corpora/dinosaurs.txt", "--lines", "--epochs", epochs, "--batch", 16)
@@ -195,9 +197,11 @@ def names(folder, options):
     contenders = {}
     for batch, dropping in ((NAMES, True), (NAMES, False), (NAMES // 4, True))[: 1 if options.quick else None]:
         how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
-        variants = pytorch_variants(pytorch_names, path, options, NAMES, batch, dropping)
+        variants = pytorch_variants(pytorch_names, options, path=path, count=NAMES, batch=batch, dropping=dropping)
         contenders |= {f"{label}, {how}": contender for label, contender in variants.items()}
-    measured = in_turn({"charlm": Contender(charlm_names, path, NAMES, environment=AS_COMMAND)} | contenders, rounds)
+    measured = run_interleaved(
+        {"charlm": Contender(charlm_names, path=path, count=NAMES, environment=AS_COMMAND)} | contenders, rounds
+    )
     middle = medians(measured)
     best = max(contenders, key=middle.get)
     yield {
@@ -212,13 +216,13 @@ def names(folder, options):
 
 
 def shell(folder, options):
-    """charlm sample against pytorch_sample.py, in all; PyTorch's file is a state_dict and the symbols."""
+    """charlm sample against pytorch_sample.py, the whole process; PyTorch's file is a state_dict and the symbols."""
     model = untrained_model(Workload("lstm", 2, 128))
     model.save(folder / "shell.npz")
     convert = "import sys, pytorch_sample; pytorch_sample.save(*sys.argv[1:])"
     Command([sys.executable, "-c", convert, str(folder / "shell.npz"), str(folder / "shell.pt")], here()).measure()
     script = [sys.executable, str(Path(__file__).with_name("pytorch_sample.py")), str(folder / "shell.pt"), "500"]
-    measured = in_turn(
+    measured = run_interleaved(
         {
             "charlm": Command(charlm_command("sample", "--model", folder / "shell.npz", "--length", 500)),
             "PyTorch": Command(script),
@@ -228,23 +232,23 @@ def shell(folder, options):
     middle = medians(measured)
     yield {
         "name": FROM_SHELL,
-        "charlm": Figure(middle["charlm"], SHELL_SECONDS, most=True),
+        "charlm": Figure(middle["charlm"], SHELL_SECONDS, at_most=True),
         "PyTorch": middle["PyTorch"],
         "best": "pytorch_sample.py",
         "unit": "seconds",
-        "ratio": Figure(ratio(measured["charlm"], measured["PyTorch"]), SHELL_SHARE, most=True),
+        "ratio": Figure(ratio(measured["charlm"], measured["PyTorch"]), SHELL_FRACTION, at_most=True),
     }
 
 
 def here():
-    """The environment of a command that imports this folder's modules."""
+    """The environment for a command that imports the modules of this folder."""
     folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     return {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def rows(options):
     streams = list(STREAMS.items())[: 2 if options.quick else None]
-    parts = {f"one stream, {name}": partial(one_stream, name, sizes) for name, sizes in streams}
+    parts = {f"one stream, {name}": partial(one_stream, name, workload) for name, workload in streams}
     parts |= {MANY: names, FROM_SHELL: shell}
     chosen = wanted(parts, options)
     need_pytorch()
@@ -267,4 +271,4 @@ def add_options(parser):
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

@@ -1,12 +1,12 @@
-"""Scored characters per second of held-out text: charlm against PyTorch, with the same weights, in turn.
+"""Scored characters per second of held-out text: charlm against PyTorch with the same weights, in interleaved runs.
 
     python benchmarks/scoring.py [--size 10] [--only NAME] [--json FILE]
 
-The text is scored in portions, each of them by all contenders in turn, so that a round is a portion. charlm.scoring is
-given the text and does all that ``charlm perplexity`` does with it, encoding and the lead-in of its tracks included;
-PyTorch is given the ids, in tracks side by side with the state carried on, in inference_mode. Its best number of tracks
-and steps, threads and precision (float32, or the whole network in bf16) is chosen beforehand on a part of a portion.
-Where the processor has AVX512-BF16, charlm also scores with ``--precision bf16``.
+The text is scored in portions. One round is one portion, scored by all contenders one after the other. charlm gets the
+text and does all that ``charlm perplexity`` does, encoding and the burn-in of its chunks included. PyTorch gets the
+ids, as parallel chunks whose state is carried along, in inference_mode. Its best number of chunks, steps and threads,
+and its best precision (float32, or the whole network in bf16), is chosen beforehand on a part of a portion. On a
+processor with AVX512-BF16 charlm also scores with ``--precision bf16``.
 """
 
 import math
@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from report import Figure, alone, at_least_1, need_pytorch, wanted
-from turns import Contender, Failed, choices_of_threads, in_turn, medians, ratio, seconds
+from interleaved import Contender, Failed, choices_of_threads, medians, ratio, run_interleaved, seconds
+from report import Figure, at_least_1, need_pytorch, run_alone, wanted
 from workloads import Workload, untrained_model, write_text
 
 from charlm.kernels.compiling import HAS_BFLOAT16
@@ -31,17 +31,17 @@ COLUMNS = (
     "× any",
     "its bf16 × any",
 )
-WORKLOADS = {  # name: workload, and what is asked against PyTorch's best
+WORKLOADS = {  # name: workload, and the target against PyTorch's best
     "LSTM 2×128": (Workload("lstm", 2, 128), 1.6),
     "LSTM 1×256": (Workload("lstm", 1, 256), 2.2),
     "LSTM 2×512": (Workload("lstm", 2, 512), 1.0),
 }
-SHAPES = (64, 64), (128, 64), (256, 64), (256, 256)  # tracks and steps that PyTorch may choose from
-ALIKE = 0.02  # nats per character by which the two may differ: bf16, and where the tracks begin
+SHAPES = (64, 64), (128, 64), (256, 64), (256, 256)  # chunks and steps that PyTorch chooses from
+ALIKE = 0.02  # nats per character by which the two may differ: because of bf16, and at the starts of chunks
 
 
 def portions_of(path, size):
-    """The portions of a text of ASCII, over and over."""
+    """The portions of an ASCII text, again and again without end."""
     while True:
         with open(path, "rb") as file:
             while portion := file.read(size):
@@ -49,13 +49,13 @@ def portions_of(path, size):
 
 
 def charlm_contender(model_path, text_path, size, threads, precision):
-    """(characters per second, nats per character) of the next portion."""
+    """Measure (characters per second, nats per character) of the next portion."""
     import charlm
 
     model, portions = charlm.load(model_path), portions_of(text_path, size)
     charlm.perplexity(
         model, next(portions_of(text_path, 30_000)).decode(), threads=threads, precision=precision
-    )  # the kernels are loaded by now
+    )  # loads the kernels
 
     def measure():
         text, scores = next(portions).decode(), []
@@ -65,10 +65,10 @@ def charlm_contender(model_path, text_path, size, threads, precision):
     return measure
 
 
-def pytorch_contender(model_path, text_path, size, threads, half, tracks, steps):
-    """The same."""
+def pytorch_contender(model_path, text_path, size, threads, half, chunks, steps):
+    """The same in PyTorch."""
     import torch
-    from rivals import Network, load
+    from baselines import Network, load
 
     import charlm
 
@@ -83,8 +83,8 @@ def pytorch_contender(model_path, text_path, size, threads, half, tracks, steps)
 
     @torch.inference_mode()
     def nats(ids):
-        targets = torch.from_numpy(ids)[: len(ids) // tracks * tracks].view(tracks, -1).T.long()
-        inputs = torch.cat([torch.zeros(1, tracks, dtype=torch.long), targets[:-1]])
+        targets = torch.from_numpy(ids)[: len(ids) // chunks * chunks].view(chunks, -1).T.long()
+        inputs = torch.cat([torch.zeros(1, chunks, dtype=torch.long), targets[:-1]])
         state, total = None, 0.0
         for now, next_ones in zip(inputs.split(steps), targets.split(steps), strict=True):
             logits, state = network(now, state)
@@ -102,42 +102,52 @@ def pytorch_contender(model_path, text_path, size, threads, half, tracks, steps)
 
 
 def best_of_pytorch(precision, model_path, text_path, portion, options):
-    """The arguments of the fastest contender of this precision, with its environment and its label."""
+    """(label, arguments, environment) of the fastest contender with this precision."""
     part = min(portion, 1 << (16 if options.quick else 17))
     variants = {}
     for label, (threads, waiting) in choices_of_threads(options).items():
-        for tracks, steps in SHAPES[1:2] if options.quick else SHAPES:
-            arguments = threads, precision == "bf16", tracks, steps
-            variants[f"{label}, {tracks} tracks, {steps} steps"] = arguments, waiting
+        for chunks, steps in SHAPES[1:2] if options.quick else SHAPES:
+            arguments = {"threads": threads, "half": precision == "bf16", "chunks": chunks, "steps": steps}
+            variants[f"{label}, {chunks} chunks, {steps} steps"] = arguments, waiting
     contenders = {
-        label: Contender(pytorch_contender, model_path, text_path, part, *arguments, environment=waiting)
+        label: Contender(
+            pytorch_contender,
+            model_path=model_path,
+            text_path=text_path,
+            size=part,
+            environment=waiting,
+            **arguments,
+        )
         for label, (arguments, waiting) in variants.items()
     }
-    measured = in_turn(contenders, 2 if options.quick else 3)
+    measured = run_interleaved(contenders, 2 if options.quick else 3)
     best = max(variants, key=lambda label: max(measured[label]))
     return best, *variants[best]
 
 
 def compare(name, folder, text_path, portion, rounds, options):
-    workload, asked = WORKLOADS[name]
+    workload, target = WORKLOADS[name]
     model_path = folder / "model.npz"
     untrained_model(workload).save(model_path)
-    contenders, how = {}, {}
+    best_arguments, how = {}, {}
     for precision in ("float32", "bf16"):
         how[precision], arguments, waiting = best_of_pytorch(precision, model_path, text_path, portion, options)
-        contenders[precision] = pytorch_contender, (model_path, text_path, portion, *arguments), waiting
+        best_arguments[precision] = arguments | {"environment": waiting}
+    shared = {"model_path": model_path, "text_path": text_path, "size": portion}
     own = {"charlm": "float32"} | ({"charlm bf16": "bf16"} if HAS_BFLOAT16 else {})
-    started = {
-        label: Contender(charlm_contender, model_path, text_path, portion, options.threads, precision)
+    contenders = {
+        label: Contender(charlm_contender, threads=options.threads, precision=precision, **shared)
         for label, precision in own.items()
     }
-    for precision, (make, arguments, waiting) in contenders.items():
-        started[precision] = Contender(make, *arguments, environment=waiting)
-    measured = in_turn(started, rounds, warm_up=0)
+    contenders |= {
+        precision: Contender(pytorch_contender, **shared, **arguments)
+        for precision, arguments in best_arguments.items()
+    }
+    measured = run_interleaved(contenders, rounds, warm_up=0)
     nats = {label: sum(mean for _, mean in values) / rounds for label, values in measured.items()}
     rates = {label: [rate for rate, _ in values] for label, values in measured.items()}
     if not all(math.isclose(mean, nats["charlm"], abs_tol=ALIKE) for mean in nats.values()):
-        raise Failed(f"{name}: the two do not give the same nats per character: {nats}")
+        raise Failed(f"{name}: charlm and PyTorch give different nats per character: {nats}")
     middle = medians(rates)
     best = max(("float32", "bf16"), key=middle.get)
     return {
@@ -146,7 +156,7 @@ def compare(name, folder, text_path, portion, rounds, options):
         "how": how,
         "nats": nats,
         "× float32": Figure(ratio(rates["charlm"], rates["float32"])),
-        "× any": Figure(ratio(rates["charlm"], rates[best]), asked),
+        "× any": Figure(ratio(rates["charlm"], rates[best]), target),
         "bf16 × any": Figure(ratio(rates["charlm bf16"], rates[best])) if HAS_BFLOAT16 else "–",
     }
 
@@ -175,9 +185,13 @@ def cells(row):
 
 
 def add_options(parser):
-    parser.add_argument("--size", type=at_least_1, default=10, metavar="MB", help="of the text (2^20 characters each)")
-    parser.add_argument("--portion", type=at_least_1, default=1, metavar="MB", help="of it, scored in one call")
+    parser.add_argument(
+        "--size", type=at_least_1, default=10, metavar="MB", help="size of the text, in units of 2^20 characters"
+    )
+    parser.add_argument(
+        "--portion", type=at_least_1, default=1, metavar="MB", help="size of a portion, scored in one call"
+    )
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

@@ -2,23 +2,24 @@
 
     python benchmarks/start.py [--rounds 5] [--only TEXT] [--json FILE]
 
-Every measurement is a process from its start to its end. "First kernels" is one that builds a trainer and gets ready
-for the first update (``Trainer.prepare``: every kernel that training with this cell calls), with an empty cache folder;
-"from the cache" is the same with what that left behind. The imports are there to compare with.
+Every measurement is a process from start to end. "First kernels, compiled" builds a trainer and prepares the first
+update (``Trainer.prepare`` compiles every kernel that training with this cell calls), with an empty cache folder. "From
+the cache" does the same with the cache that this left. The imports are listed for comparison.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from report import Figure, alone, installed, wanted
-from turns import WAITING, Command, in_turn, medians
+from interleaved import WAITING, Command, medians, run_interleaved
+from report import Figure, installed, run_alone, wanted
 from workloads import charlm_command, write_text
+
+from charlm.network.architecture import CELLS
 
 TITLE = "Start"
 COLUMNS = ("what", "seconds")
-HELP, COMPILED, CACHED = 0.15, 8.0, 1.0  # what is asked, at most
-CELLS = "lstm", "gru", "rnn", "peephole", "window"
+HELP, COMPILED, CACHED = 0.15, 8.0, 1.0  # targets in seconds, at most
 IMPORTS = "pass", "import numpy", "import charlm", "import charlm.cli", "import numba", "import torch"
 READY = """
 import sys
@@ -28,7 +29,7 @@ new_trainer(sys.argv[1], cell=sys.argv[2], hidden=16, epochs=1).prepare()
 
 
 class FromNothing(Command):
-    """A command that finds its cache folder, a new one for each measurement, empty."""
+    """A command with a new, empty cache folder for each measurement."""
 
     def __init__(self, arguments, folder):
         super().__init__(arguments)
@@ -40,7 +41,7 @@ class FromNothing(Command):
 
 
 class FromCacheOf(Command):
-    """The same command with the cache that its last measurement filled."""
+    """The same command with the cache that the last measurement of the first one filled."""
 
     def __init__(self, first: FromNothing):
         super().__init__(first.arguments)
@@ -54,7 +55,7 @@ class FromCacheOf(Command):
 
 
 def commands(folder):
-    """The command of each row, and the figure that is asked."""
+    """(command, target in seconds) by the name of the row."""
     corpus = write_text(folder / "text.txt", 20_000)
     found = {"charlm --help": (Command(charlm_command("--help")), HELP)}
     for code in IMPORTS if installed("torch") else IMPORTS[:-1]:
@@ -77,9 +78,9 @@ def rows(options):
         for group in filter(None, groups):
             timed = {name: found[name][0] for name in group}
             warm_up = 0 if "kernels" in group[0] else 1
-            measured = in_turn(timed, 1 if options.quick else options.rounds, warm_up)
+            measured = run_interleaved(timed, 1 if options.quick else options.rounds, warm_up)
             for name, middle in medians(measured).items():
-                yield {"name": name, "seconds": Figure(middle, found[name][1], most=True)}
+                yield {"name": name, "seconds": Figure(middle, found[name][1], at_most=True)}
 
 
 def cells(row):
@@ -91,4 +92,4 @@ def add_options(parser):
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

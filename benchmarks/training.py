@@ -1,19 +1,19 @@
-"""Trained characters per second: charlm against PyTorch, in turn, on this machine.
+"""Trained characters per second: charlm against PyTorch in interleaved runs on this machine.
 
     python benchmarks/training.py [--rounds 7] [--only NAME] [--lanes 8] [--precision bf16] [--json FILE]
 
-One update is forward, backward, clipping and Adam, in both. PyTorch is given every choice: one-hot or embedding input
-(of words an embedding, as charlm has there too), one thread or all (waiting passively, or spinning as it does by
-itself), float32 or bf16 autocast; what counts is the best. The share of peak counts the multiply-adds of the
-mathematics against those that the register tile does alone, from cache, on all cores, in the same rounds; with
---precision bf16 charlm and the tile multiply in bfloat16, and charlm's own float32 is one more contender.
+One update is forward, backward, clipping and Adam in both. PyTorch gets every choice: one-hot or embedding input (for
+words only an embedding, as in charlm), one thread or all (waiting passively, or spinning, its default), float32 or bf16
+autocast; the best counts. The fraction of peak is the rate of multiply-adds of the mathematics divided by the rate of
+the register tile alone, from cache, on all cores, in the same rounds. With --precision bf16 charlm and the tile
+multiply in bfloat16, and charlm in float32 is another contender.
 """
 
 import os
 import sys
 
-from report import Figure, alone, need_pytorch, wanted
-from turns import Contender, Failed, choices_of_threads, in_turn, medians, rate, ratio
+from interleaved import Contender, Failed, choices_of_threads, medians, rate, ratio, run_interleaved
+from report import Figure, need_pytorch, run_alone, wanted
 from workloads import Workload
 
 TITLE = "Training"
@@ -24,18 +24,18 @@ COLUMNS = (
     "PyTorch any, 1000/s",
     "× float32",
     "× any",
-    "share of peak",
+    "fraction of peak",
 )
 OWN = "× charlm float32"
 WORDS = Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200)
-WORKLOADS = {  # name: workload, and what is asked: × float32, × any, share of peak
+WORKLOADS = {  # name: workload, and the targets: × float32, × any, fraction of peak
     "LSTM 2×128, N 50, T 50": (Workload("lstm", 2, 128, 50, 50), 3.0, 2.3, 0.75),
     "LSTM 1×256, N 64, T 64": (Workload("lstm", 1, 256), 2.9, 2.0, 0.80),
     "GRU 1×256, N 64, T 64": (Workload("gru", 1, 256), 3.6, 2.7, 0.75),
     "LSTM 2×512, N 64, T 64": (Workload("lstm", 2, 512), 1.7, 1.1, 0.85),
     "RNN 1×256, N 64, T 64": (Workload("rnn", 1, 256), 2.5, 2.0, None),
     "words: LSTM 2×200, V 10,000, N 20, T 35": (
-        Workload("lstm", 2, 200, 20, 35, 10_000, embedding=200),
+        WORDS,
         1.6,
         None,
         0.70,
@@ -44,7 +44,7 @@ WORKLOADS = {  # name: workload, and what is asked: × float32, × any, share of
 
 
 def charlm_contender(workload, threads, precision="float32"):
-    """Tokens per second."""
+    """Measure tokens per second."""
     import numpy as np
 
     from charlm.network.architecture import Architecture, initial_parameters
@@ -68,9 +68,9 @@ def charlm_contender(workload, threads, precision="float32"):
 
 
 def pytorch_contender(workload, threads, one_hot, half):
-    """Tokens per second."""
+    """Measure tokens per second."""
     import torch
-    from rivals import Network, updater
+    from baselines import Network, updater
 
     torch.manual_seed(1)
     torch.set_num_threads(threads)
@@ -80,7 +80,7 @@ def pytorch_contender(workload, threads, one_hot, half):
 
 
 def peak_contender(threads, precision="float32"):
-    """Multiply-adds per second of the tile alone, its operands in cache, on ``threads`` cores."""
+    """Measure multiply-adds per second of the tile alone, with operands in cache, on ``threads`` cores."""
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
@@ -113,7 +113,7 @@ def peak_contender(threads, precision="float32"):
 
 
 def pytorch_contenders(workload, options) -> dict[str, Contender]:
-    """One for each choice that PyTorch leaves."""
+    """A contender for each combination of PyTorch's choices, by label."""
     inputs = {"one-hot": True, "embedding": False}
     if workload.embedding:
         del inputs["one-hot"]
@@ -121,7 +121,12 @@ def pytorch_contenders(workload, options) -> dict[str, Contender]:
         del inputs["embedding"]
     return {
         f"{precision}, {way}, {label}": Contender(
-            pytorch_contender, workload, number, one_hot, precision == "bf16", environment=waiting
+            pytorch_contender,
+            workload=workload,
+            threads=number,
+            one_hot=one_hot,
+            half=precision == "bf16",
+            environment=waiting,
         )
         for precision in ("float32", "bf16")
         for way, one_hot in inputs.items()
@@ -130,22 +135,22 @@ def pytorch_contenders(workload, options) -> dict[str, Contender]:
 
 
 def compare(name, options):
-    workload, *asked = WORKLOADS[name]
-    threads = options.threads
-    own = {} if options.precision == "float32" else {"charlm float32": Contender(charlm_contender, workload, threads)}
-    rivals = pytorch_contenders(workload, options)
-    measured = in_turn(
+    workload, *targets = WORKLOADS[name]
+    shared = {"workload": workload, "threads": options.threads}
+    own = {} if options.precision == "float32" else {"charlm float32": Contender(charlm_contender, **shared)}
+    pytorch = pytorch_contenders(workload, options)
+    measured = run_interleaved(
         {
-            "peak": Contender(peak_contender, threads, options.precision),
-            "charlm": Contender(charlm_contender, workload, threads, options.precision),
+            "peak": Contender(peak_contender, threads=options.threads, precision=options.precision),
+            "charlm": Contender(charlm_contender, precision=options.precision, **shared),
             **own,
-            **rivals,
+            **pytorch,
         },
         2 if options.quick else options.rounds,
     )
     middle = medians(measured)
-    best32 = max((label for label in rivals if label.startswith("float32")), key=middle.get)
-    best = max(rivals, key=middle.get)
+    best32 = max((label for label in pytorch if label.startswith("float32")), key=middle.get)
+    best = max(pytorch, key=middle.get)
     ours = measured["charlm"]
     return {
         "name": name,
@@ -154,9 +159,9 @@ def compare(name, options):
         "float32": middle[best32],
         "best": best,
         "any": middle[best],
-        "× float32": Figure(ratio(ours, measured[best32]), asked[0]),
-        "× any": Figure(ratio(ours, measured[best]), asked[1]),
-        "share of peak": Figure(ratio(ours, measured["peak"]) * workload.multiply_adds, asked[2]),
+        "× float32": Figure(ratio(ours, measured[best32]), targets[0]),
+        "× any": Figure(ratio(ours, measured[best]), targets[1]),
+        "fraction of peak": Figure(ratio(ours, measured["peak"]) * workload.multiply_adds, targets[2]),
         **({OWN: ratio(ours, measured["charlm float32"])} if own else {}),
         "medians": middle,
     }
@@ -190,9 +195,11 @@ def cells(row):
 
 
 def add_options(parser):
-    parser.add_argument("--lanes", type=int, choices=(4, 8, 16), help="float32 numbers in a vector, for charlm")
-    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32", help="charlm's")
+    parser.add_argument("--lanes", type=int, choices=(4, 8, 16), help="number of float32 lanes per vector in charlm")
+    parser.add_argument(
+        "--precision", choices=("float32", "bf16"), default="float32", help="precision of charlm's products"
+    )
 
 
 if __name__ == "__main__":
-    alone(sys.modules[__name__])
+    run_alone(sys.modules[__name__])

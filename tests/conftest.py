@@ -1,4 +1,4 @@
-"""What several test files share: a small text, a model trained on it, and property tests that have time."""
+"""Shared by the test files: a small text, a model trained on it, and a profile for property tests without deadlines."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 
     stand_in()
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell's background begins with it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with SIGINT ignored
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")
@@ -28,7 +28,7 @@ def tiny_text() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_text, tmp_path_factory):
-    """The file of a stream model of characters, trained on ``tiny_text``."""
+    """The path of a stream model of characters, trained on ``tiny_text``."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "text.txt").write_text(tiny_text, encoding="utf-8")
     model = charlm.train(folder / "text.txt", hidden=6, layers=1, batch=4, steps=8, epochs=6, lr=0.02, threads=1)

@@ -1,4 +1,4 @@
-"""The benchmarks' own parts: measuring in turn, tables, sizes, text, picture; PyTorch only where it is installed."""
+"""The parts of the benchmarks: interleaved runs, tables, sizes, text, picture; PyTorch only if it is installed."""
 
 import functools
 import json
@@ -31,7 +31,7 @@ def options_of(part, *words):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_each_part_has_what_the_front_calls(name):
+def test_each_part_has_what_the_main_script_calls(name):
     part = module(name)
     options = options_of(part, "--quick", "--rounds", "2", "--threads", "1")
     assert (options.rounds, options.threads, options.quick, options.only) == (2, 1, True, "")
@@ -46,10 +46,13 @@ def test_the_parts_options_do_not_collide():
         module(name).add_options(parser)
 
 
-def test_figures_say_whether_they_reach_what_is_asked():
+def test_figures_say_whether_they_reach_their_targets():
     Figure = module("report").Figure
     assert str(Figure(3.1, 3.0)) == "3.10 ≥ 3" and str(Figure(2.256, 3.0)) == "**2.26** < 3"
-    assert str(Figure(0.1, 0.15, most=True)) == "0.10 ≤ 0.15" and str(Figure(0.2, 0.15, most=True)) == "**0.20** > 0.15"
+    assert (
+        str(Figure(0.1, 0.15, at_most=True)) == "0.10 ≤ 0.15"
+        and str(Figure(0.2, 0.15, at_most=True)) == "**0.20** > 0.15"
+    )
     assert str(Figure(1.5)) == "1.50" and Figure(1.5).reached
 
 
@@ -60,12 +63,12 @@ def test_summary_and_json(tmp_path):
             {"name": "small", "× any": report.Figure(2.0, 1.5)},
             {"name": "large", "× any": report.Figure(1.0, 1.5)},
         ],
-        "start": [{"name": "help", "seconds": report.Figure(0.1, 0.15, most=True), "other": report.Figure(1)}],
+        "start": [{"name": "help", "seconds": report.Figure(0.1, 0.15, at_most=True), "other": report.Figure(1)}],
     }
-    assert report.summary(results) == ("2 of 3 figures reach what is asked.\n- training, large, × any: **1.00** < 1.5")
+    assert report.summary(results) == ("2 of 3 figures reach their targets.\n- training, large, × any: **1.00** < 1.5")
     report.write_json(tmp_path / "figures.json", results)
     read = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert read["training"][1]["× any"] == {"measured": 1.0, "asked": 1.5, "most": False, "reached": False}
+    assert read["training"][1]["× any"] == {"measured": 1.0, "target": 1.5, "at_most": False, "reached": False}
     assert report.table_head(("a", "b")) == "| a | b |\n|---|---|" and report.table_row([1, "x"]) == "| 1 | x |"
 
 
@@ -83,29 +86,31 @@ class Scripted:
         self.log.append("closed " + self.label)
 
 
-def test_contenders_take_turns():
-    turns, log = module("turns"), []
+def test_contenders_run_interleaved():
+    interleaved, log = module("interleaved"), []
     contenders = {"a": Scripted(log, "a", [9, 1, 2, 6]), "b": Scripted(log, "b", [9, 2, 1, 2])}
-    measured = turns.in_turn(contenders, rounds=3)
+    measured = interleaved.run_interleaved(contenders, rounds=3)
     assert log == ["a", "b"] * 4 + ["closed a", "closed b"]
     assert measured == {"a": [1, 2, 6], "b": [2, 1, 2]}
-    assert turns.medians(measured) == {"a": 2, "b": 2}
-    assert turns.ratio(measured["a"], measured["b"]) == 2  # of ½, 2, 3: not that of the medians, 1
+    assert interleaved.medians(measured) == {"a": 2, "b": 2}
+    assert (
+        interleaved.ratio(measured["a"], measured["b"]) == 2
+    )  # the median of ½, 2 and 3, not the ratio of the medians, 1
 
 
-def test_contenders_are_processes_and_their_failures_are_told():
-    turns = module("turns")
-    contender = turns.Contender(functools.partial, int, "7")
+def test_contenders_are_processes_and_report_their_failures():
+    interleaved = module("interleaved")
+    contender = interleaved.Contender(functools.partial(functools.partial, int, "7"))
     assert contender.measure() == contender.measure() == 7
     contender.close()
     assert contender.process.exitcode == 0
-    with pytest.raises(turns.Failed, match="invalid literal"):
-        turns.Contender(int, "seven")
-    with pytest.raises(turns.Failed, match="no such thing"):
-        turns.Command([sys.executable, "-c", "raise SystemExit('no such thing')"]).measure()
+    with pytest.raises(interleaved.Failed, match="invalid literal"):
+        interleaved.Contender(functools.partial(int, "seven"))
+    with pytest.raises(interleaved.Failed, match="no such thing"):
+        interleaved.Command([sys.executable, "-c", "raise SystemExit('no such thing')"]).measure()
 
 
-def test_multiply_adds_are_those_of_the_weights_that_multiply():
+def test_multiply_adds_count_the_weights_that_multiply():
     from charlm.network.architecture import Architecture
 
     Workload = module("workloads").Workload
@@ -115,7 +120,7 @@ def test_multiply_adds_are_those_of_the_weights_that_multiply():
         assert Workload(cell, layers, 5, vocabulary=11).multiply_adds == 3 * weights
 
 
-def test_text_is_the_same_each_time_and_of_the_size_asked(tmp_path, monkeypatch):
+def test_text_is_the_same_each_time_and_has_the_requested_size(tmp_path, monkeypatch):
     workloads = module("workloads")
     text = workloads.text(200_000)
     assert text == workloads.text(200_000) and len(text) == 200_000
@@ -126,11 +131,11 @@ def test_text_is_the_same_each_time_and_of_the_size_asked(tmp_path, monkeypatch)
     assert path.read_text() == block * 2 + block[:500] == workloads.text(2500)
 
 
-def test_rows_are_chosen_by_name_and_pytorch_is_asked_for(monkeypatch):
+def test_rows_are_chosen_by_name_and_a_missing_pytorch_is_reported(monkeypatch):
     report, training = module("report"), module("training")
-    Failed = module("turns").Failed
+    Failed = module("interleaved").Failed
     assert report.wanted(training.WORKLOADS, options_of(training, "--only", "gru")) == ["GRU 1×256, N 64, T 64"]
-    with pytest.raises(Failed, match="no row holds 'transformer'"):
+    with pytest.raises(Failed, match="no row contains 'transformer'"):
         report.wanted(training.WORKLOADS, options_of(training, "--only", "transformer"))
     monkeypatch.setattr(report, "installed", lambda package: False)
     with pytest.raises(Failed, match="make bench"):
@@ -140,7 +145,7 @@ def test_rows_are_chosen_by_name_and_pytorch_is_asked_for(monkeypatch):
 def test_a_quick_run(capsys):
     start = module("start")
     rows = []
-    module("report").carry_out(start, options_of(start, "--quick", "--only", "charlm --help"), rows)
+    module("report").run_and_print(start, options_of(start, "--quick", "--only", "charlm --help"), rows)
     assert [row["name"] for row in rows] == ["charlm --help"] and 0 < rows[0]["seconds"].measured < 30
     assert capsys.readouterr().out.splitlines()[1:5] == ["## Start", ""] + ["| what | seconds |", "|---|---|"]
 
@@ -192,16 +197,19 @@ def test_axes_of_the_picture():
     assert [picture.short(value) for value in (0.5, 64, 50_000)] == ["0.5", "64", "50k"]
 
 
-def test_the_pytorch_networks_are_charlms():
+def test_the_pytorch_networks_equal_charlms():
     torch = pytest.importorskip("torch")
-    rivals, workloads = module("rivals"), module("workloads")
+    baselines, workloads = module("baselines"), module("workloads")
     from charlm.network.reference import Reference
 
     workload = workloads.Workload("lstm", 2, 5, vocabulary=9)
     model = workloads.untrained_model(workload)
     reference, tokens = Reference(model.architecture, model.parameters, 3), np.array([[1, 2, 3], [4, 0, 8]])
     expected = np.stack([reference.step(step) for step in tokens])
-    network, cells = rivals.load(rivals.Network(workload), model), rivals.load(rivals.Cells(workload), model)
+    network, cells = (
+        baselines.load(baselines.Network(workload), model),
+        baselines.load(baselines.Cells(workload), model),
+    )
     with torch.inference_mode():
         logits, _ = network(torch.tensor(tokens))
         state, stepped = cells.start(3), []

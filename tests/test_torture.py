@@ -1,4 +1,4 @@
-"""A small part of each try in torture/: `make torture` has the full counts."""
+"""A small part of each trial in torture/; `make torture` runs the full counts."""
 
 import subprocess
 import sys
@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from torture import bits, corpora, draws, faults, kills, memory, modelfiles, soak, terminals
+from torture import bits, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
 from torture.attacks import ATTACKS
 
-TRIES = {
+TRIALS = {
     "killed at random moments": lambda folder: kills.at_random(folder, times=2),
     "signals at random moments": lambda folder: kills.by_signals(folder, times=1),
     "signals twice": lambda folder: kills.by_signals_again(folder, times=1),
     "operations that fail, in a first training": lambda folder: faults.each_operation(
         folder, hows=("EIO",), step=37, kinds=("first",)
     ),
-    "operations that fail, going on": lambda folder: faults.each_operation(
+    "operations that fail, resumed": lambda folder: faults.each_operation(
         folder, hows=("ENOSPC",), step=31, kinds=("again",)
     ),
     "killed in operations": lambda folder: faults.each_operation(folder, hows=("after",), step=29, kinds=("again",)),
@@ -35,29 +35,31 @@ TRIES = {
     "code points": terminals.each_code_point,
     "locales": lambda folder: terminals.in_locales(folder, terminals.LOCALES[:2]),
     "memory": lambda folder: memory.by_size(folder, megabytes=(1,), texts=("one line",)),
-    "draws": lambda folder: draws.like_the_softmax(folder, times=20_000, options=draws.OPTIONS[-1:]),
+    "samples": lambda folder: samples.like_the_softmax(folder, times=20_000, options=samples.OPTIONS[-1:]),
     "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),
 }
 
 
-@pytest.mark.parametrize("name", TRIES)
+@pytest.mark.parametrize("name", TRIALS)
 def test_nothing_is_lost(name, tmp_path):
-    outcomes = list(TRIES[name](tmp_path))
+    outcomes = list(TRIALS[name](tmp_path))
     assert outcomes and not [outcome for outcome in outcomes if outcome]
 
 
-def test_there_are_as_many_tries_as_are_promised():
+def test_there_are_as_many_attacks_and_texts_as_documented():
     assert len(ATTACKS) >= 35 and len(corpora.CORPORA | corpora.LARGE) >= 34
 
 
-def test_draws_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch):
-    truth = draws.transitions
-    monkeypatch.setattr(draws, "transitions", lambda model, **options: 0.9 * truth(model) + 0.1 / len(draws.LETTERS))
-    assert [outcome for outcome in draws.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]
+def test_samples_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch):
+    truth = samples.transitions
+    monkeypatch.setattr(
+        samples, "transitions", lambda model, **options: 0.9 * truth(model) + 0.1 / len(samples.LETTERS)
+    )
+    assert [outcome for outcome in samples.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]
 
 
 def test_the_table():
-    command = [sys.executable, "-m", "torture", "--share", "0.02", "--only", "draws"]
+    command = [sys.executable, "-m", "torture", "--fraction", "0.02", "--only", "samples"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
-    name, figures = "draws that follow the softmax", done.stdout.splitlines()[-1].split()[-4:]
+    name, figures = "samples that follow the softmax", done.stdout.splitlines()[-1].split()[-4:]
     assert done.returncode == 0 and name in done.stdout and figures[:3] == ["7", "7", "0"], done.stderr

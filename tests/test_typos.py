@@ -1,4 +1,4 @@
-"""benchmarks/typos.py: typos are where they are said to be, and a model that knows the text finds them."""
+"""benchmarks/typos.py: typos are at the reported positions, and a model that knows the text finds them."""
 
 import importlib.util
 import random
@@ -19,23 +19,25 @@ def typos():
     return module
 
 
-def test_a_typo_changes_the_line_where_it_says(typos):
-    line, chance = "The quick brown Fox jumps over it", random.Random(1)
+def test_a_typo_changes_the_line_at_the_reported_position(typos):
+    line, generator = "The quick brown Fox jumps over it", random.Random(1)
     for kind in typos.KINDS * 30:
-        changed, places = typos.with_typo(line, kind, chance)
-        first = next((i for i, pair in enumerate(zip(line, changed, strict=False)) if pair[0] != pair[1]), len(changed))
-        assert changed != line and len(changed) - len(line) == {"inserted": 1, "left out": -1}.get(kind, 0)
-        assert places[0] <= first <= places[-1] or kind in ("inserted", "left out")
+        changed, positions = typos.with_typo(line, kind, generator)
+        changed_at = next(
+            (i for i, pair in enumerate(zip(line, changed, strict=False)) if pair[0] != pair[1]), len(changed)
+        )
+        assert changed != line and len(changed) - len(line) == {"inserted": 1, "dropped": -1}.get(kind, 0)
+        assert positions[0] <= changed_at <= positions[-1] or kind in ("inserted", "dropped")
         if kind == "replaced":
-            assert sum(a != b for a, b in zip(line, changed, strict=True)) == 1 == len(places)
+            assert sum(a != b for a, b in zip(line, changed, strict=True)) == 1 == len(positions)
         elif kind == "swapped":
-            assert sorted(line) == sorted(changed) and len(places) == 2
+            assert sorted(line) == sorted(changed) and len(positions) == 2
         elif kind == "inserted":
-            assert changed[: places[0]] + changed[places[0] + 1 :] == line
+            assert changed[: positions[0]] + changed[positions[0] + 1 :] == line
         else:
-            assert line[: places[0]] + line[places[0] + 1 :] == changed
-    assert typos.with_typo("too short", "replaced", chance) is None
-    assert typos.with_typo("1234567890 1234567890 a 1", "swapped", chance) is None
+            assert line[: positions[0]] + line[positions[0] + 1 :] == changed
+    assert typos.with_typo("too short", "replaced", generator) is None
+    assert typos.with_typo("1234567890 1234567890 a 1", "swapped", generator) is None
 
 
 def test_the_script_runs(tiny_model, tmp_path):

@@ -1,16 +1,21 @@
-"""What charlm promises about its files, its input and its results, and a try of each promise.
+"""Trials of what charlm promises about its files, its input and its results.
 
-A try is a generator: it yields one line for each attempt, what was lost in it, or "" where nothing was. Its counts are
-arguments: `make torture` takes the full ones (__main__.py), `make test` small ones (tests/test_torture.py).
+A trial is a generator. It yields one line per attempt: the line says what went wrong, or is "" if nothing did. The
+counts are arguments: `make torture` passes the full ones (trials.py), `make test` small ones (tests/test_torture.py).
 
-    kills       killed, stopped, and gone on from, to the same bytes
-    faults      operations on files that fail, one by one; full disks, little memory
-    modelfiles  damaged and hostile model files (attacks)
+    trials      the trials by their names, with their counts
+    kills       trainings that are killed or stopped, and resumed to the same bytes
+    faults      file operations that fail, one by one; full disks, little memory
+    modelfiles  damaged and hostile model files
+    attacks     the hostile model files
     corpora     hostile texts
     caches      broken caches of compiled kernels
     bits        the same bytes for any number of threads and lanes
-    terminals   control characters, locales, options at their edges
-    soak        an hour of going on again and again
+    samples     a million samples against their distribution
+    memory      peak memory by the size of the text
+    terminals   control characters, locales, extreme values of options
+    soak        an hour of stopping and resuming
+    fuzz        atheris against the readers of model files and texts
 
-    workshop    what they share: a text, runs of charlm, how a run has to end
+    runs        shared by all: a small text, runs of charlm, how a run must end
 """

@@ -1,6 +1,6 @@
-"""Model files that are meant to do harm, or that are something else: ``ATTACKS``, by name.
+"""Files that pretend to be models: some are built to do harm, some are files of another kind. ``ATTACKS``, by name.
 
-An attack is a function of a path, at which it makes its file, and of the members of a good model file, by name.
+An attack is a function of a path, where it writes its file, and of the members of a valid model file by name.
 """
 
 import io
@@ -15,12 +15,12 @@ from functools import partial
 
 import numpy as np
 
-CANARY = "code-was-executed"  # the folder that a pickle makes when somebody loads it
+CANARY = "code-was-executed"  # the folder that the pickle makes when it is loaded
 ARRAY = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }"
 
 
 class Harm:
-    """What a pickle does when it is loaded."""
+    """A class whose pickle makes a folder when it is loaded."""
 
     def __reduce__(self):
         return os.mkdir, (CANARY,)
@@ -33,7 +33,7 @@ def npy(array, **options) -> bytes:
 
 
 def npy_header(text: str, version: bytes = b"\x01\x00") -> bytes:
-    """An array's header of any content, and a few numbers."""
+    """The header of an array with any content, then a few zero bytes as data."""
     text = text.encode() + b" " * (-(len(text) + 11) % 64) + b"\n"
     return b"\x93NUMPY" + version + len(text).to_bytes(2 if version == b"\x01\x00" else 4, "little") + text + bytes(24)
 
@@ -44,7 +44,7 @@ def read_members(path) -> dict[str, bytes]:
 
 
 def write_members(path, members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> None:
-    """path: where a file can be, or a file to write."""
+    """path: a path or a writable binary file."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, compression)
@@ -56,13 +56,13 @@ def text_of(member: bytes) -> dict:
 
 
 def member_of(header) -> bytes:
-    """JSON as a member: a value, or text as it is."""
+    """JSON as a member of the file: a value, or text as it stands."""
     text = header if isinstance(header, str) else json.dumps(header, separators=(",", ":"))
     return npy(np.frombuffer(text.encode(), np.uint8))
 
 
 def _with(path, members, more=(), **changed):
-    """Other members: those of ``more`` by their whole names, those of ``changed`` by the names of their arrays."""
+    """Write the file with other members: ``more`` by their full names, ``changed`` by the names of their arrays."""
     write_members(path, members | dict(more) | {f"{name}.npy": data for name, data in changed.items()})
 
 
@@ -73,7 +73,7 @@ def _with_header(path, members, change):
 
 
 def _header(name, value):
-    """An attack in which the header says something else; name: a way of keys, with dots."""
+    """An attack that changes one value of the header. name: the path of keys, with dots."""
 
     def change(header):
         *inner, last = name.split(".")
@@ -109,11 +109,11 @@ def _changed(change):
 
 
 def _entries(data):
-    """Where the entries of the directory begin."""
-    place = data.find(b"PK\1\2")
-    while place >= 0:
-        yield place
-        place = data.find(b"PK\1\2", place + 4)
+    """The offsets of the entries in the zip directory."""
+    offset = data.find(b"PK\1\2")
+    while offset >= 0:
+        yield offset
+        offset = data.find(b"PK\1\2", offset + 4)
 
 
 def _overlapping(data):
@@ -131,7 +131,7 @@ def _in_entries(offset, form, *values):
 
 
 def _bomb(name, size):
-    """A member that is small, and large once it is unpacked."""
+    """A member that is small in the file and large when it is unpacked."""
 
     def attack(path, members):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -154,7 +154,7 @@ def _many_members(number):
 
 
 def _long_directory(number):
-    """A directory that names the first member again and again."""
+    """A directory with many entries for the first member."""
 
     def change(data):
         end = data.rfind(b"PK\5\6")
@@ -203,7 +203,7 @@ ATTACKS = {
     "a pickle as an array": lambda path, members: path.write_bytes(npy(np.array([Harm()]), allow_pickle=True)),
     "pickled weights": lambda path, members: _with(path, members, b_y=npy(np.array([Harm()] * 6), allow_pickle=True)),
     "a pickled header": lambda path, members: _with(path, members, header=npy(np.array(Harm()), allow_pickle=True)),
-    "a pickle beside": lambda path, members: _with(path, members, {"data.pkl": pickle.dumps(Harm())}),
+    "a pickle among the members": lambda path, members: _with(path, members, {"data.pkl": pickle.dumps(Harm())}),
     "a header that is code": lambda path, members: _with(path, members, b_y=npy_header("__import__('os').mkdir('x')")),
     "a bomb as header": _bomb("header.npy", 1 << 27),
     "a bomb as weights": _bomb("b_y.npy", 1 << 27),
@@ -275,4 +275,4 @@ ATTACKS = {
     "a link to itself": lambda path, members: path.symlink_to(path.name),
     "no file": lambda path, members: None,
 }
-HARMLESS = {"junk before the file"}  # a zip may stand behind something else, and is the same model
+HARMLESS = {"junk before the file"}  # a zip may follow other bytes; it is the same model

@@ -1,5 +1,5 @@
-"""The same bytes for any number of threads and lanes: each cell at each level; and for any number of threads in bf16,
-where the processor can."""
+"""The same bytes for any number of threads and lanes, for each cell at each level; in bf16 for any number of threads
+(only on processors with bfloat16 instructions)."""
 
 import json
 import os
@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .workshop import NO_CORE, some_text
+from charlm.network.architecture import CELLS
 
-CELLS = ("rnn", "gru", "lstm", "peephole", "window")
+from .runs import NO_CORE, some_text
+
 LEVELS = ("char", "word", "byte")
 
 
-def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2), lanes=("8", "16")) -> Iterator[str]:
-    """Train each cell at each level with each number of threads and lanes; one outcome for each cell, level and number
-    of lanes, and for each cell in bf16."""
+def of_threads_and_lanes(
+    folder: Path, cells=tuple(CELLS), levels=LEVELS, threads=(1, 2), lanes=("8", "16")
+) -> Iterator[str]:
+    """Train each cell at each level with each number of threads and lanes. One outcome per cell, level and number of
+    lanes, and one per cell in bf16."""
     (folder / "text.txt").write_text(some_text(200), encoding="utf-8")
     order = json.dumps({"folder": str(folder), "cells": cells, "levels": levels, "threads": threads})
     found = {}
@@ -41,11 +44,11 @@ def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2
 
 
 def _digests(folder, cells, levels, threads):
-    """SHA-256 of the models, for each number of threads, by cell and level, and by cell in bf16."""
+    """SHA-256 of the models for each number of threads, by cell and level, and by cell in bf16."""
     import charlm
     from charlm.kernels.compiling import HAS_BFLOAT16
 
-    from .workshop import digest
+    from .runs import digest
 
     path, found = Path(folder) / "m.npz", {}
     options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1}

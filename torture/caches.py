@@ -1,4 +1,4 @@
-"""Caches of compiled kernels that cannot be used: training gives the normal result, with at most one warning."""
+"""Caches of compiled kernels that cannot be used: training must give the normal result, with at most one warning."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .kills import TRAIN
-from .workshop import CHARLM, NO_CORE, complaint, digest, new_folder
+from .runs import CHARLM, NO_CORE, complaint, digest, new_folder
 
 DAMAGES = {
     "emptied": ("*.nb?", lambda path: path.write_bytes(b"")),
@@ -22,31 +22,31 @@ DAMAGES = {
 
 
 def environment(home, **more) -> dict[str, str]:
-    """That of a user whose folders are in ``home``; without one, if it is None."""
+    """The environment of a user with the home folder ``home``; None: a user without one."""
     names = ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return kept | NO_CORE | ({} if home is None else {name: str(home) for name in names}) | more
 
 
 def broken(folder: Path, together: int = 8) -> Iterator[str]:
-    """No home, none that can be written, damaged in several ways, a full disk, another processor's, several processes
-    starting cold at once."""
+    """Train with caches that are missing, read-only, damaged in several ways, on a full disk, made for another
+    processor, and cold in several processes at once. together: how many processes."""
     home, train = folder / "home", [*CHARLM, *TRAIN, "--epochs", "1"]
     home.mkdir()
 
     def begin(name, env, **more):
-        place = new_folder(folder, f"in {name}")
-        process = subprocess.Popen(train, cwd=place, env=env, stderr=subprocess.PIPE, text=True, **more)
-        return name, place, process
+        workdir = new_folder(folder, f"in {name}")
+        process = subprocess.Popen(train, cwd=workdir, env=env, stderr=subprocess.PIPE, text=True, **more)
+        return name, workdir, process
 
-    def end(name, place, process, warnings=1):
+    def end(name, workdir, process, warnings=1):
         _, errors = process.communicate()
         problem = complaint(process.returncode, errors, (0,))
         if not problem and errors.count("warning") > warnings:
             problem = errors
-        if not problem and digest(place / "m.npz") != wanted:
+        if not problem and digest(workdir / "m.npz") != wanted:
             problem = "other bytes"
-        left = [path.name for path in place.iterdir() if path.name not in ("text.txt", "m.npz")]
+        left = [path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz")]
         return f"{name}: {problem or left}" if problem or left else ""
 
     def trained(name, env, **more):

@@ -1,4 +1,4 @@
-"""Hostile texts: each must be trained on, scored, and sampled from, or refused in one line."""
+"""Hostile texts: charlm must train on each, score it and sample from the model, or reject it with one line."""
 
 import os
 import random
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .workshop import SMALL, TASKS, Nursery, complaint
+from .runs import SMALL, TASKS, ForkServer, complaint
 
 LINE = "a cab, a dada and an egg\n"
 
@@ -18,7 +18,7 @@ def _file(data: bytes | str) -> Callable[[Path], None]:
 
 
 def _pipe(path):
-    """A pipe, and somebody who writes into it for each of its readers."""
+    """A named pipe and a thread that writes into it for each reader."""
     os.mkfifo(path)
 
     def write():
@@ -28,7 +28,7 @@ def _pipe(path):
                     pipe.write(LINE.encode() * 40)
             except BrokenPipeError:
                 pass
-            time.sleep(1)  # the reader must see its end before there is a writer again
+            time.sleep(1)  # the reader must reach the end before the next writer opens the pipe
 
     threading.Thread(target=write, daemon=True).start()
 
@@ -39,7 +39,7 @@ def _unreadable(path):
 
 
 def _shrinking(path):
-    """A file that loses its end again and again, and gets it back."""
+    """A file that a thread truncates and restores, again and again."""
     path.write_text(LINE * 200_000)
 
     def shrink():
@@ -55,7 +55,7 @@ def _shrinking(path):
 
 
 def _many_symbols(number):
-    """Every code point that is a character, from U+0100 on, as often as it takes."""
+    """The first ``number`` code points from U+0100 on that are characters, each once."""
 
     def make(path):
         points = [code for code in range(0x100, 0x110000) if not 0xD800 <= code < 0xE000][:number]
@@ -138,8 +138,8 @@ ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n"
 
 
 def answered(text: Path, task: str) -> Path:
-    """A file of examples for a task beside a text, made of its lines and of answers; the text itself where it is no
-    file."""
+    """Make a file of examples for a task from the lines of a text, next to it; if the text is no readable file, return
+    it as it is."""
     path = text.with_name("examples.txt")
     if not text.is_file() or not os.access(text, os.R_OK):
         return text
@@ -151,45 +151,45 @@ def answered(text: Path, task: str) -> Path:
 
 
 def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> Iterator[str]:
-    """Train some twenty updates on each text, as each kind of model, measure it, draw from the model."""
-    with Nursery(folder) as nursery:
+    """Train about twenty updates on each text as each kind of model, score the text, and sample from the model."""
+    with ForkServer(folder) as server:
         for name in corpora:
-            place = folder / "place"
-            place.mkdir()
-            (CORPORA | LARGE)[name](place / "text.txt")
+            workdir = folder / "workdir"
+            workdir.mkdir()
+            (CORPORA | LARGE)[name](workdir / "text.txt")
             for kind in kinds:
-                found = _use(nursery, place, OPTIONS[kind], name in LARGE)
+                found = _use(server, workdir, OPTIONS[kind], name in LARGE)
                 yield f"{name}, {kind}: {found}" if found else ""
-            if (place / "text.txt").is_fifo():
-                (place / "text.txt").rename(folder / "pipe")  # its writer waits for a reader
+            if (workdir / "text.txt").is_fifo():
+                (workdir / "text.txt").rename(folder / "pipe")  # its writer waits for a reader
                 os.close(os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK))
                 (folder / "pipe").unlink()
-            shutil.rmtree(place)
+            shutil.rmtree(workdir)
 
 
-def _use(nursery, place, options, is_large):
-    (place / "m.npz").unlink(missing_ok=True)
+def _use(server, workdir, options, is_large):
+    (workdir / "m.npz").unlink(missing_ok=True)
     model, length = ["--model", "m.npz"], ["--max-length" if "--lines" in options else "--length", "60"]
     if "--task" in options:
-        text = answered(place / "text.txt", options[-1]).name
-        drawing, measuring = [], [["evaluate"], ["predict"]]
+        text = answered(workdir / "text.txt", options[-1]).name
+        sampling, scoring = [], [["evaluate"], ["predict"]]
     else:
         text = "text.txt"
-        drawing = [["sample", *model, "--max-tries", "20", *length]]
-        measuring = [["perplexity"], ["perplexity", "--per-line"], ["perplexity", "--per-token"]]
+        sampling = [["sample", *model, "--max-tries", "20", *length]]
+        scoring = [["perplexity"], ["perplexity", "--per-line"], ["perplexity", "--per-token"]]
     size = ["--batch", "256", "--steps", "64"] if is_large else []
     epochs = "0.001" if is_large else "1"
-    code, errors = nursery.run(["train", text, "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs], place)
+    code, errors = server.run(["train", text, "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs], workdir)
     found = complaint(code, errors, (0, 1))
-    left = sorted(path.name for path in place.iterdir() if path.name not in ("text.txt", text, "m.npz"))
+    left = sorted(path.name for path in workdir.iterdir() if path.name not in ("text.txt", text, "m.npz"))
     if found or left:
         return f"train: {found or left}"
-    if code and (place / "m.npz").exists():
+    if code and (workdir / "m.npz").exists():
         return "a failed training left a model"
     if code == 0:
-        measuring = [] if is_large else [[*command, *model, text] for command in measuring]
-        for command in [["info", "m.npz"], *drawing, *measuring]:
-            code, errors = nursery.run(command, place)
+        scoring = [] if is_large else [[*command, *model, text] for command in scoring]
+        for command in [["info", "m.npz"], *sampling, *scoring]:
+            code, errors = server.run(command, workdir)
             if complaint(code, errors, (0, 1)):
                 return f"{' '.join(command)}: {complaint(code, errors, (0, 1))}"
     return ""

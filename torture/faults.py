@@ -1,7 +1,7 @@
-"""Operations on files that fail, or in which the process is killed, one by one; full disks and little memory.
+"""File operations that fail or are killed, one by one; full disks and little memory.
 
-``Fault`` stands between charlm and the system: it counts each open, read, write, flush to the disk, replacing, linking,
-removing, look at a file, and lets the one of a given number go wrong.
+``Fault`` stands between charlm and the operating system. It counts every open, read, write, fsync, replace, link,
+unlink and stat, and makes the one with a given number fail.
 """
 
 import builtins
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from .kills import CHECKPOINTS, TRAIN, go_on, whole_digest
-from .workshop import SMALL, Nursery, complaint, new_folder
+from .kills import CHECKPOINTS, TRAIN, resume_and_check, undisturbed_digest
+from .runs import SMALL, ForkServer, complaint, new_folder
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EDQUOT")
 CALLS = ("open", "fsync", "replace", "link", "unlink", "chmod", "stat", "fstat", "mkdir", "scandir")
@@ -24,16 +24,19 @@ FILE_CALLS = ("read", "readinto", "readall", "write", "close")
 
 
 class Fault:
-    """Lets the ``at``-th operation fail with the error of this name, or kills the process before it, or after it
-    ("before", "after"; a write is then half done). marker: a file that is made when it comes to that, and holds the
-    operation's name."""
+    """Makes one file operation fail.
+
+    at: the number of the operation, from 1; how: the name of the error ("EIO"), or "before" or "after" to kill the
+    process before or after the operation (a write is then half done); marker: a file that is written when the
+    operation is reached, with the name of the operation.
+    """
 
     def __init__(self, at: int, how: str, marker: str):
         self.at, self.how, self.marker, self.count = at, how, marker, 0
         self._open, self._write, self._close = os.open, os.write, os.close
 
     def plant(self) -> None:
-        """Take the place of the system's calls in this process."""
+        """Replace the system's calls in this process."""
         for name in CALLS:
             setattr(os, name, partial(self._call, name, getattr(os, name)))
         fault = self
@@ -71,7 +74,7 @@ class Fault:
             finally:
                 os.kill(os.getpid(), signal.SIGKILL)
         if name == "close":
-            original()  # it is closed all the same
+            original()  # a failed close closes the file too
         number = getattr(errno, self.how)
         raise OSError(number, os.strerror(number), *[a for a in arguments[:1] if isinstance(a, (str, Path))])
 
@@ -87,16 +90,16 @@ def _open(kind, file, mode="r", buffering=-1, encoding=None, errors=None, newlin
 def each_operation(
     folder: Path, hows=ERRORS, step: int = 1, kinds=("first", "again", "sample", "perplexity")
 ) -> Iterator[str]:
-    """Let the N-th operation on a file go wrong in each of these ways, for every N (or each ``step``-th) until a run
-    has fewer: a first training, one that is gone on with, drawing, measuring.
+    """Make the N-th file operation fail in each of these ways, for every N (or every ``step``-th) that a run reaches.
 
-    Then the last good files must load, the run must have said in one line what went wrong, no half written file may be
-    left, and the training must go on to the very bytes of one that was let alone.
+    kinds: "first" is a new training, "again" a resumed one, "sample" and "perplexity" are the commands. After each
+    failure the last good files must load, the run must have reported the error in one line, no partial file may
+    remain, and the training must resume to the same bytes as one without failures.
     """
-    with Nursery(folder) as nursery:
+    with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
-        whole = whole_digest(folder, nursery, epochs)
-        _stopped_short(folder, nursery, epochs)
+        wanted = undisturbed_digest(folder, server, epochs)
+        _killed_midway(folder, server, epochs)
         commands = {
             "first": [*TRAIN, *epochs, "--log", "log.jsonl"],
             "again": [*TRAIN, *epochs, "--resume"],
@@ -107,82 +110,82 @@ def each_operation(
             for how in hows:
                 number = 1
                 while True:
-                    place, marker = folder / "place", folder / "marker"
-                    shutil.rmtree(place, ignore_errors=True)
+                    workdir, marker = folder / "workdir", folder / "marker"
+                    shutil.rmtree(workdir, ignore_errors=True)
                     marker.unlink(missing_ok=True)
                     if kind == "first":
-                        new_folder(folder, "place")
+                        new_folder(folder, "workdir")
                     else:
-                        shutil.copytree(folder / "short", place)
-                    code, errors = nursery.run(
-                        commands[kind], place, fault={"at": number, "how": how, "marker": str(marker)}
+                        shutil.copytree(folder / "killed", workdir)
+                    code, errors = server.run(
+                        commands[kind], workdir, fault={"at": number, "how": how, "marker": str(marker)}
                     )
                     if not marker.exists():
                         break
-                    found = _what_was_lost(nursery, place, marker.read_text(), how, code, errors, epochs, whole)
+                    found = _what_went_wrong(server, workdir, marker.read_text(), how, code, errors, epochs, wanted)
                     yield f"{kind}, operation {number} ({marker.read_text()}), {how}: {found}" if found else ""
                     number += step
 
 
-def _stopped_short(folder, nursery, epochs):
-    """A training of these epochs that was killed when it had left a model and two checkpoints."""
+def _killed_midway(folder, server, epochs):
+    """Kill a training with these options at a moment when it has written a model and two checkpoints."""
     for number in range(20, 2000, 10):
-        place = folder / "short"
-        shutil.rmtree(place, ignore_errors=True)
-        new_folder(folder, "short")
+        workdir = folder / "killed"
+        shutil.rmtree(workdir, ignore_errors=True)
+        new_folder(folder, "killed")
         fault = {"at": number, "how": "before", "marker": str(folder / "marker")}
-        nursery.run([*TRAIN, *epochs, "--save-every", "0"], place, fault=fault)
-        if all((place / name).exists() for name in ("m.npz", *CHECKPOINTS)):
-            for part in place.glob(".*"):
+        server.run([*TRAIN, *epochs, "--save-every", "0"], workdir, fault=fault)
+        if all((workdir / name).exists() for name in ("m.npz", *CHECKPOINTS)):
+            for part in workdir.glob(".*"):
                 part.unlink()
             return
-    raise AssertionError("no such training was to be had")
+    raise AssertionError("no kill left a model and two checkpoints")
 
 
-def _what_was_lost(nursery, place, operation, how, code, errors, epochs, whole):
+def _what_went_wrong(server, workdir, operation, how, code, errors, epochs, wanted):
     killed = how in ("before", "after")
     if killed and code != -signal.SIGKILL:
-        return f"it was to be killed, and ended with {code}"
+        return f"it should have been killed, and ended with {code}"
     if not killed:
         found = complaint(code, errors)
-        parts = [path.name for path in place.glob(".*.part")]
-        if found or (parts and operation not in ("unlink", "scandir")):  # else the next run removes it
+        parts = [path.name for path in workdir.glob(".*.part")]
+        if found or (parts and operation not in ("unlink", "scandir")):  # otherwise the next run removes it
             return found or f"left {parts}"
-    if (place / "m.npz").exists() and nursery.run(["info", "m.npz"], place)[0]:
+    if (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
         return "the model does not load"
-    return go_on(nursery, place, epochs, whole)
+    return resume_and_check(server, workdir, epochs, wanted)
 
 
 def full_disks(folder: Path, sizes=(1000, 1500, 2000, 3000, 4000, 5000, 8000, 20000)) -> Iterator[str]:
-    """No file may grow beyond a size: a first training, and one that goes on."""
-    with Nursery(folder) as nursery:
+    """A new training and a resumed one while no file may grow beyond a size in bytes."""
+    with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
-        whole = whole_digest(folder, nursery, epochs)
-        _stopped_short(folder, nursery, epochs)
+        wanted = undisturbed_digest(folder, server, epochs)
+        _killed_midway(folder, server, epochs)
         for size in sizes:
             for resume in (False, True):
-                shutil.rmtree(folder / "place", ignore_errors=True)
+                shutil.rmtree(folder / "workdir", ignore_errors=True)
                 if resume:
-                    place = Path(shutil.copytree(folder / "short", folder / "place"))
+                    workdir = Path(shutil.copytree(folder / "killed", folder / "workdir"))
                 else:
-                    place = new_folder(folder, "place")
+                    workdir = new_folder(folder, "workdir")
                 limits = [(resource.RLIMIT_FSIZE, size)]
-                code, errors = nursery.run([*TRAIN, *epochs, *["--resume"] * resume], place, limits=limits)
+                code, errors = server.run([*TRAIN, *epochs, *["--resume"] * resume], workdir, limits=limits)
                 found = complaint(code, errors)
-                parts = [path.name for path in place.glob(".*.part")]
-                found = found or (f"left {parts}" if parts else "") or go_on(nursery, place, epochs, whole)
+                parts = [path.name for path in workdir.glob(".*.part")]
+                found = found or (f"left {parts}" if parts else "") or resume_and_check(server, workdir, epochs, wanted)
                 yield f"files of at most {size} bytes, resume {resume}: {found}" if found else ""
 
 
 def little_memory(folder: Path, megabytes=(0, 1, 2, 4, 8, 16, 32, 64)) -> Iterator[str]:
-    """A large network, and so many megabytes more than charlm takes before it begins."""
-    with Nursery(folder) as nursery:
+    """Train a large network with only this many megabytes more than charlm occupies before it starts."""
+    with ForkServer(folder) as server:
         for number, more in enumerate(megabytes):
-            place = new_folder(folder, number)
+            workdir = new_folder(folder, number)
             options = [*SMALL, "--hidden", "700", "--threads", "2", "--epochs", "1"]
             limits = [(resource.RLIMIT_AS, more << 20)]
-            code, errors = nursery.run(["train", "text.txt", "-o", "m.npz", *options], place, limits=limits)
+            code, errors = server.run(["train", "text.txt", "-o", "m.npz", *options], workdir, limits=limits)
             found = complaint(code, errors)
-            left = [path.name for path in place.iterdir() if path.name not in ("text.txt", "m.npz")]
+            left = [path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz")]
             found = found or (f"left {left}" if left else "")
             yield f"{more} MB more: {found}" if found else ""

@@ -1,7 +1,7 @@
-"""atheris against the readers of what comes from outside: ``python -m torture.fuzz model`` or ``text``.
+"""atheris against the readers of model files and texts: ``python -m torture.fuzz model`` or ``text``.
 
-It changes bytes and watches which branches they take. Whatever is no CharlmError is a finding: it stops there, and
-leaves the bytes in a file crash-….
+atheris changes bytes and watches which branches they reach. Any exception but CharlmError is a finding: the fuzzer
+stops and leaves the bytes in a file crash-….
 """
 
 import sys
@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 
 
 def model(data: bytes) -> None:
-    """A model file of these bytes loads, or is refused."""
+    """charlm loads a model file of these bytes, or rejects it."""
     put(FOLDER / "m.npz", data)
     try:
         load_model(FOLDER / "m.npz")
@@ -32,14 +32,14 @@ def model(data: bytes) -> None:
 
 
 def text(data: bytes) -> None:
-    """A text of these bytes is read at each level in several encodings, or refused."""
+    """charlm reads a text of these bytes at each level in several encodings, or rejects it."""
     put(FOLDER / "text.txt", data)
     for level in ("char", "word", "byte"):
         for encoding in ("utf-8", "utf-16", "latin-1") if level != "byte" else ("utf-8",):
-            tally = SymbolCounter(level)
+            counter = SymbolCounter(level)
             try:
                 for piece in read_text([FOLDER / "text.txt"], level, encoding):
-                    tally.number(piece)
+                    counter.number(piece)
             except CharlmError:
                 pass
 

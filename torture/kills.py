@@ -1,4 +1,4 @@
-"""Killed, stopped, and gone on from: the model must have the bytes of the one whose training was let alone."""
+"""Trainings that are killed or stopped, and resumed: the model must have the bytes of an undisturbed training."""
 
 import random
 import shutil
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charlm.errors import CharlmError
+from charlm.network.architecture import CELLS
 
-from .bits import CELLS
-from .workshop import SMALL, TASKS, Nursery, complaint, digest, new_folder, some_text, wait_for
+from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
@@ -25,97 +25,97 @@ KINDS = (
 
 
 def kinds():
-    """Those that this processor can train."""
+    """The option lists of the models that this processor can train."""
     from charlm.kernels.compiling import HAS_BFLOAT16
 
     return [*KINDS, ["--precision", "bf16"]] if HAS_BFLOAT16 else KINDS
 
 
-def whole_digest(folder: Path, nursery: Nursery, options) -> str:
-    """SHA-256 of the model of a training that nothing happens to."""
-    shutil.rmtree(folder / "whole", ignore_errors=True)
-    code, errors = nursery.run([*TRAIN, *options], new_folder(folder, "whole", options))
+def undisturbed_digest(folder: Path, server: ForkServer, options) -> str:
+    """SHA-256 of the model of an undisturbed training."""
+    shutil.rmtree(folder / "undisturbed", ignore_errors=True)
+    code, errors = server.run([*TRAIN, *options], new_folder(folder, "undisturbed", options))
     if code:
         raise AssertionError(errors)
-    return digest(folder / "whole" / "m.npz")
+    return digest(folder / "undisturbed" / "m.npz")
 
 
-def go_on(nursery: Nursery, place: Path, options, wanted: str, *more) -> str:
-    """Go on with a training, or begin again where it had left no checkpoint yet; what is wrong in the end."""
-    resume = ["--resume"] if any((place / name).exists() for name in CHECKPOINTS) else []
-    code, errors = nursery.run([*TRAIN, *options, *more, *resume], place)
+def resume_and_check(server: ForkServer, workdir: Path, options, wanted: str, *more) -> str:
+    """Resume a training, or start it again if it has no checkpoint yet. Returns what went wrong, "" for nothing."""
+    resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
+    code, errors = server.run([*TRAIN, *options, *more, *resume], workdir)
     if code:
-        return f"it does not go on: {errors[-300:]}"
-    left = sorted(path.name for path in place.iterdir() if path.name not in ("text.txt", "m.npz", "log.jsonl"))
+        return f"it does not resume: {errors[-300:]}"
+    left = sorted(path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz", "log.jsonl"))
     if left:
         return f"left {left}"
-    return "" if digest(place / "m.npz") == wanted else "the model has other bytes"
+    return "" if digest(workdir / "m.npz") == wanted else "the model has other bytes"
 
 
 def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
-    """SIGKILL at a random moment of a training that saves all the time, and once more in the run that goes on."""
-    chance = random.Random(seed)
-    with Nursery(folder) as nursery:
-        wholes = []
+    """SIGKILL at a random moment of a training that saves often, then once more in the resumed run."""
+    generator = random.Random(seed)
+    with ForkServer(folder) as server:
+        undisturbed = []
         for kind in kinds():
             options = [*kind, "--epochs", "4"]
             begun = time.monotonic()
-            wanted = whole_digest(folder, nursery, options + ["--save-every", "0"])
-            wholes.append((options, wanted, time.monotonic() - begun))
+            wanted = undisturbed_digest(folder, server, options + ["--save-every", "0"])
+            undisturbed.append((options, wanted, time.monotonic() - begun))
         for number in range(times):
-            options, wanted, seconds = wholes[number % len(wholes)]
-            place = new_folder(folder, "place", options)
-            every = ["--save-every", chance.choice(["0", "0.01", "0.05"])]
+            options, wanted, seconds = undisturbed[number % len(undisturbed)]
+            workdir = new_folder(folder, "workdir", options)
+            every = ["--save-every", generator.choice(["0", "0.01", "0.05"])]
             resume = []
             for _ in range(2):
-                threads = ["--threads", str(chance.randint(1, 3))]
-                run = nursery.begin([*TRAIN, *options, *every, *threads, *resume], place)
-                time.sleep(chance.random() * seconds)
+                threads = ["--threads", str(generator.randint(1, 3))]
+                run = server.start([*TRAIN, *options, *every, *threads, *resume], workdir)
+                time.sleep(generator.random() * seconds)
                 run.kill(signal.SIGKILL)
                 run.wait()
-                resume = ["--resume"] if any((place / name).exists() for name in CHECKPOINTS) else []
-            found = go_on(nursery, place, options, wanted, "--threads", str(chance.randint(1, 3)))
+                resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
+            found = resume_and_check(server, workdir, options, wanted, "--threads", str(generator.randint(1, 3)))
             yield f"kill {number}: {found}" if found else ""
-            shutil.rmtree(place)
+            shutil.rmtree(workdir)
 
 
 def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
-    """SIGINT and SIGTERM at random moments: out soon, with their exit codes, and gone on from."""
-    chance = random.Random(seed)
+    """SIGINT and SIGTERM at random moments: the run must end soon with the right exit code, and resume."""
+    generator = random.Random(seed)
     options = ["--epochs", "30"]
-    with Nursery(folder) as nursery:
+    with ForkServer(folder) as server:
         begun = time.monotonic()
-        wanted = whole_digest(folder, nursery, options)
+        wanted = undisturbed_digest(folder, server, options)
         seconds = time.monotonic() - begun
         for number in [signal.SIGINT, signal.SIGTERM] * times:
-            place = new_folder(folder, "place")
-            run = nursery.begin([*TRAIN, *options], place)
-            time.sleep(chance.random() * seconds)
+            workdir = new_folder(folder, "workdir")
+            run = server.start([*TRAIN, *options], workdir)
+            time.sleep(generator.random() * seconds)
             run.kill(number)
             begun = time.monotonic()
             code = run.wait()
             found = complaint(code, run.errors, (0, 128 + number, -signal.SIGTERM))
             if time.monotonic() - begun > 2:
                 found = found or "it took more than 2 s to stop"
-            found = found or go_on(nursery, place, options, wanted)
+            found = found or resume_and_check(server, workdir, options, wanted)
             yield f"{number.name}: {found}" if found else ""
-            shutil.rmtree(place)
+            shutil.rmtree(workdir)
 
 
 def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
-    """A second SIGINT or SIGTERM, while an update of a second or so is under way: out at once, with the same exit code
-    and checkpoints that can be read."""
+    """A second SIGINT or SIGTERM during an update that takes about a second: the run must end at once, with the same
+    exit code and readable checkpoints."""
     from charlm.training.checkpoint import last_checkpoint
 
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     options = ["--hidden", "512", "--batch", "64", "--steps", "256", "--epochs", "1000", "--save-every", "0"]
-    with Nursery(folder) as nursery:
+    with ForkServer(folder) as server:
         for number in [signal.SIGINT, signal.SIGTERM] * times:
-            place = new_folder(folder, "place")
-            (place / "text.txt").write_text(some_text(10_000), encoding="utf-8")
-            run = nursery.begin([*TRAIN, *options], place)
-            begun = wait_for(lambda place=place: (place / CHECKPOINTS[0]).exists())
-            time.sleep(chance.random())
+            workdir = new_folder(folder, "workdir")
+            (workdir / "text.txt").write_text(some_text(10_000), encoding="utf-8")
+            run = server.start([*TRAIN, *options], workdir)
+            begun = wait_for(lambda workdir=workdir: (workdir / CHECKPOINTS[0]).exists())
+            time.sleep(generator.random())
             run.kill(number)
             time.sleep(0.05)
             run.kill(number)
@@ -125,16 +125,16 @@ def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
             if time.monotonic() - asked > 0.5:
                 found = found or "it took more than half a second to stop"
             try:
-                last_checkpoint(place / "m.npz")
+                last_checkpoint(workdir / "m.npz")
             except CharlmError as error:
                 found = found or str(error)
             yield f"{number.name} twice: {found}" if found else ""
-            shutil.rmtree(place)
+            shutil.rmtree(workdir)
 
 
-def at_odd_places(folder: Path, epochs: int = 2) -> Iterator[str]:
-    """Stopped without a kill before the first update, amid an epoch, at its edges, before the last update; each cell at
-    each level, as a stream and as lines."""
+def at_odd_updates(folder: Path, epochs: int = 2) -> Iterator[str]:
+    """Stop without a kill before the first update, inside an epoch, at its ends and before the last update, then
+    resume; each cell at each level, as a stream or as lines."""
     from charlm.training.autotune import new_trainer
     from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
@@ -145,18 +145,18 @@ def at_odd_places(folder: Path, epochs: int = 2) -> Iterator[str]:
             lines = (number + len(level)) % 2 == 0
             options = {"cell": cell, "level": level, "lines": lines, "hidden": 5, "layers": 2, "batch": 4, "steps": 8}
             options |= {"epochs": epochs, "dropout": 0.1, "holdout": 0.2}
-            whole = new_trainer(text, **options, threads=1)
-            steps = list(whole.run())
+            undisturbed = new_trainer(text, **options, threads=1)
+            steps = list(undisturbed.run())
             edge = next(step.step for step in steps if step.epoch >= 1)
-            whole.best.save(folder / "whole.npz")
-            for place in sorted({0, 1, edge - 1, edge, edge + 1, edge + edge // 2, len(steps) - 1}):
+            undisturbed.best.save(folder / "undisturbed.npz")
+            for update in sorted({0, 1, edge - 1, edge, edge + 1, edge + edge // 2, len(steps) - 1}):
                 stopped = new_trainer(text, **options, threads=2)
-                if place:
-                    list(stopped.run(stop=lambda stopped=stopped, place=place: stopped.step == place))
+                if update:
+                    list(stopped.run(stop=lambda stopped=stopped, update=update: stopped.step == update))
                 save_checkpoint(stopped, folder / "c.npz", {})
                 resumed = new_trainer(text, **options, threads=3)
                 Checkpoint(folder / "c.npz").restore(resumed)
                 list(resumed.run())
                 resumed.best.save(folder / "resumed.npz")
-                same = digest(folder / "whole.npz") == digest(folder / "resumed.npz")
-                yield "" if same else f"{cell}, {level}, lines {lines}, stopped at {place}: other bytes"
+                same = digest(folder / "undisturbed.npz") == digest(folder / "resumed.npz")
+                yield "" if same else f"{cell}, {level}, lines {lines}, stopped at {update}: other bytes"

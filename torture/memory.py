@@ -1,4 +1,4 @@
-"""What charlm holds in memory at most does not grow with the text beyond what README says."""
+"""Peak memory grows with the size of the text no further than the documentation says."""
 
 import os
 import subprocess
@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .workshop import NO_CORE, SMALL, complaint, some_text
+from .runs import NO_CORE, SMALL, complaint, some_text
 
 MB = 1_000_000
-MOST = 400 * MB  # of resident memory, for any text
-PER_LINE = 8  # bytes more for each line of a list
+MOST = 400 * MB  # resident memory, for any text
+PER_LINE = 8  # more bytes per line with --lines
 TEXTS = {"short lines": some_text(10_000), "one line": some_text(10_000).replace("\n", " ")}
-LINES = {"short lines": ([], ["--lines"]), "one line": ([],)}  # a row that is one sequence of 1 GB is refused
+LINES = {"short lines": ([], ["--lines"]), "one line": ([],)}  # charlm rejects a list that is one line of 1 GB
 MEASURED = """
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ finally:
 
 
 def by_size(folder: Path, megabytes, texts=tuple(TEXTS)) -> Iterator[str]:
-    """The peak of a training of a few updates, and of a scoring of the first 100 MB, on texts of several sizes."""
+    """The peak of a training of a few updates, and of scoring the first 100 MB, for texts of several sizes."""
     path = folder / "text.txt"
     for size in megabytes:
         for name in texts:
@@ -40,7 +40,7 @@ def by_size(folder: Path, megabytes, texts=tuple(TEXTS)) -> Iterator[str]:
 
 
 def _write(path, piece, size):
-    """A text of about that size; how many lines it has."""
+    """Write a text of about this size. Returns its number of lines."""
     times = size // len(piece) + 1
     with open(path, "wb") as file:
         for _ in range(times):

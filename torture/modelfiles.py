@@ -1,7 +1,7 @@
-"""Model files: each byte flipped, cut at each length, mutated with knowledge of the format, and made to do harm.
+"""Model files with each byte flipped, cut at each length, mutated with knowledge of the format, and built to do harm.
 
-A file must be refused in one line, or be the same model; where a mutation wrote a whole file of other content, it may
-be another model, which can be used.
+charlm must reject a file with one line, or load the same model from it. If a mutation wrote a complete file with other
+content, it may load as another model, and that model must work.
 """
 
 import copy
@@ -28,13 +28,13 @@ from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
-from .workshop import Nursery, complaint, new_folder
+from .runs import ForkServer, complaint, new_folder
 
-MEMORY = 150 << 20  # bytes, besides three times the file, that loading may take
+MEMORY = 150 << 20  # bytes that loading may take, besides three times the file
 
 
 def small_model(folder: Path) -> Path:
-    """A model file of five thousand bytes that has all that a model file can have."""
+    """A model file of five thousand bytes with every member that a model file can have."""
     text = folder / "known.txt"
     text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
     model = charlm.train(text, cell="rnn", hidden=2, layers=1, batch=2, steps=8, epochs=2, threads=1)
@@ -43,7 +43,7 @@ def small_model(folder: Path) -> Path:
 
 
 def small_tagger(folder: Path) -> Path:
-    """A model file of a task, with names of its own."""
+    """A model file of a tagger, with tags."""
     examples = folder / "examples.txt"
     examples.write_text("abba\tB-x\ncab\tI-x\n\negg\tO\n\n" * 4, encoding="utf-8")
     options = {"cell": "rnn", "hidden": 2, "batch": 2, "steps": 8, "epochs": 2, "threads": 1}
@@ -52,7 +52,7 @@ def small_tagger(folder: Path) -> Path:
 
 
 def small_checkpoint(folder: Path) -> Path:
-    """A checkpoint of the smallest training."""
+    """A checkpoint of a very small training."""
     text = folder / "known.txt"
     text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
     options = {"cell": "rnn", "hidden": 1, "layers": 1, "batch": 2, "steps": 8, "epochs": 2.0}
@@ -63,7 +63,7 @@ def small_checkpoint(folder: Path) -> Path:
 
 
 def model_facts(path) -> tuple:
-    """All that makes a model."""
+    """Everything that makes a model, to compare it by."""
     model = load_model(path)
     novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
     parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
@@ -79,7 +79,7 @@ KINDS = ((small_model, model_facts), (small_tagger, model_facts), (small_checkpo
 
 
 def put(path: Path, data: bytes) -> None:
-    """Let a file hold these bytes. It is not emptied first: some file systems wait for the disk then."""
+    """Write these bytes to a file. It is not truncated to zero first: some file systems then wait for the disk."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     os.pwrite(descriptor, data, 0)
     os.ftruncate(descriptor, len(data))
@@ -87,7 +87,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def verdict(path: Path, data: bytes, facts: Callable, wanted: tuple) -> str:
-    """What is wrong with what happens to a file of these bytes: it must be refused in one line, or be the same."""
+    """What went wrong with a file of these bytes: charlm must reject it with one line, or load the same from it."""
     put(path, data)
     try:
         found = facts(path)
@@ -99,7 +99,7 @@ def verdict(path: Path, data: bytes, facts: Callable, wanted: tuple) -> str:
 
 
 def _damaged(folder, changes):
-    """A verdict on each of ``changes(data)``, of each kind of file."""
+    """A verdict on each of ``changes(data)`` for each kind of file."""
     for make, facts in KINDS:
         source = make(folder)
         data, wanted, path = source.read_bytes(), facts(source), folder / "damaged.npz"
@@ -109,12 +109,12 @@ def _damaged(folder, changes):
 
 
 def flipped(folder: Path, every: int = 1, flips=(0x01, 0x80, 0xFF)) -> Iterator[str]:
-    """One byte of the file changed: each, or each ``every``-th."""
+    """One byte of the file changed: each byte, or every ``every``-th."""
 
     def changes(data):
         for flip in flips:
-            for place in range(flip % every, len(data), every):
-                yield f"byte {place} ^ {flip}", data[:place] + bytes([data[place] ^ flip]) + data[place + 1 :]
+            for offset in range(flip % every, len(data), every):
+                yield f"byte {offset} ^ {flip}", data[:offset] + bytes([data[offset] ^ flip]) + data[offset + 1 :]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zipfile's, about names
@@ -122,7 +122,7 @@ def flipped(folder: Path, every: int = 1, flips=(0x01, 0x80, 0xFF)) -> Iterator[
 
 
 def truncated(folder: Path, every: int = 1) -> Iterator[str]:
-    """The file cut at each length, or at each ``every``-th and the last thirty."""
+    """The file cut at each length, or at every ``every``-th and the last thirty."""
 
     def changes(data):
         for length in sorted({*range(0, len(data), every), *range(len(data) - 30, len(data))}):
@@ -142,25 +142,25 @@ DTYPES = ("<f4", ">f4", "<f8", "<f2", "|u1", "|i1", "<i4", "<U3", "|S4", "|O", "
 
 
 class Mutator:
-    """Makes files that are nearly a model's: as bytes, as a zip, as arrays, as JSON."""
+    """Makes files that are almost a model: it changes bytes, zip records, arrays or JSON."""
 
-    def __init__(self, path: Path, chance: random.Random):
-        self.data, self.members, self.chance = path.read_bytes(), read_members(path), chance
+    def __init__(self, path: Path, generator: random.Random):
+        self.data, self.members, self.generator = path.read_bytes(), read_members(path), generator
         self.arrays = {name: np.lib.format.read_array(io.BytesIO(member)) for name, member in self.members.items()}
         self.header = text_of(self.members["header.npy"])
         self.records = [
-            place for mark in (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7") for place in self._places(mark)
+            offset for mark in (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7") for offset in self._offsets(mark)
         ]
 
-    def _places(self, mark):
-        place = self.data.find(mark)
-        while place >= 0:
-            yield place
-            place = self.data.find(mark, place + 1)
+    def _offsets(self, mark):
+        offset = self.data.find(mark)
+        while offset >= 0:
+            yield offset
+            offset = self.data.find(mark, offset + 1)
 
     def mutant(self) -> tuple[bytes, bool]:
-        """The bytes of a file, and whether it must be the same model if it loads."""
-        kind = self.chance.randrange(5)
+        """(the bytes of a file, whether it must be the same model if it loads)."""
+        kind = self.generator.randrange(5)
         if kind == 0:
             return self._of_bytes(), True
         if kind == 1:
@@ -168,88 +168,88 @@ class Mutator:
         return (self._of_array_headers, self._of_arrays, self._of_json)[kind - 2](), False
 
     def _of_bytes(self):
-        data, chance = bytearray(self.data), self.chance
-        for _ in range(chance.choice((1, 1, 2, 5, 40))):
-            first = chance.randrange(len(data))
-            last = min(len(data), first + chance.choice((1, 2, 4, 16, 200)))
-            match chance.randrange(5):
+        data, generator = bytearray(self.data), self.generator
+        for _ in range(generator.choice((1, 1, 2, 5, 40))):
+            start = generator.randrange(len(data))
+            stop = min(len(data), start + generator.choice((1, 2, 4, 16, 200)))
+            match generator.randrange(5):
                 case 0:
-                    data[first] ^= 1 << chance.randrange(8)
+                    data[start] ^= 1 << generator.randrange(8)
                 case 1:
-                    data[first:last] = chance.randbytes(last - first)
+                    data[start:stop] = generator.randbytes(stop - start)
                 case 2:
-                    del data[first:last]
+                    del data[start:stop]
                 case 3:
-                    data[first:first] = data[last : last + chance.randrange(100)]
+                    data[start:start] = data[stop : stop + generator.randrange(100)]
                 case 4:
-                    data[first:last] = bytes(last - first)
+                    data[start:stop] = bytes(stop - start)
         return bytes(data)
 
     def _of_records(self):
-        data, chance = bytearray(self.data), self.chance
-        for _ in range(chance.choice((1, 1, 2, 4))):
-            form = chance.choice("BHIQ")
-            place = chance.choice(self.records) + chance.randrange(4, 46)
-            if place + struct.calcsize(form) <= len(data):
-                number = chance.choice((chance.choice(NUMBERS), chance.randrange(len(data))))
-                struct.pack_into("<" + form, data, place, number & ((1 << 8 * struct.calcsize(form)) - 1))
+        data, generator = bytearray(self.data), self.generator
+        for _ in range(generator.choice((1, 1, 2, 4))):
+            form = generator.choice("BHIQ")
+            offset = generator.choice(self.records) + generator.randrange(4, 46)
+            if offset + struct.calcsize(form) <= len(data):
+                number = generator.choice((generator.choice(NUMBERS), generator.randrange(len(data))))
+                struct.pack_into("<" + form, data, offset, number & ((1 << 8 * struct.calcsize(form)) - 1))
         return bytes(data)
 
     def _of_array_headers(self):
-        name = self.chance.choice(list(self.arrays))
-        array, chance = self.arrays[name], self.chance
-        shape = [chance.choice((*array.shape, *NUMBERS, -1)) for _ in range(chance.choice((0, 1, 1, 2, 2, 3)))]
-        shape = chance.choice((tuple(shape), array.shape))
+        name = self.generator.choice(list(self.arrays))
+        array, generator = self.arrays[name], self.generator
+        shape = [generator.choice((*array.shape, *NUMBERS, -1)) for _ in range(generator.choice((0, 1, 1, 2, 2, 3)))]
+        shape = generator.choice((tuple(shape), array.shape))
         header = {
-            "descr": chance.choice((array.dtype.str, chance.choice(DTYPES))),
-            "fortran_order": chance.choice((False, False, True, 1)),
-            "shape": chance.choice((shape, shape, list(shape), str(shape))),
+            "descr": generator.choice((array.dtype.str, generator.choice(DTYPES))),
+            "fortran_order": generator.choice((False, False, True, 1)),
+            "shape": generator.choice((shape, shape, list(shape), str(shape))),
         }
-        text = repr(header) if chance.random() < 0.9 else repr(header)[: chance.randrange(80)]
-        text = text.encode() + b" " * chance.randrange(64) + b"\n"
-        data = b"\x93NUMPY" + chance.choice((b"\1\0", b"\1\0", b"\2\0", b"\3\0"))
+        text = repr(header) if generator.random() < 0.9 else repr(header)[: generator.randrange(80)]
+        text = text.encode() + b" " * generator.randrange(64) + b"\n"
+        data = b"\x93NUMPY" + generator.choice((b"\1\0", b"\1\0", b"\2\0", b"\3\0"))
         return self._zipped({name: data + struct.pack("<H", len(text)) + text + array.tobytes()})
 
     def _of_arrays(self):
-        name = self.chance.choice([name for name in self.arrays if name != "header.npy"])
-        array, chance = self.arrays[name].copy(), self.chance
-        match chance.randrange(5):
+        name = self.generator.choice([name for name in self.arrays if name != "header.npy"])
+        array, generator = self.arrays[name].copy(), self.generator
+        match generator.randrange(5):
             case 0:
-                array.ravel()[chance.randrange(array.size)] = chance.choice((0, 1, 255))
+                array.ravel()[generator.randrange(array.size)] = generator.choice((0, 1, 255))
             case 1 if array.dtype.kind == "f":
-                array.ravel()[chance.randrange(array.size)] = chance.choice((np.nan, np.inf, -1e38, 3e38, 1e-45))
+                array.ravel()[generator.randrange(array.size)] = generator.choice((np.nan, np.inf, -1e38, 3e38, 1e-45))
             case 2:
-                array = array.astype(chance.choice(("f8", "f2", "u1", "i8", "?", ">f4")))
+                array = array.astype(generator.choice(("f8", "f2", "u1", "i8", "?", ">f4")))
             case 3:
-                array = array.reshape(chance.choice(((-1,), (-1, 1), (1, -1), (1, 1, -1))))
+                array = array.reshape(generator.choice(((-1,), (-1, 1), (1, -1), (1, 1, -1))))
             case _:
-                array = np.repeat(array, 2, axis=-1) if chance.random() < 0.5 else array[..., :-1]
+                array = np.repeat(array, 2, axis=-1) if generator.random() < 0.5 else array[..., :-1]
         return self._zipped({}, {name: array})
 
     def _of_json(self):
         header = json.loads(json.dumps(self.header))
-        for _ in range(self.chance.choice((1, 1, 2, 3))):
+        for _ in range(self.generator.choice((1, 1, 2, 3))):
             self._change(header)
         return self._zipped({}, {}, header)
 
     def _change(self, value):
-        """Change one value somewhere in it."""
+        """Change one value somewhere inside."""
         while isinstance(value, (dict, list)) and value:
-            key = self.chance.choice(list(value) if isinstance(value, dict) else range(len(value)))
+            key = self.generator.choice(list(value) if isinstance(value, dict) else range(len(value)))
             inner = value[key]
-            if not (isinstance(inner, (dict, list)) and inner) or self.chance.random() < 0.2:
-                match self.chance.randrange(4):
+            if not (isinstance(inner, (dict, list)) and inner) or self.generator.random() < 0.2:
+                match self.generator.randrange(4):
                     case 0:
                         del value[key]
                     case 1 if isinstance(value, dict):
-                        value[self.chance.choice(("more", "", "sha256", "é"))] = inner
+                        value[self.generator.choice(("more", "", "sha256", "é"))] = inner
                     case _:
-                        value[key] = copy.deepcopy(self.chance.choice(VALUES))  # it may be changed in turn
+                        value[key] = copy.deepcopy(self.generator.choice(VALUES))  # a later change may modify it
                 return
             value = inner
 
     def _zipped(self, members, arrays=(), header=None):
-        """A whole zip with a digest that agrees, whatever it says."""
+        """A complete zip file whose digest matches its content."""
         header = dict(header or self.header)
         arrays = {name: array for name, array in (self.arrays | dict(arrays)).items() if name != "header.npy"}
         header["sha256"] = _digest({name.removesuffix(".npy"): array for name, array in arrays.items()})
@@ -259,11 +259,11 @@ class Mutator:
         return file.getvalue()
 
 
-def _use(model, chance):
-    """Do with a model what people do. Raises CharlmError where it cannot be."""
+def _use(model, generator):
+    """Use a model as people do. Raises CharlmError if that is not possible."""
     info_lines(model, "m.npz", 5000)
     json.dumps(model_header(model))
-    if chance.random() < 0.05:
+    if generator.random() < 0.05:
         if model.task.name == "tag":
             charlm.predict(model, [["abba", "cab"], ["fee"]])
         else:
@@ -276,15 +276,18 @@ class _Hang(BaseException):
 
 
 def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iterator[str]:
-    """Files that are nearly models or checkpoints: no traceback, no hang of so many seconds, and at the end one
-    more line about memory."""
+    """Load and use files that are almost models or checkpoints: no traceback, no hang. The last outcome is about
+    memory.
+
+    seconds: longer than this is a hang.
+    """
 
     def ring(*_):
         raise _Hang
 
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     sources = [(make(folder), facts) for make, facts in KINDS]
-    mutators = [(Mutator(source, chance), facts, facts(source)) for source, facts in sources]
+    mutators = [(Mutator(source, generator), facts, facts(source)) for source, facts in sources]
     path, before = folder / "mutant.npz", signal.signal(signal.SIGALRM, ring)
     memory, largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
     try:
@@ -295,10 +298,10 @@ def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iter
                 data, must_be_same = mutator.mutant()
                 largest = max(largest, len(data))
                 signal.setitimer(signal.ITIMER_REAL, seconds)
-                found = _of_mutant(path, data, must_be_same, facts, wanted, chance)
+                found = _of_mutant(path, data, must_be_same, facts, wanted, generator)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 if found:
-                    (folder / f"lost-{number}.npz").write_bytes(data)
+                    (folder / f"failed-{number}.npz").write_bytes(data)
                 yield f"mutant {number}: {found}" if found else ""
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -307,7 +310,7 @@ def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iter
     yield f"memory grew by {grown >> 20} MB" if grown > 3 * largest + MEMORY else ""
 
 
-def _of_mutant(path, data, must_be_same, facts, wanted, chance):
+def _of_mutant(path, data, must_be_same, facts, wanted, generator):
     try:
         if must_be_same:
             return verdict(path, data, facts, wanted)
@@ -315,7 +318,7 @@ def _of_mutant(path, data, must_be_same, facts, wanted, chance):
         if facts is checkpoint_facts:
             Checkpoint(path)
         else:
-            _use(load_model(path), chance)
+            _use(load_model(path), generator)
     except CharlmError as error:
         return "" if len(str(error).splitlines()) == 1 else f"more than a line: {error}"
     except _Hang:
@@ -326,13 +329,13 @@ def _of_mutant(path, data, must_be_same, facts, wanted, chance):
 
 
 def attacked(folder: Path, commands=("info", "sample", "perplexity"), seconds: float = 1.0) -> Iterator[str]:
-    """Each attack: the commands end with exit code 1 and one line, soon, and execute nothing of it."""
+    """Each attack: the commands must end soon, with exit code 1 and one line, and execute nothing from the file."""
     members = read_members(small_model(folder))
-    with Nursery(folder) as nursery:
+    with ForkServer(folder) as server:
         for number, name in enumerate(ATTACKS):
-            place = new_folder(folder, f"attack{number}")
-            ATTACKS[name](place / "m.npz", members)
-            before = sorted(path.name for path in place.iterdir())
+            workdir = new_folder(folder, f"attack{number}")
+            ATTACKS[name](workdir / "m.npz", members)
+            before = sorted(path.name for path in workdir.iterdir())
             for command in commands:
                 arguments = {
                     "info": ["info", "m.npz"],
@@ -340,10 +343,10 @@ def attacked(folder: Path, commands=("info", "sample", "perplexity"), seconds: f
                     "perplexity": ["perplexity", "--model", "m.npz", "text.txt"],
                 }[command]
                 begun = time.monotonic()
-                code, errors = nursery.run(arguments, place)
+                code, errors = server.run(arguments, workdir)
                 found = complaint(code, errors, (0, 1) if name in HARMLESS else (1,))
                 if time.monotonic() - begun > seconds:
                     found = found or f"it took {time.monotonic() - begun:.1f} s"
-                if (place / CANARY).exists() or sorted(path.name for path in place.iterdir()) != before:
+                if (workdir / CANARY).exists() or sorted(path.name for path in workdir.iterdir()) != before:
                     found = "code was executed, or a file was made"
                 yield f"{command}, {name}: {found}" if found else ""

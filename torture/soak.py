@@ -1,4 +1,4 @@
-"""An hour of training that is stopped and gone on with again and again, in one process: nothing may pile up."""
+"""An hour of training that is stopped and resumed again and again in one process: nothing may leak."""
 
 import json
 import os
@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .workshop import NO_CORE, digest, some_text
+from .runs import NO_CORE, digest, some_text
 
 
 def resumes(folder: Path, times: int, seconds: float, most: float = 0.01) -> Iterator[str]:
-    """Stop a training and go on with it so many times in all, in about so many seconds. Memory may grow by this share
-    after the first tenth, no file may stay open, no thread running; and the model must have the bytes of one that was
-    let alone."""
+    """Stop and resume a training.
+
+    times: how often in all; seconds: about how long it takes in all; most: the fraction by which memory may grow after
+    the first tenth. No file may stay open, no thread may stay alive, and the model must have the bytes of an
+    undisturbed training.
+    """
     (folder / "text.txt").write_text(some_text(2000), encoding="utf-8")
     order = {"folder": str(folder), "times": times, "seconds": seconds, "most": most}
     process = subprocess.run(
@@ -30,7 +33,7 @@ def resumes(folder: Path, times: int, seconds: float, most: float = 0.01) -> Ite
         yield process.stderr[-500:]
     else:
         (folder / "soak.json").write_text(process.stdout)
-        yield from json.loads(process.stdout)["lost"]
+        yield from json.loads(process.stdout)["failures"]
 
 
 def _resident():
@@ -50,7 +53,7 @@ def _soak(folder, times, seconds, most):
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}
 
     def train(epochs, updates, resume):
-        """Train for so many updates, or to the end: the trainer."""
+        """Train for this many updates, or to the end. Returns the trainer."""
         with only_training_at(path):
             trainer = new_trainer(Path(folder) / "text.txt", **options, epochs=epochs)
             if resume:
@@ -62,7 +65,7 @@ def _soak(folder, times, seconds, most):
             trainer.pool.close()
             return trainer
 
-    in_epoch = train(1, 1e9, False).step  # compiles, where the cache is cold
+    in_epoch = train(1, 1e9, False).step  # compiles if the cache is cold
     begun = time.monotonic()
     train(1000, 5 * in_epoch, False)
     epochs = max(2, round(seconds / 2 * 5 / (time.monotonic() - begun)))
@@ -74,14 +77,14 @@ def _soak(folder, times, seconds, most):
         records.append((_resident(), _open_files(), threading.active_count()))
     settled = records[max(1, len(records) // 10)]
     grown = (records[-1][0] - settled[0]) / settled[0]
-    lost = [
+    failures = [
         f"memory grew by {grown:.2%}" if grown > most else "",
         f"{records[-1][1] - records[0][1]} files stay open" if records[-1][1] > records[0][1] else "",
         f"{records[-1][2]} threads are left" if records[-1][2] > 1 else "",
         "" if digest(path) == wanted else "the model has other bytes",
         "" if len(records) == times + 1 else f"{len(records) - 1} resumes",
     ]
-    return {"lost": lost, "grown": grown, "resident": records[-1][0], "seconds": time.monotonic() - begun}
+    return {"failures": failures, "grown": grown, "resident": records[-1][0], "seconds": time.monotonic() - begun}
 
 
 if __name__ == "__main__":

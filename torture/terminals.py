@@ -1,4 +1,4 @@
-"""Control characters through a terminal, locales, and options of sampling at their edges."""
+"""Control characters written to a terminal, locales, and extreme values of the sampling options."""
 
 import json
 import os
@@ -18,28 +18,28 @@ from charlm.modelfile import save_model
 from charlm.network.architecture import Architecture
 from charlm.text.vocabulary import SPECIAL, Vocabulary
 
-from .workshop import CHARLM, SMALL, Nursery, complaint, digest, new_folder, run
+from .runs import CHARLM, SMALL, ForkServer, complaint, digest, new_folder, run
 
 HARMFUL = [*range(0xA0), 0xAD, 0x061C, 0x200B, *range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
 WRITES_EVERYTHING = """
 import sys
 from charlm.display import write_text
-for first in range(0, 0x110000, 4096):
-    write_text("".join(map(chr, range(first, first + 4096))))
+for start in range(0, 0x110000, 4096):
+    write_text("".join(map(chr, range(start, start + 4096))))
 """
 
 
 def through_a_terminal(command, cwd: Path) -> str:
-    """What a command writes to a terminal, stdout and stderr."""
+    """The output of a command on a terminal, stdout and stderr together."""
     above, below = pty.openpty()
-    tty.setraw(below, termios.TCSANOW)  # nothing between the program and us changes its line feeds
+    tty.setraw(below, termios.TCSANOW)  # the terminal must not translate line feeds
     process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=below, stderr=below, close_fds=True)
     os.close(below)
     data = b""
     while True:
         try:
             piece = os.read(above, 1 << 16)
-        except OSError:  # the last writer has gone
+        except OSError:  # the last writer has closed it
             break
         if not piece:
             break
@@ -50,27 +50,27 @@ def through_a_terminal(command, cwd: Path) -> str:
 
 
 def harmful_in(text: str) -> set[str]:
-    """The characters that could steer a terminal: control characters but line feed and tab, of format, surrogates,
-    separators of lines."""
+    """The characters of a text that could control a terminal: control characters except line feed and tab, format
+    characters, surrogates, line separators."""
     kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return {character for character in set(text) - {"\n", "\t"} if unicodedata.category(character) in kinds}
 
 
 def each_code_point(folder: Path) -> Iterator[str]:
-    """Every code point written as a sample is: none that could steer the terminal may come out of it."""
+    """Write every code point as samples are written: none that could control the terminal may reach it."""
     command = [sys.executable, "-c", WRITES_EVERYTHING]
     harmful = harmful_in(through_a_terminal(command, folder))
     for code in range(0x110000):
-        yield f"U+{code:04X} came out" if chr(code) in harmful else ""
+        yield f"U+{code:04X} reached the terminal" if chr(code) in harmful else ""
 
 
 def hostile_model(folder: Path) -> Path:
-    """A model that draws every harmful character alike, with a name, in its header, that is harmful too."""
+    """A model that samples every harmful character equally often, with a harmful file name in its header."""
     symbols = [chr(code) for code in HARMFUL if code != 10]
     vocabulary = Vocabulary("char", symbols)
     architecture = Architecture(len(vocabulary), "rnn", 2, 1)
     parameters = np.zeros(architecture.number_of_parameters, np.float32)
-    parameters[-len(vocabulary) + SPECIAL.index("<UNK>")] = -30  # b_y: it is not drawn
+    parameters[-len(vocabulary) + SPECIAL.index("<UNK>")] = -30  # b_y: it is not sampled
     corpus = {"names": ["\x1b[2J.txt"], "sha256": "\x9b", "bytes": 1, "train_tokens": 1, "held_out_tokens": 1}
     training = {"corpus": corpus, "settings": {"\x1b": 1, "seed": 1}}
     model = Model(
@@ -81,7 +81,7 @@ def hostile_model(folder: Path) -> Path:
 
 
 def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
-    """Each command that shows what a model or a text holds, through a terminal; and a sample through a pipe, exact."""
+    """Run each command that shows parts of a model or a text on a terminal; then check that a pipe gets exact text."""
     hostile_model(folder)
     text = "".join(map(chr, HARMFUL)) + "\n"
     (folder / "text.txt").write_bytes(text.encode() * 3)
@@ -109,9 +109,9 @@ def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
         harmful = harmful_in(shown)
         yield f"{command}: {harmful}" if harmful or not shown and "--quiet" not in command else ""
     exact = run(*sample, cwd=folder).stdout
-    told = [json.loads(line)["text"] for line in run(*sample, "--json", cwd=folder).stdout.splitlines()]
-    drawn = load_model(folder / "hostile.npz").vocabulary.symbols
-    yield "" if exact.startswith(told[0]) and set(drawn) - set(told[0]) == set() else "a pipe is not exact"
+    texts = [json.loads(line)["text"] for line in run(*sample, "--json", cwd=folder).stdout.splitlines()]
+    symbols = load_model(folder / "hostile.npz").vocabulary.symbols
+    yield "" if exact.startswith(texts[0]) and set(symbols) - set(texts[0]) == set() else "a pipe is not exact"
 
 
 LOCALES = (
@@ -125,12 +125,12 @@ LOCALES = (
 
 
 def in_locales(folder: Path, locales=LOCALES) -> Iterator[str]:
-    """Train on a text that is no ASCII, draw, measure, in each locale: the same bytes everywhere."""
+    """Train on a text that is not ASCII, sample and score in each locale: the bytes must be the same in all."""
     wanted = None
     for number, locale in enumerate(locales):
-        place = new_folder(folder, number)
-        (place / "texté.txt").write_text("köṣe ağaç ☃ 😀 İıIi\n" * 40, encoding="utf-8")
-        settings = {"cwd": place, "env": {k: v for k, v in os.environ.items() if not k.startswith("LC_")} | locale}
+        workdir = new_folder(folder, number)
+        (workdir / "texté.txt").write_text("köṣe ağaç ☃ 😀 İıIi\n" * 40, encoding="utf-8")
+        settings = {"cwd": workdir, "env": {k: v for k, v in os.environ.items() if not k.startswith("LC_")} | locale}
         first = run("train", "texté.txt", "-o", "é.npz", *SMALL, "--epochs", "2", **settings)
         second = run(
             "sample",
@@ -146,7 +146,7 @@ def in_locales(folder: Path, locales=LOCALES) -> Iterator[str]:
         third = run("perplexity", "--model", "é.npz", "--per-token", "texté.txt", **settings)
         fourth = run("info", "é.npz", **settings)
         problem = "".join(complaint(done.returncode, done.stderr, (0,)) for done in (first, second, third, fourth))
-        found = digest(place / "é.npz"), second.stdout, third.stdout, fourth.stdout
+        found = digest(workdir / "é.npz"), second.stdout, third.stdout, fourth.stdout
         wanted = wanted or found
         yield f"{locale}: {problem or 'other results'}" if problem or found != wanted else ""
 
@@ -174,15 +174,15 @@ EDGES = (
 
 
 def options_at_edges(folder: Path, longest: int = 1_000_000) -> Iterator[str]:
-    """Each option of sampling at its edges, for a model of a stream and one of lines; and one long stream."""
-    with Nursery(folder) as nursery:
-        place = new_folder(folder, "place")
+    """Extreme values of each sampling option, for a model of a stream and one of lines; then one long stream."""
+    with ForkServer(folder) as server:
+        workdir = new_folder(folder, "workdir")
         for lines in ([], ["--lines"]):
-            code, errors = nursery.run(["train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", *lines], place)
+            code, errors = server.run(["train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", *lines], workdir)
             for options in EDGES:
                 given = [] if {"--length", "--fill"} & set(options) or lines else ["--length", "20"]
-                found = complaint(*nursery.run(["sample", "--model", "m.npz", *given, *options], place))
+                found = complaint(*server.run(["sample", "--model", "m.npz", *given, *options], workdir))
                 yield f"{options}, lines {bool(lines)}: {found}" if found or code else ""
             if not lines:
                 command = ["sample", "--model", "m.npz", "--length", str(longest), "--allow-copies"]
-                yield complaint(*nursery.run(command, place), (0,))
+                yield complaint(*server.run(command, workdir), (0,))

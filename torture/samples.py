@@ -1,4 +1,4 @@
-"""A great many draws against the probabilities that they are to follow."""
+"""A million samples against the distribution that they must follow."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 def forgetful_model(seed: int = 1) -> Model:
-    """One whose next symbol depends on the last one only (W_aa is 0), and which never draws <UNK>."""
+    """A model whose next symbol depends only on the last one (W_aa is 0), and which never samples <UNK>."""
     vocabulary = Vocabulary("char", list(LETTERS))
     architecture = Architecture(len(vocabulary), "rnn", 8, 1)
     parameters = np.zeros(architecture.number_of_parameters, np.float32)
@@ -36,8 +36,7 @@ def forgetful_model(seed: int = 1) -> Model:
 
 
 def transitions(model: Model, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0) -> np.ndarray:
-    """P(next | last), (V, V), in double precision: the softmax at a temperature, then one restriction after the
-    other."""
+    """P(next | last), float64 (V, V): the softmax at a temperature, then top-k, top-p and min-p one after the other."""
     named = {name: values.astype(np.float64) for name, values in model.named_parameters.items()}
     logits = np.tanh(named["layer1.W_x"] + named["layer1.b"]) @ named["W_ya"] + named["b_y"]
     return np.array([_restricted(row, temperature, top_k, top_p, min_p) for row in logits])
@@ -50,14 +49,17 @@ def _restricted(logits, temperature, top_k, top_p, min_p):
     falling /= falling.sum()
     falling[falling.cumsum() - falling >= top_p] = 0
     falling[falling < min_p * falling[0]] = 0
-    shares = np.empty_like(falling)
-    shares[order] = falling / falling.sum()
-    return shares
+    probabilities = np.empty_like(falling)
+    probabilities[order] = falling / falling.sum()
+    return probabilities
 
 
 def like_the_softmax(folder: Path, times: int, options=OPTIONS) -> Iterator[str]:
-    """Draw so many symbols in some hundred streams, under each of the options; Pearson's statistic of what follows
-    what must not lie four deviations above its mean (by Wilson and Hilferty's approximation)."""
+    """Sample ``times`` symbols in a hundred streams with each of the options, and count which symbol follows which.
+
+    Pearson's chi-squared statistic of the counts must lie at most four standard deviations above its mean (Wilson and
+    Hilferty's approximation).
+    """
     model, streams = forgetful_model(), 100
     for number, chosen in enumerate(options):
         length = max(1, times // streams)
@@ -67,13 +69,16 @@ def like_the_softmax(folder: Path, times: int, options=OPTIONS) -> Iterator[str]
             np.add.at(counts, (ids[:-1], ids[1:]), 1)
         wanted = transitions(model, **chosen)
         if counts[wanted == 0].any():
-            yield f"{chosen}: it drew what is left out"
+            yield f"{chosen}: it sampled a symbol of probability 0"
             continue
         expected = wanted * counts.sum(1, keepdims=True)
-        told = expected >= 5
-        rest = [(counts * ~told).sum(), (expected * ~told).sum()]  # those too rare for the approximation, together
-        statistic = ((counts - expected)[told] ** 2 / expected[told]).sum()
+        frequent = expected >= 5
+        rest = [
+            (counts * ~frequent).sum(),
+            (expected * ~frequent).sum(),
+        ]  # rare pairs, together
+        statistic = ((counts - expected)[frequent] ** 2 / expected[frequent]).sum()
         statistic += (rest[0] - rest[1]) ** 2 / rest[1] if rest[1] >= 5 else 0
-        freedom = int(told.sum()) - len(counts[counts.sum(1) > 0]) + int(rest[1] >= 5)
+        freedom = int(frequent.sum()) - len(counts[counts.sum(1) > 0]) + int(rest[1] >= 5)
         deviation = ((statistic / freedom) ** (1 / 3) - (1 - 2 / (9 * freedom))) / math.sqrt(2 / (9 * freedom))
         yield f"{chosen}: {deviation:.1f} deviations off" if deviation > 4 else ""

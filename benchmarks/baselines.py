@@ -1,10 +1,10 @@
-"""The same networks in PyTorch, as a person who knows it well would write them. Imported by contenders only."""
+"""The same networks in PyTorch, as an experienced user would write them. Only contenders import this."""
 
 import numpy as np
 import torch
 
 RECURRENT = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
-PYTORCH_GATES = "u", "f", "c", "o"  # PyTorch's i, f, g, o by charlm's names
+PYTORCH_GATES = "u", "f", "c", "o"  # PyTorch's i, f, g, o in charlm's letters
 
 
 class Network(torch.nn.Module):
@@ -68,7 +68,7 @@ def load(network: torch.nn.Module, model) -> torch.nn.Module:
 
 
 def updater(network: Network, half: bool):
-    """A function that trains on one window of inputs and targets (T, N), from a state or None: (loss, state)."""
+    """A function (inputs, targets (T, N), state or None) → (loss, state) that trains on one window."""
     parameters = list(network.parameters())
     adam = torch.optim.Adam(parameters, fused=True)
 

@@ -1,9 +1,8 @@
-"""Measuring in turn: contenders asked one after the other, round after round.
+"""Interleaved runs: in each round every contender measures once, one after the other.
 
-A machine that grows slow grows slow for all, so what is compared is measured side by side in time: every contender
-once in each round. A figure is the median over the rounds, a ratio the median of the ratios within each round. A
-contender is a process of its own (``Contender``), so that no library's threads or memory disturb another's, or a
-command timed from its start to its end (``Command``).
+When a machine becomes slower for a while, it does so for all contenders. A figure is the median over the rounds; a
+ratio is the median of the ratios within the rounds. A contender is a process of its own (``Contender``), so that the
+threads and the memory of one library do not disturb another, or a command timed from start to end (``Command``).
 """
 
 import multiprocessing
@@ -15,18 +14,18 @@ import traceback
 from collections.abc import Callable
 
 MOMENT = 0.4  # seconds of work for one measurement of a rate
-REST = 0.3  # seconds before each, in which the threads of the one before stop spinning
-# Who waits must not take time from who measures. PyTorch's own choice, to spin for a while first, is "spinning" below.
+REST = 0.3  # seconds before each, in which the threads of the previous contender stop spinning
+# A waiting contender must not take time from the one that measures. PyTorch's default, to spin first, is SPINNING.
 WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
 SPINNING = {}
 
 
 class Failed(Exception):
-    """A contender could not do what it was asked; the text is for the person who runs the benchmark."""
+    """A contender failed; the message is for the person who runs the benchmark."""
 
 
 def rate(work: Callable[[], object], amount: float) -> float:
-    """Amounts per second over MOMENT seconds of work, of which each call does ``amount``."""
+    """Call ``work`` for MOMENT seconds. Returns the amount per second; each call does ``amount``."""
     calls, begun = 0, time.perf_counter()
     while (passed := time.perf_counter() - begun) < MOMENT or not calls:
         work()
@@ -35,16 +34,16 @@ def rate(work: Callable[[], object], amount: float) -> float:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """What one call takes."""
+    """The seconds that one call takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 def _serve(pipe, make, arguments):
-    """In the contender's process: answer each request with one measurement, until there is none."""
+    """The loop of the contender's process: answer each request with one measurement, until the request to stop."""
     try:
-        measure = make(*arguments)
+        measure = make(**arguments)
         pipe.send(("ready", None))
         while pipe.recv():
             pipe.send(("measured", measure()))
@@ -53,12 +52,12 @@ def _serve(pipe, make, arguments):
 
 
 class Contender:
-    """A process that measures when it is asked. ``make(*arguments)``, called there, gives the function that does so.
+    """A process that measures on request. It calls ``make(**arguments)`` once, which returns the measuring function.
 
-    environment: variables that the process has besides those of this one. Raises Failed where the process fails.
+    environment: variables that are added to the environment of the process. Raises Failed if the process fails.
     """
 
-    def __init__(self, make, *arguments, environment: dict = WAITING):
+    def __init__(self, make: Callable, *, environment: dict = WAITING, **arguments):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make, arguments), daemon=True)
@@ -76,13 +75,13 @@ class Contender:
         try:
             kind, value = self.pipe.recv()
         except EOFError:
-            raise Failed(f"a contender ended unasked (exit code {self.process.exitcode})") from None
+            raise Failed(f"a contender ended by itself (exit code {self.process.exitcode})") from None
         if kind == "failed":
             raise Failed(f"a contender failed:\n{value}")
         return value
 
     def measure(self):
-        """One measurement: whatever the contender's function returns."""
+        """One measurement: the return value of the contender's function."""
         time.sleep(REST)
         self.pipe.send(True)
         return self._answer()
@@ -94,7 +93,7 @@ class Contender:
 
 
 class Command:
-    """A command, timed from its start to its end: seconds. Raises Failed where it fails."""
+    """A command, timed from start to end in seconds. Raises Failed if it fails."""
 
     def __init__(self, arguments: list[str], environment: dict = WAITING):
         self.arguments, self.environment = arguments, environment
@@ -112,7 +111,7 @@ class Command:
 
 
 def choices_of_threads(options) -> dict[str, tuple[int, dict]]:
-    """(threads, environment) by label: one thread, and all of them in either way to wait."""
+    """(threads, environment) by label: one thread, and all threads with both ways of waiting."""
     choices = {"threads 1": (1, WAITING)}
     if options.threads > 1:
         choices[f"threads {options.threads}"] = options.threads, WAITING
@@ -121,8 +120,11 @@ def choices_of_threads(options) -> dict[str, tuple[int, dict]]:
     return choices
 
 
-def in_turn(contenders: dict, rounds: int, warm_up: int = 1) -> dict[str, list]:
-    """The measurements of each contender, ``rounds`` of them, after ``warm_up`` that do not count; all are closed."""
+def run_interleaved(contenders: dict, rounds: int, warm_up: int = 1) -> dict[str, list]:
+    """Measure every contender once per round, after ``warm_up`` rounds that do not count, then close all.
+
+    Returns the list of measurements by label.
+    """
     try:
         for _ in range(warm_up):
             for contender in contenders.values():

@@ -1,4 +1,4 @@
-"""What the tries share: a small text, runs of charlm in processes of their own, and how a run has to end."""
+"""Shared by the trials: a small text, runs of charlm in their own processes, and how a run must end."""
 
 import hashlib
 import json
@@ -26,19 +26,19 @@ def some_text(lines: int = 60) -> str:
 
 
 def some_examples(lines: int = 60) -> str:
-    """Two words of a text to a line, with a tab between them and a blank line behind each fifth: examples for every
-    task with answers."""
+    """Lines of two words with a tab between them, and a blank line after every fifth: examples for every task with
+    labels, tags or targets."""
     examples = some_text(lines).replace(" ", "\t").splitlines(keepends=True)
     return "".join(line + "\n" * (number % 5 == 4) for number, line in enumerate(examples))
 
 
 def new_folder(folder: Path, name: object, options=()) -> Path:
-    """A folder with a text in it, for a training with these options."""
-    place = folder / str(name)
-    place.mkdir(parents=True)
+    """Make a folder with a text for a training with these options."""
+    workdir = folder / str(name)
+    workdir.mkdir(parents=True)
     text = some_examples() if "--task" in options else some_text()
-    (place / "text.txt").write_text(text, encoding="utf-8")
-    return place
+    (workdir / "text.txt").write_text(text, encoding="utf-8")
+    return workdir
 
 
 def digest(path: Path) -> str:
@@ -46,14 +46,17 @@ def digest(path: Path) -> str:
 
 
 def run(*arguments, **settings) -> subprocess.CompletedProcess:
-    """charlm as a process of its own; stdout and stderr as text, with the line ends that they have."""
+    """Run charlm in its own process; stdout and stderr as text, with their line ends unchanged."""
     done = subprocess.run([*CHARLM, *map(str, arguments)], capture_output=True, timeout=600, **settings)
     done.stdout, done.stderr = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
     return done
 
 
 def complaint(code: int, errors: str, codes=(0, 1, 2)) -> str:
-    """What is wrong with how a run ended, "" for nothing: it did what it was asked, or said in one line why not."""
+    """What is wrong with the end of a run, "" for nothing. A run must succeed, or report in one line why it failed.
+
+    codes: the exit codes that are allowed.
+    """
     lines = errors.splitlines()
     if code not in codes:
         return f"exit code {code}: {errors[-300:]}"
@@ -66,10 +69,10 @@ def complaint(code: int, errors: str, codes=(0, 1, 2)) -> str:
 
 
 class Run:
-    """A run of charlm that a nursery has begun."""
+    """A run of charlm that a fork server has started."""
 
-    def __init__(self, nursery, pid, errors):
-        self.nursery, self.pid, self._errors = nursery, pid, errors
+    def __init__(self, server, pid, errors):
+        self.server, self.pid, self._errors = server, pid, errors
 
     def kill(self, number: int) -> None:
         try:
@@ -78,21 +81,23 @@ class Run:
             pass
 
     def wait(self) -> int:
-        """The exit code, or minus the number of the signal that ended it."""
-        return int(self.nursery.process.stdout.readline())
+        """The exit code, or minus the number of the signal that ended the run."""
+        return int(self.server.process.stdout.readline())
 
     @property
     def errors(self) -> str:
         return self._errors.read_text(encoding="utf-8", errors="surrogateescape")
 
 
-class Nursery:
-    """A process that has the kernels loaded and forks runs of charlm, one at a time: each is a process of its own, and
-    begins without the second that importing takes."""
+class ForkServer:
+    """A process that has loaded the kernels and forks runs of charlm, one at a time.
+
+    Each run is its own process, and starts without the second that the imports take.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        command = [sys.executable, "-m", "torture.workshop"]
+        command = [sys.executable, "-m", "torture.runs"]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -101,7 +106,7 @@ class Nursery:
             env=os.environ | NO_CORE,
             cwd=Path(__file__).parent.parent,
         )
-        self.process.stdout.readline()  # it is ready
+        self.process.stdout.readline()  # wait until it is ready
 
     def __enter__(self):
         return self
@@ -111,9 +116,9 @@ class Nursery:
         self.process.wait()
         self.process.stdout.close()
 
-    def begin(self, arguments, cwd: Path, fault=None, limits=()) -> Run:
-        """Begin a run. fault: how the ``faults.Fault`` in it is made; limits: pairs for ``resource.setrlimit``, those
-        of memory on top of what there is."""
+    def start(self, arguments, cwd: Path, fault=None, limits=()) -> Run:
+        """Start a run. fault: the arguments of the ``faults.Fault`` in it; limits: pairs for ``resource.setrlimit``, a
+        limit of memory counts from the memory in use at the start."""
         errors = self.folder / "errors.txt"
         order = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "errors": str(errors), "fault": fault}
         self.process.stdin.write(json.dumps(order | {"limits": list(limits)}) + "\n")
@@ -122,15 +127,15 @@ class Nursery:
 
     def run(self, arguments, cwd: Path, **more) -> tuple[int, str]:
         """Exit code and stderr of a run."""
-        begun = self.begin(arguments, cwd, **more)
+        begun = self.start(arguments, cwd, **more)
         return begun.wait(), begun.errors
 
 
 def _serve():
-    """The nursery's own process: a line of JSON in, a pid out, and when that process has ended its code."""
+    """The server process: it reads a line of JSON per run, and writes the pid and later the exit code."""
     import numpy  # noqa: F401
 
-    import charlm.display.training  # and with it what else is shown
+    import charlm.display.training  # imports the rest of the display too
     from charlm.cli import program
     from charlm.network.architecture import CELLS
     from charlm.sampling import sampler as sampling  # noqa: F401
@@ -189,7 +194,7 @@ def _be_charlm(program, arguments, cwd, errors, fault, limits):
 
 
 def wait_for(condition, seconds: float = 60) -> bool:
-    """Whether it came true in time."""
+    """Whether the condition became true in time."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -1,9 +1,10 @@
-"""What a window sees: the standard network by its context, beside recurrent cells, all trained alike.
+"""The feed-forward language model by the length of its context, and recurrent cells, all trained alike.
 
-    python benchmarks/window.py TEXT [--contexts 2 4 8 16 32] [--cells lstm] [--seeds 1 2 3] [-- OPTION...]
+    python benchmarks/feedforward.py TEXT [--contexts 2 4 8 16 32] [--cells lstm] [--seeds 1 2 3] [-- OPTION...]
 
-Options behind -- go to ``charlm train``: with --epochs each network reads the text as often, with --minutes as long.
-The rows: what was trained, its parameters, the held-out loss in nats a token of each seed, their median.
+Options after -- go to ``charlm train``: with --epochs every network trains for the same number of epochs, with
+--minutes for the same time. A row has the network, its number of parameters, the held-out losses in nats per token of
+all seeds, and their median.
 """
 
 import argparse
@@ -19,14 +20,14 @@ from workloads import charlm_command
 
 
 def trained(text, seed, options) -> tuple[str, int, float]:
-    """The network in words, its parameters, and the held-out loss."""
+    """Train once. Returns (description of the network, number of parameters, held-out loss)."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "m.npz"
         command = charlm_command("train", text, "-o", model, "--seed", seed, "--quiet", *options)
         subprocess.run(command, check=True)
-        told = subprocess.run(charlm_command("info", model), capture_output=True, text=True, check=True).stdout
+        info = subprocess.run(charlm_command("info", model), capture_output=True, text=True, check=True).stdout
         header = subprocess.run(charlm_command("info", model, "--json"), capture_output=True, check=True).stdout
-    network = next(line.removeprefix("network").strip() for line in told.splitlines() if line.startswith("network"))
+    network = next(line.removeprefix("network").strip() for line in info.splitlines() if line.startswith("network"))
     words, _, parameters = network.removesuffix(" parameters").rpartition(": ")
     return words, int(parameters.replace(",", "")), json.loads(header)["training"]["valid_loss"]
 

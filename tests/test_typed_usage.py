@@ -1,0 +1,60 @@
+"""The public API in a typed program: pytest runs this file, and `make check` checks its types with mypy."""
+
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+import pytest
+
+import charlm
+from charlm.errors import CharlmError
+from charlm.model import Model
+
+
+def test_a_typed_program(tiny_text: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(tiny_text, encoding="utf-8")
+    rates: list[float] = []
+    model = charlm.train(
+        tmp_path / "text.txt",
+        on_report=lambda report: rates.append(assert_type(report.tokens_per_second, float)),
+        hidden=6,
+        layers=1,
+        batch=4,
+        steps=8,
+        epochs=4,
+        lr=0.02,
+        lines=True,
+        threads=1,
+    )
+    assert_type(model, Model)
+    assert rates and assert_type(model.lines, bool)
+    assert_type(model.parameters, np.ndarray)
+    model.save(tmp_path / "model.npz")
+    model = charlm.load(tmp_path / "model.npz")
+    assert_type(model, Model)
+
+    samples = list(charlm.sample(model, 2, seed=1, allow_copies=True))
+    assert len(samples) == 2
+    for sample in samples:
+        assert assert_type(sample.text, str)
+        assert assert_type(sample.log_probability, float) < 0 < assert_type(sample.tokens, int)
+        assert_type(sample.longest_copied_run, int | None)
+        assert_type(sample.novel, bool | None)
+
+    score = charlm.perplexity(model, tiny_text)
+    assert assert_type(score.perplexity, float) > 1 and assert_type(score.tokens, int) > 1
+    assert_type(score.nats_per_token, float)
+    assert assert_type(charlm.log_probability(model, "abba cab\n"), float) < 0
+    assert assert_type(charlm.__version__, str)
+
+
+def test_a_typed_classifier(tmp_path: Path) -> None:
+    (tmp_path / "examples.txt").write_text("cab\tabba\negg\tfee\n" * 20, encoding="utf-8")
+    model = charlm.train(tmp_path / "examples.txt", task="classify", hidden=4, epochs=1, threads=1)
+    (probabilities,) = charlm.predict(model, ["abba"], top=2)
+    assert sorted(probabilities) == ["cab", "egg"]
+
+
+def test_an_error_is_a_charlm_error(tmp_path: Path) -> None:
+    with pytest.raises(CharlmError):
+        charlm.load(tmp_path / "nothing.npz")
