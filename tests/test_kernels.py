@@ -904,7 +904,7 @@ import numpy as np
 from charlm.kernels.tile import LANES, multiply, pack, packed_size
 from charlm.network.architecture import Architecture
 from charlm.network.stack import Stack, Window
-from charlm.network.pool import Team
+from charlm.network.threads import ThreadPool
 from charlm.network.optimizers import Adam
 
 random = np.random.default_rng(1)
@@ -915,7 +915,7 @@ multiply(A, 0, 150, packed, C, 0, 141, 0, 11, True)
 
 architecture = Architecture(70, "lstm", 37, 1)
 parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
-stack = Stack(architecture, parameters, Team(1), 0.1)
+stack = Stack(architecture, parameters, ThreadPool(1), 0.1)
 stack.pack(for_training=True)
 tokens = random.integers(0, 70, (3, 7)).astype(np.int32)
 nats = Window(stack, 3, 7, training=True).forward_backward(tokens, tokens, 0.1)
