@@ -18,7 +18,7 @@ from workloads import charlm_command, write_text
 TITLE = "Start"
 COLUMNS = ("what", "seconds")
 HELP, COMPILED, CACHED = 0.15, 8.0, 1.0  # what is asked, at most
-CELLS = "lstm", "gru", "rnn", "peephole", "window"
+CELLS = "lstm", "gru", "rnn", "peephole", "feedforward"
 IMPORTS = "pass", "import numpy", "import charlm", "import charlm.cli", "import numba", "import torch"
 READY = """
 import sys

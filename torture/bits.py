@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from charlm.network.cells import CELLS
+
 from .workshop import NO_CORE, some_text
 
-CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 LEVELS = ("char", "word", "byte")
 
 
-def of_threads_and_lanes(folder: Path, cells=CELLS, levels=LEVELS, threads=(1, 2), lanes=("8", "16")) -> Iterator[str]:
+def of_threads_and_lanes(
+    folder: Path, cells=tuple(CELLS), levels=LEVELS, threads=(1, 2), lanes=("8", "16")
+) -> Iterator[str]:
     """Train each cell at each level with each number of threads and lanes; one outcome for each cell, level and number
     of lanes, and for each cell in bf16."""
     (folder / "text.txt").write_text(some_text(200), encoding="utf-8")

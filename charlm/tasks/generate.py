@@ -5,6 +5,7 @@ ordinary one, which ``Generate.given`` makes, and which samples, fills in and me
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -88,9 +89,10 @@ class Generate(Labels):
         return f"up to {rows} lines and {rows * steps:,} {UNITS[level]}s together"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
+        from ..network.head import softmax_head
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, pool, unknown)
+        return Stack(architecture, parameters, pool, head=partial(softmax_head, unknown=unknown))
 
     def batch(self, vocabulary, texts: Sequences, chosen: np.ndarray, labels: np.ndarray) -> Batch:
         """Some texts side by side, by their numbers, each read after its label, by that one's number (chosen)."""
