@@ -41,7 +41,7 @@ def main():
     given = sys.argv[1:]
     cut = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:cut])
-    networks = [["--cell", "window", "--context", n] for n in options.contexts]
+    networks = [["--cell", "feedforward", "--context", n] for n in options.contexts]
     networks += [["--cell", cell] for cell in options.cells]
     print(table_head(("network", "parameters", "held-out losses", "median")))
     for network in networks:

@@ -15,7 +15,7 @@ from interleaved import WAITING, Command, medians, run_interleaved
 from report import Figure, installed, run_alone, wanted
 from workloads import charlm_command, write_text
 
-from charlm.network.architecture import CELLS
+from charlm.network.cells import CELLS
 
 TITLE = "Start"
 COLUMNS = ("what", "seconds")

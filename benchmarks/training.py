@@ -49,13 +49,13 @@ def charlm_contender(workload, threads, precision="float32"):
 
     from charlm.network.architecture import Architecture, initial_parameters
     from charlm.network.optimizers import Adam
-    from charlm.network.stack import Stack, Window
+    from charlm.network.stack import Stack, StackWindow
     from charlm.network.threads import ThreadPool
 
     cell, layers, hidden, rows, steps, vocabulary, embedding = workload
-    architecture = Architecture(vocabulary, cell, hidden, layers, embedding)
+    architecture = Architecture(vocabulary, cell, hidden, layers, embedding=embedding)
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), ThreadPool(threads))
-    window, adam = Window(stack, steps, rows, training=True), Adam(stack, 5.0)
+    window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 5.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary, (steps, rows)).astype(np.int32)
     stack.pack(True, precision)
 

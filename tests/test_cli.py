@@ -28,7 +28,7 @@ import charlm
 from charlm.cli import program
 from charlm.model import Model, load_model
 from charlm.modelfile import save_model, write_archive
-from charlm.network.architecture import CELLS, PRECISIONS, Architecture
+from charlm.network.architecture import PRECISIONS, Architecture
 from charlm.network.reference import Reference
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
@@ -47,7 +47,7 @@ RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss
 def test_the_choices_are_those_that_there_are():
     """The command line has lists of its own, so that --help need not import the rest."""
     train = sys.modules["charlm.cli.train"]
-    assert set(train.CELLS) == set(CELLS) and set(train.SCHEDULES) == set(SCHEDULES)
+    assert set(train.SCHEDULES) == set(SCHEDULES)
     assert (train.LEVELS, train.PRECISIONS) == (LEVELS, PRECISIONS)
 
 
@@ -497,8 +497,8 @@ def test_a_model_is_replaced_by_a_new_one(folder):
         ["--cell", "gru", "--embedding", "3"],
         ["--cell", "peephole", "--tied"],
         ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
-        ["--cell", "window", "--context", "3", "--layers", "2"],
-        ["--cell", "window", "--level", "word", "--min-count", "1", "--tied", "--lines"],
+        ["--cell", "feedforward", "--context", "3", "--layers", "2"],
+        ["--cell", "feedforward", "--level", "word", "--min-count", "1", "--tied", "--lines"],
         ["--clip", "0", "--schedule", "linear"],
         ["--valid", "short.txt", "--schedule", "constant"],
         ["--precision", "float32"],
@@ -1099,15 +1099,15 @@ def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
 
 def test_a_window_goes_on_with_the_context_that_it_had(folder, monkeypatch):
     """The options that are not given are those of then, here ``--cell`` and ``--context``."""
-    options = [*TRAIN, "--cell", "window", "--context", "3"]
+    options = [*TRAIN, "--cell", "feedforward", "--context", "3"]
     done(*options)
     whole = digest(folder / "new.npz")
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["charlm.cli.train"], "noted_signals", lambda: nullcontext([signal.SIGTERM]))
         assert run(*options).exit_code == 128 + signal.SIGTERM
-    assert "window of 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
+    assert "feedforward of 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
     assert digest(folder / "new.npz") == whole
-    assert "window of 3 tokens" in done("info", "new.npz").stdout
+    assert "feedforward of 3 tokens" in done("info", "new.npz").stdout
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,19 @@
 and that these checks would notice a mistake."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 
 from charlm.kernels.compiling import HAS_BFLOAT16
-from charlm.network.architecture import CELLS, Architecture, views
-from charlm.network.layers import Dropout
+from charlm.network.architecture import Architecture, views
+from charlm.network.cells import CELLS
+from charlm.network.dropout import Dropout
+from charlm.network.head import softmax_head
 from charlm.network.measuring import places_by_probability
 from charlm.network.reference import reference_of
-from charlm.network.stack import Stack, Window
+from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
 from charlm.text.batches import line_windows, stream_windows
 from charlm.text.vocabulary import EOS
@@ -37,11 +40,12 @@ class Case:
     """A small network with random parameters and states, and one window of text."""
 
     def __init__(self, cell, layers, mode="stream", embedding=0, tied=False, drop=None, unknown=0.0, threads=1, V=V):
-        self.architecture = Architecture(V, cell, H, layers, embedding, tied)
+        self.architecture = Architecture(V, cell, H, layers, embedding=embedding, tied=tied)
         random = np.random.default_rng([layers, len(cell), embedding])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        self.stack = Stack(self.architecture, self.parameters, ThreadPool(threads), unknown)
-        self.window = Window(self.stack, STEPS + 1, ROWS, training=True)
+        head = partial(softmax_head, unknown=unknown)
+        self.stack = Stack(self.architecture, self.parameters, ThreadPool(threads), head=head)
+        self.window = StackWindow(self.stack, STEPS + 1, ROWS, training=True)
         self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
         self.start = [some_state(self.architecture, random, state) * (mode == "stream") for state in self.window.state]
 
@@ -169,7 +173,11 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
     stack.pack(for_training=False)
     tokens = random.integers(0, V, (12, ROWS)).astype(np.int32)
     targets = random.integers(0, V, (12, ROWS)).astype(np.int32)
-    window, pieces, ranks = Window(stack, 12, ROWS), Window(stack, 5, ROWS), np.zeros((2, *tokens.shape), np.int32)
+    window, pieces, ranks = (
+        StackWindow(stack, 12, ROWS),
+        StackWindow(stack, 5, ROWS),
+        np.zeros((2, *tokens.shape), np.int32),
+    )
     whole = window.forward(tokens, targets, ranks=ranks[0])
     parts = [pieces.forward(tokens[a:b], targets[a:b]) for a, b in ((0, 5), (5, 9), (9, 12))]
     assert np.array_equal(whole, np.concatenate(parts))
@@ -187,7 +195,7 @@ def nats_and_gradient(architecture, threads, precision):
     tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
     stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.pack(True, precision)
-    nats = Window(stack, 6, 13, training=True).forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
+    nats = StackWindow(stack, 6, 13, training=True).forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
     return nats, stack.gradient
 
 
@@ -219,7 +227,7 @@ def test_any_number_of_threads_gives_the_same_bits(cell, layers, precision):
 def test_the_gradient_in_bf16_is_that_of_float32_but_for_rounding(cell, embedding, tied):
     """Each number that is multiplied is off by up to 2⁻⁹ of itself; an RNN with weights as large as these makes more of
     it with each step."""
-    architecture = Architecture(70, cell, 37, 2, embedding, tied)
+    architecture = Architecture(70, cell, 37, 2, embedding=embedding, tied=tied)
     (nats, gradient), (exact_nats, exact) = (nats_and_gradient(architecture, 2, of) for of in ("bf16", "float32"))
     assert 1e-5 < error(nats, exact_nats) < 0.02
     for name, values in views(architecture, gradient).items():
@@ -236,7 +244,7 @@ def test_rows_do_not_depend_on_their_neighbours():
     stack = Stack(architecture, parameters, ThreadPool(2))
     stack.pack(for_training=False)
     tokens = random.integers(0, V, (9, 11)).astype(np.int32)
-    batch = Window(stack, 9, 11).forward(tokens, tokens)
+    batch = StackWindow(stack, 9, 11).forward(tokens, tokens)
     for row in range(11):
-        alone = Window(stack, 9, 1).forward(tokens[:, row : row + 1].copy(), tokens[:, row : row + 1].copy())
+        alone = StackWindow(stack, 9, 1).forward(tokens[:, row : row + 1].copy(), tokens[:, row : row + 1].copy())
         assert np.array_equal(alone[:, 0], batch[:, row])

@@ -57,7 +57,7 @@ def cuts(number, multiple=1):
     """Every way to cut 0…number in two at a multiple, and the cut into the smallest pieces."""
     places = range(0, number, multiple)
     yield from ([(0, cut), (cut, number)] for cut in [*places, number])
-    yield [(first, min(first + multiple, number)) for first in places]
+    yield [(start, min(start + multiple, number)) for start in places]
 
 
 # --- tile.py
@@ -74,12 +74,12 @@ def columns_around(dtype):
     return [1, vector - 1, vector, vector + 1, panel - 1, panel, panel + 1, panel + vector, 2 * panel + vector + 3]
 
 
-def chain(A, B, start):
-    """start + A · B with k in order, rounded once for each k, as a chain of fused multiply-adds is.
+def chain(A, B, before):
+    """before + A · B with k in order, rounded once for each k, as a chain of fused multiply-adds is.
 
     A float32 product is exact in float64, and so are the sums of whole numbers that the float64 tests take.
     """
-    C = start.astype(np.float64)
+    C = before.astype(np.float64)
     for k in range(B.shape[0]):
         C = (C + A[..., k, None].astype(np.float64) * B[k].astype(np.float64)).astype(A.dtype).astype(np.float64)
     return C.astype(A.dtype)
@@ -113,8 +113,8 @@ def test_pack_puts_panels_and_slivers_one_after_the_other(depth, transposed, dty
         assert np.array_equal(packed_matrix(given, transposed), expected, equal_nan=True)
         for pieces in cuts(columns, panel):
             packed = np.full_like(expected, np.nan)
-            for first, last in pieces:
-                pack(given, transposed, packed, first, last)
+            for start, stop in pieces:
+                pack(given, transposed, packed, start, stop)
             assert np.array_equal(packed, expected, equal_nan=True)
 
 
@@ -123,21 +123,21 @@ def test_pack_puts_panels_and_slivers_one_after_the_other(depth, transposed, dty
 @pytest.mark.parametrize("rows", ROWS)
 def test_multiply_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, accumulate, dtype):
     random = np.random.default_rng([rows, accumulate])
-    first, a_column, c_column = 2, 3, 5
-    last = first + rows
+    start, a_column, c_column = 2, 3, 5
+    stop = start + rows
     for i, columns in enumerate(columns_around(dtype)):
         depth = DEPTHS[(rows + i) % len(DEPTHS)]
-        A = np.full((2, last + 1, a_column + depth + 2), np.nan, dtype)
-        A[:, first:last, a_column : a_column + depth] = random_numbers(random, (2, rows, depth), dtype)
+        A = np.full((2, stop + 1, a_column + depth + 2), np.nan, dtype)
+        A[:, start:stop, a_column : a_column + depth] = random_numbers(random, (2, rows, depth), dtype)
         B = random_numbers(random, (depth, columns), dtype)
-        buffer, C = framed(random, (2, last + 1, c_column + columns + 2), dtype)
+        buffer, C = framed(random, (2, stop + 1, c_column + columns + 2), dtype)
         expected = buffer.copy()
-        wanted = same_place(C, expected)[:, first:last, c_column : c_column + columns]
-        start = wanted if accumulate else np.zeros_like(wanted)
-        wanted[:] = chain(A[:, first:last, a_column : a_column + depth], B, start)
+        wanted = same_place(C, expected)[:, start:stop, c_column : c_column + columns]
+        before = wanted if accumulate else np.zeros_like(wanted)
+        wanted[:] = chain(A[:, start:stop, a_column : a_column + depth], B, before)
         if not accumulate:
-            C[:, first:last, c_column : c_column + columns] = np.nan  # must not be read
-        multiply(A, a_column, depth, packed_matrix(B), C, c_column, columns, first, last, accumulate)
+            C[:, start:stop, c_column : c_column + columns] = np.nan  # must not be read
+        multiply(A, a_column, depth, packed_matrix(B), C, c_column, columns, start, stop, accumulate)
         assert same_bits(buffer, expected), (depth, columns)
 
 
@@ -176,8 +176,8 @@ def test_multiply_gives_the_same_bits_however_the_rows_are_cut(dtype):
         pieces_of = {tuple(pieces): whole.copy() for pieces in cuts(N)}
         multiply(A, 0, depth, packed, whole, 0, columns, 0, N, True)
         for pieces, C in pieces_of.items():
-            for first, last in pieces:
-                multiply(A, 0, depth, packed, C, 0, columns, first, last, True)
+            for start, stop in pieces:
+                multiply(A, 0, depth, packed, C, 0, columns, start, stop, True)
             assert same_bits(C, whole), pieces
 
 
@@ -195,10 +195,10 @@ def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_e
         for pieces in ([(0, columns)], *cuts(columns, panel)):
             buffer, dW = framed(random, (rows, columns), dtype)
             expected = buffer.copy()
-            for first, last in pieces:
-                same_place(dW, expected)[:, first:last] = product[:, first:last]
-                multiply_transposed(X, dZ, column, dW, first, last, False)
-                assert same_bits(buffer, expected), (depth, columns, first, last)
+            for start, stop in pieces:
+                same_place(dW, expected)[:, start:stop] = product[:, start:stop]
+                multiply_transposed(X, dZ, column, dW, start, stop, False)
+                assert same_bits(buffer, expected), (depth, columns, start, stop)
 
 
 # --- gradients.py
@@ -229,8 +229,8 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
     sum_rows(dz, expected[2], 0, columns, False)
     for pieces in ([(0, columns)], *cuts(columns, 16)):
         found = [np.full_like(array, np.nan) for array in expected]
-        for first, last in pieces:
-            gradients(a, x, tokens, dz, a_column, *found, first, last)
+        for start, stop in pieces:
+            gradients(a, x, tokens, dz, a_column, *found, start, stop)
         assert all(map(same_bits, found, expected)), pieces
 
 
@@ -259,8 +259,8 @@ def in_order(B, axis=0):
     return np.take(B, order[order < B.shape[axis]], axis)
 
 
-def chain_of_pairs(A, B, start):
-    return chain(in_order(rounded(A), -1), in_order(rounded(B)), start)
+def chain_of_pairs(A, B, before):
+    return chain(in_order(rounded(A), -1), in_order(rounded(B)), before)
 
 
 def packed_pairs(B, transposed=False):
@@ -301,8 +301,8 @@ def test_pack_pairs_puts_panels_and_slivers_one_after_the_other(depth, transpose
         assert np.array_equal(packed_pairs(given, transposed), expected)
         for pieces in cuts(columns, panel):
             packed = np.full_like(expected, 0xFFFFFFFF)
-            for first, last in pieces:
-                pack_pairs(given, transposed, packed, first, last)
+            for start, stop in pieces:
+                pack_pairs(given, transposed, packed, start, stop)
             assert np.array_equal(packed, expected)
 
 
@@ -314,21 +314,21 @@ PAIR_DEPTHS = [1, 2, 5, 31, 2 * bfloat16.DEPTH - 1, 2 * bfloat16.DEPTH, 2 * bflo
 @pytest.mark.parametrize("rows", [*ROWS, bfloat16.AT_ONCE + 3])
 def test_multiply_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, accumulate):
     random = np.random.default_rng([rows, accumulate])
-    first, a_column, c_column = 2, 3, 5
-    last = first + rows
+    start, a_column, c_column = 2, 3, 5
+    stop = start + rows
     for i, columns in enumerate(columns_around(np.float32)):
         depth = PAIR_DEPTHS[(rows + i) % len(PAIR_DEPTHS)]
-        A = np.full((2, last + 1, a_column + depth + 2), np.nan, np.float32)
-        A[:, first:last, a_column : a_column + depth] = random.standard_normal((2, rows, depth))
+        A = np.full((2, stop + 1, a_column + depth + 2), np.nan, np.float32)
+        A[:, start:stop, a_column : a_column + depth] = random.standard_normal((2, rows, depth))
         B = random.standard_normal((depth, columns)).astype(np.float32)
-        buffer, C = framed(random, (2, last + 1, c_column + columns + 2), np.float32)
+        buffer, C = framed(random, (2, stop + 1, c_column + columns + 2), np.float32)
         expected = buffer.copy()
-        wanted = same_place(C, expected)[:, first:last, c_column : c_column + columns]
-        start = wanted if accumulate else np.zeros_like(wanted)
-        wanted[:] = chain_of_pairs(A[:, first:last, a_column : a_column + depth], B, start)
+        wanted = same_place(C, expected)[:, start:stop, c_column : c_column + columns]
+        before = wanted if accumulate else np.zeros_like(wanted)
+        wanted[:] = chain_of_pairs(A[:, start:stop, a_column : a_column + depth], B, before)
         if not accumulate:
-            C[:, first:last, c_column : c_column + columns] = np.nan  # must not be read
-        multiply(A, a_column, depth, packed_pairs(B), C, c_column, columns, first, last, accumulate)
+            C[:, start:stop, c_column : c_column + columns] = np.nan  # must not be read
+        multiply(A, a_column, depth, packed_pairs(B), C, c_column, columns, start, stop, accumulate)
         assert same_bits(buffer, expected), (depth, columns)
 
 
@@ -342,8 +342,8 @@ def test_multiply_in_pairs_gives_the_same_bits_however_the_rows_are_cut():
     packed, whole = packed_pairs(B, transposed=True), chain_of_pairs(A, B.T, C)
     for pieces in cuts(N):
         parts = C.copy()
-        for first, last in pieces:
-            multiply(A, 0, depth, packed, parts, 0, columns, first, last, True)
+        for start, stop in pieces:
+            multiply(A, 0, depth, packed, parts, 0, columns, start, stop, True)
         assert same_bits(parts, whole), pieces
 
 
@@ -361,10 +361,10 @@ def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_
         for pieces in ([(0, columns)], *cuts(columns, panel)):
             buffer, dW = framed(random, (rows, columns), np.float32)
             expected = buffer.copy()
-            for first, last in pieces:
-                same_place(dW, expected)[:, first:last] = product[:, first:last]
-                multiply_transposed_pairs(X, dZ, column, dW, first, last, False)
-                assert same_bits(buffer, expected), (depth, columns, first, last)
+            for start, stop in pieces:
+                same_place(dW, expected)[:, start:stop] = product[:, start:stop]
+                multiply_transposed_pairs(X, dZ, column, dW, start, stop, False)
+                assert same_bits(buffer, expected), (depth, columns, start, stop)
 
 
 @needs_bfloat16
@@ -565,14 +565,14 @@ def test_gather_copies_the_rows_that_tokens_name(dtype):
 def test_scatter_add_sums_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(2)
     tokens, gradient = random.integers(0, 4, 30).astype(np.int32), random.standard_normal((30, 23)).astype(dtype)
-    start = random.standard_normal((4, 19)).astype(dtype)
-    expected = start.copy()
+    before = random.standard_normal((4, 19)).astype(dtype)
+    expected = before.copy()
     for token, row in zip(tokens, gradient, strict=True):
         expected[token] += row[:19]
     for pieces in cuts(19):
-        d_table = start.copy()
-        for first, last in pieces:
-            scatter_add(tokens, gradient, d_table, first, last)
+        d_table = before.copy()
+        for start, stop in pieces:
+            scatter_add(tokens, gradient, d_table, start, stop)
         assert same_bits(d_table, expected), pieces
 
 
@@ -584,9 +584,9 @@ def test_sum_rows_sums_in_order_however_rows_and_columns_are_cut(dtype):
         expected += row[:19]
     for pieces in cuts(19):
         total = np.full(21, 7, dtype)
-        for first, last in pieces:
-            sum_rows(values[:11], total, first, last, False)
-            sum_rows(values[11:], total, first, last, True)
+        for start, stop in pieces:
+            sum_rows(values[:11], total, start, stop, False)
+            sum_rows(values[11:], total, start, stop, True)
         assert same_bits(total[:19], expected) and total[19:].tolist() == [7, 7], pieces
 
 
@@ -600,12 +600,12 @@ def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
         expected += dz[t, n, : 3 * H].reshape(3, H) * [c[t, n], c[t, n], c[t + 1, n]]
     for pieces in cuts(H):
         dp = np.full((3, H), 7, dtype)
-        for first, last in pieces:
-            peephole_gradient(dz, c, dp, first, last)
+        for start, stop in pieces:
+            peephole_gradient(dz, c, dp, start, stop)
         assert same_bits(dp, expected), pieces
 
 
-# --- window.py
+# --- feedforward.py, and the embedding of several tokens
 
 
 PLACES, SYMBOLS = 4, 5
@@ -659,16 +659,16 @@ def test_the_gradients_of_a_window_sum_in_order_however_the_columns_are_cut(dtyp
     random = np.random.default_rng(7)
     tokens = seen_tokens(random)
     dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, PLACES * 19))
-    start = random.standard_normal((SYMBOLS, 19)).astype(dtype)
-    of_table, of_E = np.zeros((PLACES * SYMBOLS, 19), dtype), start.copy()
+    before = random.standard_normal((SYMBOLS, 19)).astype(dtype)
+    of_table, of_E = np.zeros((PLACES * SYMBOLS, 19), dtype), before.copy()
     for t, row, k, token in places_of(tokens):
         of_table[k * SYMBOLS + token] += dz[t, row, :19]
         of_E[token] += dx[t, row, k * 19 : (k + 1) * 19]
     for pieces in cuts(19):
-        d_table, dE = np.full_like(of_table, 7), start.copy()
-        for first, last in pieces:
-            sum_of_places_gradient(tokens, dz, d_table, first, last)
-            embed_gradient(tokens, dx, dE, first, last)
+        d_table, dE = np.full_like(of_table, 7), before.copy()
+        for start, stop in pieces:
+            sum_of_places_gradient(tokens, dz, d_table, start, stop)
+            embed_gradient(tokens, dx, dE, start, stop)
         assert same_bits(d_table, of_table) and same_bits(dE, of_E), pieces
 
 
@@ -681,8 +681,8 @@ TRIALS = MASKED * UNITS
 
 def mask(key, rate, pieces=((0, MASKED),), dtype=np.float32):
     m = np.full((MASKED, UNITS), 7, dtype)
-    for first, last in pieces:
-        dropout_mask(m, np.uint32(key), np.uint32(rate * 2**32), dtype(1 / (1 - rate)), first, last)
+    for start, stop in pieces:
+        dropout_mask(m, np.uint32(key), np.uint32(rate * 2**32), dtype(1 / (1 - rate)), start, stop)
     return m
 
 
@@ -731,8 +731,8 @@ def test_squares_are_those_of_numpy_however_the_chunks_are_cut(size, dtype):
     assert np.allclose(whole[:-1], expected, rtol=1e-14) and whole[-1] == 7
     for pieces in cuts(len(expected)):
         sums = np.full_like(whole, 7)
-        for first, last in pieces:
-            squares(gradient, sums, first, last)
+        for start, stop in pieces:
+            squares(gradient, sums, start, stop)
         assert same_bits(sums, whole), pieces
 
 
@@ -777,13 +777,13 @@ def test_adam_is_algorithm_1_of_the_paper(dtype):
 def test_adam_gives_the_same_bits_however_the_parameters_are_cut(dtype):
     random = np.random.default_rng(2)
     p, gradient, m, v = random.standard_normal((4, 39)).astype(dtype)
-    start, factors = (p, m, np.abs(v)), adam_factors(dtype, 2)
-    whole = [array.copy() for array in start]
+    before, factors = (p, m, np.abs(v)), adam_factors(dtype, 2)
+    whole = [array.copy() for array in before]
     adam(whole[0], gradient, whole[1], whole[2], factors, 0, 39)
     for pieces in cuts(39):
-        parts = [array.copy() for array in start]
-        for first, last in pieces:
-            adam(parts[0], gradient, parts[1], parts[2], factors, first, last)
+        parts = [array.copy() for array in before]
+        for start, stop in pieces:
+            adam(parts[0], gradient, parts[1], parts[2], factors, start, stop)
         assert all(map(same_bits, parts, whole)), pieces
 
 
@@ -854,7 +854,7 @@ for _ in trainer.run():
     pass
 print("numba.np.arraymath" in sys.modules, zlib.crc32(trainer.parameters.tobytes()))
 """
-KINDS = [{"cell": cell} for cell in ("rnn", "gru", "lstm", "peephole", "window")]
+KINDS = [{"cell": cell} for cell in ("rnn", "gru", "lstm", "peephole", "feedforward")]
 KINDS += [{"layers": 2, "embedding": 8}, {"tied": True}]
 KINDS += [pytest.param({"precision": "bf16"}, marks=needs_bfloat16)]
 
@@ -913,11 +913,13 @@ def test_no_cache_is_kept_beside_the_package_when_the_users_folder_fails(package
 
 TRAINING_STEP = """
 import hashlib, sys
+from functools import partial
 import numpy as np
 from charlm.kernels.tile import LANES, multiply, pack, packed_size
 from charlm.network.architecture import Architecture
-from charlm.network.stack import Stack, Window
-from charlm.network.pool import Team
+from charlm.network.head import softmax_head
+from charlm.network.stack import Stack, StackWindow
+from charlm.network.threads import ThreadPool
 from charlm.network.optimizers import Adam
 
 random = np.random.default_rng(1)
@@ -928,10 +930,10 @@ multiply(A, 0, 150, packed, C, 0, 141, 0, 11, True)
 
 architecture = Architecture(70, "lstm", 37, 1)
 parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
-stack = Stack(architecture, parameters, Team(1), 0.1)
+stack = Stack(architecture, parameters, ThreadPool(1), head=partial(softmax_head, unknown=0.1))
 stack.pack(for_training=True)
 tokens = random.integers(0, 70, (3, 7)).astype(np.int32)
-nats = Window(stack, 3, 7, training=True).forward_backward(tokens, tokens, 0.1)
+nats = StackWindow(stack, 3, 7, training=True).forward_backward(tokens, tokens, 0.1)
 Adam(stack, 0.1).update(0.01)
 assert np.isfinite(nats).all() and stack.gradient.any()
 print(LANES, *(hashlib.sha256(array.tobytes()).hexdigest() for array in (C, nats, stack.gradient, parameters)))

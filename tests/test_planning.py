@@ -65,11 +65,11 @@ def test_more_time_buys_the_widest_layer_that_sees_enough(corpus):
 def test_more_time_buys_a_wider_window(corpus, layers):
     """Its context is not chosen: what is not given is the cell's own. Two layers are, where none are given."""
     text = corpus()
-    choices = [choose(text, budget, "window", {"layers": layers, "context": 20}) for budget in BUDGETS]
+    choices = [choose(text, budget, "feedforward", {"layers": layers, "context": 20}) for budget in BUDGETS]
     widths = [choice.options["hidden"] for choice in choices]
     assert widths == sorted(widths) and widths[0] == WIDTHS[0] and widths[-1] == WIDTHS[-1]
     assert {choice.options["context"] for choice in choices} == {20}
-    assert choose(text, 1e12, "window", {}).options["layers"] == 2
+    assert choose(text, 1e12, "feedforward", {}).options["layers"] == 2
 
 
 def test_given_options_win(corpus):
@@ -120,9 +120,9 @@ def test_words_have_one_table_for_both_ends_unless_told_otherwise(corpus):
 def test_counting_of_multiply_adds():
     """Of an LSTM on one-hot input the recurrent product and the output layer; of the layer above its input too."""
     assert multiply_adds(Architecture(10, "lstm", 8, 1)) == 3 * (4 * 8 * 8 + 8 * 10)
-    assert multiply_adds(Architecture(10, "gru", 8, 2, 5)) == 3 * (3 * 5 * 8 + 3 * 3 * 8 * 8 + 8 * 10)
-    assert multiply_adds(Architecture(10, "window", 8, 2, context=4)) == 3 * (8 * 8 + 8 * 10) + 2 * 4 * 8
-    assert multiply_adds(Architecture(10, "window", 8, 1, 5, context=4)) == 3 * (4 * 5 * 8 + 8 * 10)
+    assert multiply_adds(Architecture(10, "gru", 8, 2, embedding=5)) == 3 * (3 * 5 * 8 + 3 * 3 * 8 * 8 + 8 * 10)
+    assert multiply_adds(Architecture(10, "feedforward", 8, 2, context=4)) == 3 * (8 * 8 + 8 * 10) + 2 * 4 * 8
+    assert multiply_adds(Architecture(10, "feedforward", 8, 1, embedding=5, context=4)) == 3 * (4 * 5 * 8 + 8 * 10)
 
 
 def test_the_speed_is_that_of_the_machine():

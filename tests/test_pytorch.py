@@ -7,7 +7,7 @@ import pytest
 
 from charlm.network.architecture import Architecture, views
 from charlm.network.reference import Reference
-from charlm.network.stack import Stack, Window
+from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
 
 GOLDEN = Path(__file__).parent / "golden" / "pytorch.npz"
@@ -82,7 +82,8 @@ class Golden:
         pool = ThreadPool(2)
         stack = Stack(self.architecture, self.parameters, pool)
         stack.pack(for_training=True)
-        window = Window(stack, *self.inputs.shape, training=True)
+        steps, rows = self.inputs.shape
+        window = StackWindow(stack, steps, rows, training=True)
         for state, value in zip(window.state, self.start, strict=True):
             state[:] = value
         nats = window.forward_backward(self.inputs, self.targets, self.scale)

@@ -95,7 +95,7 @@ def test_no_unknown_and_the_refusals_are_counted(lines):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "window"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "feedforward"])
 def test_the_log_probability_is_that_of_the_equations(lines, cell):
     model = random_model(lines, unknown=-1.0, cell=cell)
     for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, start_with="ab"):
@@ -104,7 +104,7 @@ def test_the_log_probability_is_that_of_the_equations(lines, cell):
         assert sample.log_probability == pytest.approx(math.log(probability(model, tokens)), rel=1e-4)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "window"])
+@pytest.mark.parametrize("cell", ["lstm", "feedforward"])
 def test_a_score_of_a_sample_is_its_log_probability(cell):
     model = random_model(lines=True, unknown=-1.0, cell=cell)
     for sample in charlm.sample(model, 10, seed=4):
@@ -153,7 +153,7 @@ def test_one_row_is_drawn_with_the_bits_of_many(V):
 
 @pytest.mark.parametrize(
     "cell, hidden, symbols",
-    [("lstm", 50, 63), ("lstm", 110, 40), ("gru", 120, 55), ("rnn", 100, 70), ("window", 100, 40)],
+    [("lstm", 50, 63), ("lstm", 110, 40), ("gru", 120, 55), ("rnn", 100, 70), ("feedforward", 100, 40)],
 )
 def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     """The last columns of a large product may be added up in another order than those of a small one."""

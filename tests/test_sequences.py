@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.network.architecture import CELLS, Architecture, Tagging, Translation, views
-from charlm.network.layers import Dropout
+from charlm.network.architecture import Architecture, Tagging, Translation, views
+from charlm.network.cells import CELLS
+from charlm.network.dropout import Dropout
 from charlm.network.reference import STEPS, softmax
 from charlm.network.sequences import Windows
 from charlm.network.stack import Stack
@@ -58,7 +59,9 @@ def error(found, expected):
 
 class Case:
     def __init__(self, cell, layers, at_end, bidirectional=True, embedding=0, drop=None):
-        self.architecture = Architecture(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional)
+        self.architecture = Architecture(
+            V, cell, H, layers, embedding=embedding, outputs=OUTPUTS, bidirectional=bidirectional
+        )
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
         self.stack = Stack(self.architecture, self.parameters, ThreadPool(1), at_end=at_end)
@@ -94,7 +97,7 @@ class Pairs:
     """A translator with random parameters and a batch of pairs of different lengths."""
 
     def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
-        self.architecture = Translation(V, cell, H, layers, embedding, bidirectional=bidirectional)
+        self.architecture = Translation(V, cell, H, layers, embedding=embedding, bidirectional=bidirectional)
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
         self.stack, self.drop = Translator(self.architecture, self.parameters, ThreadPool(1)), drop
@@ -122,7 +125,16 @@ class Tags:
     """A tagger with random parameters and a batch of sentences of different lengths, of seven words."""
 
     def __init__(self, cell, layers, bidirectional, drop=None, embedding=0):
-        self.architecture = Tagging(V, cell, H, layers, embedding, False, OUTPUTS, bidirectional, words_size=4)
+        self.architecture = Tagging(
+            V,
+            cell,
+            H,
+            layers,
+            embedding=embedding,
+            outputs=OUTPUTS,
+            bidirectional=bidirectional,
+            words_size=4,
+        )
         random = np.random.default_rng([layers, len(cell)])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
         self.stack, self.drop = Tagger(self.architecture, self.parameters, ThreadPool(1)), drop
@@ -204,11 +216,13 @@ def test_a_tagger_reads_words_and_then_the_sentence(cell, bidirectional):
         assert np.allclose(found[:length, row], expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("cell", "bidirectional"), [*itertools.product(RECURRENT, (True, False)), ("window", False)])
+@pytest.mark.parametrize(
+    ("cell", "bidirectional"), [*itertools.product(RECURRENT, (True, False)), ("feedforward", False)]
+)
 def test_padding_is_never_seen(cell, bidirectional):
     """In float32: a sequence beside longer ones gives the bits that it gives alone."""
     random = np.random.default_rng(3)
-    architecture = Architecture(9, cell, 21, 2, 0, False, 5, bidirectional)
+    architecture = Architecture(9, cell, 21, 2, outputs=5, bidirectional=bidirectional)
     parameters = random.normal(0, 0.4, architecture.number_of_parameters).astype(np.float32)
     stack = Stack(architecture, parameters, ThreadPool(2))
     stack.pack(for_training=False)

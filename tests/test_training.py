@@ -70,8 +70,8 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
         {"cell": "peephole", "dropout": 0.3},
         {"cell": "rnn", "level": "byte"},
         {"cell": "lstm", "level": "word", "tied": True, "hidden": 20},
-        {"cell": "window", "context": 5, "dropout": 0.2},
-        {"cell": "window", "level": "word", "tied": True, "hidden": 20, "lines": True},
+        {"cell": "feedforward", "context": 5, "dropout": 0.2},
+        {"cell": "feedforward", "level": "word", "tied": True, "hidden": 20, "lines": True},
         pytest.param({"precision": "bf16", "dropout": 0.2}, marks=needs_bfloat16),
     ],
     ids=lambda options: "-".join(map(str, options.values())),
@@ -89,10 +89,10 @@ def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options)
     [
         {"cell": "lstm", "dropout": 0.2},
         {"cell": "gru", "lines": True},
-        {"cell": "window", "embedding": 3},
+        {"cell": "feedforward", "embedding": 3},
         pytest.param({"precision": "bf16"}, marks=needs_bfloat16),
     ],
-    ids=["stream", "lines", "window", "bf16"],
+    ids=["stream", "lines", "feedforward", "bf16"],
 )
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
     settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from charlm.network.architecture import CELLS
+from charlm.network.cells import CELLS
 
 from .runs import NO_CORE, some_text
 

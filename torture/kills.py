@@ -19,7 +19,7 @@ KINDS = (
     ["--lines", "--cell", "gru"],
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
-    ["--cell", "window", "--context", "4", "--dropout", "0.1"],
+    ["--cell", "feedforward", "--context", "4", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
 )
 

@@ -137,7 +137,7 @@ def _serve():
 
     import charlm.display.training  # imports the rest of the display too
     from charlm.cli import program
-    from charlm.network.architecture import CELLS
+    from charlm.network.cells import CELLS
     from charlm.sampling import sampler as sampling  # noqa: F401
     from charlm.scoring import perplexity as levels  # noqa: F401
     from charlm.training import checkpoint  # noqa: F401

@@ -1,19 +1,34 @@
 """charlm train: text → model file."""
 
 import json
+import warnings
 from contextlib import suppress
 from dataclasses import asdict
 
 import click
 
 from ..errors import CharlmError, UsageError
+from ..network.cells import CELLS, OLD_NAMES, current_name
 from .options import ABOVE_0, AT_LEAST_1, MOST, PRECISIONS, SHARE, encoding, quiet, setting, threads
 from .signals import noted_signals
 
-CELLS = ("rnn", "gru", "lstm", "peephole", "window")
 TASKS = ("text", "classify", "generate", "tag", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
+
+
+class CellName(click.Choice):
+    """The name of a cell; an old name gives the current one, and a line on stderr that says so."""
+
+    def __init__(self):
+        super().__init__(list(CELLS))
+
+    def convert(self, value, param, ctx):
+        if value in OLD_NAMES:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", DeprecationWarning)
+                value = current_name(value, warn=True)
+        return super().convert(value, param, ctx)
 
 
 @click.command(short_help="Train a model on text files and write it to one file.")
@@ -45,12 +60,12 @@ SCHEDULES = ("cosine", "linear", "constant")
 @setting("--epochs", ABOVE_0, "N", "Train by the text and not by the clock: so many times through it.")
 @setting(
     "--cell",
-    click.Choice(CELLS),
+    CellName(),
     None,
-    "The recurrent cell; or window, a feed-forward network.  [default: lstm; to classify gru]",
+    "The recurrent cell; or feedforward, a feed-forward network.  [default: lstm; to classify gru]",
 )
 @setting(
-    "--context", click.IntRange(1, 64), "N", "Tokens that --cell window sees, the last one included.  [default: 8]"
+    "--context", click.IntRange(1, 64), "N", "Tokens that --cell feedforward sees, the last one included.  [default: 8]"
 )
 @setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
 @setting("--layers", click.IntRange(1, 4), "L", "Layers on top of each other.  [default: chosen; with --epochs 2]")

@@ -1,6 +1,42 @@
-"""Everything that is compiled, and nothing else: arrays in, arrays out, no allocation that a caller sees.
+"""Compiled functions, and nothing else: arrays in, arrays out. A kernel allocates nothing that its caller sees.
 
-Letters, here and in ``network/``: T steps, N rows of the batch, D input width, H hidden width, V vocabulary. Arrays are
-time-major; states are (T+1, N, H) with slot 0 for the start. ``d`` before a name is the gradient of the loss by it.
-Rows or columns ``first``…``last``-1 are those that the calling thread works on.
+The modules in reading order:
+
+    numba_private  the one place that uses private parts of numba, and plain caching where numba's version is untried
+    compiling      the decorators ``compiled`` and ``inlined``, and where machine code is cached
+    prefetch       asks the processor to fetch memory early
+    reduce         sums and maxima over a row
+    activations    σ, tanh and exp
+    tile           the matrix product: packing, the register tile, the loops around it
+    bfloat16       the same product with operands in bfloat16
+    gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
+    rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
+    gradients      the gradients of a layer's weights
+    softmax        softmax and cross-entropy
+    dropout        the masks of dropout
+    updates        the norm of the gradient, and Adam
+
+Letters, here and in ``network/``: T steps, N rows of the batch, D input width, H hidden width, V vocabulary, P
+parameters. Arrays are time-major. States are [T+1, N, H], and slot 0 holds the state before the first step. ``d``
+before a name is the gradient of the loss with respect to it. Ranges are half open: a kernel that takes ``start, stop``
+works on the rows (or columns) [start, stop) only, so that several threads can share one call.
+
+How to read a contract: ``name [shape] in`` is read, ``out`` is written, ``in/out`` is read and written. [T, N, ≥ H]
+means that the last axis may be longer; a kernel leaves the rest of it as it is. No two arrays of one call may share
+memory, unless the contract says that they may.
+
+The gates keep the names of Ng's course. In the code, where a letter cannot carry a tilde, c̃ is ``g``.
+
+    charlm  gate or state           PyTorch, LSTM   PyTorch, GRU
+    u       update (input) gate     i               1 - z
+    f       forget gate             f
+    o       output gate             o
+    r       reset gate                              r
+    c̃       candidate               g               n
+    q       recurrent part of c̃                     W_hn h + b_hn
+    c       cell state              c               h
+    a       activation              h               h (a = c)
+
+    columns of z, LSTM    u, f, o, c̃                PyTorch: i, f, g, o
+    columns of z, GRU     c̃, u, r, q                PyTorch: r, z, n
 """

@@ -1,20 +1,20 @@
-"""The matrix product in bfloat16: twice as many multiply-adds at a time, and sums in float32 as ever.
+"""The matrix product in bfloat16: twice as many multiply-adds at a time; the sums stay in float32.
 
 A bfloat16 is the upper half of a float32: its range, with 8 significant bits. The processor's ``vdpbf16ps`` takes 16
 *pairs* of them from each operand, 32 bits a pair, and adds both products of each to a float32:
 
     c = c + a₁ b₁      c = c + a₀ b₀
 
-(a product of two bfloat16 is exact in float32, so that these are fused multiply-adds). A pair is two numbers that
-stand next to each other along k, the index of the sum, with a zero where the last one lacks its partner. So the tile
-of tile.py does this product as it does the other, with pairs in the place of numbers, half as deep: each number of C
-is one chain in the order k = 1, 0, 3, 2, …, whatever the blocks and threads.
+(a product of two bfloat16 is exact in float32, so these are fused multiply-adds). A pair is two numbers that are
+neighbours along k, the index of the sum; if their number is odd, the last pair holds a zero. The tile of tile.py
+computes this product too, with pairs instead of numbers and half as deep: each number of C is one chain in the order
+k = 1, 0, 3, 2, …, whatever the blocks and threads.
 
     C = A · B       pairs along the rows of A, made for some rows at a time; across two rows of B, by ``pack_pairs``
     C = Xᵀ · dZ     pairs across two rows of X and of dZ, made for some of each at a time
 
-``vcvtne2ps2bf16`` makes the pairs: it rounds to the nearest, ties to even. Both instructions take numbers below
-2⁻¹²⁶ (denormal ones) for zero, and give zero for such sums; NaN and infinity are what they are in float32.
+``vcvtne2ps2bf16`` makes the pairs: it rounds to the nearest, ties to even. Both instructions treat denormal numbers
+(below 2⁻¹²⁶) as zero, in their operands and their sums; NaN and infinity behave as in float32.
 """
 
 import numpy as np
@@ -57,7 +57,8 @@ def _mask(builder, vector, wanted):
 def _along(typing, X, row, column, wanted, pairs, start):
     """pairs[start + i] = X[row, column + 2i] and X[row, column + 2i + 1] for i < 16; 0 from ``wanted`` numbers on.
 
-    X: 2-D, float32, with adjacent columns; pairs: 1-D, uint32.
+    X      [rows, columns] float32   in    adjacent columns
+    pairs  [numbers] uint32          out
     """
 
     def generate(context, builder, signature, arguments):
@@ -78,7 +79,8 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
     """pairs[start + i] = X[row, column + i] and, with ``both``, X[row + 1, column + i], for i < 16; 0 from ``wanted``
     numbers on.
 
-    X: 2-D, float32, with adjacent columns; pairs: 1-D, uint32.
+    X      [rows, columns] float32   in    adjacent columns
+    pairs  [numbers] uint32          out
     """
 
     def generate(context, builder, signature, arguments):
@@ -99,27 +101,29 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
 
 
 def paired(number):
-    """How many pairs so many numbers make."""
+    """How many pairs ``number`` numbers make."""
     return (number + 1) // 2
 
 
 @compiled
-def pack_pairs(B, transposed, packed, first, last):
-    """``tile.pack``, for pairs: the columns first…last-1 of B, or of Bᵀ, as what ``multiply`` reads.
+def pack_pairs(B, transposed, packed, start, stop):
+    """``tile.pack`` for pairs: pack columns of B, or of Bᵀ, into the panels that ``multiply`` reads.
 
-    B: (K, columns), or (columns, K) if ``transposed``, float32; packed: uint32, at least ⌈K / 2⌉ · columns pairs,
-    columns rounded up to a vector.
+    B       [K, columns], or [columns, K] if ``transposed``, float32      in
+    packed  [≥ ``packed_size(B, paired(K), columns)``] uint32             out
+
+    Columns [start, stop) are packed, start a multiple of PANEL.
     """
     depth = B.shape[1] if transposed else B.shape[0]
     pairs = (depth + 1) // 2
     square = workspace(np.uint32, LANES, LANES)
     flat = square.reshape(-1)
-    j = first
-    while j < last:
-        width = PANEL if last - j >= PANEL else LANES
+    j = start
+    while j < stop:
+        width = PANEL if stop - j >= PANEL else LANES
         panel = packed[j * pairs : (j + width) * pairs]
         for i in range(0, width, LANES):
-            present = min(LANES, last - j - i)
+            present = min(LANES, stop - j - i)
             if not transposed:
                 for k in range(pairs):
                     _across(B, 2 * k, j + i, present, 2 * k + 1 < depth, panel, k * width + i)
@@ -136,16 +140,16 @@ def pack_pairs(B, transposed, packed, first, last):
         j += width
 
 
-def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    """``multiply`` in bfloat16: the pairs of some rows of A are made and used for all panels before the next are."""
+def multiply_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
+    """``multiply`` in bfloat16: it makes the pairs of some rows of A, and uses them for all panels."""
     pairs = (depth + 1) // 2
     made = workspace(np.uint32, AT_ONCE, DEPTH)
     flat = made.reshape(-1)
     for k in range(0, pairs, DEPTH):
         present = min(DEPTH, pairs - k)
         for t in range(C.shape[0]):
-            for n in range(first, last, AT_ONCE):
-                rows = min(AT_ONCE, last - n)
+            for n in range(start, stop, AT_ONCE):
+                rows = min(AT_ONCE, stop - n)
                 for row in range(rows):
                     for i in range(0, present, LANES):
                         column = 2 * (k + i)
@@ -172,14 +176,17 @@ def multiply_pairs(A, a_column, depth, B, C, c_column, columns, first, last, acc
 
 
 @overload(product)
-def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
     if B.dtype == types.uint32:
         return multiply_pairs
 
 
 @inlined
-def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last, accumulate):
-    """``tile.multiply_transposed`` in bfloat16: the pairs of a part of X are made and used for all columns of dZ."""
+def multiply_transposed_pairs(X, dZ, dz_column, dW, start, stop, accumulate):
+    """``tile.multiply_transposed`` in bfloat16: it makes the pairs of a part of X and uses them for all columns of dZ.
+
+    X, dZ and dW are float32; the contract is the same.
+    """
     left = workspace(np.uint32, DEPTH, ACROSS)
     flat, panel = left.reshape(-1), workspace(np.uint32, DEPTH, PANEL).reshape(-1)
     parts = (dW.shape[0] + ACROSS - 1) // ACROSS
@@ -192,16 +199,16 @@ def multiply_transposed_pairs(X, dZ, dz_column, dW, first, last, accumulate):
                 row, both = k + 2 * pair, 2 * pair + 1 < depth
                 for i in range(begin, end, LANES):
                     _across(X, row, i, end - i, both, flat, pair * ACROSS + i - begin)
-            j = first
-            while j < last:
-                whole = last - j >= PANEL
+            j = start
+            while j < stop:
+                whole = stop - j >= PANEL
                 width = PANEL if whole else LANES
                 prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, PANEL)
                 for pair in range(pairs):
                     row, both = k + 2 * pair, 2 * pair + 1 < depth
                     for i in range(0, width, LANES):
-                        _across(dZ, row, dz_column + j + i, last - j - i, both, panel, pair * width + i)
-                wanted = 0 if whole else min(width, last - j)
+                        _across(dZ, row, dz_column + j + i, stop - j - i, both, panel, pair * width + i)
+                wanted = 0 if whole else min(width, stop - j)
                 more = accumulate or k > 0
                 if 0 < wanted <= ROWS:
                     above = panel[: pairs * width].reshape(pairs, width).T

@@ -1,7 +1,7 @@
-"""Dropout: each number is kept with probability 1 - rate and then divided by it.
+"""Dropout: each number is kept with probability 1 - rate and then divided by 1 - rate; the others are dropped.
 
-Whether a number is kept is a hash of its position and of a key that changes with every update, not a draw from a
-stream, so that it does not depend on the order in which threads come by.
+A hash decides whether a number is kept: a hash of its position and of a key that changes with every update. There is no
+stream of random numbers, so the decision does not depend on the order in which threads run.
 """
 
 import numpy as np
@@ -20,12 +20,17 @@ def _hash(x):
 
 
 @compiled
-def dropout_mask(m, key, threshold, scale, first, last):
-    """m = scale where the hash of the position reaches the threshold, else 0, in the rows first…last-1.
+def dropout_mask(m, key, threshold, scale, start, stop):
+    """m = scale where the hash of the position reaches the threshold, else 0.
 
-    m: (N, H); key, threshold: uint32, rate = threshold / 2³²; scale = 1 / (1 - rate).
+    m          [N, H]   out
+    key        uint32         another key gives another mask
+    threshold  uint32         rate · 2³²
+    scale      type of m      1 / (1 - rate)
+
+    Rows [start, stop) are written.
     """
-    for n in range(first, last):
+    for n in range(start, stop):
         row, position = m[n], np.uint32(n * m.shape[1])
         for i in range(row.size):
             keep = _hash(np.uint32(_hash(np.uint32(position + np.uint32(i))) + key)) >= threshold

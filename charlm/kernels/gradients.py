@@ -1,8 +1,8 @@
-"""The gradients of a layer's weights, all of them in one passage over dz.
+"""The gradients of a layer's weights: dz is read once for all of them.
 
     dW_a = Σ a' dz      dW_x = Σ x dz      db = Σ dz      over all steps and rows, in order
 
-dz is far larger than the caches, so each block of it is used for all three before the next one is fetched.
+dz is far larger than the caches, so the kernel uses each block of it for all three sums before it fetches the next.
 """
 
 from .bfloat16 import DEPTH as PAIRS
@@ -13,17 +13,17 @@ from .tile import DEPTH, PANEL, multiply_transposed
 
 
 @inlined
-def _in_one_passage(transposed_product, rows, columns, a, x, tokens, dz, a_column, dW_a, dW_x, db, first, last):
-    """``layer_gradients`` with such a product. rows, columns: of dz that are used together, what the product takes at
-    once."""
+def _in_one_pass(transposed_product, rows, columns, a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
+    """``layer_gradients`` with the given transposed product. rows, columns: the size of the block of dz that is used
+    for all sums together; the product takes so much at once."""
     x_columns = dW_x.shape[1]
     if tokens.size:
-        dW_x[:, first : min(last, x_columns)] = 0
+        dW_x[:, start : min(stop, x_columns)] = 0
     for k in range(0, dz.shape[0], rows):
         part = dz[k : k + rows]
-        j = first
-        while j < last:
-            end = min(j + columns, last)
+        j = start
+        while j < stop:
+            end = min(j + columns, stop)
             if j < a_column:
                 end = min(end, a_column)
             if j < x_columns:
@@ -39,18 +39,26 @@ def _in_one_passage(transposed_product, rows, columns, a, x, tokens, dz, a_colum
 
 
 @compiled
-def layer_gradients(a, x, tokens, dz, a_column, dW_a, dW_x, db, first, last):
-    """The gradients by what makes the columns first…last-1 of z.
+def layer_gradients(a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
+    """The gradients of the weights and biases that make the columns [start, stop) of z. R = T · N.
 
-    a: (R, ≥ H), the states before each step; x: (R, D), or empty where ``tokens`` (R) names rows of W_x; dz: (R, ≥
-    columns), of which W_x's are the first ones and W_a's those from a_column on; db: (columns).
+    a         [R, ≥ H]          in    the states before each step
+    x         [R, D]            in    dense input; no rows for one-hot input
+    tokens    [R]               in    one-hot input as row numbers of dW_x; [0] for dense input
+    dz        [R, ≥ columns]    in
+    a_column                          the first column of dz that belongs to W_a; W_x has the columns from 0 on
+    dW_a      [H, a_columns]    out
+    dW_x      [D, x_columns]    out   for one-hot input D = V
+    db        [columns]         out
+
+    Columns [start, stop) are read and written. The inputs may overlap each other, the outputs nothing.
     """
-    _in_one_passage(multiply_transposed, DEPTH, PANEL, a, x, tokens, dz, a_column, dW_a, dW_x, db, first, last)
+    _in_one_pass(multiply_transposed, DEPTH, PANEL, a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop)
 
 
 @compiled
-def layer_gradients_in_pairs(a, x, tokens, dz, a_column, dW_a, dW_x, db, first, last):
-    """The same in bfloat16."""
-    _in_one_passage(
-        multiply_transposed_pairs, 2 * PAIRS, 8 * PANEL, a, x, tokens, dz, a_column, dW_a, dW_x, db, first, last
+def layer_gradients_in_pairs(a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
+    """The same contract; the operands of the products are rounded to bfloat16."""
+    _in_one_pass(
+        multiply_transposed_pairs, 2 * PAIRS, 8 * PANEL, a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop
     )

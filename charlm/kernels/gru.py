@@ -1,24 +1,29 @@
-"""The GRU cell, its reset gate after the recurrent product.
+"""The GRU cell with its reset gate after the recurrent product (Cho et al., 2014; the variant of cuDNN and PyTorch).
 
     u = σ(W_u [c', x] + b_u)      r = σ(W_r [c', x] + b_r)
     c̃ = tanh(r * q + W_cx x + b_cx)      q = W_ch c' + b_ch
     c = u * m * c̃ + (1 - u) * c'         a = c
 
-Four columns of width H stand side by side, c̃, u, r, q: the first three take part in the product with x, the last
-three in the product with c', so that each product has one run of columns. Arrays (T steps, N rows, H hidden), slot 0
-for the start:
+A prime marks the state before the step. z has four columns of width H, in the order c̃, u, r, q: the first three take
+part in the product with x, the last three in the product with c'. So each product has one run of columns. Every
+recurrent cell has the same two signatures; the arguments of this one:
 
-    tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
-    table   (V, 3H)        W_x: columns of c̃, u, r
-    z       (T, N, ≥ 4H)   forward: from W_x x to c̃, u, r, q; backward: from these to dz
-    a       (T+1, N, H)    the state
-    da      (T, N, H)      the gradient from above
-    da_next (1, N, H)      in: the gradient by a from the steps after the last; out: from step 0 on
-    W       packed         W_a: (H, 3H), columns of u, r, q; in the backward pass its transpose
-    b       (4H)           b_cx, b_u, b_r, b_ch
-    m       (N, H)         what dropout makes of c̃, 1 without: the state itself it leaves whole (Semeniuta et al., 2016)
+    name      shape         forward   backward
+    tokens    [T, N]        in                  one-hot input as row numbers of ``table``; [0, N] for dense input
+    table     [V, 3H]       in                  W_x, columns c̃, u, r; not read for dense input
+    z         [T, N, ≥ 4H]  in/out    in/out    forward: W_x x (read for dense input only) becomes c̃, u, r, q;
+                                                backward: these become dz
+    a         [T+1, N, H]   in/out    in        the state c; slot 0 is read, slots 1 to T are written
+    c, dc, p                                    not used
+    da        [T, N, H]               in        the gradient with respect to a from the layer above
+    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
+                                                the last step, out that of the state in slot 0
+    W         packed        in        in        W_a [H, 3H], columns u, r, q; backward: its transpose
+    b         [4H]          in                  b_cx, b_u, b_r, b_ch
+    m         [N, H]        in        in        the dropout mask of c̃, 1 without dropout. Dropout leaves the state
+                                                itself whole (Semeniuta et al., 2016)
 
-Only the rows first…last-1 are read and written. c, dc and p are not used: every cell has the same signature.
+Rows [start, stop) are read and written. No two arrays may overlap.
 """
 
 from .activations import sigmoid, tanh
@@ -29,14 +34,14 @@ from .tile import multiply
 
 
 @compiled
-def gru_forward(tokens, table, z, a, c, W, b, p, m, first, last):
+def gru_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0]):
-        gather(tokens, table, z, t, first, last)
-        for n in range(first, last):
+        gather(tokens, table, z, t, start, stop)
+        for n in range(start, stop):
             z[t, n, 3 * H : 4 * H] = 0
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], H, 3 * H, first, last, True)
-        for n in range(first, last):
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], H, 3 * H, start, stop, True)
+        for n in range(start, stop):
             _forward(z[t, n], b, m[n], a[t, n], a[t + 1, n])
 
 
@@ -54,15 +59,15 @@ def _forward(z, b, m, a_before, a):
 
 
 @compiled
-def gru_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
+def gru_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
-        for n in range(first, last):
+        for n in range(start, stop):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(a[t - 1], n, 0, 1, H)
             _backward(z[t, n], m[n], a[t, n], da[t, n], da_next[0, n])
-        multiply(z[t : t + 1], H, 3 * H, W, da_next, 0, H, first, last, True)
+        multiply(z[t : t + 1], H, 3 * H, W, da_next, 0, H, start, stop, True)
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""The LSTM cell, and the same with peepholes.
+"""The LSTM cell (Hochreiter and Schmidhuber, 1997; Gers et al., 2000), and the same with peepholes.
 
     u, f, o = σ(W_{u,f,o} [a', x] + b)      c̃ = tanh(W_c [a', x] + b_c)
     c = u * c̃ + f * c'                      a = m * o * tanh(c)
@@ -7,19 +7,25 @@ With peepholes (Gers and Schmidhuber, 2000) the gates see the cell through diago
 
     u, f: … + p_{u,f} * c'                  o: … + p_o * c
 
-Arrays (T steps, N rows, H hidden), states with slot 0 for the start, gates side by side in the order u, f, o, c̃:
+A prime marks the state before the step. z has four columns of width H, in the order u, f, o, c̃. Every recurrent cell
+has the same two signatures; the arguments of this one:
 
-    tokens  (T, N)         one-hot input as row numbers of ``table``; empty where z holds W_x x already
-    table   (V, 4H)        W_x
-    z       (T, N, ≥ 4H)   forward: from W_x x to the gates; backward: from the gates to dz
-    a, c    (T+1, N, H)
-    da      (T, N, H)      the gradient from above
-    da_next, dc (1, N, H)  in: the gradient by a and c from the steps after the last; out: from step 0 on
-    W       packed         W_a: (H, 4H); in the backward pass its transpose
-    b       (4H)           p (3, H): peepholes of u, f, o
-    m       (N, H)         what dropout makes of a, 1 without
+    name      shape         forward   backward
+    tokens    [T, N]        in                  one-hot input as row numbers of ``table``; [0, N] for dense input
+    table     [V, 4H]       in                  W_x; not read for dense input
+    z         [T, N, ≥ 4H]  in/out    in/out    forward: W_x x (read for dense input only) becomes u, f, o, c̃;
+                                                backward: these become dz
+    a, c      [T+1, N, H]   in/out    in        the states; slot 0 is read, slots 1 to T are written
+    da        [T, N, H]               in        the gradient with respect to a from the layer above
+    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
+                                                the last step, out that of the state in slot 0
+    dc        [1, N, H]               in/out    the same with respect to c
+    W         packed        in        in        W_a [H, 4H]; backward: its transpose
+    b         [4H]          in
+    p         [3, H]        in        in        peepholes of u, f, o; not read without peepholes
+    m         [N, H]        in        in        the dropout mask of a: 1 without dropout
 
-Only the rows first…last-1 are read and written.
+Rows [start, stop) are read and written. No two arrays may overlap.
 """
 
 from .activations import sigmoid, tanh
@@ -30,12 +36,12 @@ from .tile import multiply
 
 
 @compiled
-def lstm_forward(tokens, table, z, a, c, W, b, p, m, first, last):
+def lstm_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0]):
-        gather(tokens, table, z, t, first, last)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
-        for n in range(first, last):
+        gather(tokens, table, z, t, start, stop)
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, start, stop, True)
+        for n in range(start, stop):
             _forward(z[t, n], b, m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
@@ -54,15 +60,15 @@ def _forward(z, b, m, c_before, c, a):
 
 
 @compiled
-def lstm_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
+def lstm_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
-        for n in range(first, last):
+        for n in range(start, stop):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(c[t - 1], n, 0, 1, H)
             _backward(z[t, n], m[n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
-        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
+        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, start, stop, False)
 
 
 @inlined
@@ -84,12 +90,12 @@ def _backward(z, m, c_before, c, da, da_next, dc):
 
 
 @compiled
-def peephole_forward(tokens, table, z, a, c, W, b, p, m, first, last):
+def peephole_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0]):
-        gather(tokens, table, z, t, first, last)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, first, last, True)
-        for n in range(first, last):
+        gather(tokens, table, z, t, start, stop)
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, 4 * H, start, stop, True)
+        for n in range(start, stop):
             _peephole_forward(z[t, n], b, p[0], p[1], p[2], m[n], c[t, n], c[t + 1, n], a[t + 1, n])
 
 
@@ -108,15 +114,15 @@ def _peephole_forward(z, b, p_u, p_f, p_o, m, c_before, c, a):
 
 
 @compiled
-def peephole_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
+def peephole_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
-        for n in range(first, last):
+        for n in range(start, stop):
             if t > 0:
                 prefetch(z[t - 1], n, 0, 1, 4 * H)
                 prefetch(c[t - 1], n, 0, 1, H)
             _peephole_backward(z[t, n], p[0], p[1], p[2], m[n], c[t, n], c[t + 1, n], da[t, n], da_next[0, n], dc[0, n])
-        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, first, last, False)
+        multiply(z[t : t + 1], 0, 4 * H, W, da_next, 0, H, start, stop, False)
 
 
 @inlined
@@ -138,17 +144,24 @@ def _peephole_backward(z, p_u, p_f, p_o, m, c_before, c, da, da_next, dc):
 
 
 @compiled
-def peephole_gradient(dz, c, dp, first, last):
-    """dp_{u,f} = Σ dz_{u,f} * c',  dp_o = Σ dz_o * c: over all steps and rows in order, units first…last-1."""
+def peephole_gradient(dz, c, dp, start, stop):
+    """The gradient of the peepholes: dp_{u,f} = Σ dz_{u,f} * c' and dp_o = Σ dz_o * c.
+
+    dz  [T, N, ≥ 4H]  in   columns u, f, o are read
+    c   [T+1, N, H]   in
+    dp  [3, H]        out
+
+    The sums run over all steps and rows in order. Units [start, stop) are read and written.
+    """
     H = c.shape[2]
-    dp_u, dp_f, dp_o = dp[0, first:last], dp[1, first:last], dp[2, first:last]
+    dp_u, dp_f, dp_o = dp[0, start:stop], dp[1, start:stop], dp[2, start:stop]
     dp_u[:], dp_f[:], dp_o[:] = 0, 0, 0
     for t in range(dz.shape[0]):
         for n in range(dz.shape[1]):
-            c_before, c_now = c[t, n, first:last], c[t + 1, n, first:last]
-            dz_u, dz_f = dz[t, n, first:last], dz[t, n, H + first : H + last]
-            dz_o = dz[t, n, 2 * H + first : 2 * H + last]
-            for i in range(last - first):
+            c_before, c_now = c[t, n, start:stop], c[t + 1, n, start:stop]
+            dz_u, dz_f = dz[t, n, start:stop], dz[t, n, H + start : H + stop]
+            dz_o = dz[t, n, 2 * H + start : 2 * H + stop]
+            for i in range(stop - start):
                 dp_u[i] += dz_u[i] * c_before[i]
                 dp_f[i] += dz_f[i] * c_before[i]
                 dp_o[i] += dz_o[i] * c_now[i]

@@ -1,6 +1,6 @@
-"""Asking the processor to fetch memory that will be needed soon, while it computes something else.
+"""Ask the processor to fetch memory that will be needed soon, while it computes something else.
 
-It fetches by itself what is read in a straight line; these are for what lies in rows far from each other.
+The processor does this by itself for memory that is read in a straight line. Rows that lie far apart need these calls.
 """
 
 from llvmlite import ir
@@ -33,7 +33,7 @@ def _prefetch(typing, array, row, column):
 
 @compiled
 def prefetch(array, row, column, rows, columns):
-    """Begin to fetch array[row:+rows, column:+columns], as far as it exists. array: 2-D."""
+    """Begin to fetch array[row:+rows, column:+columns], as far as it exists. array: 2-D; nothing is read or written."""
     step = LINE // array.itemsize
     for i in range(row, min(row + rows, array.shape[0])):
         for j in range(column, min(column + columns, array.shape[1]), step):

@@ -63,7 +63,7 @@ _total_square = _reduction(types.float64, 0.0, _square, _sum)
 
 @compiled
 def largest(values):
-    """The largest of a row's numbers; NaN is passed over."""
+    """The largest number of values [n]; NaN is skipped."""
     result = _largest(values)
     for i in range(values.size - values.size % PARTS, values.size):
         result = values[i] if values[i] > result else result
@@ -72,7 +72,7 @@ def largest(values):
 
 @compiled
 def total(values):
-    """Σ x, in the type of the row."""
+    """Σ x over values [n], in the type of the row."""
     result = _total(values)
     for i in range(values.size - values.size % PARTS, values.size):
         result += values[i]
@@ -81,7 +81,7 @@ def total(values):
 
 @compiled
 def total_square(values):
-    """Σ x², in float64."""
+    """Σ x² over values [n], in float64."""
     result = _total_square(values)
     for i in range(values.size - values.size % PARTS, values.size):
         result += np.float64(values[i]) * np.float64(values[i])

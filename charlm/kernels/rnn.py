@@ -1,20 +1,24 @@
-"""The standard recurrent cell.
+"""The simple recurrent cell (Elman, 1990).
 
     a = m * tanh(W_aa a' + W_ax x + b_a)
 
-Arrays (T steps, N rows, H hidden), states with slot 0 for the start:
+A prime marks the state before the step. Every recurrent cell has the same two signatures; the arguments of this one:
 
-    tokens  (T, N)        one-hot input as row numbers of ``table``; empty where z holds W_ax x already
-    table   (V, H)        W_ax
-    z       (T, N, ≥ H)   forward: from W_ax x to tanh(…); backward: from that to dz
-    a       (T+1, N, H)
-    da      (T, N, H)     the gradient from above
-    da_next (1, N, H)     in: the gradient by a from the steps after the last; out: from step 0 on
-    W       packed        W_aa: (H, H); in the backward pass its transpose
-    b       (H)
-    m       (N, H)        what dropout makes of a, 1 without
+    name      shape         forward   backward
+    tokens    [T, N]        in                  one-hot input as row numbers of ``table``; [0, N] for dense input
+    table     [V, H]        in                  W_ax; not read for dense input
+    z         [T, N, ≥ H]   in/out    in/out    forward: W_ax x (read for dense input only) becomes tanh(…);
+                                                backward: tanh(…) becomes dz
+    a         [T+1, N, H]   in/out    in        slot 0 is read, slots 1 to T are written
+    c, dc, p                                    not used
+    da        [T, N, H]               in        the gradient with respect to a from the layer above
+    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
+                                                the last step, out that of the state in slot 0
+    W         packed        in        in        W_aa [H, H]; backward: its transpose
+    b         [H]           in
+    m         [N, H]        in        in        the dropout mask of a: 1 without dropout
 
-Only the rows first…last-1 are read and written. c, dc and p are not used: every cell has the same signature.
+Rows [start, stop) are read and written. No two arrays may overlap.
 """
 
 from .activations import tanh
@@ -24,12 +28,12 @@ from .tile import multiply
 
 
 @compiled
-def rnn_forward(tokens, table, z, a, c, W, b, p, m, first, last):
+def rnn_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0]):
-        gather(tokens, table, z, t, first, last)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, H, first, last, True)
-        for n in range(first, last):
+        gather(tokens, table, z, t, start, stop)
+        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, H, start, stop, True)
+        for n in range(start, stop):
             _forward(z[t, n], b, m[n], a[t + 1, n])
 
 
@@ -41,12 +45,12 @@ def _forward(z, b, m, a):
 
 
 @compiled
-def rnn_backward(z, a, c, da, da_next, dc, W, p, m, first, last):
+def rnn_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
     H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
-        for n in range(first, last):
+        for n in range(start, stop):
             _backward(z[t, n], m[n], da[t, n], da_next[0, n])
-        multiply(z[t : t + 1], 0, H, W, da_next, 0, H, first, last, False)
+        multiply(z[t : t + 1], 0, H, W, da_next, 0, H, start, stop, False)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
     ŷ = softmax(W_ya a + b_y)      loss = -Σ y log ŷ      d(logits) = ŷ - y
 
-y is the one-hot target, of which the share ``unknown`` is given to <UNK> (vocabulary.py says why).
+y is the one-hot target. It gives the rate ``unknown`` of itself to <UNK> (text/vocabulary.py says why).
 """
 
 import math
@@ -15,14 +15,18 @@ from .reduce import largest, total
 
 
 @compiled
-def softmax_cross_entropy(logits, b, targets, nats, first, last):
-    """Turn the logits into probabilities, in place, and give the nats -log ŷ of each target.
+def softmax_cross_entropy(logits, b, targets, nats, start, stop):
+    """Turn the logits into probabilities, in place, and compute the nats -log ŷ of each target.
 
-    logits: (T, N, ≥ V), b_y not yet added; b: (V); targets: (T, N), -1 where there is none; nats: (T, N), 0 there.
-    Only the rows first…last-1 are read and written.
+    logits   [T, N, ≥ V]    in/out   W_ya a, without b_y; becomes ŷ
+    b        [V]            in       b_y
+    targets  [T, N] int32   in       -1 where there is no target
+    nats     [T, N]         out      0 where there is no target
+
+    Rows [start, stop) are read and written.
     """
     for t in range(logits.shape[0]):
-        for n in range(first, last):
+        for n in range(start, stop):
             row = logits[t, n][: b.size]
             for v in range(row.size):
                 row[v] += b[v]
@@ -33,38 +37,46 @@ def softmax_cross_entropy(logits, b, targets, nats, first, last):
                 row[v] = exponential(row[v] - highest)
             whole = total(row)
             nats[t, n] = math.log(whole) - of_target if target >= 0 else 0
-            share = row.dtype.type(1) / whole
+            inverse = row.dtype.type(1) / whole
             for v in range(row.size):
-                row[v] = row[v] * share
+                row[v] = row[v] * inverse
 
 
 @compiled
-def target_ranks(probabilities, V, targets, ranks, first, last):
-    """The place of each target among all symbols by probability: 1 for the likeliest, 0 where there is no target.
+def target_ranks(probabilities, V, targets, ranks, start, stop):
+    """The rank of each target among all symbols by probability: 1 for the most likely symbol.
 
-    probabilities: (T, N, ≥ V); targets, ranks: (T, N). Only the rows first…last-1 are read and written.
+    probabilities  [T, N, ≥ V]    in
+    targets        [T, N] int32   in    -1 where there is no target
+    ranks          [T, N] int32   out   0 where there is no target
+
+    Rows [start, stop) are read and written.
     """
     for t in range(targets.shape[0]):
-        for n in range(first, last):
+        for n in range(start, stop):
             row = probabilities[t, n][:V]
             if targets[t, n] < 0:
                 ranks[t, n] = 0
             else:
-                of_target, likelier = row[targets[t, n]], np.int32(0)
+                of_target, before = row[targets[t, n]], np.int32(0)
                 for v in range(row.size):
-                    likelier += np.int32(row[v] > of_target)
-                ranks[t, n] = likelier + 1
+                    before += np.int32(row[v] > of_target)
+                ranks[t, n] = before + 1
 
 
 @compiled
-def softmax_gradient(probabilities, V, targets, scale, unknown_symbol, unknown, first, last):
-    """Turn the probabilities into the gradient of scale · loss by the logits, in place; 0 where there is no target.
+def softmax_gradient(probabilities, V, targets, scale, unknown_symbol, unknown, start, stop):
+    """Turn the probabilities into the gradient of scale · loss with respect to the logits, in place.
 
-    probabilities: (T, N, ≥ V); targets: (T, N); scale, unknown: of the arrays' type; unknown_symbol: the number of
-    <UNK>.
+    probabilities   [T, N, ≥ V]     in/out   ŷ; becomes scale · (ŷ - y), 0 where there is no target
+    targets         [T, N] int32    in       -1 where there is no target
+    scale, unknown  type of the arrays       unknown: the rate of each target that <UNK> gets
+    unknown_symbol  int                      the id of <UNK>
+
+    Rows [start, stop) are read and written.
     """
     for t in range(probabilities.shape[0]):
-        for n in range(first, last):
+        for n in range(start, stop):
             row = probabilities[t, n][:V]
             target = targets[t, n]
             if target < 0:

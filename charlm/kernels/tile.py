@@ -5,13 +5,12 @@
 A tile is ROWS × (VECTORS · lanes) numbers of C. For each k it loads VECTORS vectors of B once and, for each of its
 rows, one number of A that is multiplied into all of them: ROWS · VECTORS multiply-adds for VECTORS + ROWS loads. B is
 packed beforehand into *panels* of VECTORS · lanes columns and, for what is left over, *slivers* of one vector, the
-last one filled up with zeros; each panel keeps its rows one after the other, so that the tile reads it in a straight
-line.
+last one padded with zeros. A panel keeps its rows one after the other, so the tile reads it in a straight line.
 
 Each number of C is one chain of fused multiply-adds with k in order, whatever the shape of the tile, the lanes, or the
 split of the rows over threads: every split gives the same bits.
 
-All of this holds for pairs of bfloat16 in the place of single numbers of A and B too; bfloat16.py makes them.
+All of this also holds for pairs of bfloat16 instead of single numbers of A and B; bfloat16.py makes the pairs.
 
 Plain loops in numba reach a tenth of this: LLVM cannot prove that the arrays do not overlap.
 """
@@ -98,11 +97,15 @@ class _Vectors:
 
 @intrinsic(prefer_literal=True)
 def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
-    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, :depth] · the panel from B[b_start]
+    """C[c_row:+rows, c_column:+vectors·lanes] (+)= A[a_row:+rows, :depth] · the panel that begins at B[b_start]
 
-    A, C: 2-D, C with adjacent columns; B: 1-D, b_step numbers from one row of the panel to the next. All are of one
-    float type, or C is float32 and A and B are pairs of bfloat16 (uint32). ``rows`` and ``vectors`` are literals. With
-    the literal 0 for ``wanted`` whole vectors are read and written, else that many numbers of each.
+    rows, vectors   literals: the size of the tile
+    A               [rows of A, ≥ depth]     in      any strides
+    B               [numbers of B]           in      one row of the panel stands b_step numbers after the row before it
+    C               [rows of C, columns]     out     adjacent columns; in/out with ``accumulate``
+    wanted          the literal 0: whole vectors are read and written; else the numbers of each vector that are
+
+    A, B and C have one float type, or C is float32 and A and B are pairs of bfloat16 (uint32).
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
@@ -148,7 +151,7 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
             for row in range(rows.literal_value)
             for v in range(vectors.literal_value)
         ]
-        first = [builder.select(accumulate, vector.load(place, mask), vector.zero) for place in places]
+        begin = [builder.select(accumulate, vector.load(place, mask), vector.zero) for place in places]
         before, loop, after = builder.block, builder.append_basic_block("tile"), builder.append_basic_block("tiled")
         builder.branch(loop)
 
@@ -167,7 +170,7 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
             builder.add(b_now, builder.mul(b_step, ir.Constant(word, size))),
             *results,
         ]
-        starting = [ir.Constant(word, 0), a_start, b_start, *first]
+        starting = [ir.Constant(word, 0), a_start, b_start, *begin]
         for value, start, then in zip([k, a_now, b_now, *sums], starting, following, strict=True):
             value.add_incoming(start, before)
             value.add_incoming(then, loop)
@@ -183,7 +186,11 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
 
 @intrinsic
 def _transpose(typing, B, row, column, packed, start, step):
-    """packed[start + k · step + i] = B[row + i, column + k] for i, k < lanes. B: 2-D; packed: 1-D."""
+    """packed[start + k · step + i] = B[row + i, column + k] for i, k < lanes.
+
+    B       [rows, columns]   in    adjacent columns
+    packed  [numbers]         out
+    """
 
     def generate(context, builder, signature, arguments):
         b, row, column, packed, start, step = arguments
@@ -211,7 +218,10 @@ def _transpose(typing, B, row, column, packed, start, step):
 
 @intrinsic(prefer_literal=True)
 def workspace(typing, kind, rows, columns):
-    """Room on the thread's stack, gone when the kernel ends: (rows, columns), both literals, of the type ``kind``."""
+    """Memory on the thread's stack, gone when the kernel ends: [rows, columns] of the type ``kind``, not initialised.
+
+    rows and columns are literals.
+    """
     array = types.Array(kind.dtype, 2, "C")
 
     def generate(context, builder, signature, arguments):
@@ -234,19 +244,20 @@ def workspace(typing, kind, rows, columns):
 
 
 @compiled
-def pack(B, transposed, packed, first, last):
-    """Pack the columns first…last-1 of B, or of Bᵀ, into panels: what ``multiply`` reads.
+def pack(B, transposed, packed, start, stop):
+    """Pack columns of B, or of Bᵀ, into the panels that ``multiply`` reads.
 
-    B: (K, columns), or (columns, K) if ``transposed``; packed: at least K · columns numbers, columns rounded up to a
-    vector. ``first`` is a multiple of a panel's width; where each panel stands does not depend on ``first`` and
-    ``last``.
+    B       [K, columns], or [columns, K] if ``transposed``   in
+    packed  [≥ ``packed_size(B, K, columns)``]                out
+
+    Columns [start, stop) are packed, start a multiple of PANEL. Where a panel stands does not depend on the range.
     """
     depth = B.shape[1] if transposed else B.shape[0]
     side = lanes(B)
-    j = first
-    while j < last:
-        width = VECTORS * side if last - j >= VECTORS * side else side
-        present = min(width, last - j)
+    j = start
+    while j < stop:
+        width = VECTORS * side if stop - j >= VECTORS * side else side
+        present = min(width, stop - j)
         panel = packed[j * depth : (j + width) * depth]
         if present < width:
             panel[:] = 0
@@ -267,14 +278,14 @@ def pack(B, transposed, packed, first, last):
 
 
 def packed_size(array, depth, columns):
-    """Numbers that a packed matrix of this shape and the array's type takes."""
+    """How many numbers a packed matrix of this shape, in the type of ``array``, takes."""
     vector = LANES * 4 // array.dtype.itemsize
     return depth * (-(-columns // vector) * vector)
 
 
 @intrinsic
 def _once(typing):
-    """Keeps LLVM from copying the kernel that calls this into every place where that is called: it is too large."""
+    """Forbid LLVM to inline the kernel that calls this: the kernel is too large."""
 
     def generate(context, builder, signature, arguments):
         builder.function.attributes.add("noinline")
@@ -285,8 +296,11 @@ def _once(typing):
 
 @compiled
 def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
-    """One panel (wanted = 0) or sliver of B for any number of rows, split as evenly as ROWS allows: no lone row is
-    left."""
+    """C[c_row:+rows, c_column:+panel] (+)= A[a_row:+rows, :depth] · one panel (wanted = 0) or one sliver of B
+
+    A, B, C, accumulate, wanted: as in ``tile``. The rows are split as evenly as ROWS allows, so that no tile of one row
+    is left over.
+    """
     _once()
     blocks = (rows + ROWS - 1) // ROWS
     for block in range(blocks):
@@ -322,21 +336,25 @@ def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows,
         c_row += count
 
 
-def product(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    """What ``multiply`` does, by the type of B."""
+def product(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
+    """The implementation of ``multiply``; numba chooses it by the type of B."""
 
 
 @compiled
-def multiply(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    """C[t, first:last, c_column:+columns] (+)= A[t, first:last, a_column:+depth] · B for every t of C
+def multiply(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
+    """C[t, start:stop, c_column:+columns] (+)= A[t, start:stop, a_column:+depth] · B for every t of C
 
-    A: (T, N, ≥ depth); B: packed (depth, columns), by ``pack`` or by ``bfloat16.pack_pairs``; C: (T, N, ≥ columns).
+    A  [T, N, ≥ a_column + depth]    in    adjacent columns
+    B  packed [depth, columns]       in    by ``pack``, or by ``bfloat16.pack_pairs`` for a product in bfloat16
+    C  [T, N, ≥ c_column + columns]  out   in/out with ``accumulate``
+
+    Rows [start, stop) of each step are read and written. A and C may not overlap.
     """
-    product(A, a_column, depth, B, C, c_column, columns, first, last, accumulate)
+    product(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate)
 
 
-def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
-    """``multiply`` in the type of A: a part of a panel is used for all steps and rows before the next is fetched."""
+def multiply_floats(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
+    """``multiply`` in the type of A: it uses a part of a panel for all steps and rows before it fetches the next."""
     panel_width = VECTORS * lanes(A)
     j = 0
     while j < columns:
@@ -347,15 +365,15 @@ def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, ac
             for t in range(C.shape[0]):
                 multiply_rows(
                     A[t][:, a_column + k :],
-                    first,
+                    start,
                     min(DEPTH, depth - k),
                     B,
                     j * depth + k * width,
                     width,
                     C[t],
-                    first,
+                    start,
                     c_column + j,
-                    last - first,
+                    stop - start,
                     accumulate or k > 0,
                     wanted,
                 )
@@ -363,44 +381,51 @@ def multiply_floats(A, a_column, depth, B, C, c_column, columns, first, last, ac
 
 
 @overload(product)
-def _product_of_floats(A, a_column, depth, B, C, c_column, columns, first, last, accumulate):
+def _product_of_floats(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
     if B.dtype == A.dtype:
         return multiply_floats
 
 
 @inlined
-def multiply_transposed(X, dZ, dz_column, dW, first, last, accumulate):
-    """dW[:, first:last] (+)= Xᵀ · dZ[:, dz_column + first : dz_column + last]: the gradient of the weights in Z = X · W
+def multiply_transposed(X, dZ, dz_column, dW, start, stop, accumulate):
+    """dW[:, start:stop] (+)= Xᵀ · dZ[:, dz_column + start : dz_column + stop]: the gradient of W in Z = X · W
 
-    X: (R, ≥ K); dZ: (R, ≥ columns); dW: (K, columns). The sum over the R rows runs in order. dZ is read as it stands:
-    packing it took longer than it saved, as each number is used for K rows only.
+    X   [R, ≥ K]                     in
+    dZ  [R, ≥ dz_column + columns]   in
+    dW  [K, columns]                 out   in/out with ``accumulate``
+
+    Columns [start, stop) of dW are read and written. The sum over the R rows runs in order. dZ is not packed: packing
+    took longer than it saved, because each number is used for K rows only.
     """
     panel_width = VECTORS * lanes(X)
     step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
         depth, more = min(DEPTH, X.shape[0] - k), accumulate or k > 0
         left = X[k : k + depth, 0:].T
-        j = first
-        while j < last:
-            whole = last - j >= panel_width
+        j = start
+        while j < stop:
+            whole = stop - j >= panel_width
             width = panel_width if whole else lanes(X)
-            wanted = 0 if whole else min(width, last - j)
+            wanted = 0 if whole else min(width, stop - j)
             prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, panel_width)
             if 0 < wanted <= ROWS:
-                above, start = dZ[k : k + depth, 0:].T, k * X.shape[1]
-                few_columns(above, dz_column + j, wanted, depth, X.reshape(-1), start, X.shape[1], dW, 0, j, more)
+                above, x_start = dZ[k : k + depth, 0:].T, k * X.shape[1]
+                few_columns(above, dz_column + j, wanted, depth, X.reshape(-1), x_start, X.shape[1], dW, 0, j, more)
             else:
-                start = k * step + dz_column + j
-                multiply_rows(left, 0, depth, B, start, step, dW, 0, j, dW.shape[0], more, wanted)
+                z_start = k * step + dz_column + j
+                multiply_rows(left, 0, depth, B, z_start, step, dW, 0, j, dW.shape[0], more, wanted)
             j += width
 
 
 @inlined
 def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, accumulate):
-    """C[c_row:, c_column:+count] (+)= (A[a_row:+count] · B)ᵀ for a count up to ROWS: vectors lie along the rows of C,
-    where along so few columns they would be nearly empty.
+    """C[c_row:, c_column:+count] (+)= (A[a_row:+count, :depth] · B)ᵀ for a count up to ROWS
 
-    A, B: as ``tile`` has them, B not packed; C: (≤ c_row + b_step, columns).
+    Vectors lie along the rows of C: along so few columns they would be nearly empty.
+
+    A  [rows of A, ≥ depth]           in    any strides
+    B  [numbers of B]                 in    not packed: rows of b_step numbers, the first one at b_start
+    C  [≤ c_row + b_step, columns]    out   in/out with ``accumulate``
     """
     square = workspace(C.dtype, ROWS, PANEL)
     rows, panel_width = C.shape[0] - c_row, VECTORS * lanes(B)

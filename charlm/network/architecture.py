@@ -1,59 +1,37 @@
-"""What a network is made of: its sizes, the names and shapes of its parameters, and their first values."""
+"""The sizes of a network, the names and shapes of its parameters, and their first values."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from ..errors import UsageError
+from .cells import CELLS, current_name
 
-
-@dataclass(frozen=True)
-class Cell:
-    """How a cell lays out the columns of z, each of width H: the input takes part in the first ``input``, the state
-    in the last ``recurrent`` of all ``columns``."""
-
-    input: int
-    recurrent: int
-    columns: int
-    gates: str  # in the order of the columns
-    peepholes: int = 0
-    context: int | None = None  # tokens that it sees if not told otherwise, None where it carries a state
-
-    @property
-    def has_c(self) -> bool:
-        """Whether there is a state c beside a, with a forget gate before it."""
-        return "f" in self.gates.split()
-
-
-CELLS = {
-    "rnn": Cell(1, 1, 1, "a"),
-    "gru": Cell(3, 3, 4, "c u r q"),
-    "lstm": Cell(4, 4, 4, "u f o c"),
-    "peephole": Cell(4, 4, 4, "u f o c", peepholes=3),
-    "window": Cell(1, 0, 1, "a", context=8),
-}
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 OPTIONAL = ("outputs", "bidirectional", "context")  # fields of an architecture that only some networks have
 MOST_CONTEXT = 64
-MOST_NUMBERED = 2**24 - 1  # the ids of the tokens that a window carries stand in float32
+MOST_NUMBERED = 2**24 - 1  # symbols of a feed-forward model, which carries the ids of tokens as float32
 MOST_LAYERS = 4
 MOST_PARAMETERS = 2**31
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """The sizes of a network. ``embedding`` 0 means one-hot input; ``tied`` means W_ya = Eᵀ.
 
-    outputs: how many the softmax chooses from, None for as many as there are inputs, 0 where the states themselves are
-    the output. bidirectional: each layer reads both ways. context: of the window cell, how many tokens it sees, the
-    last one included; None for the cell's own number, and for the others.
+    cell: a name in ``cells.CELLS``; an old name becomes the current one. outputs: how many outputs the head has, None
+    for as many as there are inputs, 0 for no head: then the states themselves are the output. bidirectional: each layer
+    reads in both directions. context: how many tokens a feed-forward network sees, the latest one included; None for
+    the cell's own number, and for the other cells.
+
+    Raises UsageError for sizes that cannot be.
     """
 
-    vocabulary_size: int
-    cell: str = "lstm"
-    hidden: int = 128
-    layers: int = 2
+    vocabulary_size: int = field(kw_only=False)
+    cell: str = field(default="lstm", kw_only=False)
+    hidden: int = field(default=128, kw_only=False)
+    layers: int = field(default=2, kw_only=False)
     embedding: int = 0
     tied: bool = False
     outputs: int | None = None
@@ -61,8 +39,7 @@ class Architecture:
     context: int | None = None
 
     def __post_init__(self):
-        if self.cell not in CELLS:
-            raise UsageError(f"there is no cell {self.cell!r}; choose one of {', '.join(CELLS)}")
+        object.__setattr__(self, "cell", current_name(self.cell))
         self._check_context()
         if self.hidden < 1:
             raise UsageError(f"the hidden width must be at least 1, not {self.hidden}")
@@ -76,7 +53,7 @@ class Architecture:
                 f"--embedding {self.hidden}, not {self.embedding}"
             )
         if self.tied and (self.outputs is not None or self.bidirectional):
-            raise UsageError("tied weights are for a language model, whose outputs are its inputs: leave --tied out")
+            raise UsageError("tied weights are for a language model, whose outputs are its inputs: do not give --tied")
         if self.number_of_parameters > MOST_PARAMETERS:
             raise UsageError(
                 f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
@@ -86,7 +63,8 @@ class Architecture:
         if CELLS[self.cell].context is None:
             if self.context is not None:
                 raise UsageError(
-                    f"--context is for --cell window; a cell that carries a state, like {self.cell}, has no such limit"
+                    f"--context is for --cell feedforward; a cell that carries a state, like {self.cell}, has no such "
+                    "limit"
                 )
             return
         if self.context is None:
@@ -94,35 +72,35 @@ class Architecture:
         if not 1 <= self.context <= MOST_CONTEXT:
             raise UsageError(f"--context must be 1 to {MOST_CONTEXT} tokens, not {self.context}")
         if self.bidirectional:
-            raise UsageError("--bidirectional is for cells that carry a state: a window carries none, either way")
+            raise UsageError("--bidirectional is for cells that carry a state, and --cell feedforward carries none")
         if self.vocabulary_size > MOST_NUMBERED:
-            raise UsageError(f"a window can tell {MOST_NUMBERED:,} symbols apart: give --max-vocabulary")
+            raise UsageError(f"--cell feedforward takes at most {MOST_NUMBERED:,} symbols: give --max-vocabulary")
 
     def as_dict(self) -> dict:
-        """The fields; those that only some networks have are left out where they are not used."""
+        """The fields as JSON values, without the fields in OPTIONAL that this network does not use."""
         fields = asdict(self)
         return {name: value for name, value in fields.items() if name not in OPTIONAL or value}
 
     def small(self) -> "Architecture":
-        """A network of the same kind, of sizes 2 and 3, which calls the same kernels."""
+        """A network of the same kind with sizes of 2 and 3; it calls the same kernels."""
         return replace(
             self, vocabulary_size=3, hidden=2, embedding=2 if self.embedding else 0, outputs=self.outputs and 3
         )
 
     @property
     def output_size(self) -> int:
-        """The probabilities that each output has."""
+        """How many outputs the head has, 0 without a head."""
         return self.vocabulary_size if self.outputs is None else self.outputs
 
     @property
     def state_size(self) -> int:
-        """The width of what the last layer gives at each step."""
+        """The width of the last layer's output at each step."""
         return self.hidden * (2 if self.bidirectional else 1)
 
     @property
     def carried(self) -> list[int]:
-        """The widths of what is carried from step to step, (rows, width) each: a and c of each layer, or of a window
-        the tokens before the last."""
+        """The widths of the states that the network carries from step to step, (rows, width) each: a and c of each
+        layer. A feed-forward network carries the tokens before the latest one instead."""
         if self.context:
             return [self.context - 1] if self.context > 1 else []
         return [self.hidden] * (self.layers * (2 if CELLS[self.cell].has_c else 1))
@@ -130,11 +108,17 @@ class Architecture:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
-        E (V, E) the embedding; for each layer W_x (D, input · H), W_a (H, recurrent · H), b (columns · H) and, for
-        the peephole cell, p (3, H), where it is bidirectional twice, the second time as ``layer1.back.W_x``; of a
-        window there is no W_a, and the first layer's W_x has a matrix for each place, below each other (n · D, H);
-        W_ya (H, V), or as many rows as ``state_size`` and columns as ``output_size``, absent when tied; b_y (V).
-        Rows multiply: z = x W_x + a' W_a + b.
+            E        (V, embedding)               the embedding, if there is one
+            W_x      (D, input · H)               of each layer, with the prefix ``layer1.``
+            W_a      (H, recurrent · H)           of each recurrent layer
+            b        (columns · H)                of each layer
+            p        (3, H)                       of each layer of peephole cells
+            W_ya     (state_size, output_size)    absent where tied to E
+            b_y      (output_size)
+
+        Rows multiply: z = x W_x + a' W_a + b. A bidirectional layer has its parameters twice, the second time as
+        ``layer1.back.W_x``. A feed-forward network has no W_a, and W_x of its first layer is (context · D, H): a matrix
+        for each place, one below the other.
         """
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
@@ -160,12 +144,14 @@ class Architecture:
 
 
 class Translation(Architecture):
-    """The sizes of an encoder and a decoder, the same for both; only the encoder may read both ways."""
+    """The sizes of an encoder and a decoder, the same for both; only the encoder may be bidirectional."""
 
     def __post_init__(self):
         super().__post_init__()
         if self.context:
-            raise UsageError("an encoder and a decoder need a cell that carries a state, and a window carries none")
+            raise UsageError(
+                "an encoder and a decoder need a cell that carries a state, and --cell feedforward carries none"
+            )
 
     @property
     def encoder(self) -> Architecture:
@@ -177,8 +163,8 @@ class Translation(Architecture):
         return Architecture(**self.as_dict() | {"bidirectional": False})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the encoder, without W_ya and b_y; W_s (S, states) and b_s, of the map from what it gives to the
-        decoder's states; those of the decoder."""
+        """The encoder's parameters, without W_ya and b_y; W_s (S, states) and b_s (states), the linear map from the
+        encoder's summary to the decoder's first states; the decoder's parameters."""
         states = sum(self.carried)
         return {
             **{f"encoder.{name}": shape for name, shape in self.encoder.shapes().items()},
@@ -188,11 +174,11 @@ class Translation(Architecture):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tagging(Architecture):
-    """The sizes of a reader of words, character by character and both ways, and of a network over their vectors.
+    """The sizes of a bidirectional reader of words, character by character, and of a network over their vectors.
 
-    words_size: the words that have an embedding of their own, and one more for all others.
+    words_size: how many words have an embedding of their own, plus one embedding for all other words.
     """
 
     words_size: int = 1
@@ -202,19 +188,20 @@ class Tagging(Architecture):
 
     @property
     def reader(self) -> Architecture:
-        """One layer, each way half as wide as the others."""
+        """One bidirectional layer; each direction is half as wide as the sentence's layers."""
         return self._part(hidden=-(-self.hidden // 2), layers=1, outputs=0, bidirectional=True)
 
     @property
     def sentence(self) -> Architecture:
-        """Its input is a word's vector where another's is one-hot: what the reader gives, and an embedding."""
+        """Its input at each step is a word's vector: the reader's summary of the word, and the word's embedding."""
         return self._part(vocabulary_size=3 * self.reader.hidden, embedding=0)
 
     def small(self) -> "Tagging":
         return replace(super().small(), words_size=1)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the reader, without W_ya and b_y; E (words, half of H); those of the network over the words."""
+        """The reader's parameters, without W_ya and b_y; ``words.E`` (words_size, half of H); the parameters of the
+        network over the words."""
         return {
             **{f"reader.{name}": shape for name, shape in self.reader.shapes().items()},
             "words.E": (self.words_size, self.reader.hidden),
@@ -245,7 +232,7 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
     Sutskever, 2015), and b_y is the logarithm of each symbol's frequency, so that the network starts as a unigram
     model.
 
-    log_frequencies: of each output, (V), natural logarithms.
+    log_frequencies: the natural logarithm of each output's frequency, (V).
     """
     random = np.random.default_rng([seed, 0])
     vector = np.zeros(architecture.number_of_parameters, np.float32)

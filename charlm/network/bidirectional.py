@@ -1,25 +1,21 @@
-"""A recurrent layer, and one that reads both ways: the calls of the kernels forward, backward and for the gradients of
-the weights.
-
-A layer's rows are independent of each other in the forward and the backward pass, its columns in the gradients of its
-weights; threads share the work along these lines.
-"""
+"""A layer that reads in both directions: two recurrent layers, the second of which reads each row from its end."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import gather
+from ..kernels.gather import reverse
+from .dropout import Dropout
 from .layers import LayerArrays, Recurrent
 from .products import aligned
 
 
-@dataclass
-class BothArrays:
-    """What a layer that reads both ways keeps of one window: the arrays of its two runs, the tokens (T, N) or x (T, N,
-    D) as the second run reads them, the gradient by that x, and out, da (T, N, 2H).
+@dataclass(kw_only=True)
+class BidirectionalArrays:
+    """What a bidirectional layer keeps of one window: the arrays of its two runs; the tokens (T, N) or x (T, N, D) in
+    the order in which the second run reads them; the gradient with respect to that x; out and da (T, N, 2H).
 
-    lengths: (N), how many steps of each row there are; the steps behind them are never read.
+    lengths: (N), how many steps each row has; the layer never reads the steps behind them.
     """
 
     ahead: LayerArrays
@@ -32,76 +28,86 @@ class BothArrays:
     lengths: np.ndarray | None = None
 
     @property
-    def states(self):
+    def states(self) -> list[np.ndarray]:
         return self.ahead.states + self.back.states
 
-    def first_steps(self, steps, lengths):
-        arrays = (self.tokens_back, self.x_back, self.dx_back, self.out, self.da)
-        runs = self.ahead.first_steps(steps), self.back.first_steps(steps)
-        return BothArrays(*runs, *(array[:steps] for array in arrays), lengths)
+    @property
+    def d_start(self) -> list[np.ndarray]:
+        return self.ahead.d_start + self.back.d_start
+
+    def first_steps(self, steps: int, lengths=None) -> "BidirectionalArrays":
+        """The same memory for a window of fewer steps and rows of these lengths."""
+        return BidirectionalArrays(
+            ahead=self.ahead.first_steps(steps),
+            back=self.back.first_steps(steps),
+            tokens_back=self.tokens_back[:steps],
+            x_back=self.x_back[:steps],
+            dx_back=self.dx_back[:steps],
+            out=self.out[:steps],
+            da=self.da[:steps],
+            lengths=lengths,
+        )
 
 
 class Bidirectional:
-    """Layer number ``index`` as two runs, one from each row's first step on and one from its last step back, and what
-    they give side by side (Schuster and Paliwal, 1997).
+    """Layer number ``index`` of a stack (see ``protocols.Layer``): one run reads each row from its first step on, the
+    other from its last step back. Their outputs stand next to each other (Schuster and Paliwal, 1997).
 
-    at_end: side by side are not what both give at one place of the row, but what they give after equally many steps:
-    at the last step each has read the whole row.
+    at_end: the layer pairs the outputs of the two runs after equally many steps, and not at the same place of the row.
+    So at the last step each of the two has read the whole row.
     """
 
-    def __init__(self, cell: str, index: int, one_hot: bool, parameters: dict, gradients: dict, at_end: bool = False):
-        self.ahead = Recurrent(cell, index, one_hot, parameters, gradients)
-        self.back = Recurrent(cell, index, one_hot, parameters, gradients, back=True)
-        self.index, self.one_hot, self.at_end, self.hidden = index, one_hot, at_end, self.ahead.hidden
+    def __init__(self, cell: str, index: int, parameters: dict, gradients: dict, *, one_hot: bool, at_end=False):
+        self.ahead = Recurrent(cell, index, parameters, gradients, one_hot=one_hot)
+        self.back = Recurrent(cell, index, parameters, gradients, one_hot=one_hot, reverse=True)
+        self.one_hot, self.at_end, self.hidden = one_hot, at_end, self.ahead.hidden
 
-    def new_arrays(self, steps, rows, training, below: BothArrays | None = None) -> BothArrays:
-        dtype, width, trained = self.ahead.b.dtype, 0 if self.one_hot else self.ahead.W_x.shape[0], steps * training
+    def new_arrays(self, steps: int, rows: int, training: bool, below: BidirectionalArrays | None = None):
+        dtype, D, trained = self.ahead.b.dtype, 0 if self.one_hot else self.ahead.W_x.shape[0], steps * training
         ahead = self.ahead.new_arrays(steps, rows, training, below and below.ahead)
-        back = self.back.new_arrays(steps, rows, training, ahead)
-        return BothArrays(
-            ahead,
-            back,
-            np.zeros((steps, rows), np.int32),
-            aligned((steps, rows, width), dtype),
-            aligned((trained, rows, width), dtype),
-            aligned((steps, rows, 2 * self.hidden), dtype),
-            below.da if below else aligned((trained, rows, 2 * self.hidden), dtype),
+        return BidirectionalArrays(
+            ahead=ahead,
+            back=self.back.new_arrays(steps, rows, training, ahead),
+            tokens_back=np.zeros((steps, rows), np.int32),
+            x_back=aligned((steps, rows, D), dtype),
+            dx_back=aligned((trained, rows, D), dtype),
+            out=aligned((steps, rows, 2 * self.hidden), dtype),
+            da=below.da if below else aligned((trained, rows, 2 * self.hidden), dtype),
         )
 
-    def packing(self, pool, *how):
-        return self.ahead.packing(pool, *how) + self.back.packing(pool, *how)
+    def packing(self, pool, for_training: bool, precision: str) -> list:
+        return self.ahead.packing(pool, for_training, precision) + self.back.packing(pool, for_training, precision)
 
-    def _joined(self, s):
-        """The lengths by which the second run's steps are put beside the first one's."""
+    def _out_lengths(self, s):
+        """The lengths by which ``reverse`` pairs the second run's outputs with those of the first."""
         return np.zeros_like(s.lengths) if self.at_end else s.lengths
 
-    def forward(self, tokens, x, arrays, drop, first, last):
+    def forward(self, tokens, x, arrays: BidirectionalArrays, drop: Dropout | None, start: int, stop: int) -> None:
         s, H = arrays, self.hidden
         if self.one_hot:
             step = np.arange(len(tokens))[:, None]
-            step = np.where(step < s.lengths[first:last], s.lengths[first:last] - 1 - step, step)
-            s.tokens_back[:, first:last] = np.take_along_axis(tokens[:, first:last], step, 0)
+            step = np.where(step < s.lengths[start:stop], s.lengths[start:stop] - 1 - step, step)
+            s.tokens_back[:, start:stop] = np.take_along_axis(tokens[:, start:stop], step, 0)
         else:
-            gather.reverse(x, 0, s.lengths, s.x_back, 0, x.shape[2], False, first, last)
-        self.ahead.forward(tokens, x, s.ahead, drop, first, last)
-        gather.reverse(s.ahead.out, 0, np.zeros_like(s.lengths), s.out, 0, H, False, first, last)
-        self.back.forward(s.tokens_back, s.x_back, s.back, drop, first, last)
-        gather.reverse(s.back.out, 0, self._joined(s), s.out, H, H, False, first, last)
+            reverse(x, 0, s.lengths, s.x_back, 0, x.shape[2], False, start, stop)
+        self.ahead.forward(tokens, x, s.ahead, drop, start, stop)
+        reverse(s.ahead.out, 0, np.zeros_like(s.lengths), s.out, 0, H, False, start, stop)
+        self.back.forward(s.tokens_back, s.x_back, s.back, drop, start, stop)
+        reverse(s.back.out, 0, self._out_lengths(s), s.out, H, H, False, start, stop)
 
-    def backward(self, arrays, dx, first, last):
+    def backward(self, arrays: BidirectionalArrays, dx, start: int, stop: int) -> None:
         s, H = arrays, self.hidden
-        as_it_is, dx_back = np.zeros_like(s.lengths), s.dx_back
-        gather.reverse(s.da, 0, as_it_is, s.ahead.da, 0, H, False, first, last)
-        self.ahead.backward(s.ahead, dx_back, first, last)
-        gather.reverse(s.da, H, self._joined(s), s.back.da, 0, H, False, first, last)
-        if not self.one_hot:  # da, which dx may share its memory with, has been read
-            gather.reverse(dx_back, 0, as_it_is, dx, 0, dx.shape[2], False, first, last)
-        self.back.backward(s.back, dx_back, first, last)
+        unchanged, dx_back = np.zeros_like(s.lengths), s.dx_back
+        reverse(s.da, 0, unchanged, s.ahead.da, 0, H, False, start, stop)
+        self.ahead.backward(s.ahead, dx_back, start, stop)
+        reverse(s.da, H, self._out_lengths(s), s.back.da, 0, H, False, start, stop)
+        if not self.one_hot:  # nothing reads da any more, with which dx may share its memory
+            reverse(dx_back, 0, unchanged, dx, 0, dx.shape[2], False, start, stop)
+        self.back.backward(s.back, dx_back, start, stop)
         if not self.one_hot:
-            gather.reverse(dx_back, 0, s.lengths, dx, 0, dx.shape[2], True, first, last)
+            reverse(dx_back, 0, s.lengths, dx, 0, dx.shape[2], True, start, stop)
 
-    def gradients(self, pool, tokens, x, arrays):
+    def gradients(self, pool, tokens, x, arrays: BidirectionalArrays) -> list:
         s = arrays
-        return self.ahead.gradients(pool, tokens, x, s.ahead) + self.back.gradients(
-            pool, s.tokens_back, s.x_back, s.back
-        )
+        ahead = self.ahead.gradients(pool, tokens, x, s.ahead)
+        return ahead + self.back.gradients(pool, s.tokens_back, s.x_back, s.back)

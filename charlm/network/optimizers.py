@@ -1,47 +1,54 @@
-"""Clipping, Adam, and how the learning rate goes."""
+"""Adam, after clipping of the gradient."""
 
 import math
 
 import numpy as np
 
 from ..kernels.updates import CHUNK, adam, squares
-from .stack import Stack
+from .protocols import Network
 
-FOR_A_THREAD = 128  # chunks whose squares take longer than to wake a thread for them
+CHUNKS_PER_THREAD = 128  # chunks whose squares take longer than it takes to wake a thread for them
 
 
 class Adam:
     """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio,
-    2013)."""
+    2013); see ``protocols.Optimizer``.
 
-    def __init__(self, stack: Stack, clip: float, beta1: float = 0.9, beta2: float = 0.99, epsilon: float = 1e-8):
-        self.stack, self.clip, self.beta1, self.beta2, self.epsilon = stack, clip, beta1, beta2, epsilon
+    clip: the largest norm of the gradient, 0 for no limit.
+    """
+
+    def __init__(
+        self, network: Network, clip: float, *, beta1: float = 0.9, beta2: float = 0.99, epsilon: float = 1e-8
+    ):
+        self.network, self.clip, self.beta1, self.beta2, self.epsilon = network, clip, beta1, beta2, epsilon
         self.updates = 0
-        self.m, self.v = np.zeros_like(stack.parameters), np.zeros_like(stack.parameters)
-        self._sums = np.zeros(-(-stack.parameters.size // CHUNK))
+        self.m, self.v = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
+        self._sums = np.zeros(-(-network.parameters.size // CHUNK))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The moments m and v, (P) each."""
+        return {"m": self.m, "v": self.v}
 
     def update(self, rate: float) -> float:
-        """Change the stack's parameters by its gradient; the norm that the gradient had. Infinite or NaN changes
-        nothing."""
-        stack, pool = self.stack, self.stack.pool
-        sums = self._sums
-        pool.run(pool.split(sums.size, lambda first, last: squares(stack.gradient, sums, first, last), FOR_A_THREAD))
-        norm = math.sqrt(self._sums.sum())
+        parameters, gradient, pool, sums = self.network.parameters, self.network.gradient, self.network.pool, self._sums
+        some_chunks = pool.split(sums.size, lambda start, stop: squares(gradient, sums, start, stop), CHUNKS_PER_THREAD)
+        pool.run(some_chunks)
+        norm = math.sqrt(sums.sum())
         if not math.isfinite(norm):
             return norm
         self.updates += 1
-        factor = self.clip / norm if self.clip and norm > self.clip else 1.0
-        corrected = rate / (1 - self.beta1**self.updates)
-        second = 1 / math.sqrt(1 - self.beta2**self.updates)
-        kind = stack.parameters.dtype.type
-        factors = tuple(
-            map(kind, (factor, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, corrected, second, self.epsilon))
+        clipping = self.clip / norm if self.clip and norm > self.clip else 1.0
+        corrected_rate = rate / (1 - self.beta1**self.updates)
+        correction = 1 / math.sqrt(1 - self.beta2**self.updates)
+        kind = parameters.dtype.type
+        factors = (
+            *map(kind, (clipping, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)),
+            *map(kind, (corrected_rate, correction, self.epsilon)),
         )
-        pool.run(
-            pool.split(
-                stack.parameters.size,
-                lambda first, last: adam(stack.parameters, stack.gradient, self.m, self.v, factors, first, last),
-                16,
-            )
+        some_parameters = pool.split(
+            parameters.size,
+            lambda start, stop: adam(parameters, gradient, self.m, self.v, factors, start, stop),
+            16,
         )
+        pool.run(some_parameters)
         return norm

@@ -1,37 +1,32 @@
-"""A recurrent layer, and one that reads both ways: the calls of the kernels forward, backward and for the gradients of
-the weights.
-
-A layer's rows are independent of each other in the forward and the backward pass, its columns in the gradients of its
-weights; threads share the work along these lines.
-"""
+"""A weight matrix and its products: forward, backward, and the gradient of the weights, in float32 or in bfloat16."""
 
 import math
 
 import numpy as np
 
 from ..errors import UsageError
-from ..kernels import gather
 from ..kernels.bfloat16 import pack_pairs, paired
 from ..kernels.compiling import HAS_BFLOAT16
+from ..kernels.gather import sum_rows
 from ..kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from ..kernels.prefetch import LINE
-from ..kernels.tile import LANES, PANEL, pack, packed_size
+from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
 from .architecture import check_precision_name
 
-NO_TOKENS = np.empty(0, np.int32)
+NO_TOKENS = np.empty(0, np.int32)  # where the kernels want tokens and the input is dense
 
 
 def aligned(shape, dtype) -> np.ndarray:
-    """Zeros that begin at a cache line, so that no vector of a row of whole lines lies across two."""
+    """Zeros that begin at a cache line, so that no vector of a row of whole lines lies across two lines."""
     number = math.prod(shape)
     memory = np.zeros(number * dtype.itemsize + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + number * dtype.itemsize].view(dtype).reshape(shape)
 
 
-def spread(columns, dtype) -> int:
-    """A row's length, at least ``columns``, such that rows below each other lie in different sets of the cache: an odd
-    number of cache lines."""
+def padded_row(columns: int, dtype) -> int:
+    """The length of a row with room for ``columns``: an odd number of cache lines, so that neighbouring rows lie in
+    different sets of the cache."""
     in_line = LINE // dtype.itemsize
     return (-(-columns // in_line) | 1) * in_line
 
@@ -47,60 +42,73 @@ def check_precision(precision: str) -> None:
 
 
 class Product:
-    """A weight matrix W in Z = X W: packed for the way forward and for the way back, and its gradient.
+    """A weight matrix W (depth, columns) in Z = X W, packed for the forward and the backward pass, and its gradient.
 
-    With ``transposed`` the parameter is Wᵀ (tied weights: W_ya = Eᵀ). What is packed, and how the gradient's product
-    is done, is a matter of the precision of the last packing: "float32", meaning the type of the parameter, or "bf16".
+    With ``transposed`` the parameter is Wᵀ (tied weights: W_ya = Eᵀ). The last call of ``packing`` decides the
+    precision: "float32", meaning the type of the parameter, or "bf16".
     """
 
     def __init__(self, parameter: np.ndarray, gradient: np.ndarray, transposed: bool = False):
         self.parameter, self.d_parameter, self.transposed = parameter, gradient, transposed
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
-        self.precision, self.packed = "float32", {}
+        self.precision, self._packed = "float32", {}
 
-    def _room(self, way, depth, columns):
-        """Where W is packed for a way, in the present precision."""
-        if (self.precision, way) not in self.packed:
+    def _memory(self, direction, depth, columns):
+        """Where W is packed for "forward" or "backward", in the present precision."""
+        if (self.precision, direction) not in self._packed:
             bf16 = self.precision == "bf16"
             size = packed_size(self.parameter, paired(depth) if bf16 else depth, columns)
-            self.packed[self.precision, way] = aligned((size,), np.dtype(np.uint32) if bf16 else self.parameter.dtype)
-        return self.packed[self.precision, way]
+            kind = np.dtype(np.uint32) if bf16 else self.parameter.dtype
+            self._packed[self.precision, direction] = aligned((size,), kind)
+        return self._packed[self.precision, direction]
 
     @property
-    def forward_packed(self):
-        return self._room("forward", self.depth, self.columns)
+    def forward_packed(self) -> np.ndarray:
+        """W as ``multiply`` reads it."""
+        return self._memory("forward", self.depth, self.columns)
 
     @property
-    def backward_packed(self):
-        return self._room("backward", self.columns, self.depth)
+    def backward_packed(self) -> np.ndarray:
+        """Wᵀ as ``multiply`` reads it."""
+        return self._memory("backward", self.columns, self.depth)
 
     @property
-    def gradients(self):
-        """The kernel of the gradient, in the present precision."""
+    def gradients_kernel(self):
+        """The kernel of the gradients, in the present precision."""
         return layer_gradients_in_pairs if self.precision == "bf16" else layer_gradients
 
-    def packing(self, pool, for_training, precision):
+    def packing(self, pool, for_training: bool, precision: str) -> list:
+        """The work of packing W, and with ``for_training`` Wᵀ too, in independent parts."""
         self.precision = precision
-        W, flip, ways = self.parameter, self.transposed, [(self.transposed, self.forward_packed, self.columns)]
+        parts = self._packing(pool, self.transposed, self.forward_packed, self.columns)
         if for_training:
-            ways.append((not flip, self.backward_packed, self.depth))
-        into = pack_pairs if precision == "bf16" else pack
-        parts = []
-        for flipped, packed, columns in ways:
-            parts += pool.split(
-                columns,
-                lambda first, last, flipped=flipped, packed=packed: into(W, flipped, packed, first, last),
-                PANEL,
-            )
+            parts += self._packing(pool, not self.transposed, self.backward_packed, self.depth)
         return parts
 
-    def gradient(self, pool, X, dZ, db):
-        """dW = Xᵀ · dZ and db = Σ dZ, for X (…, depth) and dZ (…, ≥ columns), in independent parts."""
-        X, dZ, dW = X.reshape(-1, X.shape[-1]), dZ.reshape(-1, dZ.shape[-1]), self.d_parameter
+    def _packing(self, pool, transposed, packed, columns):
+        W, kernel = self.parameter, pack_pairs if self.precision == "bf16" else pack
+        return pool.split(columns, lambda start, stop: kernel(W, transposed, packed, start, stop), PANEL)
+
+    def forward(self, x: np.ndarray, z: np.ndarray, start: int, stop: int) -> None:
+        """z = x W for the rows [start, stop) of all steps. x: (T, N, ≥ depth); z: (T, N, ≥ columns)."""
+        multiply(x, 0, self.depth, self.forward_packed, z, 0, self.columns, start, stop, False)
+
+    def backward(self, dz: np.ndarray, dx: np.ndarray, start: int, stop: int) -> None:
+        """dx = dz Wᵀ for the rows [start, stop) of all steps. dz: (T, N, ≥ columns); dx: (T, N, ≥ depth)."""
+        multiply(dz, 0, self.columns, self.backward_packed, dx, 0, self.depth, start, stop, False)
+
+    def gradient(self, pool, x: np.ndarray, dz: np.ndarray, db: np.ndarray) -> list:
+        """The work of dW = Xᵀ dZ and db = Σ dZ, in independent parts. x: (…, depth); dz: (…, ≥ columns); db:
+        (columns)."""
+        x, dz, dW = x.reshape(-1, x.shape[-1]), dz.reshape(-1, dz.shape[-1]), self.d_parameter
         if self.transposed:
-            left, right, sums = dZ, X, np.empty_like(dW[0])  # what X sums up to, nobody asks for
-            parts = pool.split(db.size, lambda first, last: gather.sum_rows(dZ, db, first, last, False), LANES)
+            left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
+            parts = pool.split(db.size, lambda start, stop: sum_rows(dz, db, start, stop, False), LANES)
         else:
-            left, right, sums, parts = X, dZ, db, []
-        what = left, left[:0], NO_TOKENS, right, 0, dW, dW[:, :0], sums
-        return pool.split(sums.size, lambda first, last: self.gradients(*what, first, last), LANES) + parts
+            left, right, sums, parts = x, dz, db, []
+        kernel, no_x, no_dW = self.gradients_kernel, left[:0], dW[:, :0]
+
+        def columns(start, stop):
+            kernel(left, no_x, NO_TOKENS, right, 0, dW, no_dW, sums, start, stop)
+
+        return pool.split(sums.size, columns, LANES) + parts

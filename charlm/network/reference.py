@@ -112,7 +112,7 @@ STEPS = {
     "gru": (gru_step, gru_step_back),
     "lstm": (lstm_step, lstm_step_back),
     "peephole": (lstm_step, lstm_step_back),
-    "window": (window_step, window_step_back),
+    "feedforward": (window_step, window_step_back),
 }
 
 

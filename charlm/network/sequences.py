@@ -1,77 +1,78 @@
-"""Whole sequences through a network: windows of several sizes, so that short ones do not wait for long ones."""
+"""Whole sequences through a stack: windows of several sizes, so that short sequences do not wait for long ones."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from ..text.batches import Batch
-from .layers import Dropout
-from .stack import Stack, Window
+from .dropout import Dropout
+from .stack import Stack, StackWindow
 
 
-def roomy(number: int) -> int:
-    """``number`` or somewhat more, one of few sizes: a power of two, or a multiple of 8."""
+def padded_size(number: int) -> int:
+    """``number`` or a little more: a power of two, or a multiple of 8. So few sizes of windows are needed."""
     return 1 << (number - 1).bit_length() if number < 8 else -(-number // 8) * 8
 
 
-def widened(batch: np.ndarray, rows: int, fill: int) -> np.ndarray:
-    """A batch with ``fill`` in rows that it does not have: (…, N) → (…, rows)."""
+def pad_rows(batch: np.ndarray, rows: int, fill: int) -> np.ndarray:
+    """A batch with rows of ``fill`` added: (…, N) → (…, rows)."""
     return np.ascontiguousarray(
         np.pad(batch, [(0, 0)] * (batch.ndim - 1) + [(0, rows - batch.shape[-1])], constant_values=fill)
     )
 
 
 class Windows:
-    """The arrays of a stack for whole sequences; each window is made when it is first wanted.
+    """The arrays of a stack for whole sequences (see ``protocols.SequenceWindow``); each window is made when it is
+    first needed.
 
-    rows: the most that stand side by side. A sequence begins from the zero state, so that nothing is carried.
+    rows: the most sequences in one batch. Each sequence starts from the zero state, so no state is carried.
     """
 
     state = ()
 
     def __init__(self, stack: Stack, rows: int, training: bool = False):
         self.stack, self.rows, self.training = stack, rows, training
-        self.made: dict[tuple[int, int], Window] = {}
+        self.made: dict[tuple[int, int], StackWindow] = {}
 
-    def of(self, steps: int, rows: int) -> Window:
-        """A window, begun anew, that has room for so many."""
-        size = 1 << (max(1, steps) - 1).bit_length(), max(rows, min(self.rows, roomy(rows)))
+    def of(self, steps: int, rows: int) -> StackWindow:
+        """A window in the zero state, with memory for so many steps and rows or a little more."""
+        size = 1 << (max(1, steps) - 1).bit_length(), max(rows, min(self.rows, padded_size(rows)))
         if size not in self.made:
-            self.made[size] = Window(self.stack, *size, self.training)
+            self.made[size] = StackWindow(self.stack, size[0], size[1], self.training)
         self.made[size].reset()
         return self.made[size]
 
-    def _wide(self, batch: Batch):
-        window = self.of(*batch.inputs.shape)
-        inputs, targets = widened(batch.inputs, window.rows, 0), widened(batch.targets, window.rows, -1)
-        return window, inputs, targets, widened(batch.lengths, window.rows, 0)
+    def _padded(self, batch: Batch):
+        """A window for the batch; its inputs, targets and lengths with as many rows as the window has."""
+        window = self.of(len(batch.inputs), batch.inputs.shape[1])
+        inputs, targets = pad_rows(batch.inputs, window.rows, 0), pad_rows(batch.targets, window.rows, -1)
+        return window, inputs, targets, pad_rows(batch.lengths, window.rows, 0)
 
     def summaries(self, tokens, lengths, drop: Dropout | None = None) -> tuple[np.ndarray, Callable]:
-        """Of a stack without a head, what its last layer gives once it has read the whole of each sequence, (≥ N, S),
-        and the way back: a function of the gradient by that, which sets the stack's.
+        """The output of the last layer of a stack without a head after it has read the whole of each sequence, (≥ N,
+        S), and its backward pass: a function of the gradient with respect to that output, which sets the stack's
+        gradient.
 
         tokens: (T, N); lengths: (N).
         """
-        window = self.of(*tokens.shape)
-        tokens, lengths = widened(tokens, window.rows, 0), widened(lengths, window.rows, 0)
+        window = self.of(len(tokens), tokens.shape[1])
+        tokens, lengths = pad_rows(tokens, window.rows, 0), pad_rows(lengths, window.rows, 0)
         ends = np.maximum(lengths - 1, 0), np.arange(window.rows)
         out = window.read(tokens, lengths, drop)
 
-        def back(gradient):
+        def backward(gradient):
             d_read = np.zeros(out.shape, out.dtype)
             d_read[ends] = gradient
-            window.read_back(tokens, lengths, d_read)
+            window.read_backward(tokens, lengths, d_read)
 
-        return out[ends], back
+        return out[ends], backward
 
     def forward(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """-log ŷ of every target (T, N), and all probabilities (T, N, V): views that the next batch overwrites."""
-        window, inputs, targets, lengths = self._wide(batch)
+        window, inputs, targets, lengths = self._padded(batch)
         nats = window.forward(inputs, targets, lengths)
         steps, rows = batch.inputs.shape
         return nats[:, :rows], window.probabilities[:steps, :rows]
 
     def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
-        """-log ŷ of every target (T, N), and the gradient of scale · their sum."""
-        window, inputs, targets, lengths = self._wide(batch)
+        window, inputs, targets, lengths = self._padded(batch)
         return window.forward_backward(inputs, targets, scale, drop, lengths)[:, : batch.inputs.shape[1]]

@@ -1,10 +1,12 @@
-"""A stack of layers with a softmax on top: the whole network, forward, backward and its gradients. Without
-the softmax it is a part of a larger network.
+"""A stack of layers with a head on top: the whole network, forward, backward and its gradients. Without a head it is a
+part of a larger network.
 
-The way back is the way forward reversed. The gradient of one window is made in phases, with the threads meeting
-between them: the weights are packed; each thread takes some rows of the batch all the way up and down; each thread
-takes some columns of the weights' gradients; and, where there is an embedding, of its gradient.
+The gradient of one window is made in phases, and the threads meet between them: they pack the weights; each thread
+takes some rows of the batch forward and backward; each thread takes some columns of the gradients of the weights; and,
+where there is an embedding, of its gradient.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,21 +15,26 @@ from ..kernels.softmax import target_ranks
 from ..text.batches import Batch
 from .architecture import Architecture, views
 from .bidirectional import Bidirectional
+from .dropout import Dropout
 from .feedforward import FeedForward
-from .head import SoftmaxHead
-from .layers import Dropout, Recurrent
-from .products import Product, aligned, spread
+from .head import softmax_head
+from .layers import Recurrent
+from .products import aligned, padded_row
+from .protocols import Head, Layer
 from .threads import ThreadPool
 
 
 class Stack:
-    """The network's parameters, their gradient (both flat vectors, (P)), its layers and its head.
+    """A network of layers and a head; see ``protocols.Network``.
 
-    parameters: (P), float32, or float64 for checks; they stay the caller's and are changed in place by whoever trains.
-    unknown: the share of each target given to <UNK> in training. at_end: of a bidirectional network, whether its states
-    are read where both runs have read the whole row, and not at each place. gradient: where it goes, if it is part of
-    a larger one. of_vectors: its input are vectors of its width ``vocabulary_size``, rows of a table that stands in
-    ``E``, with its gradient in ``dE``, whenever it is used.
+    parameters: (P), float32, or float64 for checks. They stay the caller's, and an optimizer changes them in place.
+
+    head: makes the head from the architecture and the named views of the parameters and of their gradient; None where
+    there is none. ``partial(softmax_head, unknown=0.01)`` is a softmax that gives <UNK> a rate of each target.
+    gradient: where the gradient goes, (P), if this is a part of a larger network. at_end: of a bidirectional network,
+    whether it pairs its states where both runs have read the whole row; see ``Bidirectional``. vector_input: the input
+    at each step is not a token but a row of a table. The caller puts the table, (rows, ``vocabulary_size``), into ``E``
+    and its gradient into ``dE`` before each use.
     """
 
     def __init__(
@@ -35,114 +42,110 @@ class Stack:
         architecture: Architecture,
         parameters: np.ndarray,
         pool: ThreadPool,
-        unknown: float = 0.0,
-        at_end: bool = False,
+        *,
+        head: Callable[[Architecture, dict, dict], Head | None] = softmax_head,
         gradient: np.ndarray | None = None,
-        of_vectors: bool = False,
+        at_end: bool = False,
+        vector_input: bool = False,
     ):
         self.architecture, self.parameters, self.pool = architecture, parameters, pool
         self.gradient = np.zeros_like(parameters) if gradient is None else gradient
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
-        self.width = architecture.vocabulary_size if of_vectors else architecture.embedding  # 0: one-hot
+        self.width = architecture.vocabulary_size if vector_input else architecture.embedding  # 0: one-hot
         self.layers = [
-            self._layer(index, at_end and index == architecture.layers, named, d_named)
+            self._layer(index, named, d_named, at_end and index == architecture.layers)
             for index in range(1, architecture.layers + 1)
         ]
-        self.head = None
-        if architecture.output_size:
-            if architecture.tied:
-                output = Product(self.E, self.dE, transposed=True)
-            else:
-                output = Product(named["W_ya"], d_named["W_ya"])
-            self.head = SoftmaxHead(output, named["b_y"], d_named["b_y"], unknown)
+        self.head = head(architecture, named, d_named)
 
-    def _layer(self, index, at_end, named, d_named):
-        kind = index, index == 1 and not self.width, named, d_named
+    def _layer(self, index, named, d_named, at_end) -> Layer:
+        cell, one_hot = self.architecture.cell, index == 1 and not self.width
         if self.architecture.context:
-            return FeedForward(*kind)
-        kind = self.architecture.cell, *kind
-        return Bidirectional(*kind, at_end) if self.architecture.bidirectional else Recurrent(*kind)
+            return FeedForward(index, named, d_named, one_hot=one_hot)
+        if self.architecture.bidirectional:
+            return Bidirectional(cell, index, named, d_named, one_hot=one_hot, at_end=at_end)
+        return Recurrent(cell, index, named, d_named, one_hot=one_hot)
 
     def pack(self, for_training: bool, precision: str = "float32") -> None:
-        """Bring the weights into the kernels' order; to be called after every change of the parameters.
-
-        precision: in which the products are done from here on: "float32", meaning the type of the parameters, or
-        "bf16".
-        """
-        parts = self.head.product.packing(self.pool, for_training, precision) if self.head else []
+        """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
+        parts = self.head.packing(self.pool, for_training, precision) if self.head else []
         for layer in self.layers:
             parts += layer.packing(self.pool, for_training, precision)
         self.pool.run(parts)
 
 
-class Window:
-    """The arrays of a stack for windows of up to T steps and N rows, and the state that is carried from one to the
-    next."""
+class StackWindow:
+    """The arrays of a stack for windows of up to T steps and N rows, and the state that it carries from one to the
+    next; see ``protocols.Window``."""
 
     def __init__(self, stack: Stack, steps: int, rows: int, training: bool = False):
         self.stack, self.steps, self.rows = stack, steps, rows
         dtype, V = stack.parameters.dtype, stack.architecture.output_size
         self.layers = []
         for layer in stack.layers:
-            self.layers.append(layer.new_arrays(steps, rows, training, *self.layers[-1:]))
+            below = self.layers[-1] if self.layers else None
+            self.layers.append(layer.new_arrays(steps, rows, training, below))
         self.context = stack.architecture.context or 1
-        self.past = np.zeros((rows, self.context - 1), dtype)  # tokens before the next: 1 + their ids, 0 for nothing
+        self.past = np.zeros((rows, self.context - 1), dtype)  # the latest tokens: 1 + their ids, 0 for none
         width = self.context * stack.width
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
-        self.logits = aligned((steps, rows, spread(V, dtype)) if V else (0, 0, 0), dtype)
+        self.outputs = aligned((steps, rows, padded_row(V, dtype)) if V else (0, 0, 0), dtype)
 
     def reset(self) -> None:
-        """Begin all rows anew, from the zero state."""
+        """Start all rows again from the zero state."""
         for state in self.state:
             state[:] = 0
 
     @property
     def state(self) -> list[np.ndarray]:
-        """The states before the next window, one array (N, H) for each layer's a and, where it has one, c; of a network
-        that sees several tokens those before the next, (N, n-1)."""
+        """The states before the next window: an array (N, H) for each layer's a and, where it has one, c. A
+        feed-forward network has its latest tokens instead, (N, n-1)."""
         states = [state[0] for arrays in self.layers for state in arrays.states if state.shape[1]]
         return [self.past, *states] if self.context > 1 else states
 
     @property
     def d_state(self) -> list[np.ndarray]:
-        """The gradient by ``state`` as it was before the last ``forward_backward``."""
+        """The gradients with respect to ``state`` as it was before the last ``forward_backward``."""
         return [gradient for arrays in self.layers for gradient in arrays.d_start if gradient.size]
 
-    def _carry(self, steps, seen, first, last):
-        """The state after the last of ``steps`` becomes the one before the next window. seen: see ``_seen``."""
+    def _carry(self, steps, seen, start, stop):
+        """Make the state after the last of ``steps`` the state before the next window. seen: see ``_seen``."""
         for arrays in self.layers:
             for state in arrays.states:
-                state[0, first:last] = state[steps, first:last]
+                state[0, start:stop] = state[steps, start:stop]
         if self.context > 1:
-            self.past[first:last] = 1 + seen[steps:, first:last].T
+            self.past[start:stop] = 1 + seen[steps:, start:stop].T
 
     def _seen(self, tokens):
-        """The tokens that a window's steps see: those before the first too, -1 for nothing. (n-1+T, N)"""
+        """The tokens that the steps of a window see, those before its first step included, -1 for none: (n-1+T, N)."""
         if self.context == 1:
             return tokens
         known = (self.past >= 1) & (self.past <= self.stack.architecture.vocabulary_size)
         return np.concatenate((np.where(known, self.past - 1, -1).T.astype(np.int32), tokens))
 
-    def _up(self, cut, tokens, targets, nats, drop, first, last):
-        x = self.embedded[: len(cut[0].out)]
+    def _forward(self, arrays_of_layers, tokens, targets, nats, drop, start, stop):
+        """The rows [start, stop) through embedding, layers and head."""
+        x = self.embedded[: len(arrays_of_layers[0].out)]
         if self.stack.E is not None:
-            embed(tokens, self.stack.E, x, first, last)
-        for layer, arrays in zip(self.stack.layers, cut, strict=True):
-            layer.forward(tokens, x, arrays, drop, first, last)
+            embed(tokens, self.stack.E, x, start, stop)
+        for layer, arrays in zip(self.stack.layers, arrays_of_layers, strict=True):
+            layer.forward(tokens, x, arrays, drop, start, stop)
             x = arrays.out
         if self.stack.head:
-            self.stack.head.forward(x, targets, self.logits[: len(x)], nats, first, last)
+            self.stack.head.forward(x, targets, self.outputs[: len(x)], nats, start, stop)
 
-    def _down(self, cut, targets, scale, first, last):
+    def _backward(self, arrays_of_layers, targets, scale, start, stop):
+        """The rows [start, stop) back from the head to the embedding."""
+        da = arrays_of_layers[-1].da
         if self.stack.head:
-            self.stack.head.backward(self.logits[: len(targets)], targets, cut[-1].da, scale, first, last)
-        below = [self.d_embedded[: len(cut[-1].da)], *(arrays.da for arrays in cut[:-1])]
-        for layer, arrays, dx in reversed(list(zip(self.stack.layers, cut, below, strict=True))):
-            layer.backward(arrays, dx, first, last)
+            self.stack.head.backward(self.outputs[: len(targets)], targets, da, scale, start, stop)
+        below = [self.d_embedded[: len(da)], *(arrays.da for arrays in arrays_of_layers[:-1])]
+        for layer, arrays, dx in reversed(list(zip(self.stack.layers, arrays_of_layers, below, strict=True))):
+            layer.backward(arrays, dx, start, stop)
 
-    def _cut(self, steps, lengths):
+    def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
 
     def forward(
@@ -152,78 +155,86 @@ class Window:
         lengths: np.ndarray | None = None,
         ranks: np.ndarray | None = None,
     ) -> np.ndarray:
-        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on.
+        """-log ŷ of every target, (T, N), 0 where there is none (-1). The window carries its state on.
 
-        tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. ranks: int32 (T, N), for
-        the place of each target among all symbols, 1 for the likeliest, 0 where there is no target. More steps than the
-        window has room for are read in pieces; ``probabilities`` are those of the last.
+        tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. ranks: int32 (T, N),
+        filled with the rank of each target among all symbols, 1 for the most likely symbol, 0 where there is no target.
+        The window reads more steps than it has memory for in pieces; ``probabilities`` are then those of the last
+        piece.
         """
-        seen, nats, room = self._seen(tokens), np.empty(tokens.shape, self.logits.dtype), self.steps
-        pieces = [(start, min(len(tokens), start + room)) for start in range(0, len(tokens), room)]
+        seen, nats, most = self._seen(tokens), np.empty(tokens.shape, self.outputs.dtype), self.steps
+        pieces = [(begin, min(len(tokens), begin + most)) for begin in range(0, len(tokens), most)]
 
-        def up(first, last):  # the threads need not meet between two pieces
-            for start, end in pieces:
-                here, steps = slice(start, end), end - start
-                seen_here = seen[start : end + self.context - 1]
-                self._up(self._cut(steps, lengths), seen_here, targets[here], nats[here], None, first, last)
+        def some_rows(start, stop):  # the threads need not meet between two pieces
+            for begin, end in pieces:
+                here, steps = slice(begin, end), end - begin
+                seen_here = seen[begin : end + self.context - 1]
+                arrays = self._first_steps(steps, lengths)
+                self._forward(arrays, seen_here, targets[here], nats[here], None, start, stop)
                 if ranks is not None:
                     V = self.stack.architecture.output_size
-                    target_ranks(self.logits, V, targets[here], ranks[here], first, last)
-                self._carry(steps, seen_here, first, last)
+                    target_ranks(self.outputs, V, targets[here], ranks[here], start, stop)
+                self._carry(steps, seen_here, start, stop)
 
-        self.stack.pool.run(self.stack.pool.split(self.rows, up))
+        self.stack.pool.run(self.stack.pool.split(self.rows, some_rows))
         return nats
 
     def read(self, tokens: np.ndarray, lengths: np.ndarray, drop: Dropout | None = None) -> np.ndarray:
-        """Of a network without a head, what its last layer gives: (T, N, ``state_size``), a view."""
-        cut, pool = self._cut(len(tokens), lengths), self.stack.pool
-        pool.run(pool.split(self.rows, lambda first, last: self._up(cut, tokens, None, None, drop, first, last)))
-        return cut[-1].out
+        """The output of the last layer of a stack without a head: (T, N, ``state_size``), a view."""
+        arrays, pool = self._first_steps(len(tokens), lengths), self.stack.pool
 
-    def read_back(self, tokens, lengths, d_read: np.ndarray) -> None:
-        """The way back of the last ``read``: sets stack.gradient. d_read: the gradient by what it gave."""
-        cut, pool = self._cut(len(tokens), lengths), self.stack.pool
-        cut[-1].da[:] = d_read
-        pool.run(pool.split(self.rows, lambda first, last: self._down(cut, None, None, first, last)))
-        self._gradients(cut, tokens)
+        def some_rows(start, stop):
+            self._forward(arrays, tokens, None, None, drop, start, stop)
+
+        pool.run(pool.split(self.rows, some_rows))
+        return arrays[-1].out
+
+    def read_backward(self, tokens: np.ndarray, lengths: np.ndarray, d_read: np.ndarray) -> None:
+        """The backward pass of the last ``read``: sets stack.gradient. d_read: the gradient with respect to the output
+        of ``read``."""
+        arrays, pool = self._first_steps(len(tokens), lengths), self.stack.pool
+        arrays[-1].da[:] = d_read
+        pool.run(pool.split(self.rows, lambda start, stop: self._backward(arrays, None, None, start, stop)))
+        self._gradients(arrays, tokens)
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Those of the last call of ``forward``, (≥ T, N, V): a view that the next window overwrites."""
-        return self.logits[:, :, : self.stack.architecture.output_size]
+        """The outputs of the last call of ``forward``, (≥ T, N, V): a view that the next window overwrites."""
+        return self.outputs[:, :, : self.stack.architecture.output_size]
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
-        """As ``forward``, and stack.gradient is set to that of scale · Σ -log ŷ, through this window's steps only."""
+        """As ``forward``; also sets stack.gradient to the gradient of scale · Σ -log ŷ, through this window's steps
+        only."""
         steps, pool, seen = len(tokens), self.stack.pool, self._seen(tokens)
-        cut, nats = self._cut(steps, lengths), np.empty(tokens.shape, self.logits.dtype)
+        arrays, nats = self._first_steps(steps, lengths), np.empty(tokens.shape, self.outputs.dtype)
 
-        def up_and_down(first, last):
-            self._up(cut, seen, targets, nats, drop, first, last)
-            self._down(cut, targets, scale, first, last)
+        def some_rows(start, stop):
+            self._forward(arrays, seen, targets, nats, drop, start, stop)
+            self._backward(arrays, targets, scale, start, stop)
 
-        pool.run(pool.split(self.rows, up_and_down))
-        self._gradients(cut, seen)
+        pool.run(pool.split(self.rows, some_rows))
+        self._gradients(arrays, seen)
         self._carry(steps, seen, 0, self.rows)
         return nats
 
     def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
-        """``forward_backward`` of a batch, from the zero state where it is fresh."""
+        """``forward_backward`` of a batch, from the zero state where the batch is fresh."""
         if batch.fresh:
             self.reset()
         return self.forward_backward(batch.inputs, batch.targets, scale, drop)
 
-    def _gradients(self, cut, tokens):
-        """The gradients of the weights, from what the way down has left."""
-        steps, stack, pool = len(cut[0].out), self.stack, self.stack.pool
-        inputs = [self.embedded[:steps], *(arrays.out for arrays in cut)]
-        parts = stack.head.gradients(pool, inputs[-1], self.logits[:steps]) if stack.head else []
-        for layer, arrays, x in zip(stack.layers, cut, inputs[:-1], strict=True):
+    def _gradients(self, arrays_of_layers, tokens):
+        """The gradients of the weights, from what the backward pass has left in the arrays."""
+        steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
+        inputs = [self.embedded[:steps], *(arrays.out for arrays in arrays_of_layers)]
+        parts = stack.head.gradients(pool, inputs[-1], self.outputs[:steps]) if stack.head else []
+        for layer, arrays, x in zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True):
             parts += layer.gradients(pool, tokens, x, arrays)
         pool.run(parts)
         if stack.E is not None:
-            pool.run(pool.split(stack.width, lambda first, last: self._embedding_gradient(tokens, first, last), 16))
+            pool.run(pool.split(stack.width, lambda start, stop: self._embedding_gradient(tokens, start, stop), 16))
 
-    def _embedding_gradient(self, tokens, first, last):
+    def _embedding_gradient(self, tokens, start, stop):
         if not self.stack.architecture.tied:  # else the head has put its part there already
-            self.stack.dE[:, first:last] = 0
-        embed_gradient(tokens, self.d_embedded[: len(tokens) - self.context + 1], self.stack.dE, first, last)
+            self.stack.dE[:, start:stop] = 0
+        embed_gradient(tokens, self.d_embedded[: len(tokens) - self.context + 1], self.stack.dE, start, stop)

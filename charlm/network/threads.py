@@ -1,9 +1,9 @@
-"""Threads that work on one update together.
+"""Threads that share the work of one update.
 
-Kernels release the interpreter's lock, so ordinary threads run side by side. Work comes in phases; within a phase the
-parts are independent of each other and each number is computed by exactly one part, in an order that does not depend
-on who does it. This, and not a fixed split of the batch, is why any number of threads gives the same bits: nothing is
-ever summed over threads.
+Kernels release the interpreter's lock, so ordinary threads run in parallel. The work comes in phases. The parts of one
+phase are independent of each other, and exactly one part computes each number, in an order that does not depend on the
+thread. So any number of threads gives the same bits: nothing is ever summed over threads, and the batch is not split
+in a fixed way.
 """
 
 import os
@@ -29,7 +29,8 @@ class ThreadPool:
         self._others = ThreadPoolExecutor(self.threads - 1, "charlm") if self.threads > 1 else None
 
     def run(self, parts: list[Callable[[], None]]) -> None:
-        """Run all parts, beginning with the first ones, and wait for them."""
+        """Run all parts, in their order as far as threads are free, and wait for them. An exception of a part is raised
+        here."""
         if self._others is None:
             for part in parts:
                 part()
@@ -53,11 +54,19 @@ class ThreadPool:
                 other.result()
 
     def split(
-        self, number: int, function: Callable[[int, int], None], multiple: int = 1, work=None, most: int = 0
-    ) -> list[Callable]:
-        """``function(first, last)`` over 0…number in as many parts as there are threads, or a multiple of that where
-        a part would be more than about ``most``; cut at multiples of ``multiple``, into parts of equal length or, where
-        ``work(n)`` tells how much there is to do for the first n, of equal work."""
+        self,
+        number: int,
+        function: Callable[[int, int], None],
+        multiple: int = 1,
+        work: Callable[[int], float] | None = None,
+        most: int = 0,
+    ) -> list[Callable[[], None]]:
+        """Calls of ``function(start, stop)`` that together cover [0, number), as parts for ``run``.
+
+        There are as many parts as threads, or a multiple of that where a part would be longer than about ``most``. The
+        cuts are at multiples of ``multiple``. The parts are of equal length or, where ``work(n)`` tells how much work
+        the first n are, of equal work.
+        """
         units = -(-number // multiple)
         parts = min(self.threads, units)
         if most:
@@ -72,12 +81,12 @@ class ThreadPool:
             ]
         ends = [0, *(cut * multiple for cut in cuts), number]
         return [
-            lambda first=first, last=last: function(first, last)
-            for first, last in zip(ends, ends[1:], strict=False)
-            if first < last
+            lambda start=start, stop=stop: function(start, stop)
+            for start, stop in zip(ends, ends[1:], strict=False)
+            if start < stop
         ]
 
     def close(self) -> None:
-        """End the threads; without it they end with the program."""
+        """End the threads. Without this call they end with the program."""
         if self._others is not None:
             self._others.shutdown()

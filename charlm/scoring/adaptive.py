@@ -10,6 +10,7 @@ The text is read in one track, and how it comes makes no difference.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
@@ -29,15 +30,18 @@ class AdaptingEngine:
     rows = 1
 
     def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
+        from ..network.head import softmax_head
         from ..network.optimizers import Adam
-        from ..network.stack import Stack, Window
+        from ..network.stack import Stack, StackWindow
         from ..network.threads import ThreadPool
 
         unknown = model.training.get("corpus", {}).get("unknown_share", 0.0)
-        self.rate, self.stack = rate, Stack(model.architecture, model.parameters.copy(), ThreadPool(threads), unknown)
-        self.precision = precision
+        head = partial(softmax_head, unknown=unknown)
+        self.rate, self.precision = rate, precision
+        self.stack = Stack(model.architecture, model.parameters.copy(), ThreadPool(threads), head=head)
         self.stack.pack(True, precision)
-        self.read, self.learnt = Window(self.stack, STEPS, 1), Window(self.stack, STEPS, 1, training=True)
+        self.read = StackWindow(self.stack, STEPS, 1)
+        self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
         self.reset()

@@ -38,9 +38,9 @@ class Engines:
 
     def compiled(self, sequences: int) -> Engine:
         """With as many rows as are of use, or a few more, so that few kinds are made."""
-        from ..network.sequences import roomy
+        from ..network.sequences import padded_size
 
-        rows = min(self._most_rows(), roomy(sequences))
+        rows = min(self._most_rows(), padded_size(sequences))
         return self._made(rows, lambda: self._window(rows))
 
     def _most_rows(self):
@@ -52,13 +52,13 @@ class Engines:
         return self.made[key]
 
     def _window(self, rows):
-        from ..network.stack import Stack, Window
+        from ..network.stack import Stack, StackWindow
         from ..network.threads import ThreadPool
 
         if self.stack is None:
             self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))
             self.stack.pack(False, self.precision)
-        return Window(self.stack, STEPS, rows)
+        return StackWindow(self.stack, STEPS, rows)
 
 
 def kernel_engine(model: Model, rows: int, threads: int | None = None) -> Engine:

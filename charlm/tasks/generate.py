@@ -5,6 +5,7 @@ ordinary language model, which ``Generate.given`` makes: it samples, fills gaps 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -92,9 +93,10 @@ class Generate(LabelTask):
         return f"up to {rows} lines with {rows * steps:,} {UNITS[level]}s in all per update"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
+        from ..network.head import softmax_head
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, pool, unknown)
+        return Stack(architecture, parameters, pool, head=partial(softmax_head, unknown=unknown))
 
     def batch(self, vocabulary, texts: Sequences, chosen: np.ndarray, labels: np.ndarray) -> Batch:
         """Some texts, by their indices, each after its label. labels: the index of the label of each, (chosen)."""

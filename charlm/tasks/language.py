@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -46,14 +47,15 @@ class LanguageModel:
         return architecture.carried
 
     def network(self, architecture, parameters, pool, unknown=0.0):
+        from ..network.head import softmax_head
         from ..network.stack import Stack
 
-        return Stack(architecture, parameters, pool, unknown)
+        return Stack(architecture, parameters, pool, head=partial(softmax_head, unknown=unknown))
 
     def window(self, network, steps, rows, training=False):
-        from ..network.stack import Window
+        from ..network.stack import StackWindow
 
-        return Window(network, steps, rows, training)
+        return StackWindow(network, steps, rows, training)
 
     def batches(self, corpus, rows, steps, random):
         return (line_windows if corpus.lines else stream_windows)(corpus.train, rows, steps, random)
@@ -85,11 +87,11 @@ class StreamEvaluation:
     def loss(self) -> float:
         """Nats per token under the current parameters."""
         from ..network.measuring import STEPS, rows_for, score_tokens
-        from ..network.stack import Window
+        from ..network.stack import StackWindow
 
         self.network.pack(for_training=False)
         # A small window costs 1 to 3 % of the speed, but it stands in memory alongside all that training holds.
-        window = Window(self.network, STEPS // 2, rows_for(self.tokens, self.lines))
+        window = StackWindow(self.network, STEPS // 2, rows_for(self.tokens, self.lines))
         return float(score_tokens(window, self.tokens, self.lines).mean(dtype=np.float64))
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ..errors import UsageError
-from ..network.architecture import CELLS, Architecture, initial_parameters
+from ..network.architecture import Architecture, initial_parameters
+from ..network.cells import CELLS, current_name
 from ..network.optimizers import Adam
 from ..network.products import check_precision
-from ..network.stack import Stack, Window
+from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..tasks import task_class
 from ..text.corpus import Corpus, CorpusOptions
@@ -32,7 +33,6 @@ FIXED = {
     "steps": 50,
     "dropout": 0.0,
 }
-RATES = {"rnn": 0.008, "gru": 0.012, "lstm": 0.024, "peephole": 0.024, "window": 0.012}  # of learning, at the highest
 MUCH, CALMER = 0.6, 3  # with more dropout than MUCH, or such that rises in training, so much calmer: or it explodes
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
@@ -62,8 +62,8 @@ def multiply_adds(architecture: Architecture) -> int:
 
 
 def layers_for(cell: str) -> int:
-    """One wide layer; of a window two, since in its first one the places do no more than add up."""
-    return 2 if cell == "window" else 1
+    """One wide layer, or what the registry of cells says."""
+    return CELLS[cell].layers
 
 
 def speed(architecture: Architecture, rows: int, steps: int, threads: int | None, precision="float32") -> float:
@@ -71,7 +71,7 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
     were held up by what else runs here."""
     V = architecture.vocabulary_size
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(V), 1), ThreadPool(threads))
-    window, adam = Window(stack, steps, rows, training=True), Adam(stack, 1.0)
+    window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, V, (steps, rows)).astype(np.int32)
 
     def update():
@@ -97,8 +97,15 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
 
     def architecture(hidden):
         embedding = hidden if options["tied"] else options["embedding"]
-        sizes = len(corpus.vocabulary), cell, hidden, options["layers"], embedding, options["tied"]
-        return Architecture(*sizes, context=options.get("context"))
+        return Architecture(
+            len(corpus.vocabulary),
+            cell,
+            hidden,
+            options["layers"],
+            embedding=embedding,
+            tied=options["tied"],
+            context=options.get("context"),
+        )
 
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
@@ -113,7 +120,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     much = options["dropout"] is None or options["dropout"] > MUCH
     options = {
         "batch": max(16, min(rows, n // 2000)),
-        "lr": RATES[cell] / (CALMER if much else 1),
+        "lr": CELLS[cell].learning_rate / (CALMER if much else 1),
     } | options
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
@@ -185,11 +192,11 @@ def new_trainer(
     begun, kind = time.perf_counter(), task_class(task)
     if bidirectional and kind.why_not_bidirectional:
         raise UsageError(f"--bidirectional does not go with --task {task}: {kind.why_not_bidirectional}")
-    cell = cell or (FIXED | kind.defaults)["cell"]
-    if cell == "window" and not kind.why_not_bidirectional:  # it reads a whole line before it answers
+    cell = current_name(cell or (FIXED | kind.defaults)["cell"], warn=True)
+    if cell == "feedforward" and not kind.why_not_bidirectional:  # it reads a whole line before it answers
         raise UsageError(
-            f"--cell window does not go with --task {task}: it needs what a cell remembers of a whole line, and a "
-            "window has seen the last --context tokens of it; take rnn, gru or lstm"
+            f"--cell feedforward does not go with --task {task}: the task needs a cell that remembers a whole line, "
+            "and a feed-forward network sees the last --context tokens only; take rnn, gru or lstm"
         )
     check_precision(precision)
     reading = {field.name: others.pop(field.name) for field in fields(CorpusOptions) if field.name in others}
@@ -210,7 +217,7 @@ def new_trainer(
         minutes = MINUTES
     choice = None
     if minutes is None or kind.defaults:
-        options, epochs = FIXED | {"lr": RATES.get(cell)} | kind.defaults | given, epochs or kind.most_epochs
+        options, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
         choice = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)

@@ -14,8 +14,8 @@ class Settings:
     the share of the layers' units that each update leaves out; None for one that follows the gap between the losses,
     from 0 on.
 
-    lr: the learning rate at its highest; planning.RATES has what is best for each cell. minutes: the time by the clock
-    that the training is to take, for which ``epochs`` is then a first estimate; None where the epochs decide.
+    lr: the learning rate at its highest; network/cells.py has what is best for each cell. minutes: the time by the
+    clock that the training is to take, for which ``epochs`` is then a first estimate; None where the epochs decide.
     precision: in which an update multiplies matrices; sums, weights and all else are float32.
     """
 

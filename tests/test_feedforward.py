@@ -14,7 +14,7 @@ from charlm.modelfile import NEWEST, model_header
 from charlm.network.architecture import MOST_CONTEXT, Architecture, views
 from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, score_tokens
 from charlm.network.reference import reference_of, softmax
-from charlm.network.stack import Stack, Window
+from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
 from charlm.scoring.adaptive import AdaptingScorer
 from charlm.scoring.scorer import kernel_engine
@@ -28,7 +28,7 @@ WAYS_IN = pytest.mark.parametrize("embedding", [0, 3], ids=["one-hot", "embeddin
 
 def network(context, embedding=0, layers=1, dtype=np.float32, hidden=21, size=V):
     """An architecture, and random parameters for it."""
-    architecture = Architecture(size, "window", hidden, layers, embedding, context=context)
+    architecture = Architecture(size, "feedforward", hidden, layers, embedding=embedding, context=context)
     random = np.random.default_rng([context, embedding, layers])
     return architecture, random.normal(0, 0.5, architecture.number_of_parameters).astype(dtype)
 
@@ -36,7 +36,7 @@ def network(context, embedding=0, layers=1, dtype=np.float32, hidden=21, size=V)
 def window_of(architecture, parameters, steps, rows, threads=1):
     stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.pack(for_training=False)
-    return Window(stack, steps, rows)
+    return StackWindow(stack, steps, rows)
 
 
 def text(steps, rows, seed=1):
@@ -103,7 +103,7 @@ def test_every_place_has_a_matrix_of_its_own(embedding):
     stack.pack(for_training=True)
     tokens = np.full((3, 1), 4, np.int32)
     targets = np.array([[-1], [5], [-1]], np.int32)  # the loss is of a step that sees two tokens
-    Window(stack, 3, 1, training=True).forward_backward(tokens, targets, 1.0)
+    StackWindow(stack, 3, 1, training=True).forward_backward(tokens, targets, 1.0)
     of_places = np.split(views(architecture, stack.gradient)["layer1.W_x"], 3)
     assert of_places[0].any() and of_places[1].any() and not of_places[2].any()
 
@@ -116,9 +116,9 @@ def test_the_gradient_has_all_of_the_past_in_it():
     tokens, targets = text(9, 2, 1), text(9, 2, 2)
     late = targets.copy()
     late[:4] = -1
-    Window(stack, 9, 2, training=True).forward_backward(tokens, late, 0.5)
+    StackWindow(stack, 9, 2, training=True).forward_backward(tokens, late, 0.5)
     whole = stack.gradient.copy()
-    window = Window(stack, 5, 2, training=True)
+    window = StackWindow(stack, 5, 2, training=True)
     window.forward(tokens[:4], targets[:4])
     window.forward_backward(tokens[4:], targets[4:], 0.5)
     assert np.allclose(stack.gradient, whole, rtol=1e-12, atol=1e-15) and whole.any()
@@ -210,7 +210,7 @@ def test_a_pattern_longer_than_its_context_cannot_be_learnt(tmp_path):
     random = np.random.default_rng(1)
     path = tmp_path / "pairs.txt"
     path.write_text("".join(f"{letter}---{letter}\n" for letter in random.choice(list("pq"), 300)))
-    options = {"lines": True, "cell": "window", "hidden": 16, "layers": 1, "epochs": 20, "batch": 16, "lr": 0.02}
+    options = {"lines": True, "cell": "feedforward", "hidden": 16, "layers": 1, "epochs": 20, "batch": 16, "lr": 0.02}
     losses = []
     for context in (3, 4):
         model = charlm.train(path, context=context, **options)
@@ -231,7 +231,15 @@ def test_its_file_has_the_context(tmp_path):
 def test_a_label_stands_in_the_place_of_the_beginning(tmp_path):
     path = tmp_path / "letters.tsv"
     path.write_text("x\tabba\ny\tbaab\n" * 30)
-    options = {"task": "generate", "cell": "window", "hidden": 12, "layers": 1, "epochs": 30, "lr": 0.02, "batch": 8}
+    options = {
+        "task": "generate",
+        "cell": "feedforward",
+        "hidden": 12,
+        "layers": 1,
+        "epochs": 30,
+        "lr": 0.02,
+        "batch": 8,
+    }
     model = charlm.train(path, context=3, **options)
     assert [next(iter(found)) for found in charlm.predict(model, ["abba", "baab"])] == ["x", "y"]
     given = model.given("x")
@@ -253,12 +261,12 @@ def lines(tmp_path, tiny_text):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"context": 4}, "--context is for --cell window"),
-        ({"cell": "window", "context": 0}, "--context must be 1 to 64"),
-        ({"cell": "window", "context": 65}, "--context must be 1 to 64"),
-        ({"cell": "window", "bidirectional": True}, "--bidirectional does not go with --task text"),
-        ({"cell": "window", "task": "classify"}, "--cell window does not go with --task classify"),
-        ({"cell": "window", "task": "translate"}, "--cell window does not go with --task translate"),
+        ({"context": 4}, "--context is for --cell feedforward"),
+        ({"cell": "feedforward", "context": 0}, "--context must be 1 to 64"),
+        ({"cell": "feedforward", "context": 65}, "--context must be 1 to 64"),
+        ({"cell": "feedforward", "bidirectional": True}, "--bidirectional does not go with --task text"),
+        ({"cell": "feedforward", "task": "classify"}, "--cell feedforward does not go with --task classify"),
+        ({"cell": "feedforward", "task": "translate"}, "--cell feedforward does not go with --task translate"),
     ],
 )
 def test_what_cannot_be_is_refused(lines, options, words):
@@ -268,15 +276,15 @@ def test_what_cannot_be_is_refused(lines, options, words):
 
 
 def test_no_network_of_another_kind_has_one():
-    for fields in ({"cell": "lstm", "context": 8}, {"cell": "window", "bidirectional": True}):
+    for fields in ({"cell": "lstm", "context": 8}, {"cell": "feedforward", "bidirectional": True}):
         with pytest.raises(UsageError):
             Architecture(V, **fields)
     with pytest.raises(UsageError, match="--max-vocabulary"):
-        Architecture(2**24, "window", 1, 1)
+        Architecture(2**24, "feedforward", 1, 1)
 
 
 def test_another_context_is_named_when_it_goes_on(lines, tmp_path):
-    settings = {"cell": "window", "hidden": 8, "epochs": 1, "steps": 20}
+    settings = {"cell": "feedforward", "hidden": 8, "epochs": 1, "steps": 20}
     trainer = new_trainer(lines, **settings, context=4)
     list(trainer.run(stop=lambda: True))
     save_checkpoint(trainer, tmp_path / "c.npz", {})
@@ -288,7 +296,7 @@ def test_another_context_is_named_when_it_goes_on(lines, tmp_path):
 
 def test_beginnings_are_the_same_in_training_scoring_and_sampling(lines):
     """Before the first token is <EOS>, and before that nothing: the loss of an untrained network says so."""
-    trainer = new_trainer(lines, cell="window", context=3, hidden=8, epochs=1, lines=True, seed=2)
+    trainer = new_trainer(lines, cell="feedforward", context=3, hidden=8, epochs=1, lines=True, seed=2)
     trainer.parameters[:] = np.random.default_rng(1).normal(0, 0.5, trainer.parameters.size)
     batch = next(trainer.task.batches(trainer.corpus, 4, 40, np.random.default_rng(1)))
     trainer.stack.pack(for_training=True)

@@ -5,8 +5,8 @@ import pytest
 from charlm.network.threads import ThreadPool
 
 
-def parts_of(pool, *how):
-    return [part() for part in pool.split(how[0], lambda first, last: (first, last), *how[1:])]
+def parts_of(pool, number, multiple, work=None):
+    return [part() for part in pool.split(number, lambda start, stop: (start, stop), multiple, work)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
@@ -15,8 +15,8 @@ def test_parts_make_up_the_whole_and_are_cut_at_multiples(number, multiple, thre
     pool = ThreadPool(threads)
     for work in (None, lambda columns: columns, lambda columns: 10 * columns + 256 * max(0, columns - number // 4)):
         parts = parts_of(pool, number, multiple, work)
-        assert [first for first, _ in parts] == [0, *(last for _, last in parts[:-1])] and parts[-1][1] == number
-        assert all(first < last and first % multiple == 0 for first, last in parts) and len(parts) <= threads
+        assert [start for start, _ in parts] == [0, *(stop for _, stop in parts[:-1])] and parts[-1][1] == number
+        assert all(start < stop and start % multiple == 0 for start, stop in parts) and len(parts) <= threads
     pool.close()
 
 
@@ -30,8 +30,8 @@ def test_parts_are_of_equal_work():
 
 @pytest.mark.parametrize("thread", [0, 1])
 def test_an_error_in_any_part_comes_out(thread):
-    def fail(first, last):
-        if bool(first) == bool(thread):
+    def fail(start, stop):
+        if bool(start) == bool(thread):
             raise ValueError("here")
 
     pool = ThreadPool(2)

@@ -1,0 +1,126 @@
+"""The one place that uses private parts of numba; every other module uses what numba documents.
+
+The private parts make kernels smaller, faster to load and safe from a damaged cache:
+
+- ``_nrt=False``: kernels do not count references. The caller owns all arrays; else each ``A[t]`` would change a counter
+  in memory that all threads share;
+- ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such entry point takes time to compile;
+- arguments that are literal numbers do not make numba compile a kernel once more;
+- a cached file that numba cannot read or write counts as a miss, with a warning, instead of an exception;
+- numba loads machine code without the declarations of everything that Python code may call (80 modules); only
+  compiling needs those, and numba loads them when it compiles.
+
+They are used only with versions of numba with which charlm was tried (``TRIED``) and where all of them are present
+(``_are_present``). With any other version ``dispatcher`` and ``cached_dispatcher`` are plain ``numba.njit`` and numba's
+own cache: the same bits, somewhat slower to start.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+
+TRIED = (0, 61), (0, 68)  # the lowest and the highest version, both included
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version, (0, 0) where there are none."""
+    found = re.match(r"(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
+def _are_present() -> bool:
+    """Whether numba has every private part that this module uses."""
+    try:
+        from numba.core.caching import FunctionCache
+        from numba.core.registry import CPUDispatcher, cpu_target
+
+        options = cpu_target.options
+        return (
+            all(hasattr(options, name) for name in ("_nrt", "no_cfunc_wrapper"))
+            and all(hasattr(FunctionCache, name) for name in ("cache_path", "flush", "load_overload", "save_overload"))
+            and all(hasattr(CPUDispatcher, name) for name in ("compile", "enable_caching"))
+            and hasattr(numba.types, "unliteral")
+        )
+    except (ImportError, AttributeError):
+        return False
+
+
+AVAILABLE = TRIED[0] <= _version(numba.__version__) <= TRIED[1] and _are_present()
+OPTIONS = {"nogil": True, "error_model": "numpy"}
+_PRIVATE = {"_nrt": False, "no_cfunc_wrapper": True} if AVAILABLE else {}
+_INLINED = {"_nrt": False} if AVAILABLE else {}
+
+
+def inlined(function: Callable) -> Callable:
+    """``function`` as a part of the kernels that call it."""
+    return numba.njit(inline="always", error_model="numpy", **_INLINED)(function)
+
+
+def dispatcher(function: Callable) -> Callable:
+    """numba's compiler of ``function``, without a cache."""
+    made = numba.njit(**OPTIONS, **_PRIVATE)(function)
+    if AVAILABLE and hasattr(made, "compile"):  # with NUMBA_DISABLE_JIT it is the function itself
+        compile_for = made.compile
+        made.compile = lambda signature: compile_for(tuple(map(numba.types.unliteral, signature)))
+    return made
+
+
+def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object], None]) -> Callable:
+    """The same with a cache in ``folder``. warn: called with the reason where a cached file cannot be used.
+
+    Raises OSError or RuntimeError where numba cannot write there.
+    """
+    configured, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+    try:
+        if not AVAILABLE:
+            return numba.njit(cache=True, **OPTIONS)(function)
+        made = dispatcher(function)
+        made.enable_caching()
+        if folder not in Path(made._cache.cache_path).parents:
+            raise OSError("its folder cannot be written")  # numba would use one where stale code can stay
+        made._cache = _HealingCache(made._cache, warn)
+        return made
+    finally:
+        numba.config.CACHE_DIR = configured
+
+
+class _UnrefreshedContext:
+    """numba's context of a target that does not load new declarations before machine code is loaded into it."""
+
+    def __init__(self, context):
+        self._context = context
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+    def refresh(self):
+        pass
+
+
+class _HealingCache:
+    """numba's cache of one function; a file that it cannot read or write is a miss and not an error."""
+
+    def __init__(self, cache, warn):
+        self._cache, self._warn = cache, warn
+
+    def __getattr__(self, name):
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature, target_context):
+        try:
+            return self._cache.load_overload(signature, _UnrefreshedContext(target_context))
+        except Exception as error:  # a damaged pickle can raise anything
+            self._warn(f"{type(error).__name__}: {error}")
+            try:
+                self._cache.flush()
+            except OSError:
+                pass
+            return None
+
+    def save_overload(self, signature, data):
+        try:
+            self._cache.save_overload(signature, data)
+        except Exception as error:
+            self._warn(f"{type(error).__name__}: {error}")

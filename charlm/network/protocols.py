@@ -1,0 +1,134 @@
+"""The seams of a network: the methods by which training, tasks and scoring use it, and a stack uses its parts.
+
+Every object with these methods will do; none has to inherit from these classes.
+
+    training   calls Network.pack, Window.train, Optimizer.update       for each update
+    tasks      make the Network and its Window
+    a stack    calls its Layers and its Head, from threads, for some rows or columns each
+
+Letters: T steps, N rows of the batch, D input width, H hidden width, V outputs, P parameters; ``d`` before a name is
+the gradient of the loss with respect to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:  # these import the compiler
+    from .dropout import Dropout
+    from .threads import ThreadPool
+
+Parts = list[Callable[[], None]]  # work that threads may do in any order, at the same time
+
+
+class Network(Protocol):
+    """Parameters and their gradient. ``stack.Stack``, ``translator.Translator`` and ``tagger.Tagger`` are networks.
+
+    parameters: (P) float32, or float64 for checks. The caller owns them, and an optimizer changes them in place.
+    gradient: (P), set by ``Window.train``. pool: the threads that share the work of an update.
+    """
+
+    parameters: np.ndarray
+    gradient: np.ndarray
+    pool: ThreadPool
+
+    def pack(self, for_training: bool, precision: str = "float32") -> None:
+        """Copy the weights into the order in which the kernels read them. The caller calls this after every change of
+        the parameters, and before the window runs.
+
+        for_training: also for the backward pass. precision: in which matrices are multiplied from now on: "float32",
+        meaning the type of the parameters, or "bf16".
+        """
+
+
+class Window(Protocol):
+    """The arrays that a network fills for one batch, and the state that it carries to the next batch: what training
+    needs of ``stack.StackWindow`` and of every ``SequenceWindow``. (Scoring reads with a stack's window by the methods
+    of ``measuring.Engine``.)
+
+    state: arrays (N, width), in a fixed order; a checkpoint stores them. Networks of whole sequences carry nothing: ().
+    """
+
+    @property
+    def state(self) -> list[np.ndarray] | tuple[()]: ...
+
+    def train(self, batch: Any, scale: float, drop: Dropout | None) -> np.ndarray:
+        """Forward and backward over one batch: -log ŷ of every target, (T, N), 0 where there is no target. Sets
+        ``Network.gradient`` to the gradient of scale · their sum. A batch that is ``fresh`` starts from the zero state.
+        """
+
+
+class SequenceWindow(Window, Protocol):
+    """A window for whole sequences, each from the zero state: ``sequences.Windows``, ``translator.TranslatorWindows``
+    and ``tagger.TaggerWindows``."""
+
+    def forward(self, batch: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Forward only: -log ŷ of every target (T, N), 0 where there is no target, and all probabilities (T, N, V).
+        Both are views that the next batch overwrites."""
+
+
+class Head(Protocol):
+    """What stands on top of a stack: outputs, loss, and their gradients. ``head.SoftmaxHead`` is one.
+
+    The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop).
+    """
+
+    def packing(self, pool: ThreadPool, for_training: bool, precision: str) -> Parts:
+        """The work of ``Network.pack`` for the weights of the head."""
+
+    def forward(
+        self, a: np.ndarray, targets: np.ndarray, outputs: np.ndarray, nats: np.ndarray, start: int, stop: int
+    ) -> None:
+        """From the states a (T, N, H) to outputs (T, N, ≥ V) and the loss nats (T, N), 0 where targets (T, N) is -1."""
+
+    def backward(
+        self, outputs: np.ndarray, targets: np.ndarray, da: np.ndarray, scale: float, start: int, stop: int
+    ) -> None:
+        """Replace outputs by the gradient of scale · loss with respect to them, before any activation, and write that
+        with respect to a into da (T, N, H)."""
+
+    def gradients(self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray) -> Parts:
+        """The gradients of the head's own parameters, from a and from what ``backward`` made of the outputs."""
+
+
+class Layer(Protocol):
+    """A layer of a stack. ``layers.Recurrent``, ``bidirectional.Bidirectional`` and ``feedforward.FeedForward`` are
+    layers. The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop)."""
+
+    def new_arrays(self, steps: int, rows: int, training: bool, below: Any = None) -> Any:
+        """What the layer keeps of one window, an object with ``out`` and ``da``, (T, N, H), ``states``, ``d_start`` and
+        ``first_steps``. below: the arrays of the layer below, of which it may share what one layer needs at a time."""
+
+    def packing(self, pool: ThreadPool, for_training: bool, precision: str) -> Parts:
+        """The work of ``Network.pack`` for the weights of the layer."""
+
+    def forward(
+        self, tokens: np.ndarray, x: np.ndarray, arrays: Any, drop: Dropout | None, start: int, stop: int
+    ) -> None:
+        """From x (T, N, D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
+
+    def backward(self, arrays: Any, dx: np.ndarray, start: int, stop: int) -> None:
+        """From ``arrays.da`` to the gradients with respect to z and x. dx may share its memory with ``arrays.da``."""
+
+    def gradients(self, pool: ThreadPool, tokens: np.ndarray, x: np.ndarray, arrays: Any) -> Parts:
+        """The gradients of the layer's own parameters, from what ``backward`` left in ``arrays``."""
+
+
+class Optimizer(Protocol):
+    """What changes the parameters. ``optimizers.Adam`` is one.
+
+    updates: how many updates it has made; a training that is resumed sets it.
+    """
+
+    updates: int
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays (P) that the next update depends on, by name, and no copies: a checkpoint stores them, and a
+        training that is resumed or rolled back writes into them."""
+
+    def update(self, rate: float) -> float:
+        """Change the parameters of its network by the gradient, with this learning rate. Returns the norm of the
+        gradient. An infinite or NaN norm changes nothing."""
