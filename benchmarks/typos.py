@@ -14,7 +14,7 @@ import string
 
 import charlm
 from charlm.scoring.blocks import blocks, clean
-from charlm.scoring.perplexity import scored_blocks
+from charlm.scoring.pipeline import scored_blocks
 
 KINDS = ("replaced", "inserted", "left out", "swapped")
 
@@ -60,9 +60,9 @@ def main():
     model = charlm.load(options.model)
     text = "\n".join(lines) + "\n"
     found, asked, before = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0
-    for (passage,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
-        symbols, nats = iter(passage.symbols()), iter(passage.measures.nats.tolist())
-        for number, length in enumerate(passage.lengths.tolist(), before):
+    for (block,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
+        symbols, nats = iter(block.symbols()), iter(block.scores.nats.tolist())
+        for number, length in enumerate(block.lengths.tolist(), before):
             place, most, worst = 0, -1.0, range(0)
             for _ in range(length):
                 symbol, surprise = next(symbols), next(nats)
@@ -74,7 +74,7 @@ def main():
                 distance = max(0, worst.start - places[-1], places[0] - (worst.stop - 1))
                 asked[kind] += 1
                 found[kind] += distance <= options.within
-        before += len(passage.lengths)
+        before += len(block.lengths)
     for kind in KINDS:
         print(f"{kind:<10} {found[kind]:4} of {asked[kind]:4}")
     share = sum(found.values()) / max(1, sum(asked.values()))
