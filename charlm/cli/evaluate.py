@@ -5,7 +5,7 @@ import json
 import click
 
 from ..errors import UsageError
-from .options import as_json, beam, encoding, examples, model_option, threads
+from .options import FILE, as_json, beam, encoding, examples, model_option, threads
 from .signals import end_with_the_reader
 
 
@@ -18,7 +18,7 @@ from .signals import end_with_the_reader
     ),
 )
 @model_option
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
 @beam
 @as_json
 @encoding

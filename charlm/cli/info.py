@@ -6,7 +6,7 @@ import os
 import click
 
 from ..errors import UsageError
-from .options import as_json, examples
+from .options import FILE, as_json, examples
 from .signals import end_with_the_reader
 
 
@@ -14,8 +14,10 @@ from .signals import end_with_the_reader
     short_help="Show what a model file contains.",
     epilog=examples("charlm info m.npz", "charlm info -m m.npz --json"),
 )
-@click.option("--model", "-m", "model_path", metavar="FILE", help="The model file, written by charlm train -o.")
-@click.argument("bare_path", metavar="[MODEL]", required=False)
+@click.option(
+    "--model", "-m", "model_path", type=FILE, metavar="FILE", help="The model file, written by charlm train -o."
+)
+@click.argument("bare_path", type=FILE, metavar="[MODEL]", required=False)
 @as_json
 def info(model_path, bare_path, as_json):
     """Show what a model file contains: the network, the vocabulary, the training text and the held-out loss. Name the

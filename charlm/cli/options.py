@@ -2,6 +2,7 @@
 
 import click
 
+FILE = click.Path(readable=False)  # charlm checks files itself; by this type the shell completes their names
 AT_LEAST_1 = click.IntRange(1)
 TO_A_TRILLION = click.IntRange(1, 10**12)  # for numbers of samples and tokens: no run lasts that long
 PRECISIONS = ("float32", "bf16")
@@ -26,12 +27,19 @@ def examples(*lines):
 
 
 model_option = click.option(
-    "--model", "-m", "model_path", required=True, metavar="FILE", help="The model file, written by charlm train -o."
+    "--model",
+    "-m",
+    "model_path",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="The model file, written by charlm train -o.",
 )
 models_option = click.option(
     "--model",
     "-m",
     "model_paths",
+    type=FILE,
     required=True,
     multiple=True,
     metavar="FILE",

@@ -10,7 +10,7 @@ from functools import partial
 import click
 
 from ..errors import UsageError
-from .options import PRECISIONS, UP_TO_1, as_json, encoding, examples, given, models_option, setting, threads
+from .options import FILE, PRECISIONS, UP_TO_1, as_json, encoding, examples, given, models_option, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -23,7 +23,7 @@ from .signals import end_with_the_reader
     ),
 )
 @models_option
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
 @click.option(
     "--per-line",
     is_flag=True,
@@ -42,9 +42,12 @@ from .signals import end_with_the_reader
     "The background of the terminal, for --color.  [default: what COLORFGBG says, else dark]",
 )
 @click.option(
-    "--html", metavar="PAGE", help="Write the most surprising lines to a web page, with the tokens the model expected."
+    "--html",
+    type=FILE,
+    metavar="PAGE",
+    help="Write the most surprising lines to a web page, with the tokens the model expected.",
 )
-@click.option("--baselines", metavar="CORPUS", help="Add the figures of unigrams, n-grams and xz trained on this text.")
+@setting("--baselines", FILE, "CORPUS", "Add the figures of unigrams, n-grams and xz trained on this text.")
 @given
 @setting(
     "--adapt",

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from .options import AT_LEAST_1, as_json, beam, encoding, examples, model_option, setting, threads
+from .options import AT_LEAST_1, FILE, as_json, beam, encoding, examples, model_option, setting, threads
 from .signals import end_with_the_reader
 
 
@@ -17,7 +17,7 @@ from .signals import end_with_the_reader
     ),
 )
 @model_option
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
 @setting("--top", AT_LEAST_1, "K", "For a model that predicts labels: print the K most likely ones.  [default: 1]")
 @beam
 @as_json
