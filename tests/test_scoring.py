@@ -10,11 +10,13 @@ from charlm.figures import Score
 from charlm.model import Model
 from charlm.network import measuring
 from charlm.network.architecture import CELLS, Architecture
-from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, rows_for, score_tokens, spans
+from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, TokenScores, rows_for, score_tokens, spans
 from charlm.scoring import scorer as scoring
-from charlm.scoring.perplexity import perplexity_of_files
-from charlm.scoring.scorer import kernel_engine
+from charlm.scoring.perplexity import Total, perplexity_of_files
+from charlm.scoring.pipeline import blocks_by_scorers
+from charlm.scoring.scorer import Scorer, kernel_engine
 from charlm.text.corpus import load_corpus
+from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import UNKNOWN, Vocabulary
 from charlm.training.loop import Trainer
 from charlm.training.settings import Settings
@@ -170,6 +172,33 @@ def test_unknown_symbols_never_crash():
     for level, symbols in (("char", "ab"), ("word", ["ab", " a"]), ("byte", list(b"ab"))):
         score = charlm.perplexity(model_of(symbols=symbols, level=level), "ab é\u2028\U0001f600\x00 ab\n")
         assert 0 < score.unknown_tokens < score.tokens
+
+
+class Counts:
+    """N-gram counts as a ``TextScorer``."""
+
+    def __init__(self, vocabulary, text, order, lines=False):
+        self.vocabulary, self.lines = vocabulary, lines
+        self.counts = NGrams(vocabulary.encode(text), len(vocabulary), order, lines)
+
+    def measure(self, tokens):
+        return TokenScores(-np.log(self.counts.probabilities(tokens)))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_whatever_predicts_the_next_token_goes_through_the_pipeline(lines):
+    """N-gram counts have the nats of the baseline, and a network next to them has its own."""
+    model, train = model_of(lines), random_text(900, 1)
+    text = "\n".join(line for line in random_text(300, 2).split("\n") if line) + "\n"
+    counts = Counts(model.vocabulary, train, 3, lines)
+    total, other = Total(), Total()
+    for one, two in blocks_by_scorers([counts, Scorer(model, ("ranks",))], [text]):
+        total.add(one)
+        other.add(two)
+    ids = [model.vocabulary.encode(part) for part in (train, text)]
+    expected = -np.log(NGrams(ids[0], len(model.vocabulary), 3, lines).probabilities(ids[1])).sum()
+    assert total.score.nats == pytest.approx(expected) and total.score.tokens == len(text)
+    assert other.score == charlm.perplexity(model, text)
 
 
 def test_an_empty_text_has_no_tokens():

@@ -95,12 +95,13 @@ class AdaptingScorer:
         model.check_task("text")
         if not 0 < rate <= 1:
             raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
-        self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads, precision)
+        self.vocabulary, self.lines = model.vocabulary, model.lines
+        self.columns, self.engine = tuple(columns), AdaptingEngine(model, rate, threads, precision)
         self._past = np.zeros(0, np.int32)  # the last token of a stream, which is the next input
 
     def measure(self, tokens: np.ndarray) -> TokenScores:
         """Score the next tokens, ids (n), and learn from them; for a model of lines they are whole lines."""
-        if not self.model.lines:
+        if not self.lines:
             past = len(self._past)
             local = np.concatenate((self._past, tokens))
             self._past = local[-1:]

@@ -100,7 +100,7 @@ def compare(scored: Iterable[list[ScoredBlock]], names: list[str]) -> tuple[list
         for number, block in enumerate(blocks):
             totals[number].add(block)
             spelled[number] += _bytes_of_unknown(block)
-            levels[number] = block.model.vocabulary.level
+            levels[number] = block.vocabulary.level
         nats = [block.sums(block.scores.nats) for block in blocks]
         lines.add(np.column_stack([_bytes(blocks[0]), *nats]))
     scores = [total.score for total in totals]
@@ -143,5 +143,5 @@ def _bytes_of_unknown(block: ScoredBlock) -> int:
     unknown = block.tokens == UNKNOWN
     if not unknown.any():
         return 0
-    end = block.model.vocabulary.level == "word"
+    end = block.vocabulary.level == "word"
     return sum(len(as_bytes(symbol)) + end for symbol in compress(block.symbols(), unknown.tolist()))

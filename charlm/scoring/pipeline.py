@@ -16,7 +16,7 @@ import numpy as np
 
 from ..model import Model
 from ..network.measuring import TokenScores
-from ..text.vocabulary import EOS, symbols_in
+from ..text.vocabulary import EOS, Vocabulary, symbols_in
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
 from .scorer import Scorer, TextScorer
@@ -43,8 +43,9 @@ DEFAULTS = ScoringOptions()
 
 @dataclass(kw_only=True)
 class ScoredBlock:
-    """A block of a text and how well a model predicts its tokens.
+    """A block of a text and how well a scorer predicts its tokens.
 
+    vocabulary: turns the text into tokens
     text: whole lines, or any part of a stream
     lengths: tokens of each line, 0 for a skipped line, and of the text after the last line end: integers (lines)
     kept: which of the text's symbols are in no skipped line, bool (symbols); None for all
@@ -52,7 +53,7 @@ class ScoredBlock:
     scores: of these tokens (n)
     """
 
-    model: Model
+    vocabulary: Vocabulary
     text: str | bytes
     lengths: np.ndarray
     kept: np.ndarray | None
@@ -65,7 +66,7 @@ class ScoredBlock:
 
     def symbols(self) -> list[str]:
         """The text of each token; bytes outside ASCII are lone surrogates (PEP 383)."""
-        level = self.model.vocabulary.level
+        level = self.vocabulary.level
         symbols = symbols_in(self.text, level)
         symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
         return [_BYTES[symbol] for symbol in symbols] if level == "byte" else list(symbols)
@@ -112,13 +113,18 @@ def scored_blocks(
     columns: see ``TokenScores.empty``. Raises UsageError if a model has another task or the processor cannot multiply
     in the precision of the options.
     """
-    scorers = [_scorer(model, columns, options) for model in models]
-    skip_blank_lines = any(model.lines for model in models)
+    return blocks_by_scorers([scorer_of(model, columns, options) for model in models], text)
+
+
+def blocks_by_scorers(scorers: list[TextScorer], text: Iterable[str | bytes]) -> Iterator[list[ScoredBlock]]:
+    """The same for anything that predicts the next token."""
+    skip_blank_lines = any(scorer.lines for scorer in scorers)
     for block in text:
         yield [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
 
 
-def _scorer(model: Model, columns: Iterable[str], options: ScoringOptions) -> TextScorer:
+def scorer_of(model: Model, columns: Iterable[str] = (), options: ScoringOptions = DEFAULTS) -> TextScorer:
+    """The scorer of a model that learns from the text, or does not, as the options say."""
     if options.precision != "float32":
         from ..network.products import check_precision
 
@@ -129,17 +135,18 @@ def _scorer(model: Model, columns: Iterable[str], options: ScoringOptions) -> Te
 
 
 def _scored_block(scorer: TextScorer, text: str | bytes, skip_blank_lines: bool) -> ScoredBlock:
-    model = scorer.model
-    tokens = model.vocabulary.encode(text)
+    tokens = scorer.vocabulary.encode(text)
     ends = np.flatnonzero(tokens == EOS) + 1
     lengths = np.diff(ends if len(ends) and ends[-1] == len(tokens) else np.append(ends, len(tokens)), prepend=0)
     kept = None
     if skip_blank_lines and (lengths == 1).any():
         kept = np.repeat(lengths > 1, lengths)
         lengths = np.where(lengths > 1, lengths, 0)
-    if kept is not None and model.lines:
+    if kept is not None and scorer.lines:
         tokens = tokens[kept]
     scores = scorer.measure(tokens)
-    if kept is not None and not model.lines:  # a stream model reads blank lines, but their scores do not count
+    if kept is not None and not scorer.lines:  # a stream model reads blank lines, but their scores do not count
         tokens, scores = tokens[kept], scores[kept]
-    return ScoredBlock(model=model, text=text, lengths=lengths, kept=kept, tokens=tokens, scores=scores)
+    return ScoredBlock(
+        vocabulary=scorer.vocabulary, text=text, lengths=lengths, kept=kept, tokens=tokens, scores=scores
+    )

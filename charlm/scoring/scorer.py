@@ -26,6 +26,7 @@ from ..network.measuring import (
     spans,
 )
 from ..text.corpus import line_starts
+from ..text.vocabulary import Vocabulary
 
 WITHOUT_COMPILER = 5 * CHUNK  # the most tokens that NumPy reads
 PLAIN_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
@@ -36,12 +37,14 @@ class TextScorer(Protocol):
     """Predicts each next token of a text, given all tokens before it, and tells how well it did.
 
     The outputs of perplexity know what predicts the next token only by this protocol. ``Scorer`` asks a network, and
-    ``adaptive.AdaptingScorer`` a network that learns from the text. N-gram counts, or a mixture of counts and a
+    ``adaptive.AdaptingScorer`` asks a network that learns from the text. N-gram counts, or a mixture of counts and a
     network, fit the same protocol.
     """
 
-    model: Model
-    """Whose vocabulary turns the text into tokens, and which tells whether each line stands on its own."""
+    vocabulary: Vocabulary
+    """Turns the text into tokens."""
+    lines: bool
+    """Whether it reads each line on its own, and skips blank lines; else the text is one stream."""
 
     def measure(self, tokens: np.ndarray) -> TokenScores:
         """Score the next tokens of the text, ids (n), in the order of the text. Each call goes on where the last call
@@ -107,7 +110,8 @@ class Scorer:
         precision: str = "float32",
     ):
         model.check_task("text")
-        self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads, precision)
+        self.model, self.vocabulary, self.lines = model, model.vocabulary, model.lines
+        self.columns, self.engines = tuple(columns), Engines(model, threads, precision)
         self.position = 0  # the number of tokens scored so far
         self._past = np.zeros(0, model.vocabulary.dtype)  # the tokens before them that the next part may need
         self._stands_at: tuple[int, bool] | None = None  # position of the one-row engine, and whether it is NumPy's
@@ -126,7 +130,7 @@ class Scorer:
         if self.engines.precision != "float32":
             return 0
         reach = min(WITHOUT_COMPILER, PLAIN_WORK // self.model.parameters.size)
-        if self.model.lines:
+        if self.lines:
             starts = line_starts(tokens)
             return int(starts[min(np.searchsorted(starts, reach - self.position), len(starts) - 1)])
         reach -= reach % CHUNK if reach > CHUNK else 0
@@ -136,7 +140,7 @@ class Scorer:
         """A function that scores the next tokens. It may run while another one scores the tokens after them."""
         start, stop = self.position, self.position + len(tokens)
         self.position = stop
-        if self.model.lines:
+        if self.lines:
             lines = spans(tokens, True)
             return lambda: measure(self._engine(lines, plain), tokens, lines, self.columns)
         local, offset = np.concatenate((self._past, tokens)), start - len(self._past)
