@@ -341,7 +341,7 @@ def damaged(path, make):
         ("no network", "damaged"),
     ],
 )
-def test_a_model_that_is_none(folder, command, make, words):
+def test_a_file_that_is_not_a_model(folder, command, make, words):
     damaged(folder / "tiny.npz", make)
     refuse(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
 
@@ -365,8 +365,8 @@ def test_a_model_that_is_none(folder, command, make, words):
     ],
     ids=str,
 )
-def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
-    """A file by another hand is shown as far as it makes sense, or refused."""
+def test_info_does_not_trust_the_record_of_a_training(folder, training):
+    """It shows what makes sense of a file by another program, or rejects the file."""
     model = load_model("tiny.npz")
     model.training = training
     save_model(model, "tiny.npz")
@@ -753,7 +753,7 @@ def test_text_in_another_encoding(folder, tiny_text):
     assert "'é'" in run(*sample, "--interactive", "--encoding", "latin-1", input=b"\xe9\n").stderr
 
 
-def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
+def test_perplexity_starts_the_threads_that_are_asked_for(folder, monkeypatch):
     from charlm.network.threads import ThreadPool
 
     begun, begin = [], ThreadPool.__init__
@@ -765,7 +765,7 @@ def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
     assert begun == [3]
 
 
-def test_what_is_in_a_model(folder, tiny_text):
+def test_info_shows_the_contents_of_a_model(folder, tiny_text):
     header = json.loads(done("info", "tiny.npz", "--json").stdout)
     model = load_model("tiny.npz")
     assert header["architecture"] == model.architecture.as_dict()
@@ -793,7 +793,7 @@ def test_what_is_in_a_model(folder, tiny_text):
         assert words in people
 
 
-def test_a_model_without_its_lines(folder):
+def test_a_model_without_a_record_of_its_training_text(folder):
     done("train", "text.txt", "-o", "plain.npz", *SMALL, "--epochs", "1", "--no-novelty")
     done("train", "text.txt", "-o", "known.npz", *SMALL, "--epochs", "1")
     assert load_model("plain.npz").novelty is None and load_model("known.npz").novelty is not None

@@ -85,7 +85,7 @@ def _drop_stdout():
 def program():
     """Train a language model on your own text, sample new text from it, and measure how surprising other text is to it.
 
-    charlm COMMAND --help tells the options of a command.
+    charlm COMMAND --help lists the options of a command.
     """
 
 

@@ -51,9 +51,7 @@ threads = setting(
     "N",
     "Number of threads. The result does not depend on it.  [default: one per CPU core]",
 )
-given = setting(
-    "--given", str, "LABEL", "For a model trained with --task generate: the label whose text the model predicts."
-)
+given = setting("--given", str, "LABEL", "For a model trained with --task generate: the label of the text.")
 beam = setting(
     "--beam",
     click.IntRange(1, 1000),

@@ -116,9 +116,9 @@ def _ranking_notes(rankings, lines_per_unit):
     runs = "" if lines_per_unit == 1 else f", in runs of {lines_per_unit}"
     notes = [
         f"text: {score.lines:,} lines, {score.bytes:,} bytes; per word: perplexity per word",
-        "difference: bits per byte above the best model, with its 95 % interval from",
-        f"a paired bootstrap over the lines{runs}; an interval that holds 0",
-        "means that this text does not tell the two models apart",
+        "difference: bits per byte above the best model, and its 95 % interval",
+        f"(a paired bootstrap over the lines{runs});",
+        "if the interval holds 0, this text does not tell the two models apart",
     ]
     for ranking in rankings:
         if ranking.score.unknown_tokens:
