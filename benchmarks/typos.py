@@ -14,7 +14,7 @@ import string
 
 import charlm
 from charlm.scoring.blocks import blocks, clean
-from charlm.scoring.perplexity import scored_blocks
+from charlm.scoring.pipeline import scored_blocks
 
 KINDS = ("replaced", "inserted", "dropped", "swapped")
 
@@ -68,9 +68,9 @@ def main():
     model = charlm.load(options.model)
     text = "\n".join(lines) + "\n"
     found, total, before = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0
-    for (passage,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
-        symbols, nats = iter(passage.symbols()), iter(passage.measures.nats.tolist())
-        for number, length in enumerate(passage.lengths.tolist(), before):
+    for (block,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
+        symbols, nats = iter(block.symbols()), iter(block.scores.nats.tolist())
+        for number, length in enumerate(block.lengths.tolist(), before):
             position, most, worst = 0, -1.0, range(0)
             for _ in range(length):
                 symbol, surprise = next(symbols), next(nats)
@@ -82,7 +82,7 @@ def main():
                 distance = max(0, worst.start - positions[-1], positions[0] - (worst.stop - 1))
                 total[kind] += 1
                 found[kind] += distance <= options.within
-        before += len(passage.lengths)
+        before += len(block.lengths)
     for kind in KINDS:
         print(f"{kind:<10} {found[kind]:4} of {total[kind]:4}")
     fraction = sum(found.values()) / max(1, sum(total.values()))

@@ -1,17 +1,24 @@
-"""Model + examples → what it predicts for them, as they come, and how often it is right."""
+"""Model + examples → its predictions, as the examples arrive, and how often they are right."""
 
 from collections.abc import Iterator
 
 from .errors import UsageError
 from .model import Model
-from .scoring.blocks import as_they_come, blocks
+from .scoring.blocks import blocks, read_ahead
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
 from .text.reading import listed, read_text
 
 
 class Predictor:
-    """A model ready to predict; this imports the compiler. Raises UsageError for a model of another task."""
+    """A model ready to predict; this imports the compiler.
+
+    threads: the number of threads, None for one per CPU core. Raises UsageError for a language model.
+
+    Two options change a prediction, each for models of some tasks. top: how many of the most likely labels a classifier
+    gives (1). beam: the width of a translator's beam search (1 for greedy). None is the default. Methods raise
+    UsageError for an option that the model's task does not have.
+    """
 
     def __init__(self, model: Model, threads: int | None = None):
         from .network.threads import ThreadPool
@@ -22,27 +29,32 @@ class Predictor:
         network.pack(for_training=False)
         self.window = self.task.window(network, 1, ROWS)
 
-    def predict(self, items: list, **options) -> list[dict]:
-        """What the model makes of each item, which the task tells of. options: see ``charlm predict``."""
-        self._check(options)
-        return self.task.predict(self.window, self.vocabulary, items, **options)
+    def predict(self, items: list, *, top: int | None = None, beam: int | None = None) -> list[dict]:
+        """The prediction for each item; the task tells what an item and a prediction are."""
+        return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
-    def _check(self, options):
-        for name in options:
-            if name not in self.task.options:
-                raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")
-
-    def rows(self, paths, encoding: str = "utf-8", **options) -> Iterator[list[tuple]]:
-        """(item, prediction) for each item of some files, in order and as they are ready, many at a time."""
-        rest = []
-        for block in blocks(as_they_come(read_text(listed(paths), self.vocabulary.level, encoding)), True):
+    def rows(
+        self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
+    ) -> Iterator[list[tuple]]:
+        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
+        options, rest = self._options(top=top, beam=beam), []
+        for block in blocks(read_ahead(read_text(listed(paths), self.vocabulary.level, encoding)), True):
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
         items, _ = self.task.items(rest, last=True)
         yield list(zip(items, self.predict(items, **options), strict=True))
 
-    def evaluate(self, paths, encoding: str = "utf-8", **options):
-        """How good the predictions for some files with answers are: an object with ``as_dict()`` and ``lines()``."""
+    def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):
+        """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
+        ``lines()``. Raises CorpusError if a line does not make sense to the task."""
+        options = self._options(beam=beam)
         lines = lines_of(listed(paths), self.vocabulary.level, encoding)
-        self._check(options)
         return self.task.evaluate(self.window, self.vocabulary, lines, **options)
+
+    def _options(self, **options) -> dict:
+        """The options that are not None, if the task has them."""
+        given = {name: value for name, value in options.items() if value is not None}
+        for name in given:
+            if name not in self.task.options:
+                raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")
+        return given

@@ -252,6 +252,9 @@ def test_a_wrong_option_of_train(folder, option):
         (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "nan"], "--adapt rate nan"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--color", "--background", "red"], "--background light"),
         (["info"], "MODEL"),
+        (["info", "tiny.npz", "--model", "tiny.npz"], "one MODEL"),
+        (["evaluate", "text.txt"], "--model evaluate --help"),
+        (["predict", "text.txt"], "--model predict --help"),
         (["info", "tiny.npz", "--nope"], "--nope"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -338,7 +341,7 @@ def damaged(path, make):
         ("no network", "damaged"),
     ],
 )
-def test_a_model_that_is_none(folder, command, make, words):
+def test_a_file_that_is_not_a_model(folder, command, make, words):
     damaged(folder / "tiny.npz", make)
     refuse(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
 
@@ -362,8 +365,8 @@ def test_a_model_that_is_none(folder, command, make, words):
     ],
     ids=str,
 )
-def test_what_a_model_tells_of_its_training_is_not_believed(folder, training):
-    """A file by another hand is shown as far as it makes sense, or refused."""
+def test_info_does_not_trust_the_record_of_a_training(folder, training):
+    """It shows what makes sense of a file by another program, or rejects the file."""
     model = load_model("tiny.npz")
     model.training = training
     save_model(model, "tiny.npz")
@@ -750,7 +753,7 @@ def test_text_in_another_encoding(folder, tiny_text):
     assert "'é'" in run(*sample, "--interactive", "--encoding", "latin-1", input=b"\xe9\n").stderr
 
 
-def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
+def test_perplexity_starts_the_threads_that_are_asked_for(folder, monkeypatch):
     from charlm.network.threads import ThreadPool
 
     begun, begin = [], ThreadPool.__init__
@@ -762,7 +765,7 @@ def test_as_many_threads_measure_as_are_asked_for(folder, monkeypatch):
     assert begun == [3]
 
 
-def test_what_is_in_a_model(folder, tiny_text):
+def test_info_shows_the_contents_of_a_model(folder, tiny_text):
     header = json.loads(done("info", "tiny.npz", "--json").stdout)
     model = load_model("tiny.npz")
     assert header["architecture"] == model.architecture.as_dict()
@@ -790,7 +793,7 @@ def test_what_is_in_a_model(folder, tiny_text):
         assert words in people
 
 
-def test_a_model_without_its_lines(folder):
+def test_a_model_without_a_record_of_its_training_text(folder):
     done("train", "text.txt", "-o", "plain.npz", *SMALL, "--epochs", "1", "--no-novelty")
     done("train", "text.txt", "-o", "known.npz", *SMALL, "--epochs", "1")
     assert load_model("plain.npz").novelty is None and load_model("known.npz").novelty is not None
@@ -809,7 +812,7 @@ def test_a_large_text_is_thinned_and_info_says_so(folder, monkeypatch):
     assert f"one in {novelty.window} neighbouring runs of 16 is kept" in people
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["sample"], ["perplexity"], ["info"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], *([name] for name in program.commands)], ids=" ".join)
 def test_help_names_every_option(arguments):
     command = program.commands[arguments[0]] if arguments else program
     result = done(*arguments, "--help")
@@ -820,6 +823,46 @@ def test_help_names_every_option(arguments):
     options = [name for option in command.params if isinstance(option, click.Option) for name in option.opts]
     for name in [*options, *getattr(command, "commands", ())]:
         assert name in result.stdout
+
+
+@pytest.mark.parametrize("name", ["", "perplexity", "predict", "evaluate", "info"])
+def test_help_ends_with_examples_whose_options_exist(name):
+    _, _, examples = done(*name.split(), "--help").stdout.partition("Examples:\n")
+    commands = [part.split() for part in re.split(r"[|\n]", examples) if part.split()[:1] == ["charlm"]]
+    assert 2 <= len(commands) <= 3
+    for _, command, *words in commands:
+        assert not name or command == name
+        options = {option for parameter in program.commands[command].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options
+
+
+@pytest.mark.parametrize("command", ["sample", "perplexity text.txt", "predict text.txt", "evaluate text.txt", "info"])
+def test_every_command_takes_the_model_by_a_short_name(folder, command):
+    short, long = (run(*command.split(), option, "tiny.npz") for option in ("-m", "--model"))
+    assert short.exit_code == long.exit_code and short.stderr.count("\n") == long.stderr.count("\n")
+    assert "tiny.npz" in short.stdout or command != "info"
+    assert "--model" not in short.stderr
+
+
+def test_the_shell_completes_commands_options_and_choices(folder):
+    """As bash asks for it; charlm answers without NumPy."""
+    code = "from charlm.cli import program; program(prog_name='charlm')"
+    for words, wanted in (
+        ("charlm pe", "plain,perplexity"),
+        ("charlm sample --temp", "plain,--temperature"),
+        ("charlm train --cell g", "plain,gru"),
+        ("charlm perplexity -m ti", "file,ti"),
+        ("charlm info ti", "file,ti"),
+    ):
+        env = os.environ | {
+            "_CHARLM_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": f"{words.count(' ')}",
+        }
+        command = [sys.executable, "-X", "importtime", "-c", code]
+        result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert result.stdout.splitlines() == [wanted]
+        assert "numpy" not in result.stderr
 
 
 def test_version():
@@ -1195,7 +1238,7 @@ def test_a_percent_sign_is_a_token_like_others(folder):
 
 
 def test_commands_are_named_in_the_order_of_their_use():
-    shown = done("--help").stdout.split("Commands:")[1]
+    shown = done("--help").stdout.split("Commands:")[1].split("Examples:")[0]
     assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
         *("train", "sample", "perplexity", "predict", "evaluate", "info")
     ]

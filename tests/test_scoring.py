@@ -1,4 +1,4 @@
-"""Scores: exact where the truth is known, additive, and the same however the text comes and whatever reads it."""
+"""Scores: exact if the truth is known, additive, and the same however the text arrives and for every engine."""
 
 import math
 
@@ -10,11 +10,13 @@ from charlm.figures import Score
 from charlm.model import Model
 from charlm.network import measuring
 from charlm.network.architecture import CELLS, Architecture
-from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, rows_for, score_tokens, segments
+from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, TokenScores, rows_for, score_tokens, spans
 from charlm.scoring import scorer as scoring
-from charlm.scoring.perplexity import perplexity_of_files
-from charlm.scoring.scorer import kernel_engine
+from charlm.scoring.perplexity import Total, perplexity_of_files
+from charlm.scoring.pipeline import blocks_by_scorers
+from charlm.scoring.scorer import Scorer, kernel_engine
 from charlm.text.corpus import load_corpus
+from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import UNKNOWN, Vocabulary
 from charlm.training.loop import Trainer
 from charlm.training.settings import Settings
@@ -120,28 +122,28 @@ def test_a_stream_remembers_what_came_before():
     assert charlm.perplexity(model, b).nats != pytest.approx(both[len(a) :].sum(dtype=float), abs=1e-3)
 
 
-def test_segments_cover_a_stream_once():
+def test_chunks_cover_a_stream_once():
     tokens = np.zeros(3 * CHUNK + 5, np.uint8)
-    begin, scored, end = segments(tokens, False)
+    start, scored, stop = spans(tokens, False)
     assert np.array_equal(
-        np.concatenate([np.arange(a, b) for a, b in zip(scored, end, strict=True)]), np.arange(len(tokens))
+        np.concatenate([np.arange(a, b) for a, b in zip(scored, stop, strict=True)]), np.arange(len(tokens))
     )
-    assert np.array_equal(scored - begin, [0, BURN_IN, BURN_IN, BURN_IN])
+    assert np.array_equal(scored - start, [0, BURN_IN, BURN_IN, BURN_IN])
 
 
-def test_tracks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
-    """A chunk starts from the state that the BURN_IN tokens before it leave: what is older hardly matters."""
+def test_chunks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
+    """A chunk starts from the state after the BURN_IN tokens before it; older tokens hardly matter."""
     path = tmp_path / "text.txt"
     path.write_text(random_text(20_000, symbols="abc def ga\n"))
     corpus = load_corpus(path)
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 16, 2), Settings(epochs=1))
     list(trainer.run())
     tokens = np.concatenate([corpus.train, corpus.held_out])
-    in_tracks = score_tokens(kernel_engine(trainer.best, 8), tokens, False)
+    in_chunks = score_tokens(kernel_engine(trainer.best, 8), tokens, False)
     monkeypatch.setattr(measuring, "CHUNK", 10**9)
     whole = score_tokens(kernel_engine(trainer.best, 1), tokens, False)
     assert len(tokens) > 4 * CHUNK
-    assert np.abs(in_tracks - whole).max() < 1e-3 and abs(float(in_tracks.mean() - whole.mean())) < 1e-6
+    assert np.abs(in_chunks - whole).max() < 1e-3 and abs(float(in_chunks.mean() - whole.mean())) < 1e-6
 
 
 def test_files_pieces_and_memory_agree(tmp_path, monkeypatch):
@@ -156,14 +158,14 @@ def test_files_pieces_and_memory_agree(tmp_path, monkeypatch):
 
 
 def test_without_compiler_or_with_it(monkeypatch):
-    """The engine is chosen by the size of the text; the figure does not depend on it."""
+    """The size of the text decides on the engine; the figure does not depend on it."""
     model, text = model_of(), random_text(400)
     plain = charlm.perplexity(model, text)
     monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0)
     assert charlm.perplexity(model, text).nats == pytest.approx(plain.nats, rel=1e-5)
 
 
-def test_blank_lines_are_no_items_of_a_list():
+def test_a_model_of_lines_skips_blank_lines():
     model = model_of(lines=True)
     assert charlm.perplexity(model, "\nabc\n\n\ndef\n\n") == charlm.perplexity(model, "abc\ndef\n")
 
@@ -174,12 +176,39 @@ def test_unknown_symbols_never_crash():
         assert 0 < score.unknown_tokens < score.tokens
 
 
+class Counts:
+    """N-gram counts as a ``TextScorer``."""
+
+    def __init__(self, vocabulary, text, order, lines=False):
+        self.vocabulary, self.lines = vocabulary, lines
+        self.counts = NGrams(vocabulary.encode(text), len(vocabulary), order, lines)
+
+    def measure(self, tokens):
+        return TokenScores(-np.log(self.counts.probabilities(tokens)))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_whatever_predicts_the_next_token_goes_through_the_pipeline(lines):
+    """N-gram counts have the nats of the baseline, and a network next to them has its own."""
+    model, train = model_of(lines), random_text(900, 1)
+    text = "\n".join(line for line in random_text(300, 2).split("\n") if line) + "\n"
+    counts = Counts(model.vocabulary, train, 3, lines)
+    total, other = Total(), Total()
+    for one, two in blocks_by_scorers([counts, Scorer(model, ("ranks",))], [text]):
+        total.add(one)
+        other.add(two)
+    ids = [model.vocabulary.encode(part) for part in (train, text)]
+    expected = -np.log(NGrams(ids[0], len(model.vocabulary), 3, lines).probabilities(ids[1])).sum()
+    assert total.score.nats == pytest.approx(expected) and total.score.tokens == len(text)
+    assert other.score == charlm.perplexity(model, text)
+
+
 def test_an_empty_text_has_no_tokens():
     assert charlm.perplexity(model_of(), "").tokens == 0
 
 
 def test_unknown_has_an_honest_probability(tmp_path):
-    """Trained on a text without <UNK>, the model gives it about the share that the corpus suggests, and not nothing."""
+    """A model trained on a text without <UNK> gives it about the probability that the corpus suggests, and not zero."""
     path = tmp_path / "text.txt"
     path.write_text(random_text(20_000, symbols="abcdefgh \n"))
     corpus = load_corpus(path)

@@ -1,7 +1,11 @@
-"""The command line, a module for each command. The only importer of click; NumPy and the compiler are imported by the
-commands that need them.
+"""The command line: one module per command, in the order of use: train, sample, perplexity, predict, evaluate, info.
 
-Exit codes: 0 done; 1 an error, told in one line; 2 a wrong option or argument; 130 Ctrl-C; 143 SIGTERM.
+    options     types, options and examples that several commands share
+    signals     what Ctrl-C, SIGTERM and a closed pipe do
+
+No other part of the package imports click. A command imports NumPy and the compiler only if it needs them.
+
+Exit codes: 0 success; 1 an error, told in one line; 2 a wrong option or argument; 130 Ctrl-C; 143 SIGTERM.
 """
 
 import os
@@ -13,20 +17,21 @@ import click
 from .._version import __version__
 from ..errors import CharlmError, UsageError
 from . import evaluate, info, perplexity, predict, sample, train
+from .options import examples
 
 
 class Program(click.Group):
-    """The commands, in the order of their use, with every error as one line on stderr and its exit code."""
+    """The commands, in the order of use. Each error becomes one line on stderr and an exit code."""
 
     def list_commands(self, context):
         return list(self.commands)
 
     def main(self, *args, **settings):
-        # NumPy's products here are small, and bits must not depend on threads
+        # NumPy's products are small here, and their bits must not depend on threads
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         warnings.showwarning = lambda message, *_: click.echo(f"charlm: warning: {message}", err=True)
         try:
-            code = super().main(*args, **settings | {"standalone_mode": False}) or 0  # an exit code, or nothing
+            code = super().main(*args, **settings | {"standalone_mode": False}) or 0  # None is success
             if sys.stdout is not None:
                 sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError:
@@ -45,7 +50,7 @@ class Program(click.Group):
         except RuntimeError as error:
             if "start new thread" not in str(error):
                 raise
-            code = self._fail("there is no room for another thread; choose fewer --threads, or allow more memory", 1)
+            code = self._fail("the system cannot start another thread; choose fewer --threads, or allow more memory", 1)
         except OSError as error:
             code = self._fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
             _drop_stdout()
@@ -60,22 +65,27 @@ class Program(click.Group):
 
 
 def _drop_stdout():
-    """Let the interpreter's last flush of an unwritable stdout go nowhere."""
+    """Point stdout at nothing, so that the interpreter's last flush does not fail again."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):
         pass
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "charlm train corpus.txt -o m.npz",
+        "charlm sample -m m.npz",
+        "charlm perplexity -m m.npz other.txt",
+    ),
+)
 @click.version_option(__version__, message="charlm %(version)s")
 def program():
-    """Train a language model on text of your own, draw new text from it, measure how surprising other text is.
+    """Train a language model on your own text, sample new text from it, and measure how surprising other text is to it.
 
-    \b
-    charlm train corpus.txt -o m.npz
-    charlm sample --model m.npz
-    charlm perplexity --model m.npz other.txt
+    charlm COMMAND --help lists the options of a command.
     """
 
 

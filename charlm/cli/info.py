@@ -1,29 +1,40 @@
-"""charlm info: what is in a model file."""
+"""charlm info: what a model file contains."""
 
 import json
 import os
 
 import click
 
-from .options import as_json
+from ..errors import UsageError
+from .options import FILE, as_json, examples
 from .signals import end_with_the_reader
 
 
-@click.command(short_help="Show what is in a model file.")
-@click.argument("model_path", metavar="MODEL")
+@click.command(
+    short_help="Show what a model file contains.",
+    epilog=examples("charlm info m.npz", "charlm info -m m.npz --json"),
+)
+@click.option(
+    "--model", "-m", "model_path", type=FILE, metavar="FILE", help="The model file, written by charlm train -o."
+)
+@click.argument("bare_path", type=FILE, metavar="[MODEL]", required=False)
 @as_json
-def info(model_path, as_json):
-    """Show what is in a model file: network, vocabulary, what it was trained on and how well."""
+def info(model_path, bare_path, as_json):
+    """Show what a model file contains: the network, the vocabulary, the training text and the held-out loss. Name the
+    file with or without --model."""
     end_with_the_reader()
     from ..display import write_text
     from ..display.model import info_lines
     from ..model import load_model
     from ..modelfile import model_header
 
-    model = load_model(model_path)
+    if (model_path is None) == (bare_path is None):
+        raise UsageError("name one MODEL file: charlm info MODEL, or charlm info --model MODEL")
+    path = bare_path if model_path is None else model_path
+    model = load_model(path)
     if as_json:
         header = model_header(model) | {"parameters": model.architecture.number_of_parameters}
         header["novelty"] = model.novelty and model.novelty.summary()
         write_text(json.dumps(header) + "\n")
     else:
-        write_text("\n".join(info_lines(model, model_path, os.path.getsize(model_path))) + "\n")
+        write_text("\n".join(info_lines(model, path, os.path.getsize(path))) + "\n")

@@ -1,34 +1,63 @@
-"""Options as they are declared: kinds of values, and the options that several commands have."""
+"""What several commands share: types of values, options, and the examples that end a command's help."""
 
 import click
 
+FILE = click.Path(readable=False)  # charlm checks files itself; by this type the shell completes their names
 AT_LEAST_1 = click.IntRange(1)
-TO_A_TRILLION = click.IntRange(1, 10**12)  # of what is drawn: more than a life is long
+TO_A_TRILLION = click.IntRange(1, 10**12)  # for numbers of samples and tokens: no run lasts that long
 PRECISIONS = ("float32", "bf16")
-MOST = 65536  # of a width, of rows, of steps
+MOST = 65536  # the largest width, number of rows or number of steps
 ABOVE_0 = click.FloatRange(0, min_open=True)
 UP_TO_1 = click.FloatRange(0, 1, min_open=True)
 SHARE = click.FloatRange(0, 1, max_open=True)
 
 
 def setting(name, kind, metavar, text, default=None, **more):
-    """An option with a value; its help shows the default, where there is one."""
+    """An option with a value; its help shows the default, if there is one. more: further arguments of click.option,
+    short names of the option excepted."""
     return click.option(
         name, type=kind, metavar=metavar, help=text, default=default, show_default=default not in (None, ()), **more
     )
 
 
+def examples(*lines):
+    """The examples at the end of a command's help, one per line: ``@click.command(epilog=examples("charlm …", …))``.
+    click keeps their lines as they are."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
+model_option = click.option(
+    "--model",
+    "-m",
+    "model_path",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="The model file, written by charlm train -o.",
+)
+models_option = click.option(
+    "--model",
+    "-m",
+    "model_paths",
+    type=FILE,
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="The model file, written by charlm train -o. Give several to compare them.",
+)
 threads = setting(
     "--threads",
     click.IntRange(1, 1024),
     "N",
-    "Threads that work; the result is the same for any number.  [default: all]",
+    "Number of threads. The result does not depend on it.  [default: one per CPU core]",
 )
-model_option = click.option("--model", "model_path", required=True, metavar="FILE", help="The model, from train -o.")
-given = setting("--given", str, "LABEL", "Of a model of --task generate: the label whose lines are meant.")
+given = setting("--given", str, "LABEL", "For a model trained with --task generate: the label of the text.")
 beam = setting(
-    "--beam", click.IntRange(1, 1000), "K", "Of a translator: search K wide for the likeliest target.  [default: 1]"
+    "--beam",
+    click.IntRange(1, 1000),
+    "K",
+    "For a translator: the width of the beam search for the most likely target.  [default: 1]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors (and the data asked for).")
-encoding = setting("--encoding", str, "NAME", "How the text is encoded.", "utf-8")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and the data asked for.")
+encoding = setting("--encoding", str, "NAME", "The encoding of the text.", "utf-8")

@@ -1,57 +1,73 @@
-"""charlm perplexity: model file and text → how surprising it is."""
+"""charlm perplexity: model file and text → how surprising the text is.
+
+The command reads the options, opens the pipeline (``scoring.pipeline``), and gives its blocks to one output.
+"""
 
 import json
 import sys
+from functools import partial
 
 import click
 
 from ..errors import UsageError
-from .options import PRECISIONS, UP_TO_1, as_json, encoding, given, setting, threads
+from .options import FILE, PRECISIONS, UP_TO_1, as_json, encoding, examples, given, models_option, setting, threads
 from .signals import end_with_the_reader
 
 
-@click.command(short_help="Measure how surprising text is to a model.")
-@click.option(
-    "--model",
-    "model_paths",
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="The model, from train -o; several are compared.",
+@click.command(
+    short_help="Measure how surprising text is to a model.",
+    epilog=examples(
+        "charlm perplexity -m m.npz held-out.txt",
+        "charlm perplexity -m m.npz --per-line names.txt | sort -t$'\\t' -k5 -rn | head",
+        "charlm perplexity -m english.npz -m german.npz letter.txt",
+    ),
 )
-@click.argument("files", nargs=-1, metavar="[FILE]...")
-@click.option("--per-line", is_flag=True, help="A row a line: number, tokens, unknown, nats, bits per character, text.")
-@click.option("--per-token", is_flag=True, help="A row a token: token, log-probability, rank, entropy; in nats.")
-@click.option("--color", is_flag=True, help="Show the text, each token painted by its surprise in bits.")
+@models_option
+@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--per-line",
+    is_flag=True,
+    help="Print one row per line: number, tokens, unknown tokens, nats, bits per character, text.",
+)
+@click.option(
+    "--per-token",
+    is_flag=True,
+    help="Print one row per token: token, log-probability, rank, and entropy of the prediction, in nats.",
+)
+@click.option("--color", is_flag=True, help="Show the text, and paint each token by its surprise in bits.")
 @setting(
     "--background",
     click.Choice(("dark", "light")),
     None,
-    "The ground of the terminal, for --color.  [default: what COLORFGBG says, else dark]",
+    "The background of the terminal, for --color.  [default: what COLORFGBG says, else dark]",
 )
-@click.option("--html", metavar="PAGE", help="Write the most surprising lines to a web page, with what was likelier.")
 @click.option(
-    "--baselines", metavar="CORPUS", help="Add what unigrams, n-grams and xz make of the text, given this one."
+    "--html",
+    type=FILE,
+    metavar="PAGE",
+    help="Write the most surprising lines to a web page, with the tokens the model expected.",
 )
+@setting("--baselines", FILE, "CORPUS", "Add the figures of unigrams, n-grams and xz trained on this text.")
 @given
 @setting(
     "--adapt",
     UP_TO_1,
     "RATE",
-    "Go on learning from the text once it is measured, at this learning rate (0.0003, say); the file stays as it is.  "
-    "[default: learn nothing]",
+    "Let the model keep learning from the text as it scores it, at this learning rate (for example 0.0003). The model "
+    "file does not change.  [default: no learning]",
 )
 @setting(
     "--precision",
     click.Choice(PRECISIONS),
     None,
-    "In which matrices are multiplied: bf16 is faster, where the processor has AVX512-BF16, and less exact.",
+    "The number format of the matrix products: bf16 is faster on processors with AVX512-BF16, and less exact.",
     "float32",
 )
 @as_json
 @encoding
 @threads
 def perplexity(
+    *,
     model_paths,
     files,
     given,
@@ -67,81 +83,129 @@ def perplexity(
     encoding,
     threads,
 ):
-    """Measure how surprising text is to a model: of files, or of standard input (-, or no FILE).
+    """Measure how surprising a text is to a model. The text is in the files, or comes from standard input (-, or no
+    FILE).
 
-    Every <EOS> (line end) and every <UNK> counts as a token. A model trained with --lines reads each line by itself,
-    and a blank one has no tokens; to any other model the text is one stream, and a line's figures are those of its
-    tokens given all lines before. Either way the lines add up to the total.
+    Every <EOS> (line end) and every <UNK> (unknown token) counts as a token. A model trained with --lines reads each
+    line on its own, and skips blank lines. Any other model reads the text as one stream, and predicts each line given
+    all lines before it. Either way the figures of the lines add up to the total.
 
-    Several --model are ranked by bits per byte: only by these can models of different vocabularies be compared, and
-    on one and the same text. --per-line and --per-token print TSV, or with --json an object a row.
+    Several models are ranked by bits per byte. Compare models with different vocabularies by this figure only, and on
+    the same text. --per-line and --per-token print tab-separated columns, or with --json one object per row.
     """
     end_with_the_reader()
-    from ..display import say, write_text
-    from ..display.colour import paint
-    from ..display.scores import baseline_lines, score_lines, standing_lines
     from ..model import load_model
-    from ..scoring.blocks import text_blocks
-    from ..scoring.perplexity import perplexity_of_files, scored_blocks
-    from ..scoring.rows import rows_of_files
+    from ..scoring.pipeline import ScoringOptions, scored_files
 
     files = files or ("-",)
-    if background and not color:
-        raise UsageError("--background is of use with --color only")
-    views = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
-    _check_views(views | {"--baselines": baselines}, len(model_paths) > 1, as_json, [*files, baselines].count("-") > 1)
+    outputs = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
+    _check_outputs(outputs | {"--baselines": baselines}, len(model_paths) > 1, files, as_json, background)
     models = [load_model(path).given(given) for path in model_paths]
-    model = models[0]
-    if "-" in files and sys.stdin is not None and sys.stdin.isatty():
-        say("reading standard input; Ctrl-D on an empty line ends it")
-    how = {"threads": threads, "adapt": adapt, "precision": precision}
-    options = {"encoding": encoding, **how}
+    _announce_standard_input(files)
+    options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
+    scored = partial(scored_files, models, files, options=options)
     if per_line or per_token:
-        for rows in rows_of_files(model, files, level="line" if per_line else "token", as_json=as_json, **options):
-            write_text(rows)
-        return
-    if color:
-        painted = scored_blocks(models, text_blocks(models, files, True, encoding), **how)
-        paint((passage for (passage,) in painted), model, background)
-        return
-    if len(models) > 1:
-        from ..scoring.comparison import compare_files
-
-        standings, units = compare_files(models, model_paths, files, **options)
-        if as_json:
-            lines = [json.dumps(standing.as_dict()) for standing in standings]
-        else:
-            lines = standing_lines(standings, units.size)
+        _write_rows(scored, per_token, as_json)
+    elif color:
+        _paint(scored, models[0], background)
+    elif len(models) > 1:
+        _compare(scored, model_paths, files, as_json)
     elif html:
-        from ..reports.surprise_page import check_place, score_with_page
-
-        check_place(html, [*files, *model_paths])
-        score = score_with_page(model, files, html, model_paths[0], **options)
-        lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
+        _write_page(scored, models[0], html, model_paths[0], files, as_json)
     elif baselines:
-        from ..scoring.comparison import score_with_baselines
-
-        score, beside = score_with_baselines(model, files, [baselines], **options)
-        if as_json:
-            lines = [json.dumps(score.as_dict() | {"baselines": beside})]
-        else:
-            lines = score_lines(score, model.vocabulary.level) + baseline_lines(score, beside, baselines)
+        _add_baselines(scored, models[0], baselines, files, options, as_json)
     else:
-        score = perplexity_of_files(model, files, **options)
-        lines = [json.dumps(score.as_dict())] if as_json else score_lines(score, model.vocabulary.level)
-    write_text("\n".join(lines) + "\n")
-    if html:
-        say(f"wrote {html}")
+        _write_total(scored, models[0], files, as_json)
 
 
-def _check_views(views, several_models, as_json, stdin_twice):
-    """Raise UsageError where options of perplexity do not go together. views: option → whether it is given."""
-    given = [name for name, value in views.items() if value]
+def _check_outputs(outputs, several_models, files, as_json, background):
+    """Raise UsageError if options do not go together. outputs: option → its value."""
+    given = [name for name, value in outputs.items() if value]
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} do not go together; run the command once for each")
     if given and several_models:
-        raise UsageError(f"{given[0]} goes with one --model; several are compared by their totals")
+        raise UsageError(f"{given[0]} goes with one --model; charlm compares several models by their totals")
     if as_json and given == ["--color"]:
-        raise UsageError("--color is for people and --json for programs; leave one of them out")
-    if stdin_twice:
-        raise UsageError("standard input can be read only once")
+        raise UsageError("--color is for people and --json for programs; give only one of them")
+    if background and not outputs["--color"]:
+        raise UsageError("--background goes with --color only")
+    if [*files, outputs["--baselines"]].count("-") > 1:
+        raise UsageError("standard input can be read only once; give - once")
+
+
+def _announce_standard_input(files):
+    """Tell a person at a terminal that charlm waits for text."""
+    from ..display import say
+
+    if "-" in files and sys.stdin is not None and sys.stdin.isatty():
+        say("reading standard input; end it with Ctrl-D on an empty line")
+
+
+# The outputs. scored(columns=…, whole_lines=…) gives the scored blocks of the text.
+
+
+def _write_rows(scored, per_token, as_json):
+    from ..display import write_text
+    from ..scoring.rows import COLUMNS_BY_TOKEN, rows_by_line, rows_by_token
+
+    if per_token:
+        batches = rows_by_token(scored(columns=COLUMNS_BY_TOKEN), as_json)
+    else:
+        batches = rows_by_line(scored(whole_lines=True), as_json)
+    for rows in batches:
+        write_text(rows)
+
+
+def _paint(scored, model, background):
+    from ..display.colour import paint
+
+    paint(scored(whole_lines=True), model.vocabulary.level, background)
+
+
+def _compare(scored, model_paths, files, as_json):
+    from ..display.scores import ranking_lines
+    from ..scoring.comparison import COLUMNS, compare
+    from ..scoring.perplexity import check_not_empty
+
+    rankings, sums = compare(scored(columns=COLUMNS, whole_lines=True), model_paths)
+    check_not_empty(rankings[0].score, files)
+    records = [ranking.as_dict() for ranking in rankings]
+    _write(records if as_json else None, ranking_lines(rankings, sums.size))
+
+
+def _write_page(scored, model, page_path, model_path, files, as_json):
+    from ..display import say
+    from ..display.scores import score_lines
+    from ..reports.surprise_page import COLUMNS, check_page_path, score_with_page
+
+    check_page_path(page_path, [*files, model_path])
+    blocks = scored(columns=COLUMNS, whole_lines=True)
+    score = score_with_page(blocks, model.vocabulary, page_path, model_path=model_path, paths=files)
+    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level))
+    say(f"wrote {page_path}")
+
+
+def _add_baselines(scored, model, corpus, files, options, as_json):
+    from ..display.scores import baseline_lines, score_lines
+    from ..scoring.baselines import COLUMNS, TrainingText, score_with_baselines
+
+    training = TrainingText(model, [corpus], options.encoding)
+    score, found = score_with_baselines(scored(columns=COLUMNS), training, files)
+    lines = score_lines(score, model.vocabulary.level) + baseline_lines(score, found, corpus)
+    _write([score.as_dict() | {"baselines": found}] if as_json else None, lines)
+
+
+def _write_total(scored, model, files, as_json):
+    from ..display.scores import score_lines
+    from ..scoring.perplexity import COLUMNS, check_not_empty, total
+
+    score = check_not_empty(total(scored(columns=COLUMNS)), files)
+    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level))
+
+
+def _write(records, lines):
+    """The records, one JSON object per line, or if there are none the lines for people."""
+    from ..display import write_text
+
+    lines = lines if records is None else map(json.dumps, records)
+    write_text("\n".join(lines) + "\n")

@@ -1,27 +1,39 @@
-"""charlm predict: model file and examples → what it makes of them."""
+"""charlm predict: model file and examples → the model's prediction for each of them."""
 
 import json
 
 import click
 
-from .options import AT_LEAST_1, as_json, beam, encoding, model_option, setting, threads
+from .options import AT_LEAST_1, FILE, as_json, beam, encoding, examples, model_option, setting, threads
 from .signals import end_with_the_reader
 
 
-@click.command(short_help="Predict labels or targets, by a model of another --task than text.")
+@click.command(
+    short_help="Predict labels, tags or translations.",
+    epilog=examples(
+        "echo 'quatre cent deux' | charlm predict -m languages.npz --top 2",
+        "charlm predict -m dates.npz --beam 4 dates.txt",
+        "charlm predict -m entities.npz --json sentences.conll",
+    ),
+)
 @model_option
-@click.argument("files", nargs=-1, metavar="[FILE]...")
-@setting("--top", AT_LEAST_1, "K", "Of a classifier: the K likeliest labels, not the likeliest only.")
+@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
+@setting("--top", AT_LEAST_1, "K", "For a model that predicts labels: print the K most likely ones.  [default: 1]")
 @beam
 @as_json
 @encoding
 @threads
-def predict(model_path, files, as_json, encoding, threads, **options):
-    """Predict what a model was trained to, for each line of files or of standard input (-, or no FILE): its label, the
-    label that explains it best (--task generate), or its target. For --task tag a line is a word, whatever columns
-    follow it, with a blank one behind each sentence, and gets its tag as a last column.
+def predict(*, model_path, files, top, beam, as_json, encoding, threads):
+    """Predict the label, the tags or the translation of each line. The lines are in the files, or come from standard
+    input (-, or no FILE). Rows come in the order of the lines, as soon as they are ready.
 
-    Rows come in the order of the lines and as they are ready.
+    \b
+    The model                      The prediction for a line
+    classifier                     its label
+    trained with --task generate   the label that explains it best
+    tagger                         one word per line, a blank line after each
+                                   sentence: the tag, added as the last column
+    translator                     its target
     """
     end_with_the_reader()
     from ..display import write_text
@@ -29,8 +41,8 @@ def predict(model_path, files, as_json, encoding, threads, **options):
     from ..predicting import Predictor
 
     predictor = Predictor(load_model(model_path), threads)
-    task, options = predictor.task, {name: value for name, value in options.items() if value is not None}
-    for rows in predictor.rows(files or ("-",), encoding, **options):
+    task = predictor.task
+    for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam):
         if as_json:
             records = filter(None, (task.record(*row) for row in rows))  # a blank line between sentences has none
             write_text("".join(json.dumps(record) + "\n" for record in records))

@@ -1,12 +1,12 @@
-"""What a person sees: lines on stderr, and text made safe for a terminal. The modules say what is said of what.
+"""What a person sees: tables, lines and colours for the terminal.
 
-    training    a training: what it is, how it goes, what it came to
-    scores      what was drawn, scored and compared
+    training    how a training starts, goes on and ends
+    model       the contents of a model file
+    scores      figures of samples, scores and comparisons
     colour      a text painted by its surprise
-    model       what is in a model file
 
-stdout carries data; everything here that is not sampled text goes to stderr. An error line must not cost the import of
-NumPy or rich: what is shown is imported by whoever made it.
+stdout carries data, and everything else goes to stderr. An error must not cost the import of NumPy or rich: the modules
+import them inside functions, or get what they show from their callers.
 """
 
 import sys
@@ -15,21 +15,21 @@ from ..text.visible import visible
 
 
 def say(line: str) -> None:
-    """One line for the person at the keyboard, on stderr."""
+    """Write one line to stderr, for the person at the keyboard."""
     try:
         sys.stderr.write(visible(line) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        pass  # nobody listens
+        pass  # stderr is closed
 
 
 def write_text(text: str) -> None:
-    """Sampled text to stdout as it is drawn: exact into a file or a pipe, made visible on a terminal."""
+    """Write text to stdout: exactly into a file or a pipe, with control characters made visible on a terminal."""
     write(visible(text) if sys.stdout is not None and sys.stdout.isatty() else text)
 
 
 def write(text: str) -> None:
-    """Text to stdout, exact. Raises OSError where that is closed."""
+    """Write text to stdout, exactly. Raises OSError if stdout is closed."""
     if sys.stdout is None:
         raise OSError(None, "it is closed")
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))

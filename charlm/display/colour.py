@@ -1,4 +1,4 @@
-"""Text painted by its surprise, for a terminal."""
+"""A text painted by its surprise, for a terminal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from ..text.vocabulary import UNITS
 from . import write
 
 if TYPE_CHECKING:
-    from ..model import Model
-    from ..scoring.perplexity import ScoredBlock
+    from ..scoring.pipeline import ScoredBlock
 
 
 class Painter:
-    """Writes text to stdout, each token painted by its surprise, in true colour where the terminal says that it has
-    it and in 256 colours elsewhere, wrapped at its width. level: what the tokens are; light: the terminal's ground is.
+    """Writes a text to stdout, wrapped at the width of the terminal, and paints each token by its surprise. The colours
+    are true colours if the terminal says that it has them, else among the 256 colours.
+
+    level: of the tokens; light: whether the terminal's background is light.
     """
 
     def __init__(self, level: str, light: bool = False):
@@ -39,58 +40,59 @@ class Painter:
         self.unknown = [style + Style(underline=True) for style in self.styles]
 
     def write_legend(self) -> None:
+        """The colour of each band."""
         from rich.text import Text
 
         from ..reports.palette import legend
 
-        line = Text(f"bits a {UNITS[self.level]}: ")
+        line = Text(f"bits per {UNITS[self.level]}: ")
         for style, words in zip(self.styles, legend(self.level), strict=True):
             line.append(f" {words} ", style)
         line.append("  ")
         line.append("unknown", self.unknown[0])
         self._print(line)
         self._print(Text())
-        self._let_out()
+        self._flush()
 
-    def write_passage(self, passage: ScoredBlock) -> None:
-        """Each line of it, with a ↵ where its end surprises."""
+    def write_block(self, block: ScoredBlock) -> None:
+        """Each line of a block of whole lines, with a ↵ at a line end that is surprising."""
         from rich.text import Text
 
         from ..reports.palette import bands_of
         from ..text.vocabulary import UNKNOWN
 
-        symbols = iter(passage.symbols())
-        bands = iter(bands_of(passage.measures.nats, self.level).tolist())
-        unknown = iter((passage.tokens == UNKNOWN).tolist())
-        for length in passage.lengths.tolist():
+        symbols = iter(block.symbols())
+        bands = iter(bands_of(block.scores.nats, self.level).tolist())
+        unknown = iter((block.tokens == UNKNOWN).tolist())
+        for length in block.lengths.tolist():
             line = Text()
             for symbol, band, is_unknown in islice(zip(symbols, bands, unknown, strict=True), length):
                 text = visible(symbol) if symbol != "\n" else "↵" if band else ""
                 line.append(text, (self.unknown if is_unknown else self.styles)[band])
             self._print(line)
-        self._let_out()
+        self._flush()
 
     def _print(self, line):
         self.console.print(line, overflow="fold")
 
-    def _let_out(self):
+    def _flush(self):
         write(self.page.getvalue())
         self.page.seek(0)
         self.page.truncate()
 
 
-def paint(passages: Iterable[ScoredBlock], model: Model, background: str | None = None) -> None:
-    """Write a text to stdout, painted by its surprise to the model, under a legend. background: "light" or "dark",
-    None for what the terminal says of itself."""
-    painter = Painter(model.vocabulary.level, (background or _background()) == "light")
-    for number, passage in enumerate(passages):
+def paint(scored: Iterable[list[ScoredBlock]], level: str, background: str | None = None) -> None:
+    """Write a text to stdout, under a legend, painted by its surprise to a model. scored: the scored blocks of the
+    model, in whole lines; background: of the terminal, "light" or "dark", None to believe COLORFGBG."""
+    painter = Painter(level, (background or _background()) == "light")
+    for number, (block,) in enumerate(scored):
         if not number:
             painter.write_legend()
-        painter.write_passage(passage)
+        painter.write_block(block)
 
 
 def _background() -> str:
-    """The terminal's ground by the variable COLORFGBG, which some of them set ("0;15" is black on white); dark where it
-    is not known."""
+    """The background of the terminal by the variable COLORFGBG, which some terminals set ("0;15" is black on white);
+    dark if it is not set."""
     number = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return "light" if number in ("7", *map(str, range(9, 16))) else "dark"

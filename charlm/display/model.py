@@ -1,4 +1,4 @@
-"""What is said of a model: its network, and what its file holds."""
+"""The lines that tell a person about a model: its network, and the contents of its file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def network(a: Architecture) -> str:
-    """An architecture in words."""
+    """An architecture in words, on one line."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
     layers = (
-        f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{' reading both ways' if a.bidirectional else ''}"
+        f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
     )
     entry += f", {a.outputs:,} outputs" if a.outputs else ""
     cell = f"{a.cell} of {a.context} token{'s' if a.context > 1 else ''}" if a.context else a.cell
@@ -25,13 +25,13 @@ def network(a: Architecture) -> str:
 
 
 def info_lines(model: Model, path, size: int) -> list[str]:
-    """What is in a model file, for people."""
+    """The contents of a model file, as a table. size: of the file, in bytes."""
     a, v = model.architecture, model.vocabulary
     symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
     rows = [
         ("file", f"{path}, {size:,} bytes"),
         ("network", network(a)),
-        ("text", "lines, each a sequence of its own" if model.lines else "one stream"),
+        ("text", "lines, each a sequence on its own" if model.lines else "one stream"),
         ("task", model.task.description()),
         (
             "vocabulary",
@@ -40,35 +40,35 @@ def info_lines(model: Model, path, size: int) -> list[str]:
     ]
     try:
         rows += _training_rows(model.training)
-    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # a file by another hand
-        rows += [("training", "the record of it cannot be read")]
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # another program wrote the file
+        rows += [("training", "the file's record of it makes no sense")]
     rows += _novelty_rows(model)
     return [f"{name:<14} {visible(value)}" for name, value in rows]
 
 
 def _novelty_rows(model: Model) -> list[tuple[str, str]]:
-    """What of the training text can be told from new text, and how often new text is taken for it."""
+    """What the model recognises of its training text, and how often it takes new text for training text."""
     novelty = model.novelty
     if not novelty:
-        return [("known lines", "none: the file does not hold what tells copies from new text")]
+        return [("known lines", "none: the model file has no record of its training text")]
     unit = "bytes" if novelty.in_bytes else "characters"
     lines = f"every line of the training text; false positives {_percent(novelty.line_rate)}"
     runs = f"every run of {novelty.shortest_run:,} {unit} or more; false positives {_percent(novelty.run_rate)}"
     if novelty.window > 1:
         runs += (
-            f"; a large text: one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
+            f"; the text is large, so one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
             f"and a copied run may look up to {2 * (novelty.window - 1):,} {unit} longer than it is"
         )
     if not len(novelty.runs.bits):
-        runs = f"none: there is none of {novelty.run} {unit} in the training text"
+        runs = f"none: the training text has no run of {novelty.run} {unit}"
     return [
         ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
         ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
     ]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2g} %"
 
 
 def _training_rows(training: dict) -> list[tuple[str, str]]:
@@ -99,7 +99,7 @@ def _training_rows(training: dict) -> list[tuple[str, str]]:
         rows += [
             (
                 "held-out loss",
-                f"{training['valid_loss']:.4f} nats a token, perplexity {exp(training['valid_loss']):.3f}",
+                f"{training['valid_loss']:.4f} nats per token, perplexity {exp(training['valid_loss']):.3f}",
             )
         ]
     return rows

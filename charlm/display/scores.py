@@ -1,4 +1,4 @@
-"""What is said of samples and scores: refusals in a line, figures in tables."""
+"""The tables and lines that tell a person about samples and scores."""
 
 from __future__ import annotations
 
@@ -46,12 +46,10 @@ def refusals(tally: SamplingCounts, unit: str, shortest_run: int | None) -> str:
 
 
 def score_lines(score: Score, level: str) -> list[str]:
-    """The figures of a score as a small table, for people."""
-    unknown_share = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
+    """The figures of a score as a table. level: of the model's tokens."""
+    unknown_rate = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
-    accuracies = ", ".join(
-        f"{100 * share:.1f} % {'up to ' if rank > 1 else ''}rank {rank}" for rank, share in score.accuracies.items()
-    )
+    accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
     rows = [
         (
             "text",
@@ -59,47 +57,48 @@ def score_lines(score: Score, level: str) -> list[str]:
         ),
         (
             "tokens",
-            f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_share}); each <EOS> counts",
+            f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_rate}); each <EOS> counts",
         ),
         ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
         ("perplexity", f"{_figure(score.perplexity)}{without}"),
-        ("likeliest tokens", accuracies or "not counted"),
-        ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (a line's end is a word)"),
+        ("most likely token", accuracies or "not counted"),
+        ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (each line end counts as a word)"),
         ("bits per character", f"{score.bits_per_character:.4f}"),
-        ("bits per byte", f"{score.bits_per_byte:.4f}   (the figure to compare models by, on one text)"),
+        ("bits per byte", f"{score.bits_per_byte:.4f}   (compares models on the same text)"),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
 
 
 def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:
-    """What counting makes of the text beside the model, as a table for people."""
-    return [f"beside counting on {visible(corpus)}", *side_by_side({"the model": score.as_dict(), **baselines})]
+    """The figures of a model and of the n-gram baselines trained on the file ``corpus``, as a table."""
+    heading = f"n-gram baselines trained on {visible(corpus)}"
+    return [heading, *side_by_side({"the model": score.as_dict(), **baselines})]
 
 
 def side_by_side(figures: dict[str, dict]) -> list[str]:
-    """The COLUMNS that the first has; what another lacks stays empty."""
+    """A table with a row for each name in ``figures``, and a column for each of COLUMNS that the first row has. Another
+    row may lack some figures."""
     columns = [name for name in COLUMNS if name in next(iter(figures.values()))]
     rows = [("", *map(COLUMNS.get, columns))]
     for name, found in figures.items():
-        cells = (f"{found[column]:.4f}" if column in found else "" for column in columns)
-        cells = (
-            _figure(found[column]) if column == "perplexity" and column in found else cell
-            for column, cell in zip(columns, cells, strict=True)
-        )
-        rows.append((f"  {name}", *cells))
+        rows.append((f"  {name}", *(_cell(column, found[column]) if column in found else "" for column in columns)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
 
 
-def standing_lines(standings: list[Ranking], lines_a_unit: int) -> list[str]:
-    """Models compared, as a table for people, the best first."""
+def _cell(column: str, value: float | None) -> str:
+    return _figure(value) if column == "perplexity" else f"{value:.4f}"
+
+
+def ranking_lines(rankings: list[Ranking], lines_per_unit: int) -> list[str]:
+    """Models compared on one text, as a table with notes, the best model first. lines_per_unit: see ``LineSums``."""
     rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
-    for standing in standings:
-        score, interval = standing.score, standing.interval
-        difference = f"{standing.difference:+.4f}" if standing is not standings[0] else "the best"
-        if interval and standing is not standings[0]:
+    for ranking in rankings:
+        score, interval = ranking.score, ranking.interval
+        difference = f"{ranking.difference:+.4f}" if ranking is not rankings[0] else "the best"
+        if interval and ranking is not rankings[0]:
             difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}"
-        row = (visible(standing.name), standing.level, f"{score.tokens:,}", f"{score.unknown_tokens:,}")
+        row = (visible(ranking.name), ranking.level, f"{score.tokens:,}", f"{score.unknown_tokens:,}")
         rows.append((*row, _figure(score.perplexity_per_word), f"{score.bits_per_byte:.4f}", difference))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = []
@@ -109,20 +108,23 @@ def standing_lines(standings: list[Ranking], lines_a_unit: int) -> list[str]:
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         table.append("  ".join(cells).rstrip())
-    score = standings[0].score
-    runs = "" if lines_a_unit == 1 else f", in runs of {lines_a_unit}"
+    return [*table, *_ranking_notes(rankings, lines_per_unit)]
+
+
+def _ranking_notes(rankings, lines_per_unit):
+    score = rankings[0].score
+    runs = "" if lines_per_unit == 1 else f", in runs of {lines_per_unit}"
     notes = [
-        f"on {score.lines:,} lines, {score.bytes:,} bytes; difference: bits per byte above the best, and the",
-        f"interval of a paired bootstrap over the lines{runs}:",
-        "where it holds 0, this text does not tell the two apart",
+        f"text: {score.lines:,} lines, {score.bytes:,} bytes; per word: perplexity per word",
+        "difference: bits per byte above the best model, and its 95 % interval",
+        f"(a paired bootstrap over the lines{runs});",
+        "if the interval holds 0, this text does not tell the two models apart",
     ]
-    for standing in standings:
-        if standing.score.unknown_tokens:
-            notes.append(
-                f"{visible(standing.name)} need not spell its <UNK>: in plain bytes they would bring it to "
-                f"{standing.spelled:.4f}"
-            )
-    return [*table, *notes]
+    for ranking in rankings:
+        if ranking.score.unknown_tokens:
+            name = visible(ranking.name)
+            notes.append(f"{name}: {ranking.spelled:.4f} bits/byte if it spelled out each <UNK>, byte by byte")
+    return notes
 
 
 def _figure(value: float | None) -> str:

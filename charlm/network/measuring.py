@@ -1,19 +1,19 @@
 """Model + tokens → how surprising each token is.
 
-Tokens of a model of lines are scored line by line, each from the zero state. Those of a stream model are read in
-tracks of TRACK tokens, so that many can be read side by side; each track but the first starts from the state that the
-LEAD tokens before it leave behind, and its first input is the token before it. A text of up to TRACK tokens is thus
-read exactly as it stands. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a
-character.
+A model of lines scores each line on its own, from the zero state. A stream model splits the tokens into chunks of
+CHUNK tokens, so that an engine can read many of them side by side. Each chunk but the first starts with a burn-in: the
+engine first reads the BURN_IN tokens before the chunk, to warm up the state, and does not score them. A text of up to
+CHUNK tokens is one chunk, which is exact. The benchmarks measured how much the older past would change: less than 10⁻⁸
+nats per character.
 
-The result never depends on how the text comes or on how many tracks or threads run at once. So what reads a token,
-NumPy or the kernels, is a matter of its place and of the network's size alone: the beginning of every text, however
-long it will be, is read by NumPy, which is there at once.
+The result never depends on how the text arrives, or on the number of chunks or threads at work. So the position of a
+token and the size of the network alone decide which engine reads it, NumPy or the kernels. NumPy, which needs no
+compiler, reads the beginning of every text, however long the text turns out to be.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,25 +24,30 @@ from .reference import log_softmax, reference_of
 
 CHUNK = 4096
 BURN_IN = 512
-ROWS = 64  # chunks or lines side by side, at most
-STEPS = 16  # of them at a time, so that what a layer writes is still in the cache when the next one reads it
-AT_ONCE = 32 * STEPS  # steps that an engine is given at a time
-LIKELIEST = 5
+ROWS = 64  # the most chunks or lines that an engine reads side by side
+STEPS = 16  # time steps of one pass: the next layer still finds the output of the one below in the cache
+AT_ONCE = 32 * STEPS  # time steps that one call gives to an engine
+TOP = 5  # how many of the most likely tokens are kept for each token
 
 
 class Engine(Protocol):
-    """What reads ``rows`` sequences side by side: ``network.stack.Window``, or ``NumPyEngine`` without a compiler.
+    """Reads ``rows`` sequences side by side: ``network.stack.Window``, or ``NumPyEngine`` without a compiler.
 
-    ranks: int32 (T, rows), where ``forward`` is to put the place of each target among all symbols. probabilities: (≥ T,
-    rows, V), of its last call, if that was of at most STEPS steps.
+    probabilities: (≥ T, rows, V), of the last call of ``forward``, if it had at most STEPS steps.
     """
 
     rows: int
     probabilities: np.ndarray
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Set the state of all rows to zero."""
 
-    def forward(self, tokens: np.ndarray, targets: np.ndarray, *, ranks: np.ndarray | None = None) -> np.ndarray: ...
+    def forward(self, tokens: np.ndarray, targets: np.ndarray, *, ranks: np.ndarray | None = None) -> np.ndarray:
+        """-log ŷ of each target, float32 (T, rows), 0 where there is no target; the state moves on by T steps.
+
+        tokens, targets: ids (T, rows), a target of -1 where there is none. ranks: int32 (T, rows), into which
+        ``forward`` writes the rank of each target by probability, 1 for the most likely token.
+        """
 
 
 class NumPyEngine:
@@ -76,7 +81,7 @@ class NumPyEngine:
 
 
 def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The place of each target among all symbols, 1 for the likeliest, 0 where there is no target: (T, N).
+    """The rank of each target by probability, 1 for the most likely token, 0 where there is no target: (T, N).
 
     values: probabilities or their logarithms, (T, N, V); targets: (T, N), -1 where there is none.
     """
@@ -84,112 +89,140 @@ def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray
     return np.where(targets >= 0, 1 + np.count_nonzero(values > of_target, axis=2), 0)
 
 
-def segments(tokens: np.ndarray, lines: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each sequence that is read on its own begins, from where it is scored, and where it ends."""
+class Spans(NamedTuple):
+    """The sequences that an engine reads on their own, by positions of tokens: three integer arrays (sequences).
+
+    start: the first token that is read; scored: the first one that is scored, after the burn-in; stop: the end of both.
+    """
+
+    start: np.ndarray
+    scored: np.ndarray
+    stop: np.ndarray
+
+    @classmethod
+    def one(cls, start: int, scored: int, stop: int) -> "Spans":
+        """A single sequence."""
+        return cls(np.array([start]), np.array([scored]), np.array([stop]))
+
+    def shifted(self, by: int) -> "Spans":
+        """The same sequences, with all positions moved."""
+        return Spans(self.start + by, self.scored + by, self.stop + by)
+
+
+def spans(tokens: np.ndarray, lines: bool) -> Spans:
+    """The lines of the tokens, ids (n), for a model of lines; else the chunks of a stream."""
     if lines:
         starts = line_starts(tokens)
-        return starts[:-1], starts[:-1], starts[1:]
+        return Spans(starts[:-1], starts[:-1], starts[1:])
     return chunks(0, len(tokens))
 
 
-def chunks(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same for the tokens first…last-1 of a stream, by their places in the whole of it."""
-    starts = np.arange(first - first % CHUNK, last, CHUNK)
-    return np.maximum(starts - BURN_IN, 0), np.maximum(starts, first), np.minimum(starts + CHUNK, last)
+def chunks(start: int, stop: int) -> Spans:
+    """The chunks that hold the tokens start…stop-1 of a stream, by positions in the whole stream."""
+    starts = np.arange(start - start % CHUNK, stop, CHUNK)
+    return Spans(np.maximum(starts - BURN_IN, 0), np.maximum(starts, start), np.minimum(starts + CHUNK, stop))
 
 
 def rows_for(tokens: np.ndarray, lines: bool) -> int:
-    """How many rows are worth having for these tokens."""
-    return max(1, min(ROWS, len(segments(tokens, lines)[0])))
+    """The number of rows that an engine needs for these tokens, at most ROWS."""
+    return max(1, min(ROWS, len(spans(tokens, lines).start)))
 
 
 @dataclass
 class TokenScores:
-    """What a model makes of each of n tokens, given those before it; the columns that were not asked for are None.
+    """How well a model predicts each of n tokens, given the tokens before it. Columns that nobody asked for are None.
 
-    nats: -log ŷ of the token, (n); ranks: its place among all by probability, 1 for the likeliest, (n); entropies: of
-    the prediction, in nats, (n); likeliest, chances: the ids of the LIKELIEST tokens and their probabilities, falling,
-    (n, LIKELIEST), with chances of 0 where the vocabulary has fewer.
+    nats: -log ŷ of the token, float32 (n)
+    ranks: its rank by probability, 1 for the most likely token, int32 (n)
+    entropies: of the prediction, in nats, float32 (n)
+    most_likely: ids of the TOP most likely tokens, the most likely first, int32 (n, TOP)
+    probabilities: of these, float32 (n, TOP); 0 in the last columns if the vocabulary is smaller than TOP
     """
 
     nats: np.ndarray
     ranks: np.ndarray | None = None
     entropies: np.ndarray | None = None
-    likeliest: np.ndarray | None = None
-    chances: np.ndarray | None = None
+    most_likely: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
     @classmethod
     def empty(cls, number: int, columns: Iterable[str] = ()) -> "TokenScores":
-        """Room for ``number`` tokens. columns: "ranks", "entropies", "likeliest"; nats are always there."""
-        measures = cls(np.zeros(number, np.float32))
+        """Zeros for ``number`` tokens. columns: "ranks", "entropies", "most_likely"; the nats are always there."""
+        scores = cls(np.zeros(number, np.float32))
         if "ranks" in columns:
-            measures.ranks = np.zeros(number, np.int32)
+            scores.ranks = np.zeros(number, np.int32)
         if "entropies" in columns:
-            measures.entropies = np.zeros(number, np.float32)
-        if "likeliest" in columns:
-            measures.likeliest = np.zeros((number, LIKELIEST), np.int32)
-            measures.chances = np.zeros((number, LIKELIEST), np.float32)
-        return measures
+            scores.entropies = np.zeros(number, np.float32)
+        if "most_likely" in columns:
+            scores.most_likely = np.zeros((number, TOP), np.int32)
+            scores.probabilities = np.zeros((number, TOP), np.float32)
+        return scores
 
     def __getitem__(self, chosen) -> "TokenScores":
-        """Those of some tokens, by a slice or a mask."""
+        """The scores of some tokens, chosen by a slice or a mask."""
         return TokenScores(*(None if column is None else column[chosen] for column in vars(self).values()))
 
-    def put(self, first: int, part: "TokenScores") -> None:
-        """Set those of the tokens from ``first`` on."""
+    def copy(self) -> "TokenScores":
+        """The same scores in arrays of their own."""
+        return TokenScores(*(None if column is None else column.copy() for column in vars(self).values()))
+
+    def put(self, start: int, part: "TokenScores") -> None:
+        """Write the scores of some tokens, from position ``start`` on."""
         for column, values in zip(vars(self).values(), vars(part).values(), strict=True):
             if column is not None:
-                column[first : first + len(values)] = values
+                column[start : start + len(values)] = values
 
 
 def measure(
-    engine: Engine, tokens: np.ndarray, begin, scored, end, columns: Iterable[str] = (), fresh: bool = True
+    engine: Engine, tokens: np.ndarray, spans: Spans, columns: Iterable[str] = (), *, fresh: bool = True
 ) -> TokenScores:
-    """Measure the tokens scored[n]…end[n]-1 of each sequence n, read from begin[n] on; all others stay 0.
+    """Score the tokens scored[n]…stop[n]-1 of each sequence n, which the engine reads from start[n] on. The scores of
+    all other tokens stay 0.
 
-    tokens: ids; begin, scored, end: (sequences). The sequences start from the zero state, or, if not ``fresh``, where
-    the engine stands.
+    tokens: ids (n); columns: see ``TokenScores.empty``; fresh: the engine starts each sequence from the zero state,
+    otherwise from the state that it has.
     """
-    measures = TokenScores.empty(len(tokens), columns)
-    predictions = measures.entropies is not None or measures.likeliest is not None
-    order = np.argsort(begin - end, kind="stable")  # the longest first, so that rows end about together
-    for start in range(0, len(order), engine.rows):
-        chosen = order[start : start + engine.rows]
-        position = 0
+    scores = TokenScores.empty(len(tokens), columns)
+    predictions = scores.entropies is not None or scores.most_likely is not None
+    order = np.argsort(spans.start - spans.stop, kind="stable")  # the longest first, so that rows end about together
+    for position in range(0, len(order), engine.rows):
+        chosen = order[position : position + engine.rows]
+        starts, stops, scored = spans.start[chosen], spans.stop[chosen], spans.scored[chosen]
+        step = 0
         if fresh:
             engine.reset()
-        for window in windows(tokens, begin[chosen], end[chosen], STEPS if predictions else AT_ONCE, engine.rows):
-            ranks = None if measures.ranks is None else np.empty(window.targets.shape, np.int32)
-            values = engine.forward(window.inputs, window.targets, ranks=ranks)
-            here = (slice(len(values)), slice(len(chosen)))
-            places = begin[chosen] + position + np.arange(len(values))[:, None]
-            wanted = (places >= scored[chosen]) & (places < end[chosen])
-            places = places[wanted]
-            measures.nats[places] = values[here][wanted]
+        for window in windows(tokens, starts, stops, STEPS if predictions else AT_ONCE, engine.rows):
+            ranks = None if scores.ranks is None else np.empty(window.targets.shape, np.int32)
+            nats = engine.forward(window.inputs, window.targets, ranks=ranks)
+            here = (slice(len(nats)), slice(len(chosen)))
+            positions = starts + step + np.arange(len(nats))[:, None]
+            wanted = (positions >= scored) & (positions < stops)
+            positions = positions[wanted]
+            scores.nats[positions] = nats[here][wanted]
             if ranks is not None:
-                measures.ranks[places] = ranks[here][wanted]
+                scores.ranks[positions] = ranks[here][wanted]
             if predictions:
-                probabilities, of_step = engine.probabilities, np.split(places, np.cumsum(wanted.sum(1))[:-1])
-                for step, chosen_rows in enumerate(wanted):
-                    _add_predictions(measures, of_step[step], probabilities[step, : len(chosen)][chosen_rows])
-            position += len(values)
-    return measures
+                probabilities, of_step = engine.probabilities, np.split(positions, np.cumsum(wanted.sum(1))[:-1])
+                for number, rows in enumerate(wanted):
+                    _add_predictions(scores, of_step[number], probabilities[number, : len(chosen)][rows])
+            step += len(nats)
+    return scores
 
 
-def _add_predictions(measures, places, probabilities):
-    """probabilities: (m, V), of the tokens at ``places`` (m)."""
-    if measures.entropies is not None:
+def _add_predictions(scores, positions, probabilities):
+    """Write entropies and most likely tokens. probabilities: (m, V), of the tokens at ``positions`` (m)."""
+    if scores.entropies is not None:
         logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-        measures.entropies[places] = -np.einsum("mv,mv->m", probabilities, logarithms)
-    if measures.likeliest is not None:
-        width = min(LIKELIEST, probabilities.shape[1])
-        first = np.argpartition(-probabilities, width - 1, axis=1)[:, :width]
-        chances = np.take_along_axis(probabilities, first, 1)
-        order = np.argsort(-chances, axis=1, kind="stable")
-        measures.likeliest[places, :width] = np.take_along_axis(first, order, 1)
-        measures.chances[places, :width] = np.take_along_axis(chances, order, 1)
+        scores.entropies[positions] = -np.einsum("mv,mv->m", probabilities, logarithms)
+    if scores.most_likely is not None:
+        width = min(TOP, probabilities.shape[1])
+        found = np.argpartition(-probabilities, width - 1, axis=1)[:, :width]
+        of_found = np.take_along_axis(probabilities, found, 1)
+        order = np.argsort(-of_found, axis=1, kind="stable")
+        scores.most_likely[positions, :width] = np.take_along_axis(found, order, 1)
+        scores.probabilities[positions, :width] = np.take_along_axis(of_found, order, 1)
 
 
 def score_tokens(engine: Engine, tokens: np.ndarray, lines: bool) -> np.ndarray:
-    """-log ŷ of each token given those before it, (n). tokens: ids (n)."""
-    return measure(engine, tokens, *segments(tokens, lines)).nats
+    """-log ŷ of each token given the tokens before it, float32 (n). tokens: ids (n)."""
+    return measure(engine, tokens, spans(tokens, lines)).nats

@@ -1,17 +1,21 @@
 """Surprise as colour, in the terminal and on the page.
 
-A token's surprise, in bits, falls into one of six bands. The first is not painted; the others go from blue over grey
-to yellow with a lightness that rises steadily, as in cividis (Nuñez, Anderton & Renslow, 2018), so that they are told
-apart by those who do not see red and green, and in grey. On light ground they go the other way: what surprises most
-is always furthest from the ground.
+A token's surprise in bits falls into one of six bands. The first band is not painted. The colours of the others go from
+blue over grey to yellow, each lighter than the one before, as in cividis (Nuñez, Anderton & Renslow, 2018): people who
+cannot tell red from green see them apart, and so does a grey printer. On a light background the colours go the other
+way, so that the most surprising tokens always contrast most with the background.
 """
 
 import numpy as np
 
 from ..figures import LN2
 
-BANDS = {"char": (2, 4, 6, 8, 10), "byte": (2, 4, 6, 8, 10), "word": (5, 8, 11, 14, 17)}  # bits where each begins
-# (ground, ink) of the bands from the second on; all are among the 256 colours of a terminal as they stand
+BANDS = {
+    "char": (2, 4, 6, 8, 10),
+    "byte": (2, 4, 6, 8, 10),
+    "word": (5, 8, 11, 14, 17),
+}  # the bits at which each band starts
+# (background, text) of each band from the second on; all are among the 256 colours of a terminal
 ON_DARK = (("#000087", "#ffffff"), ("#5f5f87", "#ffffff"), ("#87875f", "#000000"), ("#afaf5f", "#000000"))
 ON_DARK += (("#ffff5f", "#000000"),)
 ON_LIGHT = (("#ffd787", "#000000"), ("#d7af5f", "#000000"), ("#87875f", "#000000"), ("#5f5f87", "#ffffff"))
@@ -19,12 +23,12 @@ ON_LIGHT += (("#000087", "#ffffff"),)
 
 
 def bands_of(nats: np.ndarray, level: str) -> np.ndarray:
-    """The band 0…5 of each of some tokens, (n)."""
+    """The band 0…5 of each token, integers (n). nats: -log ŷ of the tokens (n)."""
     return np.searchsorted(BANDS[level], nats / LN2, side="right")
 
 
 def legend(level: str) -> list[str]:
-    """The bits of each band in words."""
+    """The range of bits of each band, in words."""
     edges = BANDS[level]
     between = [f"{low}–{high}" for low, high in zip((0, *edges), edges, strict=False)]
     return [*between, f"{edges[-1]} and more"]

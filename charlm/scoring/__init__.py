@@ -1,9 +1,16 @@
 """How surprising a text is to a model.
 
-blocks      text, read ahead in blocks
-scorer      model + tokens → the scores of each token
-adaptive    the same by a model that keeps learning from the text
-perplexity  scored blocks → the figures of a text
-rows        one row per line or per token
-comparison  several models on one text
+In the order in which a text goes through them:
+
+    blocks      files or memory → blocks of text, read ahead by a thread
+    scorer      model + tokens → the scores of each token
+    adaptive    the same for a model that keeps learning from the text
+    pipeline    models + blocks of text → scored blocks: all outputs start here
+
+Outputs, each a consumer of scored blocks (painted text is in ``display``, the surprise page in ``reports``):
+
+    perplexity  the figures of the whole text
+    rows        one row per line or per token
+    comparison  several models ranked on one text
+    baselines   the figures of n-gram baselines and xz on the same text
 """

@@ -1,12 +1,12 @@
-"""Dynamic evaluation: a model that goes on learning from the text that it measures.
+"""Dynamic evaluation: a model that keeps learning from the text that it scores.
 
-Each token is predicted by what was learnt before its window of STEPS tokens, and by nothing that comes later; after
-the window the parameters take one step along the gradient of its loss (Mikolov et al., Recurrent neural network based
-language model, 2010; Krause et al., Dynamic evaluation of neural sequence models, 2018). The step is Adam's without
-momentum: each number's gradient by the root of the mean of its squares so far. It happens on a copy: the model stays
-as it is.
+The model reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it has
+before the window, so nothing that comes later can help. After the window the parameters take one step along the
+gradient of its loss (Mikolov et al., Recurrent neural network based language model, 2010; Krause et al., Dynamic
+evaluation of neural sequence models, 2018). The step is Adam's without momentum: each number's gradient divided by the
+root of the mean of its squares so far. A copy of the model learns; the model itself stays as it is.
 
-The text is read in one track, and how it comes makes no difference.
+The text is one sequence, without chunks, and the result does not depend on how it arrives.
 """
 
 from collections.abc import Iterable
@@ -17,15 +17,15 @@ import numpy as np
 from ..errors import UsageError
 from ..model import Model
 from ..network.measuring import STEPS as MOST
-from ..network.measuring import TokenScores, measure
+from ..network.measuring import Spans, TokenScores, measure
 from ..text.corpus import line_starts
 
 STEPS = 32
-CLIP = 1.0  # largest norm of a window's mean gradient, so that one odd line does not undo what was learnt
+CLIP = 1.0  # the largest norm of a window's mean gradient, so that one odd line does not undo what was learnt
 
 
 class AdaptingEngine:
-    """One row of a network that learns: a ``scoring.Engine``. rate: the learning rate."""
+    """A ``measuring.Engine`` of one row whose network learns. rate: the learning rate."""
 
     rows = 1
 
@@ -47,31 +47,32 @@ class AdaptingEngine:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a text anew, from the zero state; what was learnt stays, and what is left of a window is learnt."""
+        """Start a new sequence from the zero state. The network learns from the unfinished window first, and keeps what
+        it has learnt."""
         if hasattr(self, "pending"):
             self._learn()
         self.read.reset()
         self.learnt.reset()
-        self.pending = np.zeros((2, 0, 1), np.int32)  # inputs and targets of the window under way
+        self.pending = np.zeros((2, 0, 1), np.int32)  # inputs and targets of the unfinished window
 
     def forward(self, tokens, targets, *, ranks=None):
-        """-log ŷ of every target, (T, 1): each as it was before its window was learnt from."""
+        """-log ŷ of every target, (T, 1), by the parameters before the network learns from the target's window."""
         nats, start = np.empty(tokens.shape, np.float32), 0
         while start < len(tokens):
-            end = min(len(tokens), start + STEPS - self.pending.shape[1])
-            piece = slice(start, end)
+            stop = min(len(tokens), start + STEPS - self.pending.shape[1])
+            piece = slice(start, stop)
             of_piece = None if ranks is None else ranks[piece]
             nats[piece] = self.read.forward(tokens[piece], targets[piece], ranks=of_piece)
-            if end <= MOST:  # of a longer call nobody asks for them
-                self.probabilities[piece] = self.read.probabilities[: end - start]
+            if stop <= MOST:  # nobody asks for the probabilities of a longer call
+                self.probabilities[piece] = self.read.probabilities[: stop - start]
             self.pending = np.concatenate((self.pending, np.stack((tokens[piece], targets[piece]))), axis=1)
             if self.pending.shape[1] == STEPS:
                 self._learn()
-            start = end
+            start = stop
         return nats
 
     def _learn(self):
-        """One step along the gradient of the window under way."""
+        """One step along the gradient of the unfinished window."""
         inputs, targets = self.pending
         self.pending = self.pending[:, :0]
         if len(inputs):
@@ -81,10 +82,10 @@ class AdaptingEngine:
 
 
 class AdaptingScorer:
-    """TokenScores a text that comes in parts, as ``scoring.Scorer`` does, and learns from it.
+    """A ``scorer.TextScorer`` whose model learns from each part of the text after scoring it.
 
-    columns: see ``TokenScores``; rate: the learning rate, above 0 and at most 1. Raises UsageError for another one.
-    precision: in which matrices are multiplied.
+    columns: see ``TokenScores.empty``; rate: the learning rate, above 0 and at most 1; precision: of the matrix
+    products, "float32" or "bf16". Raises UsageError for another rate or a model of another task.
     """
 
     def __init__(
@@ -98,19 +99,19 @@ class AdaptingScorer:
         model.check_task("text")
         if not 0 < rate <= 1:
             raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
-        self.model, self.columns, self.engine = model, tuple(columns), AdaptingEngine(model, rate, threads, precision)
-        self._past = np.zeros(0, np.int32)  # of a stream: the token before the next
+        self.vocabulary, self.lines = model.vocabulary, model.lines
+        self.columns, self.engine = tuple(columns), AdaptingEngine(model, rate, threads, precision)
+        self._past = np.zeros(0, np.int32)  # the last token of a stream, which is the next input
 
     def measure(self, tokens: np.ndarray) -> TokenScores:
-        """Measure the next tokens, ids (n), and learn from them; for a model of lines they are whole lines."""
-        if not self.model.lines:
+        """Score the next tokens, ids (n), and learn from them; for a model of lines they are whole lines."""
+        if not self.lines:
             past = len(self._past)
             local = np.concatenate((self._past, tokens))
             self._past = local[-1:]
-            cuts = np.array([past]), np.array([past]), np.array([len(local)])
-            return measure(self.engine, local, *cuts, self.columns, fresh=False)[past:]
-        measures, starts = TokenScores.empty(len(tokens), self.columns), line_starts(tokens)
-        for begin, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-            cuts = np.array([0]), np.array([0]), np.array([end - begin])
-            measures.put(begin, measure(self.engine, tokens[begin:end], *cuts, self.columns))
-        return measures
+            return measure(self.engine, local, Spans.one(past, past, len(local)), self.columns, fresh=False)[past:]
+        scores, starts = TokenScores.empty(len(tokens), self.columns), line_starts(tokens)
+        for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            line = Spans.one(0, 0, stop - start)
+            scores.put(start, measure(self.engine, tokens[start:stop], line, self.columns))
+        return scores

@@ -1,12 +1,8 @@
-"""Text → its figures as a whole, by line, and by token.
+"""Files or memory → blocks of text.
 
-A text is read in blocks, by a thread of its own ahead of need, and each block is measured when it is there: a text of
-any size takes the memory of a few blocks (of its longest line, where lines are asked for or the model is one of
-lines), and what comes slowly is let out as it comes.
-
-A line's tokens are those of its text and its <EOS>. A model of lines reads each line from the zero state; a blank one
-is no item to it and has no tokens. A stream model reads on: what it makes of a line depends on all lines before it.
-Either way the sums over the lines are the figures of the text.
+A thread reads the text ahead of need, and each block is scored as soon as it is there. A text of any size takes the
+memory of a few blocks (or of its longest line, if an output or a model needs whole lines), and text that arrives slowly
+is passed on as it arrives.
 """
 
 import queue
@@ -20,13 +16,14 @@ from ..network.measuring import CHUNK, ROWS
 from ..text.reading import name_of, read_text
 from ..text.vocabulary import as_bytes
 
-BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are measured together: at most ROWS tracks
-AHEAD = 4  # pieces read before they are wanted
-PATIENCE = 0.2  # seconds that text waits for more of it
+BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are scored together: at most ROWS chunks
+AHEAD = 4  # pieces that are read before anyone needs them
+PATIENCE = 0.2  # seconds that text waits for more text
 
 
-def as_they_come(pieces: Iterable) -> Iterator:
-    """The pieces, read ahead by a thread, and None where text has waited PATIENCE seconds for more of it."""
+def read_ahead(pieces: Iterable) -> Iterator:
+    """The pieces, read ahead by a thread, with a None after text that has waited PATIENCE seconds for more. An error of
+    the thread is raised here."""
     ahead: queue.Queue = queue.Queue(AHEAD)
 
     def read():
@@ -34,7 +31,7 @@ def as_they_come(pieces: Iterable) -> Iterator:
             for piece in pieces:
                 ahead.put(piece)
             ahead.put(StopIteration())
-        except BaseException as error:  # it is for the reader to raise
+        except BaseException as error:  # raised below, in the thread that waits
             ahead.put(error)
 
     threading.Thread(target=read, name="charlm reads", daemon=True).start()
@@ -56,8 +53,8 @@ def as_they_come(pieces: Iterable) -> Iterator:
 
 
 def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[str | bytes]:
-    """The text of some pieces in blocks of at least BLOCK characters, the last one excepted; None lets out what there
-    is. With ``whole_lines`` each block ends where a line does."""
+    """The text of some pieces in blocks of at least BLOCK characters. The last block may be smaller, and so may a block
+    before a None, which asks for the text so far. With ``whole_lines`` each block ends at the end of a line."""
     ready, rest, size = [], [], 0
     for piece in _cut(pieces):
         if piece:
@@ -77,7 +74,7 @@ def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[
 
 
 def _cut(pieces):
-    """The pieces in parts of at most a track, so that no block has more tracks than there are rows."""
+    """The pieces in parts of at most CHUNK characters, so that no block has more chunks than ROWS."""
     for piece in pieces:
         if piece is None:
             yield None
@@ -86,7 +83,8 @@ def _cut(pieces):
 
 
 def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
-    """A text from memory as ``corpus.read_text`` gives one from a file."""
+    """A text from memory in the form that ``reading.read_text`` gives to a file's text: without a byte order mark, with
+    a line feed at every line end and at the end."""
     if level == "byte":
         text = as_bytes(text)
         yield text if text.endswith(b"\n") or not text else text + b"\n"
@@ -96,20 +94,22 @@ def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
 
 
 def reading_level(models: list[Model]) -> str:
-    """How a text must be read for all of them: as bytes where all are of bytes, else as text."""
+    """The level at which ``read_text`` reads a text for these models: "byte" if all of them read bytes, else the level
+    of one that reads text."""
     levels = {model.vocabulary.level for model in models}
     return "word" if "word" in levels else "char" if "char" in levels else "byte"
 
 
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
-    """The blocks of some files, one after the other, for these models; "-" is standard input.
+    """The blocks of some files, one file after the other, for these models; "-" is standard input.
 
-    Raises CorpusError where there is no text.
+    whole_lines: each block ends at the end of a line; some models need this anyway. Raises CorpusError if the files
+    hold no text.
     """
     empty = True
     level = reading_level(models)
     whole_lines = whole_lines or level == "word" or any(model.lines for model in models)
-    for block in blocks(as_they_come(read_text(paths, level, encoding)), whole_lines):
+    for block in blocks(read_ahead(read_text(paths, level, encoding)), whole_lines):
         empty = False
         yield block
     if empty:

@@ -1,43 +1,41 @@
 """Several models on one text: which is better, and how surely.
 
-All read the same text in one go, and are ranked by bits per byte. How far a difference would move on another text of
-the kind is estimated by a paired bootstrap over lines (Efron, 1979; Koehn, 2004): lines are drawn again and again,
-with replacement, as many as there are, each with what all models made of it. An interval that holds 0 says that the
-text does not tell the two apart.
+All models score the same text, and are ranked by bits per byte. A paired bootstrap over lines (Efron, 1979; Koehn,
+2004) estimates how much a difference would vary from one text of this kind to another: it resamples lines with
+replacement, as many as there are, each with the scores of all models. If the interval holds 0, the text does not tell
+the two models apart.
 
-A symbol that a model does not know costs it <UNK> and not the symbol itself, so that a small vocabulary looks good.
-No penalty is invented for that; beside the figure stands the one of a model that spells its unknown symbols out, byte
-by byte at 8 bits: the truth lies between the two.
+An unknown symbol costs a model the price of <UNK>, not that of the symbol itself, so that a small vocabulary looks
+good. charlm invents no penalty for that. It gives a second figure, of a model that spells its unknown symbols out, byte
+by byte at 8 bits; the truth lies between the two.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
 
-from ..errors import CorpusError
 from ..figures import LN2, Score
-from ..model import Model
-from ..text.baselines import baselines, xz_bytes
-from ..text.corpus import line_starts
-from ..text.reading import name_of, read_text
 from ..text.vocabulary import UNKNOWN, as_bytes
-from .blocks import text_blocks
-from .perplexity import Total, scored_blocks
+from .perplexity import Total
+from .pipeline import ScoredBlock
 
-MOST_UNITS = 20_000  # lines that are drawn one by one; in a longer text, as many runs of 2, 4, 8 … lines at most
+COLUMNS = ("ranks",)
+MOST_UNITS = 20_000  # lines that the bootstrap resamples one by one; a longer text gets as many runs of 2, 4, 8 … lines
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-BY_TOKEN = ("nats_per_token", "perplexity")
-BY_TEXT = ("bits_per_character", "bits_per_byte")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """One model's place. name: of its file; difference: its bits per byte minus those of the best; interval: of the
-    difference, at CONFIDENCE, None where there are too few lines to draw from; spelled: bits per byte where each
-    unknown symbol is spelled out, and a word ended by a byte more."""
+    """One model in a comparison.
+
+    name: of the model's file
+    difference: its bits per byte minus the bits per byte of the best model
+    interval: of the difference, at CONFIDENCE; None if there are too few lines to resample
+    spelled: its bits per byte if it spelled out each unknown symbol, and an unknown word with one more byte at its end
+    """
 
     name: str
     level: str
@@ -53,14 +51,15 @@ class Ranking:
 
 
 class LineSums:
-    """Sums over lines in constant memory: over each line, and from MOST_UNITS lines on over runs of ``size`` lines."""
+    """Sums over lines in constant memory. Each line is a unit; a text of more than MOST_UNITS lines gets units of
+    ``size`` lines in a row."""
 
     def __init__(self, columns: int):
         self.size, self._whole = 1, np.zeros((0, columns))
-        self._lines = np.zeros((0, columns))  # those that make no whole unit yet
+        self._lines = np.zeros((0, columns))  # too few for another unit so far
 
     def add(self, lines: np.ndarray) -> None:
-        """lines: (lines, columns)."""
+        """Add the next lines, (lines, columns)."""
         while len(lines):
             room = (MOST_UNITS - len(self._whole)) * self.size - len(self._lines)
             now, lines = np.concatenate((self._lines, lines[:room])), lines[room:]
@@ -71,13 +70,14 @@ class LineSums:
                 self._whole, self.size = self._whole[0::2] + self._whole[1::2], 2 * self.size
 
     def sums(self) -> np.ndarray:
-        """(units, columns)"""
+        """The sums over each unit, (units, columns)."""
         rest = self._lines.sum(0, keepdims=True)
         return np.concatenate((self._whole, rest)) if len(self._lines) else self._whole
 
 
 def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
-    """Σ values / Σ sizes over units drawn with replacement, (resamples, columns); the same for every call.
+    """Σ values / Σ sizes over units resampled with replacement, (resamples, columns). The random numbers are the same
+    for every call.
 
     values: (units, columns); sizes: (units).
     """
@@ -89,103 +89,59 @@ def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES)
     return ratios
 
 
-def compare(
-    models: list[Model], names: list[str], text: Iterable[str | bytes], **how
-) -> tuple[list[Ranking], LineSums]:
-    """The models' standings, the best first, on a text in blocks of whole lines, and the lines' sums: bytes, then the
-    nats of each model. Where one of the models is of lines, blank lines count for none. how: see ``levels.passages``.
+def compare(scored: Iterable[list[ScoredBlock]], names: list[str]) -> tuple[list[Ranking], LineSums]:
+    """The rankings of some models, the best first, and the sums over lines: bytes, then the nats of each model.
+
+    scored: the scored blocks of all models with COLUMNS, in whole lines, at least one; names: of the models.
     """
-    totals, spelled, units = [Total() for _ in models], [0] * len(models), LineSums(1 + len(models))
-    for block in scored_blocks(models, text, ("ranks",), **how):
-        for number, passage in enumerate(block):
-            totals[number].add(passage)
-            spelled[number] += _bytes_of_unknown(passage)
-        nats = [passage.sums(passage.measures.nats) for passage in block]
-        units.add(np.column_stack([_bytes(block[0]), *nats]))
-    scores, sums = [total.score for total in totals], units.sums()
-    order = sorted(range(len(models)), key=lambda number: scores[number].bits_per_byte)
+    totals, spelled, lines = [Total() for _ in names], [0] * len(names), LineSums(1 + len(names))
+    levels = [""] * len(names)
+    for blocks in scored:
+        for number, block in enumerate(blocks):
+            totals[number].add(block)
+            spelled[number] += _bytes_of_unknown(block)
+            levels[number] = block.vocabulary.level
+        nats = [block.sums(block.scores.nats) for block in blocks]
+        lines.add(np.column_stack([_bytes(blocks[0]), *nats]))
+    scores = [total.score for total in totals]
+    order = sorted(range(len(names)), key=lambda number: scores[number].bits_per_byte)
     best = order[0]
-    intervals = [None] * len(models)
-    if np.count_nonzero(sums[:, 0]) > 1:
-        sums = sums[sums[:, 0] > 0]
-        ratios = bootstrap((sums[:, 1:] - sums[:, [1 + best]]) / LN2, sums[:, 0])
-        tails = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-        intervals = [tuple(column) for column in tails.T.tolist()]
-    standings = [
+    intervals = _intervals(lines.sums(), best)
+    rankings = [
         Ranking(
-            names[number],
-            models[number].vocabulary.level,
-            scores[number],
-            scores[number].bits_per_byte - scores[best].bits_per_byte,
-            intervals[number],
-            scores[number].bits_per_byte + 8 * spelled[number] / max(1, scores[number].bytes),
+            name=names[number],
+            level=levels[number],
+            score=scores[number],
+            difference=scores[number].bits_per_byte - scores[best].bits_per_byte,
+            interval=intervals[number],
+            spelled=scores[number].bits_per_byte + 8 * spelled[number] / max(1, scores[number].bytes),
         )
         for number in order
     ]
-    return standings, units
+    return rankings, lines
 
 
-def compare_files(
-    models: list[Model], names: list[str], paths, *, encoding: str = "utf-8", **how
-) -> tuple[list[Ranking], LineSums]:
-    """The same for files, one text after the other; "-" is standard input. Raises CorpusError where there is no
-    text."""
-    standings, units = compare(models, names, text_blocks(models, paths, True, encoding), **how)
-    if not any(standing.score.tokens for standing in standings):
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
-    return standings, units
+def _intervals(sums, best) -> list[tuple[float, float] | None]:
+    """The interval of each model's bits per byte minus the best model's. sums: (units, 1 + models), see ``compare``."""
+    sums = sums[sums[:, 0] > 0]
+    if len(sums) < 2:
+        return [None] * (sums.shape[1] - 1)
+    ratios = bootstrap((sums[:, 1:] - sums[:, [1 + best]]) / LN2, sums[:, 0])
+    tails = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return [tuple(column) for column in tails.T.tolist()]
 
 
-def score_with_baselines(
-    model: Model, paths, corpus, *, encoding: str = "utf-8", **how
-) -> tuple[Score, dict[str, dict[str, float]]]:
-    """The score of some files, and by name the figures (BY_TOKEN, BY_TEXT) of what counting on the files ``corpus``
-    makes of them; the text is held in memory. Raises CorpusError where there is no text."""
-    level, lines = model.vocabulary.level, model.lines
-    pieces = list(read_text(corpus, level, encoding))
-    train = np.concatenate([model.vocabulary.encode(piece) for piece in pieces] or [np.zeros(0, np.uint8)])
-    if lines:
-        lengths = np.diff(line_starts(train))
-        train = train[np.repeat(lengths > 1, lengths)]
-    if not len(train):
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, corpus))}")
-    total, tokens, texts = Total(), [], []
-    text = text_blocks([model], paths, False, encoding)
-    for (passage,) in scored_blocks([model], text, ("ranks",), **how):
-        total.add(passage)
-        tokens.append(passage.tokens)
-        texts.append(passage.text)
-    score, found = total.score, {}
-    if not score.tokens:
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
-    for baseline in baselines(train, np.concatenate(tokens), len(model.vocabulary), level, lines):
-        found[baseline.name] = _figures(score, baseline.nats, BY_TOKEN + BY_TEXT)
-    more = xz_bytes(_without_blanks(pieces, lines), _without_blanks(texts, lines))
-    if more is not None:
-        found["xz"] = _figures(score, 8 * LN2 * more, BY_TEXT)
-    return score, found
-
-
-def _figures(score, nats, names) -> dict[str, float]:
-    figures = replace(score, nats=nats).as_dict()
-    return {name: figures[name] for name in names}
-
-
-def _without_blanks(pieces, lines) -> bytes:
-    text = b"".join(piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass") for piece in pieces)
-    return b"".join(line + b"\n" for line in text.split(b"\n") if line) if lines else text
-
-
-def _bytes(passage) -> np.ndarray:
-    """Bytes (UTF-8) of each line of a passage, its end included; 0 for a line that is left out."""
-    text = passage.text if isinstance(passage.text, bytes) else passage.text.encode("utf-8", "surrogatepass")
+def _bytes(block: ScoredBlock) -> np.ndarray:
+    """Bytes (UTF-8) of each line of a block, its end included; 0 for a skipped line."""
+    text = block.text if isinstance(block.text, bytes) else block.text.encode("utf-8", "surrogatepass")
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10) + 1
-    return np.where(passage.lengths > 0, np.diff(ends, prepend=0), 0)
+    return np.where(block.lengths > 0, np.diff(ends, prepend=0), 0)
 
 
-def _bytes_of_unknown(passage) -> int:
-    unknown = passage.tokens == UNKNOWN
+def _bytes_of_unknown(block: ScoredBlock) -> int:
+    """Bytes (UTF-8) of the symbols that are <UNK> to the model, each with an end if the tokens are words."""
+    unknown = block.tokens == UNKNOWN
     if not unknown.any():
         return 0
-    end = passage.model.vocabulary.level == "word"
-    return sum(len(as_bytes(symbol)) + end for symbol in compress(passage.symbols(), unknown.tolist()))
+    end = block.vocabulary.level == "word"
+    return sum(len(as_bytes(symbol)) + end for symbol in compress(block.symbols(), unknown.tolist()))

@@ -1,139 +1,43 @@
-"""Text → its figures as a whole, by line, and by token.
+"""Scored blocks → the figures of the whole text."""
 
-A text is read in blocks, by a thread of its own ahead of need, and each block is measured when it is there: a text of
-any size takes the memory of a few blocks (of its longest line, where lines are asked for or the model is one of
-lines), and what comes slowly is let out as it comes.
-
-A line's tokens are those of its text and its <EOS>. A model of lines reads each line from the zero state; a blank one
-is no item to it and has no tokens. A stream model reads on: what it makes of a line depends on all lines before it.
-Either way the sums over the lines are the figures of the text.
-"""
-
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import compress
+from collections.abc import Iterable
 
 import numpy as np
 
 from ..errors import CorpusError
 from ..figures import RANKS, Score
 from ..model import Model
-from ..network.measuring import TokenScores
 from ..text.reading import name_of
-from ..text.vocabulary import EOS, UNKNOWN, symbols_in
-from .adaptive import AdaptingScorer
-from .blocks import blocks, clean, text_blocks
-from .scorer import Scorer
+from ..text.vocabulary import UNKNOWN
+from .blocks import blocks, clean
+from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks, scored_files
 
-
-@dataclass
-class ScoredBlock:
-    """A block of a text and what a model makes of it.
-
-    text: whole lines, or any stretch of a stream; lengths: tokens of each of its lines, 0 for one that is left out,
-    and of what comes after the last line's end; kept: which of the text's symbols are in no line left out, None for
-    all; tokens, measures: of these, (n).
-    """
-
-    model: Model
-    text: str | bytes
-    lengths: np.ndarray
-    kept: np.ndarray | None
-    tokens: np.ndarray
-    measures: TokenScores
-
-    def lines(self) -> list[str | bytes]:
-        """The text of each line, without its end."""
-        return self.text.split(b"\n" if isinstance(self.text, bytes) else "\n")[: len(self.lengths)]
-
-    def symbols(self) -> list[str]:
-        """The text of each token; bytes that are no ASCII as lone surrogates (PEP 383)."""
-        level = self.model.vocabulary.level
-        symbols = symbols_in(self.text, level)
-        symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
-        return [_BYTES[symbol] for symbol in symbols] if level == "byte" else list(symbols)
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Values of the tokens, (n), summed over each line: float64 (lines)."""
-        sums = np.zeros(len(self.lengths))
-        held = self.lengths > 0
-        if len(values):
-            starts = np.cumsum(self.lengths) - self.lengths
-            sums[held] = np.add.reduceat(values.astype(np.float64), starts[held])
-        return sums
-
-
-_BYTES = [bytes([value]).decode("utf-8", "surrogateescape") for value in range(256)]
-
-
-def scored_blocks(
-    models: list[Model],
-    text: Iterable[str | bytes],
-    columns: Iterable[str] = (),
-    *,
-    threads: int | None = None,
-    adapt: float | None = None,
-    precision: str = "float32",
-) -> Iterator[list[ScoredBlock]]:
-    """A passage of each block of a text (see ``blocks``) for each of the models; where one of them is of lines, blank
-    lines are left out for all.
-
-    adapt: the rate at which they learn from the text, None for not at all; precision: in which they multiply matrices,
-    "float32" or "bf16". Raises UsageError where the processor cannot.
-    """
-    if precision != "float32":
-        from ..network.products import check_precision
-
-        check_precision(precision)
-    how = threads, precision
-    scorers = [
-        AdaptingScorer(model, columns, adapt, *how) if adapt else Scorer(model, columns, *how) for model in models
-    ]
-    blank_lines = not any(model.lines for model in models)
-    for block in text:
-        yield [_scored_block(scorer, block, blank_lines) for scorer in scorers]
-
-
-def _scored_block(scorer, text, blank_lines):
-    model = scorer.model
-    tokens = model.vocabulary.encode(text)
-    ends = np.flatnonzero(tokens == EOS) + 1
-    lengths = np.diff(ends if len(ends) and ends[-1] == len(tokens) else np.append(ends, len(tokens)), prepend=0)
-    kept = None
-    if not blank_lines and (lengths == 1).any():
-        kept = np.repeat(lengths > 1, lengths)
-        lengths = np.where(lengths > 1, lengths, 0)
-    if kept is not None and model.lines:
-        tokens = tokens[kept]
-    measures = scorer.measure(tokens)
-    if kept is not None and not model.lines:
-        tokens, measures = tokens[kept], measures[kept]
-    return ScoredBlock(model, text, lengths, kept, tokens, measures)
+COLUMNS = ("ranks",)
 
 
 class TextCounter:
-    """Counts the characters, bytes, lines and words of a text that comes in pieces."""
+    """Counts the characters, bytes, lines and words of a text that arrives in pieces."""
 
     def __init__(self):
         self.characters = self.bytes = self.lines = self.words = 0
         self._in_word = False
 
-    def add(self, piece: str | bytes, blank_lines: int = 0):
-        """Count a piece; ``blank_lines`` of its lines are left out."""
+    def add(self, piece: str | bytes, skipped_lines: int = 0):
+        """Count a piece, without ``skipped_lines`` of its lines, which are blank."""
         data = piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass")
         newline = b"\n" if isinstance(piece, bytes) else "\n"
-        self.bytes += len(data) - blank_lines
-        self.lines += piece.count(newline) - blank_lines
-        if isinstance(piece, bytes):  # a character is a byte that does not continue one
-            self.characters += int(np.count_nonzero((np.frombuffer(piece, np.uint8) & 0xC0) != 0x80)) - blank_lines
+        self.bytes += len(data) - skipped_lines
+        self.lines += piece.count(newline) - skipped_lines
+        if isinstance(piece, bytes):  # a character starts with a byte that does not continue one
+            self.characters += int(np.count_nonzero((np.frombuffer(piece, np.uint8) & 0xC0) != 0x80)) - skipped_lines
         else:
-            self.characters += len(piece) - blank_lines
+            self.characters += len(piece) - skipped_lines
         self.words += len(piece.split()) - (self._in_word and not piece[:1].isspace())
         self._in_word = not piece[-1:].isspace()
 
 
 class Total:
-    """Adds scored_blocks up to one ``Score``; ranks are counted where they were measured."""
+    """Adds scored blocks up to one ``Score``. It counts ranks if the blocks have the column "ranks"."""
 
     def __init__(self):
         self.counter = TextCounter()
@@ -141,9 +45,10 @@ class Total:
         self.nats = self.unknown_nats = 0.0
         self.within = dict.fromkeys(RANKS, 0)
 
-    def add(self, passage: ScoredBlock) -> None:
-        self.counter.add(passage.text, int(np.count_nonzero(passage.lengths == 0)))
-        unknown, nats, ranks = passage.tokens == UNKNOWN, passage.measures.nats, passage.measures.ranks
+    def add(self, block: ScoredBlock) -> None:
+        """Add the next block of the text."""
+        self.counter.add(block.text, int(np.count_nonzero(block.lengths == 0)))
+        unknown, nats, ranks = block.tokens == UNKNOWN, block.scores.nats, block.scores.ranks
         self.tokens += len(nats)
         self.unknown_tokens += int(unknown.sum())
         self.nats += float(nats.sum(dtype=np.float64))
@@ -153,26 +58,33 @@ class Total:
 
     @property
     def score(self) -> Score:
-        counter = self.counter
+        """The figures of all blocks so far."""
         return Score(
-            self.tokens,
-            self.unknown_tokens,
-            self.nats,
-            self.unknown_nats,
-            counter.characters,
-            counter.bytes,
-            counter.lines,
-            counter.words,
-            tuple(self.within.values()),
+            tokens=self.tokens,
+            unknown_tokens=self.unknown_tokens,
+            nats=self.nats,
+            unknown_nats=self.unknown_nats,
+            characters=self.counter.characters,
+            bytes=self.counter.bytes,
+            lines=self.counter.lines,
+            words=self.counter.words,
+            within=tuple(self.within.values()),
         )
 
 
-def total(model: Model, text: Iterable[str | bytes], **how) -> Score:
-    """The score of a text in blocks. how: see ``scored_blocks``."""
-    total = Total()
-    for (passage,) in scored_blocks([model], text, ("ranks",), **how):
-        total.add(passage)
-    return total.score
+def total(scored: Iterable[list[ScoredBlock]]) -> Score:
+    """The score of one model on a text, from its scored blocks with COLUMNS."""
+    sums = Total()
+    for (block,) in scored:
+        sums.add(block)
+    return sums.score
+
+
+def check_not_empty(score: Score, paths) -> Score:
+    """The score. Raises CorpusError if no token of the files was scored, since they hold nothing but blank lines."""
+    if not score.tokens:
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+    return score
 
 
 def perplexity(
@@ -185,20 +97,15 @@ def perplexity(
 ) -> Score:
     """How surprising a text is to a model.
 
-    adapt: the rate at which it learns from what it has read (``adapting``); precision: in which matrices are
-    multiplied; "bf16" is faster, and the figures are then not exact beyond three digits or so. Raises UsageError where
-    the processor has no AVX512-BF16.
+    adapt: the learning rate of a model that keeps learning from the text (see ``adaptive``); precision: of the matrix
+    products; "bf16" is faster, and the figures are then exact to about three digits. Raises UsageError if the processor
+    has no AVX512-BF16.
     """
+    options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
     text = blocks(clean(text, model.vocabulary.level), True)
-    return total(model, text, threads=threads, adapt=adapt, precision=precision)
+    return total(scored_blocks([model], text, columns=COLUMNS, options=options))
 
 
-def perplexity_of_files(model: Model, paths, *, encoding: str = "utf-8", **how) -> Score:
-    """The same for files, one text after the other; "-" is standard input.
-
-    Raises CorpusError where there is no text.
-    """
-    score = total(model, text_blocks([model], paths, False, encoding), **how)
-    if not score.tokens:
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
-    return score
+def perplexity_of_files(model: Model, paths, options: ScoringOptions = DEFAULTS) -> Score:
+    """The same for files, one file after the other; "-" is standard input. Raises CorpusError if they hold no text."""
+    return check_not_empty(total(scored_files([model], paths, columns=COLUMNS, options=options)), paths)

@@ -1,13 +1,4 @@
-"""Text → its figures as a whole, by line, and by token.
-
-A text is read in blocks, by a thread of its own ahead of need, and each block is measured when it is there: a text of
-any size takes the memory of a few blocks (of its longest line, where lines are asked for or the model is one of
-lines), and what comes slowly is let out as it comes.
-
-A line's tokens are those of its text and its <EOS>. A model of lines reads each line from the zero state; a blank one
-is no item to it and has no tokens. A stream model reads on: what it makes of a line depends on all lines before it.
-Either way the sums over the lines are the figures of the text.
-"""
+"""Scored blocks → one row per line or one row per token, as TSV or JSON."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,46 +7,62 @@ from itertools import islice
 import numpy as np
 
 from ..figures import LN2
-from ..model import Model
 from ..text.vocabulary import UNKNOWN
-from .blocks import text_blocks
-from .perplexity import ScoredBlock, scored_blocks
+from .pipeline import ScoredBlock
 
 LINE = ("line", "tokens", "unknown_tokens", "nats", "bits_per_character", "text")
 TOKEN = ("token", "log_probability", "rank", "entropy")
+COLUMNS_BY_TOKEN = ("ranks", "entropies")
 
 
-def line_rows(passage: ScoredBlock, before: int) -> Iterator[tuple]:
-    """One row for each line of a passage of whole lines: the fields LINE. before: how many lines came earlier."""
-    lines = passage.lines()
-    if isinstance(passage.text, bytes):
+def rows_by_line(scored: Iterable[list[ScoredBlock]], as_json: bool = False) -> Iterator[str]:
+    """One row per line with the fields LINE, from the scored blocks of one model in whole lines. Each string holds many
+    rows, and comes as soon as they are ready: TSV, or JSON objects."""
+    form, before = _json if as_json else _tsv, 0
+    for (block,) in scored:
+        yield from _batches(form(line_rows(block, before), LINE))
+        before += len(block.lengths)
+
+
+def rows_by_token(scored: Iterable[list[ScoredBlock]], as_json: bool = False) -> Iterator[str]:
+    """One row per token with the fields TOKEN, from the scored blocks of one model with COLUMNS_BY_TOKEN; else as
+    ``rows_by_line``."""
+    form = _json if as_json else _tsv
+    for (block,) in scored:
+        yield from _batches(form(token_rows(block), TOKEN))
+
+
+def line_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
+    """The fields LINE of each line of a block of whole lines. before: the number of lines in earlier blocks."""
+    lines = block.lines()
+    if isinstance(block.text, bytes):
         characters = [1 + sum((byte & 0xC0) != 0x80 for byte in line) for line in lines]
         lines = [line.decode("utf-8", "surrogateescape") for line in lines]
     else:
         characters = [1 + len(line) for line in lines]
-    nats = passage.sums(passage.measures.nats)
-    unknown = passage.sums(passage.tokens == UNKNOWN).astype(np.int64)
+    nats = block.sums(block.scores.nats)
+    unknown = block.sums(block.tokens == UNKNOWN).astype(np.int64)
     bits = nats / LN2 / np.array(characters)
     numbers = range(before + 1, before + 1 + len(lines))
-    columns = (passage.lengths, unknown, nats, bits)
+    columns = (block.lengths, unknown, nats, bits)
     return zip(numbers, *(column.tolist() for column in columns), lines, strict=True)
 
 
-def token_rows(passage: ScoredBlock) -> Iterator[tuple]:
-    """One row for each token of a passage whose ranks and entropies were measured: the fields TOKEN, in nats."""
-    measures = passage.measures
+def token_rows(block: ScoredBlock) -> Iterator[tuple]:
+    """The fields TOKEN of each token of a block with COLUMNS_BY_TOKEN; log-probability and entropy in nats."""
+    scores = block.scores
     return zip(
-        passage.symbols(),
-        (0 - measures.nats).tolist(),
-        measures.ranks.tolist(),
-        measures.entropies.tolist(),
+        block.symbols(),
+        (0 - scores.nats).tolist(),
+        scores.ranks.tolist(),
+        scores.entropies.tolist(),
         strict=True,
     )
 
 
 def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
-    """The rows in columns, a tab between them; figures have four decimals. A token's tab, line end, backslash and
-    byte that is no text are written as in Python; a line's text stands last and as it is."""
+    """The rows as tab-separated columns; figures have four decimals. In a token, a tab, a line end, a backslash and a
+    byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as it is."""
     if names == LINE:
         form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
         return (form % row for row in rows)
@@ -76,31 +83,12 @@ _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"})
 
 
 def _json(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
-    """The rows as objects of JSON, one a line."""
+    """The rows as JSON objects, one per line."""
     return (json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
 
 
 def _batches(lines: Iterable[str], number: int = 4096) -> Iterator[str]:
-    """Many lines put together, so that they are written in one go."""
+    """The lines joined in batches, each of which is written in one go."""
     lines = iter(lines)
     while batch := "".join(islice(lines, number)):
         yield batch
-
-
-def rows_of_files(
-    model: Model, paths, *, level: str, as_json: bool = False, encoding: str = "utf-8", **how
-) -> Iterator[str]:
-    """The lines (level "line") or tokens (level "token") of some files in rows of text, many at a time, in order and
-    as they are ready: TSV, or objects of JSON with the fields LINE or TOKEN. how: see ``scored_blocks``.
-
-    Raises CorpusError where there is no text.
-    """
-    form, before = _json if as_json else _tsv, 0
-    columns = () if level == "line" else ("ranks", "entropies")
-    text = text_blocks([model], paths, level == "line", encoding)
-    for (passage,) in scored_blocks([model], text, columns, **how):
-        if level == "line":
-            yield from _batches(form(line_rows(passage, before), LINE))
-            before += len(passage.lengths)
-        else:
-            yield from _batches(form(token_rows(passage), TOKEN))

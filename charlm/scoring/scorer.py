@@ -1,43 +1,72 @@
-"""Model + tokens → how surprising each token is.
+"""Model + tokens → the scores of each token, for a text that arrives in parts.
 
-Tokens of a model of lines are scored line by line, each from the zero state. Those of a stream model are read in
-tracks of TRACK tokens, so that many can be read side by side; each track but the first starts from the state that the
-LEAD tokens before it leave behind, and its first input is the token before it. A text of up to TRACK tokens is thus
-read exactly as it stands. What the rest of the past would have changed was measured (README): less than 10⁻⁸ nats a
-character.
-
-The result never depends on how the text comes or on how many tracks or threads run at once. So what reads a token,
-NumPy or the kernels, is a matter of its place and of the network's size alone: the beginning of every text, however
-long it will be, is read by NumPy, which is there at once.
+``network.measuring`` tells how lines and chunks are read. Here the scorer keeps the place in a text: the tokens that
+the next burn-in needs, the state of the engine, and the decision which engine reads what.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import UsageError
 from ..model import Model
-from ..network.measuring import BURN_IN, CHUNK, ROWS, STEPS, Engine, NumPyEngine, TokenScores, chunks, measure, segments
+from ..network.measuring import (
+    BURN_IN,
+    CHUNK,
+    ROWS,
+    STEPS,
+    Engine,
+    NumPyEngine,
+    Spans,
+    TokenScores,
+    chunks,
+    measure,
+    spans,
+)
 from ..text.corpus import line_starts
+from ..text.vocabulary import Vocabulary
 
-WITHOUT_COMPILER = 5 * CHUNK  # tokens that NumPy reads at most
-PLAIN_WORK = 6 * 10**9  # and parameters times tokens: it takes about as long for them as the kernels do to load
-PREDICTIONS = 1 << 24  # probabilities held at once: a large vocabulary gets fewer rows
+WITHOUT_COMPILER = 5 * CHUNK  # the most tokens that NumPy reads
+PLAIN_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
+PREDICTIONS = 1 << 24  # the most probabilities in memory at once: a large vocabulary gets fewer rows
+
+
+class TextScorer(Protocol):
+    """Predicts each next token of a text, given all tokens before it, and tells how well it did.
+
+    The outputs of perplexity know what predicts the next token only by this protocol. ``Scorer`` asks a network, and
+    ``adaptive.AdaptingScorer`` asks a network that learns from the text. N-gram counts, or a mixture of counts and a
+    network, fit the same protocol.
+    """
+
+    vocabulary: Vocabulary
+    """Turns the text into tokens."""
+    lines: bool
+    """Whether it reads each line on its own, and skips blank lines; else the text is one stream."""
+
+    def measure(self, tokens: np.ndarray) -> TokenScores:
+        """Score the next tokens of the text, ids (n), in the order of the text. Each call goes on where the last call
+        ended. For a model of lines the tokens are whole lines, each with its <EOS>.
+
+        The scores do not depend on how the text is cut into calls, to the last bit.
+        """
 
 
 class Engines:
-    """The engines for one model, each made when it is first wanted; the first compiled one imports the compiler."""
+    """The engines for one model. Each is made when it is first needed; the first compiled one imports the compiler."""
 
     def __init__(self, model: Model, threads: int | None = None, precision: str = "float32"):
         self.model, self.threads, self.precision, self.stack, self.made = model, threads, precision, None, {}
 
     def plain(self, sequences: int) -> Engine:
+        """A NumPy engine with at most one row for each sequence."""
         rows = min(self._most_rows(), sequences)
         return self._made(("plain", rows), lambda: NumPyEngine(self.model.architecture, self.model.parameters, rows))
 
     def compiled(self, sequences: int) -> Engine:
-        """With as many rows as are of use, or a few more, so that few kinds are made."""
+        """A compiled engine with a row for each sequence, or with a few more, so that few sizes are made."""
         from ..network.sequences import padded_size
 
         rows = min(self._most_rows(), padded_size(sequences))
@@ -67,9 +96,10 @@ def kernel_engine(model: Model, rows: int, threads: int | None = None) -> Engine
 
 
 class Scorer:
-    """TokenScores a text that comes in parts, each from where the last one ended.
+    """A ``TextScorer`` that asks the model as it is.
 
-    columns: what is wanted besides the nats, see ``TokenScores``; precision: in which the kernels multiply matrices.
+    columns: see ``TokenScores.empty``; precision: of the matrix products, "float32" or "bf16". Raises UsageError for a
+    model of another task.
     """
 
     def __init__(
@@ -80,59 +110,59 @@ class Scorer:
         precision: str = "float32",
     ):
         model.check_task("text")
-        self.model, self.columns, self.engines = model, tuple(columns), Engines(model, threads, precision)
-        self.position = 0  # tokens measured so far
-        self._past = np.zeros(0, model.vocabulary.dtype)  # those before them that the next part may need
-        self._stands_at: tuple[int, bool] | None = None  # where the engine of one row stands, and whether it is NumPy
+        self.model, self.vocabulary, self.lines = model, model.vocabulary, model.lines
+        self.columns, self.engines = tuple(columns), Engines(model, threads, precision)
+        self.position = 0  # the number of tokens scored so far
+        self._past = np.zeros(0, model.vocabulary.dtype)  # the tokens before them that the next part may need
+        self._stands_at: tuple[int, bool] | None = None  # position of the one-row engine, and whether it is NumPy's
 
     def measure(self, tokens: np.ndarray) -> TokenScores:
-        """Measure the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
-        measures, cut = TokenScores.empty(len(tokens), self.columns), self._read_plainly(tokens)
-        parts = [(first, last) for first, last in ((0, cut), (cut, len(tokens))) if first < last]
-        readings = [self._reading(tokens[first:last], plainly=last <= cut) for first, last in parts]
-        for (first, _), part in zip(parts, _side_by_side(readings), strict=True):
-            measures.put(first, part)
-        return measures
+        """Score the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
+        scores, cut = TokenScores.empty(len(tokens), self.columns), self._tokens_for_numpy(tokens)
+        parts = [(start, stop) for start, stop in ((0, cut), (cut, len(tokens))) if start < stop]
+        readings = [self._reading(tokens[start:stop], plain=stop <= cut) for start, stop in parts]
+        for (start, _), part in zip(parts, _in_parallel(readings), strict=True):
+            scores.put(start, part)
+        return scores
 
-    def _read_plainly(self, tokens):
-        """How many of the next tokens NumPy reads: whole lines, or whole chunks unless it is less than one."""
+    def _tokens_for_numpy(self, tokens):
+        """How many of the next tokens NumPy reads: whole lines, or whole chunks unless there is less than one chunk."""
         if self.engines.precision != "float32":
             return 0
         reach = min(WITHOUT_COMPILER, PLAIN_WORK // self.model.parameters.size)
-        if self.model.lines:
+        if self.lines:
             starts = line_starts(tokens)
             return int(starts[min(np.searchsorted(starts, reach - self.position), len(starts) - 1)])
         reach -= reach % CHUNK if reach > CHUNK else 0
         return min(max(reach - self.position, 0), len(tokens))
 
-    def _reading(self, tokens, plainly):
-        """What measures the next tokens when it is called; it may be while those behind them are measured."""
-        first, last = self.position, self.position + len(tokens)
-        self.position = last
-        if self.model.lines:
-            begin, scored, end = segments(tokens, True)
-            return lambda: measure(self._engine(len(begin), plainly), tokens, begin, scored, end, self.columns)
-        local, offset = np.concatenate((self._past, tokens)), first - len(self._past)
+    def _reading(self, tokens, plain) -> Callable[[], TokenScores]:
+        """A function that scores the next tokens. It may run while another one scores the tokens after them."""
+        start, stop = self.position, self.position + len(tokens)
+        self.position = stop
+        if self.lines:
+            lines = spans(tokens, True)
+            return lambda: measure(self._engine(lines, plain), tokens, lines, self.columns)
+        local, offset = np.concatenate((self._past, tokens)), start - len(self._past)
         self._past = local[-(CHUNK + BURN_IN + 1) :]
-        begin, scored, end = chunks(first, last)
-        fresh = True
-        if len(begin) == 1:  # the engine of one row reads on
-            if self._stands_at == (first, plainly) and first % CHUNK:
-                begin, fresh = scored, False
-            self._stands_at = last, plainly
-        cuts = begin - offset, scored - offset, end - offset
-        return lambda: measure(self._engine(len(cuts[0]), plainly), local, *cuts, self.columns, fresh)[-len(tokens) :]
+        pieces, fresh = chunks(start, stop), True
+        if len(pieces.start) == 1:  # the engine of one row reads on
+            if self._stands_at == (start, plain) and start % CHUNK:
+                pieces, fresh = pieces._replace(start=pieces.scored), False
+            self._stands_at = stop, plain
+        pieces = pieces.shifted(-offset)
+        return lambda: measure(self._engine(pieces, plain), local, pieces, self.columns, fresh=fresh)[-len(tokens) :]
 
-    def _engine(self, sequences, plainly):
-        return self.engines.plain(sequences) if plainly else self.engines.compiled(sequences)
+    def _engine(self, pieces: Spans, plain: bool) -> Engine:
+        return (self.engines.plain if plain else self.engines.compiled)(len(pieces.start))
 
 
-def _side_by_side(readings):
-    """What they give; the last one in this thread."""
+def _in_parallel(readings):
+    """The results of some functions, in order. The last function runs in this thread."""
     if len(readings) < 2:
         return [reading() for reading in readings]
-    with ThreadPoolExecutor(len(readings) - 1, "charlm") as beside:
-        others = [beside.submit(reading) for reading in readings[:-1]]
+    with ThreadPoolExecutor(len(readings) - 1, "charlm") as pool:
+        others = [pool.submit(reading) for reading in readings[:-1]]
         last = readings[-1]()
         return [*(other.result() for other in others), last]
 
@@ -140,8 +170,8 @@ def _side_by_side(readings):
 def log_probability(model: Model, text: str) -> float:
     """Natural logarithm of the probability that a model gives to a text: Σ log ŷ over its tokens.
 
-    Nothing is added to the text of a stream model; that of a model of lines is one line, whose <EOS> counts. It is
-    the figure that ``charlm sample`` gives a sample. Raises UsageError where the text is no single line.
+    A stream model scores the text as it stands. A model of lines scores one line, and its <EOS> counts. ``charlm
+    sample`` gives the same figure with each sample. Raises UsageError if a model of lines gets several lines.
     """
     if model.lines:
         text = text.removesuffix("\n") + "\n"

@@ -1,24 +1,15 @@
-"""What a person sees: lines on stderr, and text made safe for a terminal. The modules say what is said of what.
-
-    training    a training: what it is, how it goes, what it came to
-    scores      what was drawn, scored and compared
-    colour      a text painted by its surprise
-    model       what is in a model file
-
-stdout carries data; everything here that is not sampled text goes to stderr. An error line must not cost the import of
-NumPy or rich: what is shown is imported by whoever made it.
-"""
+"""Text made safe for a terminal: control characters become visible characters."""
 
 import re
 import unicodedata
 
 
 def visible(text: str) -> str:
-    """The text with everything that could steer a terminal made visible: only line feeds and tabs stay as they are.
+    """The text with every character that could steer a terminal made visible. Line feeds and tabs stay as they are.
 
-    Control characters become their pictures (␛ for escape), those of format (which turn the direction of writing,
-    among others) and bytes that are no UTF-8 become escapes such as \\u202e. A name of a file that Python has read in
-    another encoding is shown as the UTF-8 that it is.
+    A control character becomes its picture (␛ for escape). A format character (some of them turn the direction of
+    writing) or a byte that is not UTF-8 becomes an escape such as \\u202e. Python may have decoded a file's name in
+    another encoding; if its bytes are UTF-8, the name is shown as that.
     """
     if text.isascii() and text.isprintable():
         return text

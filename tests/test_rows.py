@@ -1,4 +1,4 @@
-"""Rows by line and by token: they add up to the total, are exact, and do not depend on how the text comes."""
+"""Rows per line and per token: they add up to the total, are exact, and do not depend on how the text arrives."""
 
 import json
 import math
@@ -21,14 +21,15 @@ from charlm.errors import UsageError
 from charlm.figures import RANKS
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network import measuring, products
-from charlm.network.measuring import LIKELIEST
+from charlm.network.measuring import TOP
 from charlm.network.reference import Reference, log_softmax
 from charlm.scoring import blocks as text_in_blocks
 from charlm.scoring import rows as rows_module
 from charlm.scoring import scorer as scoring
-from charlm.scoring.blocks import as_they_come, blocks, clean
-from charlm.scoring.perplexity import Total, scored_blocks
-from charlm.scoring.rows import line_rows, rows_of_files, token_rows
+from charlm.scoring.blocks import blocks, clean, read_ahead
+from charlm.scoring.perplexity import Total
+from charlm.scoring.pipeline import scored_blocks, scored_files
+from charlm.scoring.rows import COLUMNS_BY_TOKEN, line_rows, rows_by_line, rows_by_token, token_rows
 from charlm.scoring.scorer import Scorer
 from charlm.text.vocabulary import EOS, UNKNOWN
 
@@ -41,16 +42,16 @@ def model_at(level, lines=False):
     return model_of(lines, symbols=symbols, level=level)
 
 
-def one_passage(model, text, columns=()):
-    ((passage,),) = scored_blocks([model], blocks(clean(text, model.vocabulary.level), True), columns)
-    return passage
+def one_block(model, text, columns=()):
+    ((block,),) = scored_blocks([model], blocks(clean(text, model.vocabulary.level), True), columns=columns)
+    return block
 
 
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
-def test_one_row_for_each_line_and_they_add_up(level, lines):
+def test_there_is_one_row_per_line_and_they_add_up(level, lines):
     model = model_at(level, lines)
-    rows = list(line_rows(one_passage(model, TEXT), 7))
+    rows = list(line_rows(one_block(model, TEXT), 7))
     total = charlm.perplexity(model, TEXT)
     assert [row[0] for row in rows] == [8, 9, 10, 11, 12]
     assert [row[5] for row in rows] == TEXT.splitlines()
@@ -64,9 +65,9 @@ def test_one_row_for_each_line_and_they_add_up(level, lines):
 
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
-def test_a_row_for_each_token_and_they_add_up(level, lines):
+def test_there_is_one_row_per_token_and_they_add_up(level, lines):
     model = model_at(level, lines)
-    rows = list(token_rows(one_passage(model, TEXT, ("ranks", "entropies"))))
+    rows = list(token_rows(one_block(model, TEXT, COLUMNS_BY_TOKEN)))
     total = charlm.perplexity(model, TEXT)
     assert len(rows) == total.tokens
     assert -math.fsum(row[1] for row in rows) == pytest.approx(total.nats, rel=1e-12)
@@ -82,32 +83,32 @@ def test_ranks_entropies_and_alternatives_are_those_of_the_prediction(lines, com
     monkeypatch.setattr(scoring, "WITHOUT_COMPILER", 0 if compiled else 10**9)
     model = model_of(lines)
     tokens = model.vocabulary.encode(random_text(200).replace("\n\n", "\n"))
-    measures = Scorer(model, ("ranks", "entropies", "likeliest")).measure(tokens)
+    scores = Scorer(model, ("ranks", "entropies", "most_likely")).measure(tokens)
     network = Reference(model.architecture, model.parameters)
     for place, token in enumerate(tokens):
         before = tokens[place - 1] if place else EOS
         if lines and before == EOS:
             network.reset(1)
         logs = log_softmax(network.step(np.array([before]))[0].astype(float))
-        assert measures.nats[place] == pytest.approx(-logs[token], rel=1e-4, abs=1e-5)
-        assert measures.ranks[place] == 1 + np.count_nonzero(logs > logs[token])
-        assert measures.entropies[place] == pytest.approx(-(np.exp(logs) * logs).sum(), rel=1e-4)
-        order = np.argsort(-logs)[:LIKELIEST]
-        assert measures.likeliest[place].tolist() == order.tolist()
-        assert measures.chances[place] == pytest.approx(np.exp(logs[order]), rel=1e-4)
+        assert scores.nats[place] == pytest.approx(-logs[token], rel=1e-4, abs=1e-5)
+        assert scores.ranks[place] == 1 + np.count_nonzero(logs > logs[token])
+        assert scores.entropies[place] == pytest.approx(-(np.exp(logs) * logs).sum(), rel=1e-4)
+        order = np.argsort(-logs)[:TOP]
+        assert scores.most_likely[place].tolist() == order.tolist()
+        assert scores.probabilities[place] == pytest.approx(np.exp(logs[order]), rel=1e-4)
 
 
 def test_a_vocabulary_smaller_than_the_list_of_alternatives():
-    measures = Scorer(model_of(symbols="a"), ("likeliest",)).measure(np.array([2, 0], np.uint8))
-    assert (measures.chances[:, :3] > 0).all() and not measures.chances[:, 3:].any()
+    scores = Scorer(model_of(symbols="a"), ("most_likely",)).measure(np.array([2, 0], np.uint8))
+    assert (scores.probabilities[:, :3] > 0).all() and not scores.probabilities[:, 3:].any()
 
 
 @pytest.mark.parametrize("plain", [0, 40, 300, 10**9])
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_text_in_parts_has_the_bits_of_the_whole(plain, lines, threads, monkeypatch):
-    """Parts that end anywhere: within a track, at its end, after several; for lines, after some of them. NumPy reads
-    none of it, part of a track, several or all."""
+    """The parts end anywhere: within a chunk, at its end, after several chunks; for lines, after some of them. NumPy
+    reads nothing, part of a chunk, several chunks or all of them."""
     for module in measuring, scoring:
         monkeypatch.setattr(module, "CHUNK", 64)
         monkeypatch.setattr(module, "BURN_IN", 16)
@@ -138,10 +139,10 @@ def test_blocks_are_of_one_size():
     assert [len(block) for block in blocks(["abc\n"] * text_in_blocks.BLOCK, True)] == [text_in_blocks.BLOCK] * 4
 
 
-def test_pieces_are_let_out_when_no_more_come():
-    """What has come waits PATIENCE seconds for more, not for the end."""
+def test_pieces_are_passed_on_when_no_more_arrive():
+    """A piece waits PATIENCE seconds for more text, not for the end of the text."""
     source: queue.Queue = queue.Queue()
-    pieces = as_they_come(iter(source.get, "end"))
+    pieces = read_ahead(iter(source.get, "end"))
     source.put("a")
     assert [next(pieces), next(pieces)] == ["a", None]
     threading.Timer(2 * text_in_blocks.PATIENCE, source.put, ("b",)).start()
@@ -150,12 +151,12 @@ def test_pieces_are_let_out_when_no_more_come():
     assert list(pieces) == []
 
 
-def test_an_error_of_the_reader_comes_in_its_place():
+def test_an_error_of_the_reading_thread_is_raised_in_order():
     def broken():
         yield "a"
         raise OSError("gone")
 
-    pieces = as_they_come(broken())
+    pieces = read_ahead(broken())
     assert next(pieces) == "a"
     with pytest.raises(OSError, match="gone"):
         list(pieces)
@@ -165,12 +166,14 @@ def test_an_error_of_the_reader_comes_in_its_place():
 def test_a_text_in_many_blocks_has_the_rows_of_one(lines, tmp_path, monkeypatch):
     model = model_of(lines)
     (tmp_path / "text.txt").write_text(random_text(3000, symbols="abcdefg  \n"))
-    options = {"paths": [tmp_path / "text.txt"], "as_json": True}
-    for level in ("line", "token"):
-        monkeypatch.setattr(text_in_blocks, "BLOCK", 10**6)
-        whole = "".join(rows_of_files(model, level=level, **options))
-        monkeypatch.setattr(text_in_blocks, "BLOCK", 37)
-        assert "".join(rows_of_files(model, level=level, **options)) == whole
+    paths = [tmp_path / "text.txt"]
+    for rows, columns, whole_lines in ((rows_by_line, (), True), (rows_by_token, COLUMNS_BY_TOKEN, False)):
+        found = []
+        for size in 10**6, 37:
+            monkeypatch.setattr(text_in_blocks, "BLOCK", size)
+            scored = scored_files([model], paths, columns=columns, whole_lines=whole_lines)
+            found.append("".join(rows(scored, as_json=True)))
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("level", ["char", "byte"])
@@ -183,7 +186,7 @@ def test_the_score_is_the_log_probability_of_a_sample(level, lines):
             assert -charlm.perplexity(model, sample.text).nats == pytest.approx(sample.log_probability, rel=1e-5)
 
 
-def test_a_model_of_lines_has_no_probability_for_two():
+def test_a_model_of_lines_scores_one_line_at_a_time():
     with pytest.raises(charlm.errors.UsageError):
         charlm.log_probability(model_of(lines=True), "ab\ncd")
     assert charlm.log_probability(model_of(lines=True), "ab\n") == charlm.log_probability(model_of(lines=True), "ab")
@@ -192,7 +195,7 @@ def test_a_model_of_lines_has_no_probability_for_two():
 def test_totals_add_up():
     model, total = model_at("char"), Total()
     for text in (TEXT, "abc\n"):
-        total.add(one_passage(model, text, ("ranks",)))
+        total.add(one_block(model, text, ("ranks",)))
     assert total.score.tokens == len(TEXT) + 4 and total.score.lines == 6
     assert total.score.within[0] <= total.score.within[1] <= total.score.within[2] <= total.score.tokens
     assert total.score.unknown_tokens == np.count_nonzero(model.vocabulary.encode(TEXT) == UNKNOWN)
@@ -232,7 +235,7 @@ def test_rows_of_the_command(tiny_model, tmp_path):
     ]
 
 
-def test_bytes_that_are_no_text_are_escaped():
+def test_bytes_that_are_not_utf_8_are_escaped():
     rows = "".join(rows_module._tsv([("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)], rows_module.TOKEN))
     assert rows == "\\xc3\t-1.0000\t2\t0.5000\n\\\\\t-1.0000\t2\t0.5000\n"
 
@@ -245,7 +248,7 @@ def test_threads_change_no_row(tiny_model, threads, monkeypatch):
     )
 
 
-def test_rows_come_as_the_lines_come(tiny_model):
+def test_rows_come_as_the_lines_arrive(tiny_model):
     with subprocess.Popen(
         [*COMMAND, tiny_model, "--per-line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -260,8 +263,8 @@ def test_rows_come_as_the_lines_come(tiny_model):
 
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_slow_pipe_has_the_rows_of_the_file(lines, tmp_path):
-    """To the last digit, where the text comes bit by bit and stops in the middle of lines; part of it is read by NumPy
-    and part by the kernels."""
+    """To the last digit, when the text arrives bit by bit and stops in the middle of lines. NumPy reads one part of it
+    and the kernels read the other."""
     model_of(lines, hidden=20).save(tmp_path / "m.npz")
     text = random_text(scoring.WITHOUT_COMPILER + 3 * scoring.CHUNK, symbols="abcdefg   \n")
     (tmp_path / "text.txt").write_text(text)
@@ -326,7 +329,7 @@ def test_memory_does_not_grow_with_the_text(tiny_model, tmp_path, option):
 @pytest.mark.parametrize("adapt", [None, 0.001])
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no AVX512-BF16")
 def test_bf16_scores_nearly_as_float32_does(adapt):
-    """All of the text, its beginning too, and by any number of threads to the last bit."""
+    """In the whole text, its beginning included; the threads change no bit."""
     model, text = model_of(hidden=40, layers=2), random_text(9000)
     exact, rounded, again = (
         charlm.perplexity(model, text, adapt=adapt, precision=precision, threads=threads)
@@ -338,7 +341,7 @@ def test_bf16_scores_nearly_as_float32_does(adapt):
     assert short != charlm.perplexity(model, text[:50]).nats
 
 
-def test_a_precision_that_cannot_be_had_is_refused_in_one_line(monkeypatch):
+def test_a_precision_that_the_processor_lacks_is_an_error_of_one_line(monkeypatch):
     monkeypatch.setattr(products, "HAS_BFLOAT16", False)
     with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
         charlm.perplexity(model_of(), "ab\n", precision="bf16")

@@ -1,4 +1,4 @@
-"""Models side by side: one text, one order, and intervals that mean what they say."""
+"""Several models on one text: they are in order, and the intervals mean what they say."""
 
 import json
 from pathlib import Path
@@ -10,67 +10,69 @@ from test_scoring import model_of, random_text
 
 import charlm
 from charlm.cli import program
-from charlm.scoring import comparison as comparing
+from charlm.scoring import comparison
 from charlm.scoring.blocks import blocks
-from charlm.scoring.comparison import RESAMPLES, LineSums, bootstrap, compare
+from charlm.scoring.comparison import COLUMNS, RESAMPLES, LineSums, bootstrap, compare
+from charlm.scoring.pipeline import ScoringOptions, scored_blocks
 
 LEVELS = {"char": "abcdefg é", "word": ["abc", " de", "f"], "byte": list(b"abcdefg \xc3\xa9")}
 
 
 def compared(models, text, threads=None):
     names = [f"{number}.npz" for number in range(len(models))]
-    return compare(models, names, blocks([text], True), threads=threads)
+    options = ScoringOptions(threads=threads)
+    return compare(scored_blocks(models, blocks([text], True), columns=COLUMNS, options=options), names)
 
 
 def test_the_best_comes_first_and_totals_are_those_of_each_alone():
     models = [model_of(symbols=symbols, level=level) for level, symbols in LEVELS.items()]
     text = random_text(600, symbols="abcdefg é\n")
-    standings, _ = compared(models, text)
-    bits = [standing.score.bits_per_byte for standing in standings]
+    rankings, _ = compared(models, text)
+    bits = [ranking.score.bits_per_byte for ranking in rankings]
     assert bits == sorted(bits)
-    for standing in standings:
-        model = models[int(standing.name[0])]
-        assert standing.level == model.vocabulary.level
-        assert standing.score == charlm.perplexity(model, text)
-        assert standing.difference == standing.score.bits_per_byte - bits[0]
-        low, high = standing.interval
-        assert low <= standing.difference <= high
+    for ranking in rankings:
+        model = models[int(ranking.name[0])]
+        assert ranking.level == model.vocabulary.level
+        assert ranking.score == charlm.perplexity(model, text)
+        assert ranking.difference == ranking.score.bits_per_byte - bits[0]
+        low, high = ranking.interval
+        assert low <= ranking.difference <= high
 
 
 def test_models_that_are_the_same_do_not_differ():
-    standings, _ = compared([model_of(), model_of()], random_text(300))
-    assert [standing.interval for standing in standings] == [(0, 0), (0, 0)]
-    assert [standing.difference for standing in standings] == [0, 0]
+    rankings, _ = compared([model_of(), model_of()], random_text(300))
+    assert [ranking.interval for ranking in rankings] == [(0, 0), (0, 0)]
+    assert [ranking.difference for ranking in rankings] == [0, 0]
 
 
 def test_one_line_has_no_interval():
-    standings, _ = compared([model_of(), model_of(cell="gru")], "abc\n")
-    assert [standing.interval for standing in standings] == [None, None]
+    rankings, _ = compared([model_of(), model_of(cell="gru")], "abc\n")
+    assert [ranking.interval for ranking in rankings] == [None, None]
 
 
-def test_blank_lines_count_for_none_beside_a_model_of_lines():
-    """The stream model reads them, but what it makes of them is left out, so that both are of one text."""
+def test_blank_lines_count_for_no_model_if_one_is_a_model_of_lines():
+    """The stream model reads them, but their scores are skipped, so that both models are measured on the same text."""
     models = [model_of(lines=True), model_of(cell="gru")]
     text = "abc\n\n\ndef\n\n"
-    standings, units = compared(models, text)
-    assert all(standing.score.tokens == standing.score.characters == 8 for standing in standings)
+    rankings, units = compared(models, text)
+    assert all(ranking.score.tokens == ranking.score.characters == 8 for ranking in rankings)
     assert units.sums()[:, 0].tolist() == [4, 0, 0, 4, 0]
     alone, _ = compared(models[:1], text)
     assert alone[0].score == charlm.perplexity(models[0], text)
-    stream = next(standing.score for standing in standings if standing.name == "1.npz")
+    stream = next(ranking.score for ranking in rankings if ranking.name == "1.npz")
     assert stream.nats < charlm.perplexity(models[1], text).nats
 
 
 def test_unknown_symbols_can_be_spelled_out():
     models = [model_of(symbols=["abc"], level="word"), model_of(symbols="abc")]
-    standings, _ = compared(models, "abc abé\n" * 3)
-    spelled = {standing.name: standing.spelled - standing.score.bits_per_byte for standing in standings}
+    rankings, _ = compared(models, "abc abé\n" * 3)
+    spelled = {ranking.name: ranking.spelled - ranking.score.bits_per_byte for ranking in rankings}
     assert spelled["0.npz"] == pytest.approx(8 * (len(" abé".encode()) + 1) / 9)
     assert spelled["1.npz"] == pytest.approx(8 * (len(" é".encode())) / 9)
 
 
 def test_the_interval_is_that_of_a_mean():
-    """Of 400 normal numbers: about ±1.96 standard errors."""
+    """For 400 normal numbers it is about ±1.96 standard errors."""
     values = np.random.default_rng(0).normal(0.3, 1, (400, 1))
     ratios = bootstrap(values, np.ones(400))
     low, high = np.quantile(ratios, [0.025, 0.975])
@@ -81,21 +83,21 @@ def test_the_interval_is_that_of_a_mean():
 
 
 def test_the_interval_is_paired():
-    """What is hard for both is no difference: lines of very different size, one model worse by a tenth in each."""
+    """The lines differ much in size, and one model is a tenth worse in each: hard lines do not widen the interval."""
     sizes = np.random.default_rng(0).uniform(1, 1000, 50)
     ratios = bootstrap((0.1 * sizes)[:, None], sizes)
     assert ratios == pytest.approx(0.1)
 
 
-def test_many_lines_are_put_together_in_constant_memory(monkeypatch):
-    monkeypatch.setattr(comparing, "MOST_UNITS", 8)
+def test_sums_over_many_lines_take_constant_memory(monkeypatch):
+    monkeypatch.setattr(comparison, "MOST_UNITS", 8)
     lines = np.random.default_rng(0).integers(0, 9, (103, 2)).astype(float)
     for cuts in ([], [1, 2, 50], range(1, 103)):
         units = LineSums(2)
         for part in np.split(lines, cuts):
             units.add(part)
         assert units.size == 16
-        wanted = [lines[first : first + 16].sum(0) for first in range(0, 103, 16)]
+        wanted = [lines[start : start + 16].sum(0) for start in range(0, 103, 16)]
         assert np.array_equal(units.sums(), wanted)
 
 
@@ -117,4 +119,6 @@ def test_the_command(files):
     people = CliRunner().invoke(program, command, input=Path("text.txt").read_text()).stdout.splitlines()
     assert [line.split()[0] for line in people[1:3]] == [record["model"] for record in records]
     assert f"{records[1]['difference']:+.4f}" in people[2] and f"{records[1]['interval'][0]:+.4f}" in people[2]
-    assert any(line.startswith("1.npz need not spell") for line in people)
+    (record,) = (record for record in records if record["model"] == "1.npz")
+    note = f"1.npz: {record['bits_per_byte_spelled']:.4f} bits/byte if it spelled out each <UNK>, byte by byte"
+    assert note in people

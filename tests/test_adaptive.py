@@ -1,4 +1,4 @@
-"""Dynamic evaluation: it learns from what it has read, knows nothing of what comes, and leaves the model as it is."""
+"""Dynamic evaluation learns from the text so far, knows nothing of the text to come, and does not change the model."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from charlm.scoring.adaptive import STEPS, AdaptingScorer
 from charlm.scoring.scorer import Scorer
 from charlm.text.vocabulary import EOS
 
-COLUMNS = ("ranks", "entropies", "likeliest")
+COLUMNS = ("ranks", "entropies", "most_likely")
 
 
 def tokens_of(length, seed=1):
@@ -30,7 +30,7 @@ def nats(model, tokens, rate=0.01, threads=None, cuts=()):
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_what_follows_changes_nothing_before_it(lines):
+def test_later_text_changes_no_earlier_score(lines):
     model = model_of(lines)
     tokens, other = tokens_of(300), tokens_of(300, seed=2)
     other[:200] = tokens[:200]
@@ -40,21 +40,21 @@ def test_what_follows_changes_nothing_before_it(lines):
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_how_the_text_comes_and_the_threads_change_nothing(lines):
+def test_neither_the_parts_of_the_text_nor_the_threads_change_a_score(lines):
     model, tokens = model_of(lines), tokens_of(300)
     whole = nats(model, tokens, threads=1)
     assert np.array_equal(whole, nats(model, tokens, threads=2))
     assert np.array_equal(whole, nats(model, tokens, cuts=(10, 40, 50, 190)))
 
 
-def test_the_first_window_is_the_models_own_and_the_later_ones_are_not():
+def test_the_model_scores_the_first_window_as_it_is_and_learns_before_the_next():
     model, tokens = model_of(False), tokens_of(3 * STEPS)
     adapting, fixed = nats(model, tokens), Scorer(model, ()).measure(tokens).nats
     assert np.allclose(adapting[:STEPS], fixed[:STEPS], atol=1e-5)
     assert np.abs(adapting[STEPS:] - fixed[STEPS:]).min() > 0
 
 
-def test_columns_are_those_of_scoring_at_a_rate_of_next_to_nothing():
+def test_a_tiny_rate_gives_the_columns_of_a_fixed_model():
     model, tokens = model_of(False), tokens_of(100)
     adapting = AdaptingScorer(model, COLUMNS, 1e-30).measure(tokens)
     fixed = Scorer(model, COLUMNS).measure(tokens)
@@ -71,7 +71,7 @@ def test_a_text_that_repeats_itself_becomes_less_surprising(lines):
     assert np.array_equal(model.parameters, before)
 
 
-def test_every_form_of_the_report_adapts_alike(tmp_path, monkeypatch):
+def test_every_output_adapts_alike(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model, text = model_of(False), random_text(200)
     model.save("m.npz")

@@ -17,9 +17,9 @@ import charlm
 from charlm.cli import program
 from charlm.reports import surprise_page as page
 from charlm.reports.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
-from charlm.reports.surprise_page import Page
+from charlm.reports.surprise_page import COLUMNS, Page
 from charlm.scoring.blocks import blocks
-from charlm.scoring.perplexity import scored_blocks
+from charlm.scoring.pipeline import scored_blocks
 
 EVIL = "<b>&amp;</script><script>alert(1)</script> @DATA@ \x1b[31m \u202e é\n"
 
@@ -67,7 +67,7 @@ def test_bands():
         assert len(legend(level)) == len(ON_DARK) + 1 == 6
 
 
-def test_the_terminal_has_the_colours_as_they_stand():
+def test_the_colours_are_among_the_256_of_a_terminal():
     steps = {"00", "5f", "87", "af", "d7", "ff"}
     for colour in (colour for pair in ON_DARK + ON_LIGHT for colour in pair):
         assert {colour[i : i + 2] for i in (1, 3, 5)} <= steps
@@ -92,7 +92,7 @@ def test_colours_of_the_terminal(folder, terminal, code):
     assert code in found and ("48;2;" in found) != ("48;5;" in found)
     assert "\x1b[31m" not in found and "\u202e" not in found
     assert "␛[31m" in plain(found).replace("\n", "") and "\\u202e" in plain(found).replace("\n", "")
-    assert plain(found).startswith("bits a character:  0–2 ")
+    assert plain(found).startswith("bits per character:  0–2 ")
 
 
 def test_painted_text_is_the_text_wrapped_at_the_width(folder):
@@ -132,8 +132,8 @@ def test_light_terminals_have_colours_of_their_own(folder, monkeypatch, argument
 
 def test_each_token_has_the_colour_of_its_band(folder):
     model = charlm.load("m.npz")
-    ((passage,),) = scored_blocks([model], blocks(["abcdefg/\n"], True))
-    bands = bands_of(passage.measures.nats, "char").tolist()
+    ((block,),) = scored_blocks([model], blocks(["abcdefg/\n"], True))
+    bands = bands_of(block.scores.nats, "char").tolist()
     Path("one.txt").write_text("abcdefg/\n")
     body = painted(folder, "one.txt", COLORTERM="truecolor").splitlines()[-1]
     for symbol, band in zip("abcdefg/", bands[:-1], strict=True):
@@ -192,44 +192,44 @@ def test_the_page(folder):
     assert all(re.fullmatch("s[0-5]( u)?", kind) for *_, kinds in found.lines for kind in kinds)
 
 
-def test_what_the_page_tells_of_each_token(folder):
+def test_the_page_tells_probability_and_alternatives_of_each_token(folder):
     run("text.txt", "--html", "page.html")
     found = Parsed(Path("page.html").read_text(encoding="utf-8"))
     model = charlm.load("m.npz")
     text = Path("text.txt").read_text(encoding="utf-8")
-    ((passage,),) = scored_blocks([model], blocks([text], True), ("likeliest",))
-    starts = np.cumsum(passage.lengths) - passage.lengths
-    bits = passage.sums(passage.measures.nats) / passage.lengths
+    ((block,),) = scored_blocks([model], blocks([text], True), columns=COLUMNS)
+    starts = np.cumsum(block.lengths) - block.lengths
+    bits = block.sums(block.scores.nats) / block.lengths
     order = [number for number, *_ in found.lines]
     assert order == sorted(order, key=lambda number: -bits[number - 1]) and len(order) == 3
     for (number, tokens, _), figures in zip(found.lines, found.data["lines"], strict=True):
-        assert len(tokens) == len(figures) == passage.lengths[number - 1]
-        for place, (chance, *others) in enumerate(figures, starts[number - 1]):
-            assert chance == pytest.approx(np.exp(-passage.measures.nats[place]), rel=1e-3)
+        assert len(tokens) == len(figures) == block.lengths[number - 1]
+        for place, (probability, *others) in enumerate(figures, starts[number - 1]):
+            assert probability == pytest.approx(np.exp(-block.scores.nats[place]), rel=1e-3)
             names = [found.data["names"][name] for name in others[0::2]]
-            decoded = [model.vocabulary.decode([symbol]) for symbol in passage.measures.likeliest[place].tolist()]
+            decoded = [model.vocabulary.decode([symbol]) for symbol in block.scores.most_likely[place].tolist()]
             renamed = {"\n": "end of the line", "<UNK>": "an unknown character", " ": "␣"}
             assert names == [renamed.get(name, name) for name in decoded]
-            assert others[1::2] == pytest.approx(passage.measures.chances[place].tolist(), rel=1e-3)
+            assert others[1::2] == pytest.approx(block.scores.probabilities[place].tolist(), rel=1e-3)
             assert others[1::2] == sorted(others[1::2], reverse=True)
 
 
-@pytest.mark.parametrize("block", [37, 10**6])
-def test_the_page_keeps_the_most_surprising_lines(monkeypatch, block):
+@pytest.mark.parametrize("size", [37, 10**6])
+def test_the_page_keeps_the_most_surprising_lines(monkeypatch, size):
     monkeypatch.setattr(page, "MOST_LINES", 5)
     monkeypatch.setattr(page, "LONGEST", 8)
-    monkeypatch.setattr("charlm.scoring.blocks.BLOCK", block)
+    monkeypatch.setattr("charlm.scoring.blocks.BLOCK", size)
     model = model_of()
     text = random_text(600)
     found, bits = Page(model.vocabulary), []
-    for (passage,) in scored_blocks([model], blocks([text], True), ("likeliest",)):
-        found.add(passage)
-        bits += (passage.sums(passage.measures.nats) / passage.lengths).tolist()
+    for (block,) in scored_blocks([model], blocks([text], True), columns=COLUMNS):
+        found.add(block)
+        bits += (block.sums(block.scores.nats) / block.lengths).tolist()
     lines = text.split("\n")
     wanted = sorted((i for i in range(len(bits)) if lines[i]), key=lambda i: -bits[i])[:5]
     kept = sorted((line for *_, line in found._worst), key=lambda line: -line.bits)
     assert [line.number - 1 for line in kept] == wanted
-    assert all(len(line.symbols) + line.left_out == len(lines[line.number - 1]) + 1 for line in kept)
+    assert all(len(line.symbols) + line.not_shown == len(lines[line.number - 1]) + 1 for line in kept)
     assert max(len(line.symbols) for line in kept) <= 8
 
 

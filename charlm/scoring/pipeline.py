@@ -1,0 +1,152 @@
+"""Models + text → scored blocks: the one pipeline behind every output of perplexity.
+
+``scored_files`` yields, for each block of the text, a ``ScoredBlock`` of each model. The outputs consume these blocks:
+the total, rows, painted text, the surprise page, the comparison and the baselines.
+
+A line has the tokens of its text and its <EOS>. A model of lines reads each line from the zero state, and skips blank
+lines, which then have no tokens. A stream model reads on, so that its prediction of a line depends on all lines before.
+Either way the sums over the lines are the figures of the text.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+
+from ..model import Model
+from ..network.measuring import TokenScores
+from ..text.vocabulary import EOS, Vocabulary, symbols_in
+from .adaptive import AdaptingScorer
+from .blocks import text_blocks
+from .scorer import Scorer, TextScorer
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How a text is read and scored.
+
+    encoding: of the files
+    threads: the number of threads, None for one per CPU core
+    adapt: the learning rate of models that keep learning from the text, None for models that stay as they are
+    precision: of the matrix products, "float32" or "bf16"
+    """
+
+    encoding: str = "utf-8"
+    threads: int | None = None
+    adapt: float | None = None
+    precision: str = "float32"
+
+
+DEFAULTS = ScoringOptions()
+
+
+@dataclass(kw_only=True)
+class ScoredBlock:
+    """A block of a text and how well a scorer predicts its tokens.
+
+    vocabulary: turns the text into tokens
+    text: whole lines, or any part of a stream
+    lengths: tokens of each line, 0 for a skipped line, and of the text after the last line end: integers (lines)
+    kept: which of the text's symbols are in no skipped line, bool (symbols); None for all
+    tokens: ids of the kept symbols (n)
+    scores: of these tokens (n)
+    """
+
+    vocabulary: Vocabulary
+    text: str | bytes
+    lengths: np.ndarray
+    kept: np.ndarray | None
+    tokens: np.ndarray
+    scores: TokenScores
+
+    def lines(self) -> list[str | bytes]:
+        """The text of each line, without its end."""
+        return self.text.split(b"\n" if isinstance(self.text, bytes) else "\n")[: len(self.lengths)]
+
+    def symbols(self) -> list[str]:
+        """The text of each token; bytes outside ASCII are lone surrogates (PEP 383)."""
+        level = self.vocabulary.level
+        symbols = symbols_in(self.text, level)
+        symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
+        return [_BYTES[symbol] for symbol in symbols] if level == "byte" else list(symbols)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Values of the tokens, (n), summed over each line: float64 (lines)."""
+        sums = np.zeros(len(self.lengths))
+        held = self.lengths > 0
+        if len(values):
+            starts = np.cumsum(self.lengths) - self.lengths
+            sums[held] = np.add.reduceat(values.astype(np.float64), starts[held])
+        return sums
+
+
+_BYTES = [bytes([value]).decode("utf-8", "surrogateescape") for value in range(256)]
+
+
+def scored_files(
+    models: list[Model],
+    paths,
+    *,
+    columns: Iterable[str] = (),
+    whole_lines: bool = False,
+    options: ScoringOptions = DEFAULTS,
+) -> Iterator[list[ScoredBlock]]:
+    """The scored blocks of some files, one file after the other; "-" is standard input. See ``scored_blocks``.
+
+    whole_lines: each block ends at the end of a line. Raises CorpusError if the files hold no text.
+    """
+    text = text_blocks(models, paths, whole_lines, options.encoding)
+    return scored_blocks(models, text, columns=columns, options=options)
+
+
+def scored_blocks(
+    models: list[Model],
+    text: Iterable[str | bytes],
+    *,
+    columns: Iterable[str] = (),
+    options: ScoringOptions = DEFAULTS,
+) -> Iterator[list[ScoredBlock]]:
+    """For each block of a text (see ``blocks``) a scored block of each model. If one of the models is a model of lines,
+    blank lines are skipped for all models.
+
+    columns: see ``TokenScores.empty``. Raises UsageError if a model has another task or the processor cannot multiply
+    in the precision of the options.
+    """
+    return blocks_by_scorers([scorer_of(model, columns, options) for model in models], text)
+
+
+def blocks_by_scorers(scorers: list[TextScorer], text: Iterable[str | bytes]) -> Iterator[list[ScoredBlock]]:
+    """The same for anything that predicts the next token."""
+    skip_blank_lines = any(scorer.lines for scorer in scorers)
+    for block in text:
+        yield [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
+
+
+def scorer_of(model: Model, columns: Iterable[str] = (), options: ScoringOptions = DEFAULTS) -> TextScorer:
+    """The scorer of a model that learns from the text, or does not, as the options say."""
+    if options.precision != "float32":
+        from ..network.products import check_precision
+
+        check_precision(options.precision)
+    if options.adapt:
+        return AdaptingScorer(model, columns, options.adapt, options.threads, options.precision)
+    return Scorer(model, columns, options.threads, options.precision)
+
+
+def _scored_block(scorer: TextScorer, text: str | bytes, skip_blank_lines: bool) -> ScoredBlock:
+    tokens = scorer.vocabulary.encode(text)
+    ends = np.flatnonzero(tokens == EOS) + 1
+    lengths = np.diff(ends if len(ends) and ends[-1] == len(tokens) else np.append(ends, len(tokens)), prepend=0)
+    kept = None
+    if skip_blank_lines and (lengths == 1).any():
+        kept = np.repeat(lengths > 1, lengths)
+        lengths = np.where(lengths > 1, lengths, 0)
+    if kept is not None and scorer.lines:
+        tokens = tokens[kept]
+    scores = scorer.measure(tokens)
+    if kept is not None and not scorer.lines:  # a stream model reads blank lines, but their scores do not count
+        tokens, scores = tokens[kept], scores[kept]
+    return ScoredBlock(
+        vocabulary=scorer.vocabulary, text=text, lengths=lengths, kept=kept, tokens=tokens, scores=scores
+    )
