@@ -13,7 +13,7 @@ import pytest
 from uncompiled import factors, pairs_of, rounded
 
 import charlm
-from charlm.kernels import activations, bfloat16, compiling
+from charlm.kernels import activations, bfloat16, compiling, numba_private
 from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
@@ -871,6 +871,49 @@ def test_a_second_process_compiles_nothing(options, tmp_path):
         kept.append({path.name for path in compiling._folder.rglob("*.nb?")})
     assert kept[0] == kept[1] and any("layer_gradients" in name for name in kept[0])
     assert printed[1] == ["False", printed[0][1]]
+
+
+UNTRIED = "import numba; numba.__version__ = '0.99.0'\n"
+
+
+def test_an_untried_numba_gives_the_same_bits_from_its_plain_cache(tmp_path):
+    (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
+    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr({"cell": "rnn", "layers": 1})), [], []
+    private = "import charlm.kernels.numba_private as private\nprint(private.AVAILABLE)\n"
+    home = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path / "home"))
+    for before, folders in ((UNTRIED, home), (UNTRIED, home), ("", {})):
+        run = subprocess.run(
+            [sys.executable, "-c", before + private + code],
+            cwd=tmp_path,
+            env=os.environ | folders,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        printed.append(run.stdout.split())
+        kept.append({path.name for path in (tmp_path / "home").rglob("*.nb?")})
+        assert not run.stderr
+    assert [available for available, *_ in printed] == ["False", "False", "True"]
+    assert len({checksum for *_, checksum in printed}) == 1
+    assert kept[0] == kept[1] and any("rnn_forward" in name for name in kept[0])
+
+
+@pytest.mark.parametrize(
+    ("version", "tried"), [("0.60.3", False), ("0.61.0", True), ("0.68.1", True), ("0.69.0rc1", False), ("1.0", False)]
+)
+def test_which_versions_of_numba_were_tried(version, tried):
+    lowest, highest = numba_private.TRIED
+    assert (lowest <= numba_private._version(version) <= highest) is tried
+    assert numba_private._version("unknown") < lowest
+
+
+@pytest.mark.parametrize(
+    "part", ["types.unliteral", "core.registry.cpu_target", "core.dispatcher.Dispatcher.enable_caching"]
+)
+def test_a_private_part_that_is_missing_is_noticed(part, monkeypatch):
+    assert numba_private._are_present()
+    monkeypatch.delattr(f"numba.{part}")
+    assert not numba_private._are_present()
 
 
 def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
