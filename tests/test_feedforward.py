@@ -1,5 +1,5 @@
-"""The standard network over a window of tokens: it is its equation, it sees the last tokens and no others, and nothing
-reaches over a line's beginning."""
+"""The feed-forward language model: it equals its equation, it sees the latest tokens and no others, and it sees nothing
+before the beginning of a line."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 V = 7
-WAYS_IN = pytest.mark.parametrize("embedding", [0, 3], ids=["one-hot", "embedding"])
+INPUTS = pytest.mark.parametrize("embedding", [0, 3], ids=["one-hot", "embedding"])
 
 
 def network(context, embedding=0, layers=1, dtype=np.float32, hidden=21, size=V):
@@ -33,7 +33,7 @@ def network(context, embedding=0, layers=1, dtype=np.float32, hidden=21, size=V)
     return architecture, random.normal(0, 0.5, architecture.number_of_parameters).astype(dtype)
 
 
-def window_of(architecture, parameters, steps, rows, threads=1):
+def window_for(architecture, parameters, steps, rows, threads=1):
     stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.pack(for_training=False)
     return StackWindow(stack, steps, rows)
@@ -61,12 +61,12 @@ def nats_by_hand(architecture, parameters, tokens, targets):
     return np.array(found)
 
 
-@WAYS_IN
+@INPUTS
 @pytest.mark.parametrize(("context", "layers"), [(1, 1), (3, 1), (3, 2), (9, 3), (MOST_CONTEXT, 1)])
-def test_it_is_its_equation(embedding, context, layers):
+def test_it_equals_its_equation(embedding, context, layers):
     architecture, parameters = network(context, embedding, layers, np.float64, hidden=5)
     tokens, targets = text(12, 4, 1), text(12, 4, 2)
-    by_kernels = window_of(architecture, parameters, 12, 4).forward(tokens, targets)
+    by_kernels = window_for(architecture, parameters, 12, 4).forward(tokens, targets)
     by_numpy = reference_of(architecture, parameters, 4).forward(tokens, targets)
     for row in range(4):
         expected = nats_by_hand(architecture, parameters, tokens[:, row], targets[:, row])
@@ -74,10 +74,10 @@ def test_it_is_its_equation(embedding, context, layers):
         assert np.allclose(by_numpy[:, row], expected, rtol=1e-10)
 
 
-@WAYS_IN
+@INPUTS
 @pytest.mark.parametrize("context", [1, 4])
-def test_it_sees_the_last_tokens_and_no_others(embedding, context):
-    """Whatever stood before them, in the same window of text or in the one before, to the last bit."""
+def test_it_sees_the_latest_tokens_and_no_others(embedding, context):
+    """Earlier tokens change no bit, whether they stand in the same window of text or in the window before."""
     architecture, parameters = network(context, embedding, layers=2)
     tokens = text(20, 3)
     changed = tokens.copy()
@@ -85,16 +85,16 @@ def test_it_sees_the_last_tokens_and_no_others(embedding, context):
     for steps, pieces in ((20, [(0, 20)]), (20, [(0, 7), (7, 10), (10, 20)]), (3, [(0, 2), (2, 20)])):
         results = []
         for read in (tokens, changed):
-            window = window_of(architecture, parameters, steps, 3)
+            window = window_for(architecture, parameters, steps, 3)
             nats = [window.forward(read[a:b], tokens[a:b]) for a, b in pieces]
             results.append(np.concatenate(nats))
         same = (results[0] == results[1]).all(axis=1)
         assert same[9 + context - 1 :].all() and not same[: 9 + context - 1].any()
 
 
-@WAYS_IN
+@INPUTS
 def test_every_place_has_a_matrix_of_its_own(embedding):
-    """So parameters grow with the context, and what is learnt of a token in one place says nothing of another."""
+    """So the parameters grow with the context, and a token in one place does not train the weights of another place."""
     sizes = [network(n, embedding)[0].number_of_parameters for n in (1, 2, 3, 16)]
     place = (embedding or V) * 21
     assert [size - sizes[0] for size in sizes] == [0, place, 2 * place, 15 * place]
@@ -109,7 +109,7 @@ def test_every_place_has_a_matrix_of_its_own(embedding):
 
 
 def test_the_gradient_has_all_of_the_past_in_it():
-    """Also that of the tokens of the window of text before: nothing is cut off but the loss of its steps."""
+    """Also of the tokens in the window of text before; only the loss of its steps is missing."""
     architecture, parameters = network(5, 3, layers=2, dtype=np.float64)
     stack = Stack(architecture, parameters, ThreadPool(1))
     stack.pack(for_training=True)
@@ -125,13 +125,13 @@ def test_the_gradient_has_all_of_the_past_in_it():
 
 
 @pytest.mark.parametrize("harm", [math.nan, -3.0, 0.5, V + 1.0, 1e30])
-def test_what_is_no_token_in_a_state_is_nothing(harm):
-    """A checkpoint by another hand may hold any number where the last tokens stand."""
+def test_a_state_that_is_no_token_counts_as_none(harm):
+    """A checkpoint that somebody edited may hold any number where the latest tokens stand."""
     architecture, parameters = network(4)
     tokens = text(5, 3)
     found = []
     for past in (0.0, harm):
-        window = window_of(architecture, parameters, 5, 3)
+        window = window_for(architecture, parameters, 5, 3)
         (state,) = window.state
         state[:] = past
         found.append(window.forward(tokens, tokens).tobytes())
@@ -149,7 +149,7 @@ def random_text(characters, seed=0):
 
 
 def test_a_line_is_scored_as_if_there_were_no_other():
-    """To the last bit, by the kernels and by NumPy."""
+    """To the last bit, in the kernels and in NumPy."""
     model = model_of(lines=True)
     lines = [line for line in random_text(400).split("\n") if line]
     tokens = model.vocabulary.encode("".join(line + "\n" for line in lines))
@@ -159,17 +159,17 @@ def test_a_line_is_scored_as_if_there_were_no_other():
         assert np.array_equal(together, np.concatenate(alone))
 
 
-def test_tracks_of_a_stream_are_one_long_reading(monkeypatch):
-    """To the last bit: the tokens that lead a track in are more than a window sees."""
+def test_chunks_of_a_stream_score_as_one_long_text(monkeypatch):
+    """To the last bit: the burn-in of a chunk is longer than the context."""
     assert BURN_IN >= MOST_CONTEXT
     model = model_of(lines=False, context=MOST_CONTEXT)
     tokens = model.vocabulary.encode(random_text(2 * CHUNK + 100))
-    in_tracks = score_tokens(kernel_engine(model, 4), tokens, False)
+    in_chunks = score_tokens(kernel_engine(model, 4), tokens, False)
     monkeypatch.setattr("charlm.network.measuring.CHUNK", 10**9)
-    assert np.array_equal(score_tokens(kernel_engine(model, 1), tokens, False), in_tracks)
+    assert np.array_equal(score_tokens(kernel_engine(model, 1), tokens, False), in_chunks)
 
 
-def test_a_text_that_comes_in_parts_is_measured_as_a_whole():
+def test_a_text_in_parts_is_measured_as_a_whole():
     model, whole = model_of(lines=False), random_text(700)
     tokens = model.vocabulary.encode(whole)
     scorer = charlm.scoring.scorer.Scorer(model)
@@ -177,9 +177,9 @@ def test_a_text_that_comes_in_parts_is_measured_as_a_whole():
     assert np.array_equal(np.concatenate(parts), charlm.scoring.scorer.Scorer(model).measure(tokens).nats)
 
 
-@WAYS_IN
+@INPUTS
 @pytest.mark.parametrize("lines", [True, False])
-def test_what_is_drawn_has_the_probability_that_scoring_gives(embedding, lines):
+def test_a_sample_has_the_probability_that_scoring_gives(embedding, lines):
     model = model_of(lines, embedding=embedding, layers=2)
     samples = list(charlm.sample(model, 5, length=30, start_with="ab", prime="" if lines else "cde", seed=3))
     assert (
@@ -205,8 +205,8 @@ def test_it_learns_while_it_reads():
 
 
 def test_a_pattern_longer_than_its_context_cannot_be_learnt(tmp_path):
-    """After n equal letters comes one of two, by what stood before them: a window of n tokens cannot tell, of n + 1 it
-    can."""
+    """Of two letters, the one before n hyphens comes after them again: a context of n tokens cannot tell which, a
+    context of n + 1 can."""
     random = np.random.default_rng(1)
     path = tmp_path / "pairs.txt"
     path.write_text("".join(f"{letter}---{letter}\n" for letter in random.choice(list("pq"), 300)))
@@ -215,7 +215,7 @@ def test_a_pattern_longer_than_its_context_cannot_be_learnt(tmp_path):
     for context in (3, 4):
         model = charlm.train(path, context=context, **options)
         losses.append(charlm.perplexity(model, "p---p\nq---q\n").nats / 2)
-    once = math.log(2)  # the first letter is by chance, whoever reads
+    once = math.log(2)  # nobody can predict the first letter
     assert losses[0] == pytest.approx(2 * once, abs=0.15) and losses[1] == pytest.approx(once, abs=0.15)
 
 
@@ -269,13 +269,13 @@ def lines(tmp_path, tiny_text):
         ({"cell": "feedforward", "task": "translate"}, "--cell feedforward does not go with --task translate"),
     ],
 )
-def test_what_cannot_be_is_refused(lines, options, words):
+def test_wrong_options_are_errors(lines, options, words):
     with pytest.raises(UsageError, match=words) as caught:
         new_trainer(lines, epochs=1, **options)
     assert "\n" not in str(caught.value)
 
 
-def test_no_network_of_another_kind_has_one():
+def test_other_networks_have_no_context():
     for fields in ({"cell": "lstm", "context": 8}, {"cell": "feedforward", "bidirectional": True}):
         with pytest.raises(UsageError):
             Architecture(V, **fields)
@@ -283,7 +283,7 @@ def test_no_network_of_another_kind_has_one():
         Architecture(2**24, "feedforward", 1, 1)
 
 
-def test_another_context_is_named_when_it_goes_on(lines, tmp_path):
+def test_resuming_with_another_context_names_it(lines, tmp_path):
     settings = {"cell": "feedforward", "hidden": 8, "epochs": 1, "steps": 20}
     trainer = new_trainer(lines, **settings, context=4)
     list(trainer.run(stop=lambda: True))

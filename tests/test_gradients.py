@@ -1,5 +1,5 @@
-"""Forward and backward of the whole network in float64: against central differences, against the plain NumPy twin,
-and that these checks would notice a mistake."""
+"""Forward and backward of the whole network in float64, against central differences and against the plain NumPy twin;
+and a test that these checks would notice a mistake."""
 
 import itertools
 from functools import partial
@@ -30,7 +30,7 @@ def first_window(mode):
 
 
 def some_state(architecture, random, state):
-    """Numbers that a state could have: of a window ids, and 0 for nothing."""
+    """Numbers that a state could hold; a feed-forward network holds ids, and 0 for none."""
     if architecture.context:
         return random.integers(0, V + 1, state.shape)
     return random.normal(0, 0.5, state.shape)
@@ -39,11 +39,13 @@ def some_state(architecture, random, state):
 class Case:
     """A small network with random parameters and states, and one window of text."""
 
-    def __init__(self, cell, layers, mode="stream", embedding=0, tied=False, drop=None, unknown=0.0, threads=1, V=V):
+    def __init__(
+        self, cell, layers, mode="stream", *, embedding=0, tied=False, drop=None, unknown=0.0, threads=1, V=V, head=None
+    ):
         self.architecture = Architecture(V, cell, H, layers, embedding=embedding, tied=tied)
         random = np.random.default_rng([layers, len(cell), embedding])
         self.parameters = random.normal(0, 0.5, self.architecture.number_of_parameters)
-        head = partial(softmax_head, unknown=unknown)
+        head = head or partial(softmax_head, unknown=unknown)
         self.stack = Stack(self.architecture, self.parameters, ThreadPool(threads), head=head)
         self.window = StackWindow(self.stack, STEPS + 1, ROWS, training=True)
         self.batch, self.drop, self.unknown = first_window(mode), drop, unknown
@@ -87,7 +89,7 @@ def error(found, expected):
 
 
 @pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 2, 3), ("stream", "lines"))))
-def test_gradient_is_that_of_central_differences(cell, layers, mode):
+def test_gradient_equals_central_differences(cell, layers, mode):
     case = Case(cell, layers, mode)
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
@@ -98,14 +100,14 @@ def test_gradient_is_that_of_central_differences(cell, layers, mode):
     [{"embedding": 3}, {"embedding": H, "tied": True}, {"drop": Dropout(0.4, 3)}, {"V": STEPS * ROWS + 1}],
     ids=["embedding", "tied", "dropout", "more symbols than tokens"],
 )
-def test_gradient_of_every_way_in_and_out(cell, settings):
+def test_gradient_with_every_input_and_output(cell, settings):
     case = Case(cell, 2, **settings)
     assert error(case.gradient(), case.central_differences()) < 1e-6
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_dropout_leaves_out_the_same_units_at_all_steps(cell):
-    """Others in each row, in each layer and with each key; without dropout none, whatever was before."""
+def test_dropout_drops_the_same_units_at_all_steps(cell):
+    """It drops other units in each row, in each layer and with each key; without dropout it drops none."""
     case = Case(cell, 2, drop=Dropout(0.4, 3))
     case.gradient()
     first, second = (arrays.mask.copy() for arrays in case.window.layers)
@@ -113,7 +115,7 @@ def test_dropout_leaves_out_the_same_units_at_all_steps(cell):
     assert len(np.unique(first, axis=0)) > 1
     for arrays, mask in zip(case.window.layers, (first, second), strict=True):
         states = arrays.out[: len(case.batch.inputs)]
-        if cell == "gru":  # what is left out of a GRU is the candidate: the state fades
+        if cell == "gru":  # dropout drops the candidate of a GRU: the state fades
             assert (np.abs(states[1:]) <= np.abs(states[:-1]))[:, mask == 0].all()
         else:
             assert np.array_equal((states != 0).all(axis=0), mask > 0) and (states[:, mask == 0] == 0).all()
@@ -132,6 +134,44 @@ def test_a_planted_sign_error_is_caught(place):
     wrong = views(case.architecture, gradient)[place]
     wrong.flat[np.abs(wrong).argmax()] *= -1
     assert error(gradient, case.central_differences()) > 1e-3
+
+
+class LeastSquares:
+    """A head that is not a softmax, in NumPy: the loss is ½ |W_ya a + b_y - y|², y the one-hot target."""
+
+    def __init__(self, architecture, parameters, gradients):
+        self.W, self.b = parameters["W_ya"], parameters["b_y"]
+        self.dW, self.db = gradients["W_ya"], gradients["b_y"]
+
+    def packing(self, pool, for_training, precision):
+        return []
+
+    def forward(self, a, targets, outputs, nats, start, stop):
+        wanted = targets[:, start:stop, None]
+        off = np.where(wanted < 0, 0, a[:, start:stop] @ self.W + self.b - np.eye(V)[np.maximum(wanted[..., 0], 0)])
+        outputs[:, start:stop, :V], nats[:, start:stop] = off, (off**2).sum(-1) / 2
+
+    def backward(self, outputs, targets, da, scale, start, stop):
+        outputs[:, start:stop] *= scale
+        da[:, start:stop] = outputs[:, start:stop, :V] @ self.W.T
+
+    def gradients(self, pool, a, d_outputs):
+        def weights():
+            self.dW[:] = np.einsum("tnh,tnv->hv", a, d_outputs[..., :V])
+
+        def biases():
+            self.db[:] = d_outputs[..., :V].sum((0, 1))
+
+        return [weights, biases]
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_a_stack_works_with_any_head(mode):
+    """The stack is handed what makes its head, and knows its methods only."""
+    case = Case("lstm", 2, mode, head=LeastSquares, threads=2)
+    gradient = case.gradient()
+    assert isinstance(case.stack.head, LeastSquares) and gradient.any()
+    assert error(gradient, case.central_differences()) < 1e-6
 
 
 @pytest.mark.uncompiled
@@ -189,7 +229,7 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
 
 
 def nats_and_gradient(architecture, threads, precision):
-    """Of one window of a network whose sizes no panel, vector or thread divides, in float32 or bf16."""
+    """The nats and the gradient of one window, in float32 or bf16. No panel, vector or thread divides the sizes."""
     random = np.random.default_rng(2)
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
     tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
@@ -224,9 +264,9 @@ def test_any_number_of_threads_gives_the_same_bits(cell, layers, precision):
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("embedding", "tied"), [(0, False), (37, True)], ids=["one-hot", "tied"])
-def test_the_gradient_in_bf16_is_that_of_float32_but_for_rounding(cell, embedding, tied):
-    """Each number that is multiplied is off by up to 2⁻⁹ of itself; an RNN with weights as large as these makes more of
-    it with each step."""
+def test_the_gradient_in_bf16_differs_from_float32_by_rounding_only(cell, embedding, tied):
+    """Each factor is off by up to 2⁻⁹ of itself. An RNN with weights as large as these amplifies that with each
+    step."""
     architecture = Architecture(70, cell, 37, 2, embedding=embedding, tied=tied)
     (nats, gradient), (exact_nats, exact) = (nats_and_gradient(architecture, 2, of) for of in ("bf16", "float32"))
     assert 1e-5 < error(nats, exact_nats) < 0.02

@@ -1,4 +1,4 @@
-"""Each kernel against NumPy; that no split of the work and no vector width changes a bit; the compiler's cache."""
+"""Each kernel against NumPy; no split of the work and no vector width changes a bit; the compiler's cache."""
 
 import math
 import os
@@ -13,7 +13,7 @@ import pytest
 from uncompiled import factors, pairs_of, rounded
 
 import charlm
-from charlm.kernels import activations, bfloat16, compiling
+from charlm.kernels import activations, bfloat16, compiling, numba_private
 from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
@@ -34,7 +34,7 @@ GUARD = 67  # numbers before and after an array; odd, so that no array is aligne
 
 
 def random_numbers(random, shape, dtype):
-    """float32 of any value; float64 that are small whole numbers, whose products and sums are exact."""
+    """float32 of any value; float64 that are small integers, whose products and sums are exact."""
     return (random.standard_normal(shape) if dtype == np.float32 else random.integers(-9, 10, shape)).astype(dtype)
 
 
@@ -77,7 +77,7 @@ def columns_around(dtype):
 def chain(A, B, before):
     """before + A · B with k in order, rounded once for each k, as a chain of fused multiply-adds is.
 
-    A float32 product is exact in float64, and so are the sums of whole numbers that the float64 tests take.
+    A float32 product is exact in float64, and so are the sums of integers that the float64 tests take.
     """
     C = before.astype(np.float64)
     for k in range(B.shape[0]):
@@ -143,7 +143,7 @@ def test_multiply_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, a
 
 @float_types
 def test_multiply_by_the_transposed_matrix(dtype):
-    """The way back, dz · Wᵀ, reads the same W packed the other way."""
+    """The backward pass, dz · Wᵀ, reads the same W, packed as its transpose."""
     random = np.random.default_rng(1)
     for columns in columns_around(dtype):
         A, B = random_numbers(random, (1, 7, 20), dtype), random_numbers(random, (columns, 20), dtype)
@@ -460,7 +460,7 @@ def test_a_nan_stays_one_and_harms_no_neighbour(size, dtype):
             assert np.flatnonzero(np.isnan(values)).tolist() == [place]
 
 
-def test_activations_of_float64_are_those_of_libm():
+def test_activations_of_float64_equal_libm():
     x = all_magnitudes(100003).astype(np.float64)
     for found, expected in zip(apply(x), exact(x), strict=True):
         assert np.allclose(found, expected, rtol=1e-14, atol=1e-15)
@@ -490,7 +490,7 @@ def softmax_in_numpy(logits, b, targets):
 @pytest.mark.uncompiled
 @float_types
 @pytest.mark.parametrize("spread", [3.0, 1e4])
-def test_softmax_and_cross_entropy_are_those_of_numpy(spread, dtype):
+def test_softmax_and_cross_entropy_equal_numpy(spread, dtype):
     """Also of logits so large that their powers are not numbers, and only of the rows asked for."""
     eps = np.finfo(dtype).eps
     for V in range(1, 71):
@@ -529,8 +529,8 @@ def test_a_nan_among_the_logits_is_seen_in_the_nats(V, dtype):
 @pytest.mark.uncompiled
 @float_types
 @pytest.mark.parametrize("unknown", [0.0, 0.125])
-def test_softmax_gradient_is_that_of_numpy(unknown, dtype):
-    """scale · (ŷ - y), with the share ``unknown`` of y given to symbol 1, also where symbol 1 is the target itself."""
+def test_softmax_gradient_equals_numpy(unknown, dtype):
+    """scale · (ŷ - y), where symbol 1 gets the rate ``unknown`` of y, also where symbol 1 is the target itself."""
     for V in range(2, 71):
         probabilities, _, targets = softmax_case(V, dtype)
         targets[1, 2] = 1
@@ -612,7 +612,7 @@ PLACES, SYMBOLS = 4, 5
 
 
 def seen_tokens(random, steps=6, rows=7):
-    """Tokens of so many steps and those before the first, some of them nothing."""
+    """Tokens of the steps and before the first step; some are -1, none."""
     return random.integers(-1, SYMBOLS, (PLACES - 1 + steps, rows)).astype(np.int32)
 
 
@@ -625,7 +625,7 @@ def places_of(tokens):
 
 @pytest.mark.uncompiled
 @float_types
-def test_a_window_sums_a_row_for_each_place(dtype):
+def test_one_row_of_weights_is_summed_for_each_place(dtype):
     random = np.random.default_rng(5)
     tokens, table = seen_tokens(random), random.standard_normal((PLACES * SYMBOLS, 19)).astype(dtype)
     z = random.standard_normal((6, 7, 23)).astype(dtype)
@@ -640,7 +640,7 @@ def test_a_window_sums_a_row_for_each_place(dtype):
 
 @pytest.mark.uncompiled
 @float_types
-def test_a_window_puts_embeddings_side_by_side(dtype):
+def test_embeddings_of_several_tokens_stand_in_one_row(dtype):
     random = np.random.default_rng(6)
     tokens, E = seen_tokens(random), random.standard_normal((SYMBOLS, 19)).astype(dtype)
     x = random.standard_normal((6, 7, PLACES * 19)).astype(dtype)
@@ -655,7 +655,7 @@ def test_a_window_puts_embeddings_side_by_side(dtype):
 
 @pytest.mark.uncompiled
 @float_types
-def test_the_gradients_of_a_window_sum_in_order_however_the_columns_are_cut(dtype):
+def test_gradients_of_several_places_sum_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(7)
     tokens = seen_tokens(random)
     dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, PLACES * 19))
@@ -686,14 +686,14 @@ def mask(key, rate, pieces=((0, MASKED),), dtype=np.float32):
     return m
 
 
-def deviations(share, probability):
-    """How many standard deviations a share seen in TRIALS is from the probability."""
-    return abs(share - probability) / math.sqrt(probability * (1 - probability) / TRIALS)
+def deviations(rate, probability):
+    """How many standard deviations a rate observed in TRIALS is from the probability."""
+    return abs(rate - probability) / math.sqrt(probability * (1 - probability) / TRIALS)
 
 
 @float_types
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_dropout_keeps_its_share_and_scales_it(rate, dtype):
+def test_dropout_keeps_at_its_rate_and_scales(rate, dtype):
     m = mask(5, rate, dtype=dtype)
     assert deviations((m != 0).mean(), 1 - rate) < 4
     assert set(np.unique(m)) == {0, dtype(1 / (1 - rate))}
@@ -723,7 +723,7 @@ def test_dropout_gives_the_same_in_pieces():
 
 @float_types
 @pytest.mark.parametrize("size", [1, 15, 16, 17, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 37])
-def test_squares_are_those_of_numpy_however_the_chunks_are_cut(size, dtype):
+def test_squares_equal_numpy_however_the_chunks_are_cut(size, dtype):
     gradient = np.random.default_rng(size).standard_normal(size).astype(dtype)
     expected = [(chunk.astype(np.float64) ** 2).sum() for chunk in np.split(gradient, range(CHUNK, size, CHUNK))]
     whole = np.full(len(expected) + 1, 7.0)
@@ -823,7 +823,7 @@ def filled_cache(tmp_path_factory):
     return home
 
 
-def test_without_a_folder_to_write_to_it_compiles_anew_and_says_so_once(tmp_path):
+def test_without_a_folder_to_write_to_it_compiles_again_and_warns_once(tmp_path):
     home = tmp_path / "home"
     home.write_text("a file, in which not even root can make a folder")
     assert warnings_of(home) == 1
@@ -886,6 +886,49 @@ def test_a_second_process_compiles_nothing(options, cache_of_its_own, tmp_path):
     assert printed[1] == ["False", printed[0][1]]
 
 
+UNTRIED = "import numba; numba.__version__ = '0.99.0'\n"
+
+
+def test_an_untried_numba_gives_the_same_bits_from_its_plain_cache(tmp_path):
+    (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
+    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr({"cell": "rnn", "layers": 1})), [], []
+    private = "import charlm.kernels.numba_private as private\nprint(private.AVAILABLE)\n"
+    home = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path / "home"))
+    for before, folders in ((UNTRIED, home), (UNTRIED, home), ("", {})):
+        run = subprocess.run(
+            [sys.executable, "-c", before + private + code],
+            cwd=tmp_path,
+            env=os.environ | folders,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        printed.append(run.stdout.split())
+        kept.append({path.name for path in (tmp_path / "home").rglob("*.nb?")})
+        assert not run.stderr
+    assert [available for available, *_ in printed] == ["False", "False", "True"]
+    assert len({checksum for *_, checksum in printed}) == 1
+    assert kept[0] == kept[1] and any("rnn_forward" in name for name in kept[0])
+
+
+@pytest.mark.parametrize(
+    ("version", "tried"), [("0.60.3", False), ("0.61.0", True), ("0.68.1", True), ("0.69.0rc1", False), ("1.0", False)]
+)
+def test_which_versions_of_numba_were_tried(version, tried):
+    lowest, highest = numba_private.TRIED
+    assert (lowest <= numba_private._version(version) <= highest) is tried
+    assert numba_private._version("unknown") < lowest
+
+
+@pytest.mark.parametrize(
+    "part", ["types.unliteral", "core.registry.cpu_target", "core.dispatcher.Dispatcher.enable_caching"]
+)
+def test_a_private_part_that_is_missing_is_noticed(part, monkeypatch):
+    assert numba_private._are_present()
+    monkeypatch.delattr(f"numba.{part}")
+    assert not numba_private._are_present()
+
+
 def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
     """numba itself looks at one file only, and would take stale code from the others."""
     home = tmp_path / "home"
@@ -897,8 +940,8 @@ def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
     assert len({path.parent.parent for path in home.rglob("*.nbi")} - before) == 1
 
 
-def test_no_cache_is_kept_beside_the_package_when_the_users_folder_fails(package, tmp_path):
-    """There numba's own key would let stale code through."""
+def test_no_cache_is_kept_in_the_package_when_the_users_folder_fails(package, tmp_path):
+    """numba's own key would let stale code through there."""
     home = tmp_path / "home"
     assert warnings_of(home, package) == 0
     for folder in {path.parent for path in home.rglob("*.nbi")}:

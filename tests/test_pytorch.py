@@ -27,7 +27,7 @@ def total(b_ih, b_hh):
 
 
 def either(d_b_ih, d_b_hh):
-    """The gradient by a sum is that by each of its terms."""
+    """The gradient with respect to a sum is the gradient with respect to each of its terms."""
     assert error(d_b_ih, d_b_hh) < TOLERANCE
     return d_b_ih
 
@@ -101,7 +101,7 @@ class Golden:
 
 @pytest.mark.parametrize("engine", ["by_kernels", "by_reference"])
 @pytest.mark.parametrize("model", MODELS)
-def test_nats_states_and_gradients_are_those_of_pytorch(model, engine):
+def test_nats_states_and_gradients_equal_pytorch(model, engine):
     golden = Golden(model)
     nats, states, gradient = getattr(golden, engine)()
     assert error(nats, golden.nats) < TOLERANCE

@@ -1,4 +1,4 @@
-"""Whole sequences of different lengths: gradients of networks that read both ways, padding that is never seen."""
+"""Whole sequences of different lengths: gradients of bidirectional networks; padding is never seen."""
 
 import itertools
 
@@ -36,21 +36,21 @@ def central_differences(parameters, loss, step=1e-5):
 
 
 def check_gradient(case, directions=0):
-    """That a gradient is that of central differences: by each parameter, or along random directions, whose slopes any
-    wrong number changes."""
+    """Check that a gradient equals central differences: for each parameter, or along random directions, whose slopes
+    any wrong number changes."""
     case.loss()
     gradient, parameters = case.stack.gradient.copy(), case.parameters.copy()
     if not directions:
         assert error(gradient, central_differences(case.parameters, case.loss)) < 1e-6
         return
-    ways = np.random.default_rng(9).normal(size=(directions, parameters.size))
+    lines = np.random.default_rng(9).normal(size=(directions, parameters.size))
     slopes = []
-    for way in ways:
-        case.parameters[:] = parameters + 1e-5 * way
+    for line in lines:
+        case.parameters[:] = parameters + 1e-5 * line
         above = case.loss()
-        case.parameters[:] = parameters - 1e-5 * way
+        case.parameters[:] = parameters - 1e-5 * line
         slopes.append((above - case.loss()) / 2e-5)
-    assert error(ways @ gradient, np.array(slopes)) < 1e-6
+    assert error(lines @ gradient, np.array(slopes)) < 1e-6
 
 
 def error(found, expected):
@@ -79,7 +79,7 @@ class Case:
     ("cell", "layers", "bidirectional"), list(itertools.product(RECURRENT, (1, 2, 3), (True, False)))
 )
 @pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
-def test_gradient_is_that_of_central_differences(cell, layers, bidirectional, at_end):
+def test_gradient_equals_central_differences(cell, layers, bidirectional, at_end):
     check_gradient(Case(cell, layers, at_end, bidirectional), DIRECTIONS if layers > 1 else 0)
 
 
@@ -88,7 +88,7 @@ def test_gradient_is_that_of_central_differences(cell, layers, bidirectional, at
     [{"embedding": 3}, {"drop": Dropout(0.3, 3)}, {"embedding": 3, "drop": Dropout(0.4, 3)}],
     ids=["embedding", "dropout", "both"],
 )
-def test_gradient_of_two_ways_with_embedding_and_dropout(settings):
+def test_gradient_of_a_bidirectional_network_with_embedding_and_dropout(settings):
     case = Case("lstm", 2, True, **settings)
     check_gradient(case, DIRECTIONS)
 
@@ -160,7 +160,7 @@ def test_gradient_of_a_tagger_with_dropout_and_with_embedding(settings):
 
 
 def runs_by_hand(architecture, parameters, prefix, x):
-    """What the last layer's runs give for one sequence x (T, D), (T, H) each, one after the other, from their
+    """The outputs (T, H) of the last layer's runs for one sequence x (T, D), one list entry per run, from the
     equations. prefix: of the parameters' names."""
     named, step = views(architecture, parameters), STEPS[architecture.cell][0]
     for layer in range(1, architecture.layers + 1):
@@ -182,7 +182,7 @@ def runs_by_hand(architecture, parameters, prefix, x):
 
 @pytest.mark.parametrize(("cell", "layers"), list(itertools.product(RECURRENT, (1, 3))))
 @pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
-def test_two_ways_are_two_runs_one_of_them_reversed(cell, layers, at_end):
+def test_a_bidirectional_layer_is_two_runs_one_of_them_reversed(cell, layers, at_end):
     case = Case(cell, layers, at_end)
     case.loss()
     case.stack.pack(for_training=False)
@@ -220,7 +220,7 @@ def test_a_tagger_reads_words_and_then_the_sentence(cell, bidirectional):
     ("cell", "bidirectional"), [*itertools.product(RECURRENT, (True, False)), ("feedforward", False)]
 )
 def test_padding_is_never_seen(cell, bidirectional):
-    """In float32: a sequence beside longer ones gives the bits that it gives alone."""
+    """In float32: a sequence gives the same bits in a batch with longer ones as alone."""
     random = np.random.default_rng(3)
     architecture = Architecture(9, cell, 21, 2, outputs=5, bidirectional=bidirectional)
     parameters = random.normal(0, 0.4, architecture.number_of_parameters).astype(np.float32)

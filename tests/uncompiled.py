@@ -1,7 +1,8 @@
-"""The kernels without the compiler (NUMBA_DISABLE_JIT=1): stand-ins in NumPy for what they write in LLVM's language.
+"""The kernels without the compiler (NUMBA_DISABLE_JIT=1): NumPy functions in place of the parts written in LLVM's
+language.
 
 With them every other line of the kernels runs as Python: its branches can be counted, and a debugger can walk through.
-It is thousands of times slower; tests that train for long are left out (``conftest.py``).
+It is thousands of times slower; only tests marked ``uncompiled`` run with them.
 """
 
 import math

@@ -16,8 +16,8 @@ recurrent cell has the same two signatures; the arguments of this one:
     a         [T+1, N, H]   in/out    in        the state c; slot 0 is read, slots 1 to T are written
     c, dc, p                                    not used
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
-                                                the last step, out that of the state in slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
+                                                steps after the last, at the end with respect to slot 0
     W         packed        in        in        W_a [H, 3H], columns u, r, q; backward: its transpose
     b         [4H]          in                  b_cx, b_u, b_r, b_ch
     m         [N, H]        in        in        the dropout mask of c̃, 1 without dropout. Dropout leaves the state

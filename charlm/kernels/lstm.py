@@ -17,8 +17,8 @@ has the same two signatures; the arguments of this one:
                                                 backward: these become dz
     a, c      [T+1, N, H]   in/out    in        the states; slot 0 is read, slots 1 to T are written
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
-                                                the last step, out that of the state in slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
+                                                steps after the last, at the end with respect to slot 0
     dc        [1, N, H]               in/out    the same with respect to c
     W         packed        in        in        W_a [H, 4H]; backward: its transpose
     b         [4H]          in

@@ -12,8 +12,8 @@ A prime marks the state before the step. Every recurrent cell has the same two s
     a         [T+1, N, H]   in/out    in        slot 0 is read, slots 1 to T are written
     c, dc, p                                    not used
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from the later steps: in those after
-                                                the last step, out that of the state in slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
+                                                steps after the last, at the end with respect to slot 0
     W         packed        in        in        W_aa [H, H]; backward: its transpose
     b         [H]           in
     m         [N, H]        in        in        the dropout mask of a: 1 without dropout

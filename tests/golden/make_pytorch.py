@@ -1,4 +1,4 @@
-"""Makes pytorch.npz: what PyTorch computes for small language models, for test_pytorch.py to compare charlm with.
+"""Write pytorch.npz: what PyTorch computes for small language models. test_pytorch.py compares charlm with it.
 
     python tests/golden/make_pytorch.py        # with a Python that has torch; the tests need only the file
 
@@ -16,11 +16,12 @@ How PyTorch's weights become charlm's:
 - Transposes: PyTorch has z = W x with W (gates · H, D), charlm z = x W with W (D, gates · H). So weight_ih.T is W_x,
   weight_hh.T is W_a, and nn.Linear's weight.T is W_ya.
 - LSTM: PyTorch's gates are i, f, g, o; charlm's columns are u, f, o, c̃, that is i, f, o, g. PyTorch adds two biases,
-  b_ih and b_hh, of which charlm has the sum; the gradients by the two are equal, and are that by the sum.
-- GRU: PyTorch's gates are r, z, n, and its state is z · h' + (1 - z) · n, so that z = 1 - u. As 1 - σ(x) = σ(-x), the
-  weights and biases of z are negated, and so are the gradients by them. charlm's columns: W_x: c̃, u, r, that is
-  n, -z, r; W_a: u, r, q, that is -z, r, n; b: c̃, u, r, q. Of r and z the two biases are summed as in the LSTM. Those of
-  n stay two, as the reset gate stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
+  b_ih and b_hh, and charlm has their sum. The gradients with respect to the two are equal, and equal the gradient with
+  respect to the sum.
+- GRU: PyTorch's gates are r, z, n, and its state is z · h' + (1 - z) · n, so z = 1 - u. As 1 - σ(x) = σ(-x), the
+  weights and biases of z are negated, and so are their gradients. charlm's columns: W_x: c̃, u, r, that is n, -z, r; W_a: u, r,
+  q, that is -z, r, n; b: c̃, u, r, q. The two biases of r, and those of z, are summed as in the LSTM. The two biases of
+  n stay apart, because the reset gate stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
 """
 
 from pathlib import Path
