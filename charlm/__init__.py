@@ -49,9 +49,10 @@ def sample(model, count=1, length=None, **options):
     options: those of ``charlm sample``, with underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises
     SamplingError, after what was found, where no more can be.
     """
+    from .sampling.options import SamplingOptions
     from .sampling.sampler import new_sampler
 
-    return new_sampler(model, count, length, **options).samples()
+    return new_sampler(model, count, length, SamplingOptions(**options)).samples()
 
 
 def perplexity(model, text, **options):

@@ -1,16 +1,16 @@
-"""Copies of the training text: what is refused, that the rest keeps its proportions, and what is told of a sample."""
+"""Copies of the training text are rejected, and the other samples keep their proportions; the fields of a sample."""
 
 import itertools
 from collections import Counter
 
 import pytest
-from test_sampling import chi_square, probability, random_model
+from test_sampling import chi_square, probability, random_model, sampler_of
 
 import charlm
-from charlm.display.scores import refusals
+from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
 from charlm.sampling.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
-from charlm.sampling.sampler import new_sampler
+from charlm.sampling.options import SamplingOptions
 from charlm.text.novelty import ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points
@@ -39,21 +39,21 @@ def stream():
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_lines_follow_the_model_given_that_they_are_new(exact):
-    model, drawn = random_model(lines=True, seed=2, eos=1.0), 10_000
+    model, count = random_model(lines=True, seed=2, eos=1.0), 10_000
     known = ["a", "bb", "aab"]
     text = "".join(line + "\n" for line in known)
     model.novelty = ExactNovelty([text]) if exact else filters_of(text, True)
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
     weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
     new = {line: value for line, value in weight.items() if line not in known}
-    sampler = new_sampler(model, drawn, max_length=3, seed=1)
+    sampler = sampler_of(model, count, max_length=3, seed=1)
     counts = Counter(sample.text for sample in sampler.samples())
     total = sum(new.values())
-    assert chi_square(counts, {line: drawn * value / total for line, value in new.items()})[1] < 4
-    assert sampler.tally.refusals["copied"] > 1000 and sampler.tally.drawn == drawn + sampler.tally.refused
-    copies = Counter(sample.text for sample in charlm.sample(model, drawn, max_length=3, seed=1, allow_copies=True))
+    assert chi_square(counts, {line: count * value / total for line, value in new.items()})[1] < 4
+    assert sampler.counts.rejections["copied"] > 1000 and sampler.counts.sampled == count + sampler.counts.rejected
+    copies = Counter(sample.text for sample in charlm.sample(model, count, max_length=3, seed=1, allow_copies=True))
     total = sum(weight.values())
-    assert chi_square(copies, {line: drawn * value / total for line, value in weight.items()})[1] < 4
+    assert chi_square(copies, {line: count * value / total for line, value in weight.items()})[1] < 4
 
 
 def test_each_sample_tells_whether_it_is_new():
@@ -68,15 +68,15 @@ def test_each_sample_tells_whether_it_is_new():
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_no_run_of_a_stream_is_longer_than_allowed(stream, exact):
-    """Lines are short here: a run goes over several units, and none may hide at the joint of two."""
+    """Lines are short here: a run goes over several segments, and none may hide at the joint of two."""
     model, text = stream
     model.novelty = ExactNovelty([text]) if exact else filters_of(text, False)
     options = {"temperature": 0.4, "max_copied": 20, "seed": 2}
-    sampler = new_sampler(model, 20, 400, **options)
+    sampler = sampler_of(model, 20, 400, **options)
     samples = list(sampler.samples())
     runs = [longest_copied(sample.text, text) for sample in samples]
-    assert max(runs) == sampler.tally.longest_copied_run == 20
-    assert sampler.tally.refusals["copied"] > 20
+    assert max(runs) == sampler.counts.longest_copied_run == 20
+    assert sampler.counts.rejections["copied"] > 20
     if exact:
         assert [sample.longest_copied_run for sample in samples] == [run if run >= 16 else 0 for run in runs]
     free = list(charlm.sample(model, 20, 400, temperature=0.4, seed=2, allow_copies=True))
@@ -123,7 +123,7 @@ def test_a_line_is_looked_for_with_its_prime():
     assert not {"a", "aa"} & texts and "aaa" in texts
 
 
-def test_the_limits_without_a_wish():
+def test_the_default_limits():
     lines, stream = random_model(lines=True), random_model(lines=False)
     lines.novelty = stream.novelty = ExactNovelty(["ab\n"])
     assert rules_for(lines).max_copied == COPIED_IN_LINES and rules_for(stream).max_copied == COPIED_IN_STREAMS
@@ -132,14 +132,14 @@ def test_the_limits_without_a_wish():
     stream.novelty = thinned
     assert rules_for(stream).max_copied == thinned.shortest_run - 1
     with pytest.raises(UsageError, match=f"at least {thinned.shortest_run - 1}"):
-        rules_for(stream, max_copied=COPIED_IN_STREAMS)
+        rules_for(stream, SamplingOptions(max_copied=COPIED_IN_STREAMS))
     stream.novelty = None
     with pytest.raises(UsageError, match="--corpus"):
-        rules_for(stream, max_copied=30)
+        rules_for(stream, SamplingOptions(max_copied=30))
 
 
-def test_a_model_that_knows_its_list_by_heart(tmp_path):
-    """Training loss near 0: what it draws is still new, or it says that nothing new came."""
+def test_a_model_that_memorised_its_list(tmp_path):
+    """Its training loss is near 0: its samples are still new, or an error says that none is."""
     names = [f"{first}{last}" for first in ("ora", "bel", "tin", "mu") for last in ("lia", "dor", "nette")]
     (tmp_path / "names.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     model = charlm.train(
@@ -162,13 +162,13 @@ def test_a_model_that_knows_its_list_by_heart(tmp_path):
     except SamplingError as error:
         assert "copied" in str(error) and "--dropout" in str(error)
     assert not set(found) & set(names)
-    (likeliest,) = charlm.sample(model, 1, temperature=0, allow_copies=True)
-    assert likeliest.text in names and likeliest.novel is False
-    with pytest.raises(SamplingError, match="nothing but the likeliest.*1 copied.*--temperature"):
+    (most_likely,) = charlm.sample(model, 1, temperature=0, allow_copies=True)
+    assert most_likely.text in names and most_likely.novel is False
+    with pytest.raises(SamplingError, match="only the most likely token.*1 copied.*--temperature"):
         list(charlm.sample(model, 1, temperature=0))
 
 
-def test_refused_copies_of_a_corpus_read_like_the_training(tmp_path):
+def test_a_corpus_is_read_like_the_training_text(tmp_path):
     """At the level of bytes too, and with a last line that lacks its end."""
     (tmp_path / "list.txt").write_bytes("é\naab".encode())
     model = random_model(lines=True, symbols="abc", eos=0.5)
@@ -178,16 +178,16 @@ def test_refused_copies_of_a_corpus_read_like_the_training(tmp_path):
     assert ExactNovelty(read_text([tmp_path / "list.txt"], "byte")).contains_line("aab")
 
 
-def test_the_report_says_what_was_refused():
-    tally = SamplingCounts(asked=100, found=100, drawn=1137)
-    tally.refusals.update(copied=1023, too_short=2, unknown=12)
-    tally.longest_copied_run = 14
-    assert refusals(tally, "sample", 16) == (
-        "asked 100, drawn 1,137, refused 1,037 (12 with <UNK>, 2 too short, 1,023 copied); 8.8 % kept; "
+def test_the_summary_says_how_much_was_rejected():
+    counts = SamplingCounts(asked=100, found=100, sampled=1137)
+    counts.rejections.update(copied=1023, too_short=2, unknown=12)
+    counts.longest_copied_run = 14
+    assert sampling_summary(counts, "sample", 16) == (
+        "asked 100, sampled 1,137, rejected 1,037 (12 with <UNK>, 2 too short, 1,023 copied); 8.8 % kept; "
         "longest copied run 14 characters"
     )
-    line = refusals(SamplingCounts(asked=2, found=1, drawn=1), "line", None)
-    assert line.startswith("asked 2, found 1, drawn 1 line, refused 0; 100 % kept; copies are not known")
-    assert "no copied run of 16" in refusals(
-        SamplingCounts(asked=1, found=1, drawn=1, longest_copied_run=0), "line", 16
+    line = sampling_summary(SamplingCounts(asked=2, found=1, sampled=1), "line", None)
+    assert line.startswith("asked 2, found 1, sampled 1 line, rejected 0; 100 % kept; copies are not checked")
+    assert "no copied run of 16" in sampling_summary(
+        SamplingCounts(asked=1, found=1, sampled=1, longest_copied_run=0), "line", 16
     )

@@ -17,7 +17,7 @@ from test_sequences import check_gradient
 import charlm
 from charlm.cli import program
 from charlm.errors import UsageError
-from charlm.network import reference
+from charlm.network import reference, stepper
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS, OLD_NAMES, Cell, current_name
 from charlm.network.dropout import Dropout
@@ -37,21 +37,23 @@ def text(tmp_path, tiny_text):
 
 @pytest.fixture
 def leaky(monkeypatch):
-    """The toy cell, registered: its entry, and its step in the oracle."""
+    """The toy cell, registered: its entry, its step in the oracle, and the same step in the NumPy engine."""
     cell = Cell(gates="a", input=1, recurrent=1, kernels="toy_cell", learning_rate=0.008)
     monkeypatch.setitem(CELLS, "leaky", cell)
     monkeypatch.setitem(reference.STEPS, "leaky", (toy_cell.leaky_step, toy_cell.leaky_step_backward))
+    monkeypatch.setitem(stepper.STEPS, "leaky", stepper.CellStep(lambda *step: toy_cell.leaky_step(*step)[:2]))
     return "leaky"
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_every_cell_has_its_kernels_and_its_step_in_the_oracle(name):
+def test_every_cell_has_its_kernels_and_its_steps_in_numpy(name):
     assert all(map(callable, kernels_of(name)))
     assert all(map(callable, reference.STEPS[name]))
+    assert callable(stepper.STEPS[name].step)
 
 
 def test_nothing_is_registered_elsewhere():
-    assert set(reference.STEPS) == set(CELLS)
+    assert set(reference.STEPS) == set(stepper.STEPS) == set(CELLS)
     assert set(OLD_NAMES.values()) <= set(CELLS) and not set(OLD_NAMES) & set(CELLS)
 
 

@@ -519,7 +519,7 @@ def test_samples(folder):
     first, again, other = done(*options), done(*options), done(*options[:-1], "6")
     assert first.stdout == again.stdout != other.stdout
     assert first.stderr.count("\n") == 1
-    assert first.stderr.startswith("asked 3, drawn ") and first.stderr.endswith("; seed 5\n")
+    assert first.stderr.startswith("asked 3, sampled ") and first.stderr.endswith("; seed 5\n")
     quiet = done(*options, "--quiet")
     assert (quiet.stdout, quiet.stderr) == (first.stdout, "")
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
@@ -540,23 +540,23 @@ def test_samples_of_lines(folder):
     assert all(record["tokens"] == len(record["text"]) + 1 and record["log_probability"] < 0 for record in records)
 
 
-def test_the_likeliest_is_drawn_once_unless_more_are_asked_for(folder):
+def test_the_most_likely_sample_comes_once_unless_more_are_asked_for(folder):
     done(*TRAIN, "--quiet", "--lines", "--epochs", "20", "--lr", "0.02")
     for certain in ("--temperature", "0"), ("--top-k", "1"):
         command = ["sample", "--model", "new.npz", "--allow-copies", *certain]
         one, three = done(*command), done(*command, "--count", "3")
         assert one.stdout.count("\n") == 1 and three.stdout == 3 * one.stdout
-        assert "same each time" in three.stderr and "same each time" not in one.stderr
+        assert "all samples are the same" in three.stderr and "the same" not in one.stderr
         assert one.stderr.count("\n") == three.stderr.count("\n") == 1
     unique = run(*command, "--count", "3", "--unique")
     assert unique.exit_code == 1 and unique.stdout == one.stdout
-    assert "nothing but the likeliest is drawn" in unique.stderr.splitlines()[-1]
+    assert "only the most likely token is ever sampled" in unique.stderr.splitlines()[-1]
     too_long = run("sample", "--model", "new.npz", "--temperature", "0", "--max-length", "1")
-    check_error(too_long.stderr.splitlines(keepends=True)[-1], "likeliest too long --max-length raise --temperature")
+    check_error(too_long.stderr.splitlines(keepends=True)[-1], "most likely too long --max-length raise --temperature")
     assert "lower" not in too_long.stderr
 
 
-def test_each_run_draws_with_a_new_seed(folder):
+def test_each_run_has_a_new_seed(folder):
     first, other = (done("sample", "--model", "tiny.npz", "--length", "100") for _ in range(2))
     assert first.stdout != other.stdout
     seed = first.stderr.rstrip().rpartition("; seed ")[2]
@@ -584,17 +584,17 @@ def records(*arguments):
         "--count 2",
     ],
 )
-def test_options_of_sample_change_what_is_drawn(folder, option):
-    """Each reaches what draws (what it means is tested there)."""
+def test_options_of_sample_change_the_samples(folder, option):
+    """Each option reaches the sampler, whose tests say what it means."""
     model = load_model("tiny.npz")
-    model.named_parameters["b_y"][UNKNOWN] += 2.5  # <UNK> is drawn often
+    model.named_parameters["b_y"][UNKNOWN] += 2.5  # <UNK> is sampled often
     save_model(model, "tiny.npz")
     plain = ["sample", "--model", "tiny.npz", "--count", "3", "--length", "30", "--seed", "5", "--quiet"]
     assert done(*plain).stdout != done(*plain, *option.split(" ")).stdout
 
 
 def test_the_log_probability_of_a_sample_is_its_score(folder):
-    """From the model's file to both figures, whatever restricts the draws."""
+    """From the model's file to both figures, whatever restricts the decoding."""
     arguments = "--stop \n --top-k 4 --temperature 0.7 --seed 3 --count 5".split(" ")
     arguments[1] = "\n"
     for record in records("tiny.npz", *arguments):
@@ -611,14 +611,14 @@ def test_samples_of_a_length_and_none_twice(folder):
     assert {len(record["text"]) for record in records(*arguments)} == {5, 6, 7}
     result = done("sample", "--model", *arguments)
     counts = [int(number) for number in re.findall(r"(\d+) (?:with|empty|too|copied|rep)", result.stderr)]
-    drawn, refused = map(int, re.search(r"drawn (\d+), refused (\d+)", result.stderr).groups())
-    assert drawn == 30 + refused and refused == sum(counts) > 0
+    sampled, rejected = map(int, re.search(r"sampled (\d+), rejected (\d+)", result.stderr).groups())
+    assert sampled == 30 + rejected and rejected == sum(counts) > 0
     texts = [record["text"] for record in records("new.npz", "--count", "60", "--max-length", "2", "--seed", "5")]
     again = [r["text"] for r in records("new.npz", "--count", "60", "--max-length", "2", "--seed", "5", "--unique")]
     assert len(set(texts)) < 60 == len(set(again))
 
 
-def test_copies_are_refused_unless_they_are_allowed(folder):
+def test_copies_are_rejected_unless_they_are_allowed(folder):
     """A model that can only write the one line of its text."""
     Path("one.txt").write_text("a line that is there\n" * 40, encoding="utf-8")
     options = "--hidden 24 --layers 1 --batch 4 --epochs 150 --lr 0.02 --threads 1 --holdout 0 --lines --quiet"
@@ -631,8 +631,8 @@ def test_copies_are_refused_unless_they_are_allowed(folder):
     result = run("sample", "--model", *cold, "--max-tries", "30")
     assert result.exit_code == 1 and result.stdout == ""
     report, error = result.stderr.splitlines()
-    assert report.startswith("asked 2, found 0, drawn 3") and "copied" in report
-    assert "then 30 were refused in a row (30 copied)" in error and "--allow-copies" in error
+    assert report.startswith("asked 2, found 0, sampled 3") and "copied" in report
+    assert "then 30 were rejected in a row (30 copied)" in error and "--allow-copies" in error
     Path("other.txt").write_text("and another\n", encoding="utf-8")
     assert [record["novel"] for record in records(*cold, "--corpus", "other.txt")] == [True, True]
     run_of_17 = ["--start-with", "a line that is th", "--temperature", "9", "--seed", "1"]
@@ -648,7 +648,7 @@ def test_what_was_found_is_printed_before_the_reason(folder):
     letters = result.stdout.splitlines()
     assert len(set(letters)) == len(letters) > 3
     report, error = result.stderr.splitlines()
-    assert report.startswith(f"asked 500, found {len(letters)}, drawn ")
+    assert report.startswith(f"asked 500, found {len(letters)}, sampled ")
     check_error(error + "\n", "500 samples repeated --unique")
 
 
@@ -667,7 +667,7 @@ def test_beginnings_from_a_pipe(folder):
     lines = result.stdout.splitlines()
     assert [line[:2] for line in lines[:4]] == ["ca", "ca", "ab", "ab"]
     assert [line[:2] for line in lines[6:]] == ["da", "da"] and len(lines) == 8
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith("asked 8, drawn ")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("asked 8, sampled ")
     failing = run(*command, input="ca\nZ\nab\n")
     assert failing.exit_code == 1
     assert [line[:2] for line in failing.stdout.splitlines()] == ["ca", "ca", "ab", "ab"]
@@ -695,8 +695,8 @@ def test_a_person_types_beginnings_until_the_end(folder):
         pass
     os.close(master)
     assert len(re.findall("^ca.+", shown, re.M)) >= 2 and len(re.findall("^ab.+", shown, re.M)) >= 2
-    assert "charlm: the model has never seen 'Z'" in shown and "asked 4, drawn" in shown
-    assert shown.startswith("type how samples shall begin") and "Ctrl-D" in shown.splitlines()[0]
+    assert "charlm: the model has never seen 'Z'" in shown and "asked 4, sampled" in shown
+    assert shown.startswith("type the beginning of a sample") and "Ctrl-D" in shown.splitlines()[0]
 
 
 def test_two_streams_are_two_lines_at_least(folder):
@@ -943,7 +943,7 @@ def test_the_reader_goes_away(folder):
     assert line.endswith(b"\n")
 
 
-def test_samples_come_as_they_are_drawn(folder):
+def test_samples_come_as_they_are_sampled(folder):
     """Each line of a text that takes hours to draw is there at once."""
     command = [*COMMAND, "sample", "--model", "tiny.npz", "--length", "100000000", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -1250,8 +1250,10 @@ def test_a_run_that_ends_early_tells_what_was_undecided(folder):
     lines = run("train", "text.txt", *SMALL, "--lines", "--epochs", "1", "-o", "lines.npz")
     assert lines.exit_code == 0 and failing.exit_code == 1
     report = run("sample", "--model", "lines.npz", "--temperature", "0", "--unique", "--count", "3").stderr
-    found, drawn, refused = (int(re.search(rf"{word} (\d+)", report)[1]) for word in ("found", "drawn", "refused"))
-    assert found + refused < drawn and f"undecided {drawn - found - refused}" in report
+    found, sampled, rejected = (
+        int(re.search(rf"{word} (\d+)", report)[1]) for word in ("found", "sampled", "rejected")
+    )
+    assert found + rejected < sampled and f"undecided {sampled - found - rejected}" in report
 
 
 def test_tables_of_perplexity_fit_a_terminal(folder):

@@ -1,4 +1,4 @@
-"""What is drawn: the model's own distribution given that there is no <UNK>, whole sequences refused, restrictions."""
+"""Samples: they follow the model's distribution given that there is no <UNK>, samples are rejected whole, decoding."""
 
 import itertools
 import math
@@ -14,12 +14,12 @@ import charlm
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
 from charlm.network.architecture import CELLS, Architecture
-from charlm.network.reference import lstm_step, reference_of, softmax
-from charlm.network.stepper import lstm_step_of_halves
+from charlm.network.reference import reference_of, softmax
 from charlm.network.threads import ThreadPool
-from charlm.sampling.candidates import UNIT
 from charlm.sampling.decoding import Decoding
-from charlm.sampling.sampler import Sampler, new_sampler
+from charlm.sampling.options import SamplingOptions
+from charlm.sampling.sampler import new_sampler
+from charlm.sampling.segments import SEGMENT
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 
@@ -33,8 +33,12 @@ def random_model(lines, symbols="ab", seed=0, cell="lstm", **bias):
     return model
 
 
+def sampler_of(model, count=1, length=None, **options):
+    return new_sampler(model, count, length, SamplingOptions(**options))
+
+
 def probability(model, tokens):
-    """Of a sequence of ids from the zero state, by the plain equations."""
+    """The probability of a sequence of ids from the zero state, by the oracle's equations."""
     network, product, before = reference_of(model.architecture, model.parameters), 1.0, EOS
     for token in tokens:
         product *= softmax(network.step(np.array([before])))[0, token]
@@ -51,52 +55,54 @@ def chi_square(counts, expected):
 
 
 def test_lines_follow_the_model_given_that_there_is_no_unknown():
-    """All lines of up to three characters are enumerated, as they are drawn by refusing <UNK> and by masking it."""
-    model, drawn = random_model(lines=True, seed=2, eos=1.0, unknown=0.5), 20_000
+    """All lines of up to three characters are enumerated, as they are sampled by rejecting <UNK> and by masking it."""
+    model, sampled = random_model(lines=True, seed=2, eos=1.0, unknown=0.5), 20_000
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
-    refusing = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
+    rejecting = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
     masking = {}
-    for text in refusing:  # each step's probability of <UNK> set to 0 and the rest scaled up
+    for text in rejecting:  # each step's probability of <UNK> set to 0 and the rest scaled up
         network, before, masking[text] = reference_of(model.architecture, model.parameters), EOS, 1.0
         for token in [*model.vocabulary.encode(text), EOS]:
             step = softmax(network.step(np.array([before])))[0]
             step[UNKNOWN] = 0
             masking[text] *= step[token] / step.sum()
             before = token
-    truth = {"reject": refusing, "mask": masking}
+    truth = {"reject": rejecting, "mask": masking}
     for unknown, other in (("reject", "mask"), ("mask", "reject")):
-        counts = Counter(sample.text for sample in charlm.sample(model, drawn, 4, seed=1, unknown=unknown))
+        counts = Counter(sample.text for sample in charlm.sample(model, sampled, 4, seed=1, unknown=unknown))
         for rule, limit in ((unknown, None), (other, 10)):
             total = sum(truth[rule].values())
-            deviation = chi_square(counts, {text: drawn * p / total for text, p in truth[rule].items()})[1]
+            deviation = chi_square(counts, {text: sampled * p / total for text, p in truth[rule].items()})[1]
             assert deviation < 4 if limit is None else deviation > limit
 
 
-def test_draws_follow_the_softmax():
+def test_tokens_follow_the_softmax():
     model = random_model(lines=False, symbols="abcdefgh", seed=1, unknown=-30)
-    drawn = 50_000
-    counts = Counter(sample.text for sample in charlm.sample(model, drawn, 1, seed=2))
+    sampled = 50_000
+    counts = Counter(sample.text for sample in charlm.sample(model, sampled, 1, seed=2))
     step = softmax(reference_of(model.architecture, model.parameters).step(np.array([EOS])).astype(float))[0]
-    expected = {model.vocabulary.decode([token]): drawn * step[token] for token in range(len(step)) if token != UNKNOWN}
+    expected = {
+        model.vocabulary.decode([token]): sampled * step[token] for token in range(len(step)) if token != UNKNOWN
+    }
     assert chi_square(counts, expected)[1] < 4
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_no_unknown_and_the_refusals_are_counted(lines):
+def test_no_unknown_and_the_rejections_are_counted(lines):
     model = random_model(lines, unknown=1.0, eos=1.0)
-    sampler = Sampler(model, 200, 30, seed=1)
+    sampler = sampler_of(model, 200, 30, seed=1)
     samples = list(sampler.samples())
-    assert len(samples) == 200 and sampler.tally.refusals["unknown"] > 20
+    assert len(samples) == 200 and sampler.counts.rejections["unknown"] > 20
     assert not any("<UNK>" in sample.text for sample in samples)
     settled = 200 if lines else None
-    assert settled is None or sampler.tally.drawn == settled + sampler.tally.refused
+    assert settled is None or sampler.counts.sampled == settled + sampler.counts.rejected
     if lines:
         assert all(sample.text and "\n" not in sample.text for sample in samples)
 
 
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "feedforward"])
-def test_the_log_probability_is_that_of_the_equations(lines, cell):
+def test_the_log_probability_is_the_oracles(lines, cell):
     model = random_model(lines, unknown=-1.0, cell=cell)
     for sample in charlm.sample(model, 20, 12, seed=4, temperature=0.7, top_k=3, start_with="ab"):
         tokens = [*model.vocabulary.encode(sample.text), *([EOS] if lines else [])]
@@ -111,21 +117,21 @@ def test_a_score_of_a_sample_is_its_log_probability(cell):
         assert charlm.perplexity(model, sample.text).nats == pytest.approx(-sample.log_probability, rel=1e-5)
 
 
-def test_a_stream_has_the_length_asked_and_settles_without_line_ends():
+def test_a_stream_has_the_length_asked_for_and_settles_without_line_ends():
     model = random_model(lines=False, eos=-40.0, unknown=-7.0)
-    sampler = Sampler(model, 3, 3 * UNIT + 17, seed=1)
+    sampler = sampler_of(model, 3, 3 * SEGMENT + 17, seed=1)
     pieces = list(sampler.pieces())
     for number in range(3):
         own = [piece for piece in pieces if piece.number == number]
         assert "".join(piece.text for piece in own) == own[-1].sample.text
-        assert own[-1].sample.tokens == len(own[-1].sample.text) == 3 * UNIT + 17
+        assert own[-1].sample.tokens == len(own[-1].sample.text) == 3 * SEGMENT + 17
     assert [piece.number for piece in pieces] == sorted(piece.number for piece in pieces)
 
 
 @pytest.mark.parametrize("apart", [True, False])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lines", [True, False])
-def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, monkeypatch):
+def test_a_sample_is_the_same_whatever_is_sampled_in_parallel(lines, cell, apart, monkeypatch):
     monkeypatch.setattr("charlm.network.stepper.SMALL", 0 if apart else 1 << 16)
     vocabulary = Vocabulary("char", "abcdefgh")
     architecture = Architecture(len(vocabulary), cell, 67, 2)
@@ -134,19 +140,19 @@ def test_a_sample_is_the_same_whoever_is_drawn_beside_it(lines, cell, apart, mon
     options = {"length": 60, "seed": 7, "temperature": 0.9 if apart else 1.0}
     many = list(charlm.sample(model, 150, **options))
     for rows in (1, 5, 128):
-        monkeypatch.setattr("charlm.sampling.candidates.SIDE_BY_SIDE", rows)
+        monkeypatch.setattr("charlm.sampling.candidates.IN_PARALLEL", rows)
         assert list(charlm.sample(model, 7, **options)) == many[:7]
     assert list(charlm.sample(model, 1, **options)) == many[:1]
     assert len({sample.text for sample in many}) > 20
 
 
 @pytest.mark.parametrize("V", [2, 3, 65, 1000])
-def test_one_row_is_drawn_with_the_bits_of_many(V):
+def test_one_row_is_sampled_with_the_bits_of_many(V):
     random = np.random.default_rng(V)
     logits, points = random.normal(0, 3, (40, V)).astype(np.float32), random.random(40)
     points[:2] = 0, np.nextafter(1, 0)
-    many = Decoding().draw(logits, points)
-    alone = [Decoding().draw(logits[row : row + 1], points[row : row + 1]) for row in range(40)]
+    many = Decoding().sample(logits, points)
+    alone = [Decoding().sample(logits[row : row + 1], points[row : row + 1]) for row in range(40)]
     for whole, parts in zip(many, zip(*alone, strict=True), strict=True):
         assert np.concatenate(parts).tobytes() == whole.tobytes()
 
@@ -164,30 +170,17 @@ def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     assert list(charlm.sample(model, 300, seed=3, length=200))[:5] == list(charlm.sample(model, 5, seed=3, length=200))
 
 
-@pytest.mark.parametrize("shape", [(5, 7), (3, 1, 7)])
-def test_the_step_of_halved_weights_is_the_step_to_the_bit(shape):
-    random, H = np.random.default_rng(1), shape[-1]
-    a, c, z_x, W_a, b = (
-        random.standard_normal(of).astype(np.float32)
-        for of in (shape, shape, (*shape[:-1], 4 * H), (H, 4 * H), (4 * H,))
-    )
-    halves = np.repeat(np.array([0.5, 1], np.float32), [3 * H, H])
-    expected = lstm_step(z_x.copy(), a, c, W_a, b, None)[:2]
-    found = lstm_step_of_halves(z_x * halves, a, c, W_a * halves, b * halves, None)[:2]
-    assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
-
-
 def test_a_sample_is_the_same_for_any_number_of_threads(monkeypatch):
     model = random_model(lines=True, unknown=-3.0, eos=-0.5)
-    drawn = []
+    sampled = []
     for threads in (1, 2, 3):
         monkeypatch.setattr("charlm.network.stepper.ThreadPool", lambda threads=threads: ThreadPool(threads))
         monkeypatch.setattr("charlm.network.stepper.products_take_one_thread", lambda: True)
-        drawn.append(list(charlm.sample(model, 500, seed=1)))
-    assert drawn[0] == drawn[1] == drawn[2]
+        sampled.append(list(charlm.sample(model, 500, seed=1)))
+    assert sampled[0] == sampled[1] == sampled[2]
 
 
-def test_many_more_samples_than_are_drawn_side_by_side():
+def test_many_more_samples_than_are_sampled_in_parallel():
     """No sample is preferred for ending early: the lengths of many are those of one after the other."""
     model = random_model(lines=True, unknown=-3.0, eos=-0.5)
     together = [sample.tokens for sample in charlm.sample(model, 3000, seed=1)]
@@ -271,7 +264,7 @@ def test_a_masked_unknown_takes_no_place():
         {"top_p": 1.1},
     ],
 )
-def test_choices_that_cannot_be(setting):
+def test_decoding_options_that_cannot_be(setting):
     with pytest.raises(UsageError, match=next(iter(setting)).replace("_", "-")):
         Decoding(**setting)
 
@@ -287,7 +280,7 @@ def test_choices_that_cannot_be(setting):
         (True, {"count": 0}, "--count"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(lines, options, message):
+def test_a_sample_that_cannot_be_ends_with_the_reason(lines, options, message):
     with pytest.raises((SamplingError, UsageError), match=message):
         list(charlm.sample(random_model(lines), **options))
 
@@ -297,9 +290,9 @@ def test_what_cannot_be_drawn_is_said(lines, options, message):
     [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "too long")],
 )
 def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
-    with pytest.raises(SamplingError, match=f"0 of 1 samples.*; then 1,000 were refused in a row.*{reason}"):
+    with pytest.raises(SamplingError, match=f"0 of 1 samples.*; then 1,000 were rejected in a row.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1, max_tries=1000))
-    with pytest.raises(SamplingError, match=f"nothing but the likeliest.*{reason}"):
+    with pytest.raises(SamplingError, match=f"only the most likely token.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, temperature=0))
 
 
@@ -326,7 +319,7 @@ def test_the_last_tokens_of_a_long_prime_count():
     assert first == second
 
 
-def test_a_prime_may_hold_what_the_model_does_not_know():
+def test_a_prime_may_hold_unknown_symbols():
     model = random_model(lines=False)
     with pytest.warns(UserWarning, match="'é'.*<UNK>"):
         sample = next(charlm.sample(model, 1, 50, seed=4, prime="aé"))
@@ -336,58 +329,58 @@ def test_a_prime_may_hold_what_the_model_does_not_know():
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_a_sample_ends_behind_the_text_of_stop(lines):
+def test_a_sample_ends_after_the_text_of_stop(lines):
     model = random_model(lines, symbols="abc", unknown=-4.0, eos=-1.0)
     samples = list(charlm.sample(model, 200, 300, seed=1, stop=["ab", "cc"], start_with="ab"))
     stopped = [sample.text for sample in samples if sample.text.endswith(("ab", "cc"))]
     assert len(stopped) > 50
     for sample in samples:
-        drawn = sample.text[2:]
-        assert "ab" not in drawn[:-1] and "cc" not in drawn[:-1]
+        rest = sample.text[2:]
+        assert "ab" not in rest[:-1] and "cc" not in rest[:-1]
         assert lines or sample.tokens == len(sample.text)
     assert any(sample.text.startswith("abb") or sample.text.startswith("aba") for sample in samples)
 
 
-def test_a_stop_is_found_across_units():
+def test_a_stop_is_found_across_segments():
     model = random_model(lines=False, eos=-40.0, unknown=-40.0)
     model.named_parameters["b_y"][:] = [-40, -40, 0, 0]
     model.parameters[: -len(model.vocabulary)] = 0  # a coin: a or b
     stop = "ab" * 4
-    for sample in charlm.sample(model, 30, 4 * UNIT, seed=1, stop=stop):
+    for sample in charlm.sample(model, 30, 4 * SEGMENT, seed=1, stop=stop):
         place = sample.text.find(stop)
-        assert place == -1 and len(sample.text) == 4 * UNIT or place == len(sample.text) - 8
-    lengths = [len(sample.text) for sample in charlm.sample(model, 100, 9 * UNIT, seed=1, stop=stop)]
-    assert max(lengths) > UNIT + 8
+        assert place == -1 and len(sample.text) == 4 * SEGMENT or place == len(sample.text) - 8
+    lengths = [len(sample.text) for sample in charlm.sample(model, 100, 9 * SEGMENT, seed=1, stop=stop)]
+    assert max(lengths) > SEGMENT + 8
 
 
 @pytest.mark.parametrize("stop", ["", "c"])
-def test_samples_have_the_length_asked(stop):
+def test_samples_have_the_length_asked_for(stop):
     model = random_model(lines=not stop, symbols="abc", unknown=-3.0, eos=-1.0)
-    sampler = new_sampler(model, 100, 200, min_length=4, max_length=7, stop=stop or (), seed=1)
+    sampler = sampler_of(model, 100, 200, min_length=4, max_length=7, stop=stop or (), seed=1)
     assert {len(sample.text) for sample in sampler.samples()} == {4, 5, 6, 7}
-    assert sampler.tally.refusals["too_short"] and sampler.tally.refusals["too_long"]
+    assert sampler.counts.rejections["too_short"] and sampler.counts.rejections["too_long"]
     if not stop:
-        assert sampler.tally.drawn == 100 + sampler.tally.refused
+        assert sampler.counts.sampled == 100 + sampler.counts.rejected
 
 
-def test_refusing_a_length_leaves_the_rest_in_proportion():
-    model, drawn = random_model(lines=True, seed=2, eos=1.0), 10_000
+def test_rejecting_a_length_leaves_the_rest_in_proportion():
+    model, sampled = random_model(lines=True, seed=2, eos=1.0), 10_000
     lines = [line for n in (2, 3) for line in itertools.product((2, 3), repeat=n)]
     weight = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
-    counts = Counter(sample.text for sample in charlm.sample(model, drawn, min_length=2, max_length=3, seed=1))
+    counts = Counter(sample.text for sample in charlm.sample(model, sampled, min_length=2, max_length=3, seed=1))
     total = sum(weight.values())
-    assert chi_square(counts, {text: drawn * value / total for text, value in weight.items()})[1] < 4
+    assert chi_square(counts, {text: sampled * value / total for text, value in weight.items()})[1] < 4
 
 
 @pytest.mark.parametrize("lines", [True, False])
 def test_no_sample_comes_twice(lines):
     model = random_model(lines, unknown=-2.0, eos=1.0)
     options = {"max_length": 3} if lines else {"length": 4}
-    sampler = new_sampler(model, 14, unique=True, seed=1, **options)
+    sampler = sampler_of(model, 14, unique=True, seed=1, **options)
     texts = [sample.text for sample in sampler.samples()]
-    assert len(set(texts)) == 14 and sampler.tally.refusals["repeated"]
+    assert len(set(texts)) == 14 and sampler.counts.rejections["repeated"]
     if lines:
-        assert sampler.tally.drawn == 14 + sampler.tally.refused
+        assert sampler.counts.sampled == 14 + sampler.counts.rejected
         found = []
         with pytest.raises(SamplingError, match="14 of 15 samples.*repeated.*--unique"):
             found.extend(sample.text for sample in charlm.sample(model, 15, unique=True, seed=1, **options))
@@ -395,49 +388,49 @@ def test_no_sample_comes_twice(lines):
 
 def test_what_was_found_is_given_before_the_reason():
     model, found = random_model(lines=True, unknown=-2.0, eos=1.0), []
-    with pytest.raises(SamplingError, match="of 200 samples were found; then 500 were refused.*repeated") as raised:
+    with pytest.raises(SamplingError, match="of 200 samples were found; then 500 were rejected.*repeated") as raised:
         for sample in charlm.sample(model, 200, unique=True, max_length=3, max_tries=500, seed=1):
             found.append(sample.text)
     assert 5 < len(set(found)) == len(found) == int(str(raised.value).split()[0])
 
 
-def test_the_likeliest_is_not_drawn_twice():
+def test_the_most_likely_sample_is_not_shown_twice():
     model = random_model(lines=False)
-    with pytest.raises(SamplingError, match="1 of 2 samples.*nothing but the likeliest.*repeated"):
+    with pytest.raises(SamplingError, match="1 of 2 samples.*only the most likely token.*repeated"):
         list(charlm.sample(model, 2, 5, unique=True, temperature=0))
     first, second = charlm.sample(model, 2, 5, temperature=0)
     assert first == second
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_the_best_of_several_is_the_likeliest_of_them(lines):
+def test_the_best_of_several_is_the_most_likely_one(lines):
     model = random_model(lines, unknown=-1.0)
     each = list(charlm.sample(model, 40, 20, seed=3))
-    sampler = new_sampler(model, 10, 20, best_of=4, seed=3)
+    sampler = sampler_of(model, 10, 20, best_of=4, seed=3)
     for number, sample in enumerate(sampler.samples()):
         assert sample == max(each[4 * number : 4 * number + 4], key=lambda other: other.log_probability)
     if lines:
-        assert sampler.tally.refusals["less_likely"] == 30
-        assert sampler.tally.drawn == 10 + sampler.tally.refused
+        assert sampler.counts.rejections["less_likely"] == 30
+        assert sampler.counts.sampled == 10 + sampler.counts.rejected
 
 
 def test_the_best_that_did_not_come_before():
     model = random_model(lines=True, unknown=-2.0, eos=1.0)
-    sampler = new_sampler(model, 14, best_of=3, unique=True, max_length=3, seed=1)
+    sampler = sampler_of(model, 14, best_of=3, unique=True, max_length=3, seed=1)
     assert len({sample.text for sample in sampler.samples()}) == 14
-    assert sampler.tally.drawn == 14 + sampler.tally.refused
+    assert sampler.counts.sampled == 14 + sampler.counts.rejected
 
 
 def test_the_lines_of_a_stream_add_up():
     model = random_model(lines=False, unknown=0.5, eos=1.0)
-    sampler = new_sampler(model, 20, 100, seed=1)
+    sampler = sampler_of(model, 20, 100, seed=1)
     shown = sum(len(re.findall("[^\n]*\n|[^\n]+$", sample.text)) for sample in sampler.samples())
-    assert sampler.tally.refused > 100 and sampler.tally.drawn == shown + sampler.tally.refused
+    assert sampler.counts.rejected > 100 and sampler.counts.sampled == shown + sampler.counts.rejected
 
 
 def test_the_first_stream_is_shown_as_it_grows():
     model = random_model(lines=False, unknown=-3.0, eos=1.0)
-    pieces = list(Sampler(model, 3, 100, seed=1).pieces())
+    pieces = list(sampler_of(model, 3, 100, seed=1).pieces())
     assert sum(piece.number == 0 for piece in pieces) > 5
     for number in range(3):
         own = [piece for piece in pieces if piece.number == number]
@@ -461,10 +454,10 @@ def test_at_the_level_of_bytes_the_log_probability_is_the_score():
 
 @pytest.mark.parametrize("lines", [True, False])
 def test_words_do_not_run_together(lines):
-    """A sequence of words that no text has (an "a" and a "b" that would be read as "ab") is refused."""
+    """A sequence of words that no text has (an "a" and a "b" that would be read as "ab") is rejected."""
     model = random_model(lines, symbols="abcdefg", unknown=-3.0, eos=0.5)
     model.vocabulary = Vocabulary("word", ["The", " cat", " dog", ",", ".", " ", "an"])
-    sampler = new_sampler(model, 200, 20 if lines else 40, seed=4, stop=() if lines else "\n")
+    sampler = sampler_of(model, 200, 20 if lines else 40, seed=4, stop=() if lines else "\n")
     whole = 0
     for sample in sampler.samples():
         ids = model.vocabulary.encode(sample.text).tolist()
@@ -473,7 +466,7 @@ def test_words_do_not_run_together(lines):
             whole += 1
             score = charlm.perplexity(model, sample.text)
             assert (score.tokens, score.nats) == (sample.tokens, pytest.approx(-sample.log_probability, rel=1e-5))
-    assert sampler.tally.refusals["no_text"] > 20 and whole > 100
+    assert sampler.counts.rejections["no_text"] > 20 and whole > 100
 
 
 def test_words_come_out_as_a_person_writes_them(tmp_path):
@@ -486,8 +479,8 @@ def test_words_come_out_as_a_person_writes_them(tmp_path):
     assert text in sample.text + "\n"
 
 
-def test_what_was_learned_by_heart_is_not_shown(tmp_path):
-    """A model that knows its few lines by heart draws something else, or ends with the reason."""
+def test_memorised_lines_are_not_shown(tmp_path):
+    """A model that memorised its few lines samples something else, or ends with the reason."""
     lines = [chr(97 + number) * 3 + "bcdefgh"[number] * 4 for number in range(7)]
     (tmp_path / "few.txt").write_text("\n".join(lines) + "\n")
     model = charlm.train(

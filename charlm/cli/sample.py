@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 
 import click
 
@@ -10,119 +11,157 @@ from ..errors import CharlmError, SamplingError, UsageError
 from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
+EXAMPLES = """\b
+Examples:
+  charlm sample --model names.npz --count 20 --unique
+  charlm sample --model verse.npz --length 2000 --temperature 0.8 --start-with "Once "
+  charlm sample --model names.npz --fill "Tyr____us" --count 5
+"""
 
-@click.command()
+
+@click.command(epilog=EXAMPLES)
 @model_option
 @given
-@setting("--count", TO_A_TRILLION, "N", "How many samples.  [default: 1; 10 for a model of lines above temperature 0]")
 @setting(
-    "--length", TO_A_TRILLION, "N", "Tokens of a sample, or the most a line may have.  [default: 500; 1000 for lines]"
+    "--count",
+    TO_A_TRILLION,
+    "N",
+    "Number of samples.  [default: 1; 10 for a model of lines, unless only the most likely token is sampled]",
+)
+@setting(
+    "--length",
+    TO_A_TRILLION,
+    "N",
+    "Tokens per sample; for a model of lines, the most that a line may have.  [default: 500; 1000 for lines]",
 )
 @setting(
     "--temperature",
     click.FloatRange(0),
     "T",
-    "Below 1 likelier text, above 1 stranger; 0: the likeliest token each time, and so always the same text.",
+    "Below 1, the text gets more predictable; above 1, more surprising. 0 takes the most likely token at each step, "
+    "and so gives the same text each time.",
     1.0,
 )
-@setting("--top-k", click.IntRange(0), "K", "Draw from the K most likely tokens only; 0 for all.", 0)
-@setting("--top-p", UP_TO_1, "P", "Draw from the fewest tokens whose probabilities add up to P.", 1.0)
-@setting("--min-p", click.FloatRange(0, 1), "P", "Leave out tokens with less than P times the likeliest's chance.", 0.0)
+@setting("--top-k", click.IntRange(0), "K", "Sample from the K most likely tokens only; 0 means all.", 0)
+@setting("--top-p", UP_TO_1, "P", "Sample from the fewest tokens whose probabilities reach P in sum.", 1.0)
+@setting(
+    "--min-p",
+    click.FloatRange(0, 1),
+    "P",
+    "Drop tokens whose probability is less than P times that of the most likely token.",
+    0.0,
+)
 @setting(
     "--unknown",
     click.Choice(("reject", "mask")),
     None,
-    "Draw anew what holds <UNK> (the model's distribution, given that there is none), or set its probability to 0.",
+    "What to do with <UNK>. reject: reject samples that contain it, which keeps the model's distribution of all other "
+    "samples. mask: set its probability to 0 at each step.",
     "reject",
 )
-@setting("--prime", str, "TEXT", "Read this first; it is not printed, and not counted.")
-@setting("--prime-file", str, "FILE", "Read this file first (- is standard input): its last 2,048 tokens.")
+@setting("--prime", str, "TEXT", "Text that the model reads first. It is not printed, and not part of a sample.")
+@setting(
+    "--prime-file", str, "FILE", "Like --prime, from a file (- for standard input); the last 2,048 tokens are read."
+)
 @setting("--start-with", str, "TEXT", "Begin every sample with this text.")
 @setting(
     "--stop",
     str,
     "TEXT",
-    "End a sample behind this text, which is kept; may be given several times.",
+    "End a sample after this text, which is printed. Give it several times for several texts.",
     (),
     multiple=True,
 )
-@setting("--min-length", click.IntRange(0), "N", "Refuse what has fewer characters.  [default: 0]")
-@setting("--max-length", AT_LEAST_1, "N", "Refuse what has more characters.  [default: no limit]")
-@click.option("--unique", is_flag=True, help="Refuse a sample that came before.")
-@setting("--best-of", AT_LEAST_1, "N", "Draw N for each sample and keep the one of highest log-probability.", 1)
+@setting("--min-length", click.IntRange(0), "N", "Reject samples with fewer than N characters.  [default: 0]")
+@setting("--max-length", AT_LEAST_1, "N", "Reject samples with more than N characters.  [default: no limit]")
+@click.option("--unique", is_flag=True, help="Reject a sample that repeats an earlier one.")
+@setting("--best-of", AT_LEAST_1, "N", "Sample N candidates for each sample, and print the most likely one.", 1)
 @setting(
     "--max-copied",
     AT_LEAST_1,
     "N",
-    "Refuse what has more than N characters in a row from the training text, or is a whole line of it where lines "
-    "are drawn; at least 15 without --corpus.  [default: 50; 30 for lines]",
+    "Reject samples with more than N characters in a row from the training text; a model of lines also rejects every "
+    "whole line of that text. At least 15 without --corpus.  [default: 50; 30 for lines]",
 )
-@click.option("--allow-copies", is_flag=True, help="Refuse no copies of the training text.")
-@click.option("--corpus", metavar="FILE", help="Look for copies in this text, exactly, not in the model's record.")
-@setting("--encoding", str, "NAME", "How --prime-file, --corpus and the beginnings are encoded.", "utf-8")
-@setting("--max-tries", AT_LEAST_1, "N", "Give up after N refusals in a row.", 10_000)
+@click.option("--allow-copies", is_flag=True, help="Print copies of the training text too.")
+@click.option(
+    "--corpus",
+    metavar="FILE",
+    help="Search for copies in this text. The answer is exact; the model's record errs rarely.",
+)
+@setting("--encoding", str, "NAME", "The encoding of --prime-file, of --corpus and of the beginnings.", "utf-8")
+@setting("--max-tries", AT_LEAST_1, "N", "Give up after N rejections in a row.", 10_000)
 @setting(
     "--fill",
     str,
     "PATTERN",
-    "Fill each _ with a character (or byte; ____ with a word): drawn given all that stands in the pattern.",
+    "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). The "
+    "fillings are sampled given the whole pattern, what comes after a blank included.",
 )
-@click.option("--interactive", is_flag=True, help="Read beginnings from standard input, a line each, and go on there.")
-@setting("--seed", click.IntRange(0), "N", "Same seed, same samples, however many.  [default: a new one each time]")
+@click.option(
+    "--interactive", is_flag=True, help="Read beginnings from standard input, one per line, and continue each of them."
+)
+@setting(
+    "--seed", click.IntRange(0), "N", "The same seed gives the same samples, for any --count.  [default: a new seed]"
+)
 @as_json
 @quiet
 def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
-    """Draw new text from a model.
+    """Sample new text from a model.
 
-    What holds <UNK> and what is copied from the training text is refused and drawn anew, as a whole: the sample, or
-    its line where a stream is drawn. stderr tells what was asked, drawn and refused. The log_probability of --json is
-    what charlm perplexity gives for the text.
+    charlm rejects samples that contain <UNK> or copy the training text, and samples again; of a stream, it rejects
+    only the line. The last line on stderr says how many samples were asked for, sampled and rejected, and why. With
+    --json, log_probability is the value that charlm perplexity computes for the same text.
     """
     end_with_the_reader()
-    from ..display import say
-    from ..display.scores import refusals
     from ..model import load_model
     from ..sampling.acceptance import SamplingCounts
-    from ..sampling.sampler import known_from, new_sampler
+    from ..sampling.sampler import new_sampler
 
     options = {name: value for name, value in options.items() if value is not None}
+    _check_inputs(options, prime_file, interactive)
+    model, length = load_model(model_path).given(given), options.pop("length", None)
+    options = _sampling_options(model, options, prime_file)
+    count = count or (10 if model.lines and not options.decoding.is_certain else 1)
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+    counts = SamplingCounts()
+
+    def write_samples(**changes):
+        sampler = new_sampler(model, count, length, replace(options, **changes))
+        try:
+            _write(sampler.pieces(), as_json)
+        finally:
+            counts.add(sampler.counts)
+
+    try:
+        if interactive:
+            _for_each_beginning(write_samples, seed, options.encoding, quiet)
+        else:
+            write_samples(seed=seed)
+    finally:
+        if not quiet and counts.asked:
+            _summarize(model, options, counts, count, seed)
+
+
+def _check_inputs(options, prime_file, interactive):
+    """Raise UsageError where two options ask for the same place, or for standard input."""
     if interactive and ("fill" in options or "start_with" in options):
         raise UsageError("--interactive reads the beginnings: it goes with neither --start-with nor --fill")
     if prime_file is not None and "prime" in options:
         raise UsageError("--prime and --prime-file do not go together")
     if [prime_file, options.get("corpus"), "-" if interactive else None].count("-") > 1:
-        raise UsageError("standard input can be one of --prime-file, --corpus and the beginnings of --interactive only")
-    model = load_model(model_path).given(given)
-    encoding = options["encoding"]
-    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
-    certain = options["temperature"] == 0 or options["top_k"] == 1
-    count = count or (10 if model.lines and not certain else 1)
+        raise UsageError("only one of --prime-file, --corpus and the beginnings of --interactive can be standard input")
+
+
+def _sampling_options(model, options, prime_file):
+    """The options as ``SamplingOptions``, with the files that they name read."""
+    from ..sampling.acceptance import known_text
+    from ..sampling.options import SamplingOptions
+
     if prime_file is not None:
-        options["prime"] = _prime_from(prime_file, model, encoding)
-    if "corpus" in options:
-        options["corpus"] = known_from(model, options["corpus"], encoding, options.get("max_copied"))
-    total = SamplingCounts()
-
-    def draw(**more):
-        sampler = new_sampler(model, count, **options | more)
-        try:
-            _show(sampler.pieces(), as_json)
-        finally:
-            total.add(sampler.tally)
-
-    try:
-        if interactive:
-            _for_each_beginning(draw, seed, encoding, quiet)
-        else:
-            draw(seed=seed)
-    finally:
-        if not quiet and total.asked:
-            known = options.get("corpus") or model.novelty
-            unit = "sample" if model.lines or "fill" in options else "line"
-            alike = "; the same each time, as only the likeliest is drawn" * (
-                certain and count > 1 and not options["unique"]
-            )
-            say(f"{refusals(total, unit, known and known.shortest_run)}{alike}; seed {seed}")
+        options = options | {"prime": _prime_from(prime_file, model, options["encoding"])}
+    options = SamplingOptions(**options)
+    return options if options.corpus is None else replace(options, corpus=known_text(model, options))
 
 
 def _prime_from(path, model, encoding):
@@ -134,7 +173,20 @@ def _prime_from(path, model, encoding):
     return text.removesuffix("\n") if model.lines else text
 
 
-def _show(pieces, as_json):
+def _summarize(model, options, counts, count, seed):
+    """Say on stderr how much was sampled and rejected."""
+    from ..display import say
+    from ..display.scores import sampling_summary
+
+    known = options.corpus or model.novelty
+    unit = "sample" if model.lines or options.fill else "line"
+    summary = sampling_summary(counts, unit, known and known.shortest_run)
+    certain = options.decoding.is_certain and count > 1 and not options.unique
+    same = "; all samples are the same, because only the most likely token is sampled" if certain else ""
+    say(f"{summary}{same}; seed {seed}")
+
+
+def _write(pieces, as_json):
     """Write samples to stdout as they come, each with a line's end."""
     from ..display import write_text
 
@@ -156,19 +208,19 @@ def _show(pieces, as_json):
             write_text("\n")
 
 
-def _for_each_beginning(draw, seed, encoding, quiet):
-    """Draw samples for each line of standard input. At a terminal Ctrl-C ends those under way, Ctrl-D all."""
+def _for_each_beginning(write_samples, seed, encoding, quiet):
+    """Write samples for each line of standard input. At a terminal, Ctrl-C ends this line's samples, Ctrl-D all."""
     from ..display import say
 
     if sys.stdin is None:
         raise CharlmError("standard input is closed")
     at_terminal = sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
     if at_terminal and not quiet:
-        say("type how samples shall begin, a line each; Ctrl-D on an empty line ends")
+        say("type the beginning of a sample, and press Enter; Ctrl-D on an empty line ends")
     failed = False
     for number, beginning in enumerate(_typed() if at_terminal else _piped(encoding)):
         try:
-            draw(start_with=beginning, seed=(seed, number))
+            write_samples(start_with=beginning, seed=(seed, number))
         except SamplingError as error:
             say(f"charlm: {' '.join(str(error).split())}")
             failed = True
@@ -176,7 +228,7 @@ def _for_each_beginning(draw, seed, encoding, quiet):
             if not at_terminal:
                 raise
     if failed and not at_terminal:
-        raise CharlmError("not every beginning could be gone on with")
+        raise CharlmError("charlm could not continue every beginning; the messages above say why")
 
 
 def _typed():

@@ -21,26 +21,27 @@ COLUMNS = {
 }
 
 
-def refusals(tally: SamplingCounts, unit: str, shortest_run: int | None) -> str:
-    """What was asked, drawn and refused, in a line. shortest_run: of the copies that are noticed, None for none."""
-    from ..sampling.acceptance import in_words
+def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None) -> str:
+    """How much was asked, sampled and rejected, in a line. unit: "sample", or "line" for streams; shortest_run: of the
+    copies that are found, None where the training text is not known."""
+    from ..sampling.acceptance import described
 
-    kept = 1 - tally.refused / max(1, tally.drawn)
-    units = "" if unit == "sample" else f" {unit}{'s' if tally.drawn != 1 else ''}"
+    kept = 1 - counts.rejected / max(1, counts.sampled)
+    units = "" if unit == "sample" else f" {unit}{'s' if counts.sampled != 1 else ''}"
     parts = [
-        f"asked {tally.asked:,}" + (f", found {tally.found:,}" if tally.found < tally.asked else ""),
-        f"drawn {tally.drawn:,}{units}",
-        f"refused {tally.refused:,}" + (f" ({in_words(tally.refusals)})" if tally.refused else ""),
+        f"asked {counts.asked:,}" + (f", found {counts.found:,}" if counts.found < counts.asked else ""),
+        f"sampled {counts.sampled:,}{units}",
+        f"rejected {counts.rejected:,}" + (f" ({described(counts.rejections)})" if counts.rejected else ""),
     ]
-    undecided = tally.drawn - tally.refused - tally.found
-    if unit == "sample" and undecided:  # a run that ended before its time
+    undecided = counts.sampled - counts.rejected - counts.found
+    if unit == "sample" and undecided:  # of a run that ended early
         parts.append(f"undecided {undecided:,}")
     line = f"{', '.join(parts)}; {100 * kept:.3g} % kept"
-    if tally.longest_copied_run:
-        line += f"; longest copied run {tally.longest_copied_run:,} characters"
+    if counts.longest_copied_run:
+        line += f"; longest copied run {counts.longest_copied_run:,} characters"
     elif shortest_run is None:
-        line += "; copies are not known: the model file has no record of its training text"
-    elif tally.found:
+        line += "; copies are not checked: the model file has no record of its training text"
+    elif counts.found:
         line += f"; no copied run of {shortest_run:,} characters or more"
     return line
 

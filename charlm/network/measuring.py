@@ -20,7 +20,8 @@ import numpy as np
 from ..text.batches import windows
 from ..text.corpus import line_starts
 from .architecture import Architecture
-from .reference import log_softmax, reference_of
+from .probabilities import log_softmax
+from .stepper import numpy_network
 
 CHUNK = 4096
 BURN_IN = 512
@@ -56,18 +57,20 @@ class NumPyEngine:
 
     def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int):
         self.rows = rows
-        self.reference = reference_of(architecture, parameters)
+        self.network = numpy_network(architecture, parameters, apart=True)
         self.reset()
 
     def reset(self):
-        self.reference.reset(self.rows)
-        self.reference.state = [tuple(array[:, None] for array in layer) for layer in self.reference.state]
+        self.state = self.network.zero_state(self.rows)
 
     def forward(self, tokens, targets, *, ranks=None):
         nats = np.empty(tokens.shape, np.float32)
         for start in range(0, len(tokens), STEPS):
             here = slice(start, start + STEPS)
-            logits = [self.reference.step(now)[:, 0] for now in tokens[here, :, None]]
+            logits = []
+            for now in tokens[here]:
+                self.state = self.network.step(self.state, now)
+                logits.append(self.state[-1])
             self.log_probabilities = log_softmax(np.stack(logits))
             of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets[here], 0)[..., None], 2)[..., 0]
             nats[here] = np.where(targets[here] >= 0, -of_target, 0)

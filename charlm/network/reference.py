@@ -1,29 +1,22 @@
-"""The network in plain NumPy, one time step at a time, written like the equations.
+"""The equations of the network in plain NumPy, one time step at a time: the oracle of the tests.
 
-It is the oracle that the kernels are tested against, and the engine of sampling and of short scoring, which start at
-once because there is nothing to compile. Notation as in the kernels: a and c are states, a prime marks the state
-before (``a_``, ``c_``), and d before a name is the gradient of the loss by it. All of one step: x (N, D) or tokens
-(N), a and c (N, H).
+Only tests import this module. It says what the kernels (``kernels/``) and the NumPy engine of sampling
+(``stepper.py``) must compute, and how: forward and backward of each cell, the loss, and its gradient by
+backpropagation through time (BPTT). Nothing in it is made for speed. Notation: a and c are states, a prime marks the
+state before (``a_``, ``c_``), and d before a name is the gradient of the loss with respect to it. Shapes of one step:
+x (N, D) or tokens (N), a and c (N, H), z_x = x W_x.
 """
 
 import numpy as np
 
 from ..text.vocabulary import UNKNOWN
 from .architecture import CELLS, Architecture, views
+from .probabilities import log_softmax, softmax
 
 
 def sigmoid(x):
-    y = np.multiply(x, 0.5)
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
-    return y
-
-
-def columns(z, number):
-    """z (…, number · H) in parts of H columns each; views, and sooner made than by np.split."""
-    H = z.shape[-1] // number
-    return [z[..., part * H : (part + 1) * H] for part in range(number)]
+    """σ(x) = ½ tanh(½ x) + ½, which overflows nowhere."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
 def rnn_step(z_x, a_, c_, W_a, b, p):
@@ -32,7 +25,7 @@ def rnn_step(z_x, a_, c_, W_a, b, p):
     return a, c_, (a,)
 
 
-def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
+def rnn_step_backward(da, dc, a_, c_, gates, W_a, p):
     (a,) = gates
     dz = da * (1 - a * a)
     return dz, dz, dz, dz @ W_a.T, dc, None
@@ -41,14 +34,15 @@ def rnn_step_back(da, dc, a_, c_, gates, W_a, p):
 def gru_step(z_x, a_, c_, W_a, b, p):
     """u, r = σ(W_{u,r} [c', x] + b)   q = W_ch c' + b_ch   c̃ = tanh(r * q + W_cx x + b_cx)   c = u * c̃ + (1 - u) *
     c'"""
-    H, h = a_.shape[-1], a_ @ W_a
-    u, r = columns(sigmoid(z_x[..., H:] + h[..., : 2 * H] + b[H : 3 * H]), 2)
-    q = h[..., 2 * H :] + b[3 * H :]
-    g = np.tanh(r * q + z_x[..., :H] + b[:H])
+    x_g, x_u, x_r = np.split(z_x, 3, axis=-1)
+    h_u, h_r, h_q = np.split(a_ @ W_a, 3, axis=-1)
+    b_g, b_u, b_r, b_q = np.split(b, 4)
+    u, r, q = sigmoid(x_u + h_u + b_u), sigmoid(x_r + h_r + b_r), h_q + b_q
+    g = np.tanh(r * q + x_g + b_g)
     return u * g + (1 - u) * a_, c_, (g, u, r, q)
 
 
-def gru_step_back(da, dc, a_, c_, gates, W_a, p):
+def gru_step_backward(da, dc, a_, c_, gates, W_a, p):
     g, u, r, q = gates
     dz_u = da * (g - a_) * u * (1 - u)
     dz_g = da * u * (1 - g * g)
@@ -64,26 +58,15 @@ def lstm_step(z_x, a_, c_, W_a, b, p):
 
     p (3, H), or None without peepholes: u and f also see c', and o sees c.
     """
-    z = a_ @ W_a
-    z += z_x  # in place: with many rows, new arrays take as long as the arithmetic
-    z += b
-    if p is None:
-        H = a_.shape[-1]
-        u, f, o = columns(sigmoid(z[..., : 3 * H]), 3)  # in one call: at one row the calls are what takes the time
-        g = np.tanh(z[..., 3 * H :])
-        c = f * c_
-        c += u * g
-    else:
-        z_u, z_f, z_o, z_g = columns(z, 4)
-        u, f, g = sigmoid(z_u + p[0] * c_), sigmoid(z_f + p[1] * c_), np.tanh(z_g)
-        c = u * g + f * c_
-        o = sigmoid(z_o + p[2] * c)
-    a = np.tanh(c)
-    a *= o
-    return a, c, (u, f, o, g, c)
+    p_u, p_f, p_o = (0, 0, 0) if p is None else p
+    z_u, z_f, z_o, z_g = np.split(a_ @ W_a + z_x + b, 4, axis=-1)
+    u, f, g = sigmoid(z_u + p_u * c_), sigmoid(z_f + p_f * c_), np.tanh(z_g)
+    c = u * g + f * c_
+    o = sigmoid(z_o + p_o * c)
+    return o * np.tanh(c), c, (u, f, o, g, c)
 
 
-def lstm_step_back(da, dc, a_, c_, gates, W_a, p):
+def lstm_step_backward(da, dc, a_, c_, gates, W_a, p):
     u, f, o, g, c = gates
     dz_o = da * np.tanh(c) * o * (1 - o)
     dc = dc + da * o * (1 - np.tanh(c) ** 2)
@@ -98,27 +81,29 @@ def lstm_step_back(da, dc, a_, c_, gates, W_a, p):
     return dz, dz, dz, dz @ W_a.T, dc_, dp
 
 
-def window_step(z_x, b):
+def feedforward_step(z_x, b):
     """a = tanh(W_1 x⟨t⟩ + … + W_n x⟨t-n+1⟩ + b)"""
     return np.tanh(z_x + b)
 
 
-def window_step_back(da, a):
+def feedforward_step_backward(da, a):
     return da * (1 - a * a)
 
 
 STEPS = {
-    "rnn": (rnn_step, rnn_step_back),
-    "gru": (gru_step, gru_step_back),
-    "lstm": (lstm_step, lstm_step_back),
-    "peephole": (lstm_step, lstm_step_back),
-    "feedforward": (window_step, window_step_back),
+    "rnn": (rnn_step, rnn_step_backward),
+    "gru": (gru_step, gru_step_backward),
+    "lstm": (lstm_step, lstm_step_backward),
+    "peephole": (lstm_step, lstm_step_backward),
+    "feedforward": (feedforward_step, feedforward_step_backward),
 }
 
 
 class Reference:
-    """A network for ``rows`` sequences side by side; ``reference_of`` makes the one that an architecture asks for.
-    parameters: (P), float32 or float64."""
+    """A network that reads ``rows`` sequences in parallel. ``reference_of`` makes the one for an architecture.
+
+    parameters: (P), float32 or float64. state: (a, c) of each layer; c has no columns where the cell has none.
+    """
 
     def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int = 1):
         self.architecture, self.parameters = architecture, parameters
@@ -129,7 +114,7 @@ class Reference:
         self.reset(rows)
 
     def reset(self, rows: int) -> None:
-        """Begin anew with the zero state."""
+        """Set the zero state, for so many rows."""
         zero = np.zeros((rows, self.architecture.hidden), self.parameters.dtype)
         has_c = CELLS[self.architecture.cell].has_c
         self.state = [(zero, zero if has_c else zero[:, :0]) for _ in range(self.architecture.layers)]
@@ -139,10 +124,7 @@ class Reference:
         return tuple(self.named.get(name + kind) for kind in ("W_x", "W_a", "b", "p"))
 
     def step(self, tokens: np.ndarray) -> np.ndarray:
-        """Logits (N, V) for the token after ``tokens`` (N); the state goes on by one step.
-
-        Everything may have an axis more: of tokens (N, 1) and states (N, 1, H) each row is multiplied on its own.
-        """
+        """Read the next tokens, ids (N): the logits (N, V) of the tokens after them."""
         return self._step(tokens)[0]
 
     def _step(self, tokens):
@@ -150,7 +132,7 @@ class Reference:
         kept = []
         for layer, (a_, c_) in enumerate(self.state):
             W_x, W_a, b, p = self.weights[layer]
-            z_x = W_x.take(tokens, 0) if x is None else x @ W_x
+            z_x = W_x[tokens] if x is None else x @ W_x
             a, c, gates = self.forward_step(z_x, a_, c_, W_a, b, p)
             self.state[layer] = a, c
             kept.append((x, a_, c_, gates))
@@ -158,15 +140,13 @@ class Reference:
         return x @ self.W_ya + self.named["b_y"], (x, kept)
 
     def forward(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """-log ŷ of every target, (T, N), 0 where there is none (-1); the state is carried on. tokens, targets: (T,
-        N)."""
+        """-log ŷ of every target, (T, N), 0 where there is no target (-1). tokens, targets: ids (T, N)."""
         return np.stack([cross_entropy(self.step(now), wanted) for now, wanted in zip(tokens, targets, strict=True)])
 
     def loss_and_gradient(self, tokens, targets, scale: float, unknown: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """(nats (T, N), gradient (P) of scale · their sum) by backpropagation through the T steps of this window.
+        """(nats (T, N), gradient (P) of scale · their sum), by backpropagation through these T steps.
 
-        With ``unknown`` that share of every target is given to <UNK>, in the gradient only, as in
-        ``kernels/softmax.py``.
+        unknown: the fraction of every target that <UNK> gets, in the gradient only, as in ``kernels/softmax.py``.
         """
         nats, steps = [], []
         for now, wanted in zip(tokens, targets, strict=True):
@@ -185,12 +165,15 @@ class Reference:
             d_logits[wanted < 0] = 0
             dW_ya += top.T @ d_logits
             d["b_y"] += d_logits.sum(0)
-            self._step_back(now, kept, d_logits @ self.W_ya.T, d_state, d)
+            self._step_backward(now, kept, d_logits @ self.W_ya.T, d_state, d)
         return np.stack(nats), gradient
 
-    def _step_back(self, now, kept, above, d_state, d):
-        """Adds a step's part to the gradients of the layers and of E, in ``d``. above: by what the last layer gave;
-        d_state: by each layer's a and c, from the step after to the one before."""
+    def _step_backward(self, now, kept, above, d_state, d):
+        """Add the part of one step to the gradients ``d`` of the layers and of E.
+
+        above: the gradient with respect to the last layer's output; d_state: with respect to a and c of each layer,
+        after this step when it comes in, before this step when it is returned.
+        """
         for layer in range(self.architecture.layers, 0, -1):
             x, a_, c_, gates = kept[layer - 1]
             W_x, W_a, _, p = self.weights[layer - 1]
@@ -211,8 +194,8 @@ class Reference:
             np.add.at(d["E"], now, above)
 
 
-class WindowReference(Reference):
-    """The standard network. Its state are the last n-1 tokens, (N, n-1): 1 + their ids, 0 for nothing."""
+class FeedforwardReference(Reference):
+    """The feed-forward language model. Its state holds the last n-1 tokens, (N, n-1): 1 + their ids, 0 for nothing."""
 
     def reset(self, rows: int) -> None:
         past = np.zeros((rows, self.architecture.context - 1), self.parameters.dtype)
@@ -222,7 +205,7 @@ class WindowReference(Reference):
         ((past, nothing),) = self.state
         seen = np.concatenate((past, 1 + tokens[..., None]), axis=-1)
         self.state = [(seen[..., 1:].astype(past.dtype), nothing)]
-        ids = seen[..., ::-1].astype(int) - 1  # those of x⟨t⟩, x⟨t-1⟩, …
+        ids = seen[..., ::-1].astype(int) - 1  # of x⟨t⟩, x⟨t-1⟩, …
         x = rows_of(self.named["E"], ids).reshape(*tokens.shape, -1) if self.architecture.embedding else None
         kept = [ids]
         for W_x, _, b, _ in self.weights:
@@ -233,11 +216,11 @@ class WindowReference(Reference):
         return x @ self.W_ya + self.named["b_y"], (x, kept)
 
     def _in_table(self, ids):
-        """The rows of W_x that tokens take in their places, -1 for none."""
+        """The first layer's W_x has V rows for each of the n tokens; -1 where there is no token."""
         V, n = self.architecture.vocabulary_size, self.architecture.context
         return np.where(ids < 0, -1, ids + V * np.arange(n))
 
-    def _step_back(self, now, kept, above, d_state, d):
+    def _step_backward(self, now, kept, above, d_state, d):
         ids, *layers = kept
         for layer in range(self.architecture.layers, 0, -1):
             x, a = layers[layer - 1]
@@ -254,33 +237,21 @@ class WindowReference(Reference):
 
 
 def rows_of(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The rows that ids name, of zeros for -1: (…, columns)."""
+    """The rows of a table that ids name, zeros for -1: (…, columns)."""
     rows = table[ids]
     rows[ids < 0] = 0
     return rows
 
 
 def add_to_rows(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
-    """Adds values (…, columns) to the rows that ids name, in order; none for -1."""
+    """Add values (…, columns) to the rows of a table that ids name, in order; skip -1."""
     there = ids >= 0
     np.add.at(table, ids[there], np.broadcast_to(values, (*ids.shape, values.shape[-1]))[there])
 
 
 def reference_of(architecture: Architecture, parameters: np.ndarray, rows: int = 1) -> Reference:
-    """The plain network of an architecture."""
-    return (WindowReference if architecture.context else Reference)(architecture, parameters, rows)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """exp(x) / Σ exp(x) over the last axis."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """log softmax over the last axis."""
-    shifted = logits - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    """The oracle for an architecture. parameters: (P); rows: sequences in parallel."""
+    return (FeedforwardReference if architecture.context else Reference)(architecture, parameters, rows)
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,37 +1,106 @@
-"""Network + choice → the next token of many chains at once.
+"""What predicts the next token: the protocol ``NextToken``, and the network as one, in NumPy.
 
-The chains stand side by side, a row each, in the plain NumPy network, so that nothing has to be compiled or loaded.
-A chain draws the same tokens whoever its neighbours are: it has random numbers of its own, and its row is multiplied
-in the same order. NumPy sees to that where there are 4 rows or more, but not for one alone, and where the columns are a
-multiple of 16, but not always in the last ones of other numbers (OpenBLAS has another order for large products there).
-So small networks always have a multiple of 4 rows, and their matrices as many columns as it takes. For large ones that
-would take several times as long as one row, and each row is multiplied on its own, which in turn makes many rows up to
-twice as slow. So it is with streams too, of which mostly one is drawn. As no row depends on another, several threads
-can share them.
+Sampling and the scoring of short texts start at once, because NumPy has nothing to compile. The equations of the cells
+are those of ``kernels/`` and of ``reference.py``, which the tests compare with the step functions here. Notation: a and
+c are states, ``a_`` and ``c_`` those of the step before, z_x = x W_x.
+
+Every row of a step belongs to a sequence of its own, and gets the same bits whatever stands in the other rows. NumPy
+multiplies a row of a matrix in the same order where the matrix has 4 rows or more, but not where it has one; and where
+the columns are a multiple of 16, but not always in the last columns of other numbers (OpenBLAS orders large products
+differently there). So small networks always step a multiple of 4 rows, and zeros fill their matrices up to a multiple
+of 16 columns. For large networks that would take several times as long as one row: each row is multiplied apart, which
+makes many rows up to twice as slow. Streams are multiplied apart too, because mostly one of them is sampled. As no row
+depends on another, several threads can share the rows.
 """
 
 import os
-from copy import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from ..text.vocabulary import EOS
-from .architecture import Architecture
-from .reference import columns, log_softmax, reference_of
+from .architecture import CELLS, Architecture, views
+from .probabilities import log_softmax
 from .threads import ThreadPool
 
-ROWS, COLUMNS = 4, 16  # multiples of these
-PART = 64  # rows of a small network that are worth a thread
-MOST = 128  # rows that are taken a step further at a time, so that their gates stay in the cache
+ROWS, COLUMNS = 4, 16  # small networks step a multiple of ROWS, and multiply by a multiple of COLUMNS
+ROWS_PER_THREAD = 64  # so many rows of a small network are worth a thread
+MOST_ROWS = 128  # rows that step at a time, so that their gates stay in the cache
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 
+State = list[np.ndarray]
 
-def lstm_step_of_halves(z_x, a_, c_, W_a, b, p):
-    """``reference.lstm_step`` with the weights of u, f and o halved, as σ(x) = ½ tanh(½ x) + ½ wants them: the same
-    bits in fewer calls, of which at one row the time is made."""
+
+class NextToken(Protocol):
+    """Predicts the next token of several sequences at once, given the tokens before it.
+
+    A state is a list of arrays, each with one row per sequence; the last array holds the logits of the next token,
+    (N, V), and softmax of a row is its distribution. The other arrays belong to the predictor. ``take_rows`` and
+    ``copy_row`` choose rows of any state. A row must get the same bits whatever stands in the other rows: only then is
+    a sample the same for any number of samples.
+
+    A network is such a predictor (``Stepper``). Counts of n-grams (their states are the last n-1 tokens, their logits
+    logarithms of probabilities) and a mixture of several predictors (its state holds theirs) are to be two more.
+    """
+
+    def rows_for(self, sequences: int) -> int:
+        """The rows that a state must have for so many sequences; those beyond are filled with anything."""
+
+    def begin(self, tokens: Iterable[int]) -> tuple[State, list[float]]:
+        """Read some tokens from the beginning of a text: (the state after them, one row; -log ŷ of each, in nats)."""
+
+    def step(self, state: State, tokens: np.ndarray) -> State:
+        """Read one token more in each row, ids (N); N is a ``rows_for``. The given state may be overwritten."""
+
+
+def take_rows(state: State, rows: "list[int] | np.ndarray | slice") -> State:
+    """These rows of a state, in this order; a row that is named twice stands there twice."""
+    return [array[rows] for array in state]
+
+
+def copy_row(source: State, source_row: int, target: State, target_rows: "int | list[int]") -> None:
+    """Write a row of one state over one or several rows of another; nothing where the target is empty."""
+    for written, read in zip(target, source, strict=bool(target)):
+        written[target_rows] = read[source_row]
+
+
+# The cells
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """σ(x) = ½ tanh(½ x) + ½, in few calls: with one row, the calls take most of the time."""
+    y = np.multiply(x, 0.5)
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+def columns(z: np.ndarray, number: int) -> list[np.ndarray]:
+    """z (…, number · H) as views of H columns each; np.split takes longer."""
+    H = z.shape[-1] // number
+    return [z[..., part * H : (part + 1) * H] for part in range(number)]
+
+
+def rnn_step(z_x, a_, c_, W_a, b, p):
+    return np.tanh(a_ @ W_a + z_x + b), c_
+
+
+def gru_step(z_x, a_, c_, W_a, b, p):
+    H, h = a_.shape[-1], a_ @ W_a
+    u, r = columns(sigmoid(z_x[..., H:] + h[..., : 2 * H] + b[H : 3 * H]), 2)
+    q = h[..., 2 * H :] + b[3 * H :]
+    g = np.tanh(r * q + z_x[..., :H] + b[:H])
+    return u * g + (1 - u) * a_, c_
+
+
+def lstm_step(z_x, a_, c_, W_a, b, p):
+    """The weights of u, f and o are halved, so that one tanh serves σ(x) = ½ tanh(½ x) + ½ and c̃."""
     H = a_.shape[-1]
     z = a_ @ W_a
-    z += z_x
+    z += z_x  # in place: with many rows, new arrays take as long as the arithmetic
     z += b
     np.tanh(z, out=z)
     u_f_o = z[..., : 3 * H]
@@ -42,13 +111,51 @@ def lstm_step_of_halves(z_x, a_, c_, W_a, b, p):
     c += u * g
     a = np.tanh(c)
     a *= o
-    return a, c, ()
+    return a, c
 
 
-class FilledUp:
-    """A matrix to be multiplied by, with columns of zeros behind its own, which no product shows."""
+def peephole_step(z_x, a_, c_, W_a, b, p):
+    z = a_ @ W_a
+    z += z_x
+    z += b
+    z_u, z_f, z_o, z_g = columns(z, 4)
+    u, f, g = sigmoid(z_u + p[0] * c_), sigmoid(z_f + p[1] * c_), np.tanh(z_g)
+    c = u * g + f * c_
+    o = sigmoid(z_o + p[2] * c)
+    a = np.tanh(c)
+    a *= o
+    return a, c
 
-    __array_ufunc__ = None  # array @ this is left to __rmatmul__
+
+def feedforward_step(z_x, a_, c_, W_a, b, p):
+    """Of a cell without a state, only z_x and b are given; the others are None."""
+    return np.tanh(z_x + b), None
+
+
+@dataclass(frozen=True)
+class CellStep:
+    """One step of a cell. step(z_x, a_, c_, W_a, b, p) → (a, c); halved: the first gates whose weights are halved."""
+
+    step: Callable
+    halved: int = 0
+
+
+STEPS = {
+    "rnn": CellStep(rnn_step),
+    "gru": CellStep(gru_step),
+    "lstm": CellStep(lstm_step, halved=3),
+    "peephole": CellStep(peephole_step),
+    "feedforward": CellStep(feedforward_step),
+}
+
+
+# The network
+
+
+class PaddedMatrix:
+    """The right factor of products, with columns of zeros after its own, which no product shows."""
+
+    __array_ufunc__ = None  # so that array @ matrix is left to __rmatmul__
 
     def __init__(self, matrix: np.ndarray):
         self.columns = matrix.shape[1]
@@ -58,93 +165,138 @@ class FilledUp:
         return (rows @ self.matrix)[..., : self.columns]
 
 
-def filled_up(matrix: np.ndarray | None) -> "np.ndarray | FilledUp | None":
-    return FilledUp(matrix) if matrix is not None and matrix.shape[1] % COLUMNS else matrix
+def padded(matrix: np.ndarray | None) -> "np.ndarray | PaddedMatrix | None":
+    return PaddedMatrix(matrix) if matrix is not None and matrix.shape[1] % COLUMNS else matrix
+
+
+class NumPyNetwork:
+    """A network that steps in plain NumPy; ``numpy_network`` makes the one that an architecture asks for.
+
+    Its weights are prepared once: some gates halved, and without ``apart`` the matrices padded. apart: each row is
+    multiplied on its own, and the arrays of states have an axis more, (N, 1, H). The state holds a and c of each layer,
+    (N, H), and last the logits, (N, V); c has no columns where the cell has none.
+    """
+
+    def __init__(self, architecture: Architecture, parameters: np.ndarray, apart: bool):
+        self.architecture, self.dtype, self.apart = architecture, parameters.dtype, apart
+        named, cell = views(architecture, parameters), STEPS[architecture.cell]
+        self.cell_step = cell.step
+        self.E = named.get("E")
+        self.W_ya, self.b_y = named["E"].T if architecture.tied else named["W_ya"], named["b_y"]
+        self.layers = [self._layer(named, layer, cell.halved) for layer in range(1, architecture.layers + 1)]
+        if not apart:
+            self.W_ya = padded(self.W_ya)
+
+    def _layer(self, named, layer, halved):
+        """W_x, W_a, b and p of a layer, prepared; None for those that the cell has not."""
+        W_x, W_a, b, p = (named.get(f"layer{layer}.{kind}") for kind in ("W_x", "W_a", "b", "p"))
+        if halved:
+            gates = np.arange(len(b)) < halved * self.architecture.hidden
+            halves = np.where(gates, 0.5, 1).astype(self.dtype)
+            W_x, W_a, b = W_x * halves, W_a * halves, b * halves
+        if not self.apart:
+            looked_up = layer == 1 and self.E is None  # rows are taken from W_x, and nothing is multiplied by it
+            W_x, W_a = W_x if looked_up else padded(W_x), padded(W_a)
+        return W_x, W_a, b, p
+
+    def zero_state(self, rows: int) -> State:
+        """The state before the first token, without logits."""
+        zero = self._zeros(rows, self.architecture.hidden)
+        c = zero if CELLS[self.architecture.cell].has_c else zero[..., :0]
+        return [zero, c] * self.architecture.layers
+
+    def _zeros(self, rows, width):
+        return np.zeros((rows, 1, width) if self.apart else (rows, width), self.dtype)
+
+    def step(self, state: State, tokens: np.ndarray) -> State:
+        """The state after one token more in each row, ids (N)."""
+        if self.apart:
+            tokens = tokens[:, None]
+        x, after = None if self.E is None else self.E[tokens], []
+        for layer, (W_x, W_a, b, p) in enumerate(self.layers):
+            z_x = W_x.take(tokens, 0) if x is None else x @ W_x
+            x, c = self.cell_step(z_x, state[2 * layer], state[2 * layer + 1], W_a, b, p)
+            after += x, c
+        after.append(self._logits(x))
+        return after
+
+    def _logits(self, x):
+        logits = x @ self.W_ya + self.b_y
+        return logits[:, 0] if self.apart else logits
+
+
+class NumPyFeedforward(NumPyNetwork):
+    """The feed-forward language model. Its state holds the last n-1 tokens, (N, n-1): 1 + their ids, 0 for nothing."""
+
+    def zero_state(self, rows):
+        return [self._zeros(rows, self.architecture.context - 1)]
+
+    def step(self, state, tokens):
+        if self.apart:
+            tokens = tokens[:, None]
+        past = state[0]
+        seen = np.concatenate((past, 1 + tokens[..., None]), axis=-1)
+        ids = seen[..., ::-1].astype(int) - 1  # of x⟨t⟩, x⟨t-1⟩, …
+        x = None if self.E is None else rows_of(self.E, ids).reshape(*tokens.shape, -1)
+        for W_x, _, b, _ in self.layers:
+            z_x = rows_of(W_x, self._rows_of_W_x(ids)).sum(-2) if x is None else x @ W_x
+            x, _ = self.cell_step(z_x, None, None, None, b, None)
+        return [seen[..., 1:].astype(past.dtype), self._logits(x)]
+
+    def _rows_of_W_x(self, ids):
+        """The first layer's W_x has V rows for each of the n tokens; -1 where there is no token."""
+        V, n = self.architecture.vocabulary_size, self.architecture.context
+        return np.where(ids < 0, -1, ids + V * np.arange(n))
+
+
+def rows_of(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The rows of a table that ids name, zeros for -1: (…, columns)."""
+    rows = table[ids]
+    rows[ids < 0] = 0
+    return rows
+
+
+def numpy_network(architecture: Architecture, parameters: np.ndarray, apart: bool) -> NumPyNetwork:
+    """The network of an architecture in NumPy. parameters: (P), float32 or float64."""
+    return (NumPyFeedforward if architecture.context else NumPyNetwork)(architecture, parameters, apart)
 
 
 class Stepper:
-    """The network going on from token to token, in many rows at once.
+    """A network as a ``NextToken``. parameters: (P); few_rows: mostly one sequence is sampled."""
 
-    A place is a list of arrays with a row for each chain: the states of the layers, and last the logits of the next
-    token, (N, V). few: mostly there is one row.
-    """
+    def __init__(self, architecture: Architecture, parameters: np.ndarray, few_rows: bool = False):
+        largest = max(array.size for array in views(architecture, parameters).values())
+        self.apart = few_rows or largest > SMALL
+        self._network = numpy_network(architecture, parameters, self.apart)
+        self._rows_per_thread = ROWS if self.apart else ROWS_PER_THREAD
+        self._pool: ThreadPool | None = None  # made when there is work for several threads
 
-    def __init__(self, architecture: Architecture, parameters: np.ndarray, few: bool = False):
-        self.network = reference_of(architecture, parameters)
-        if architecture.cell == "lstm":
-            self._halve_gates(architecture.hidden)
-        self.apart = few or max(array.size for array in self.network.named.values()) > SMALL
-        if not self.apart:
-            self._fill_up_matrices(architecture.embedding)
-        self.part = ROWS if self.apart else PART
-        self.pool: ThreadPool | None = None  # once there is work for several threads
+    def rows_for(self, sequences: int) -> int:
+        return max(sequences, 1) if self.apart else -(-max(sequences, 1) // ROWS) * ROWS
 
-    def _halve_gates(self, H):
-        network = self.network
-        halves = np.where(np.arange(4 * H) < 3 * H, 0.5, 1).astype(network.parameters.dtype)
-        network.weights = [(W_x * halves, W_a * halves, b * halves, p) for W_x, W_a, b, p in network.weights]
-        network.forward_step = lstm_step_of_halves
-
-    def _fill_up_matrices(self, embedding):
-        network = self.network
-        network.W_ya = filled_up(network.W_ya)
-        for layer, (W_x, W_a, *others) in enumerate(network.weights):
-            looked_up = layer == 0 and not embedding  # rows are taken from W_x, and nothing is multiplied
-            network.weights[layer] = W_x if looked_up else filled_up(W_x), filled_up(W_a), *others
-
-    def rows_for(self, chains: int) -> int:
-        """The rows that so many chains take."""
-        return max(chains, 1) if self.apart else -(-max(chains, 1) // ROWS) * ROWS
-
-    def begin(self, tokens) -> tuple[list[np.ndarray], list[float]]:
-        """Read some tokens from the zero state: the place behind them, one row, and -log ŷ of each."""
-        rows = self.rows_for(1)
-        self.network.reset(rows)
-        if self.apart:
-            self.network.state = [(a[:, None], c[:, None]) for a, c in self.network.state]
-        place = self._place(self.network, np.full(rows, EOS))
-        nats = []
+    def begin(self, tokens: Iterable[int]) -> tuple[State, list[float]]:
+        rows, nats = self.rows_for(1), []
+        state = self._network.step(self._network.zero_state(rows), np.full(rows, EOS))
         for token in tokens:
-            nats.append(-float(log_softmax(place[-1][0].astype(np.float64))[token]))
-            place = self._place(self.network, np.full(rows, token))
-        return [array[:1] for array in place], nats
+            nats.append(-float(log_softmax(state[-1][0].astype(np.float64))[token]))
+            state = self._network.step(state, np.full(rows, token))
+        return take_rows(state, slice(1)), nats
 
-    def step(self, place: list[np.ndarray], tokens: np.ndarray) -> list[np.ndarray]:
-        """The place one token (N) further; the one that is given is used up."""
-        if len(tokens) < 2 * self.part:
-            return self._further(self.network, place, tokens)
+    def step(self, state: State, tokens: np.ndarray) -> State:
+        if len(tokens) < 2 * self._rows_per_thread:
+            return self._network.step(state, tokens)
 
-        def some(first, last):
-            rows = slice(first, last)
-            further = self._further(copy(self.network), take_rows(place, rows), tokens[rows])
-            for to, of in zip(place, further, strict=True):
-                to[rows] = of
+        def step_rows(start, stop):
+            rows = slice(start, stop)
+            after = self._network.step(take_rows(state, rows), tokens[rows])
+            for written, read in zip(state, after, strict=True):
+                written[rows] = read
 
-        self.pool = self.pool or ThreadPool(None if products_take_one_thread() else 1)
-        self.pool.run(self.pool.split(len(tokens), some, self.part, most=MOST))
-        return place
-
-    def _further(self, network, place, tokens):
-        network.state = [tuple(place[i : i + 2]) for i in range(0, len(place) - 1, 2)]
-        return self._place(network, tokens)
-
-    def _place(self, network, tokens):
-        logits = network.step(tokens[:, None])[:, 0] if self.apart else network.step(tokens)
-        return [*(array for layer in network.state for array in layer), logits]
+        self._pool = self._pool or ThreadPool(None if products_take_one_thread() else 1)
+        self._pool.run(self._pool.split(len(tokens), step_rows, self._rows_per_thread, most=MOST_ROWS))
+        return state
 
 
 def products_take_one_thread() -> bool:
-    """Whether NumPy's products leave the other processors free; where they do not, threads would wait for each
-    other."""
+    """Whether NumPy multiplies with one thread; where it takes several, threads of ours would wait for each other."""
     return os.environ.get("OPENBLAS_NUM_THREADS", os.environ.get("OMP_NUM_THREADS")) == "1"
-
-
-def take_rows(place: list[np.ndarray], rows) -> list[np.ndarray]:
-    """The place that has these rows (a list of numbers, repeated where one goes on in several ways) of another."""
-    return [array[rows] for array in place]
-
-
-def copy_row(source: list[np.ndarray], source_row: int, target: list[np.ndarray], target_row: int | list[int]) -> None:
-    """Over one row or several; nothing where the target is no place."""
-    for to, of in zip(target, source, strict=bool(target)):
-        to[target_row] = of[source_row]

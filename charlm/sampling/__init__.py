@@ -1,11 +1,15 @@
-"""New text from a model.
+"""New text from a model. In reading order:
 
+options         the options of ``charlm sample``, with their defaults
 sampler         the samples, in order
-candidates      samples under way, side by side
-segments        the part of each candidate that may still be rejected
+prompt          the text that the model reads before it samples
+candidates      candidates for samples, in parallel, and where their segments end
+segments        the part of each candidate that may still be rejected, in arrays
 decoding        logits → the next token: temperature, top-k, top-p, min-p
-prompt          the text that a sample begins with
-random_streams  random numbers by their place
+random_streams  the random numbers of each candidate
+judging         segments that have ended are settled, or rejected and sampled again
 acceptance      which samples are shown, and why the others are rejected
 infilling       patterns with blanks
+
+The network itself predicts the next token in ``network/stepper.py``.
 """

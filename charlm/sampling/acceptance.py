@@ -1,48 +1,43 @@
-"""A drawn text → shown, or refused and why.
+"""Which samples are shown, and why the others are rejected.
 
-What is refused is refused whole and drawn anew, never mended. So what is shown follows the model's own distribution
-given that there was no reason to refuse; setting probabilities to zero step by step would not do that, because it
-favours beginnings that lead to what is forbidden.
+A rejected sample is rejected whole and sampled again, never mended. So the samples shown follow the model's own
+distribution, given that there is no reason to reject them. Setting probabilities to zero step by step would not do
+that: it favours beginnings that lead to what is forbidden.
 
-Copies are refused too: a line that stands whole in the training text, and a run of more than ``max_copied`` of its
-characters. Whether a text stands there is known from the model file, whose filters overlook no copy and take a new
-text for one at the rate that ``charlm info`` states, or without a mistake from the corpus itself.
+Copies of the training text are rejected too: a whole line of it, and a run of more than ``max_copied`` of its
+characters. The model file has a record of that text, whose filters overlook no copy and take new text for a copy at the
+rate that ``charlm info`` states; the corpus itself gives exact answers.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import SamplingError, UsageError
 from ..figures import exp
 from ..model import Model
 from ..text.vocabulary import as_bytes
+from .options import MOST_TRIES, SamplingOptions
+
+if TYPE_CHECKING:
+    from ..text.novelty import Novelty
 
 COPIED_IN_LINES = 30
 COPIED_IN_STREAMS = 50
-MOST_TRIES = 10_000
-
-
-class Known(Protocol):
-    """What knows the training text: ``novelty.Novelty`` or ``novelty.ExactNovelty``."""
-
-    shortest_run: int  # shorter runs are not noticed
-
-    def contains_lines(self, texts: Iterable[str]): ...
-
-    def longest_copied_runs(self, texts: Iterable[str]): ...
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sequence. log_probability: log of the probability of its tokens (nats, ≤ 0) under the model itself, at
-    temperature 1 and with nothing cut off, <EOS> included, given the prime; tokens: how many these are.
-    longest_copied_run: the most characters in a row that stand in the training text, 0 where they are too few to be
-    noticed; novel: it is no copy; both None where nothing is known of that text.
+    """One sample.
+
+    log_probability: the logarithm of the probability of its tokens (nats, ≤ 0) under the model's own distribution, at
+    temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are.
+    longest_copied_run: the most characters in a row that stand in the training text, 0 where no run is long enough to
+    be found; novel: it is no copy. Both are None where nothing is known of the training text.
     """
 
     text: str
@@ -57,7 +52,7 @@ class Sample:
         return exp(-self.log_probability / self.tokens)
 
     def as_dict(self) -> dict:
-        """For JSON, where an infinite perplexity is None."""
+        """The fields for JSON, where an infinite perplexity is None."""
         return {
             "text": self.text,
             "log_probability": self.log_probability,
@@ -70,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some text of sample number ``number`` that will not be taken back, and the whole sample with its last piece."""
+    """Some text of sample number ``number``, which is final; its last piece brings the whole sample."""
 
     number: int
     text: str
@@ -79,13 +74,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something is refused, as it stands behind a number, and what to do about it."""
+    """Why a segment is rejected: words that follow a number, and what the user can do about it."""
 
     words: str
     remedy: str
 
 
-REASONS = {  # in the order in which they are looked at
+REASONS = {  # in the order in which they are checked
     "unknown": Reason(
         "with <UNK>",
         "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
@@ -103,103 +98,111 @@ REASONS = {  # in the order in which they are looked at
 }
 
 
-def in_words(refusals: Counter) -> str:
+def described(rejections: Counter) -> str:
     """ "12 with <UNK>, 3 too short", in the order of REASONS."""
-    return ", ".join(f"{refusals[name]:,} {reason.words}" for name, reason in REASONS.items() if refusals[name])
+    return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
 
 
-def remedy_for(refusals: Counter) -> str:
-    """What to do about refusals: of the reasons for a tenth of them or more the one that is looked at last counts,
-    because whatever got so far had no other fault."""
-    return [reason.remedy for name, reason in REASONS.items() if 10 * refusals[name] >= refusals.total()][-1]
+def remedy_for(rejections: Counter) -> str:
+    """What the user can do. Of the reasons for at least a tenth of the rejections, the one that is checked last counts:
+    samples that got so far had no other fault."""
+    return [reason.remedy for name, reason in REASONS.items() if 10 * rejections[name] >= rejections.total()][-1]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SamplingCounts:
-    """What was asked, drawn, found and refused.
+    """How much was asked, sampled, found and rejected.
 
-    asked and found count samples; drawn and refusals count samples for a model of lines, and lines for a stream. When
-    a run is done, what was drawn and not refused is what was found. certain: a second try would bring the same.
+    ``asked`` and ``found`` count samples; ``sampled`` and ``rejections`` count samples of a line model, and segments
+    (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: only the most
+    likely tokens are sampled, so that a second try brings the same.
     """
 
     max_tries: int = MOST_TRIES
     certain: bool = False
     asked: int = 0
     found: int = 0
-    drawn: int = 0
-    refusals: Counter = field(default_factory=Counter)  # by the names of REASONS
+    sampled: int = 0
+    rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
     longest_copied_run: int | None = None
-    streak: Counter = field(default_factory=Counter)  # the refusals since the last success
+    streak: Counter = field(default_factory=Counter)  # the rejections since the last success
 
     @property
-    def refused(self) -> int:
-        return self.refusals.total()
+    def rejected(self) -> int:
+        return self.rejections.total()
 
-    def refuse(self, reason: str, units: int = 1) -> None:
-        """Note a refusal. Raises SamplingError where it is one too many in a row."""
-        self.refusals[reason] += units
+    def count_sampled(self, number: int) -> None:
+        """Count segments that have ended."""
+        self.sampled += number
+
+    def reject(self, reason: str, segments: int = 1) -> None:
+        """Count a rejection. Raises SamplingError where it is one too many in a row."""
+        self.rejections[reason] += segments
         self.streak[reason] += 1
         if self.certain or self.streak.total() >= self.max_tries:
             raise SamplingError(self.why_given_up())
 
-    def why_given_up(self) -> str:
-        remedy = remedy_for(self.streak)
-        if self.certain:
-            why = f"nothing but the likeliest is drawn, and it was refused ({in_words(self.streak)})"
-            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below
-        else:
-            why = f"then {self.streak.total():,} were refused in a row ({in_words(self.streak)})"
-        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
+    def drop(self, reason: str, segments: int) -> None:
+        """Count segments of a candidate that was good, and was not chosen."""
+        self.rejections[reason] += segments
 
-    def succeed(self) -> None:
+    def end_streak(self) -> None:
+        """A segment was accepted: the rejections in a row are over."""
         self.streak.clear()
 
-    def show(self, sample: Sample) -> None:
-        """Note that a sample was let out."""
+    def count_shown(self, sample: Sample) -> None:
+        """Count a sample that is shown."""
         self.found += 1
         if sample.longest_copied_run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, sample.longest_copied_run)
 
+    def why_given_up(self) -> str:
+        remedy = remedy_for(self.streak)
+        if self.certain:
+            why = f"only the most likely token is ever sampled, and the result was rejected ({described(self.streak)})"
+            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below 0
+        else:
+            why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
+        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
+
     def add(self, other: SamplingCounts) -> None:
-        """Count in what another one counted."""
-        self.asked, self.found, self.drawn = (
-            self.asked + other.asked,
-            self.found + other.found,
-            self.drawn + other.drawn,
-        )
-        self.refusals += other.refusals
+        """Add the counts of another run."""
+        self.asked, self.found = self.asked + other.asked, self.found + other.found
+        self.sampled, self.rejections = self.sampled + other.sampled, self.rejections + other.rejections
         if other.longest_copied_run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, other.longest_copied_run)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """What a sample must be to be shown.
 
-    min_length, max_length: characters of its text; unique: unlike those before it; known: what knows the training
-    text, or None; max_copied: characters of the longest run that is no copy; allow_copies: copies are shown too.
+    min_length, max_length: characters of its text; unique: no sample before it has the same text; known: the record of
+    the training text, or None; max_copied: characters of the longest run that is no copy; allow_copies: copies are
+    shown too.
     """
 
     min_length: int = 0
     max_length: float = math.inf
     unique: bool = False
-    known: Known | None = None
+    known: Novelty | None = None
     max_copied: int = 0
     allow_copies: bool = False
 
     @property
-    def refuse_copies(self) -> bool:
+    def rejects_copies(self) -> bool:
         return self.known is not None and not self.allow_copies
 
     @property
-    def sized(self) -> bool:
+    def limits_length(self) -> bool:
         return self.min_length > 0 or self.max_length < math.inf
 
-    def fault_of_size(self, text: str) -> str | None:
+    def fault_of_length(self, text: str) -> str | None:
+        """ "too_short" or "too_long", or None."""
         return "too_short" if len(text) < self.min_length else "too_long" if len(text) > self.max_length else None
 
-    def copies(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, bool | None]]:
-        """(longest copied run, whether it is new) of each text; lines: the whole line that each of them ends."""
+    def copies_in(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, bool | None]]:
+        """(longest copied run, whether it is new) of each text. lines: the whole line that each of them ends."""
         if self.known is None or not texts:
             return [(None, None)] * len(texts)
         runs = [0] * len(texts)
@@ -210,27 +213,10 @@ class Rules:
         return [(int(run), bool(run <= self.max_copied and not line)) for run, line in zip(runs, copied, strict=True)]
 
 
-def rules_for(
-    model: Model,
-    *,
-    min_length: int = 0,
-    max_length: int | None = None,
-    unique: bool = False,
-    max_copied: int | None = None,
-    allow_copies: bool = False,
-    known: Known | None = None,
-) -> Rules:
-    """The rules for samples of a model. known: what knows the training text, in place of the model itself.
-
-    Raises UsageError where the settings do not go together.
-    """
-    known = known if known is not None else model.novelty
-    if min_length < 0:
-        raise UsageError(f"--min-length must be at least 0, not {min_length}")
-    if max_length is not None and max_length < max(1, min_length):
-        raise UsageError(f"--max-length must be at least {max(1, min_length)} here, not {max_length}")
-    if max_copied is not None and allow_copies:
-        raise UsageError("--max-copied and --allow-copies do not go together")
+def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
+    """The rules for samples of a model. Raises UsageError where its record of the training text cannot keep them."""
+    options = options or SamplingOptions()
+    known, max_copied = known_text(model, options), options.max_copied
     if max_copied is not None and known is None:
         raise UsageError("--max-copied needs --corpus FILE: the model file has no record of its training text")
     if known is not None:
@@ -242,5 +228,25 @@ def rules_for(
                 f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"
             )
     return Rules(
-        min_length, math.inf if max_length is None else max_length, unique, known, max_copied or 0, allow_copies
+        min_length=options.min_length,
+        max_length=math.inf if options.max_length is None else options.max_length,
+        unique=options.unique,
+        known=known,
+        max_copied=max_copied or 0,
+        allow_copies=options.allow_copies,
     )
+
+
+def known_text(model: Model, options: SamplingOptions) -> Novelty | None:
+    """The record in which copies are searched: of ``options.corpus``, whose files are read here, or the model's own."""
+    from ..text.novelty import RUN, ExactNovelty
+    from ..text.reading import read_text
+
+    corpus = options.corpus
+    if corpus is None:
+        return model.novelty
+    if not isinstance(corpus, (str, os.PathLike, list, tuple)):
+        return corpus
+    paths = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
+    run = RUN if options.max_copied is None else max(1, min(RUN, options.max_copied + 1))
+    return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding), run)

@@ -1,14 +1,4 @@
-"""Network + choice → the next token of many chains at once.
-
-The chains stand side by side, a row each, in the plain NumPy network, so that nothing has to be compiled or loaded.
-A chain draws the same tokens whoever its neighbours are: it has random numbers of its own, and its row is multiplied
-in the same order. NumPy sees to that where there are 4 rows or more, but not for one alone, and where the columns are a
-multiple of 16, but not always in the last ones of other numbers (OpenBLAS has another order for large products there).
-So small networks always have a multiple of 4 rows, and their matrices as many columns as it takes. For large ones that
-would take several times as long as one row, and each row is multiplied on its own, which in turn makes many rows up to
-twice as slow. So it is with streams too, of which mostly one is drawn. As no row depends on another, several threads
-can share them.
-"""
+"""Logits → the next token, for many rows at once: temperature, top-k, top-p, min-p."""
 
 import math
 from dataclasses import dataclass
@@ -24,8 +14,13 @@ LEAST = -745  # exp of less is 0
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the next token is drawn. temperature 0: the most likely one; top_k 0, top_p 1 and min_p 0: no restriction;
-    mask_unknown: <UNK> is never drawn. The restrictions apply one after the other, after the temperature."""
+    """The distribution that the next token is sampled from.
+
+    The logits are divided by the temperature; 0 takes the most likely token. Then the restrictions apply one after the
+    other: top_k keeps the most likely tokens (0: all), top_p the fewest whose probabilities reach it (1: all), min_p
+    those with at least that fraction of the most likely token's probability (0: all). mask_unknown: the probability of
+    <UNK> is 0.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
@@ -36,7 +31,7 @@ class Decoding:
     def __post_init__(self):
         if not (0 <= self.temperature < math.inf):
             raise UsageError(
-                f"--temperature must be a number from 0 (the most likely token) up, not {self.temperature}"
+                f"--temperature must be a finite number of at least 0 (the most likely token), not {self.temperature}"
             )
         if self.top_k < 0:
             raise UsageError(f"--top-k must be at least 1, or 0 for all tokens, not {self.top_k}")
@@ -47,11 +42,16 @@ class Decoding:
 
     @property
     def is_certain(self) -> bool:
-        """Whether only one token can ever be drawn."""
+        """Whether only the most likely token can be sampled."""
         return self.temperature == 0 or self.top_k == 1
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether tokens are sampled from the model's own distribution."""
+        return self == Decoding()
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """float64 (N, V): the distribution that the next token is drawn from."""
+        """The distribution of each row, float64 (N, V). logits: (N, V)."""
         logits = logits.astype(np.float64)
         if self.mask_unknown:
             logits[:, UNKNOWN] = -math.inf
@@ -67,7 +67,7 @@ class Decoding:
             np.put_along_axis(kept, order, np.take_along_axis(powers, order, 1), 1)
             powers = kept
         powers /= powers.sum(1, keepdims=True)
-        if self.top_p < 1:  # the fewest tokens whose probabilities reach top_p
+        if self.top_p < 1:
             order = np.argsort(-powers, axis=1, kind="stable")
             sorted_powers = np.take_along_axis(powers, order, 1)
             before = np.cumsum(sorted_powers, axis=1) - sorted_powers
@@ -78,30 +78,27 @@ class Decoding:
             powers /= powers.sum(1, keepdims=True)
         return powers
 
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether the tokens are drawn from the model's own distribution."""
-        return self == Decoding()
+    def sample(self, logits: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One token for each row, ids (N), and its -log ŷ under the model's own distribution, nats (N).
 
-    def draw(self, logits: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One token for each row, (N), and its -log ŷ under the model itself, (N). points: random numbers, 0 ≤ point <
-        1, (N)."""
+        logits: (N, V); numbers: random numbers, 0 ≤ number < 1, (N).
+        """
         if len(logits) == 1 and self.is_plain:
-            return self._draw_one(logits[0], points[0])
+            return self._sample_one(logits[0], numbers[0])
         shifted = logits.astype(np.float64)
         shifted -= np.maximum.reduce(shifted, 1, keepdims=True)
         powers = np.exp(shifted)
         sums = (powers if self.is_plain else self.probabilities(logits)).cumsum(1)
-        points = points * sums[:, -1]
+        points = numbers * sums[:, -1]
         sums[:, -1] = math.inf
         tokens = (sums > points[:, None]).argmax(1)
         return tokens, np.log(np.add.reduce(powers, 1)) - shifted[np.arange(len(tokens)), tokens]
 
-    def _draw_one(self, logits, point):
+    def _sample_one(self, logits, number):
         """The same for one row, (V), from the model's own distribution: the same bits from fewer and smaller calls."""
         shifted = logits.astype(np.float64)
         shifted -= np.maximum.reduce(shifted)
         powers = np.exp(shifted)
         sums = powers.cumsum()
-        token = sums[:-1].searchsorted(point * sums[-1], "right")
+        token = sums[:-1].searchsorted(number * sums[-1], "right")
         return np.array([token]), np.log(np.add.reduce(powers)) - shifted[token : token + 1]

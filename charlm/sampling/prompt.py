@@ -1,4 +1,4 @@
-"""What a sample begins with: text → ids that are read before the first token is drawn."""
+"""Texts that a model reads before it samples: prime and beginning → token ids."""
 
 import os
 import warnings
@@ -8,30 +8,48 @@ from ..errors import SamplingError
 from ..model import Model
 from ..text.vocabulary import EOS
 
-PRIME = 2048  # tokens of a prime that are read, its last ones
+LONGEST_PRIME = 2048  # tokens; of a longer prime, its last tokens are read
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """How candidates begin and end.
+
+    prime: ids that are read first and are no part of a sample; start: ids that each sample begins with; length: the
+    tokens of a sample of a stream, or the most that a line may have; stop: texts that end a sample.
+    """
+
+    length: int
+    prime: tuple[int, ...] = ()
+    start: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> list[int]:
+        """The line that the prompt ends in, as far as it goes."""
+        return line_of([*self.prime, *self.start])
 
 
 def encode_start(model: Model, text: str, option: str = "the beginning (--start-with)") -> tuple[int, ...]:
-    """The ids of a text that is part of each sample. Raises SamplingError where the model cannot draw it."""
+    """The ids of a text that is part of each sample. Raises SamplingError where the model cannot sample it."""
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
         raise SamplingError(
-            f"the model has never seen {_names(unknown)}, which is in {option}; leave it out, or train on a text that "
-            "has it"
+            f"the model has never seen {_names(unknown)} in {option}; leave it out, or train on a text that has it"
         )
     if model.lines and "\n" in text:
-        raise SamplingError(f"{option} must be part of one line: this model draws single lines")
+        raise SamplingError(f"{option} must be part of one line: this model samples single lines")
     return tuple(model.vocabulary.encode(text).tolist())
 
 
 def encode_prime(model: Model, text: str) -> tuple[int, ...]:
-    """The ids of a text that is read first, its last PRIME. What the model does not know is read as <UNK>."""
+    """The ids of a text that is read first, its last LONGEST_PRIME; a symbol that the model does not know is <UNK>."""
     if model.lines and "\n" in text:
-        raise SamplingError("--prime must be part of one line: this model draws each line on its own")
+        raise SamplingError("--prime must be part of one line: this model samples single lines")
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
         warnings.warn(f"the model has never seen {_names(unknown)}, and reads <UNK> in the prime", stacklevel=3)
-    return tuple(model.vocabulary.encode(text)[-PRIME:].tolist())
+    return tuple(model.vocabulary.encode(text)[-LONGEST_PRIME:].tolist())
 
 
 def _names(symbols):
@@ -39,24 +57,13 @@ def _names(symbols):
 
 
 def line_of(tokens) -> list[int]:
-    """The tokens behind the last line's end."""
+    """The tokens after the end of the last whole line."""
     tokens = list(tokens)
     return tokens[len(tokens) - tokens[::-1].index(EOS) :] if EOS in tokens else tokens
 
 
 def seed_of(seed: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """The seed as several numbers; a new one for None."""
+    """The seed as several integers; a new one for None."""
     if seed is None:
         return (int.from_bytes(os.urandom(8)),)
     return (seed,) if isinstance(seed, int) else tuple(seed)
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """How chains begin and end. prime, start: ids that are read first, and of these those that belong to the sample;
-    length: tokens of a sample of a stream, or the most that a line may have; stop: texts that end a sample."""
-
-    length: int
-    prime: tuple[int, ...] = ()
-    start: tuple[int, ...] = ()
-    stop: tuple[str, ...] = ()

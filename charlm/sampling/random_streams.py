@@ -1,9 +1,8 @@
-"""Random numbers by their place: number k under a key is the same whenever and beside whatever it is made, and many
-are made at once.
+"""Streams of random numbers: number k of a key is the same whenever it is made, and many are made at once.
 
-A key and a place are mixed to 64 bits by the finalizer of SplitMix64 (Steele, Lea and Flood, Fast splittable
-pseudorandom number generators, 2014): mix(key + mix(place · γ)), modulo 2⁶⁴. So a seed has keys, and each of them has
-numbers.
+SplitMix64's finalizer mixes a key and a position k to 64 bits (Steele, Lea and Flood, Fast splittable pseudorandom
+number generators, 2014): mix(key + mix(k · γ)), modulo 2⁶⁴. So a seed gives one key per candidate, and each key gives
+a stream of numbers.
 """
 
 import numpy as np
@@ -13,19 +12,19 @@ AHEAD = 16  # numbers of a row that are made at a time, which changes none of th
 
 
 def mix(bits: np.ndarray) -> np.ndarray:
-    """A reversible map of uint64 under which every bit depends on all the bits."""
+    """A reversible map of uint64 under which every bit depends on all bits."""
     bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9
     bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB
     return bits ^ (bits >> 31)
 
 
-def bits_at(keys: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The 64 bits at some places under some keys: all uint64, of shapes that go together."""
-    return mix(keys + mix(places * GAMMA))
+def bits_at(keys: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """The 64 bits at some positions of some keys: all uint64, of shapes that broadcast."""
+    return mix(keys + mix(positions * GAMMA))
 
 
 def key_of(seed: tuple[int, ...]) -> np.ndarray:
-    """The key of a seed of several whole numbers, of any size: uint64 (1)."""
+    """The key of a seed of several integers, of any size: uint64 (1)."""
     key = np.array([len(seed)], np.uint64)
     for number in map(int, seed):
         limbs = [number >> shift & (1 << 64) - 1 for shift in range(0, max(1, number.bit_length()), 64)]
@@ -34,34 +33,34 @@ def key_of(seed: tuple[int, ...]) -> np.ndarray:
     return key
 
 
-class RandomNumbers:
-    """For each of N rows the numbers of its key, one after the other, 0 ≤ number < 1.
+class RandomStreams:
+    """One stream for each of N rows: the numbers of its key, one after the other, 0 ≤ number < 1.
 
-    keys: uint64 (N); ready: (AHEAD, N), of which the first ``used`` were drawn; before: how many of its key's numbers
-    a row had drawn before those, uint64 (N), where less than none is counted from 2⁶⁴ down.
+    keys: uint64 (N); ready: numbers made ahead, (AHEAD, N), of which the first ``used`` were taken; before: how many
+    numbers of its key a row had taken before those, uint64 (N), modulo 2⁶⁴ because it may be negative.
     """
 
     def __init__(self):
         self.keys, self.before = np.zeros((2, 0), np.uint64)
         self.ready, self.used = np.zeros((AHEAD, 0)), 0
 
-    def take(self, rows: list[int], number: int) -> None:
-        """Have these rows of those that there are, and idle ones behind them: ``number`` in all."""
+    def take_rows(self, rows: list[int], number: int) -> None:
+        """Keep these rows, in this order, and add idle ones after them, ``number`` in all."""
         idle = (0, number - len(rows))
         self.keys, self.before = (np.pad(array[rows], idle) for array in (self.keys, self.before))
         self.ready = np.pad(self.ready[:, rows], ((0, 0), idle))
 
-    def begin(self, rows: list[int], keys: list[int], drawn: list[int]) -> None:
-        """Go on in these rows with the numbers of some keys of which so many were drawn."""
+    def begin(self, rows: list[int], keys: list[int], taken: list[int]) -> None:
+        """Give these rows the streams of some keys, of which so many numbers were taken before."""
         self.keys[rows] = keys
-        self.before[rows] = np.array(drawn, np.uint64) - np.uint64(self.used)
+        self.before[rows] = np.array(taken, np.uint64) - np.uint64(self.used)
         self.ready[:, rows] = self._numbers(self.keys[rows], self.before[rows])
 
-    def drawn(self, row: int) -> int:
-        """How many of its key's numbers a row has drawn."""
+    def taken(self, row: int) -> int:
+        """How many numbers of its key a row has taken."""
         return (int(self.before[row]) + self.used) % (1 << 64)
 
-    def draw(self) -> np.ndarray:
+    def next_numbers(self) -> np.ndarray:
         """The next number of each row, (N)."""
         if self.used == AHEAD:
             self.before, self.used = self.before + np.uint64(AHEAD), 0
@@ -71,5 +70,5 @@ class RandomNumbers:
 
     @staticmethod
     def _numbers(keys, before):
-        places = before + np.arange(AHEAD, dtype=np.uint64)[:, None]
-        return (bits_at(keys, places) >> 11) * 2.0**-53
+        positions = before + np.arange(AHEAD, dtype=np.uint64)[:, None]
+        return (bits_at(keys, positions) >> 11) * 2.0**-53

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..figures import exp
-from ..network.reference import softmax
+from ..network.probabilities import softmax
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.novelty import Novelty

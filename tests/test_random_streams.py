@@ -1,28 +1,28 @@
-"""Random numbers are where they are, whoever draws beside them, and look like chance."""
+"""A stream of random numbers does not depend on its neighbours, and its numbers are uniform and independent."""
 
 import numpy as np
 import pytest
 
-from charlm.sampling.random_streams import AHEAD, GAMMA, RandomNumbers, bits_at, key_of, mix
+from charlm.sampling.random_streams import AHEAD, GAMMA, RandomStreams, bits_at, key_of, mix
 
 
 def row_by_row(keys, number):
     """So many numbers of each key, made one at a time: (number, keys)."""
-    random = RandomNumbers()
-    random.take([], len(keys))
+    random = RandomStreams()
+    random.take_rows([], len(keys))
     random.begin(list(range(len(keys))), keys, [0] * len(keys))
-    return np.array([random.draw() for _ in range(number)])
+    return np.array([random.next_numbers() for _ in range(number)])
 
 
 def test_the_mixing_is_splitmix64():
     """Its first numbers from the seeds 0 and 1234567, as they are published."""
-    places = np.arange(1, 4, dtype=np.uint64) * GAMMA
-    assert [hex(word) for word in mix(places).tolist()] == [
+    positions = np.arange(1, 4, dtype=np.uint64) * GAMMA
+    assert [hex(word) for word in mix(positions).tolist()] == [
         "0xe220a8397b1dcdaf",
         "0x6e789e6aa1b965f4",
         "0x6c45d188009454f",
     ]
-    assert mix(places + 1234567).tolist()[:2] == [6457827717110365317, 3203168211198807973]
+    assert mix(positions + 1234567).tolist()[:2] == [6457827717110365317, 3203168211198807973]
 
 
 def test_a_row_begins_and_goes_on_at_any_time():
@@ -30,17 +30,17 @@ def test_a_row_begins_and_goes_on_at_any_time():
     wanted = row_by_row(keys, number)
     assert len({*wanted.ravel().tolist()}) == wanted.size
     for begun in (0, 1, AHEAD - 1, AHEAD, AHEAD + 3):
-        random = RandomNumbers()
-        random.take([], 2)
+        random = RandomStreams()
+        random.take_rows([], 2)
         for _ in range(begun):
-            random.draw()
+            random.next_numbers()
         random.begin([1], keys[:1], [0])
-        first = [random.draw()[1] for _ in range(7)]
-        assert random.drawn(1) == 7
-        random.take([1], 3)
+        first = [random.next_numbers()[1] for _ in range(7)]
+        assert random.taken(1) == 7
+        random.take_rows([1], 3)
         random.begin([1, 2], keys[1:], [2, AHEAD])
-        later = np.array([random.draw() for _ in range(2 * AHEAD)])
-        assert random.drawn(0) == 7 + 2 * AHEAD and random.drawn(2) == 3 * AHEAD
+        later = np.array([random.next_numbers() for _ in range(2 * AHEAD)])
+        assert random.taken(0) == 7 + 2 * AHEAD and random.taken(2) == 3 * AHEAD
         assert np.array_equal([*first, *later[:, 0]], wanted[: 7 + 2 * AHEAD, 0])
         assert np.array_equal(later[:, 1], wanted[2 : 2 + 2 * AHEAD, 1])
         assert np.array_equal(later[:, 2], wanted[AHEAD : 3 * AHEAD, 2])

@@ -1,4 +1,4 @@
-"""Filling a pattern: the posterior by enumeration, and what resampling makes of it where there are too many ways."""
+"""Filling a pattern: the posterior by enumeration, and its estimate by resampling where fillings are too many."""
 
 import itertools
 import math
@@ -10,22 +10,22 @@ from test_sampling import chi_square, probability, random_model
 
 import charlm
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.acceptance import rules_for
 from charlm.sampling.infilling import Filler, resample
+from charlm.sampling.options import SamplingOptions
 from charlm.text.novelty import ExactNovelty
 from charlm.text.vocabulary import EOS, Vocabulary
 
 
 def enumerated(model, pattern, symbols, power=1.0):
-    """Each filling and its share of the probability of all, every one computed on its own by the equations."""
-    shares = {}
+    """Each filling and its fraction of the probability of all, each computed on its own by the oracle's equations."""
+    fractions = {}
     for letters in itertools.product(symbols, repeat=pattern.count("_")):
         rest = iter(letters)
         text = "".join(next(rest) if letter == "_" else letter for letter in pattern)
         ids = [*model.vocabulary.encode(text), *([EOS] if model.lines else [])]
-        shares[text] = probability(model, ids) ** power
-    total = sum(shares.values())
-    return {text: share / total for text, share in shares.items()}
+        fractions[text] = probability(model, ids) ** power
+    total = sum(fractions.values())
+    return {text: share / total for text, share in fractions.items()}
 
 
 def found(filler):
@@ -37,30 +37,30 @@ def found(filler):
 
 @pytest.mark.parametrize("lines", [True, False])
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_few_ways_are_enumerated(lines, temperature):
+def test_few_fillings_are_enumerated(lines, temperature):
     model = random_model(lines, symbols="abc", seed=3)
     expected = enumerated(model, "_b_a_c", "abc", 1 / temperature)
-    weights, nats = found(Filler(model, "_b_a_c", temperature=temperature))
+    weights, nats = found(Filler(model, "_b_a_c", 1, SamplingOptions(temperature=temperature)))
     assert weights == pytest.approx(expected, rel=1e-4)
     for text in expected:
         ids = [*model.vocabulary.encode(text), *([EOS] if lines else [])]
         assert nats[text] == pytest.approx(-math.log(probability(model, ids)), rel=1e-4)
 
 
-def test_draws_follow_the_posterior_and_not_the_model_at_the_blank():
-    """What stands behind a blank counts: drawing each blank from the past alone would differ."""
-    model, drawn = random_model(lines=True, symbols="abc", seed=5), 20_000
-    expected = {text: drawn * share for text, share in enumerated(model, "a_b_", "abc").items()}
-    counts = Counter(sample.text for sample in charlm.sample(model, drawn, fill="a_b_", seed=1))
+def test_fillings_follow_the_posterior_and_not_the_model_at_the_blank():
+    """What comes after a blank counts: sampling each blank from the past alone would differ."""
+    model, count = random_model(lines=True, symbols="abc", seed=5), 20_000
+    expected = {text: count * share for text, share in enumerated(model, "a_b_", "abc").items()}
+    counts = Counter(sample.text for sample in charlm.sample(model, count, fill="a_b_", seed=1))
     assert chi_square(counts, expected)[1] < 4
     ahead = {}
     for text in expected:
         ids = model.vocabulary.encode(text).tolist()
         product = 1.0
         for blank in (1, 3):
-            ways = {other: probability(model, [*ids[:blank], other]) for other in (2, 3, 4)}
-            product *= ways[ids[blank]] / sum(ways.values())
-        ahead[text] = drawn * product
+            others = {other: probability(model, [*ids[:blank], other]) for other in (2, 3, 4)}
+            product *= others[ids[blank]] / sum(others.values())
+        ahead[text] = count * product
     assert chi_square(counts, ahead)[1] > 10
 
 
@@ -70,12 +70,12 @@ def test_with_few_beginnings_the_estimate_is_right_in_the_mean():
     truth = {text: weight * math.exp(exact.log_evidence) for text, weight in found(exact)[0].items()}
     estimates = {text: np.zeros(runs) for text in truth}
     for seed in range(runs):
-        filler = Filler(model, pattern, seed=seed, beginnings=24)
+        filler = Filler(model, pattern, 1, SamplingOptions(seed=seed), beginnings=24)
         weights, _ = found(filler)
         assert len(weights) <= 24
         for text, weight in weights.items():
             estimates[text][seed] = weight * math.exp(filler.log_evidence)
-    assert sum(np.count_nonzero(values) > 0 for values in estimates.values()) > 100  # of 243: chance is at work
+    assert sum(np.count_nonzero(values) > 0 for values in estimates.values()) > 100  # of 243: they are sampled
     for text, values in estimates.items():
         if np.count_nonzero(values) > 20:
             assert values.mean() == pytest.approx(truth[text], abs=4.5 * values.std() / math.sqrt(runs) + 1e-12), text
@@ -104,7 +104,7 @@ def test_resampling_leaves_heavy_weights_alone():
     assert np.exp(weights) == pytest.approx([0.5, 0.3, 0.1, 0.1])
 
 
-def test_the_likeliest_filling_and_then_the_next():
+def test_the_most_likely_filling_and_then_the_next():
     model = random_model(lines=True, symbols="abc", seed=3)
     ranked = sorted(enumerated(model, "_b__", "abc").items(), key=lambda item: -item[1])
     options = {"fill": "_b__", "temperature": 0}
@@ -117,17 +117,17 @@ def test_the_likeliest_filling_and_then_the_next():
 def test_a_prime_is_read_before_the_pattern():
     model = random_model(lines=False, symbols="abc", seed=3)
     with_prime = enumerated(model, "caca_b_", "abc")
-    weights, _ = found(Filler(model, "_b_", prime="caca"))
+    weights, _ = found(Filler(model, "_b_", 1, SamplingOptions(prime="caca")))
     assert weights == pytest.approx({text[4:]: share for text, share in with_prime.items()}, rel=1e-4)
 
 
 def test_copies_are_no_fillings():
     model = random_model(lines=True, symbols="abc", seed=3)
     model.novelty = ExactNovelty(["abaa\n", "bbba\n", "caca\n"])
-    filler = Filler(model, "___a", 24, rules=rules_for(model, unique=True), seed=1)
+    filler = Filler(model, "___a", 24, SamplingOptions(unique=True, seed=1))
     texts = [sample.text for sample in filler.samples()]
     assert len(set(texts)) == 24 and not {"abaa", "bbba", "caca"} & set(texts)
-    assert filler.tally.refusals["copied"] == filler.tally.drawn - 24 <= 3
+    assert filler.counts.rejections["copied"] == filler.counts.sampled - 24 <= 3
     with pytest.raises(SamplingError, match="24 of 25 fillings.*3 copied"):
         list(charlm.sample(model, 25, fill="___a", unique=True))
     assert len(list(charlm.sample(model, 27, fill="___a", unique=True, allow_copies=True))) == 27

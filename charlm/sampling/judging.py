@@ -1,0 +1,137 @@
+"""Judging: what becomes of the segments that have ended. They are settled, or rejected and sampled again.
+
+A segment is rejected whole (see ``acceptance``): the sample of a line model, and a line of a stream, so that a long
+text does not fail for one word.
+"""
+
+from ..model import Model
+from ..text.vocabulary import EOS
+from .acceptance import Rules, SamplingCounts
+from .candidates import SAMPLE_ENDS, SEGMENT_ENDS, Candidate, Candidates
+from .prompt import Prompt, line_of
+
+LOOKED_UP = 64  # lines that are looked up in the record of the training text at a time
+
+
+class Judge:
+    """Settles or rejects the segments of ``candidates``, and counts both in ``counts``."""
+
+    def __init__(self, candidates: Candidates, model: Model, prompt: Prompt, rules: Rules, counts: SamplingCounts):
+        self._candidates, self._rules, self._counts = candidates, rules, counts
+        self._lines, self._vocabulary = model.lines, model.vocabulary
+        self._prime = model.vocabulary.decode(line_of(prompt.prime))  # the beginning of a sample's line
+        self._parked: list[tuple[Candidate, str]] = []  # lines without another fault that are still to be looked up
+
+    def judge(self, ended: list[tuple[int, str]]) -> list[Candidate]:
+        """The candidates of which something was settled. ended: (row, ending, see ``Endings.of``) of each segment.
+
+        Raises SamplingError where too many are rejected in a row.
+        """
+        if not ended and not self._parked:
+            return []
+        self._counts.count_sampled(len(ended))
+        accepted = []
+        for row, ending in ended:
+            candidate = self._candidates[row]
+            text = self._text(candidate)
+            fault = self._fault(candidate, text, ending)
+            if fault:
+                self._reject(row, fault)
+            elif self._lines:
+                self._candidates.settle(row, text)
+                self._candidates.leave(row)
+                self._parked.append((candidate, text))
+            else:
+                accepted.append((row, ending, text))
+        return self._judge_lines() if self._lines else self._judge_segments(accepted)
+
+    def _judge_lines(self):
+        """Look for copies among lines: for many together, because each then takes less time, or for those that there
+        are when no candidate waits for a row."""
+        if len(self._parked) < LOOKED_UP and not self._candidates.none_waits:
+            return []
+        parked, self._parked = self._parked, []
+        texts = [text for _, text in parked]
+        copies = self._rules.copies_in(texts, [self._prime + text for text in texts])
+        settled = []
+        for (candidate, text), (run, novel) in zip(parked, copies, strict=True):
+            if novel is False and not self._rules.allow_copies:
+                self._counts.reject("copied")
+                self._candidates.resample(candidate)
+            else:
+                candidate.note_run(run)
+                candidate.finish(text, novel)
+                settled.append(candidate)
+        return settled
+
+    def _judge_segments(self, accepted):
+        """Look for copies among segments of streams."""
+        texts = [self._candidates[row].tail + text for row, _, text in accepted]
+        # where copies are allowed a run may be of any length, and is looked for when the sample is whole
+        copies = self._rules.copies_in(texts) if self._rules.rejects_copies else [(None, None)] * len(texts)
+        settled = []
+        for (row, ending, text), (run, novel) in zip(accepted, copies, strict=True):
+            if novel is False:
+                self._reject(row, "copied")
+            else:
+                settled.append(self._settle(row, ending, text, run, novel))
+        return settled
+
+    def _settle(self, row, ending, text, run, novel):
+        candidate = self._candidates[row]
+        candidate.note_run(run)
+        if self._vocabulary.level == "word":
+            candidate.extend_line()
+        self._candidates.settle(row, text)
+        if ending == SAMPLE_ENDS:
+            self._candidates.leave(row)
+            self._finish(candidate, text, novel)
+            return candidate
+        candidate.keep_tail(text, self._rules.max_copied if self._rules.rejects_copies else 0)
+        self._candidates.continue_from(row)
+        if not candidate.restarted:
+            self._counts.end_streak()
+        return candidate
+
+    def _finish(self, candidate, text, novel):
+        whole = text if candidate.segments == 1 else self._vocabulary.decode(candidate.tokens)
+        if self._rules.allow_copies:
+            ((run, novel),) = self._rules.copies_in([whole])
+            candidate.note_run(run)
+        candidate.finish(whole, novel)
+
+    def _reject(self, row, fault):
+        """Reject the segment, or the sample as a whole where its length is the fault."""
+        whole = not self._lines and fault in ("too_short", "too_long")
+        self._counts.reject(fault, self._candidates[row].segments + 1 if whole else 1)
+        if whole:
+            self._candidates.restart(row)
+        else:
+            self._candidates.resample_segment(row)
+
+    def _text(self, candidate):
+        """What the segment adds to the text of its sample."""
+        first = candidate.segments == 0  # then the text that the sample starts with belongs to it
+        text = self._vocabulary.decode(candidate.tokens + candidate.segment if first else candidate.segment)
+        return text.removesuffix("\n") if self._lines else text
+
+    def _fault(self, candidate, text, ending):
+        """Why a segment must be rejected, copies apart; None where it need not be."""
+        if ending not in (SEGMENT_ENDS, SAMPLE_ENDS):
+            return ending
+        if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
+            return "no_text"
+        if self._lines and not text:
+            return "empty"
+        if ending == SAMPLE_ENDS and self._rules.limits_length:
+            settled = self._vocabulary.decode(candidate.tokens) if candidate.segments else ""
+            return self._rules.fault_of_length(settled + text)
+        return None
+
+    def _is_text(self, line):
+        """Whether the words of a line are those that its text is read as: no two have run together."""
+        decode = self._vocabulary.decode
+        if line[-1] != EOS:  # spaces at the end are part of what would follow
+            while line and decode(line[-1:]).isspace():
+                line = line[:-1]
+        return self._vocabulary.encode(decode(line)).tolist() == line

@@ -1,0 +1,86 @@
+"""The options of sampling: those of ``charlm sample``, with their defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .decoding import Decoding
+
+if TYPE_CHECKING:
+    from ..text.novelty import Novelty
+
+UNKNOWNS = ("reject", "mask")
+MOST_TRIES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How samples are made, and which of them are shown. Raises UsageError where a value cannot be.
+
+    temperature, top_k, top_p, min_p: how the next token is sampled, see ``Decoding``. unknown: "reject" rejects samples
+    with <UNK>; "mask" sets its probability to 0 at each step. prime: a text that the model reads before each sample;
+    start_with: the text that each sample begins with. stop: a text, or several, after which a sample ends (kept as a
+    tuple). min_length,
+    max_length: characters that a sample must have, None for no limit. unique: reject what was shown before. best_of:
+    so many candidates are sampled for each sample, and the most likely one is shown. max_copied: characters of the
+    longest run of the training text that a sample may hold, None for the default; allow_copies: show copies too;
+    corpus: text files, or a ``Novelty``, in which copies are searched, instead of the model's own record; encoding: of
+    these files. max_tries: rejections in a row after which sampling ends with SamplingError. fill: a pattern whose
+    blanks are filled. seed: an integer or several, None for a new one. given: a label, for a model of --task generate.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    unknown: str = "reject"
+    prime: str = ""
+    start_with: str = ""
+    stop: str | Sequence[str] = ()
+    min_length: int = 0
+    max_length: int | None = None
+    unique: bool = False
+    best_of: int = 1
+    max_copied: int | None = None
+    allow_copies: bool = False
+    corpus: str | os.PathLike | Sequence[str | os.PathLike] | Novelty | None = None
+    encoding: str = "utf-8"
+    max_tries: int = MOST_TRIES
+    fill: str | None = None
+    seed: int | tuple[int, ...] | None = None
+    given: str | None = None
+
+    def __post_init__(self):
+        if self.unknown not in UNKNOWNS:
+            raise UsageError(f"--unknown must be one of {', '.join(UNKNOWNS)}, not {self.unknown!r}")
+        for name in ("best_of", "max_tries"):
+            check_at_least_1(name, getattr(self, name))
+        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) and self.stop else tuple(self.stop))
+        if "" in self.stop:
+            raise UsageError("--stop must be a text of at least one character")
+        if self.min_length < 0:
+            raise UsageError(f"--min-length must be at least 0, not {self.min_length}")
+        if self.max_length is not None and self.max_length < max(1, self.min_length):
+            raise UsageError(f"--max-length must be at least {max(1, self.min_length)} here, not {self.max_length}")
+        if self.max_copied is not None and self.allow_copies:
+            raise UsageError("--max-copied and --allow-copies do not go together")
+        self.decoding  # noqa: B018  (checks its values)
+
+    @property
+    def decoding(self) -> Decoding:
+        return Decoding(self.temperature, self.top_k, self.top_p, self.min_p, mask_unknown=self.unknown == "mask")
+
+    @property
+    def limits_length(self) -> bool:
+        """Whether samples are rejected for the number of their characters."""
+        return self.min_length > 0 or self.max_length is not None
+
+
+def check_at_least_1(name: str, value: int) -> None:
+    """Raise UsageError, which names the option, where a value is below 1."""
+    if value < 1:
+        raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
