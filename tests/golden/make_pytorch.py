@@ -20,8 +20,8 @@ How PyTorch's weights become charlm's:
   respect to the sum.
 - GRU: PyTorch's gates are r, z, n, and its state is z · h' + (1 - z) · n, so z = 1 - u. As 1 - σ(x) = σ(-x), the
   weights and biases of z are negated, and so are their gradients. charlm's columns: W_x: c̃, u, r, that is n, -z, r;
-  W_a: u, r, q, that is -z, r, n; b: c̃, u, r, q. The two biases of r, and those of z, are summed as in the LSTM. The two biases of
-  n stay apart, because the reset gate stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
+  W_a: u, r, q, that is -z, r, n; b: c̃, u, r, q. The two biases of r, and those of z, are summed as in the LSTM. The
+  two biases of n stay apart, because the reset gate stands between them: b_in is b_cx (of c̃), b_hn is b_ch (of q).
 """
 
 from pathlib import Path
