@@ -1,5 +1,6 @@
 """The model: the result of training, and the input of sampling, scoring and prediction."""
 
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,7 +61,7 @@ class Model:
             raise UsageError("--given is for a model of --task generate; leave it out")
         return self.task.given(self, label)
 
-    def save(self, path) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file. If that fails, a file that was there before stays as it was.
 
         Raises ModelFileError if the file cannot be written, DivergedError if a parameter is not a finite number.
@@ -68,7 +69,7 @@ class Model:
         save_model(self, path)
 
 
-def load_model(path) -> Model:
+def load_model(path: str | os.PathLike) -> Model:
     """Read a model from a file. Raises ModelFileError if the file is not a model, is damaged, or is of a later format
     than this charlm knows."""
     return Model(**read_model(path))

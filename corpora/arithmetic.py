@@ -1,11 +1,11 @@
-"""Print sums and differences, one a line, such as 17+5=22 and 40-8=32.
+"""Print sums and differences, one per line, such as 17+5=22 and 40-8=32.
 
     line -> a + b = c            with probability 1/2, c = a + b
     line -> max - min = c        with probability 1/2, c = max - min
 
-where a and b are drawn independently and uniformly from 0 to 99, max is the larger and min the smaller of
-them, and all numbers are written without leading zeros. What stands before the = decides what comes after, so
-a model that can calculate pays nothing for the result.
+a and b are independent and uniform from 0 to 99, max is the larger and min the smaller of them, and all numbers are
+written without leading zeros. The text before the = decides the text after it, so a model that can calculate predicts
+the result with certainty.
 
 The sum a + b has 10,000 equally likely forms; of the 5,050 differences the 4,950 with max > min are twice as
 likely as the others. Hence a line has the entropy ln 2 + ln 10000 - (1/2) (99/100) ln 2 nats.

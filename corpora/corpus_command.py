@@ -1,4 +1,4 @@
-"""The command line and the entropy of lines, which the generators of this folder share."""
+"""The command line of the generators in this folder, and the entropy of lines."""
 
 import argparse
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 def entropy_of_lines(probabilities: Mapping[str, float]) -> float:
-    """Return the entropy rate, in nats per character, of lines drawn independently with these probabilities.
+    """Return the entropy rate, in nats per character, of independent lines with these probabilities.
 
     The line end counts as a character. It makes the lines a prefix-free code, so the rate is the entropy of
     a line over its mean length.
@@ -19,15 +19,15 @@ def entropy_of_lines(probabilities: Mapping[str, float]) -> float:
 
 
 def write(texts: Iterable[str]) -> None:
-    """Write the texts to standard output as UTF-8, with the same line ends everywhere."""
+    """Write the texts to standard output as UTF-8, with LF as the line end on every system."""
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
         for text in texts:
             sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, say) has seen enough. What is still buffered must go somewhere, or the interpreter
-        # complains when it flushes at exit.
+        # The reader (head, say) has closed the pipe. The interpreter flushes the rest of the buffer at exit, and would
+        # report an error if it could not.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -49,16 +49,16 @@ def run(
 ) -> None:
     """Read the arguments, then print a sample of the source or its entropy rate.
 
-    ``texts`` turns a random generator into an endless stream of texts, each ending in a line end, and ``held_out``
-    does so for texts to measure on, which have no name in common with the others.
+    texts: a random generator → an endless stream of texts, each of whole lines. entropy: returns the entropy rate in
+    nats per character. held_out: as ``texts``, for texts to evaluate on, whose names do not occur in the others.
     """
     parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
     parser.add_argument("--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="decides the sample (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the random numbers (default: 1)")
     if entropy:
         parser.add_argument("--entropy", action="store_true", help="print the true entropy rate instead")
     if held_out:
-        parser.add_argument("--held-out", action="store_true", help="print what has other names, to measure on")
+        parser.add_argument("--held-out", action="store_true", help="print sentences with other names, to evaluate on")
     arguments = parser.parse_args()
     if entropy and arguments.entropy:
         nats = entropy()

@@ -1,7 +1,7 @@
-"""Print dates with their form by ISO 8601, one a line: 3 May 1987, tab, 1987-05-03.
+"""Print dates and their ISO 8601 form, one pair per line: 3 May 1987, tab, 1987-05-03.
 
-The days and the ways to write them are those of dates.py, each way as likely as the others but for the one that is the
-answer.
+The days and the ways to write them are those of dates.py, except the ISO form, which is the answer. All other ways are
+equally likely.
 """
 
 import random

@@ -1,6 +1,6 @@
-"""Print dates, one a line, written in five ways.
+"""Print dates, one per line, written in five ways.
 
-A day is drawn uniformly from the 36,525 days of the years 1950 to 2049, and independently a way to write it:
+The day is uniform over the 36,525 days of the years 1950 to 2049; the way to write it is independent of the day:
 
     1/2     3 May 1987
     1/4     1987-05-03
@@ -8,8 +8,8 @@ A day is drawn uniformly from the 36,525 days of the years 1950 to 2049, and ind
     1/16    3.5.1987
     1/16    Sunday, 3 May 1987
 
-No two ways ever give the same line, so a line has the entropy ln 36525 + (15/8) ln 2 nats. Where the weekday
-comes first it tells something of the date, and a model that knows the calendar gets it back.
+No two ways ever give the same line, so a line has the entropy ln 36525 + (15/8) ln 2 nats. Where the weekday comes
+first, a model that knows the calendar can use it to predict the rest of the date.
 """
 
 import random

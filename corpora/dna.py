@@ -5,8 +5,8 @@ independent; after that, if the last three letters are x, y, z (z the latest),
 
     P(b | x, y, z) = 4^(3 - r) / 85    with    r = (b + z + x y) mod 4.
 
-So the four letters always have the chances 64/85, 16/85, 4/85 and 1/85, and the past decides which letter has
-which. The product x y is what makes the third letter back matter: less memory gives a blurred forecast.
+So the four letters always have the probabilities 64/85, 16/85, 4/85 and 1/85, and the past decides which letter has
+which. Because of the product x y, the third letter back matters: a model with less memory predicts less well.
 
 Every letter after the third has the same entropy h = -sum_r p_r ln p_r, and the line end after 60 letters is
 certain, so the entropy rate is (3 ln 4 + 57 h) / 61 nats per character.
@@ -40,24 +40,24 @@ TABLE = {past: {letter: probability(letter, past) for letter in LETTERS} for pas
 def line_probability(line: str) -> float:
     """Return the probability of a line."""
     result = len(LETTERS) ** -MEMORY
-    for place in range(MEMORY, LENGTH):
-        result *= TABLE[line[place - MEMORY : place]][line[place]]
+    for position in range(MEMORY, LENGTH):
+        result *= TABLE[line[position - MEMORY : position]][line[position]]
     return result
 
 
 def entropy(memory: int = MEMORY) -> float:
-    """Return what the best model of that memory gets in nats per character; with memory 3, the entropy rate.
+    """Return the loss of the best model of that memory in nats per character; with memory 3, it is the entropy rate.
 
-    The model of a shorter memory sees only the last letters, and forecasts alike at every place of the line.
+    A model of a shorter memory sees only the last letters, and predicts in the same way at every position of a line.
     """
     pasts = dict.fromkeys(PASTS, 1 / len(PASTS))
     seen: Counter[tuple[str, str]] = Counter()
     for _ in range(MEMORY, LENGTH):
         following = dict.fromkeys(PASTS, 0.0)
-        for past, chance in pasts.items():
+        for past, weight in pasts.items():
             for letter, p in TABLE[past].items():
-                following[past[1:] + letter] += chance * p
-                seen[past[MEMORY - memory :], letter] += chance * p
+                following[past[1:] + letter] += weight * p
+                seen[past[MEMORY - memory :], letter] += weight * p
         pasts = following
     totals: Counter[str] = Counter()
     for (past, _), count in seen.items():
@@ -70,7 +70,7 @@ def lines(source: random.Random) -> Iterator[str]:
     """Yield lines without end."""
     while True:
         line = source.choices(range(4), k=MEMORY)
-        # A rank is drawn, and r = (b + z + x y) mod 4 solved for the letter b.
+        # Sample the rank, and solve r = (b + z + x y) mod 4 for the letter b.
         for rank in source.choices(range(4), WEIGHTS, k=LENGTH - MEMORY):
             x, y, z = line[-MEMORY:]
             line.append((rank - z - x * y) % 4)

@@ -1,12 +1,12 @@
-"""Print sentences with their persons, places, organisations and dates: a word, tab, its tag; a blank line between.
+"""Print sentences with tagged persons, places, organisations and dates: word, tab, tag; a blank line after each.
 
-The tags are B-PER, B-LOC, B-ORG or B-DATE where one begins, the same with I- inside of it, and O elsewhere. Names are
-made of syllables, the same ones for all: Kelvora may be a person, a place, an organisation, a language or a wine. What
-stands before it (the mayor of Kelvora), after it (Kelvora Bank) or far after it (Kelvora, it seems, opened a second
-branch) decides; only where nothing else does, the name's end tells: Kelvorasson, Kelvoraburg, Kelvoratex. May is a
-month, a name or a verb, and 1987 a year or a number of tickets.
+The tags are B-PER, B-LOC, B-ORG or B-DATE at the first word of an entity, I-PER and so on at its other words, and O
+elsewhere. All names are made of the same syllables: Kelvora may be a person, a place, an organisation, a language or a
+wine. The words before it (the mayor of Kelvora), after it (Kelvora Bank) or far after it (Kelvora, it seems, opened a
+second branch) decide. Only if no other word does, the end of the name decides: Kelvorasson, Kelvoraburg, Kelvoratex.
+May is a month, a name or a verb, and 1987 a year or a number of tickets.
 
-With --held-out the names are others: those whose checksum (CRC-32) five divides, and without it all the rest.
+--held-out prints sentences with other names: a name is held out if its checksum (CRC-32) is divisible by five.
 """
 
 import random
@@ -23,7 +23,7 @@ ENDS = {"PER": ("sson", "ovic", "elli"), "LOC": ("burg", "ford", "haven"), "ORG"
 TYPES = {kind + end: kind for kind in ENDS for end in ("", "END")} | {"DAYDATE": "DATE", "LONGDATE": "DATE"}
 NUMBERS = {"DAY": (1, 31), "YEAR": (1850, 2049), "NUMBER": (2, 5000)}
 
-# What is written for what; a word that is not in here is written as it is, and "a|b" in place of it as a or b.
+# The grammar: each symbol with its expansions. A word without an entry is written as it is, and "a|b" as a or b.
 RULES = {
     "SENTENCE": [
         "CLAUSE .",
@@ -44,7 +44,7 @@ RULES = {
     ],
     "JOIN": [", and", ", but", "while", "because", "before", "after"],
     "CLAUSE": ["PERS DID", "PERS DID", "LOCS HAD", "ORGS MADE", "WE", "WE", "THING", "VAGUE"],
-    # Who or what, on either side of what tells which of them it is
+    # Persons, places and organisations, before or after the words that tell which of them they are
     "PERS": ["PER", "PER", "PER GAP", "PER and PER", "PER , like PER ,", "the|her|his WHO PER"],
     "LOCS": ["LOC", "LOC", "LOC GAP", "LOC and LOC", "LOC , like LOC ,", "the WHERE of LOC"],
     "ORGS": ["ORG", "ORG", "ORG GAP", "ORG and ORG", "ORG , like ORG ,", "the rival|accountants|owners of ORG"],
@@ -62,7 +62,7 @@ RULES = {
     "WEEKDAY": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
     "THINGS": "tickets boats apples letters horses bricks chairs bottles lamps pages".split(),
     "MANY": ["NUMBER", "YEAR", "DAY"],
-    # The same verbs for all: what comes after them tells
+    # The same verbs for all: the words after them decide
     "DID": [
         "lost her|his umbrella|patience|keys",
         "opened the window|letter|umbrella",
@@ -101,7 +101,7 @@ RULES = {
         "merged",
         "went bankrupt",
     ],
-    # What stands before a name tells
+    # The words before a name decide
     "WE": [
         "we went|drove|walked from LOC to LOC",
         "they met PERSON in LOC",
@@ -114,7 +114,7 @@ RULES = {
         "May we see PERSON in LOC",
         "we saw MANY THINGS near LOC",
     ],
-    # Names of what is none of all this
+    # Names of other things
     "THING": [
         "he speaks NAME fluently",
         "she ordered a bottle|glass of NAME",
@@ -124,18 +124,18 @@ RULES = {
         "NAME has MANY irregular verbs",
         "the NAMEian ambassador|cheese came late",
     ],
-    # Nothing but the name's end tells
+    # Only the end of the name decides
     "VAGUE": [
         f"{words} {kind}END"
         for kind in ENDS
         for words in ("everybody talks about", "we often think of", "there is nothing like", "nobody knew")
     ],
 }
-RULES |= {f"{kind}END": ["NAMEEND"] for kind in ENDS}  # an entity that has to have its end
+RULES |= {f"{kind}END": ["NAMEEND"] for kind in ENDS}  # entities whose names must have an end
 
 
 def name(source: random.Random, held_out: bool, end: str) -> str:
-    """Make a name of two or three syllables and an end, of those that are held out or of the others."""
+    """Make a name of two or three syllables and an end, either a held-out name or one of the others."""
     while True:
         syllables = source.choice((2, 2, 3))
         parts = (source.choice(part) for _ in range(syllables) for part in (ONSETS, VOWELS, CODAS))
@@ -144,14 +144,14 @@ def name(source: random.Random, held_out: bool, end: str) -> str:
             return made
 
 
-def written(symbol: str, source: random.Random, held_out: bool, kind: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the words that are written for a symbol, each with its tag. kind: of the entity that it stands in."""
+def expand(symbol: str, source: random.Random, held_out: bool, kind: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the words of a symbol, each with its tag. kind: the type of the entity that the symbol is part of."""
     if symbol in RULES:
         kind = TYPES.get(symbol, kind)
         parts = source.choice(RULES[symbol]).split()
-        pairs = [pair for part in parts for pair in written(source.choice(part.split("|")), source, held_out, kind)]
+        pairs = [pair for part in parts for pair in expand(source.choice(part.split("|")), source, held_out, kind)]
         if symbol in TYPES:
-            pairs = [(word, f"{'I' if place else 'B'}-{kind}") for place, (word, _) in enumerate(pairs)]
+            pairs = [(word, f"{'I' if index else 'B'}-{kind}") for index, (word, _) in enumerate(pairs)]
         yield from pairs
     elif symbol.startswith("NAME"):
         end = symbol.removeprefix("NAME")
@@ -163,9 +163,9 @@ def written(symbol: str, source: random.Random, held_out: bool, kind: str = "") 
 
 
 def sentences(source: random.Random, held_out: bool = False) -> Iterator[str]:
-    """Yield sentences without end, each with the blank line behind it."""
+    """Yield sentences without end, each with a blank line after it."""
     while True:
-        (first, tag), *others = written("SENTENCE", source, held_out)
+        (first, tag), *others = expand("SENTENCE", source, held_out)
         first = first[0].upper() + first[1:]
         yield "".join(f"{word}\t{tag}\n" for word, tag in [(first, tag), *others]) + "\n"
 

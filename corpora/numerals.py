@@ -1,9 +1,8 @@
-"""Print numbers in words with their language, one a line: label, tab, text.
+"""Print numbers in words with their language, one per line: label, tab, text.
 
-A language is drawn uniformly from English, German, French, Spanish and Italian, and independently a number from 0 to
-9,999, every length of 1 to 4 digits as likely as the others; its name in that language follows the spelling of a
-dictionary. A few names belong to two languages (six to English and French, zero to English and Italian), so that no
-reader is right every time.
+The language is uniform over English, German, French, Spanish and Italian. Independent of it is the number, from 0 to
+9,999; lengths of 1 to 4 digits are equally likely. The spelling is that of a dictionary. A few words belong to two
+languages (six to English and French, zero to English and Italian), so that no classifier is right every time.
 """
 
 import random
@@ -51,7 +50,7 @@ def english(n: int) -> str:
 
 
 def german(n: int, last: bool = True) -> str:
-    """Write a number below 10,000 in German. last: nothing follows, so that 1 is eins."""
+    """Write a number below 10,000 in German. last: no other part follows it, so that 1 is eins."""
     if n == 1:
         return "eins" if last else "ein"
     if n < 13:
@@ -112,7 +111,7 @@ def italian(n: int) -> str:
 
 
 def accented(n: int) -> str:
-    """Write the end of an Italian number, in which a three bears its accent."""
+    """Write the end of an Italian number, in which three has an accent."""
     return "tré" if n == 3 else italian(n)
 
 

@@ -1,7 +1,7 @@
 """Print the source of the Python standard library that runs this script.
 
-Folder by folder, in the order of the names, without the tests, what was installed beside the library, and
-files that do not decode as UTF-8. The text depends on the version of Python, and hardly on the machine.
+It goes folder by folder, in the order of the names, and skips tests, packages that were installed later, and files that
+are not UTF-8. The text depends on the version of Python, and hardly on the machine.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from corpus_command import write
 
-LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
+SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
 
 
 def sources(library: Path) -> Iterator[str]:
     """Yield the text of each source file under a folder."""
     for folder, subfolders, files in os.walk(library):
-        subfolders[:] = sorted(set(subfolders) - LEFT_OUT)
+        subfolders[:] = sorted(set(subfolders) - SKIPPED)
         for name in sorted(files):
             # The _sysconfigdata modules record how this one interpreter was built.
             if not name.endswith(".py") or name.startswith("_sysconfigdata"):
@@ -32,7 +32,7 @@ def sources(library: Path) -> Iterator[str]:
 
 
 def within(limit: int, texts: Iterable[str]) -> Iterator[str]:
-    """Yield the texts up to the last line that ends within that many bytes."""
+    """Yield the texts up to the last line that ends within ``limit`` bytes."""
     for text in texts:
         data = text.encode()
         if len(data) > limit:
@@ -45,11 +45,11 @@ def within(limit: int, texts: Iterable[str]) -> Iterator[str]:
 def main() -> None:
     """Read the arguments and print the source."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--limit", type=int, metavar="BYTES", help="print no more than this, in whole lines")
+    parser.add_argument("--limit", type=int, metavar="BYTES", help="print this many bytes at most, in whole lines")
     arguments = parser.parse_args()
     library = Path(sysconfig.get_path("stdlib"))
     if not library.is_dir():
-        sys.exit(f"this Python keeps no source of its library in {library}")
+        sys.exit(f"this Python has no source of its standard library in {library}")
     texts = sources(library)
     write(texts if arguments.limit is None else within(max(arguments.limit, 0), texts))
 

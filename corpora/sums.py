@@ -1,7 +1,7 @@
-"""Print sums with their result, one a line: 123+45, tab, 168.
+"""Print sums and their results, one pair per line: 123+45, tab, 168.
 
-Both numbers have one to three digits, every length as likely as the others, and are drawn uniformly among those of
-their length, without leading zeros. What stands before the tab decides what comes after.
+Both numbers have one to three digits, without leading zeros. All lengths are equally likely, and so are all numbers of
+a length. The text before the tab decides the text after it.
 """
 
 import random
@@ -11,7 +11,7 @@ from corpus_command import run
 
 
 def number(source: random.Random) -> int:
-    """Draw a number of one to three digits."""
+    """Return a random number of one to three digits."""
     digits = source.randint(1, 3)
     return source.randrange(10 ** (digits - 1) if digits > 1 else 0, 10**digits)
 

@@ -1,16 +1,16 @@
-"""Print folk-like tunes in ABC notation, ten lines each, parted by blank lines.
+"""Print folk-like tunes in ABC notation, ten lines each, with a blank line after each.
 
     tune   -> X: T: M: L: K: part part
     part   -> |: b1 | b2 | b3 | half | b1 | b2 | b7 | full :|
-    chords    I    c    d    away   I    c    away I         with c, d drawn for each part
-    bar    -> group ...              as many groups, and as long, as the metre has
+    chords    I    c    d    away   I    c    away I         with random c, d for each part
+    bar    -> group ...              the groups of the metre
     half   -> group ... long note    a note of the chord away from home
     full   -> group ... long note    the home note
 
-A group is one of a few rhythms. It begins on the note of the bar's chord nearest to where a step from the
-note before would lead, and goes on by steps of one or two along the scale, turning back at its ends. In the
-major keys the chord away from home is the fifth, in the others the seventh. The first two bars of a part come
-back as its fifth and sixth, so a model that reads far enough back can know them.
+Each group has one of a few rhythms. A random step from the note before leads to a note of the scale; the group begins
+on the note of the bar's chord that is nearest to it, moves by steps of one or two along the scale, and turns around at
+the ends of the scale. In the major keys the chord away from home is the fifth, in the others the seventh. The first two
+bars of a part return as its fifth and sixth bars, so a model that remembers enough can predict them.
 """
 
 import random
@@ -50,17 +50,17 @@ PEOPLE = "Alma Bertil Clara Dorit Edgar Frieda Gustav Hanne Ivo Jorun Kaspar Len
 QUALITIES = "Crooked Early Empty Green Leaking Little Lost Quiet Rusty Salted Tall Windy"
 THINGS = "Bucket Candle Ferry Gate Heron Kettle Ladder Lantern Meadow Orchard Stove Umbrella"
 
-Bar = list[list[tuple[int, int]]]  # the groups of a bar, each of notes: a place in the scale and a length
+Bar = list[list[tuple[int, int]]]  # the groups of a bar; each is a list of notes: position in the scale, and length
 
 
-def nearest(place: int, home: int, degrees: list[int]) -> int:
-    """Return the place nearest to the given one that is one of these degrees of the key."""
+def nearest(position: int, home: int, degrees: list[int]) -> int:
+    """Return the position nearest to the given one that is one of these degrees of the key."""
     fitting = [p for p in range(LOWEST, HIGHEST + 1) if (p - home) % 7 in degrees]
-    return min(fitting, key=lambda p: abs(p - place))
+    return min(fitting, key=lambda p: abs(p - position))
 
 
-def make_bar(source: random.Random, place: int, home: int, chord: int, groups: list[int], end: str) -> Bar:
-    """Make a bar that follows a note at that place; ``end`` is "", "half" or "full"."""
+def make_bar(source: random.Random, position: int, home: int, chord: int, groups: list[int], end: str) -> Bar:
+    """Make a bar that follows a note at that position of the scale; ``end`` is "", "half" or "full"."""
     triad = [chord % 7, (chord + 2) % 7, (chord + 4) % 7]
     bar: Bar = []
     for number, length in enumerate(groups, start=1):
@@ -70,30 +70,30 @@ def make_bar(source: random.Random, place: int, home: int, chord: int, groups: l
         group = []
         for eighths in rhythm:
             step = source.choices([-2, -1, 1, 2], [1, 4, 4, 1])[0]
-            place += step if LOWEST <= place + step <= HIGHEST else -step
+            position += step if LOWEST <= position + step <= HIGHEST else -step
             if not group:
-                place = nearest(place, home, [0] if last and end == "full" else triad)
-            group.append((place, eighths))
+                position = nearest(position, home, [0] if last and end == "full" else triad)
+            group.append((position, eighths))
         bar.append(group)
     return bar
 
 
-def make_part(source: random.Random, place: int, home: int, key: str, groups: list[int]) -> list[Bar]:
-    """Make the eight bars of a part that starts near that place."""
+def make_part(source: random.Random, position: int, home: int, key: str, groups: list[int]) -> list[Bar]:
+    """Make the eight bars of a part that starts near that position of the scale."""
     _, away, choices = KEYS[key]
     c, d = source.choices(choices, k=2)
     plan = [(0, ""), (c, ""), (d, ""), (away, "half"), None, None, (away, ""), (0, "full")]
     bars: list[Bar] = []
     for step in plan:
-        bars.append(make_bar(source, place, home, step[0], groups, step[1]) if step else bars[len(bars) - 4])
-        place = bars[-1][-1][-1][0]
+        bars.append(make_bar(source, position, home, step[0], groups, step[1]) if step else bars[len(bars) - 4])
+        position = bars[-1][-1][-1][0]
     return bars
 
 
 def abc(bar: Bar) -> str:
     """Write a bar in ABC notation."""
     return " ".join(
-        "".join(SCALE[place] + (str(eighths) if eighths > 1 else "") for place, eighths in group) for group in bar
+        "".join(SCALE[position] + (str(eighths) if eighths > 1 else "") for position, eighths in group) for group in bar
     )
 
 

@@ -118,7 +118,7 @@ def test_entropy_is_printed():
 
 @pytest.fixture(scope="module")
 def dna_lines():
-    """Return a sample of DNA lines, drawn once."""
+    """Return a sample of DNA lines, made once."""
     return sample(dna.lines, 1000)
 
 
@@ -135,7 +135,7 @@ def entropies():
 
 
 def assert_sample_costs(lines, probability, entropy):
-    """Check that the code length of the lines is that entropy a character, within four standard errors."""
+    """Check that the lines have that entropy per character, within four standard errors."""
     excess = [-math.log(probability(line)) - entropy * (len(line) + 1) for line in lines]
     error = statistics.stdev(excess) / math.sqrt(len(lines))
     assert error < 0.01 * entropy * statistics.mean(len(line) + 1 for line in lines)
@@ -156,8 +156,8 @@ def test_dates_sample_costs_its_entropy(date_probabilities, entropies):
 
 
 def test_dna_entropy_is_the_formula(entropies):
-    chances = [64 / 85, 16 / 85, 4 / 85, 1 / 85]
-    later = -sum(p * math.log(p) for p in chances)
+    probabilities = [64 / 85, 16 / 85, 4 / 85, 1 / 85]
+    later = -sum(p * math.log(p) for p in probabilities)
     assert entropies["dna"] == pytest.approx((3 * math.log(4) + 57 * later) / 61)
 
 
@@ -170,7 +170,7 @@ def test_dna_needs_all_its_memory():
 def test_dna_counts_show_its_entropy(dna_lines, memory):
     pairs = Counter()
     for line in dna_lines:
-        pairs.update((line[place - memory : place], line[place]) for place in range(3, 60))
+        pairs.update((line[position - memory : position], line[position]) for position in range(3, 60))
     pasts = Counter()
     for (past, _), count in pairs.items():
         pasts[past] += count
@@ -231,11 +231,11 @@ def test_dates_are_valid():
             assert re.sub(r"\b0", "", day.strftime(form)) == re.sub(r"\b0", "", line)
             found[form] += 1
     assert found.total() == 1000
-    for form, share in zip(forms, [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16], strict=True):
-        assert found[form] == pytest.approx(1000 * share, abs=4 * math.sqrt(1000 * share))
+    for form, rate in zip(forms, [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16], strict=True):
+        assert found[form] == pytest.approx(1000 * rate, abs=4 * math.sqrt(1000 * rate))
 
 
-def test_day_and_month_have_no_leading_zero_but_in_the_iso_form():
+def test_day_and_month_have_a_leading_zero_in_the_iso_form_only():
     assert dates.spellings(datetime(1987, 5, 3).date()) == (
         "3 May 1987",
         "1987-05-03",
@@ -293,7 +293,7 @@ def test_limit_counts_bytes(limit, expected):
     assert "".join(standard_library.within(limit, ["é=1\n", "b=2\n"])) == expected
 
 
-def test_standard_library_leaves_out_tests_and_other_packages(tmp_path):
+def test_standard_library_skips_tests_and_other_packages(tmp_path):
     for folder in ("", "b", "test", "json/tests", "site-packages", "idlelib", "lib2to3", "json"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / "code.py").write_text(f"folder = '{folder}'", encoding="utf-8")
@@ -322,11 +322,11 @@ def test_standard_library_leaves_out_tests_and_other_packages(tmp_path):
         ),
     ],
 )
-def test_numbers_are_spelled_as_they_are(number, names):
+def test_the_spelling_of_numbers(number, names):
     assert [write(number) for write in numerals.LANGUAGES.values()] == [n.replace("_", " ") for n in names.split()]
 
 
-def test_every_number_has_a_name_of_its_own():
+def test_every_number_has_its_own_name():
     for write in numerals.LANGUAGES.values():
         assert len({write(number) for number in range(10_000)}) == 10_000
 
@@ -346,7 +346,7 @@ def test_sums_are_right():
     assert set(lengths) == {1, 2, 3} and min(lengths.values()) > 1100
 
 
-def test_dates_stand_beside_their_iso_form():
+def test_each_date_has_its_iso_form():
     for line in sample(date_pairs.lines, 500):
         written, iso = line.split("\t")
         assert written != iso and written in dates.spellings(date.fromisoformat(iso))
@@ -385,7 +385,7 @@ def test_held_out_names_do_not_occur_among_the_others():
 
 
 def test_one_name_may_be_anything():
-    """What a name is made of tells nothing but where its end has to."""
+    """The syllables of a name do not tell its type; only the ends of some names do."""
     ends = tuple(end for some in entities.ENDS.values() for end in some)
     found = {}
     for sentence in tagged_words():

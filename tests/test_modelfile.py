@@ -32,7 +32,7 @@ SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte"
 def new_model(level="char", cell="lstm", embedding=0, tied=False, lines=False, hidden=3, layers=2, seed=0):
     """A small model with random parameters."""
     vocabulary = Vocabulary(level, SYMBOLS[level])
-    architecture = Architecture(len(vocabulary), cell, hidden, layers, embedding, tied)
+    architecture = Architecture(len(vocabulary), cell, hidden, layers, embedding=embedding, tied=tied)
     parameters = np.random.default_rng(seed).standard_normal(architecture.number_of_parameters).astype(np.float32)
     training = {"seed": 7, "history": [[1, 2.5, None]], "corpus": {"names": ["é.txt"], "sha256": "0" * 64}}
     return Model(

@@ -15,7 +15,7 @@ from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
-from charlm.tasks import MODULES
+from charlm.tasks import MODULES, PredictionTask, Task, task_class
 from charlm.tasks.examples import TOKENS, tokens_for
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
@@ -62,6 +62,21 @@ def classifier(folder):
     model = charlm.train(folder / "letters.tsv", task="classify", epochs=8, bidirectional=True, **SMALL)
     model.save(folder / "classifier.npz")
     return model
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_task_has_the_members_of_its_protocol(name):
+    protocol = Task if name == "text" else PredictionTask
+    members = {member for kind in protocol.__mro__ for member in {*vars(kind), *vars(kind).get("__annotations__", {})}}
+    members = {member for member in members if not member.startswith("_")}
+    assert len(members) >= (20 if name == "text" else 26)
+    assert task_class(name).name == name
+    assert [member for member in members if not hasattr(task_class(name), member)] == []
+
+
+def test_an_unknown_task_is_an_error():
+    with pytest.raises(UsageError, match="'poetry'; choose one of text, classify, generate, tag, translate"):
+        task_class("poetry")
 
 
 def test_the_command_line_names_all_tasks():

@@ -26,10 +26,30 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import UsageError
+from ..network.protocols import Network, Window
 from ..text.batches import Batch
 from ..text.corpus import CorpusOptions
 
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
+
+
+class HeldOutEvaluation(Protocol):
+    """Scores the held-out part in the course of training. size: the number of units that it scores."""
+
+    size: int
+
+    def loss(self) -> float:
+        """Nats per unit under the network's current parameters."""
+
+
+class EvaluationResult(Protocol):
+    """How good predictions are."""
+
+    def as_dict(self) -> dict:
+        """The figures, for JSON."""
+
+    def lines(self) -> list[str]:
+        """The lines that ``charlm evaluate`` prints for people."""
 
 
 class Task(Protocol):
@@ -41,7 +61,7 @@ class Task(Protocol):
     differ from those of a language model. most_epochs: a training run limited by minutes ends after so many epochs.
 
     A corpus is a ``text.corpus.Corpus`` for a language model, ``examples.Examples`` for any other task. A vocabulary is
-    a ``text.vocabulary.Vocabulary``. A network and a window are those of ``network.protocols``.
+    a ``text.vocabulary.Vocabulary``.
     """
 
     name: str
@@ -87,10 +107,10 @@ class Task(Protocol):
         A checkpoint holds these arrays.
         """
 
-    def network(self, architecture, parameters: np.ndarray, pool, unknown: float = 0.0) -> Any:
+    def network(self, architecture, parameters: np.ndarray, pool, unknown: float = 0.0) -> Network:
         """The network. parameters: float32 (P). pool: a ``ThreadPool``. unknown: the corpus's ``unknown_rate``."""
 
-    def window(self, network, steps: int, rows: int, training: bool = False) -> Any:
+    def window(self, network: Network, steps: int, rows: int, training: bool = False) -> Window:
         """The arrays in which the network computes batches of up to ``steps`` steps of ``rows`` rows.
 
         training: with the arrays that the backward pass needs.
@@ -106,11 +126,8 @@ class Task(Protocol):
     def small_batch(self) -> Batch:
         """A batch for a network of size 2. The training loop runs it once, so that numba compiles all kernels."""
 
-    def evaluation(self, network, corpus) -> Any:
-        """An object that scores the held-out part, None if nothing is held out.
-
-        ``size`` is the number of units it scores; ``loss()`` returns nats per unit under the current parameters.
-        """
+    def evaluation(self, network: Network, corpus) -> HeldOutEvaluation | None:
+        """The evaluation on the held-out part, None if nothing is held out. The training loop makes it once."""
 
     def baselines(self, corpus, minutes: float | None) -> tuple[list, int]:
         """Losses of simple models on the held-out part, to compare the network with, for a run of so many minutes.
@@ -144,8 +161,8 @@ class PredictionTask(Task, Protocol):
     def record(self, item, prediction: dict) -> dict | None:
         """The JSON record that ``charlm predict --json`` prints for an item, None to print none."""
 
-    def evaluate(self, window, vocabulary, lines: Iterator[tuple[str, str]], **options) -> Any:
-        """How good the predictions are for lines with answers: an object with ``as_dict()`` and ``lines()``.
+    def evaluate(self, window, vocabulary, lines: Iterator[tuple[str, str]], **options) -> EvaluationResult:
+        """How good the predictions are for lines with answers.
 
         lines: (where the line is, for messages; its text). Raises CorpusError for a line that is not an example, and
         if there is none.

@@ -89,7 +89,7 @@ class Classify(LabelTask):
         targets = np.full_like(inputs, -1)
         if labels is not None:
             targets[lengths - 1, np.arange(len(chosen))] = labels[chosen]
-        return Batch(inputs, targets, True, lengths)
+        return Batch(inputs, targets, fresh=True, lengths=lengths)
 
     def batches(self, corpus, rows, steps, random):
         part = corpus.train
@@ -101,7 +101,7 @@ class Classify(LabelTask):
 
     def small_batch(self):
         zeros = np.zeros((1, 1), np.int32)
-        return Batch(zeros, zeros, True, np.ones(1, np.int64))
+        return Batch(zeros, zeros, fresh=True, lengths=np.ones(1, np.int64))
 
     def evaluation(self, network, corpus):
         part = corpus.held_out

@@ -54,7 +54,7 @@ class ConfusionMatrix:
             f"accuracy   {100 * self.accuracy:.2f} %   ({np.trace(self.counts):,} of {self.counts.sum():,} lines)",
             f"macro F1   {100 * self.f1.mean():.2f} %",
             "",
-            f"{'':>{width + 12}}   predicted",
+            f"{'':>{width + 12}}   predicted label, by its number",
             f"     {'label':<{width}}   F1 %   "
             + " ".join(f"{number:>{column}}" for number, column in enumerate(columns, 1)),
         ]

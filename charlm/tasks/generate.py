@@ -102,7 +102,7 @@ class Generate(LabelTask):
         """Some texts, by their indices, each after its label. labels: the index of the label of each, (chosen)."""
         targets = texts.padded(chosen, -1)
         inputs = np.concatenate(((len(vocabulary) + labels)[None].astype(np.int32), np.maximum(targets[:-1], EOS)))
-        return Batch(inputs, targets, True, texts.lengths[chosen])
+        return Batch(inputs, targets, fresh=True, lengths=texts.lengths[chosen])
 
     def batches(self, corpus, rows, steps, random):
         part = corpus.train
@@ -111,7 +111,7 @@ class Generate(LabelTask):
 
     def small_batch(self):
         zeros = np.zeros((1, 1), np.int32)
-        return Batch(zeros, zeros, True, np.ones(1, np.int64))
+        return Batch(zeros, zeros, fresh=True, lengths=np.ones(1, np.int64))
 
     def evaluation(self, network, corpus):
         part = corpus.held_out

@@ -220,7 +220,7 @@ class Tag(ExampleTask):
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        return WordBatch(zeros, zeros, True, ones, words=zeros, word_lengths=ones, known=zeros[0])
+        return WordBatch(zeros, zeros, fresh=True, lengths=ones, words=zeros, word_lengths=ones, known=zeros[0])
 
     def evaluation(self, network, corpus):
         part = corpus.held_out

@@ -138,7 +138,7 @@ class Translate(ExampleTask):
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        return PairBatch(zeros, zeros, True, ones, sources=zeros, source_lengths=ones)
+        return PairBatch(zeros, zeros, fresh=True, lengths=ones, sources=zeros, source_lengths=ones)
 
     def evaluation(self, network, corpus):
         part = corpus.held_out

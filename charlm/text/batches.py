@@ -71,7 +71,7 @@ def windows(tokens: np.ndarray, starts: np.ndarray, stops: np.ndarray, steps: in
         targets = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
         has_previous = inside & (position > 0)
         inputs = np.where(has_previous, tokens[np.where(has_previous, position - 1, 0)].astype(np.int32), EOS)
-        yield Batch(inputs, targets, step == 0)
+        yield Batch(inputs, targets, fresh=step == 0)
 
 
 def stream_windows(tokens: np.ndarray, rows: int, steps: int, random: np.random.Generator) -> Iterator[Batch]:

@@ -29,7 +29,7 @@ def _read_bytes(path) -> Iterator[bytes]:
         if path == "-":
             if sys.stdin is None:
                 raise CorpusError("standard input is closed")
-            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw: gives what there is, and does not wait
+            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw does not wait for more bytes
         elif os.path.isdir(path):
             raise CorpusError(f"{path} is a folder; name the files in it")
         else:
