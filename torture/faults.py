@@ -129,7 +129,7 @@ def each_operation(
 
 
 def _killed_midway(folder, server, epochs):
-    """Kill a training with these options as soon as it has written a model and two checkpoints, to ten operations."""
+    """Kill a training with these options within ten operations after it has written a model and two checkpoints."""
 
     def has_all_files_when_killed_at(number):
         workdir = folder / "killed"
