@@ -40,7 +40,7 @@ class Figure:
         return self.measured <= self.target if self.at_most else self.measured >= self.target
 
     def __str__(self):
-        """ "3.10 ≥ 3.0", or "**2.26** < 3.0" if the target is missed."""
+        """For example "3.10 ≥ 3", or "**2.26** < 3" if the target is missed."""
         measured = f"{self.measured:.2f}"
         if self.target is None:
             return measured

@@ -57,7 +57,7 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     generator = random.Random(seed)
     with ForkServer(folder) as server:
         undisturbed = []
-        for kind in kinds():
+        for kind in kinds()[:times]:
             options = [*kind, "--epochs", "4"]
             begun = time.monotonic()
             wanted = undisturbed_digest(folder, server, options + ["--save-every", "0"])
