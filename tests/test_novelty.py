@@ -1,4 +1,4 @@
-"""What stood in the training text is always found; what is new is taken for it as seldom as the filters say."""
+"""Copies of the training text are always found; new text is taken for a copy as rarely as the filters say."""
 
 import hashlib
 import os
@@ -26,15 +26,15 @@ def novelty_of(text, **options):
 
 
 def longest_shared(text, corpus):
-    """The length of the longest run of ``text`` that stands in ``corpus``, found without any cleverness."""
+    """The length of the longest run of ``text`` that ``corpus`` holds, by trying every run."""
     return max(
         (end - begin for begin in range(len(text)) for end in range(begin, len(text) + 1) if text[begin:end] in corpus),
         default=0,
     )
 
 
-class Forgetless:
-    """A filter that makes no mistakes."""
+class ExactFilter:
+    """A filter without mistakes."""
 
     def __init__(self):
         self.members = set()
@@ -47,7 +47,7 @@ class Forgetless:
 
 
 def winnowed(text, window, run=RUN, separate=False, pieces=None):
-    novelty = Novelty(isinstance(text, bytes), Forgetless(), Forgetless(), window, run)
+    novelty = Novelty(isinstance(text, bytes), ExactFilter(), ExactFilter(), window, run)
     novelty._add(pieces or [points(text)], separate)
     return novelty
 
@@ -116,16 +116,16 @@ def stirred(x):
 
 
 def hash_of(text):
-    """The hash in whole numbers of any size, one character at a time."""
+    """The hash in integers of any size, one character at a time."""
     mask, total = (1 << 64) - 1, 0
-    for place, point in enumerate(points(text).tolist()):
+    for position, point in enumerate(points(text).tolist()):
         mixed = (point + 1) * 0xC2B2AE3D27D4EB4F & mask
-        total += (mixed ^ mixed >> 31) * pow(BASE, place, 1 << 64)
+        total += (mixed ^ mixed >> 31) * pow(BASE, position, 1 << 64)
     return stirred(total & mask)
 
 
 @given(texts, st.integers(1, 9), st.integers(2, 6), st.booleans())
-def test_the_hashes_are_those_of_whole_numbers(text, window, run, separate):
+def test_the_hashes_are_those_of_integers_of_any_size(text, window, run, separate):
     novelty = winnowed(text, window, run, separate)
     span = run + window - 1
     assert novelty.lines.members == {hash_of(line) for line in text.split("\n")[:-1]}
@@ -181,7 +181,7 @@ def test_every_line_is_found(text):
     assert exact.contains_lines(candidates).tolist() == [line in lines for line in candidates]
 
 
-def test_what_does_not_end_is_no_line():
+def test_a_line_without_an_end_is_no_line():
     novelty = novelty_of("a whole line\nhalf a li")
     assert novelty.contains_line("a whole line")
     assert not novelty.contains_line("half a li")
@@ -194,7 +194,7 @@ def random_lines(count, seed, length=12):
     return sorted({row.tobytes().decode() for row in letters})
 
 
-def test_new_lines_are_taken_for_known_ones_as_seldom_as_stated():
+def test_new_lines_are_taken_for_known_ones_as_rarely_as_stated():
     novelty = novelty_of("\n".join(random_lines(20_000, 1)) + "\n", separate=True)
     measured = novelty.contains_lines(random_lines(100_000, 2)).mean()
     assert 0.0005 < novelty.line_rate < 0.002
@@ -262,7 +262,7 @@ def test_a_text_too_large_for_filters_of_every_run_is_asked_exactly(monkeypatch)
 
 
 @pytest.mark.parametrize("cap", [None, 40_000])
-def test_new_runs_are_taken_for_copies_as_seldom_as_stated(cap):
+def test_new_runs_are_taken_for_copies_as_rarely_as_stated(cap):
     text = "".join(random_lines(3000, 5, 40))
     novelty = novelty_of(text, **({"cap": cap} if cap else {}))
     assert (novelty.window > 1) == (cap is not None)
@@ -294,7 +294,7 @@ def test_lines_of_their_own_share_no_run():
 
 
 @given(st.lists(st.one_of(texts, st.binary(max_size=40)), max_size=8), st.sampled_from([1, 3]))
-def test_many_at_once_are_as_one_by_one(many, window):
+def test_many_texts_give_the_answers_of_each(many, window):
     for corpus in ("ab\naé" * 30 + "\n", as_bytes("ab\naé" * 30 + "\n")):
         novelty = winnowed(corpus, window, run=3)
         assert novelty.contains_lines(iter(many)).tolist() == [novelty.contains_line(text) for text in many]
@@ -309,7 +309,7 @@ def test_no_texts_and_empty_texts():
 
 
 def test_lookups_beyond_one_array(monkeypatch):
-    monkeypatch.setattr("charlm.text.novelty.TOGETHER", 50)
+    monkeypatch.setattr("charlm.text.novelty.LOOKED_UP", 50)
     lines = random_lines(40, 8, 20)
     novelty = novelty_of("\n".join(lines[::2]) + "\n")
     assert novelty.contains_lines(lines).tolist() == [True, False] * 20

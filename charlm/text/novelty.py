@@ -1,16 +1,17 @@
-"""Which lines, and which runs of characters, stood in the training text: known without the text.
+"""A record of the training text: which lines and which runs of characters it holds, without the text.
 
-Two Bloom filters travel in the model file: one of the lines, one of the runs of RUN characters. A line that stood in
-the text is always found, and so is a run of at least ``shortest_run``; what is new is taken for a copy at a small rate
-that the filters know of themselves (``line_rate``, ``run_rate``). A copied run is a row of neighbouring runs of RUN.
+The model file carries two Bloom filters: one of the lines, one of the runs of RUN characters. They find every line of
+the text, and every copied run of at least ``shortest_run`` characters. They take new text for a copy at small rates,
+which they know (``line_rate``, ``run_rate``). Several runs of RUN characters, each one character after the other, make
+a longer copied run.
 
-The two together are never larger than CAP. Where there are too many runs for that, they are thinned by winnowing
-(Schleimer, Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs only the one with the lowest hash is
-kept. A text that shares RUN + window - 1 characters has that very run too, so that a copy of this length is still
-always found; near its ends it may look up to window - 1 characters longer on either side.
+Together the filters are never larger than CAP. Where there are too many runs for that, winnowing thins them (Schleimer,
+Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs, only the one with the lowest hash is kept. A text that
+shares RUN + window - 1 characters shares that very run, so that a copy of this length is still always found; it may
+look up to window - 1 characters longer at either end.
 
-The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred: it is the difference of two sums from the
-text's beginning, divided by a power of BASE, which is odd. Whole numbers of 64 bits are the same on any machine.
+The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred. It is the difference of two sums from the text's
+beginning, divided by a power of BASE, which is odd. Integers of 64 bits are the same on every machine.
 """
 
 from bisect import bisect_left
@@ -22,10 +23,10 @@ from .bloom import MOST_BYTES, MOST_HASHES, Bloom
 from .vocabulary import as_bytes, code_points
 
 RUN = 16
-LINE_BITS, RUN_BITS = 14, 8  # of the filter, for each line and for each run of the text
+LINE_BITS, RUN_BITS = 14, 8  # of a filter, for each line and for each run of the text
 CAP = 32 << 20  # bytes of both; the lines take at most half of them, and fewer bits each if they are too many
 PIECE = 1 << 15  # characters hashed at a time, so that the arrays stay in the cache
-TOGETHER = 1 << 20  # characters of texts that are looked up at a time
+LOOKED_UP = 1 << 20  # characters of texts that are looked up at a time
 LINE_FEED = 10
 BASE = 0x9E6D62D06F6A9A9B
 _MASK = (1 << 64) - 1
@@ -33,7 +34,7 @@ _powers: tuple[np.ndarray, np.ndarray] = (np.ones(1, np.uint64),) * 2
 
 
 def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """BASE^i and BASE^-i modulo 2^64 for i < count at least, uint64."""
+    """BASE^i and BASE^-i modulo 2^64, for i < count at least, uint64."""
     global _powers
     if len(_powers[0]) < count:
         count, rows = 5 * max(count, PIECE) // 4, []
@@ -46,7 +47,7 @@ def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stirred(x: np.ndarray) -> np.ndarray:
-    """A reversible map of uint64 under which every bit depends on all the bits."""
+    """A reversible map of uint64 under which every bit depends on all bits."""
     x = x ^ (x >> 32)
     x *= 0xD6E8FEB86659FD93
     x ^= x >> 29
@@ -56,7 +57,7 @@ def _stirred(x: np.ndarray) -> np.ndarray:
 
 
 class _Hashed:
-    """Some text as code points or bytes (n), any stretch of which has its hash at hand."""
+    """The hashes of all stretches of a text. points: its code points or bytes, (n)."""
 
     def __init__(self, points: np.ndarray):
         self.powers, self.inverse = _powers_of_base(len(points) + 1)
@@ -67,15 +68,15 @@ class _Hashed:
         self.sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
 
     def stretches(self, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Of begin[i]…end[i]-1, before they are stirred: those of parts can be put together."""
+        """The hashes of begin[i]…end[i]-1, not yet stirred, because hashes of parts can still be put together."""
         return (self.sums[end] - self.sums[begin]) * self.inverse[begin]
 
     def runs(self, run: int, window: int) -> np.ndarray:
-        """For each span of run + window - 1 characters the lowest hash of its runs, stirred."""
+        """For each span of run + window - 1 characters, the lowest hash of its runs, stirred."""
         count = max(0, len(self.sums) - run)
         lowest = _stirred((self.sums[run:] - self.sums[:count]) * self.inverse[:count])
         width = 1
-        while width < window:  # the lowest of 2·width are the lowest of two neighbours of width
+        while width < window:  # the lowest of 2·width is the lower one of two neighbours of width
             further = min(width, window - width)
             lowest = np.minimum(lowest[:-further], lowest[further:])
             width += further
@@ -83,16 +84,16 @@ class _Hashed:
 
 
 def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
-    """Whether the span that begins at each place has no place in it that is ``broken``, bool (n - span + 1)."""
+    """Whether the span of ``span`` positions from each position on holds none that is broken, bool (n - span + 1)."""
     before = np.concatenate(([0], np.cumsum(broken)))
     return before[span:] == before[:-span]
 
 
 class Novelty:
-    """Knows which lines and which runs of characters (bytes at the byte level) stood in the training text.
+    """Knows which lines and which runs of characters (bytes at the byte level) the training text holds.
 
-    in_bytes: it is of bytes, not of characters; lines, runs: the filters; window: see above, 1 where every run is kept.
-    Texts are given without their line's end. All answers are for one text or, much quicker each, for many.
+    in_bytes: the text is bytes, not characters; lines, runs: the filters; window: see above, 1 where every run is kept.
+    Texts are given without their line's end. To ask about many texts at once takes much less time for each.
     """
 
     def __init__(self, in_bytes: bool, lines: Bloom, runs: Bloom, window: int = 1, run: int = RUN):
@@ -107,9 +108,10 @@ class Novelty:
         cap: int = CAP,
         run: int = RUN,
     ) -> "Novelty":
-        """Of a text that is read twice, with ``pieces()``: arrays of code points or bytes, each line with its end.
+        """The record of a text, which is read twice.
 
-        separate: the lines are texts of their own, and no run goes over a line's end. cap: bytes of both filters.
+        pieces: a function that gives the text as arrays of code points or bytes, each line with its end; separate: each
+        line is a text of its own, and no run crosses a line's end; cap: bytes of both filters.
         """
         lines, runs = _count(_small(pieces()), separate, run)
         line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
@@ -122,7 +124,7 @@ class Novelty:
         return novelty
 
     def _add(self, pieces, separate):
-        kept = np.zeros(0, np.uint32)  # the end of what was read, in which spans begin that are not whole yet
+        kept = np.zeros(0, np.uint32)  # the end of the text so far, in which spans begin that are not whole yet
         line, length = 0, 0  # hash and length of the line that has not ended yet
         for piece in pieces:
             points = np.concatenate((kept, piece))
@@ -141,7 +143,7 @@ class Novelty:
             kept = points[max(0, len(points) - self.shortest_run + 1) :]
 
     def as_dict(self) -> dict:
-        """What a file must say of the filters besides their bits."""
+        """The fields that a file must have besides the bits of the filters."""
         return {
             "run": self.run,
             "window": self.window,
@@ -153,12 +155,11 @@ class Novelty:
 
     @property
     def bits(self) -> np.ndarray:
-        """Those of both filters, the lines' first, uint8 (bytes)."""
+        """The bits of both filters, the lines' filter first, uint8 (bytes)."""
         return np.concatenate((self.lines.bits, self.runs.bits))
 
     def summary(self) -> dict:
-        """What a person or a program may want to know: ``as_dict``, the shortest run that is surely found, and the
-        rates of mistakes."""
+        """``as_dict``, the shortest run that is always found, and the rates of mistakes."""
         return self.as_dict() | {
             "shortest_run": self.shortest_run,
             "line_false_positive_rate": self.line_rate,
@@ -167,50 +168,50 @@ class Novelty:
 
     @property
     def shortest_run(self) -> int:
-        """Characters of the shortest copied run that is surely found; shorter ones are not."""
+        """Characters of the shortest copied run that is found; shorter runs are not."""
         return self.run + self.window - 1
 
     @property
     def line_rate(self) -> float:
-        """The share of new lines that are taken for lines of the training text."""
+        """The fraction of new lines that are taken for lines of the training text."""
         return self.lines.false_positive_rate
 
     @property
     def run_rate(self) -> float:
-        """The share of new runs of ``shortest_run`` characters that are taken for copied ones."""
+        """The fraction of new runs of ``shortest_run`` characters that are taken for copies."""
         return self.runs.false_positive_rate
 
     def contains_line(self, text: str | bytes) -> bool:
-        """Whether the text stands in the training text as a whole line."""
+        """Whether the text is a whole line of the training text."""
         return bool(self.contains_lines([text])[0])
 
     def longest_copied_run(self, text: str | bytes) -> int:
-        """Characters of the longest run of the text that stands in the training text; 0 below ``shortest_run``."""
+        """Characters of the longest run of the text that the training text holds; 0 below ``shortest_run``."""
         return int(self.longest_copied_runs([text])[0])
 
     def contains_lines(self, texts: Iterable[str | bytes]) -> np.ndarray:
-        """bool, one for each text."""
+        """``contains_line`` of each text, bool (texts)."""
         found = [np.zeros(0, bool)]
         for points, begins, ends in self._together(texts):
             found.append(self.lines.contains(_stirred(_Hashed(points).stretches(begins, ends))))
         return np.concatenate(found)
 
     def longest_copied_runs(self, texts: Iterable[str | bytes]) -> np.ndarray:
-        """int64, one for each text."""
+        """``longest_copied_run`` of each text, int64 (texts)."""
         longest = [np.zeros(0, np.int64)]
         for points, begins, ends in self._together(texts):
             longest.append(np.zeros(len(begins), np.int64))
-            first, last = self._copied(points, ends)
-            np.maximum.at(longest[-1], np.searchsorted(begins, first, "right") - 1, last - first)
+            starts, stops = self._copied(points, ends)
+            np.maximum.at(longest[-1], np.searchsorted(begins, starts, "right") - 1, stops - starts)
         return np.concatenate(longest)
 
     def copied_runs(self, text: str | bytes) -> list[tuple[int, int]]:
-        """The runs of a text that stand in the training text, in order, as (begin, end); they may overlap."""
+        """The runs of a text that the training text holds, in order, as (start, stop); they may overlap."""
         points = self._points(text)
         return list(zip(*(cuts.tolist() for cuts in self._copied(points, np.array([len(points)]))), strict=True))
 
     def _copied(self, points, ends):
-        """Begin and end of each copied run, (r) and (r), where texts end (and separators stand) at ``ends``."""
+        """Start and stop of each copied run, (r) and (r). ends: where the texts end, and separators stand."""
         spans = _Hashed(points).runs(self.run, self.window)
         if not len(spans):
             return np.zeros((2, 0), np.int64)
@@ -228,8 +229,8 @@ class Novelty:
         return code_points(text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text)
 
     def _together(self, texts) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Texts joined into arrays of not much more than TOGETHER characters, a line feed between two: (points, begin
-        of each, end of each)."""
+        """Texts joined into arrays of about LOOKED_UP characters, a line feed between two: (points, where each text
+        begins, where it ends)."""
         separator = np.array([LINE_FEED], np.uint8)
         texts = iter(texts)
         while True:
@@ -240,7 +241,7 @@ class Novelty:
                 ends.append(size + len(points))
                 joined += [points, separator]
                 size += len(points) + 1
-                if size > TOGETHER:
+                if size > LOOKED_UP:
                     break
             if not joined:
                 return
@@ -248,8 +249,7 @@ class Novelty:
 
 
 def check_fields(fields: dict) -> int:
-    """How many bytes the filters have that are described as in ``as_dict``. Raises ValueError where there can be none
-    such."""
+    """The bytes of the filters with these fields (see ``as_dict``). Raises ValueError where the fields cannot be."""
     limits = {
         "run": (1, 1 << 10),
         "window": (1, 1 << 16),
@@ -267,7 +267,7 @@ def check_fields(fields: dict) -> int:
 
 
 def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
-    """The novelty that ``as_dict`` described, with the bits of its filters one after the other, uint8."""
+    """The record that ``as_dict`` described. bits: of its filters one after the other, uint8 (bytes)."""
     lines, runs = np.split(bits, [fields["line_bytes"]])
     return Novelty(
         in_bytes,
@@ -279,10 +279,10 @@ def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
 
 
 class ExactNovelty(Novelty):
-    """The same questions to the text itself, without a mistake: what the filters find is looked up in it.
+    """The same answers from the text itself, without a mistake: it is searched for what the filters find.
 
-    pieces: the text, as ``corpus.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
-    shorter than ``shortest_run`` are not looked for: ``run``, and more only where the text has hundreds of megabytes.
+    pieces: the text, as ``reading.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
+    shorter than ``shortest_run`` are not searched: ``run``, and more only where the text has hundreds of megabytes.
     """
 
     def __init__(self, pieces: Iterable[str] | Iterable[bytes], run: int = RUN):
@@ -324,24 +324,24 @@ class ExactNovelty(Novelty):
         return longest
 
     def copied_runs(self, text):
-        """The runs of a text that stand in the text, none of them part of another."""
-        # each by a place where it ends at least, then its beginning, then its end
+        """As ``Novelty.copied_runs``; none is part of another."""
+        # for each run: first a position that it reaches, then its start, then its stop
         kind, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
-            least = begin + self.shortest_run  # where the next run must end at least
-            while least <= end:
-                start = least - self.shortest_run
-                if kind[start:least] not in self.text:
-                    least += 1
+            reached = begin + self.shortest_run  # the next run stops here or later
+            while reached <= end:
+                start = reached - self.shortest_run
+                if kind[start:reached] not in self.text:
+                    reached += 1
                     continue
-                start = bisect_left(range(start), True, begin, key=lambda first: kind[first:least] in self.text)
-                begin, last = start + 1, end
+                start = bisect_left(range(start), True, begin, key=lambda start: kind[start:reached] in self.text)
+                begin, stop = start + 1, end
                 if kind[start:end] not in self.text:
-                    last = bisect_left(
-                        range(end), True, least, key=lambda last: kind[start : last + 1] not in self.text
+                    stop = bisect_left(
+                        range(end), True, reached, key=lambda stop: kind[start : stop + 1] not in self.text
                     )
-                found.append((start, last))
-                least = last + 1
+                found.append((start, stop))
+                reached = stop + 1
         return found
 
     def _of_kind(self, text):
@@ -355,7 +355,7 @@ class ExactNovelty(Novelty):
 
 
 def _small(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same text in pieces of at most PIECE, none of them empty."""
+    """The same text in pieces of at most PIECE characters, none of them empty."""
     for piece in pieces:
         for start in range(0, len(piece), PIECE):
             yield piece[start : start + PIECE]
