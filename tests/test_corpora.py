@@ -18,7 +18,7 @@ import pytest
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
-# The scripts import their shared command line from the folder they stand in.
+# The scripts import their shared command line from their own folder.
 sys.path.insert(0, str(CORPORA))
 arithmetic, corpus_command, date_pairs, dates, dna, entities, numerals, standard_library, sums, tunes = map(
     importlib.import_module,
