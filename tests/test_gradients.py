@@ -12,7 +12,7 @@ from charlm.network.architecture import Architecture, views
 from charlm.network.cells import CELLS
 from charlm.network.dropout import Dropout
 from charlm.network.head import softmax_head
-from charlm.network.measuring import places_by_probability
+from charlm.network.measuring import ranks_by_probability
 from charlm.network.reference import reference_of
 from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
@@ -223,7 +223,7 @@ def test_a_long_window_equals_its_pieces_to_the_last_bit(cell, layers):
     assert np.array_equal(whole, np.concatenate(parts))
     pieces.reset()
     assert np.array_equal(whole, pieces.forward(tokens, targets, ranks=ranks[1]))
-    assert np.array_equal(ranks[0], places_by_probability(window.probabilities, targets))
+    assert np.array_equal(ranks[0], ranks_by_probability(window.probabilities, targets))
     assert np.array_equal(ranks[0], ranks[1])
     assert all(np.array_equal(*states) for states in zip(window.state, pieces.state, strict=True))
 

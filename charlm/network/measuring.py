@@ -32,7 +32,7 @@ TOP = 5  # how many of the most likely tokens are kept for each token
 
 
 class Engine(Protocol):
-    """Reads ``rows`` sequences side by side: ``network.stack.Window``, or ``NumPyEngine`` without a compiler.
+    """Reads ``rows`` sequences side by side: ``network.stack.StackWindow``, or ``NumPyEngine`` without a compiler.
 
     probabilities: (≥ T, rows, V), of the last call of ``forward``, if it had at most STEPS steps.
     """
@@ -75,7 +75,7 @@ class NumPyEngine:
             of_target = np.take_along_axis(self.log_probabilities, np.maximum(targets[here], 0)[..., None], 2)[..., 0]
             nats[here] = np.where(targets[here] >= 0, -of_target, 0)
             if ranks is not None:
-                ranks[here] = places_by_probability(self.log_probabilities, targets[here])
+                ranks[here] = ranks_by_probability(self.log_probabilities, targets[here])
         return nats
 
     @property
@@ -83,7 +83,7 @@ class NumPyEngine:
         return np.exp(self.log_probabilities)
 
 
-def places_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def ranks_by_probability(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The rank of each target by probability, 1 for the most likely token, 0 where there is no target: (T, N).
 
     values: probabilities or their logarithms, (T, N, V); targets: (T, N), -1 where there is none.
