@@ -8,18 +8,17 @@ from dataclasses import replace
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, given, model_option, quiet, setting
+from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, examples, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
-EXAMPLES = """\b
-Examples:
-  charlm sample --model names.npz --count 20 --unique
-  charlm sample --model verse.npz --length 2000 --temperature 0.8 --start-with "Once "
-  charlm sample --model names.npz --fill "Tyr____us" --count 5
-"""
 
-
-@click.command(epilog=EXAMPLES)
+@click.command(
+    epilog=examples(
+        "charlm sample -m names.npz --count 20 --unique",
+        'charlm sample -m verse.npz --length 2000 --temperature 0.8 --start-with "Once "',
+        'charlm sample -m names.npz --fill "Tyr____us" --count 5',
+    )
+)
 @model_option
 @given
 @setting(

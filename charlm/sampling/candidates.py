@@ -143,7 +143,8 @@ class Candidates:
         self._predictor, self._decoding, self._prompt, self._endings = predictor, decoding, prompt, endings
         self._queue, self._resampled = iter(queue), deque()
         self._start, nats = predictor.begin([*prompt.prime, *prompt.start])
-        self._start_nats = sum(nats[len(prompt.prime) :])
+        self._start_nats, self._start_line = sum(nats[len(prompt.prime) :]), prompt.line
+        self._start_characters = endings.characters(prompt.start)
         self._rows: list[Candidate | None] = []  # None where a row is idle
         self._live = 0  # rows that are not idle
         self._random = RandomStreams()
@@ -213,8 +214,8 @@ class Candidates:
             taken=taken,
             tokens=list(self._prompt.start),
             nats=self._start_nats,
-            characters=self._endings.characters(self._prompt.start),
-            line=self._prompt.line,
+            characters=self._start_characters,
+            line=list(self._start_line),
             restarted=restarted,
         )
 
