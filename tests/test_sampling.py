@@ -397,8 +397,8 @@ def test_a_stop_is_found_across_segments():
     model.parameters[: -len(model.vocabulary)] = 0  # a coin: a or b
     stop = "ab" * 4
     for sample in charlm.sample(model, 30, 4 * SEGMENT, seed=1, stop=stop):
-        place = sample.text.find(stop)
-        assert place == -1 and len(sample.text) == 4 * SEGMENT or place == len(sample.text) - 8
+        position = sample.text.find(stop)
+        assert position == -1 and len(sample.text) == 4 * SEGMENT or position == len(sample.text) - 8
     lengths = [len(sample.text) for sample in charlm.sample(model, 100, 9 * SEGMENT, seed=1, stop=stop)]
     assert max(lengths) > SEGMENT + 8
 

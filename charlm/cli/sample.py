@@ -86,7 +86,7 @@ from .signals import end_with_the_reader
 @click.option(
     "--corpus",
     metavar="FILE",
-    help="Search for copies in this text. The answer is exact; the model's record errs rarely.",
+    help="Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
 )
 @setting("--encoding", str, "NAME", "The encoding of --prime-file, of --corpus and of the beginnings.", "utf-8")
 @setting("--max-tries", AT_LEAST_1, "N", "Give up after N rejections in a row.", 10_000)
@@ -143,7 +143,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
 
 
 def _check_inputs(options, prime_file, interactive):
-    """Raise UsageError where two options ask for the same place, or for standard input."""
+    """Raise UsageError where options conflict, or where several read standard input."""
     if interactive and ("fill" in options or "start_with" in options):
         raise UsageError("--interactive reads the beginnings: it goes with neither --start-with nor --fill")
     if prime_file is not None and "prime" in options:
