@@ -1,5 +1,6 @@
 """The command line as a user and a shell see it: data, errors in one line, exit codes, pipes, signals, terminals."""
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -30,6 +31,7 @@ from charlm.model import Model, load_model
 from charlm.modelfile import save_model, write_archive
 from charlm.network.architecture import PRECISIONS, Architecture
 from charlm.network.reference import Reference
+from charlm.sampling.options import SamplingOptions
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
 from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
@@ -512,6 +514,17 @@ def test_options_of_train_go_together(folder, options):
     done(*TRAIN, "--quiet", *options)
     result = done("perplexity", "--model", "new.npz", "text.txt", "--json")
     assert 0 < json.loads(result.stdout)["bits_per_byte"] < 8
+
+
+def test_the_options_of_sample_are_those_of_the_package():
+    """Each field of ``SamplingOptions`` is an option, with the same default."""
+    parameters = {parameter.name: parameter for parameter in program.commands["sample"].params}
+    for field in dataclasses.fields(SamplingOptions):
+        default = parameters[field.name].default
+        if isinstance(default, (int, float, str)):
+            assert default == field.default, field.name
+        else:
+            assert not field.default, field.name
 
 
 def test_samples(folder):

@@ -25,7 +25,7 @@ def enumerated(model, pattern, symbols, power=1.0):
         ids = [*model.vocabulary.encode(text), *([EOS] if model.lines else [])]
         fractions[text] = probability(model, ids) ** power
     total = sum(fractions.values())
-    return {text: share / total for text, share in fractions.items()}
+    return {text: fraction / total for text, fraction in fractions.items()}
 
 
 def found(filler):
@@ -50,7 +50,7 @@ def test_few_fillings_are_enumerated(lines, temperature):
 def test_fillings_follow_the_posterior_and_not_the_model_at_the_blank():
     """What comes after a blank counts: sampling each blank from the past alone would differ."""
     model, count = random_model(lines=True, symbols="abc", seed=5), 20_000
-    expected = {text: count * share for text, share in enumerated(model, "a_b_", "abc").items()}
+    expected = {text: count * fraction for text, fraction in enumerated(model, "a_b_", "abc").items()}
     counts = Counter(sample.text for sample in charlm.sample(model, count, fill="a_b_", seed=1))
     assert chi_square(counts, expected)[1] < 4
     ahead = {}
@@ -118,7 +118,7 @@ def test_a_prime_is_read_before_the_pattern():
     model = random_model(lines=False, symbols="abc", seed=3)
     with_prime = enumerated(model, "caca_b_", "abc")
     weights, _ = found(Filler(model, "_b_", 1, SamplingOptions(prime="caca")))
-    assert weights == pytest.approx({text[4:]: share for text, share in with_prime.items()}, rel=1e-4)
+    assert weights == pytest.approx({text[4:]: fraction for text, fraction in with_prime.items()}, rel=1e-4)
 
 
 def test_copies_are_no_fillings():

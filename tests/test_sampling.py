@@ -17,8 +17,9 @@ from charlm.network.architecture import CELLS, Architecture
 from charlm.network.reference import reference_of, softmax
 from charlm.network.threads import ThreadPool
 from charlm.sampling.decoding import Decoding
+from charlm.sampling.infilling import Filler
 from charlm.sampling.options import SamplingOptions
-from charlm.sampling.sampler import new_sampler
+from charlm.sampling.sampler import Sampler, new_sampler
 from charlm.sampling.segments import SEGMENT
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -296,7 +297,56 @@ def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
         list(charlm.sample(random_model(lines=True, **bias), length=5, temperature=0))
 
 
-# What a sample begins and ends with
+# Other predictors than a network
+
+
+class Bigrams:
+    """A ``NextToken`` by counts: the distribution depends on the last token alone."""
+
+    def __init__(self, probabilities):
+        self.logits = np.log(probabilities)
+
+    def rows_for(self, sequences):
+        return max(sequences, 1)
+
+    def begin(self, tokens):
+        before = [EOS, *tokens]
+        nats = [-self.logits[first, second] for first, second in itertools.pairwise(before)]
+        return [self.logits[before[-1:]]], nats
+
+    def step(self, state, tokens):
+        assert len(state) == 1 and state[0].shape == (len(tokens), len(self.logits))
+        return [self.logits[tokens]]
+
+
+BIGRAMS = np.random.default_rng(6).dirichlet(np.ones(4), 4)  # <EOS>, <UNK>, a, b
+
+
+def by_bigrams(tokens):
+    return math.prod(BIGRAMS[pair] for pair in itertools.pairwise([EOS, *tokens]))
+
+
+def test_samples_follow_any_predictor():
+    model, count = random_model(lines=True), 10_000
+    sampler = Sampler(model, count, 4, SamplingOptions(seed=1, prime="b"), predictor=Bigrams(BIGRAMS))
+    lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
+    expected = {model.vocabulary.decode(line): by_bigrams([3, *line, EOS]) / by_bigrams([3]) for line in lines}
+    counts, total = Counter(), sum(expected.values())
+    for sample in sampler.samples():
+        counts[sample.text] += 1
+        assert sample.log_probability == pytest.approx(math.log(expected[sample.text]))
+    assert chi_square(counts, {text: count * p / total for text, p in expected.items()})[1] < 4
+
+
+def test_a_pattern_is_filled_by_any_predictor():
+    model = random_model(lines=True)
+    tokens, nats, weights = Filler(model, "a__", predictor=Bigrams(BIGRAMS)).posterior()
+    expected = np.array([by_bigrams([*line, EOS]) for line in itertools.product((2,), (2, 3), (2, 3))])
+    assert [model.vocabulary.decode(ids) for ids in tokens] == ["aaa\n", "aab\n", "aba\n", "abb\n"]
+    assert np.exp(-nats) == pytest.approx(expected) and weights == pytest.approx(expected / expected.sum())
+
+
+# The beginning and the end of a sample
 
 
 @pytest.mark.parametrize("lines", [True, False])
@@ -347,8 +397,8 @@ def test_a_stop_is_found_across_segments():
     model.parameters[: -len(model.vocabulary)] = 0  # a coin: a or b
     stop = "ab" * 4
     for sample in charlm.sample(model, 30, 4 * SEGMENT, seed=1, stop=stop):
-        place = sample.text.find(stop)
-        assert place == -1 and len(sample.text) == 4 * SEGMENT or place == len(sample.text) - 8
+        position = sample.text.find(stop)
+        assert position == -1 and len(sample.text) == 4 * SEGMENT or position == len(sample.text) - 8
     lengths = [len(sample.text) for sample in charlm.sample(model, 100, 9 * SEGMENT, seed=1, stop=stop)]
     assert max(lengths) > SEGMENT + 8
 

@@ -1,5 +1,8 @@
 """The NumPy engine of sampling and short scoring: it agrees with the oracle, whatever stands in the other rows."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,6 +22,14 @@ def network_of(cell, kind="one-hot", hidden=12, dtype=np.float32, layers=2):
     architecture = Architecture(V, cell, hidden, layers, **KINDS[kind])
     parameters = np.random.default_rng(1).normal(0, 0.5, architecture.number_of_parameters).astype(dtype)
     return architecture, parameters
+
+
+def test_no_module_of_the_package_imports_the_oracle():
+    package = Path(stepper.__file__).parents[1]
+    users = [
+        path for path in package.rglob("*.py") if re.search(r"import.*reference|reference import", path.read_text())
+    ]
+    assert not users
 
 
 def test_every_cell_has_its_step():

@@ -8,18 +8,17 @@ from dataclasses import replace
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, given, model_option, quiet, setting
+from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, examples, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
-EXAMPLES = """\b
-Examples:
-  charlm sample --model names.npz --count 20 --unique
-  charlm sample --model verse.npz --length 2000 --temperature 0.8 --start-with "Once "
-  charlm sample --model names.npz --fill "Tyr____us" --count 5
-"""
 
-
-@click.command(epilog=EXAMPLES)
+@click.command(
+    epilog=examples(
+        "charlm sample -m names.npz --count 20 --unique",
+        'charlm sample -m verse.npz --length 2000 --temperature 0.8 --start-with "Once "',
+        'charlm sample -m names.npz --fill "Tyr____us" --count 5',
+    )
+)
 @model_option
 @given
 @setting(
@@ -87,7 +86,7 @@ Examples:
 @click.option(
     "--corpus",
     metavar="FILE",
-    help="Search for copies in this text. The answer is exact; the model's record errs rarely.",
+    help="Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
 )
 @setting("--encoding", str, "NAME", "The encoding of --prime-file, of --corpus and of the beginnings.", "utf-8")
 @setting("--max-tries", AT_LEAST_1, "N", "Give up after N rejections in a row.", 10_000)
@@ -144,7 +143,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
 
 
 def _check_inputs(options, prime_file, interactive):
-    """Raise UsageError where two options ask for the same place, or for standard input."""
+    """Raise UsageError where options conflict, or where several read standard input."""
     if interactive and ("fill" in options or "start_with" in options):
         raise UsageError("--interactive reads the beginnings: it goes with neither --start-with nor --fill")
     if prime_file is not None and "prime" in options:

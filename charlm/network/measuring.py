@@ -52,8 +52,8 @@ class Engine(Protocol):
 
 
 class NumPyEngine:
-    """The plain NumPy network as an engine. Each row is multiplied on its own, so that its bits do not depend on the
-    others; so few rows take no longer for it."""
+    """The NumPy network of ``stepper.py`` as an engine. Each row is multiplied apart, so that its bits do not depend on
+    the other rows; with few rows this takes no longer."""
 
     def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int):
         self.rows = rows

@@ -5,6 +5,11 @@ Only tests import this module. It says what the kernels (``kernels/``) and the N
 backpropagation through time (BPTT). Nothing in it is made for speed. Notation: a and c are states, a prime marks the
 state before (``a_``, ``c_``), and d before a name is the gradient of the loss with respect to it. Shapes of one step:
 x (N, D) or tokens (N), a and c (N, H), z_x = x W_x.
+
+A cell that carries a state has two functions, which ``STEPS`` names:
+
+    step(z_x, a_, c_, W_a, b, p) → (a, c, gates), the gates as the step backward needs them
+    step_backward(da, dc, a_, c_, gates, W_a, p) → (dz_x, dz_a, db (N, columns), da_, dc_, dp)
 """
 
 import numpy as np

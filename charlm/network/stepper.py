@@ -1,15 +1,15 @@
-"""What predicts the next token: the protocol ``NextToken``, and the network as one, in NumPy.
+"""The protocol ``NextToken`` for whatever predicts the next token, and a network that follows it, in NumPy.
 
 Sampling and the scoring of short texts start at once, because NumPy has nothing to compile. The equations of the cells
-are those of ``kernels/`` and of ``reference.py``, which the tests compare with the step functions here. Notation: a and
-c are states, ``a_`` and ``c_`` those of the step before, z_x = x W_x.
+stand in ``kernels/`` and in ``reference.py``; the tests compare the step functions here with them. Notation: a and c
+are states, ``a_`` and ``c_`` are the states of the step before, z_x = x W_x.
 
-Every row of a step belongs to a sequence of its own, and gets the same bits whatever stands in the other rows. NumPy
-multiplies a row of a matrix in the same order where the matrix has 4 rows or more, but not where it has one; and where
-the columns are a multiple of 16, but not always in the last columns of other numbers (OpenBLAS orders large products
-differently there). So small networks always step a multiple of 4 rows, and zeros fill their matrices up to a multiple
-of 16 columns. For large networks that would take several times as long as one row: each row is multiplied apart, which
-makes many rows up to twice as slow. Streams are multiplied apart too, because mostly one of them is sampled. As no row
+Each row belongs to a sequence of its own, and must get the same bits whatever stands in the other rows. NumPy adds up
+the products of a row in the same order for any matrix of 4 rows or more, but not for one row. It does so in all columns
+where their number is a multiple of 16; for other numbers, OpenBLAS orders the last columns of large products
+differently. So small networks always step a multiple of 4 rows, and zeros pad their matrices to a multiple of 16
+columns. For large networks, 4 rows would take several times as long as one: each row is multiplied apart, which makes
+many rows up to twice as slow. Rows of streams are multiplied apart too, because mostly one stream is sampled. As no row
 depends on another, several threads can share the rows.
 """
 
@@ -46,13 +46,16 @@ class NextToken(Protocol):
     """
 
     def rows_for(self, sequences: int) -> int:
-        """The rows that a state must have for so many sequences; those beyond are filled with anything."""
+        """How many rows a state must have for so many sequences; the rest may hold anything."""
 
     def begin(self, tokens: Iterable[int]) -> tuple[State, list[float]]:
         """Read some tokens from the beginning of a text: (the state after them, one row; -log ŷ of each, in nats)."""
 
     def step(self, state: State, tokens: np.ndarray) -> State:
-        """Read one token more in each row, ids (N); N is a ``rows_for``. The given state may be overwritten."""
+        """Read the next token of each row, ids (N), and return the new state. The given state may be overwritten.
+
+        N is a number that ``rows_for`` returns.
+        """
 
 
 def take_rows(state: State, rows: "list[int] | np.ndarray | slice") -> State:
@@ -188,7 +191,7 @@ class NumPyNetwork:
             self.W_ya = padded(self.W_ya)
 
     def _layer(self, named, layer, halved):
-        """W_x, W_a, b and p of a layer, prepared; None for those that the cell has not."""
+        """W_x, W_a, b and p of a layer, prepared; None where the cell has no such weights."""
         W_x, W_a, b, p = (named.get(f"layer{layer}.{kind}") for kind in ("W_x", "W_a", "b", "p"))
         if halved:
             gates = np.arange(len(b)) < halved * self.architecture.hidden

@@ -19,19 +19,19 @@ from .prompt import Prompt
 from .random_streams import RandomStreams
 from .segments import SEGMENT, Segments
 
-IN_PARALLEL = 512  # candidates at most; for fewer, a step takes as many calls of NumPy
+IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 
 
 @dataclass(kw_only=True)
 class Candidate:
-    """One candidate for a sample: its settled tokens, and its segment, which may still be rejected.
+    """One candidate for a sample: settled tokens, then a segment that may still be rejected.
 
-    key: of its random numbers, of which it had taken ``taken`` when it last entered or left a row; nats: the sum of
-    -log ŷ of the tokens; characters: of the tokens; segment: its tokens as far as ``Endings`` looked at them; segments:
-    how many were settled; line: the settled tokens of the line that goes on, prime included; tail: the end of the
-    settled text, in which a copied run may have begun; sample: the whole, once it is whole; restarted: it was rejected
-    as a whole before.
+    number: its number among all candidates; key: the key of its random numbers; taken: how many of these it had taken
+    when it last entered or left a row. tokens, nats, characters: the settled ids, their sum of -log ŷ, and the length
+    of their text. line: the settled tokens of the unfinished line, prime included; tail: the end of the settled text,
+    where a copied run may have begun. segment: the tokens of the segment that ``Endings`` has seen; segments: how many
+    segments were settled. sample: the finished sample; restarted: the candidate was rejected whole before.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Candidate:
     _texts: list[str] = field(default_factory=list)  # of the segments that were settled since ``take_text``
 
     def settle(self, text: str, nats: float, characters: int) -> None:
-        """Make the segment part of the settled tokens. text, nats, characters: of the segment."""
+        """Settle the segment: its tokens, its text, and the text's sum of -log ŷ and number of characters."""
         self.tokens += self.segment
         self.nats += nats
         self.characters += characters
@@ -58,20 +58,20 @@ class Candidate:
         self._texts.append(text)
 
     def extend_line(self) -> None:
-        """Take the segment, which is to be settled, into the line that goes on."""
+        """Add the segment to the unfinished line, or finish the line."""
         self.line = [] if self.segment[-1] == EOS else self.line + self.segment
 
     def note_run(self, run: int | None) -> None:
-        """Remember a copied run."""
+        """Remember the longest copied run."""
         if run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, run)
 
     def keep_tail(self, text: str, characters: int) -> None:
-        """Keep so many characters of the settled text, whose last part this is, because a copied run may go on."""
+        """Keep the last characters of the settled text, which ends with ``text``: a copied run may cross its end."""
         self.tail = (self.tail + text)[-characters:] if characters else ""
 
     def finish(self, text: str, novel: bool | None) -> None:
-        """Make the sample, of this text."""
+        """Make the sample from its whole text."""
         self.sample = Sample(text, -self.nats, len(self.tokens), self.longest_copied_run, novel)
 
     @property
@@ -86,7 +86,7 @@ class Candidate:
 
 
 class Endings:
-    """Where segments and samples end. max_length: characters of a sample, at most (``Rules``)."""
+    """Decides where segments and samples end. max_length: the most characters that a sample may have, see ``Rules``."""
 
     def __init__(self, model: Model, prompt: Prompt, max_length: float):
         self.lines, self.prompt, self.max_length = model.lines, prompt, max_length
@@ -94,7 +94,7 @@ class Endings:
         self.stop_tokens = max((len(as_bytes(text)) for text in prompt.stop), default=0)  # the longest stop has no more
 
     def characters(self, tokens: Iterable[int]) -> int:
-        """The characters that some tokens add to a sample."""
+        """How many characters some tokens add to a sample."""
         return sum(map(self.widths.__getitem__, tokens))
 
     def latest(self, candidate: Candidate) -> int:
@@ -143,13 +143,14 @@ class Candidates:
         self._predictor, self._decoding, self._prompt, self._endings = predictor, decoding, prompt, endings
         self._queue, self._resampled = iter(queue), deque()
         self._start, nats = predictor.begin([*prompt.prime, *prompt.start])
-        self._start_nats = sum(nats[len(prompt.prime) :])
+        self._start_nats, self._start_line = sum(nats[len(prompt.prime) :]), prompt.line
+        self._start_characters = endings.characters(prompt.start)
         self._rows: list[Candidate | None] = []  # None where a row is idle
         self._live = 0  # rows that are not idle
         self._random = RandomStreams()
         self._segments = Segments(endings.widths, endings.max_length)
         self._states = take_rows(self._start, [])
-        # of each row, where its last segment was settled; a line goes back to its start
+        # the state of each row where its last segment was settled; lines start again from the prompt
         self._settled = [] if endings.lines else take_rows(self._start, [])
         self.none_waits = False  # no candidate is left to begin
 
@@ -198,12 +199,12 @@ class Candidates:
         copy_row(*((self._start, 0) if self._endings.lines else (self._settled, row)), self._states, row)
 
     def restart(self, row: int) -> None:
-        """Sample the candidate of a row again, from its start, with its next random numbers."""
+        """Sample the candidate of a row again from its start, with its next random numbers."""
         old = self._rows[row]
         self._place([row], [self._new(old.number, old.key, self._random.taken(row), restarted=True)])
 
     def resample(self, candidate: Candidate) -> None:
-        """Sample a candidate again that has left its row, with its next random numbers."""
+        """Put a candidate that has left its row back into the queue; it continues its random numbers."""
         self._resampled.append((candidate.number, candidate.key, candidate.taken))
 
     def _new(self, number, key, taken=0, restarted=False):
@@ -213,13 +214,13 @@ class Candidates:
             taken=taken,
             tokens=list(self._prompt.start),
             nats=self._start_nats,
-            characters=self._endings.characters(self._prompt.start),
-            line=self._prompt.line,
+            characters=self._start_characters,
+            line=list(self._start_line),
             restarted=restarted,
         )
 
     def _fill_rows(self):
-        """Begin candidates in idle rows; have as many rows as there are candidates."""
+        """Begin waiting candidates in idle rows, and change the number of rows to that of the candidates."""
         new, self.none_waits = [], False
         while self._live + len(new) < IN_PARALLEL and not self.none_waits:
             waiting = self._resampled.popleft() if self._resampled else next(self._queue, None)

@@ -16,10 +16,10 @@ LEAST = -745  # exp of less is 0
 class Decoding:
     """The distribution that the next token is sampled from.
 
-    The logits are divided by the temperature; 0 takes the most likely token. Then the restrictions apply one after the
-    other: top_k keeps the most likely tokens (0: all), top_p the fewest whose probabilities reach it (1: all), min_p
-    those with at least that fraction of the most likely token's probability (0: all). mask_unknown: the probability of
-    <UNK> is 0.
+    The logits are divided by the temperature; temperature 0 takes the most likely token. Then the restrictions apply,
+    in this order: top_k keeps that many of the most likely tokens (0 keeps all); top_p keeps the fewest tokens whose
+    probabilities reach it in sum (1 keeps all); min_p drops tokens with less than that fraction of the most likely
+    token's probability (0 keeps all). mask_unknown sets the probability of <UNK> to 0.
     """
 
     temperature: float = 1.0

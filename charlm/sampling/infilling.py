@@ -1,11 +1,11 @@
 """Model + pattern → the blanks filled, sampled from the posterior given the symbols that stand.
 
-The pattern is read from left to right with many beginnings of it in parallel. Each beginning has a weight: the
-probability of all that it holds so far. At a blank, every beginning continues in every possible way. While these are
-no more than ``beginnings``, all of them are kept, and at the end the weights are the exact posterior. Where they are
-more, so many are chosen: heavy beginnings stay as they are, and of the light ones some are sampled, which all get the
-same weight. Each weight keeps its mean (the optimal resampling of Fearnhead and Clifford, 2003, for particle filters
-over finite sets). No beginning is ever there twice.
+The pattern is read from left to right, with many beginnings of it in parallel. Each beginning has a weight, the
+probability of its tokens. At a blank, every beginning continues in every possible way. While there are at most
+``beginnings`` of them, all are kept, and at the end the weights are the exact posterior. Where there are more,
+``beginnings`` of them are chosen: heavy ones stay as they are, and some of the light ones are sampled and get equal
+weights. Each weight keeps its mean (the optimal resampling of Fearnhead and Clifford, 2003, for particle filters over
+finite sets). No beginning is ever kept twice.
 """
 
 import math
@@ -25,7 +25,7 @@ from .prompt import encode_prime, encode_start, line_of, seed_of
 
 BLANK = "_"
 BEGINNINGS = 1024
-CONTINUATIONS = 1 << 22  # looked at together, at most
+CONTINUATIONS = 1 << 22  # computed at a time, at most
 OTHER_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
 
 

@@ -1,4 +1,4 @@
-"""Judging: what becomes of the segments that have ended. They are settled, or rejected and sampled again.
+"""Judging: a segment that has ended is settled, or rejected and sampled again.
 
 A segment is rejected whole (see ``acceptance``): the sample of a line model, and a line of a stream, so that a long
 text does not fail for one word.
@@ -10,7 +10,7 @@ from .acceptance import Rules, SamplingCounts
 from .candidates import SAMPLE_ENDS, SEGMENT_ENDS, Candidate, Candidates
 from .prompt import Prompt, line_of
 
-LOOKED_UP = 64  # lines that are looked up in the record of the training text at a time
+LINES_AT_ONCE = 64  # lines that are searched for copies at a time
 
 
 class Judge:
@@ -20,12 +20,13 @@ class Judge:
         self._candidates, self._rules, self._counts = candidates, rules, counts
         self._lines, self._vocabulary = model.lines, model.vocabulary
         self._prime = model.vocabulary.decode(line_of(prompt.prime))  # the beginning of a sample's line
-        self._parked: list[tuple[Candidate, str]] = []  # lines without another fault that are still to be looked up
+        self._parked: list[tuple[Candidate, str]] = []  # lines without another fault, not yet searched for copies
 
     def judge(self, ended: list[tuple[int, str]]) -> list[Candidate]:
-        """The candidates of which something was settled. ended: (row, ending, see ``Endings.of``) of each segment.
+        """Judge the segments that have ended, and return the candidates of which something was settled.
 
-        Raises SamplingError where too many are rejected in a row.
+        ended: (row, ending) of each segment, see ``Endings.of``. Raises SamplingError where too many are rejected in a
+        row.
         """
         if not ended and not self._parked:
             return []
@@ -46,9 +47,9 @@ class Judge:
         return self._judge_lines() if self._lines else self._judge_segments(accepted)
 
     def _judge_lines(self):
-        """Look for copies among lines: for many together, because each then takes less time, or for those that there
-        are when no candidate waits for a row."""
-        if len(self._parked) < LOOKED_UP and not self._candidates.none_waits:
+        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; the
+        rest is searched when no candidate waits for a row."""
+        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits:
             return []
         parked, self._parked = self._parked, []
         texts = [text for _, text in parked]
@@ -65,9 +66,9 @@ class Judge:
         return settled
 
     def _judge_segments(self, accepted):
-        """Look for copies among segments of streams."""
+        """Search for copies among segments of streams."""
         texts = [self._candidates[row].tail + text for row, _, text in accepted]
-        # where copies are allowed a run may be of any length, and is looked for when the sample is whole
+        # where copies are allowed, a run may have any length, and is searched when the sample is whole
         copies = self._rules.copies_in(texts) if self._rules.rejects_copies else [(None, None)] * len(texts)
         settled = []
         for (row, ending, text), (run, novel) in zip(accepted, copies, strict=True):
@@ -116,7 +117,7 @@ class Judge:
         return text.removesuffix("\n") if self._lines else text
 
     def _fault(self, candidate, text, ending):
-        """Why a segment must be rejected, copies apart; None where it need not be."""
+        """Why a segment must be rejected, for other reasons than copies; None where there is no reason."""
         if ending not in (SEGMENT_ENDS, SAMPLE_ENDS):
             return ending
         if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
@@ -129,7 +130,7 @@ class Judge:
         return None
 
     def _is_text(self, line):
-        """Whether the words of a line are those that its text is read as: no two have run together."""
+        """Whether the text of a line is read as the same words; not so where two words have run together."""
         decode = self._vocabulary.decode
         if line[-1] != EOS:  # spaces at the end are part of what would follow
             while line and decode(line[-1:]).isspace():

@@ -26,7 +26,7 @@ class Prompt:
 
     @property
     def line(self) -> list[int]:
-        """The line that the prompt ends in, as far as it goes."""
+        """The tokens of the unfinished line at the end of the prompt."""
         return line_of([*self.prime, *self.start])
 
 

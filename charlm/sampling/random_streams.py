@@ -34,10 +34,11 @@ def key_of(seed: tuple[int, ...]) -> np.ndarray:
 
 
 class RandomStreams:
-    """One stream for each of N rows: the numbers of its key, one after the other, 0 ≤ number < 1.
+    """One stream of random numbers, 0 ≤ number < 1, for each of N rows.
 
-    keys: uint64 (N); ready: numbers made ahead, (AHEAD, N), of which the first ``used`` were taken; before: how many
-    numbers of its key a row had taken before those, uint64 (N), modulo 2⁶⁴ because it may be negative.
+    keys: the key of each row, uint64 (N); ready: numbers made ahead, (AHEAD, N); used: how many rows of ``ready`` were
+    taken; before: how many numbers of its key each row had taken before ``ready`` was made, uint64 (N), modulo 2⁶⁴
+    because it may be negative.
     """
 
     def __init__(self):
@@ -51,7 +52,7 @@ class RandomStreams:
         self.ready = np.pad(self.ready[:, rows], ((0, 0), idle))
 
     def begin(self, rows: list[int], keys: list[int], taken: list[int]) -> None:
-        """Give these rows the streams of some keys, of which so many numbers were taken before."""
+        """Give each of these rows the stream of a key, after the numbers that were already taken from it."""
         self.keys[rows] = keys
         self.before[rows] = np.array(taken, np.uint64) - np.uint64(self.used)
         self.ready[:, rows] = self._numbers(self.keys[rows], self.before[rows])

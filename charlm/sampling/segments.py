@@ -10,15 +10,15 @@ import numpy as np
 from ..text.vocabulary import UNKNOWN
 
 SEGMENT = 200  # tokens of a stream after which a segment ends even though the line goes on
-CAPACITY = 32  # tokens of a segment for which there is room at first
+CAPACITY = 32  # tokens of a segment that the arrays hold at first; they grow
 
 
 class Segments:
     """One segment in each of N rows.
 
-    tokens: ids (N, capacity); lengths: how many of them the segment has, (N); nats: the sums of their -log ŷ, (N);
-    characters: of the sample so far, (N), counted only where ``max_length`` is finite; latest: the length at which the
-    segment ends at the latest, (N); live: whether a candidate stands in the row, (N). widths: characters of each token.
+    tokens: ids (N, capacity); lengths: the number of tokens, (N); nats: the sum of their -log ŷ, (N); characters: the
+    length of the sample's text so far, (N), counted only where ``max_length`` is finite; latest: the most tokens that
+    the segment may have, (N); live: whether a candidate stands in the row, (N); widths: the characters of each id.
     """
 
     def __init__(self, widths: list[int], max_length: float):
@@ -45,8 +45,10 @@ class Segments:
         self.lengths[row], self.live[row] = 0, False
 
     def add(self, tokens: np.ndarray, nats: np.ndarray) -> list[int]:
-        """Add a token to each row, (N) and (N): the rows in which a segment may have ended. It may end with <EOS> and
-        with <UNK>."""
+        """Add a token to each row, and return the rows in which a segment may have ended.
+
+        tokens: ids (N); nats: their -log ŷ, (N). A segment may end with <EOS> and with <UNK>.
+        """
         if self.longest == self.tokens.shape[1]:
             self.longest = int(self.lengths.max())
             if self.longest == self.tokens.shape[1]:

@@ -35,7 +35,7 @@ class Bloom:
             yield (number >> 3).astype(np.intp), np.left_shift(np.uint8(1), (number & 7).astype(np.uint8))
 
     def add(self, members: np.ndarray) -> None:
-        """Add members: hashes, uint64 (n), of which every bit depends on all that was hashed."""
+        """Add members: hashes, uint64 (n), of which every bit depends on the whole text that was hashed."""
         if len(self.bits):
             for at, bit in self._positions(members):
                 while len(at):  # of several members in one byte, put keeps the last: add the others again
