@@ -15,7 +15,8 @@ A cell that carries a state has two functions, which ``STEPS`` names:
 import numpy as np
 
 from ..text.vocabulary import UNKNOWN
-from .architecture import CELLS, Architecture, views
+from .architecture import Architecture, views
+from .cells import CELLS
 from .probabilities import log_softmax, softmax
 
 

@@ -21,7 +21,8 @@ from typing import Protocol
 import numpy as np
 
 from ..text.vocabulary import EOS
-from .architecture import CELLS, Architecture, views
+from .architecture import Architecture, views
+from .cells import CELLS
 from .probabilities import log_softmax
 from .threads import ThreadPool
 
@@ -215,7 +216,8 @@ class NumPyNetwork:
         """The state after one token more in each row, ids (N)."""
         if self.apart:
             tokens = tokens[:, None]
-        x, after = None if self.E is None else self.E[tokens], []
+        x = None if self.E is None else self.E[tokens]
+        after: State = []
         for layer, (W_x, W_a, b, p) in enumerate(self.layers):
             z_x = W_x.take(tokens, 0) if x is None else x @ W_x
             x, c = self.cell_step(z_x, state[2 * layer], state[2 * layer + 1], W_a, b, p)

@@ -156,7 +156,7 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
         raise SamplingError(
             f"the beginning (--start-with) has {len(start)} tokens; --length must be more than that, not {length}"
         )
-    return Prompt(length, encode_prime(model, options.prime), start, options.stop)
+    return Prompt(length, encode_prime(model, options.prime), start, tuple(options.stop))
 
 
 def new_sampler(
