@@ -19,10 +19,10 @@ except ImportError:  # Windows
     fcntl = None
 
 
-def check_outputs(paths: Iterable, read: Iterable, is_ours: Callable[[Path], bool], kind: str, option: str) -> None:
+def check_outputs(paths: Iterable, used: Iterable, is_ours: Callable[[Path], bool], kind: str, option: str) -> None:
     """Raise CharlmError now if a run could not write to ``paths`` later, or would overwrite a file that it must not.
 
-    paths: all in one folder. read: names of the files that the run reads. is_ours: whether an existing file may be
+    paths: all in one folder. used: other files that the run reads or writes. is_ours: whether an existing file may be
     replaced. kind, option: what such a file is called, and the option that names the first path.
     """
     paths = list(map(Path, paths))
@@ -33,8 +33,10 @@ def check_outputs(paths: Iterable, read: Iterable, is_ours: Callable[[Path], boo
         if not first.parent.is_dir():
             raise CharlmError(f"cannot write {first}: there is no folder {first.parent}; make it first")
         for path in paths:
-            if is_one_of(path, read):
-                raise CharlmError(f"will not overwrite {path}, which this run reads; choose another name for {option}")
+            if is_one_of(path, used):
+                raise CharlmError(
+                    f"will not overwrite {path}, which this run reads or writes; choose another name for {option}"
+                )
             if path.exists() and not is_ours(path):
                 raise CharlmError(f"will not overwrite {path}, which is not {kind}; choose another name for {option}")
         descriptor, temporary = _temporary_file(paths[-1])

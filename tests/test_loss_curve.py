@@ -58,7 +58,7 @@ def test_a_file_that_is_not_a_picture_of_charlm_is_not_overwritten(tmp_path):
     path.write_text("<svg>somebody's</svg>")
     with pytest.raises(CharlmError, match="not a picture of charlm.*--plot"):
         check_picture(path, [])
-    with pytest.raises(CharlmError, match="which this run reads"):
+    with pytest.raises(CharlmError, match="which this run reads or writes"):
         check_picture(tmp_path / "other.svg", [tmp_path / "other.svg"])
 
 

@@ -36,10 +36,10 @@ class LossCurve:
         return (low, high) if high - low >= 0.01 else (low - 0.005, high + 0.005)
 
 
-def check_picture(path, read) -> None:
+def check_picture(path, used) -> None:
     """Raise CharlmError now if the picture could not be written to ``path`` later, or would overwrite a file that is
-    not a picture of charlm, or one of ``read``."""
-    check_outputs((path,), read, _is_picture, "a picture of charlm", "--plot")
+    not a picture of charlm, or one of the files ``used``."""
+    check_outputs((path,), used, _is_picture, "a picture of charlm", "--plot")
 
 
 def _is_picture(path):

@@ -86,7 +86,7 @@ class TrainingSession:
     def _check_places(self) -> None:
         """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
         files, read = self.files, [*self.paths, *listed(self.options.get("valid") or [])]
-        taken = [] if files.output is None else [files.output, checkpoint_path(files.output)]
+        taken = [] if files.output is None else [*output_files(files.output)]
         if files.output is not None:
             check_outputs(output_files(files.output), read, is_model, "a model", "--output")
         if files.log is not None:
@@ -159,10 +159,10 @@ def exclusive_training(model_path) -> AbstractContextManager[None]:
     return exclusive_output(output_files(model_path))
 
 
-def check_log(path, read=()) -> None:
+def check_log(path, used=()) -> None:
     """Raise ModelFileError if a log cannot be written to ``path``, or would overwrite a file that is not a log, or one
-    of ``read``."""
-    if is_one_of(path, read):
+    of the files ``used``."""
+    if is_one_of(path, used):
         raise ModelFileError(f"will not overwrite {path} with the log; choose another name for --log")
     try:
         if FilePath(path).is_file():
