@@ -36,7 +36,7 @@ def corpus(tmp_path):
 def architecture(corpus, options, cell="lstm"):
     tied = options["tied"]
     width = options["hidden"] if tied else options["embedding"]
-    return Architecture(len(corpus.vocabulary), cell, options["hidden"], options["layers"], width, tied)
+    return Architecture(len(corpus.vocabulary), cell, options["hidden"], options["layers"], embedding=width, tied=tied)
 
 
 @pytest.mark.parametrize("level", ["char", "word"])

@@ -175,7 +175,7 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
         "--context 4",
         "--context 0 --cell window",
         "--context 65 --cell window",
-        "--bidirectional --cell window",
+        "--bidirectional --cell feedforward",
         "--hidden 0",
         "--hidden x",
         "--hidden 65537",
