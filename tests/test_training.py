@@ -236,7 +236,7 @@ def test_without_a_held_out_part_the_last_model_is_kept(text):
 
 def test_a_loss_that_diverges_at_every_rate_is_an_error_with_a_remedy(text):
     trainer = new_trainer(text, cell="rnn", hidden=16, epochs=5, lr=1e30, clip=0, steps=20)
-    with pytest.raises(DivergedError, match="--lr below 1e.30"):
+    with pytest.raises(DivergedError, match="--lr below 1e.30, or a --clip, such as 0.2"):
         list(trainer.run())
 
 
@@ -288,7 +288,7 @@ def test_a_rollback_halves_the_dropout_that_follows():
     assert rates == [0.2, 0.1, 0.05]
     assert state.rate_factor == 0.25**3 and state.times_lower == 3
     assert rolled_back(good, good, Settings(dropout=0.4)).dropout == 0.4
-    with pytest.raises(DivergedError, match="--lr below"):
+    with pytest.raises(DivergedError, match="--lr below 0.01, or a --clip below 0.2"):
         rolled_back(TrainingState(times_lower=MOST_ROLLBACKS), good, following)
 
 

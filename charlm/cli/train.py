@@ -7,18 +7,12 @@ from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES, current_name
-from .options import ABOVE_0, AT_LEAST_1, MOST, PRECISIONS, SHARE, encoding, quiet, setting, threads
+from .options import ABOVE_0, AT_LEAST_1, FILE, MOST, PRECISIONS, SHARE, encoding, examples, quiet, setting, threads
 from .signals import caught_signals
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 LEVELS = ("char", "word", "byte")
 SCHEDULES = ("cosine", "linear", "constant")
-EXAMPLES = """\b
-Examples:
-  charlm train book.txt -o book.npz
-  charlm train names.txt --lines --minutes 1 -o names.npz
-  charlm train book.txt -o book.npz --resume
-"""
 
 
 class CellName(click.Choice):
@@ -35,9 +29,16 @@ class CellName(click.Choice):
         return super().convert(value, param, ctx)
 
 
-@click.command(short_help="Train a model on text files and write it to one file.", epilog=EXAMPLES)
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--output", "-o", required=True, metavar="FILE", help="Write the model to this file (.npz).")
+@click.command(
+    short_help="Train a model on text files and write it to one file.",
+    epilog=examples(
+        "charlm train book.txt -o book.npz",
+        "charlm train names.txt --lines --minutes 1 -o names.npz",
+        "charlm train book.txt -o book.npz --resume",
+    ),
+)
+@click.argument("corpus", type=FILE, nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--output", "-o", type=FILE, required=True, metavar="FILE", help="Write the model to this file (.npz).")
 @setting(
     "--task",
     click.Choice(TASKS),
@@ -58,7 +59,7 @@ class CellName(click.Choice):
     "Hold out this fraction of the text to measure on: the end of the text or, with --lines, random lines.",
     0.1,
 )
-@click.option("--valid", metavar="FILE", help="Measure on this file instead of a held-out part.")
+@click.option("--valid", type=FILE, metavar="FILE", help="Measure on this file instead of a held-out part.")
 @encoding
 @setting(
     "--min-count",
@@ -152,8 +153,8 @@ class CellName(click.Choice):
     help="Resume the stopped training of this output, with its settings where you give none.",
 )
 @setting("--save-every", click.FloatRange(0), "SECONDS", "Time between the checkpoints for --resume.", 60.0)
-@click.option("--log", metavar="FILE", help="Write each report to this file, as one line of JSON.")
-@click.option("--plot", metavar="FILE", help="Draw the losses to this file, as a picture (.svg).")
+@click.option("--log", type=FILE, metavar="FILE", help="Write each report to this file, as one line of JSON.")
+@click.option("--plot", type=FILE, metavar="FILE", help="Draw the losses to this file, as a picture (.svg).")
 @quiet
 @click.pass_context
 def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet, **options):

@@ -181,7 +181,8 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     if better:
         remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
-        lines.append(f"{' and '.join(better)} did better than the model: {remedy}, or give more text")
+        names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
+        lines.append(f"{names} did better than the model: {remedy}, or give more text")
     return lines
 
 

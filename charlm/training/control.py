@@ -43,10 +43,10 @@ def rolled_back(state: TrainingState, good: TrainingState, settings: Settings) -
     Raises DivergedError after MOST_ROLLBACKS on end.
     """
     if state.times_lower >= MOST_ROLLBACKS:
+        clip = f"--clip below {settings.clip:g}" if settings.clip else "--clip, such as 0.2"
         raise DivergedError(
-            f"the loss diverges after {state.step:,} updates, at every learning rate down to "
-            f"{settings.lr * state.rate_factor:.2g}: train with an --lr below {settings.lr:g}, "
-            f"or a --clip below {settings.clip:g}"
+            f"the loss diverges after update {state.step:,}, at every learning rate down to "
+            f"{settings.lr * state.rate_factor:.2g}: train with an --lr below {settings.lr:g}, or a {clip}"
         )
     state = state.rolled_back_to(good)
     if settings.dropout is None:
