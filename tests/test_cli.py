@@ -49,8 +49,8 @@ SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
 
-def test_the_choices_are_those_that_there_are():
-    """The command line has lists of its own, so that --help need not import the rest."""
+def test_the_command_line_has_the_choices_and_defaults_of_the_program():
+    """The command line has lists of its own, so that --help starts without the rest."""
     train = sys.modules["charlm.cli.train"]
     assert set(train.SCHEDULES) == set(SCHEDULES)
     assert (train.LEVELS, train.PRECISIONS) == (LEVELS, PRECISIONS)
@@ -154,7 +154,7 @@ def refuse(folder, arguments, code, words="", **settings):
         (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
     ],
 )
-def test_a_corpus_that_cannot_be(folder, corpus, words):
+def test_an_unusable_corpus(folder, corpus, words):
     refuse(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
 
 

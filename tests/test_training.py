@@ -69,8 +69,8 @@ def test_it_memorises_a_sentence(tmp_path, cell):
 def test_it_beats_the_unigram_model_it_starts_as(text):
     trainer = new_trainer(text, hidden=24, layers=2, epochs=30, batch=8, steps=20)
     first = trainer.held_out_loss()
-    shares = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
-    assert first == pytest.approx(-sum(share * math.log(share) for share in shares if share), abs=0.15)
+    rates = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
+    assert first == pytest.approx(-sum(rate * math.log(rate) for rate in rates if rate), abs=0.15)
     records = list(reports(trainer.run(), every=0.0))
     assert trainer.best_loss < first - 1
     assert trainer.best_loss == min(record.valid_loss for record in records if record.valid_loss is not None)

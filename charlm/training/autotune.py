@@ -7,6 +7,7 @@ multiply-adds on a text of this size (benchmarks/recipe.md).
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -168,7 +169,7 @@ def dropout_for(tokens: float, weights: float, n: int) -> float:
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
-def new_trainer(paths: Path | list[Path], **options: Unpack[TrainingOptions]) -> Trainer:
+def new_trainer(paths: Path | Iterable[Path], **options: Unpack[TrainingOptions]) -> Trainer:
     """A trainer from files and options. Options that are not given, or None, have the command line's defaults.
 
     Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time

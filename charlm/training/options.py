@@ -1,6 +1,6 @@
 """The options of a training by their names, as ``charlm train`` and ``charlm.train`` take them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from os import PathLike
 from typing import Any, TypedDict, get_type_hints
@@ -18,7 +18,7 @@ Path = str | PathLike[str]
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Every option has the name and the default that it has on the command line; None stands for the default.
+    """Each option has the name and the default of ``charlm train``; None stands for the default.
 
     task: what is learnt: "text", "classify", "generate", "tag" or "translate".
 
@@ -41,7 +41,7 @@ class TrainingOptions(TypedDict, total=False):
     level: str
     lines: bool
     holdout: float
-    valid: Path | list[Path] | None
+    valid: Path | Sequence[Path] | None
     encoding: str
     min_count: int | None
     max_vocabulary: int | None
@@ -90,7 +90,7 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored_options(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a checkpoint tells of, not believed. Raises ValueError for a name or value of no training."""
+    """The options in a checkpoint, checked. Raises ValueError for a name or a value that no training can have."""
     kinds = get_type_hints(TrainingOptions) | {"valid": str | list | None}
     if stored.get("cell") in tuple(OLD_NAMES):
         stored = {**stored, "cell": OLD_NAMES[stored["cell"]]}
