@@ -79,6 +79,14 @@ def test_python_resumes_what_the_command_has_stopped(text, tmp_path):
     assert whole.training["history"] == resumed.training["history"]
 
 
+def test_numbers_of_numpy_are_numbers(text):
+    """They are stored as JSON, in the model and in the checkpoint."""
+    options = SMALL | {"hidden": np.int64(5), "seed": np.uint8(3), "lr": np.float32(0.01), "lines": np.bool_(True)}
+    charlm.train(text, output="m.npz", stop=after(2), **options)
+    model = charlm.train(text, output="m.npz", resume=True)
+    assert model.training["settings"]["seed"] == 3 and model.lines is True
+
+
 def test_resuming_needs_an_output_and_the_same_options(text):
     with pytest.raises(UsageError, match="output"):
         charlm.train(text, resume=True, **SMALL)

@@ -5,6 +5,8 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any, TypedDict, get_type_hints
 
+import numpy as np
+
 from ..errors import UsageError
 from ..network.architecture import PRECISIONS
 from ..network.cells import CELLS, OLD_NAMES
@@ -84,9 +86,11 @@ def check_names(options: Mapping[str, Any]) -> None:
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that have a value. Raises UsageError where one is not an option of a training."""
+    """The options that have a value, NumPy's numbers as Python's, which JSON can hold. Raises UsageError where one is
+    not an option of a training."""
     check_names(options)
-    return {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
 
 def stored_options(stored: Mapping[str, Any]) -> dict[str, Any]:

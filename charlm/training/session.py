@@ -34,9 +34,11 @@ REPORT_SECONDS = 1.0  # between reports, at most
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFiles:
-    """What a session writes. output: the model, with its checkpoints next to it, about one every ``save_every``
-    seconds. log: each report as a line of JSON. plot: a picture of the losses (SVG). resume: continue the stopped
-    training of ``output``. A path that is None is not written."""
+    """The files that a session writes; None for a file that it does not write.
+
+    output: the model. A checkpoint next to it is written about every ``save_every`` seconds. log: each report as a line
+    of JSON. plot: a picture of the losses (SVG). resume: continue the stopped training of ``output``.
+    """
 
     output: Path | None = None
     log: Path | None = None
@@ -46,11 +48,13 @@ class TrainingFiles:
 
 
 class TrainingSession:
-    """A training run. Its ``trainer`` exists while the session is open (``with``).
+    """A training run. Opening the session (``with``) makes its ``trainer``, closing it releases locks and threads.
 
-    options: those that are given, by their names (see ``TrainingOptions``). A resumed training takes all others from
-    its checkpoint. Raises CharlmError, on opening, where an option, the text, the checkpoint or a place to write does
-    not fit; nothing has been written or trained then.
+    paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
+    all others from its checkpoint.
+
+    Raises CharlmError on opening, before anything is trained or written, where an option makes no sense, a text or the
+    checkpoint cannot be read, or a file cannot be written.
     """
 
     trainer: Trainer
@@ -114,15 +118,15 @@ class TrainingSession:
         return LossCurve(self.trainer.state.history, self.unit)
 
     def count_baselines(self) -> None:
-        """Count n-grams in the training text and score the held-out text with them, to compare the model with. It takes
-        a few hundredths of the training's time, and is part of it."""
+        """Train the n-gram baselines on the training text and score the held-out text with them, to compare the model
+        with. This takes a few hundredths of the training's time, and is part of it."""
         trainer = self.trainer
         if trainer.evaluation and not self.baselines:
             self.baselines, self.counted_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
-        """Train to the end, or until ``stop()`` is true after an update, and write the files. The session saves a
-        stopped training, and the next one can resume it."""
+        """Train to the end, or until ``stop()`` is true after an update, and write the files. A stopped training is
+        saved, and another session can resume it."""
         files, trainer = self.files, self.trainer
         if files.plot is not None:
             self.count_baselines()
