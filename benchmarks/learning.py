@@ -106,7 +106,7 @@ def main():
             cells += (f"adapted {', '.join(f'{loss:.4f}' for loss in adapted)}; {statistics.median(adapted):.4f}",)
         print(f"| {' | '.join(cells)} |", flush=True)
     report = records[-1]["report"].splitlines()
-    print("\n".join(report[next(number for number, line in enumerate(report) if line.startswith("held out, ")) :]))
+    print("\n".join(report[next(number for number, line in enumerate(report) if line.startswith("held-out text, ")) :]))
 
 
 if __name__ == "__main__":

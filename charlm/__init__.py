@@ -1,53 +1,95 @@
-"""charlm trains recurrent language models on text of your own, samples new text from them, and measures perplexity.
+"""charlm trains recurrent language models on your own text, samples new text from them, and measures perplexity.
 
-The folders, in the order in which a text goes through them:
+The folders, in the order in which a text goes through the program:
 
     text/       files → token ids; n-gram counts; the record that tells copies from new text
     kernels/    the compiled arithmetic
-    network/    parameters, layers and the order of the kernels' calls; the same equations in plain NumPy
-    tasks/      what a network is trained to do: predict the next token, a label, tags, a translation
-    model       what training makes and everything else uses; modelfile: its file
-    training/   corpus → model: the loop, checkpoints, settings that fit the machine
-    scoring/    model + text → perplexity; predicting: model + examples → labels, tags, targets
-    sampling/   model → new text
-    reports/    pages and pictures
+    network/    parameters, layers, optimizers, and the order in which they call the kernels
+    tasks/      what a network learns: the next token, a label, tags, a translation
+    model       what training makes and everything else uses; modelfile: the model as a file
+    training/   a text → a model: the loop, its settings, checkpoints, a run with its files
+    scoring/    a model and a text → perplexity; predicting: a model and examples → labels, tags, targets
+    sampling/   a model → new text
+    reports/    web pages
     display/    what a person sees in the terminal
     cli/        the commands
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__ as __version__
 
+if TYPE_CHECKING:
+    from typing import Unpack
 
-def train(paths, *, on_report=None, **options):
+    from .figures import Score
+    from .model import Model
+    from .sampling.acceptance import Sample
+    from .training.options import TrainingOptions
+    from .training.progress import Report
+
+    Path = str | PathLike[str]
+
+
+def train(
+    paths: Path | Iterable[Path],
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    save_every: float = 60.0,
+    log: Path | None = None,
+    plot: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    on_report: Callable[[Report], object] | None = None,
+    **options: Unpack[TrainingOptions],
+) -> Model:
     """Train a model on text files and return the one that does best on the held-out part.
 
-    paths: a file's name or several, "-" for standard input; options: those of ``charlm train``, with underscores
-    (hidden=256, lines=True, max_vocabulary=10000). on_report: a function called with each ``reporting.Report``. Raises
-    CharlmError.
+    paths: the name of a file, or several; "-" is standard input.
+    output: write the model to this file, and a checkpoint next to it about every ``save_every`` seconds. Without it,
+        nothing is saved.
+    resume: continue the stopped training of ``output``, with its options where none are given.
+    log: write each report to this file, as one line of JSON.
+    plot: draw the losses to this file, as a picture (SVG).
+    stop: a function that is called after each update; when it returns True, the training stops. With ``output``, it is
+        saved and can be resumed.
+    on_report: a function that is called with each ``training.progress.Report``: at each evaluation, and otherwise about
+        once a second.
+    options: those of ``charlm train``, with underscores: minutes=1, hidden=256, lines=True, max_vocabulary=10000, …
+        ``training.options.TrainingOptions`` lists them.
+
+    Raises CharlmError: UsageError for an option that makes no sense, CorpusError for a text that cannot be read or is
+    too short, ModelFileError for a file that cannot be written or resumed, DivergedError for a loss that diverges at
+    every learning rate.
     """
-    from .training.autotune import new_trainer
-    from .training.progress import reports
+    from .training.session import TrainingFiles, TrainingSession
 
-    trainer = new_trainer(paths, **options)
-    for report in reports(trainer.run(), every=1.0):
-        if on_report:
-            on_report(report)
-    return trainer.best
+    files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
+    with TrainingSession(paths, files, options) as session:
+        for report in session.run(stop or (lambda: False)):
+            if on_report:
+                on_report(report)
+        return session.best
 
 
-def load(path):
-    """The model in a file. Raises ModelFileError where there is none."""
+def load(path: Path) -> Model:
+    """The model in a file. Raises ModelFileError where the file is not a model, or is damaged."""
     from .model import load_model
 
     return load_model(path)
 
 
-def sample(model, count=1, length=None, **options):
-    """An iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel), each when it is
-    whole.
+def sample(model: Model, count: int = 1, length: int | None = None, **options: Any) -> Iterator[Sample]:
+    """An iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel). Each comes as soon
+    as it is complete.
 
-    options: those of ``charlm sample``, with underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises
-    SamplingError, after what was found, where no more can be.
+    count: how many; length: tokens of each, for a model of one long text. options: those of ``charlm sample``, with
+    underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises SamplingError, after the samples that were
+    found, where charlm finds no more.
     """
     from .sampling.options import SamplingOptions
     from .sampling.sampler import new_sampler
@@ -55,24 +97,27 @@ def sample(model, count=1, length=None, **options):
     return new_sampler(model, count, length, SamplingOptions(**options)).samples()
 
 
-def perplexity(model, text, **options):
-    """How surprising a text is: a ``loss.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …)."""
+def perplexity(model: Model, text: str, **options: Any) -> Score:
+    """How surprising a text is: a ``figures.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …).
+    options: those of ``charlm perplexity``, with underscores (threads=2, adapt=0.0008)."""
     from .scoring import perplexity as levels
 
     return levels.perplexity(model, text, **options)
 
 
-def log_probability(model, text):
-    """Natural logarithm of the probability of a text; that of a model of lines is one line, its end included."""
+def log_probability(model: Model, text: str) -> float:
+    """Natural logarithm of the probability of a text. A model of lines takes it as one line, with its end."""
     from .scoring import scorer as scoring
 
     return scoring.log_probability(model, text)
 
 
-def predict(model, items, **options):
-    """What a model of another task than text makes of each of some items, in a list; for a classifier label →
-    probability, the likeliest first. items: texts, or for a tagger lists of words; options: those of ``charlm
-    predict``."""
+def predict(model: Model, items: Iterable[Any], **options: Any) -> list[Any]:
+    """What a model of another task than text predicts for each item, in a list; a classifier gives label → probability,
+    the most likely label first.
+
+    items: texts; for a tagger lists of words. options: those of ``charlm predict``, with underscores.
+    """
     from .predicting import Predictor
 
     return Predictor(model).predict(list(items), **options)

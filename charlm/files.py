@@ -1,7 +1,7 @@
-"""Where files are written: whether they may be, and then whole or not at all, by one run at a time.
+"""Writing files: checked before the work begins, whole or not at all, by one run at a time.
 
-What a run holds open it holds locked (``flock``), and the system takes the lock back from a process that died, however
-it died. On a system or a file system without such locks there are none: two runs must not have one output there.
+A run locks the files that it has open (``flock``). The system releases the lock when the process ends, however it ends.
+Some systems and file systems have no such locks: there, two runs must not write the same output.
 """
 
 import os
@@ -19,12 +19,11 @@ except ImportError:  # Windows
     fcntl = None
 
 
-def check_places(paths: Iterable, read: Iterable, is_ours: Callable[[Path], bool], kind: str, option: str) -> None:
-    """Raise CharlmError now if files cannot be written to ``paths``, all in one folder, later, or would overwrite what
-    is to be read or what is not of the same kind.
+def check_outputs(paths: Iterable, used: Iterable, is_ours: Callable[[Path], bool], kind: str, option: str) -> None:
+    """Raise CharlmError now if a run could not write to ``paths`` later, or would overwrite a file that it must not.
 
-    read: names of files; is_ours: whether a file is one that may be replaced; kind, option: what such a file is called,
-    and the option that names the first of the paths.
+    paths: all in one folder. used: other files that the run reads or writes. is_ours: whether an existing file may be
+    replaced. kind, option: what such a file is called, and the option that names the first path.
     """
     paths = list(map(Path, paths))
     first = paths[0]
@@ -34,11 +33,13 @@ def check_places(paths: Iterable, read: Iterable, is_ours: Callable[[Path], bool
         if not first.parent.is_dir():
             raise CharlmError(f"cannot write {first}: there is no folder {first.parent}; make it first")
         for path in paths:
-            if is_one_of(path, read):
-                raise CharlmError(f"will not overwrite {path}, which is to be read; choose another name for {option}")
+            if is_one_of(path, used):
+                raise CharlmError(
+                    f"will not overwrite {path}, which this run reads or writes; choose another name for {option}"
+                )
             if path.exists() and not is_ours(path):
                 raise CharlmError(f"will not overwrite {path}, which is not {kind}; choose another name for {option}")
-        descriptor, temporary = _temporary_beside(paths[-1])
+        descriptor, temporary = _temporary_file(paths[-1])
         os.close(descriptor)
         os.unlink(temporary)
     except OSError as error:
@@ -46,16 +47,15 @@ def check_places(paths: Iterable, read: Iterable, is_ours: Callable[[Path], bool
 
 
 def is_one_of(path, others: Iterable) -> bool:
-    """Whether the path is that of one of the others, by another name perhaps; "-" is no file."""
+    """Whether a path leads to the same file as one of the others. "-" is not a file."""
     return any(other != "-" and os.path.realpath(path) == os.path.realpath(other) for other in others)
 
 
 @contextmanager
-def only_run_at(paths: Iterable) -> Iterator[None]:
-    """Let no other run that asks for the same be at these paths, all in one folder; what a run that was killed left of
-    files half written is removed.
+def exclusive_output(paths: Iterable) -> Iterator[None]:
+    """Lock ``paths``, all in one folder, against other runs, and delete half-written files that a killed run has left.
 
-    Raises CharlmError where another run is there.
+    Raises CharlmError where another run has the lock.
     """
     paths = list(map(Path, paths))
     first = paths[0]
@@ -68,7 +68,7 @@ def only_run_at(paths: Iterable) -> Iterator[None]:
     except OSError as error:
         raise CharlmError(f"cannot write {first}: {error.strerror}") from None
     if descriptor is None:
-        raise CharlmError(f"another charlm is writing {first}; wait for its end, or choose another name")
+        raise CharlmError(f"another charlm is writing {first}; wait until it ends, or choose another name")
     try:
         for path in paths:
             _remove_parts(path)
@@ -80,7 +80,7 @@ def only_run_at(paths: Iterable) -> Iterator[None]:
 
 
 def _locked(name):
-    """The descriptor of the lock file, held; None where another process holds it."""
+    """The descriptor of the lock file, locked; None where another process has it locked."""
     while True:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
         if not _is_free(descriptor):
@@ -89,11 +89,11 @@ def _locked(name):
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(name)):
                 return descriptor
-        os.close(descriptor)  # who held it has just ended and removed it
+        os.close(descriptor)  # its owner has just ended and deleted it
 
 
 def _is_free(descriptor):
-    """Lock an open file, unless another process has it locked."""
+    """Lock an open file; False where another process has it locked."""
     try:
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,7 +105,7 @@ def _is_free(descriptor):
 
 
 def _remove_parts(path):
-    """Remove the temporary files of ``path`` that nobody writes any more."""
+    """Delete the temporary files of ``path`` that no process is writing."""
     for entry in list(os.scandir(path.parent)):
         if entry.name.startswith(f".{path.name}.") and entry.name.endswith(PART):
             with suppress(OSError):
@@ -116,24 +116,24 @@ def _remove_parts(path):
 
 
 @contextmanager
-def whole_file(path, check: Callable[[str], None] = lambda name: None, before=None) -> Iterator[BinaryIO]:
-    """A file to write that takes its place at ``path`` when the block ends well, and leaves nothing behind otherwise.
+def atomic_file(path, check: Callable[[str], None] = lambda name: None, previous=None) -> Iterator[BinaryIO]:
+    """A file to write, which appears at ``path`` when the block ends without an error, and not at all otherwise.
 
-    check: looks at the file, by its name, before it is moved; before: where the file that stood at ``path`` goes on to
-    stand. Raises OSError.
+    check: is called with the name of the complete file before it is moved, and raises an error if it is wrong.
+    previous: where an existing file at ``path`` is moved to. Raises OSError.
     """
     path, temporary = Path(path), None
     try:
-        descriptor, temporary = _temporary_beside(path)
+        descriptor, temporary = _temporary_file(path)
         with open(descriptor, "wb") as file:
-            _is_free(file.fileno())  # it is, until this process ends
+            _is_free(file.fileno())  # locks it until this process ends
             yield file
             file.flush()
             os.fsync(file.fileno())
         check(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
-        if before is not None:
-            _keep(path, before)
+        if previous is not None:
+            _keep(path, previous)
         os.replace(temporary, path)
         temporary = None
         _sync_folder(path.parent)
@@ -146,9 +146,9 @@ def whole_file(path, check: Callable[[str], None] = lambda name: None, before=No
 
 
 def write_text_file(path, text: str) -> None:
-    """Write a text in UTF-8, whole or not at all. Raises CharlmError where that is not possible."""
+    """Write a text in UTF-8, whole or not at all. Raises CharlmError where the file cannot be written."""
     try:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             file.write(text.encode())
     except OSError as error:
         raise CharlmError(f"cannot write {path}: {error.strerror}") from None
@@ -157,20 +157,20 @@ def write_text_file(path, text: str) -> None:
 PART = ".part"
 
 
-def _temporary_beside(path):
+def _temporary_file(path):
     """A new file in the folder of ``path``: (descriptor, name)."""
     return tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
 
 
-def _keep(path, before):
-    """Give the file at ``path``, if there is one, the name ``before`` too. At every moment one of the two is there."""
+def _keep(path, previous):
+    """Give the file at ``path``, if there is one, the name ``previous`` too. At every moment one of the two exists."""
     if path.exists():
         with suppress(FileNotFoundError):
-            os.unlink(before)
+            os.unlink(previous)
         try:
-            os.link(path, before)
+            os.link(path, previous)
         except OSError:  # a file system without links
-            os.replace(path, before)
+            os.replace(path, previous)
 
 
 def _umask():

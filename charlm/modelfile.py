@@ -45,7 +45,7 @@ import numpy as np
 
 from ._version import __version__
 from .errors import ModelFileError
-from .files import whole_file
+from .files import atomic_file
 from .network.architecture import OPTIONAL, Architecture
 from .tasks import Task, task_class
 from .text.novelty import check_fields, from_fields
@@ -69,12 +69,12 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None) -> None:
     """Write JSON and arrays to ``path``. If that fails, a file that was there before stays as it was.
 
-    before: see ``files.whole_file``. Raises ModelFileError if the file cannot be written.
+    before: see ``files.atomic_file``, where it is called previous. Raises ModelFileError if the file cannot be written.
     """
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     try:
-        with whole_file(path, _check_whole, before) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with atomic_file(path, _check_whole, before) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
                 array = np.ascontiguousarray(array)
                 with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:

@@ -1,4 +1,4 @@
-"""Checkpoints: the last two are kept, one run writes them, and nothing in one is believed."""
+"""Checkpoints: charlm keeps the last two, only one run writes them, and nothing in one is believed."""
 
 import errno
 import json
@@ -15,14 +15,14 @@ from charlm.training import checkpoint as checkpoints
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import (
     Checkpoint,
+    checkpoint_path,
     last_checkpoint,
-    only_training_at,
-    path_beside,
-    path_of_the_one_before,
+    previous_checkpoint_path,
     save_checkpoint,
     saved,
 )
 from charlm.training.progress import reports
+from charlm.training.session import exclusive_training
 
 SETTINGS = {"hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 
@@ -55,88 +55,88 @@ def final_bytes(text, path, restored=None):
 
 
 @pytest.mark.uncompiled
-def test_the_one_before_is_kept_until_the_training_is_done(text, stopped):
+def test_the_previous_one_is_kept_until_the_training_is_finished(text, stopped):
     assert names(stopped.parent) == ["m.checkpoint.before.npz", "m.checkpoint.npz", "m.npz", "text.txt"]
-    assert Checkpoint(path_beside(stopped)).place.step == 9
-    assert Checkpoint(path_of_the_one_before(stopped)).place.step == 9  # at the stop it was written once more
+    assert Checkpoint(checkpoint_path(stopped)).state.step == 9
+    assert Checkpoint(previous_checkpoint_path(stopped)).state.step == 9  # it was written once more at the stop
     final_bytes(text, stopped, last_checkpoint(stopped))
     assert names(stopped.parent) == ["m.npz", "text.txt"]
 
 
 @pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:900])])
-def test_where_the_last_cannot_be_read_it_goes_on_from_the_one_before(text, stopped, tmp_path, harm):
-    harm(path_beside(stopped))
-    with pytest.warns(UserWarning, match="going on from the checkpoint before it, .*m.checkpoint.before.npz"):
+def test_where_the_last_cannot_be_read_the_previous_one_is_resumed(text, stopped, tmp_path, harm):
+    harm(checkpoint_path(stopped))
+    with pytest.warns(UserWarning, match="resuming from the previous checkpoint, .*m.checkpoint.before.npz"):
         checkpoint = last_checkpoint(stopped)
     assert final_bytes(text, stopped, checkpoint) == final_bytes(text, tmp_path / "whole.npz")
 
 
 def test_where_none_can_be_read_the_last_one_is_named(stopped):
-    path_of_the_one_before(stopped).write_bytes(b"")
-    path_beside(stopped).write_bytes(b"PK")
+    previous_checkpoint_path(stopped).write_bytes(b"")
+    checkpoint_path(stopped).write_bytes(b"PK")
     with pytest.raises(ModelFileError, match="m.checkpoint"):
         last_checkpoint(stopped)
-    path_of_the_one_before(stopped).unlink()
+    previous_checkpoint_path(stopped).unlink()
     with pytest.raises(ModelFileError, match="m.checkpoint.npz"):
         last_checkpoint(stopped)
-    path_beside(stopped).unlink()
-    with pytest.raises(CharlmError, match="nothing to go on from"):
+    checkpoint_path(stopped).unlink()
+    with pytest.raises(CharlmError, match="nothing to resume"):
         last_checkpoint(stopped)
 
 
-def test_on_a_file_system_without_links_the_one_before_is_kept_too(text, stopped, monkeypatch):
+def test_on_a_file_system_without_links_the_previous_one_is_kept_too(text, stopped, monkeypatch):
     def no_links(*_):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    path_of_the_one_before(stopped).unlink()
+    previous_checkpoint_path(stopped).unlink()
     monkeypatch.setattr(os, "link", no_links)
     trainer = new_trainer(text, **SETTINGS)
     list(trainer.run(stop=lambda: True))
-    save_checkpoint(trainer, path_beside(stopped), {}, path_of_the_one_before(stopped))
-    assert Checkpoint(path_beside(stopped)).place.step == 1
-    assert Checkpoint(path_of_the_one_before(stopped)).place.step == 9
+    save_checkpoint(trainer, checkpoint_path(stopped), {}, previous_checkpoint_path(stopped))
+    assert Checkpoint(checkpoint_path(stopped)).state.step == 1
+    assert Checkpoint(previous_checkpoint_path(stopped)).state.step == 9
 
 
-def test_the_pace_is_that_of_a_clock(text, tmp_path, monkeypatch):
+def test_a_checkpoint_is_written_every_so_many_seconds(text, tmp_path, monkeypatch):
     clock, steps = iter(range(1000)), []
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(checkpoints, "save_checkpoint", lambda trainer, *_: steps.append(trainer.step))
     trainer = new_trainer(text, **SETTINGS)
     list(saved(trainer, reports(trainer.run(), every=0.0), tmp_path / "m.npz", {}, every=4.0))
-    assert len(steps) > 5 and set(np.diff(steps)) == {4}  # four ticks between two savings
+    assert len(steps) > 5 and set(np.diff(steps)) == {4}  # four ticks between two checkpoints
 
 
-# One run at one output
+# Locks
 
 
-def test_a_second_run_is_refused_while_the_first_is_there(tmp_path):
+def test_a_second_run_fails_while_the_first_has_the_lock(tmp_path):
     path = tmp_path / "m.npz"
-    with only_training_at(path):
-        with pytest.raises(CharlmError, match="another charlm is writing .*m.npz"), only_training_at(path):
+    with exclusive_training(path):
+        with pytest.raises(CharlmError, match="another charlm is writing .*m.npz"), exclusive_training(path):
             pass
-        with only_training_at(tmp_path / "other.npz"):
+        with exclusive_training(tmp_path / "other.npz"):
             pass
     assert names(tmp_path) == []
-    with only_training_at(path):
+    with exclusive_training(path):
         pass
 
 
-def test_what_a_killed_run_left_is_no_hindrance_and_is_removed(tmp_path):
+def test_files_that_a_killed_run_left_are_deleted(tmp_path):
     left = [".m.npz.lock", ".m.npz.abc.part", ".m.checkpoint.npz.abc.part", ".m.npz.folder.part", ".other.npz.abc.part"]
     for name in left:
         (tmp_path / name).mkdir() if "folder" in name else (tmp_path / name).write_bytes(b"half")
-    with only_training_at(tmp_path / "m.npz"):
+    with exclusive_training(tmp_path / "m.npz"):
         assert names(tmp_path) == [".m.npz.folder.part", ".m.npz.lock", ".other.npz.abc.part"]
 
 
-def test_what_another_process_writes_is_left_alone(tmp_path):
-    with charlm.files.whole_file(tmp_path / "m.npz") as file, only_training_at(tmp_path / "m.npz"):
+def test_a_file_that_another_process_is_writing_is_left_alone(tmp_path):
+    with charlm.files.atomic_file(tmp_path / "m.npz") as file, exclusive_training(tmp_path / "m.npz"):
         file.write(b"whole")
     assert (tmp_path / "m.npz").read_bytes() == b"whole"
 
 
-def test_a_lock_that_was_removed_by_its_owner_is_taken_anew(tmp_path, monkeypatch):
-    """The file is removed between its opening and its locking."""
+def test_a_lock_file_that_its_owner_deleted_is_made_again(tmp_path, monkeypatch):
+    """The file is deleted between its opening and its locking."""
     flock, removed = charlm.files.fcntl.flock, []
 
     def remove_first(descriptor, how):
@@ -145,45 +145,45 @@ def test_a_lock_that_was_removed_by_its_owner_is_taken_anew(tmp_path, monkeypatc
         flock(descriptor, how)
 
     monkeypatch.setattr(charlm.files.fcntl, "flock", remove_first)
-    with only_training_at(tmp_path / "m.npz"):
+    with exclusive_training(tmp_path / "m.npz"):
         assert removed and names(tmp_path) == [".m.npz.lock"]
 
 
-def test_without_locks_there_are_none(tmp_path, monkeypatch):
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def no_locks(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(charlm.files.fcntl, "flock", no_locks)
-    with only_training_at(tmp_path / "m.npz"), only_training_at(tmp_path / "m.npz"):
+    with exclusive_training(tmp_path / "m.npz"), exclusive_training(tmp_path / "m.npz"):
         pass
     monkeypatch.setattr("charlm.files.fcntl", None)
-    with only_training_at(tmp_path / "m.npz"), only_training_at(tmp_path / "m.npz"):
+    with exclusive_training(tmp_path / "m.npz"), exclusive_training(tmp_path / "m.npz"):
         assert names(tmp_path) == []
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(CharlmError, match="cannot write .*m.npz"), only_training_at(tmp_path / "no" / "m.npz"):
+    with pytest.raises(CharlmError, match="cannot write .*m.npz"), exclusive_training(tmp_path / "no" / "m.npz"):
         pass
 
 
-# Nothing is believed
+# Damaged and hostile files
 
 
-def change(path, *way):
-    """Write the checkpoint anew with one value of its header changed."""
-    *inner, last, value = way
+def change(path, *keys_and_value):
+    """Write the checkpoint again with one value of its header changed."""
+    *inner, last, value = keys_and_value
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())
-    place = header
+    values = header
     for key in inner:
-        place = place[key]
-    place[last] = value
+        values = values[key]
+    values[last] = value
     write_archive(path, header, arrays)
 
 
 @pytest.mark.parametrize(
-    "way",
+    "change_of_header",
     [
         ("settings", "hidden", 3),
         ("settings", "batch", "4"),
@@ -211,12 +211,18 @@ def change(path, *way):
         ("good", None),
         ("rows", 0),
         ("rows", 3),
+        ("optimizer", 5),
+        ("optimizer", [5]),
+        ("optimizer", ["m"]),
+        ("optimizer", ["m", "w"]),
+        ("options", "threads", True),
+        ("options", "valid", [1]),
     ],
     ids=str,
 )
-def test_a_checkpoint_that_says_what_cannot_be(text, stopped, way):
-    shutil.copy(path_of_the_one_before(stopped), path_beside(stopped))
-    change(path_beside(stopped), *way)
+def test_a_checkpoint_with_impossible_values(text, stopped, change_of_header):
+    shutil.copy(previous_checkpoint_path(stopped), checkpoint_path(stopped))
+    change(checkpoint_path(stopped), *change_of_header)
     with pytest.raises(ModelFileError) as caught:
-        Checkpoint(path_beside(stopped)).restore(new_trainer(text, **SETTINGS))
+        Checkpoint(checkpoint_path(stopped)).restore(new_trainer(text, **SETTINGS))
     assert "\n" not in str(caught.value) and "m.checkpoint.npz" in str(caught.value)

@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from contextlib import nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -32,11 +33,15 @@ from charlm.modelfile import save_model, write_archive
 from charlm.network.architecture import PRECISIONS, Architecture
 from charlm.network.reference import Reference
 from charlm.sampling.options import SamplingOptions
+from charlm.tasks import MODULES
+from charlm.text.corpus import CorpusOptions
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
 from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
-from charlm.training.checkpoint import only_training_at
+from charlm.training.options import NAMES
 from charlm.training.schedule import SCHEDULES
+from charlm.training.session import exclusive_training
+from charlm.training.settings import Settings
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
@@ -46,11 +51,20 @@ SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
 
-def test_the_choices_are_those_that_there_are():
-    """The command line has lists of its own, so that --help need not import the rest."""
+def test_the_command_line_has_the_choices_and_defaults_of_the_program():
+    """The command line has lists of its own, so that --help starts without the rest."""
     train = sys.modules["charlm.cli.train"]
     assert set(train.SCHEDULES) == set(SCHEDULES)
     assert (train.LEVELS, train.PRECISIONS) == (LEVELS, PRECISIONS)
+    assert set(train.TASKS) == set(MODULES)
+    of_session = {"corpus", "output", "resume", "save_every", "log", "plot", "quiet"}
+    options = {"help_option_names": ["-h", "--help"]}  # the command keeps them
+    values = train.train.make_context("train", ["text.txt", "-o", "m.npz"], **options).params
+    assert values.keys() - of_session == set(NAMES)
+    of_fields = {field.name: field.default for kind in (Settings, CorpusOptions) for field in fields(kind)}
+    defaults = of_fields | {"task": "text", "tied": False, "bidirectional": False}
+    given = {name: value for name, value in values.items() if value is not None and name in NAMES}
+    assert given == {name: defaults[name] for name in given}
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +156,7 @@ def refuse(folder, arguments, code, words="", **settings):
         (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
     ],
 )
-def test_a_corpus_that_cannot_be(folder, corpus, words):
+def test_an_unusable_corpus(folder, corpus, words):
     refuse(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
 
 
@@ -163,7 +177,7 @@ def test_a_corpus_that_cannot_be(folder, corpus, words):
         "--context 4",
         "--context 0 --cell window",
         "--context 65 --cell window",
-        "--bidirectional --cell window",
+        "--bidirectional --cell feedforward",
         "--hidden 0",
         "--hidden x",
         "--hidden 65537",
@@ -292,8 +306,8 @@ def test_a_wrong_use(folder, arguments, words):
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
-def test_nothing_is_written_over_what_is_no_model(folder, options, words):
-    """Nor is a log written over what is read, or over the model."""
+def test_a_file_that_is_not_a_model_is_not_overwritten(folder, options, words):
+    """Nor does a log overwrite a file that is read, or the model."""
     before = contents(folder)
     result = run("train", "text.txt", *SMALL, "--epochs", "1", *options)
     assert result.exit_code in (1, 2), result.output
@@ -413,7 +427,7 @@ def test_a_text_that_cannot_be_scored(folder, arguments, words):
 def test_a_loss_that_diverges(folder):
     result = run(*TRAIN, "--lr", "1e30", "--quiet")
     assert result.exit_code == 1
-    check_error(result.stderr, "explodes --lr")
+    check_error(result.stderr, "diverges --lr")
 
 
 # What the commands print
@@ -438,7 +452,7 @@ def test_train_prints_no_data(folder):
 
 
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
-def test_training_ends_with_its_figures_beside_those_of_counting(folder, tiny_text, level):
+def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text, level):
     """The same that ``perplexity --baselines`` gives for the held-out file."""
     (folder / "held-out.txt").write_text("abba cab\n\negg dada\n")
     result = done(*TRAIN, "--level", level, "--min-count", "1", "--valid", "held-out.txt")
@@ -450,7 +464,7 @@ def test_training_ends_with_its_figures_beside_those_of_counting(folder, tiny_te
         shown = [float(cell) for cell in row if re.fullmatch(r"[\d.]+", cell)]
         columns = [by_text] if name == "xz" else ["nats_per_token", "perplexity", by_text]
         assert shown == pytest.approx([found[column] for column in columns], rel=1e-3)
-    assert " did better than the model; give it --minutes" in result.stderr
+    assert " did better than the model: train with --minutes" in result.stderr
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
@@ -465,12 +479,12 @@ def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     assert "chosen" not in fixed.stderr and "2 epochs of " in fixed.stderr
 
 
-def test_training_draws_its_losses(folder):
+def test_training_plots_its_losses(folder):
     done(*TRAIN, "--quiet", "--plot", "loss.svg")
     picture = (folder / "loss.svg").read_text()
     assert picture.startswith("<svg ") and "the loss of new.npz" in picture and "2 " in picture
     assert f"{load_model('new.npz').training['valid_loss']:.4f}" in picture
-    done(*TRAIN, "--quiet", "--plot", "loss.svg")  # its own picture may be drawn anew
+    done(*TRAIN, "--quiet", "--plot", "loss.svg")  # an old picture may be replaced
     refuse(folder, [*TRAIN, "--plot", "text.txt"], 1, "text.txt --plot")
     refuse(folder, [*TRAIN, "--plot", "empty.txt/loss.svg"], 1, "cannot write")
 
@@ -838,7 +852,7 @@ def test_help_names_every_option(arguments):
         assert name in result.stdout
 
 
-@pytest.mark.parametrize("name", ["", "perplexity", "predict", "evaluate", "info"])
+@pytest.mark.parametrize("name", ["", "train", "perplexity", "predict", "evaluate", "info"])
 def test_help_ends_with_examples_whose_options_exist(name):
     _, _, examples = done(*name.split(), "--help").stdout.partition("Examples:\n")
     commands = [part.split() for part in re.split(r"[|\n]", examples) if part.split()[:1] == ["charlm"]]
@@ -1063,7 +1077,7 @@ def test_whatever_is_shown_can_be_written(text):
     assert not set(shown) & {chr(code) for code in (*range(9), *range(11, 32), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
-# Stopping and going on
+# Stop and resume
 
 
 LONG = "--hidden 8 --layers 1 --batch 2 --steps 6 --epochs 90 --threads 1 --dropout 0.1".split()
@@ -1088,7 +1102,7 @@ def long_training(tiny_text, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=list(STOPS))
 def stopped(request, long_training):
-    """A training that was stopped by a signal when it had written its first report."""
+    """A training that a signal stopped after its first report."""
     place, command = long_training(request.param)
     log, number = place / "log.jsonl", STOPS[request.param][0]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -1129,7 +1143,7 @@ def test_a_signal_stops_and_saves(stopped):
     assert 0 < training["tokens"] < 60 * training["corpus"]["train_tokens"]  # it was stopped early
 
 
-def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
+def test_a_resumed_training_ends_with_the_same_bytes(stopped, long_training, tmp_path):
     place, command = copy_of(stopped, tmp_path), stopped["command"]
     records = len((place / "log.jsonl").read_text(encoding="utf-8").splitlines())
     result = subprocess.run(
@@ -1140,7 +1154,7 @@ def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    assert "going on after" in result.stderr
+    assert "resuming after" in result.stderr
     whole, _ = long_training(stopped["kind"])
     subprocess.run([*command, "--quiet"], cwd=whole, check=True, timeout=120)
     assert digest(place / "m.npz") == digest(whole / "m.npz")
@@ -1153,13 +1167,13 @@ def test_a_training_goes_on_to_the_same_bytes(stopped, long_training, tmp_path):
     assert steps == {line["step"]: line["valid_loss"] for line in logged if line["valid_loss"]}
 
 
-def test_a_window_goes_on_with_the_context_that_it_had(folder, monkeypatch):
-    """The options that are not given are those of then, here ``--cell`` and ``--context``."""
+def test_a_resumed_feed_forward_network_has_its_context(folder, monkeypatch):
+    """Options that are not given come from the checkpoint, here ``--cell`` and ``--context``."""
     options = [*TRAIN, "--cell", "feedforward", "--context", "3"]
     done(*options)
     whole = digest(folder / "new.npz")
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["charlm.cli.train"], "noted_signals", lambda: nullcontext([signal.SIGTERM]))
+        patch.setattr(sys.modules["charlm.cli.train"], "caught_signals", lambda: nullcontext([signal.SIGTERM]))
         assert run(*options).exit_code == 128 + signal.SIGTERM
     assert "feedforward of 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
     assert digest(folder / "new.npz") == whole
@@ -1181,7 +1195,7 @@ def test_a_window_goes_on_with_the_context_that_it_had(folder, monkeypatch):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch, change, words):
+def test_resuming_with_other_settings_names_them(stopped, tmp_path, monkeypatch, change, words):
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)
     code = 2 if change[0] == "--encoding" else 1
@@ -1193,7 +1207,7 @@ def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch,
     [
         ("other corpus", "the corpus bytes now"),
         ("no corpus", "text.txt"),
-        ("missing", "nothing to go on from"),
+        ("missing", "nothing to resume"),
         ("empty", "m.checkpoint.npz"),
         ("cut short", "m.checkpoint.npz"),
         ("text", "m.checkpoint.npz"),
@@ -1202,7 +1216,7 @@ def test_going_on_with_other_settings_names_them(stopped, tmp_path, monkeypatch,
         ("a model", "m.checkpoint.npz"),
     ],
 )
-def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, words):
+def test_resuming_without_what_it_needs(stopped, tmp_path, monkeypatch, make, words):
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)
     if make == "other corpus":
@@ -1217,7 +1231,7 @@ def test_going_on_without_what_it_needs(stopped, tmp_path, monkeypatch, make, wo
 
 
 @pytest.mark.parametrize("options", [{"more": 1}, {"hidden": "many"}, {"level": "letters"}, {"holdout": [1]}])
-def test_a_checkpoint_with_options_that_cannot_be(stopped, tmp_path, monkeypatch, options):
+def test_a_checkpoint_with_impossible_options(stopped, tmp_path, monkeypatch, options):
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)
     with np.load("m.checkpoint.npz") as archive:
@@ -1227,8 +1241,8 @@ def test_a_checkpoint_with_options_that_cannot_be(stopped, tmp_path, monkeypatch
     refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, "m.checkpoint.npz damaged")
 
 
-def test_one_run_at_one_output(folder):
-    with only_training_at("new.npz"):
+def test_one_run_per_output(folder):
+    with exclusive_training("new.npz"):
         result = run(*TRAIN)
     assert result.exit_code == 1
     check_error(result.stderr, "another charlm new.npz")

@@ -299,8 +299,8 @@ def test_beginnings_are_the_same_in_training_scoring_and_sampling(lines):
     trainer = new_trainer(lines, cell="feedforward", context=3, hidden=8, epochs=1, lines=True, seed=2)
     trainer.parameters[:] = np.random.default_rng(1).normal(0, 0.5, trainer.parameters.size)
     batch = next(trainer.task.batches(trainer.corpus, 4, 40, np.random.default_rng(1)))
-    trainer.stack.pack(for_training=True)
-    nats = trainer.task.window(trainer.stack, 40, 4, training=True).train(batch, 1.0, None)
+    trainer.network.pack(for_training=True)
+    nats = trainer.task.window(trainer.network, 40, 4, training=True).train(batch, 1.0, None)
     model = Model(
         architecture=trainer.architecture,
         vocabulary=trainer.corpus.vocabulary,

@@ -239,8 +239,8 @@ def test_a_page_is_written_over_pages_only(folder):
     Path("notes.html").write_text("<!doctype html>my notes")
     for place, words in (
         ("notes.html", "not a page of charlm"),
-        ("text.txt", "is to be read"),
-        ("m.npz", "is to be read"),
+        ("text.txt", "reads or writes"),
+        ("m.npz", "reads or writes"),
         (".", "folder"),
         ("missing/page.html", "no folder missing"),
         ("n" * 300, "too long"),

@@ -1,9 +1,10 @@
-"""The training loop: it learns, it is exact, it stops where it must, and it goes on as if it had never stopped."""
+"""The training loop: it learns, it is exact, it stops when it is told to, and resumes as if it had never stopped."""
 
 import hashlib
+import json
 import math
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -15,12 +16,25 @@ from charlm.network import products
 from charlm.network.architecture import CELLS, Architecture
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, path_beside, save_checkpoint, saved
-from charlm.training.clock import Pace
-from charlm.training.loop import MOST_DROPOUT, RISE, TAIL, Trainer
+from charlm.training.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, saved
+from charlm.training.clock import Clock
+from charlm.training.control import (
+    GAIN,
+    GAP,
+    MOST_DROPOUT,
+    RISE,
+    TAIL,
+    WORSE_FOR,
+    diverges,
+    followed_dropout,
+    rolled_back,
+)
+from charlm.training.loop import Trainer
+from charlm.training.options import NAMES
 from charlm.training.progress import reports
 from charlm.training.schedule import SCHEDULES, WARM_UP, rate_at
 from charlm.training.settings import Settings
+from charlm.training.state import MOST_ROLLBACKS, TrainingState
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -43,7 +57,7 @@ def digest(model, path):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_it_learns_a_sentence_by_heart(tmp_path, cell):
+def test_it_memorises_a_sentence(tmp_path, cell):
     path = tmp_path / "sentence.txt"
     path.write_text(SENTENCE * 20)
     model = charlm.train(path, cell=cell, hidden=48, layers=1, epochs=60, batch=4, steps=30, lr=0.01, holdout=0.05)
@@ -55,8 +69,8 @@ def test_it_learns_a_sentence_by_heart(tmp_path, cell):
 def test_it_beats_the_unigram_model_it_starts_as(text):
     trainer = new_trainer(text, hidden=24, layers=2, epochs=30, batch=8, steps=20)
     first = trainer.held_out_loss()
-    shares = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
-    assert first == pytest.approx(-sum(share * math.log(share) for share in shares if share), abs=0.15)
+    rates = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
+    assert first == pytest.approx(-sum(rate * math.log(rate) for rate in rates if rate), abs=0.15)
     records = list(reports(trainer.run(), every=0.0))
     assert trainer.best_loss < first - 1
     assert trainer.best_loss == min(record.valid_loss for record in records if record.valid_loss is not None)
@@ -110,8 +124,8 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options
     assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
 
 
-def test_dropout_that_follows_the_losses_rises_where_a_text_is_learnt_by_heart(tmp_path):
-    """Of noise nothing can be learnt but by heart; of the same line again and again there is nothing to unlearn."""
+def test_dropout_that_follows_the_losses_rises_where_a_text_is_memorised(tmp_path):
+    """Noise can only be memorised; the same line again and again needs no dropout."""
     letters = np.random.default_rng(1).choice(list("abcdefgh"), (60, 20))
     path = tmp_path / "noise.txt"
     path.write_text("".join(f"{''.join(line)}\n" for line in letters))
@@ -120,30 +134,30 @@ def test_dropout_that_follows_the_losses_rises_where_a_text_is_learnt_by_heart(t
     settings = Settings(epochs=40, batch=8, steps=16, lr=0.01, dropout=None)
 
     whole = Trainer(corpus, sizes, settings)
-    shares = []
+    rates = []
     for step in whole.run():
         if step.valid_loss is not None:
-            shares.append(whole.place.dropout)
-            if len(shares) == 30:
+            rates.append(whole.state.dropout)
+            if len(rates) == 30:
                 save_checkpoint(whole, tmp_path / "c.npz", {})
-    assert shares[0] == 0 and shares[-1] > 0.1 and max(shares) <= MOST_DROPOUT
-    assert whole.best.training["settings"]["dropout"] == shares[-1]
+    assert rates[0] == 0 and rates[-1] > 0.1 and max(rates) <= MOST_DROPOUT
+    assert whole.best.training["settings"]["dropout"] == rates[-1]
 
     resumed = Trainer(corpus, sizes, settings, threads=1)
     Checkpoint(tmp_path / "c.npz").restore(resumed)
-    assert resumed.place.dropout == shares[29] > 0
+    assert resumed.state.dropout == rates[29] > 0
     list(resumed.run())
     assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
 
     path.write_text("abcdefgh\n" * 60)
     corpus = load_corpus(path, CorpusOptions(lines=True))
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 32, 1), settings)
-    trainer.place.dropout = 0.5
+    trainer.state.dropout = 0.5
     list(trainer.run())
-    assert trainer.place.dropout < 0.1
+    assert trainer.state.dropout < 0.1
 
 
-def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
+def test_resuming_with_another_corpus_or_setting_fails_and_names_it(text, tmp_path):
     trainer = new_trainer(text, hidden=8, epochs=1, steps=20)
     list(trainer.run(stop=lambda: True))
     save_checkpoint(trainer, tmp_path / "c.npz", {})
@@ -168,17 +182,17 @@ def test_another_corpus_or_setting_is_refused_by_name(text, tmp_path):
 
 
 def test_results_are_kept_on_disk(text, tmp_path):
-    """The model appears with the first held-out loss; a stop leaves a checkpoint; the end removes it."""
+    """The model is saved at the first held-out loss; a stop leaves a checkpoint; the end deletes it."""
     path = tmp_path / "m.npz"
     trainer = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
     for report in saved(trainer, reports(trainer.run(stop=lambda: trainer.step == 40), every=0.0), path, {}):
         if report.improved:
             assert charlm.load(path).training["valid_loss"] == report.valid_loss
-    assert path_beside(path).exists()
+    assert checkpoint_path(path).exists()
     resumed = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
-    Checkpoint(path_beside(path)).restore(resumed)
+    Checkpoint(checkpoint_path(path)).restore(resumed)
     list(saved(resumed, reports(resumed.run(), every=0.0), path, {}))
-    assert not path_beside(path).exists()
+    assert not checkpoint_path(path).exists()
     assert charlm.load(path).training["valid_loss"] == resumed.best_loss
 
 
@@ -220,38 +234,38 @@ def test_without_a_held_out_part_the_last_model_is_kept(text):
     assert np.array_equal(trainer.best.parameters, trainer.parameters)
 
 
-def test_a_loss_that_explodes_at_any_rate_stops_it_with_what_to_do(text):
+def test_a_loss_that_diverges_at_every_rate_is_an_error_with_a_remedy(text):
     trainer = new_trainer(text, cell="rnn", hidden=16, epochs=5, lr=1e30, clip=0, steps=20)
-    with pytest.raises(DivergedError, match="lower --lr than 1e.30"):
+    with pytest.raises(DivergedError, match="--lr below 1e.30, or a --clip, such as 0.2"):
         list(trainer.run())
 
 
 @pytest.mark.parametrize("factor", [1e6, math.nan], ids=["far-off", "no-number"])
-def test_a_loss_that_explodes_is_gone_back_from(text, monkeypatch, factor):
-    """One update long after the beginning goes wrong, and only at the first try."""
+def test_a_loss_that_diverges_is_rolled_back(text, monkeypatch, factor):
+    """One update in the middle of the training goes wrong, and only the first time."""
     trainer = new_trainer(text, hidden=16, epochs=20, lr=0.02, batch=8, steps=20)
-    well, tries = trainer.adam.update, []
+    update_well, rates = trainer.optimizer.update, []
 
     def update(rate):
         if trainer.step == 100:
-            tries.append(rate)
-        return well(rate * factor if trainer.step == 100 and len(tries) == 1 else rate)
+            rates.append(rate)
+        return update_well(rate * factor if trainer.step == 100 and len(rates) == 1 else rate)
 
-    monkeypatch.setattr(trainer.adam, "update", update)
+    monkeypatch.setattr(trainer.optimizer, "update", update)
     steps = list(trainer.run())
-    (number,) = [number for number, step in enumerate(steps) if step.went_back]
+    (number,) = [number for number, step in enumerate(steps) if step.rolled_back]
     assert 100 - 25 < steps[number].step <= 100 and steps[number + 1].step == steps[number].step + 1
-    assert tries[1] == pytest.approx(tries[0] / 4) and trainer.place.rate_factor == 0.25
-    assert trainer.place.times_lower == 0 and trainer.finished
+    assert rates[1] == pytest.approx(rates[0] / 4) and trainer.state.rate_factor == 0.25
+    assert trainer.state.times_lower == 0 and trainer.finished
     assert trainer.best_loss < 1.0 and np.isfinite(trainer.parameters).all()
 
 
-def test_after_an_explosion_it_goes_on_with_the_same_bytes_wherever_it_is_stopped(text, tmp_path):
+def test_after_a_rollback_it_ends_with_the_same_bytes_wherever_it_is_stopped(text, tmp_path):
     settings = {"hidden": 16, "epochs": 4, "lr": 4.0, "batch": 8, "steps": 20, "dropout": 0.1}
     whole = new_trainer(text, **settings)
-    went_back = [number for number, step in enumerate(whole.run()) if step.went_back]
-    assert went_back
-    for stop_at in (1, went_back[0] - 1, went_back[0], went_back[-1] + 2):
+    rollbacks = [number for number, step in enumerate(whole.run()) if step.rolled_back]
+    assert rollbacks
+    for stop_at in (1, rollbacks[0] - 1, rollbacks[0], rollbacks[-1] + 2):
         number, stopped = -1, new_trainer(text, **settings)
         for number, _ in enumerate(stopped.run()):
             if number == stop_at:
@@ -264,30 +278,113 @@ def test_after_an_explosion_it_goes_on_with_the_same_bytes_wherever_it_is_stoppe
         assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
 
 
-def test_an_explosion_halves_the_dropout_that_follows(text):
-    """It rises by little at once, and where the network explodes with it all the same, at any rate, there is less."""
-    trainer = new_trainer(text, hidden=16, epochs=4, batch=8, steps=20)
-    trainer.settings = replace(trainer.settings, dropout=None)
-    trainer._follow(5.0)
-    assert trainer.place.dropout == RISE
-    trainer.place.dropout = 0.4
-    trainer.good = trainer.state()
-    shares = []
+def test_a_rollback_halves_the_dropout_that_follows():
+    """And halves it again with each rollback on end; a given dropout stays."""
+    good, following = TrainingState(dropout=0.4, total_tokens=100), Settings(dropout=None)
+    state, rates = good, []
     for _ in range(3):
-        trainer._go_back()
-        shares.append(trainer.place.dropout)
-    assert shares == [0.2, 0.1, 0.05]
+        state = rolled_back(state, good, following)
+        rates.append(state.dropout)
+    assert rates == [0.2, 0.1, 0.05]
+    assert state.rate_factor == 0.25**3 and state.times_lower == 3
+    assert rolled_back(good, good, Settings(dropout=0.4)).dropout == 0.4
+    with pytest.raises(DivergedError, match="--lr below 0.01, or a --clip below 0.2"):
+        rolled_back(TrainingState(times_lower=MOST_ROLLBACKS), good, following)
 
 
-def test_the_first_evaluation_is_reckoned_with(text, monkeypatch):
+def test_a_rollback_keeps_what_was_found_and_spent():
+    good = TrainingState(step=5, tokens=50, best_loss=2.0, seconds=1.0)
+    now = TrainingState(step=9, tokens=90, best_loss=1.5, best_progress=0.2, seconds=2.0)
+    state = rolled_back(now, good, Settings())
+    assert (state.step, state.tokens) == (5, 50)
+    assert (state.best_loss, state.best_progress, state.seconds) == (1.5, 0.2, 2.0)
+
+
+def test_dropout_follows_the_gap_between_the_losses():
+    """It rises slowly: a network that has learnt without dropout can diverge with much of it."""
+    assert followed_dropout(0.0, 5.0) == RISE
+    assert followed_dropout(0.2, GAP) == 0.2
+    assert followed_dropout(0.2, GAP + 0.1) == pytest.approx(0.2 + 0.1 * GAIN)
+    assert followed_dropout(0.2, -5.0) == 0.0 and followed_dropout(0.79, 5.0) == MOST_DROPOUT
+
+
+def test_a_loss_diverges_when_it_is_not_a_number_or_stays_high():
+    state = TrainingState()
+    assert diverges(state, 10, math.nan, 20.0) and diverges(state, 10, math.inf, 20.0)
+    assert not any(diverges(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR - 1))
+    assert not diverges(state, 10, 30.0, 20.0) and state.worse == 0
+    assert [diverges(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR)] == [*[False] * (WORSE_FOR - 1), True]
+
+
+class Momentum:
+    """Gradient descent with momentum: another optimizer than charlm's own."""
+
+    def __init__(self, network):
+        self.network, self.updates, self.velocity = network, 0, np.zeros_like(network.parameters)
+
+    def state(self):
+        return {"velocity": self.velocity}
+
+    def update(self, rate):
+        self.updates += 1
+        self.velocity *= 0.9
+        self.velocity += self.network.gradient
+        self.network.parameters -= np.float32(rate) * self.velocity
+        return float(np.linalg.norm(self.network.gradient))
+
+
+def test_training_is_handed_its_optimizer(text, tmp_path):
+    """It learns with any optimizer, and resumes to the same bytes; but not with another one."""
+    corpus = load_corpus(text)
+    sizes, settings = Architecture(len(corpus.vocabulary), "gru", 12, 1), Settings(epochs=3, batch=8, steps=16, lr=0.3)
+
+    def new():
+        return Trainer(corpus, sizes, settings, optimizer=Momentum, threads=1)
+
+    whole, stopped, resumed = new(), new(), new()
+    first = whole.held_out_loss()
+    list(whole.run())
+    assert whole.best_loss < first - 0.3
+    list(stopped.run(stop=lambda: stopped.step == 40))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    assert resumed.optimizer.updates == 40 and resumed.optimizer.velocity.any()
+    list(resumed.run())
+    assert digest(resumed.best, tmp_path / "r.npz") == digest(whole.best, tmp_path / "w.npz")
+    with pytest.raises(ModelFileError, match="cannot resume .*optimizer"):
+        Checkpoint(tmp_path / "c.npz").restore(Trainer(corpus, sizes, settings, threads=1))
+
+
+def test_the_old_name_of_a_rollback_warns(text):
+    step = next(new_trainer(text, hidden=4, epochs=1, steps=8).run())
+    (report,) = reports(iter([replace(step, rolled_back=True)]), every=0.0)
+    for of in (step, report):
+        with pytest.warns(DeprecationWarning, match="rolled_back"):
+            assert of.went_back is of.rolled_back
+    record = report.as_dict()
+    assert record["rolled_back"] is True and record["went_back"] is True
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_an_unknown_option_is_named(text):
+    with pytest.raises(UsageError, match="no training option 'hiden'; did you mean 'hidden'"):
+        new_trainer(text, hiden=3)
+    with pytest.raises(UsageError, match="no training option 'qqq'; charlm train --help"):
+        charlm.train(text, qqq=3)
+    assert set(NAMES) == {field.name for kind in (CorpusOptions, Settings) for field in fields(kind)} | {
+        *("task", "cell", "hidden", "layers", "embedding", "tied", "bidirectional", "context", "threads"),
+    }
+
+
+def test_time_is_reserved_for_the_first_evaluation(text, monkeypatch):
     reserves = []
 
-    class Noted(Pace):
+    class RecordingClock(Clock):
         def is_over(self, seconds, reserve):
             reserves.append(reserve)
             return super().is_over(seconds, reserve)
 
-    monkeypatch.setattr("charlm.training.loop.Pace", Noted)
+    monkeypatch.setattr("charlm.training.loop.Clock", RecordingClock)
     trainer = new_trainer(text, minutes=0.01, hidden=8)
     list(trainer.run())
     assert min(reserves) > 0
@@ -303,13 +400,13 @@ def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
     assert trainer.best_loss < 1.5
 
 
-def test_by_the_clock_it_ends_when_nothing_more_is_to_be_gained(text):
-    """A network this large soon knows 150 lines by heart. The end is from the best parameters on, at a falling rate."""
+def test_by_the_clock_it_ends_early_when_the_loss_no_longer_falls(text):
+    """A network this large soon memorises 150 lines. It then continues from its best parameters, at a falling rate."""
     options = {"hidden": 64, "layers": 1, "batch": 8, "steps": 20, "lr": 0.01, "dropout": 0.0}
     trainer = new_trainer(text, minutes=1000, epochs=200, **options)
     steps, rates, before = [], [], None
     for step in trainer.run():
-        if trainer.place.ending and before is None:
+        if trainer.state.ending and before is None:
             before = len(steps)
             assert np.array_equal(trainer.parameters, trainer.best_parameters)
         steps.append(step)
@@ -319,7 +416,7 @@ def test_by_the_clock_it_ends_when_nothing_more_is_to_be_gained(text):
     assert rates[before] > 0.3 * 0.01 and rates[-1] < 0.02 * 0.01
 
 
-def test_a_text_shorter_than_a_window_is_refused(tmp_path):
+def test_a_text_shorter_than_a_window_is_an_error(tmp_path):
     path = tmp_path / "short.txt"
     path.write_text("only this")
     with pytest.raises(CorpusError, match="--steps"):
@@ -383,7 +480,7 @@ def test_schedules_rise_and_end(name):
         {"minutes": math.inf},
     ],
 )
-def test_settings_that_cannot_be(setting):
+def test_impossible_settings(setting):
     with pytest.raises(UsageError, match=next(iter(setting))):
         Settings(**setting)
 
@@ -399,12 +496,12 @@ def test_settings_that_cannot_be(setting):
         {"hidden": 10**6},
     ],
 )
-def test_architectures_that_cannot_be(setting):
+def test_impossible_architectures(setting):
     with pytest.raises(UsageError):
         Architecture(**{"vocabulary_size": 5} | setting)
 
 
-def test_a_trainer_of_ones_own(text):
+def test_a_trainer_without_files(text):
     """The parts fit together without files: corpus, architecture, settings."""
     corpus = load_corpus(text, CorpusOptions(lines=True, holdout=0.2))
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "gru", 10, 1), Settings(epochs=1, batch=16))

@@ -46,15 +46,16 @@ def _open_files():
 
 def _soak(folder, times, seconds, most):
     from charlm.training.autotune import new_trainer
-    from charlm.training.checkpoint import last_checkpoint, only_training_at, saved
+    from charlm.training.checkpoint import last_checkpoint, saved
     from charlm.training.progress import reports
+    from charlm.training.session import exclusive_training
 
     path = Path(folder) / "m.npz"
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}
 
     def train(epochs, updates, resume):
         """Train for this many updates, or to the end. Returns the trainer."""
-        with only_training_at(path):
+        with exclusive_training(path):
             trainer = new_trainer(Path(folder) / "text.txt", **options, epochs=epochs)
             if resume:
                 last_checkpoint(path).restore(trainer)

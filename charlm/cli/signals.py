@@ -1,4 +1,4 @@
-"""What a signal does to a command."""
+"""What a command does when it gets a signal."""
 
 import os
 import signal
@@ -8,28 +8,28 @@ from threading import Thread, current_thread, main_thread
 
 
 @contextmanager
-def noted_signals() -> Iterator[list[int]]:
-    """A list for the first SIGINT or SIGTERM, so that the update under way can end; the second ends the program at
-    once.
+def caught_signals() -> Iterator[list[int]]:
+    """A list that gets the first SIGINT or SIGTERM, so that the program can finish its update and save. A second signal
+    ends the program at once.
 
-    A thread of its own reads them: the main thread would be told only when the kernel under way has ended.
+    A thread reads the signals. Python would tell the main thread only after the kernel that it is running.
     """
     caught = []
-    if current_thread() is not main_thread():  # which alone may handle signals
+    if current_thread() is not main_thread():  # only the main thread may handle signals
         yield caught
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
 
-    def note():
+    def read_signals():
         while came := os.read(reading, 1):
             if came[0] in numbers:
                 if caught:
                     os._exit(128 + came[0])
                 caught.append(came[0])
 
-    reader = Thread(target=note, daemon=True)
+    reader = Thread(target=read_signals, daemon=True)
     reader.start()
     before = signal.set_wakeup_fd(writing)
     handlers = [signal.signal(number, lambda *_: None) for number in numbers]
@@ -45,7 +45,7 @@ def noted_signals() -> Iterator[list[int]]:
 
 
 def end_with_the_reader():
-    """Let ``charlm … | head`` end as other filters do, when nobody reads any more."""
+    """Let ``charlm … | head`` end quietly when ``head`` has closed the pipe, as other filters do."""
     if hasattr(signal, "SIGPIPE"):
         try:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""What is said of a training: what is trained on what, how it goes, and what it came to."""
+"""A training in the terminal: an introduction, its progress, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .model import network
 from .scores import side_by_side
 
 if TYPE_CHECKING:
-    from ..reports.loss_curve import LossCurve
-    from ..text.baselines import Baseline
     from ..training.loop import Trainer
+    from ..training.loss_curve import LossCurve
     from ..training.progress import Report
+    from ..training.session import TrainingSession
 
 
 def introduction(trainer: Trainer) -> list[str]:
-    """What is trained on what, and what may be wrong with it."""
+    """The text, the network and the settings; hints where the text looks unsuitable."""
     from ..kernels.compiling import is_cold
     from ..text.corpus import looks_like_a_list
     from ..training.autotune import SMALL
@@ -40,44 +40,42 @@ def introduction(trainer: Trainer) -> list[str]:
     ]
     if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
-    if trainer.choice and not trainer.step:
+    if trainer.plan and not trainer.step:
         lines.append(_reason(trainer))
-    if trainer.choice and len(corpus.train) < SMALL:
-        lines.append("the text is small; nothing would help as much as more of it")
-    lines.append(
-        f"losses are in nats a {unit}"
-        + ("; * marks the lowest yet, and that model is kept" if trainer.evaluation else "")
-    )
+    if trainer.plan and len(corpus.train) < SMALL:
+        lines.append("the text is small: more text would help more than anything else")
+    marked = "; * marks the lowest held-out loss so far, and that model is kept" if trainer.evaluation else ""
+    lines.append(f"losses are in nats per {unit}{marked}")
     if trainer.step:
-        lines.append(f"going on after {trainer.step:,} updates")
+        lines.append(f"resuming after {trainer.step:,} updates")
     if is_cold():
-        lines.append("compiling the kernels, for the first run on this machine only …")
+        lines.append("compiling the kernels; only the first run on this machine does this …")
     return lines
 
 
-def _dropout(share: float | None) -> str:
-    if share is None:
-        return ", dropout as the held-out loss asks for"
-    return f", dropout {share:g}" if share else ""
+def _dropout(rate: float | None) -> str:
+    if rate is None:
+        return ", dropout that follows the held-out loss"
+    return f", dropout {rate:g}" if rate else ""
 
 
 def _reason(trainer: Trainer) -> str:
-    """Why the settings are as they are."""
+    """Why charlm chose these settings."""
     from ..training.autotune import TOKENS_A_WEIGHT
 
-    choice, unit = trainer.choice, UNITS[trainer.corpus.vocabulary.level]
-    tokens, epochs = choice.tokens, choice.tokens / len(trainer.corpus.train)
+    plan, unit = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
+    tokens, epochs = plan.tokens, plan.tokens / len(trainer.corpus.train)
     number = f"{tokens / 1e6:.2g} million" if tokens < 1e8 else f"{tokens / 1e6:,.0f} million"
     times = f"{epochs:.2g}" if epochs < 10 else f"{epochs:,.0f}"
-    reason = f"chosen for this machine, which has time for {number} {unit}s, the text {times} times"
-    if choice.widest:
-        reason += f": the widest layer whose weights see {TOKENS_A_WEIGHT} {unit}s each"
-        reason += ", and dropout because they see them again" if choice.options["dropout"] else ""
+    reason = f"chosen for this machine, which has time for {number} {unit}s (the text {times} times)"
+    if plan.widest:
+        reason += f": the widest layer whose weights are trained on {TOKENS_A_WEIGHT} {unit}s each"
+        reason += ", and dropout because the text repeats" if plan.options["dropout"] else ""
     return reason
 
 
 def _length(trainer: Trainer) -> str:
-    """How long a training is to be."""
+    """How long the training will take, in minutes or epochs."""
     minutes = trainer.settings.minutes
     if minutes:
         return f"{minutes:g} minute{'s' if minutes != 1 else ''}"
@@ -85,14 +83,15 @@ def _length(trainer: Trainer) -> str:
 
 
 def _speed(report: Report, unit: str) -> str:
-    """How many of its units a training takes a second, in words."""
+    """The speed of the training, in words."""
     number = report.tokens_per_second
     return f"{number / 1000:.0f} thousand {unit}s" if number >= 10_000 else f"{number:,.0f} {unit}s"
 
 
 def report_line(report: Report, unit: str) -> str:
-    if report.went_back:
-        return f"the loss exploded: back to update {report.step:,}, with a lower learning rate"
+    """One report in one line."""
+    if report.rolled_back:
+        return f"the loss diverged: rolled back to update {report.step:,}, with a lower learning rate"
     held_out = (
         "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
     )
@@ -101,12 +100,12 @@ def report_line(report: Report, unit: str) -> str:
 
 @contextmanager
 def progress(trainer: Trainer, quiet: bool) -> Iterator:
-    """A function that shows a report: in a moving line on a terminal, and what is worth keeping in a line that
-    stays."""
+    """A function that shows a report. A terminal gets a progress bar, and a line that stays for each evaluation and
+    rollback; a file or a pipe gets these lines only."""
     unit = trainer.task.unit(trainer.corpus.vocabulary.level)
 
     def is_kept(report):
-        return report.valid_loss is not None or report.went_back
+        return report.valid_loss is not None or report.rolled_back
 
     if quiet:
         yield lambda report: None
@@ -131,7 +130,7 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
         task = bar.add_task("", total=60 * minutes if minutes else trainer.total_tokens, epoch=0.0, loss="")
 
         def show(report: Report):
-            loss = f"training {report.train_loss:.3f}   {_speed(report, unit)} a second"
+            loss = f"training {report.train_loss:.3f}   {_speed(report, unit)}/s"
             bar.update(task, completed=report.seconds if minutes else report.tokens, epoch=report.epoch, loss=loss)
             if is_kept(report):
                 bar.console.print(report_line(report, unit), markup=False, highlight=False)
@@ -139,31 +138,57 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
         yield show
 
 
-def judgement_lines(trainer: Trainer, counted: list[Baseline], most: int) -> list[str]:
-    """What training came to beside counting on the last ``most`` tokens of its text, as a table for people; and where
-    counting does better, what to do."""
-    corpus = trainer.corpus
+def stopped_line(session: TrainingSession) -> str:
+    """Where a training was stopped, and how to resume it."""
+    return (
+        f"stopped after {session.trainer.step:,} updates; the best model so far is in {session.files.output}; "
+        "to continue, give the same command with --resume"
+    )
+
+
+def conclusion(session: TrainingSession) -> list[str]:
+    """How a training ended: the curve of its losses, the model against the baselines, and the file."""
+    trainer = session.trainer
+    lines = curve_lines(session.losses)
+    if session.baselines:
+        lines += comparison_lines(session)
+    is_told = trainer.evaluation and not session.baselines
+    loss = f" (held-out loss {trainer.best_loss:.4f} nats per {session.unit})" if is_told else ""
+    return [*lines, f"wrote {session.files.output}{loss}"]
+
+
+def comparison_lines(session: TrainingSession) -> list[str]:
+    """The model and the baselines on the held-out text, as a table for people; where a baseline does better, what to
+    do."""
+    trainer, corpus, most = session.trainer, session.trainer.corpus, session.counted_tokens
     unit, by_text = UNITS[corpus.vocabulary.level], "bits_per_character"
     if corpus.vocabulary.level == "byte":
         by_text = "bits_per_byte"
     tokens, figures = len(corpus.evaluated), {}
-    for name, nats in {"the model": trainer.best_loss * tokens, **{one.name: one.nats for one in counted}}.items():
+    for name, nats in {
+        "the model": trainer.best_loss * tokens,
+        **{one.name: one.nats for one in session.baselines},
+    }.items():
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
         if name != "xz":
             figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
     part = f"the first {tokens:,} {unit}s" if tokens < len(corpus.held_out) else f"{tokens:,} {unit}s"
     rest = f"the last {most:,} {unit}s of the" if most < len(corpus.train) else "the"
-    lines = [f"held out, {part}, beside counting on {rest} training text", *side_by_side(figures)]
-    better = [one.name for one in counted if one.nats < trainer.best_loss * tokens]
+    lines = [
+        f"held-out text, {part}; n-gram baselines trained on {rest} training text",
+        *side_by_side(figures),
+    ]
+    better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     if better:
-        remedy = "more time" if trainer.settings.minutes else "--minutes, which chooses the settings"
-        lines.append(f"{' and '.join(better)} did better than the model; give it {remedy}, or more text")
+        remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
+        lines.append(f"{names} did better than the model: {remedy}, or give more text")
     return lines
 
 
 def curve_lines(curve: LossCurve) -> list[str]:
-    """The losses of a training, for a terminal; nothing where stderr is none."""
-    from ..reports.loss_curve import in_characters
+    """The losses of a training, drawn in characters; no lines where stderr is not a terminal."""
+    from ..training.loss_curve import in_characters
 
     if sys.stderr is None or not sys.stderr.isatty():
         return []

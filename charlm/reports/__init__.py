@@ -1,6 +1,7 @@
-"""Files and pictures to look at.
+"""Files to look at.
 
-surprise_page  the most surprising lines of a text as a web page
-loss_curve     the losses of a training, in characters and as SVG
-palette        the colours of surprise
+surprise_page   the most surprising lines of a text, as a web page
+palette         the colours of surprise, on light and dark backgrounds
+
+The picture of a training's losses is in ``training.loss_curve``.
 """

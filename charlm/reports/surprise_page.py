@@ -19,7 +19,7 @@ import numpy as np
 
 from .._version import __version__
 from ..figures import LN2, Score
-from ..files import check_places, write_text_file
+from ..files import check_outputs, write_text_file
 from ..network.measuring import TokenScores
 from ..scoring.perplexity import Total, check_not_empty
 from ..scoring.pipeline import ScoredBlock
@@ -38,7 +38,7 @@ MARK = '<meta name="generator" content="charlm'
 def check_page_path(path, read=()) -> None:
     """Raise CharlmError now if charlm will not be able to write a page to ``path``, or would overwrite another kind of
     file. read: the files that the command reads; the page must not be one of them."""
-    check_places((path,), read, _is_page, "a page of charlm", "--html")
+    check_outputs((path,), read, _is_page, "a page of charlm", "--html")
 
 
 def _is_page(path):

@@ -1,13 +1,16 @@
-"""From a corpus to a trained model.
+"""From a text to a trained model. The modules, from the outside to the inside:
 
-session     a training run with its files: lock, resume, checkpoints, log, summary
-autotune    chooses the settings that nobody gave
-settings    the settings, checked
-loop        the loop over updates and evaluations
-state       where a training stands
-control     what changes its course: rollback, dropout that follows the losses, early end
-schedule    the learning rate over the training
-clock       how many tokens there is time for
-checkpoint  the state on disk
-progress    steps of the loop, gathered into reports
+session      a training run with its files: lock, resume, checkpoints, log, picture, baselines
+options      the options of a training by their names, with their types
+autotune     chooses the options that nobody gave, and makes the trainer
+settings     the settings of the loop, checked
+loop         the loop over updates and evaluations
+state        where a training stands
+control      what changes its course: rollback, dropout that follows the losses, early end, the clock
+schedule     the learning rate over a training
+clock        how many tokens there is time for
+record       what a model file records of its training
+progress     steps of the loop, gathered into reports
+checkpoint   the state and the arrays as a file
+loss_curve   the losses drawn, in characters and as SVG
 """

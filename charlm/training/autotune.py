@@ -1,13 +1,15 @@
-"""Options → a trainer. What nobody has chosen is chosen here: by the text, the time and the machine.
+"""Options → a trainer. It chooses the settings that nobody gave: by the text, the time and the machine.
 
-With ``epochs`` the defaults are FIXED, and one seed gives one model. Else the training goes by the clock: the machine's
-speed is measured for a moment, and the network is as large, and dropout as strong, as experiments found best for so
-many multiply-adds on a text of this size (benchmarks/recipe.md).
+With ``epochs`` the defaults are FIXED, and one seed gives one model. Otherwise the training goes by the clock: charlm
+measures the machine's speed for a moment, and chooses the width and the dropout that experiments found best for so many
+multiply-adds on a text of this size (benchmarks/recipe.md).
 """
 
 import math
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -18,9 +20,11 @@ from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
-from ..tasks import task_class
+from ..tasks import Task, task_class
 from ..text.corpus import Corpus, CorpusOptions
-from .loop import MOST_DROPOUT, Trainer
+from .control import MOST_DROPOUT
+from .loop import Trainer
+from .options import OF_CORPUS, OF_SETTINGS, Path, TrainingOptions, given_options
 from .settings import Settings
 
 MINUTES = 5.0
@@ -33,17 +37,21 @@ FIXED = {
     "steps": 50,
     "dropout": 0.0,
 }
-MUCH, CALMER = 0.6, 3  # with more dropout than MUCH, or such that rises in training, so much calmer: or it explodes
+CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
+MUCH, CALMER = 0.6, 3  # above a dropout of MUCH, or one that rises, divide the learning rate: or training can diverge
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-TOKENS_A_WEIGHT = 24  # that a recurrent weight is trained on, at the least
-SMALL = 100_000  # tokens of training
+TOKENS_A_WEIGHT = 24  # a recurrent weight is trained on at least so many tokens
+SMALL = 100_000  # tokens of a small training text
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The options, chosen and given, and the network that they make. tokens: as many as there seems to be time for;
-    widest: whether the width is the greatest whose weights see TOKENS_A_WEIGHT tokens."""
+    """The options, given and chosen, and the network that they make.
+
+    tokens: how many there seems to be time for. widest: the width was chosen, as the largest whose weights are trained
+    on TOKENS_A_WEIGHT tokens each.
+    """
 
     options: dict
     architecture: Architecture
@@ -52,8 +60,9 @@ class Plan:
 
 
 def multiply_adds(architecture: Architecture) -> int:
-    """Of one token's update: three products (forward, gradient by the input, gradient by the weights) for each weight;
-    the row that one-hot input gathers is none. Those of a window are added up, on both ways."""
+    """Multiply-adds of one token's update: three products (forward, gradient with respect to the input, gradient with
+    respect to the weights) for each weight. One-hot input selects a row instead; a feed-forward network adds up the
+    rows of its context, forward and backward."""
     a, cell = architecture, CELLS[architecture.cell]
     places = a.context or 1
     added = 2 * places * a.hidden if a.context and not a.embedding else 0
@@ -62,13 +71,13 @@ def multiply_adds(architecture: Architecture) -> int:
 
 
 def layers_for(cell: str) -> int:
-    """One wide layer, or what the registry of cells says."""
+    """One wide layer, or as many as the registry of cells says."""
     return CELLS[cell].layers
 
 
 def speed(architecture: Architecture, rows: int, steps: int, threads: int | None, precision="float32") -> float:
-    """Multiply-adds a second of this machine in updates of a network: the fastest one's of a MOMENT, since the others
-    were held up by what else runs here."""
+    """Multiply-adds per second of this machine when it trains a network. It is the speed of the fastest update in a
+    MOMENT, because other programs may slow down the rest."""
     V = architecture.vocabulary_size
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(V), 1), ThreadPool(threads))
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
@@ -89,20 +98,19 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
 
 
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
-    """The options that are not given, for a training of so many multiply-adds."""
+    """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
     n = len(corpus.train)
     options = {"layers": layers_for(cell), "embedding": 0, "tied": False, "steps": 64} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
 
     def architecture(hidden):
-        embedding = hidden if options["tied"] else options["embedding"]
         return Architecture(
-            len(corpus.vocabulary),
-            cell,
-            hidden,
-            options["layers"],
-            embedding=embedding,
+            vocabulary_size=len(corpus.vocabulary),
+            cell=cell,
+            hidden=hidden,
+            layers=options["layers"],
+            embedding=hidden if options["tied"] else options["embedding"],
             tied=options["tied"],
             context=options.get("context"),
         )
@@ -126,12 +134,12 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
 
 
 def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, threads, precision) -> Plan:
-    """The same for a training that ends when ``time.perf_counter()`` is ``end``: by the speed of a small network, and
-    then by that of the one chosen, as wide ones make more of a machine."""
+    """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
+    first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network."""
 
-    def budget(*measured):
-        rate = speed(*measured, threads, precision)
-        return rate * max(1.0, end - time.perf_counter())
+    def budget(architecture, rows, steps):
+        per_second = speed(architecture, rows, steps, threads, precision)
+        return per_second * max(1.0, end - time.perf_counter())
 
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given)
@@ -140,97 +148,88 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, thre
 
 
 def recurrent_weights(architecture: Architecture) -> int:
-    """All weights of the layers but those of one-hot input, of which a token touches one row."""
+    """The weights of all layers, without those of one-hot input, of which a token uses one row."""
     a, cell = architecture, CELLS[architecture.cell]
     return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
 
 
 def learnt_weights(architecture: Architecture) -> int:
-    """Those that the width is chosen by: the recurrent ones, and of a window also those of its places, which are all
-    that it knows of the past."""
+    """The weights that the width is chosen by: the recurrent ones, and in a feed-forward network also the input
+    weights, because they are all that it knows of the past."""
     a = architecture
     return recurrent_weights(a) + (a.context or 0) * (a.embedding or a.vocabulary_size) * a.hidden
 
 
 def dropout_for(tokens: float, weights: float, n: int) -> float:
-    """The share of units to leave out where so many weights see so many tokens, those of a text of n again and again:
-    fitted to what experiments found best (benchmarks/recipe.md). Half of them is enough, unless there are many times
-    more weights than text."""
-    pressure = math.log(max(1.0, tokens / n * weights / n))  # to learn the text by heart
+    """The dropout rate for a network of ``weights`` that is trained on ``tokens`` tokens of a text of n, again and
+    again: fitted to what experiments found best (benchmarks/recipe.md). Half is enough, unless the network has many
+    times more weights than the text has tokens."""
+    pressure = math.log(max(1.0, tokens / n * weights / n))  # how easily the network memorises the text
     enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * n)))
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
-def new_trainer(
-    paths,
-    *,
-    task="text",
-    cell=None,
-    hidden=None,
-    layers=None,
-    embedding=None,
-    tied=False,
-    bidirectional=False,
-    context=None,
-    minutes=None,
-    epochs=None,
-    batch=None,
-    steps=None,
-    lr=None,
-    dropout=None,
-    precision="float32",
-    seed=1,
-    threads=None,
-    **others,
-) -> Trainer:
-    """A trainer from files and options; these are the command line's (``charlm train --help``), as are the defaults:
-    those named here, and the fields of ``corpus.Reading`` and of ``Settings``.
+def new_trainer(paths: Path | Iterable[Path], **options: Unpack[TrainingOptions]) -> Trainer:
+    """A trainer from files and options. Options that are not given, or None, have the command line's defaults.
 
-    Given both, ``epochs`` is the first estimate of what there is time for in ``minutes``. Raises UsageError for options
-    that cannot be, CorpusError for a text that cannot be read or is too short.
+    Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time
+    for. Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
+    short.
     """
-    begun, kind = time.perf_counter(), task_class(task)
-    if bidirectional and kind.why_not_bidirectional:
-        raise UsageError(f"--bidirectional does not go with --task {task}: {kind.why_not_bidirectional}")
-    cell = current_name(cell or (FIXED | kind.defaults)["cell"], warn=True)
-    if cell == "feedforward" and not kind.why_not_bidirectional:  # it reads a whole line before it answers
-        raise UsageError(
-            f"--cell feedforward does not go with --task {task}: the task needs a cell that remembers a whole line, "
-            "and a feed-forward network sees the last --context tokens only; take rnn, gru or lstm"
-        )
+    begun = time.perf_counter()
+    options = given_options(options)
+    kind = task_class(options.get("task", "text"))
+    cell = _checked_cell(kind, options)
+    precision, threads = options.get("precision", "float32"), options.get("threads")
     check_precision(precision)
-    reading = {field.name: others.pop(field.name) for field in fields(CorpusOptions) if field.name in others}
-    learnt, corpus = kind.load(paths, CorpusOptions(**reading, seed=seed))
-    options = {
-        "hidden": hidden,
-        "layers": layers,
-        "embedding": embedding,
-        "tied": tied or None,
-        "context": context,
-        "batch": batch,
-        "steps": steps,
-        "lr": lr,
-        "dropout": dropout,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    task, corpus = kind.load(paths, CorpusOptions(**{name: options[name] for name in OF_CORPUS if name in options}))
+    given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
+    minutes, epochs = options.get("minutes"), options.get("epochs")
     if minutes is None and epochs is None:
         minutes = MINUTES
-    choice = None
+    plan = None
     if minutes is None or kind.defaults:
-        options, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
+        chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
-        choice = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
-        options, epochs = choice.options, epochs or choice.tokens / len(corpus.train)
-    options.pop("cell", None)
-    names = ("hidden", "layers", "embedding", "tied")
-    hidden, layers, embedding, tied = (options.pop(name, False) for name in names)
-    context = options.pop("context", None)
-    sizes = learnt.architecture_fields(corpus.vocabulary) | ({"bidirectional": True} if bidirectional else {})
-    embedding = hidden if tied and not embedding else embedding
-    architecture = kind.architecture(
-        cell=cell, hidden=hidden, layers=layers, embedding=embedding, tied=tied, context=context, **sizes
+        plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
+        chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
+    decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell}
+    return Trainer(
+        corpus,
+        _architecture(task, corpus, decided),
+        Settings(**{name: decided[name] for name in OF_SETTINGS if name in decided}),
+        task=task,
+        threads=threads,
+        begun=begun,
+        plan=plan,
     )
-    settings = Settings(epochs=float(epochs), minutes=minutes, seed=seed, precision=precision, **options, **others)
-    trainer = Trainer(corpus, architecture, settings, task=learnt, threads=threads, begun=begun)
-    trainer.choice = choice
-    return trainer
+
+
+def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
+    """The cell, given or the task's default. Raises UsageError where the task cannot have it, or cannot be
+    bidirectional."""
+    if options.get("bidirectional") and kind.why_not_bidirectional:
+        raise UsageError(f"--bidirectional does not go with --task {kind.name}: {kind.why_not_bidirectional}")
+    cell = current_name(options.get("cell", (FIXED | kind.defaults)["cell"]), warn=True)
+    if cell == "feedforward" and not kind.why_not_bidirectional:  # the task reads a whole line before it answers
+        raise UsageError(
+            f"--cell feedforward does not go with --task {kind.name}: it sees the last --context tokens only, and this "
+            "task needs a cell that remembers the whole line; take rnn, gru or lstm"
+        )
+    return cell
+
+
+def _architecture(task: Task, corpus: Corpus, options: dict[str, Any]) -> Architecture:
+    hidden, tied = options["hidden"], options.get("tied", False)
+    sizes = task.architecture_fields(corpus.vocabulary) | (
+        {"bidirectional": True} if options.get("bidirectional") else {}
+    )
+    return task.architecture(
+        cell=options["cell"],
+        hidden=hidden,
+        layers=options["layers"],
+        embedding=hidden if tied and not options["embedding"] else options["embedding"],
+        tied=tied,
+        context=options.get("context"),
+        **sizes,
+    )

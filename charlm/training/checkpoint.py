@@ -1,16 +1,20 @@
-"""Where a training was left: a file beside the model from which it goes on as if nothing had happened.
+"""Checkpoints: a file next to the model from which a stopped training resumes as if it had never stopped.
 
-It holds what the next update depends on: parameters, Adam's moments, the states of the network, the place in the
-corpus, the best parameters so far and the history. Order of the data and dropout follow from the seed and the place,
-so no random state is kept. The checkpoint before the last one is kept too, for the day on which the last one cannot be
-read.
+A checkpoint holds everything that the next update depends on: the parameters, the optimizer's arrays, the network's
+states, the ``TrainingState``, the best parameters so far, and the last good state, to which a training that diverges
+rolls back. Seed and state decide the order of the data and what is dropped, so no random state is stored.
+
+charlm keeps the previous checkpoint too, in case the last one cannot be read.
+
+    header   that of a model file, and: kind "checkpoint", settings, options (of ``charlm train``), rows, place and good
+             (two ``TrainingState``), optimizer (names of its arrays; m and v where the key is missing)
+    arrays   best, parameters, the optimizer's, state0, state1, …; and each of these but the first again as good.NAME
 """
 
 import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -18,32 +22,36 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
-from ..files import check_places, is_one_of, only_run_at
-from ..modelfile import FORMAT, NEWEST, describe, is_model, model_header, read_archive, save_model, write_archive
+from ..modelfile import FORMAT, NEWEST, describe, model_header, read_archive, save_model, write_archive
 from ..network.architecture import Architecture
 from ..tasks import Task
 from ..text.corpus import Corpus
 from .loop import Trainer
+from .options import stored_options
 from .progress import Report
 from .settings import Settings
 from .state import TrainingState
 
+CHECKPOINT_SECONDS = 60.0  # between checkpoints
 
-def path_beside(model_path) -> Path:
+
+def checkpoint_path(model_path) -> Path:
     """m.npz → m.checkpoint.npz"""
     path = Path(model_path)
     return path.parent / f"{path.name.removesuffix('.npz')}.checkpoint.npz"
 
 
-def path_of_the_one_before(model_path) -> Path:
+def previous_checkpoint_path(model_path) -> Path:
     """m.npz → m.checkpoint.before.npz"""
-    return path_beside(model_path).with_suffix(".before.npz")
+    return checkpoint_path(model_path).with_suffix(".before.npz")
 
 
-def save_checkpoint(trainer: Trainer, path, options: dict, before=None) -> None:
-    """Write where the trainer stands after its last update, where it would go back to if the loss exploded, and the
-    options it was made with. before: where a checkpoint that stands at ``path`` is kept. Raises ModelFileError where
-    that is not possible."""
+def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> None:
+    """Write a checkpoint of the trainer after its last update.
+
+    options: what the trainer was made with. previous: where an existing checkpoint at ``path`` is moved to. Raises
+    ModelFileError where the file cannot be written.
+    """
     best = trainer.best
     good, good_arrays = trainer.good
     header = model_header(best) | {
@@ -51,28 +59,33 @@ def save_checkpoint(trainer: Trainer, path, options: dict, before=None) -> None:
         "settings": asdict(trainer.settings),
         "options": options,
         "rows": trainer.rows,
-        "place": asdict(trainer.place),
+        "place": asdict(trainer.state),
         "good": asdict(good),
+        "optimizer": list(trainer.optimizer.state()),
     }
     arrays = {"best": best.parameters} | trainer.arrays()
-    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()}, before)
+    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()}, previous)
 
 
-def _shapes(header):
+def _shapes(header: dict) -> dict[str, tuple]:
+    """The arrays that a checkpoint with this header has: name → (type, shape)."""
     if header.get("kind") != "checkpoint" or header["format"] not in (FORMAT, NEWEST):
-        raise ValueError(f"it is no checkpoint that charlm {__version__} can go on from")
+        raise ValueError(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, _, task = describe(header)
     size, rows = architecture.number_of_parameters, header["rows"]
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise ValueError("it does not say how many rows there were")
-    shapes = dict.fromkeys(("parameters", "m", "v"), (size,))
+    kept = header.get("optimizer", ["m", "v"])
+    if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):
+        raise ValueError("it does not say what the optimizer keeps")
+    shapes = dict.fromkeys(("parameters", *kept), (size,))
     shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
     shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
 
 
 class Checkpoint:
-    """A checkpoint that was read. Raises ModelFileError where the file is none, or is damaged."""
+    """A checkpoint that was read. Raises ModelFileError where the file is not one, or is damaged."""
 
     def __init__(self, path):
         self.path = path
@@ -81,13 +94,13 @@ class Checkpoint:
             self.settings = Settings(**self.header["settings"])
             self.architecture, _, self.task = describe(self.header)
             self.corpus = {name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS.items()}
-            self.options = dict(self.header["options"])
-            self.place, self.good = (_place(self.header[name]) for name in ("place", "good"))
+            self.options = stored_options(dict(self.header["options"]))
+            self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
     def differences(self, task: Task, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
-        """In words, what is not as it was when the checkpoint was written."""
+        """What has changed since the checkpoint was written, in words."""
         found = []
         if corpus.digest != self.corpus["sha256"]:
             found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
@@ -104,29 +117,32 @@ class Checkpoint:
         now = asdict(architecture) | asdict(settings)
         then = asdict(self.architecture) | asdict(self.settings)
         found += [
-            f"--{name} ({_told(now[name])} now, {_told(then[name])} then)"
+            f"--{name} ({_shown(now[name])} now, {_shown(then[name])} then)"
             for name in now
             if now[name] != then.get(name) and not name.endswith(("_size", "outputs"))
         ]
         return found
 
     def restore(self, trainer: Trainer) -> None:
-        """Put a new trainer of the same corpus, architecture and settings where the old one was."""
+        """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
+        settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
+        if self.arrays.keys() != {"best", *trainer.arrays(), *(f"good.{name}" for name in trainer.arrays())}:
+            found = found or ["the optimizer"]
         if found:
             raise ModelFileError(
-                f"cannot go on from {self.path}: {'; '.join(found)}; give what was given then, or train anew "
-                "without --resume"
+                f"cannot resume from {self.path}: {'; '.join(found)}; give the same text and options as then, or start "
+                "again without --resume"
             )
         if self.header["rows"] != trainer.rows:
-            raise ModelFileError(f"{self.path} is damaged: it has another number of rows than its settings give")
-        trainer.go_on_from(self.place, self.arrays)
-        trainer.keep_as_good(self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()})
-        if self.place.best_loss is not None:
+            raise ModelFileError(f"{self.path} is damaged: its number of rows does not follow from its settings")
+        trainer.restore(self.state, self.arrays)
+        trainer.keep_good(self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()})
+        if self.state.best_loss is not None:
             trainer.best_parameters = self.arrays["best"].copy()
 
 
-def _told(value):
+def _shown(value):
     return "not given" if value is None else value
 
 
@@ -157,95 +173,57 @@ _KINDS = {
 }
 
 
-def _place(values: dict) -> TrainingState:
-    place = TrainingState(**values)
+def _read_state(values: dict) -> TrainingState:
+    state = TrainingState(**values)
     for field in fields(TrainingState):
-        if field.name not in values or not _KINDS[field.type](getattr(place, field.name)):
+        if field.name not in values or not _KINDS[field.type](getattr(state, field.name)):
             raise ValueError(f"it does not say where the training stood ({field.name})")
-    if place.dropout >= 1:
-        raise ValueError("it leaves out all units")
-    place.turn = tuple(place.turn)
-    return place
+    if state.dropout >= 1:
+        raise ValueError("its dropout rate would drop all units")
+    state.turn = tuple(state.turn)
+    return state
 
 
 def last_checkpoint(model_path) -> Checkpoint:
-    """The checkpoint beside a model, or with a warning the one before it where the last one cannot be read. Raises
+    """The checkpoint next to a model; with a warning the previous one where the last one cannot be read. Raises
     CharlmError where there is none."""
-    path, before = path_beside(model_path), path_of_the_one_before(model_path)
-    if not path.exists() and not before.exists():
-        raise CharlmError(f"there is nothing to go on from: {path} is not there (a finished training leaves none)")
+    path, previous = checkpoint_path(model_path), previous_checkpoint_path(model_path)
+    if not path.exists() and not previous.exists():
+        raise CharlmError(f"there is nothing to resume: {path} does not exist (a finished training leaves none)")
     try:
         return Checkpoint(path)
     except ModelFileError as error:
-        if not before.exists():
+        if not previous.exists():
             raise
-        checkpoint = Checkpoint(before)
-        warnings.warn(f"{error}; going on from the checkpoint before it, {before}", stacklevel=2)
+        checkpoint = Checkpoint(previous)
+        warnings.warn(f"{error}; resuming from the previous checkpoint, {previous}", stacklevel=2)
         return checkpoint
-
-
-CHECKPOINT_SECONDS = 60.0
 
 
 def saved(
     trainer: Trainer, reports: Iterator[Report], path, options: dict, every: float = CHECKPOINT_SECONDS
 ) -> Iterator[Report]:
-    """Pass the reports of a trainer through and keep its results on disk: each best model in ``path``, a checkpoint
-    beside it.
+    """Pass on the reports of a trainer, and save its results: each best model at ``path``, a checkpoint next to it.
 
-    The checkpoint is written about ``every`` so many seconds and, with the model, when the training is left before its
-    end; it is removed when the training is done.
+    charlm writes the checkpoint about every ``every`` seconds, and, together with the model, when the training stops
+    before its end. It deletes the checkpoints when the training is finished.
     """
-    checkpoint, before, written = path_beside(path), path_of_the_one_before(path), time.monotonic()
+    checkpoint, previous, written = checkpoint_path(path), previous_checkpoint_path(path), time.monotonic()
     try:
         for report in reports:
             if report.improved:
                 save_model(trainer.best, path)
             if time.monotonic() - written >= every:
-                save_checkpoint(trainer, checkpoint, options, before)
+                save_checkpoint(trainer, checkpoint, options, previous)
                 written = time.monotonic()
             yield report
     except DivergedError as error:
-        kept = f"; the best model so far is in {path}" if trainer.place.best_loss is not None else ""
+        kept = f"; the best model so far is in {path}" if trainer.state.best_loss is not None else ""
         raise DivergedError(f"{error}{kept}") from None
     if trainer.finished:
         save_model(trainer.best, path)
-        before.unlink(missing_ok=True)  # first: what is left is what would be gone on from
+        previous.unlink(missing_ok=True)  # first: a run that is killed now resumes from the last one
         checkpoint.unlink(missing_ok=True)
     else:
-        save_checkpoint(trainer, checkpoint, options, before)
+        save_checkpoint(trainer, checkpoint, options, previous)
         save_model(trainer.best, path)
-
-
-def _places(path):
-    return path, path_of_the_one_before(path), path_beside(path)
-
-
-def only_training_at(path) -> AbstractContextManager:
-    """Keep other trainings from the same output meanwhile: see ``places.only_run_at``."""
-    return only_run_at(_places(path))
-
-
-def check_place(path, read=()) -> None:
-    """Raise CharlmError now if a model cannot be written to ``path`` later, or would overwrite what is not a model.
-
-    read: files that are read, which must not be the same one.
-    """
-    check_places(_places(path), read, is_model, "a model", "-o")
-
-
-def check_log(path, read=()) -> None:
-    """Raise ModelFileError if ``path`` holds something that is not a log, or is one of the files that are read."""
-    if is_one_of(path, read):
-        raise ModelFileError(f"will not overwrite {path} with the log; choose another name for --log")
-    try:
-        if Path(path).is_file():
-            with open(path, "rb") as file:
-                if file.read(1) not in (b"", b"{"):
-                    raise ModelFileError(
-                        f"will not overwrite {path}, which is not a log; choose another name for --log"
-                    )
-        elif Path(path).is_dir() or not Path(path).parent.is_dir():
-            raise ModelFileError(f"cannot write {path}: it is a folder, or its folder is not there")
-    except OSError as error:
-        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None

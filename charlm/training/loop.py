@@ -1,54 +1,53 @@
-"""The training loop: a generator of one ``Step`` per update. It never prints and never saves.
+"""The training loop: a generator of one ``Step`` per update. It never prints and never writes a file.
 
     for step in Trainer(corpus, architecture, Settings(epochs=10)).run():
         ...
 
-What decides the numbers is counted in updates and tokens, nothing in seconds, so that one seed gives one model; only
-a training that was given minutes looks at the clock, and changes how many tokens are still to come.
-
-A loss that explodes does not end it: the trainer goes back to the last evaluation at which all was well, and goes on
-with a lower learning rate, and with half of the dropout where that follows the losses.
+Updates and tokens decide the numbers, seconds never do, so one seed gives one model. Only a training that was given
+minutes looks at the clock, and changes how many tokens are still to come. What changes the course of a training is in
+``control``; what a checkpoint must store is in ``state`` and ``Trainer.arrays``.
 """
 
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError, DivergedError
+from ..errors import CorpusError
 from ..model import Model
 from ..network.architecture import Architecture, initial_parameters
 from ..network.layers import Dropout
 from ..network.optimizers import Adam
 from ..network.products import check_precision
+from ..network.protocols import Network, Optimizer
 from ..network.threads import ThreadPool
 from ..tasks import Task
 from ..tasks.language import LanguageModel
+from ..text.batches import Batch
 from ..text.corpus import Corpus
-from .clock import Pace
+from .clock import Clock
+from .control import ClockControl, begin_to_end, diverges, followed_dropout, out_of_patience, rolled_back
+from .record import training_record
 from .schedule import rate_at
 from .settings import Settings
-from .state import MOST_TIMES_LOWER, TrainingState
+from .state import TrainingState
 
 MOST_EVALUATIONS = 40
-EVALUATED = 0.4  # time that scoring a token takes, of that of training it, until the first evaluation has shown it
-PATIENCE = 0.3  # share of a training by the clock without a lower held-out loss, after which it comes to its end
-TAIL = 0.15  # of the tokens trained until then: what is trained yet, while the learning rate goes to zero
-WORSE_BY, WORSE_FOR = 1.0, 20  # an explosion: so many nats above the unigram model, for so many updates on end
-GAP, GAIN, MOST_DROPOUT = 0.03, 0.5, 0.8  # nats of held-out loss above that of training: see Trainer._follow
-RISE = 0.1  # of the dropout that follows, at once: a network that has learnt without it can explode with it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """One update, or the evaluation after it. Losses are nats per token; seconds count from the beginning.
+    """One update, with the evaluation after it. Losses are nats per token; seconds count from the beginning.
 
-    tokens: trained so far; window_tokens, train_loss: of this update's window; valid_loss: of the held-out part where
-    it was scored after this update, else None; improved: it was the lowest yet. training_seconds leave evaluation
-    out. went_back: the loss exploded, and all this is where the training went back to.
+    tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
+    measured after this update, else None. improved: it is the lowest so far. training_seconds: ``seconds`` without the
+    evaluations. rolled_back: the loss diverged, and step, epoch and tokens are those that the training has rolled back
+    to.
     """
 
     step: int
@@ -60,14 +59,22 @@ class Step:
     improved: bool
     seconds: float
     training_seconds: float
-    went_back: bool = False
+    rolled_back: bool = False
+
+    @property
+    def went_back(self) -> bool:
+        """The old name of ``rolled_back``."""
+        warnings.warn("Step.went_back is now Step.rolled_back", DeprecationWarning, stacklevel=2)
+        return self.rolled_back
 
 
 class Trainer:
-    """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far, or the latest
-    without one.
+    """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far; where nothing is held
+    out, the latest one.
 
-    begun: when the time of ``settings.minutes`` began, by ``time.perf_counter``; now, if not given.
+    optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: when the time of
+    ``settings.minutes`` began, by ``time.perf_counter``; now if not given. plan: how ``autotune`` chose the settings,
+    None where it chose nothing. Raises CorpusError where the text is shorter than one window.
     """
 
     def __init__(
@@ -77,60 +84,61 @@ class Trainer:
         settings: Settings,
         *,
         task: Task | None = None,
+        optimizer: Callable[[Network], Optimizer] | None = None,
         threads: int | None = None,
         begun: float | None = None,
+        plan: Any = None,
     ):
         check_precision(settings.precision)
-        self.corpus, self.architecture, self.settings = corpus, architecture, settings
+        self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
         self.task = task or LanguageModel()
         if len(corpus.train) < settings.steps and not corpus.lines:
             raise CorpusError(
                 f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
                 f"give more text, or --steps {max(1, len(corpus.train) // 2)}"
             )
-        # a text too short for so many tracks of at least a window gets fewer
+        # a short text gets fewer rows: each is at least one window long
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
         self.pool = ThreadPool(threads)
-        self.stack = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
-        self.window = self.task.window(self.stack, settings.steps, self.rows, training=True)
-        self.adam = Adam(self.stack, settings.clip)
-        self.evaluation = self.task.evaluation(self.stack, corpus)
-        self.most_tokens = len(corpus.train) * self.task.most_epochs  # of a training by the clock
-        self.place = TrainingState(
+        self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
+        self.window = self.task.window(self.network, settings.steps, self.rows, training=True)
+        self._new_optimizer = optimizer or (lambda network: Adam(network, settings.clip))
+        self.optimizer = self._new_optimizer(self.network)
+        self.evaluation = self.task.evaluation(self.network, corpus)
+        self.state = TrainingState(
             total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0
         )
-        self.place.next_evaluation = self._evaluate_every
+        self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
-        self.good = self.state()
+        self.good = self.snapshot()
         self._begun = begun or time.perf_counter()
-        self._evaluation_seconds = None
-        self.choice = None  # what planning.py chose
 
     @property
     def step(self) -> int:
-        return self.place.step
+        return self.state.step
 
     @property
     def best_loss(self) -> float:
-        return math.inf if self.place.best_loss is None else self.place.best_loss
+        """The lowest held-out loss so far, nats per token; infinite before the first evaluation."""
+        return math.inf if self.state.best_loss is None else self.state.best_loss
 
     @property
     def total_tokens(self) -> int:
-        return self.place.total_tokens
+        return self.state.total_tokens
 
     @property
     def finished(self) -> bool:
-        return self.place.tokens >= self.place.total_tokens
+        return self.state.finished
 
     @property
     def learning_rate(self) -> float:
-        """That of the next update."""
-        return self.settings.lr * self.place.rate_factor * rate_at(self.settings.schedule, self.place.progress)
+        """The learning rate of the next update."""
+        return self.settings.lr * self.state.rate_factor * rate_at(self.settings.schedule, self.state.progress)
 
     @property
     def _evaluate_every(self) -> int:
-        """Tokens trained between evaluations: these take some hundredths of the time, and are at most
+        """Tokens to train between evaluations: these take a few hundredths of the time, and there are at most
         MOST_EVALUATIONS."""
         train, evaluated = len(self.corpus.train), self.evaluation.size if self.evaluation else 1
         per_epoch = max(1, int(0.1 * train / evaluated))
@@ -138,211 +146,159 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        settings = asdict(self.settings) | {"rows": self.rows, "dropout": self.place.dropout}
-        corpus = {
-            "names": list(self.corpus.names),
-            "sha256": self.corpus.digest,
-            "bytes": self.corpus.size,
-            "train_tokens": len(self.corpus.train),
-            "held_out_tokens": len(self.corpus.held_out),
-            "unknown_share": self.corpus.unknown_rate,
-        }
-        training = {
-            "settings": settings,
-            "corpus": corpus,
-            "step": self.place.step,
-            "tokens": self.place.tokens,
-            "valid_loss": self.place.best_loss,
-            "history": self.place.history,
-        }
-        corpus = self.corpus
         return Model(
             architecture=self.architecture,
-            vocabulary=corpus.vocabulary,
+            vocabulary=self.corpus.vocabulary,
             parameters=self.best_parameters,
-            lines=corpus.lines,
-            training=training,
-            novelty=corpus.novelty,
+            lines=self.corpus.lines,
+            training=training_record(self.corpus, self.settings, self.rows, self.state),
+            novelty=self.corpus.novelty,
             task=self.task,
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that the next update depends on besides the place, by name: the arrays themselves and no copies."""
-        arrays = {"parameters": self.parameters, "m": self.adam.m, "v": self.adam.v}
+        """The arrays that the next update depends on, by name: not copies."""
+        arrays = {"parameters": self.parameters} | self.optimizer.state()
         return arrays | {f"state{number}": state for number, state in enumerate(self.window.state)}
 
-    def state(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
-        """The place and the arrays, as copies that training does not change."""
-        return copy.deepcopy(self.place), {name: array.copy() for name, array in self.arrays().items()}
+    def snapshot(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
+        """Copies of the state and the arrays, which training does not change."""
+        return copy.deepcopy(self.state), {name: array.copy() for name, array in self.arrays().items()}
 
-    def keep_as_good(self, place: TrainingState, arrays: dict[str, np.ndarray]) -> None:
-        """Copy a place and the arrays of then, to which training goes back if it explodes, over those of before. The
-        best parameters, which nobody changes, are not copied once more."""
-        _, kept = self.good
-        parameters, best = arrays["parameters"], self.best_parameters
-        is_kept = best is not self.parameters and np.array_equal(best, parameters)
-        for name in kept.keys() - {"parameters"}:
-            kept[name][:] = arrays[name]
-        kept["parameters"] = best if is_kept else parameters.copy()
-        self.good = copy.deepcopy(place), kept
-
-    def go_on_from(self, place: TrainingState, arrays: dict[str, np.ndarray]) -> None:
-        """Take over the place and the arrays of ``state``, of this trainer or of one with the same settings."""
-        self.place = copy.deepcopy(place)
-        self.adam.updates = place.updates
+    def restore(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
+        """Continue from a snapshot of this trainer, or of one with the same settings."""
+        self.state = copy.deepcopy(state)
+        self.optimizer.updates = state.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
 
-    def prepare(self) -> None:
-        """Compile the kernels that training calls, or load them from the cache, on a network of the same kind of size
-        2."""
-        small = self.architecture.small()
-        stack = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.pool, 0.1)
-        window = self.task.window(stack, 1, 1, training=True)
-        for precision in {self.settings.precision, "float32"}:  # what is held out is scored in float32
-            stack.pack(True, precision)
-            window.train(self.task.small_batch(), 1.0, None if self.settings.dropout == 0 else Dropout(0.1, 0))
-        Adam(stack, 1.0).update(0.0)
+    def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
+        """Copy a state and its arrays over those that a rollback restores. The best parameters, which nobody changes,
+        are not copied once more."""
+        _, kept = self.good
+        parameters, best = arrays["parameters"], self.best_parameters
+        is_best = best is not self.parameters and np.array_equal(best, parameters)
+        for name in kept.keys() - {"parameters"}:
+            kept[name][:] = arrays[name]
+        kept["parameters"] = best if is_best else parameters.copy()
+        self.good = copy.deepcopy(state), kept
 
-    def _windows(self, epoch):
-        random = np.random.default_rng([self.settings.seed, 2, epoch])
-        return self.task.batches(self.corpus, self.rows, self.settings.steps, random)
+    def prepare(self) -> None:
+        """Compile the kernels that training calls, or load them from the cache, with a network of the same kind and
+        width 2."""
+        small = self.architecture.small()
+        network = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.pool, 0.1)
+        window = self.task.window(network, 1, 1, training=True)
+        for precision in {self.settings.precision, "float32"}:  # the held-out part is scored in float32
+            network.pack(True, precision)
+            window.train(self.task.small_batch(), 1.0, None if self.settings.dropout == 0 else Dropout(0.1, 0))
+        self._new_optimizer(network).update(0.0)
 
     def held_out_loss(self) -> float:
-        """Nats per token of the held-out part, of its beginning if it is long, under the parameters as they are."""
+        """Nats per token of the held-out part (if it is long, of its beginning) under the current parameters."""
         return self.evaluation.loss()
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
-        """Train to the end, or until ``stop()`` after an update. What has been trained can be gone on from: see
-        checkpoint.py."""
+        """Train to the end, or until ``stop()`` is true after an update. A stopped training can be resumed: see
+        ``checkpoint``."""
         self.prepare()
-        begun = time.perf_counter() - self.place.seconds if self.place.seconds else self._begun
-        pace = None
-        if self.settings.minutes:
-            pace = Pace(self.settings.minutes, time.perf_counter() - begun, self.place.tokens)
+        begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
+        clock = self._clock_control(time.perf_counter() - begun)
         training_seconds, trained = 0.0, 0
         while not self.finished:
-            for number, batch in enumerate(self._windows(self.place.epoch)):
-                if number < self.place.windows_done:
+            for number, batch in enumerate(self._batches(self.state.epoch)):
+                if number < self.state.windows_done:
                     continue
                 start = time.perf_counter()
-                count, nats = self._update(batch)
-                training_seconds, trained = training_seconds + time.perf_counter() - start, trained + count
-                went_back = self._is_exploding(batch, count, nats)
+                tokens, nats = self._update(batch)
+                training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
+                has_diverged = diverges(self.state, tokens, nats, self._unigram_nats(batch))
                 valid_loss, improved = None, False
-                self.place.seconds = time.perf_counter() - begun
-                if went_back:
-                    self._go_back()
+                self.state.seconds = time.perf_counter() - begun
+                if has_diverged:
+                    self._roll_back()
                 else:
-                    self._advance(count, nats)
-                    if pace:
-                        self._keep_to(pace, training_seconds / trained)
-                    valid_loss, improved = self._evaluate_if_due()
-                    self.place.seconds = time.perf_counter() - begun
+                    self.state.advance(tokens, nats)
+                    self.state.updates = self.optimizer.updates
+                    if clock:
+                        clock.follow(self.state, training_seconds / trained)
+                    valid_loss, improved = self._evaluate_if_due(clock)
+                    self.state.seconds = time.perf_counter() - begun
                 yield Step(
-                    self.place.step,
-                    self.place.epoch + self.place.tokens_of_epoch / len(self.corpus.train),
-                    self.place.tokens,
-                    count,
-                    nats / count,
-                    valid_loss,
-                    improved,
-                    self.place.seconds,
-                    training_seconds,
-                    went_back,
+                    step=self.state.step,
+                    epoch=self.state.epoch + self.state.tokens_of_epoch / len(self.corpus.train),
+                    tokens=self.state.tokens,
+                    window_tokens=tokens,
+                    train_loss=nats / tokens,
+                    valid_loss=valid_loss,
+                    improved=improved,
+                    seconds=self.state.seconds,
+                    training_seconds=training_seconds,
+                    rolled_back=has_diverged,
                 )
                 if self.finished or stop():
                     return
-                if went_back:
-                    break
+                if has_diverged:
+                    break  # begin with the batch that the restored state names
             else:
-                self.place.epoch += 1
-                self.place.windows_done = self.place.tokens_of_epoch = 0
+                self.state.begin_epoch()
 
-    def _update(self, batch):
-        """One window up, down and into the parameters; its tokens and their nats, NaN where the gradient was not
-        finite."""
-        count = int(np.count_nonzero(batch.targets >= 0))
-        share = self.place.dropout
-        drop = Dropout(share, self.settings.seed * 1_000_003 + self.place.step + 1) if share else None
-        self.stack.pack(True, self.settings.precision)
-        nats = self.window.train(batch, 1 / count, drop)
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch; seed and epoch decide their order."""
+        random = np.random.default_rng([self.settings.seed, 2, epoch])
+        return self.task.batches(self.corpus, self.rows, self.settings.steps, random)
+
+    def _clock_control(self, seconds: float) -> ClockControl | None:
+        """What makes a training of minutes end in time. seconds: spent so far."""
+        if not self.settings.minutes:
+            return None
+        most_tokens = len(self.corpus.train) * self.task.most_epochs
+        evaluated = self.evaluation.size if self.evaluation else 0
+        return ClockControl(Clock(self.settings.minutes, seconds, self.state.tokens), most_tokens, evaluated)
+
+    def _update(self, batch: Batch) -> tuple[int, float]:
+        """Forward, backward, and one step of the optimizer: the batch's tokens and their summed loss, NaN where loss or
+        gradient were not finite."""
+        tokens, rate = int(np.count_nonzero(batch.targets >= 0)), self.state.dropout
+        drop = Dropout(rate, self.settings.seed * 1_000_003 + self.state.step + 1) if rate else None
+        self.network.pack(True, self.settings.precision)
+        nats = self.window.train(batch, 1 / tokens, drop)
         total = float(nats.sum(dtype=np.float64))
-        norm = self.adam.update(self.learning_rate) if math.isfinite(total) else math.nan
-        return count, total if math.isfinite(norm) else math.nan
+        norm = self.optimizer.update(self.learning_rate) if math.isfinite(total) else math.nan
+        return tokens, total if math.isfinite(norm) else math.nan
 
-    def _advance(self, count, nats):
-        place = self.place
-        place.step, place.windows_done, place.updates = place.step + 1, place.windows_done + 1, self.adam.updates
-        place.tokens, place.tokens_of_epoch = place.tokens + count, place.tokens_of_epoch + count
-        place.nats, place.counted = place.nats + nats, place.counted + count
+    def _unigram_nats(self, batch: Batch) -> float:
+        """The unigram model's summed loss on a batch."""
+        return -float(self.corpus.log_frequencies[batch.targets[batch.targets >= 0]].sum())
 
-    def _is_exploding(self, batch, count, nats):
-        """Whether the loss is no number, or was far above that of the unigram model for many updates on end."""
-        if not math.isfinite(nats):
-            return True
-        targets = batch.targets[batch.targets >= 0]
-        unigram = -float(self.corpus.log_frequencies[targets].sum())
-        self.place.worse = self.place.worse + 1 if nats > unigram + WORSE_BY * count else 0
-        return self.place.worse >= WORSE_FOR
+    def _roll_back(self) -> None:
+        good, arrays = self.good
+        self.restore(rolled_back(self.state, good, self.settings), arrays)
 
-    def _go_back(self):
-        if self.place.times_lower >= MOST_TIMES_LOWER:
-            raise DivergedError(
-                f"the loss explodes after {self.place.step:,} updates, at any learning rate down to "
-                f"{self.settings.lr * self.place.rate_factor:.2g}: train with a lower --lr than {self.settings.lr:g}, "
-                f"or a smaller --clip than {self.settings.clip:g}"
-            )
-        place, arrays = self.good
-        self.go_on_from(self.place.went_back_to(place), arrays)
-        if self.settings.dropout is None:
-            self.place.dropout = round(self.place.dropout / 2**self.place.times_lower, 3)
-
-    def _keep_to(self, pace, seconds_a_token):
-        """Change how much is still to come where the time asks for it."""
-        place, reserve = self.place, self._evaluation_seconds
-        if reserve is None:
-            reserve = EVALUATED * self.evaluation.size * seconds_a_token if self.evaluation else 0.0
-        total = pace.new_total(place.seconds, place.tokens, place.total_tokens, reserve)
-        if total:
-            total = min(total, place.total_tokens if place.ending else self.most_tokens)
-            place.turn, place.total_tokens = (place.tokens, place.progress), total
-        if pace.is_over(place.seconds, reserve):
-            place.total_tokens = min(place.total_tokens, place.tokens)
-
-    def _evaluate_if_due(self):
-        place = self.place
-        if not self.finished and place.tokens < place.next_evaluation:
+    def _evaluate_if_due(self, clock: ClockControl | None) -> tuple[float | None, bool]:
+        """Where an evaluation is due: the held-out loss, and whether it is the lowest so far."""
+        state = self.state
+        if not self.finished and state.tokens < state.next_evaluation:
             return None, False
-        place.next_evaluation = place.tokens + self._evaluate_every
+        state.next_evaluation = state.tokens + self._evaluate_every
         start = time.perf_counter()
         valid_loss = self.held_out_loss() if self.evaluation else None
-        self._evaluation_seconds = time.perf_counter() - start
-        train_loss = place.nats / place.counted
-        place.history.append([place.step, train_loss, valid_loss])
-        place.nats, place.counted = 0.0, 0
-        if self.settings.dropout is None and valid_loss is not None:
-            self._follow(valid_loss - train_loss)
+        if clock:
+            clock.evaluation_seconds = time.perf_counter() - start
+        train_loss = state.nats / state.counted
+        state.history.append([state.step, train_loss, valid_loss])
+        state.nats, state.counted = 0.0, 0
         improved = valid_loss is not None and valid_loss < self.best_loss
-        if improved:
-            place.best_loss, place.best_progress = valid_loss, place.progress
-            self.best_parameters = self.parameters.copy()
-        elif valid_loss is not None and self.settings.minutes and place.progress - place.best_progress > PATIENCE:
-            self._come_to_the_end()
-        if not place.worse:
-            place.times_lower = 0
-            self.keep_as_good(self.place, self.arrays())
+        if valid_loss is not None:
+            if self.settings.dropout is None:
+                state.dropout = followed_dropout(state.dropout, valid_loss - train_loss)
+            if improved:
+                state.best_loss, state.best_progress = valid_loss, state.progress
+                self.best_parameters = self.parameters.copy()
+            elif out_of_patience(state, self.settings):
+                self.parameters[:] = self.best_parameters
+                begin_to_end(state)
+        if not state.worse:
+            state.times_lower = 0
+            self.keep_good(state, self.arrays())
         return valid_loss, improved
-
-    def _come_to_the_end(self):
-        """At this learning rate nothing more is to be gained: from the best parameters on, bring it to zero soon."""
-        place = self.place
-        self.parameters[:] = self.best_parameters
-        place.turn, place.best_progress = (place.tokens, place.progress), place.progress
-        place.total_tokens, place.ending = min(place.total_tokens, round((1 + TAIL) * place.tokens)), True
-
-    def _follow(self, gap):
-        """More dropout where what is held out, of which nothing is left out, is yet harder than what is trained on;
-        less where it is not."""
-        share = self.place.dropout + min(RISE, GAIN * (gap - GAP))
-        self.place.dropout = round(min(MOST_DROPOUT, max(0.0, share)), 3)

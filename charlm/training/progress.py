@@ -1,14 +1,21 @@
-"""Steps of a training put together to what is shown and logged."""
+"""Steps of the loop, gathered into the reports that are shown and logged."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from .loop import Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is shown and logged: some steps together, at a steady pace and wherever the held-out loss was taken."""
+    """Several updates together. charlm makes one at each evaluation and rollback, and otherwise about once a second.
+
+    step, epoch, seconds, tokens: how far the training has come. tokens_per_second: speed since the last report,
+    evaluations not counted. train_loss: mean since the last report, nats per token. valid_loss: the held-out loss where
+    this report is an evaluation, else None. improved: it is the lowest so far. rolled_back: the loss diverged, and the
+    training has rolled back to ``step``.
+    """
 
     step: int
     epoch: float
@@ -18,32 +25,36 @@ class Report:
     train_loss: float
     valid_loss: float | None
     improved: bool
-    went_back: bool = False
+    rolled_back: bool = False
+
+    @property
+    def went_back(self) -> bool:
+        """The old name of ``rolled_back``."""
+        warnings.warn("Report.went_back is now Report.rolled_back", DeprecationWarning, stacklevel=2)
+        return self.rolled_back
 
     def as_dict(self) -> dict:
-        """The record of a log."""
-        record = {name: value for name, value in asdict(self).items() if name not in ("improved", "went_back")}
-        return record | ({"went_back": True} if self.went_back else {})
+        """The record of a log. "went_back" is the old name of "rolled_back"."""
+        record = {name: value for name, value in asdict(self).items() if name not in ("improved", "rolled_back")}
+        return record | ({"rolled_back": True, "went_back": True} if self.rolled_back else {})
 
 
 def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
-    """Put steps together: a report at each evaluation and explosion, and at least one about every ``every``
-    seconds."""
+    """Gather steps: a report at each evaluation and rollback, and one about every ``every`` seconds."""
     nats, counted, last_seconds, last_training = 0.0, 0, 0.0, 0.0
     for step in steps:
         nats, counted = nats + step.train_loss * step.window_tokens, counted + step.window_tokens
-        if step.valid_loss is None and step.seconds - last_seconds < every and not step.went_back:
+        if step.valid_loss is None and step.seconds - last_seconds < every and not step.rolled_back:
             continue
-        speed = counted / max(step.training_seconds - last_training, 1e-9)
         yield Report(
-            step.step,
-            step.epoch,
-            step.seconds,
-            step.tokens,
-            speed,
-            nats / counted,
-            step.valid_loss,
-            step.improved,
-            step.went_back,
+            step=step.step,
+            epoch=step.epoch,
+            seconds=step.seconds,
+            tokens=step.tokens,
+            tokens_per_second=counted / max(step.training_seconds - last_training, 1e-9),
+            train_loss=nats / counted,
+            valid_loss=step.valid_loss,
+            improved=step.improved,
+            rolled_back=step.rolled_back,
         )
         nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds

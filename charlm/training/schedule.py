@@ -1,10 +1,10 @@
-"""Clipping, Adam, and how the learning rate goes."""
+"""The learning rate over a training: a linear warm-up, then one of three schedules."""
 
 import math
 
 from ..errors import UsageError
 
-WARM_UP = 0.02  # share of the training in which the rate rises from 0
+WARM_UP = 0.02  # fraction of the training in which the rate rises from almost 0
 
 
 def constant(progress: float) -> float:
@@ -23,7 +23,8 @@ SCHEDULES = {"cosine": cosine, "linear": linear, "constant": constant}
 
 
 def rate_at(schedule: str, progress: float) -> float:
-    """The factor of the learning rate when the share ``progress`` of the training is done, after a linear warm-up."""
+    """The factor of the learning rate, 0…1, when the fraction ``progress`` of the training is done. Raises UsageError
+    for an unknown schedule."""
     if schedule not in SCHEDULES:
         raise UsageError(f"there is no schedule {schedule!r}; choose one of {', '.join(SCHEDULES)}")
     if progress < WARM_UP:

@@ -1,4 +1,4 @@
-"""How to train: the settings of the loop, checked once."""
+"""The settings of the training loop, checked once."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ from ..network.architecture import check_precision_name
 from .schedule import SCHEDULES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to train. batch: rows side by side; steps: tokens in a window, through which the gradient runs; dropout:
-    the share of the layers' units that each update leaves out; None for one that follows the gap between the losses,
-    from 0 on.
+    """How to train. Raises UsageError for values that make no sense.
 
-    lr: the learning rate at its highest; network/cells.py has what is best for each cell. minutes: the time by the
-    clock that the training is to take, for which ``epochs`` is then a first estimate; None where the epochs decide.
-    precision: in which an update multiplies matrices; sums, weights and all else are float32.
+    epochs: passes over the training part; with ``minutes`` a first estimate. batch: rows (pieces of the stream, or
+    lines) that are trained in parallel. steps: tokens of a row in one window, over which the gradient is computed.
+    lr: the highest learning rate. clip: largest norm of the gradient of the mean loss, 0 for no limit. dropout: the
+    rate at which each update drops units of the layers; None for a rate that starts at 0 and follows the losses (see
+    ``control.followed_dropout``). schedule: how the learning rate falls. seed: of everything random. minutes: the time
+    that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
+    matrices; all else is float32.
     """
 
     epochs: float = 10.0

@@ -1,20 +1,29 @@
-"""Where a training stands: what a checkpoint stores besides the arrays."""
+"""Where a training stands. A checkpoint stores this state and the trainer's arrays, and nothing else changes."""
 
 import copy
 from dataclasses import dataclass, field
 
-LOWER, MOST_TIMES_LOWER = 0.25, 8  # what an explosion makes of the learning rate, and how often on end
+RATE_CUT = 0.25  # a rollback multiplies the learning rate by this
+MOST_ROLLBACKS = 8  # on end, without an evaluation between them
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrainingState:
     """Where a training stands, besides its arrays.
 
-    windows_done, tokens_of_epoch: of the epoch under way; nats, counted: of training since the last evaluation;
-    worse: updates on end that were worse than the unigram model; total_tokens: how many there will be; ending: the
-    clock can make no more of them; turn: (tokens, share of the training done) when their number was last changed;
-    dropout: of the next update. These and those before are gone back to after an explosion; rate_factor, times_lower
-    (on end, without an evaluation between), best_loss and seconds (spent) are not.
+    A rollback restores all fields of the last good state except the last five: ``rate_factor`` and ``times_lower``
+    change with each rollback, and what the training has found (``best_loss``, ``best_progress``) and spent
+    (``seconds``) stays.
+
+    step: updates so far. updates: those that the optimizer has counted. tokens: trained so far. windows_done,
+    tokens_of_epoch: batches and tokens of the current epoch. nats, counted: summed training loss and number of tokens
+    since the last evaluation. worse: consecutive updates whose loss was far above the unigram model's.
+    next_evaluation, total_tokens: evaluate, and end, after so many tokens. ending: an early end has begun, and the
+    clock can no longer lengthen the training. turn: (tokens, progress) at which ``total_tokens`` was last changed.
+    dropout: rate for the next update. history: [update, training loss, held-out loss or None] for each evaluation.
+    rate_factor: factor on the learning rate. times_lower: rollbacks on end without an evaluation between them.
+    best_loss: lowest held-out loss, None before the first evaluation; best_progress: ``progress`` at that moment.
+    seconds: time spent.
     """
 
     step: int = 0
@@ -38,15 +47,33 @@ class TrainingState:
     best_progress: float = 0.0
     seconds: float = 0.0
 
-    def went_back_to(self, good: "TrainingState") -> "TrainingState":
-        """The place after an explosion here, with the state of ``good``."""
-        place = copy.deepcopy(good)
-        place.rate_factor, place.times_lower = self.rate_factor * LOWER, self.times_lower + 1
-        place.best_loss, place.best_progress, place.seconds = self.best_loss, self.best_progress, self.seconds
-        return place
+    @property
+    def finished(self) -> bool:
+        return self.tokens >= self.total_tokens
 
     @property
     def progress(self) -> float:
-        """The share of the training that is done."""
-        tokens, share = self.turn
-        return min(1.0, share + (1 - share) * (self.tokens - tokens) / max(1, self.total_tokens - tokens))
+        """The fraction of the training that is done, 0…1. It never falls when ``total_tokens`` changes."""
+        tokens, done = self.turn
+        return min(1.0, done + (1 - done) * (self.tokens - tokens) / max(1, self.total_tokens - tokens))
+
+    def advance(self, tokens: int, nats: float) -> None:
+        """Count one update on so many tokens, with their summed loss."""
+        self.step, self.windows_done = self.step + 1, self.windows_done + 1
+        self.tokens, self.tokens_of_epoch = self.tokens + tokens, self.tokens_of_epoch + tokens
+        self.nats, self.counted = self.nats + nats, self.counted + tokens
+
+    def begin_epoch(self) -> None:
+        self.epoch += 1
+        self.windows_done = self.tokens_of_epoch = 0
+
+    def change_total(self, total_tokens: int) -> None:
+        """End after ``total_tokens`` instead; the learning rate's schedule goes on from where it is."""
+        self.turn, self.total_tokens = (self.tokens, self.progress), total_tokens
+
+    def rolled_back_to(self, good: "TrainingState") -> "TrainingState":
+        """The state after a rollback from here to ``good``, with a lower learning rate."""
+        state = copy.deepcopy(good)
+        state.rate_factor, state.times_lower = self.rate_factor * RATE_CUT, self.times_lower + 1
+        state.best_loss, state.best_progress, state.seconds = self.best_loss, self.best_progress, self.seconds
+        return state

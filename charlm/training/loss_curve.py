@@ -1,11 +1,11 @@
-"""The loss as training went on, drawn in characters for a terminal, and as an SVG picture."""
+"""The losses of a training, drawn in characters for a terminal, or as an SVG picture."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from ..files import check_places
+from ..files import check_outputs
 
 INK, FAINT, GRID, HELD_OUT, TRAINING = "#24292f", "#6e7781", "#eaeef2", "#0a5fb4", "#c2571a"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
@@ -15,7 +15,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 64, 24, 76, 52  # of the pic
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Losses in nats a ``unit`` after so many updates: (updates, training, held out or None) for each evaluation."""
+    """Losses in nats per ``unit``: (updates, training loss, held-out loss or None) for each evaluation."""
 
     history: list[tuple[int, float, float | None]]
     unit: str
@@ -30,16 +30,16 @@ class LossCurve:
 
     @property
     def span(self) -> tuple[float, float]:
-        """The least and the greatest loss, apart by a hundredth at the least."""
+        """The lowest and the highest loss, at least 0.01 apart."""
         losses = [loss for _, loss in self.training + self.held_out]
         low, high = min(losses), max(losses)
         return (low, high) if high - low >= 0.01 else (low - 0.005, high + 0.005)
 
 
-def check_picture(path, read) -> None:
-    """Raise CharlmError now if the picture cannot be written to ``path`` later, or would overwrite what is none of
-    ours. read: files that must not be the same one."""
-    check_places((path,), read, _is_picture, "a picture of charlm", "--plot")
+def check_picture(path, used) -> None:
+    """Raise CharlmError now if the picture could not be written to ``path`` later, or would overwrite a file that is
+    not a picture of charlm, or one of the files ``used``."""
+    check_outputs((path,), used, _is_picture, "a picture of charlm", "--plot")
 
 
 def _is_picture(path):
@@ -48,8 +48,8 @@ def _is_picture(path):
 
 
 def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = False) -> list[str]:
-    """The curve in lines of at most ``width`` characters, ``height`` of them for the plot; none where there are fewer
-    than two evaluations or no room."""
+    """The curve in lines of at most ``width`` characters, ``height`` of them for the plot; no line where there are
+    fewer than two evaluations or too little room."""
     columns = width - 8
     if len(curve.history) < 2 or columns < 20 or height < 3:
         return []
@@ -79,12 +79,12 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
     return [
         *lines,
         f"{corner}{floor * (columns - len(end) - 1)} {end}".rjust(width),
-        f"{'':8}{legend}, nats a {curve.unit}"[:width],
+        f"{'':8}{legend}, nats per {curve.unit}"[:width],
     ]
 
 
 def _between(points, x):
-    """The value at x on the straight lines through the points, which are in order."""
+    """The value at x on the straight lines through the points, which are in order of x."""
     for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
@@ -92,8 +92,8 @@ def _between(points, x):
 
 
 def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
-    """The curve as a picture. others: nats a unit of other models by name, drawn as lines where they lie in its span
-    or close to it."""
+    """The curve as a picture. others: losses of other models by name, in nats per unit; a loss in the curve's span, or
+    close to it, is drawn as a horizontal line."""
     head = f"{BEGINNING} viewBox='0 0 {WIDTH} {HEIGHT}' {FONT}>"
     if not curve.history:
         return f"{head}\n</svg>\n"
@@ -113,7 +113,7 @@ def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
     def body() -> Iterator[str]:
         yield f"<rect width='{WIDTH}' height='{HEIGHT}' rx='8' fill='#ffffff'/>"
         yield _text(LEFT - 44, 32, title, 17, INK, weight=600)
-        yield _text(LEFT - 44, 54, f"nats a {curve.unit}:", 12, FAINT)
+        yield _text(LEFT - 44, 54, f"nats per {curve.unit}:", 12, FAINT)
         x = LEFT + 60
         for name, colour in (("held out", HELD_OUT), ("training", TRAINING)):
             yield f"<path d='M{x} 50h22' stroke='{colour}' stroke-width='2'/>"
@@ -151,10 +151,10 @@ def _text(x, y, content, size, colour, anchor="start", weight=400):
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Some four to nine round numbers between two others."""
+    """About four to nine round numbers from ``low`` to ``high``."""
     if not high > low:
         return [low]
     power = 10.0 ** math.floor(math.log10((high - low) / 4))
     step = next(step * power for step in (5, 2, 1) if step * power <= (high - low) / 4)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    start, stop = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1
+    return [round(number * step, 12) for number in range(start, stop)]

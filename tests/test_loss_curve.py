@@ -1,4 +1,4 @@
-"""The curve of the losses: every evaluation stands where it belongs, in characters and in the picture."""
+"""The curve of the losses shows every evaluation at the right place, in characters and in the picture."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -7,7 +7,7 @@ import pytest
 
 from charlm.errors import CharlmError
 from charlm.files import write_text_file
-from charlm.reports.loss_curve import LossCurve, as_svg, check_picture, in_characters, ticks
+from charlm.training.loss_curve import LossCurve, as_svg, check_picture, in_characters, ticks
 
 CURVE = LossCurve([(10, 3.0, 3.2), (20, 2.0, 2.5), (40, 1.0, 2.2)], "character")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,7 +25,7 @@ def test_in_characters():
     assert "".join(in_characters(CURVE, 48, 12, ascii_only=True)).isascii()
 
 
-def test_where_there_is_nothing_to_draw_nothing_is_drawn():
+def test_a_curve_without_points_is_not_drawn():
     assert in_characters(LossCurve(CURVE.history[:1], "word"), 60, 12) == []
     assert in_characters(LossCurve([], "word"), 60, 12) == []
     assert in_characters(CURVE, 20, 12) == []
@@ -33,7 +33,7 @@ def test_where_there_is_nothing_to_draw_nothing_is_drawn():
 
 
 @pytest.mark.parametrize("held_out", [None, 1.5])
-def test_losses_that_do_not_change_are_a_line(held_out):
+def test_constant_losses_are_a_line(held_out):
     curve = LossCurve([(1, 1.5, held_out), (2, 1.5, held_out)], "byte")
     assert len(in_characters(curve, 60, 8)) == 10
     ElementTree.fromstring(as_svg(curve, "level", {}))
@@ -50,7 +50,7 @@ def test_the_picture_shows_each_evaluation_and_the_other_models():
     assert heights == sorted(heights)  # a loss that falls goes down
 
 
-def test_what_is_no_picture_of_ours_is_not_overwritten(tmp_path):
+def test_a_file_that_is_not_a_picture_of_charlm_is_not_overwritten(tmp_path):
     path = tmp_path / "loss.svg"
     check_picture(path, [])
     write_text_file(path, as_svg(CURVE, "first", {}))
@@ -58,7 +58,7 @@ def test_what_is_no_picture_of_ours_is_not_overwritten(tmp_path):
     path.write_text("<svg>somebody's</svg>")
     with pytest.raises(CharlmError, match="not a picture of charlm.*--plot"):
         check_picture(path, [])
-    with pytest.raises(CharlmError, match="which is to be read"):
+    with pytest.raises(CharlmError, match="which this run reads or writes"):
         check_picture(tmp_path / "other.svg", [tmp_path / "other.svg"])
 
 

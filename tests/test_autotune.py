@@ -1,4 +1,4 @@
-"""What is chosen: what is given wins, more time buys more network, and what is read often is dropped from."""
+"""The chosen settings: given options win, more time buys a wider network, and a text read often gets dropout."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from charlm.errors import UsageError
 from charlm.network.architecture import CELLS, Architecture
 from charlm.text.corpus import CorpusOptions, load_corpus
-from charlm.training import autotune as planning
+from charlm.training import autotune
 from charlm.training.autotune import (
     TOKENS_A_WEIGHT,
     WIDTHS,
@@ -17,7 +17,7 @@ from charlm.training.autotune import (
     recurrent_weights,
     speed,
 )
-from charlm.training.loop import MOST_DROPOUT
+from charlm.training.control import MOST_DROPOUT
 
 BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
 
@@ -36,7 +36,7 @@ def corpus(tmp_path):
 def architecture(corpus, options, cell="lstm"):
     tied = options["tied"]
     width = options["hidden"] if tied else options["embedding"]
-    return Architecture(len(corpus.vocabulary), cell, options["hidden"], options["layers"], width, tied)
+    return Architecture(len(corpus.vocabulary), cell, options["hidden"], options["layers"], embedding=width, tied=tied)
 
 
 @pytest.mark.parametrize("level", ["char", "word"])
@@ -63,7 +63,7 @@ def test_more_time_buys_the_widest_layer_that_sees_enough(corpus):
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_more_time_buys_a_wider_window(corpus, layers):
-    """Its context is not chosen: what is not given is the cell's own. Two layers are, where none are given."""
+    """The context is not chosen: without one the cell has its own default. Two layers are, where none are given."""
     text = corpus()
     choices = [choose(text, budget, "feedforward", {"layers": layers, "context": 20}) for budget in BUDGETS]
     widths = [choice.options["hidden"] for choice in choices]
@@ -86,31 +86,31 @@ def test_given_options_win(corpus):
     assert choice.options == given | {"tied": False} and not choice.widest
 
 
-def test_what_is_read_once_is_not_dropped_from(corpus):
+def test_a_text_that_is_read_once_gets_no_dropout(corpus):
     assert dropout_for(1e6, 50_000, 1_000_000) == 0
     assert dropout_for(1e9, 50_000, 10_000) == 0.5
     assert 0.5 < dropout_for(1e9, 200_000, 10_000) < dropout_for(1e9, 10**12, 10_000) == MOST_DROPOUT
-    shares = [dropout_for(tokens, 300_000, 1_000_000) for tokens in np.geomspace(1e6, 1e9, 20)]
-    assert shares == sorted(shares)
+    rates = [dropout_for(tokens, 300_000, 1_000_000) for tokens in np.geomspace(1e6, 1e9, 20)]
+    assert rates == sorted(rates)
     small, large = (choose(corpus(size), 1e10, "lstm", {}).options for size in (2000, 1_000_000))
     assert small["dropout"] > large["dropout"] == 0
     assert small["batch"] < large["batch"] == 32
 
 
-def test_where_the_gap_between_the_losses_tells_how_much_dropout_follows_it(corpus, tmp_path):
-    """It does in a list of which lines are held out at random, and not where what is held out is another text."""
-    following, given = (choose(corpus(lines=True), 1e10, "lstm", share).options for share in ({}, {"dropout": 0.2}))
-    assert following["dropout"] is None and given["dropout"] == 0.2
-    assert following["lr"] < given["lr"]  # or the network, learnt without dropout, explodes with it
-    much, less = (choose(corpus(), 1e10, "lstm", {"dropout": share}).options["lr"] for share in (0.61, 0.6))
-    assert following["lr"] == much < less == given["lr"]
+def test_dropout_follows_the_losses_where_lines_are_held_out_at_random(corpus, tmp_path):
+    """It follows in a list whose held-out lines are random, and not where the held-out part is another text."""
+    following, fixed = (choose(corpus(lines=True), 1e10, "lstm", given).options for given in ({}, {"dropout": 0.2}))
+    assert following["dropout"] is None and fixed["dropout"] == 0.2
+    assert following["lr"] < fixed["lr"]  # otherwise a network trained without dropout can diverge with it
+    much, less = (choose(corpus(), 1e10, "lstm", {"dropout": rate}).options["lr"] for rate in (0.61, 0.6))
+    assert following["lr"] == much < less == fixed["lr"]
     assert choose(corpus(lines=True, holdout=0), 1e10, "lstm", {}).options["dropout"] > 0
     other = tmp_path / "other.txt"
     other.write_text("abc\n" * 20)
     assert choose(corpus(lines=True, valid=other), 1e10, "lstm", {}).options["dropout"] > 0
 
 
-def test_words_have_one_table_for_both_ends_unless_told_otherwise(corpus):
+def test_words_have_tied_embeddings_unless_told_otherwise(corpus):
     words = corpus(level="word")
     assert choose(words, 1e10, "lstm", {}).options["tied"]
     assert not choose(words, 1e10, "lstm", {"embedding": 12}).options["tied"]
@@ -125,15 +125,15 @@ def test_counting_of_multiply_adds():
     assert multiply_adds(Architecture(10, "feedforward", 8, 1, embedding=5, context=4)) == 3 * (4 * 5 * 8 + 8 * 10)
 
 
-def test_the_speed_is_that_of_the_machine():
+def test_the_speed_is_plausible():
     assert 1e7 < speed(Architecture(66, "rnn", 128, 1), 8, 4, 1) < 1e14
 
 
 def test_the_speed_is_measured_in_the_precision_of_the_training(tmp_path, tiny_text, monkeypatch):
     path, asked = tmp_path / "text.txt", []
     path.write_text(tiny_text)
-    monkeypatch.setattr(planning, "check_precision", asked.append)
-    monkeypatch.setattr(planning, "speed", lambda *measured: asked.append(measured[-1]) or 1e9)
+    monkeypatch.setattr(autotune, "check_precision", asked.append)
+    monkeypatch.setattr(autotune, "speed", lambda *measured: asked.append(measured[-1]) or 1e9)
     with pytest.raises(UsageError, match="bf8"):
         new_trainer(path, minutes=1, precision="bf8")
     assert asked == ["bf8"] * 3  # checked, and measured twice
@@ -143,10 +143,10 @@ def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):
     path = tmp_path / "text.txt"
     path.write_text(tiny_text)
     by_clock = new_trainer(path, minutes=0.01, hidden=5)
-    assert by_clock.choice and by_clock.settings.minutes == 0.01 and by_clock.architecture.hidden == 5
+    assert by_clock.plan and by_clock.settings.minutes == 0.01 and by_clock.architecture.hidden == 5
     assert by_clock.architecture.layers == 1
     by_text = new_trainer(path, epochs=3, hidden=5)
-    assert by_text.choice is None and by_text.settings.minutes is None and by_text.architecture.layers == 2
+    assert by_text.plan is None and by_text.settings.minutes is None and by_text.architecture.layers == 2
     words = new_trainer(path, minutes=0.01, level="word")
     assert words.architecture.tied and words.architecture.embedding == words.architecture.hidden
     assert new_trainer(path, level="word", epochs=1, tied=True, hidden=6).architecture.embedding == 6

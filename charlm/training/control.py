@@ -1,0 +1,97 @@
+"""What changes the course of a training: rollback, dropout that follows the losses, early end, the clock.
+
+Each function reads and changes the ``TrainingState`` only, so a resumed training decides as an uninterrupted one does.
+
+    rollback    The loss diverges: it is not a number, or it stays far above the unigram model's. The trainer rolls
+                back to the last good evaluation, with a lower learning rate.
+    dropout     Where no rate was given for a list, the rate rises while the held-out loss is above the training loss.
+    early end   By the clock only: no lower held-out loss for a while. The trainer continues from the best parameters
+                and lowers the learning rate to zero.
+    clock       The number of tokens to train follows the measured speed.
+"""
+
+import math
+
+from ..errors import DivergedError
+from .clock import Clock
+from .settings import Settings
+from .state import MOST_ROLLBACKS, TrainingState
+
+WORSE_BY, WORSE_FOR = 1.0, 20  # the loss diverges: nats per token above the unigram model, consecutive updates
+GAP, GAIN = 0.03, 0.5  # the dropout follows (held-out loss - training loss - GAP) · GAIN
+RISE, MOST_DROPOUT = 0.1, 0.8  # per evaluation: a network that has learnt without dropout can diverge with it; in all
+PATIENCE = 0.3  # fraction of a training by the clock without a lower held-out loss, after which it ends early
+TAIL = 0.15  # of the tokens trained by then: how many more are trained while the learning rate falls to zero
+EVALUATED = 0.4  # time to score a token / time to train it, assumed until the first evaluation has measured it
+
+
+def diverges(state: TrainingState, tokens: int, nats: float, unigram_nats: float) -> bool:
+    """Whether the training diverges, given the summed loss of an update on ``tokens`` tokens and the unigram model's.
+
+    ``nats`` is NaN where loss or gradient were not finite.
+    """
+    if not math.isfinite(nats):
+        return True
+    state.worse = state.worse + 1 if nats > unigram_nats + WORSE_BY * tokens else 0
+    return state.worse >= WORSE_FOR
+
+
+def rolled_back(state: TrainingState, good: TrainingState, settings: Settings) -> TrainingState:
+    """The state to continue from when the training diverges at ``state``: ``good`` with a lower learning rate, and with
+    less dropout where that follows the losses.
+
+    Raises DivergedError after MOST_ROLLBACKS on end.
+    """
+    if state.times_lower >= MOST_ROLLBACKS:
+        clip = f"--clip below {settings.clip:g}" if settings.clip else "--clip, such as 0.2"
+        raise DivergedError(
+            f"the loss diverges after update {state.step:,}, at every learning rate down to "
+            f"{settings.lr * state.rate_factor:.2g}: train with an --lr below {settings.lr:g}, or a {clip}"
+        )
+    state = state.rolled_back_to(good)
+    if settings.dropout is None:
+        state.dropout = round(state.dropout / 2**state.times_lower, 3)
+    return state
+
+
+def followed_dropout(dropout: float, gap: float) -> float:
+    """The next dropout rate. gap: held-out loss minus training loss, nats per token.
+
+    Nothing is dropped when the held-out part is scored; where that part is harder all the same, the network memorises
+    its training text, and more is dropped.
+    """
+    return round(min(MOST_DROPOUT, max(0.0, dropout + min(RISE, GAIN * (gap - GAP)))), 3)
+
+
+def out_of_patience(state: TrainingState, settings: Settings) -> bool:
+    """Whether a training by the clock has gone long enough without a lower held-out loss."""
+    return bool(settings.minutes) and state.progress - state.best_progress > PATIENCE
+
+
+def begin_to_end(state: TrainingState) -> None:
+    """End early: train some more tokens, over which the learning rate falls to zero."""
+    state.change_total(min(state.total_tokens, round((1 + TAIL) * state.tokens)))
+    state.best_progress, state.ending = state.progress, True
+
+
+class ClockControl:
+    """Makes a training of ``minutes`` end in time: it changes how many tokens are still to come.
+
+    most_tokens: train no more tokens than this, whatever the time. evaluated_tokens: how many an evaluation scores.
+    evaluation_seconds: how long the last evaluation took, None before the first.
+    """
+
+    def __init__(self, clock: Clock, most_tokens: float, evaluated_tokens: int):
+        self.clock, self.most_tokens, self.evaluated_tokens = clock, most_tokens, evaluated_tokens
+        self.evaluation_seconds = None
+
+    def follow(self, state: TrainingState, seconds_per_token: float) -> None:
+        """Change the number of tokens to train where the time asks for it."""
+        reserve = self.evaluation_seconds
+        if reserve is None:
+            reserve = EVALUATED * self.evaluated_tokens * seconds_per_token
+        total = self.clock.new_total(state.seconds, state.tokens, state.total_tokens, reserve)
+        if total:
+            state.change_total(min(total, state.total_tokens if state.ending else self.most_tokens))
+        if self.clock.is_over(state.seconds, reserve):
+            state.total_tokens = min(state.total_tokens, state.tokens)

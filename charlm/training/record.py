@@ -1,0 +1,26 @@
+"""What a model file records of its training: from which text, with which settings, how far, with what losses."""
+
+from dataclasses import asdict
+
+from ..text.corpus import Corpus
+from .settings import Settings
+from .state import TrainingState
+
+
+def training_record(corpus: Corpus, settings: Settings, rows: int, state: TrainingState) -> dict:
+    """Plain JSON values. rows: how many rows the trainer makes of ``settings.batch``."""
+    return {
+        "settings": asdict(settings) | {"rows": rows, "dropout": state.dropout},
+        "corpus": {
+            "names": list(corpus.names),
+            "sha256": corpus.digest,
+            "bytes": corpus.size,
+            "train_tokens": len(corpus.train),
+            "held_out_tokens": len(corpus.held_out),
+            "unknown_share": corpus.unknown_rate,
+        },
+        "step": state.step,
+        "tokens": state.tokens,
+        "valid_loss": state.best_loss,
+        "history": state.history,
+    }

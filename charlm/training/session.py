@@ -1,0 +1,207 @@
+"""A training run with its files. ``charlm train`` and ``charlm.train`` both use it.
+
+    with TrainingSession("text.txt", TrainingFiles(output="m.npz"), {"minutes": 5}) as session:
+        for report in session.run():
+            print(report.valid_loss)
+
+A session checks the places of its files before it reads the text, locks them against other runs, resumes from the last
+checkpoint if it is asked to, saves checkpoints and the best model while it trains, and writes the log and the picture
+of the losses.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from ..errors import CharlmError, ModelFileError, UsageError
+from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
+from ..model import Model
+from ..modelfile import is_model
+from ..text.baselines import Baseline
+from ..text.reading import listed
+from .autotune import new_trainer
+from .checkpoint import CHECKPOINT_SECONDS, checkpoint_path, last_checkpoint, previous_checkpoint_path, saved
+from .loop import Trainer
+from .loss_curve import LossCurve, as_svg, check_picture
+from .options import NAMES, Path, given_options
+from .progress import Report, reports
+
+REPORT_SECONDS = 1.0  # between reports, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFiles:
+    """The files that a session writes; None for a file that it does not write.
+
+    output: the model. A checkpoint next to it is written about every ``save_every`` seconds. log: each report as a line
+    of JSON. plot: a picture of the losses (SVG). resume: continue the stopped training of ``output``.
+    """
+
+    output: Path | None = None
+    log: Path | None = None
+    plot: Path | None = None
+    resume: bool = False
+    save_every: float = CHECKPOINT_SECONDS
+
+
+class TrainingSession:
+    """A training run. Opening the session (``with``) makes its ``trainer``, closing it releases locks and threads.
+
+    paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
+    all others from its checkpoint.
+
+    Raises CharlmError on opening, before anything is trained or written, where an option makes no sense, a text or the
+    checkpoint cannot be read, or a file cannot be written.
+    """
+
+    trainer: Trainer
+
+    def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any]):
+        self.paths, self.files = listed(paths), files
+        self.options = given_options(options)
+        self.baselines: list[Baseline] = []
+        self.counted_tokens = 0  # how many tokens, the last of the training part, the baselines were counted on
+        self._open = ExitStack()
+        if files.resume and files.output is None:
+            raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
+
+    def __enter__(self) -> "TrainingSession":
+        files, checkpoint = self.files, None
+        self._check_places()
+        with ExitStack() as opened:
+            if files.output is not None:
+                opened.enter_context(exclusive_training(files.output))
+            if files.resume:
+                checkpoint = last_checkpoint(files.output)
+                self.options = given_options(checkpoint.options) | self.options
+            self.trainer = new_trainer(self.paths, **self.options)
+            opened.enter_context(closing(self.trainer.pool))
+            if checkpoint:
+                checkpoint.restore(self.trainer)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._open.close()
+
+    def _check_places(self) -> None:
+        """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
+        files, read = self.files, [*self.paths, *listed(self.options.get("valid") or [])]
+        taken = [] if files.output is None else [*output_files(files.output)]
+        if files.output is not None:
+            check_outputs(output_files(files.output), read, is_model, "a model", "--output")
+        if files.log is not None:
+            check_log(files.log, [*read, *taken])
+            taken.append(files.log)
+        if files.plot is not None:
+            check_picture(files.plot, [*read, *taken])
+
+    @property
+    def unit(self) -> str:
+        """What the losses are counted in: character, word, byte, line, …"""
+        return self.trainer.task.unit(self.trainer.corpus.vocabulary.level)
+
+    @property
+    def finished(self) -> bool:
+        return self.trainer.finished
+
+    @property
+    def best(self) -> Model:
+        """The model with the lowest held-out loss so far; the latest one where nothing is held out."""
+        return self.trainer.best
+
+    @property
+    def losses(self) -> LossCurve:
+        return LossCurve(self.trainer.state.history, self.unit)
+
+    def count_baselines(self) -> None:
+        """Train the n-gram baselines on the training text and score the held-out text with them, to compare the model
+        with. This takes a few hundredths of the training's time, and is part of it."""
+        trainer = self.trainer
+        if trainer.evaluation and not self.baselines:
+            self.baselines, self.counted_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
+        """Train to the end, or until ``stop()`` is true after an update, and write the files. A stopped training is
+        saved, and another session can resume it."""
+        files, trainer = self.files, self.trainer
+        if files.plot is not None:
+            self.count_baselines()
+        with _Log(files.log, append=files.resume) as log:
+            found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
+            if files.output is not None:
+                found = saved(trainer, found, files.output, self._kept_options(), files.save_every)
+            for report in found:
+                log.write(report.as_dict())
+                yield report
+        if files.plot is not None and self.finished:
+            tokens = len(trainer.corpus.evaluated) if self.baselines else 0
+            others = {one.name: one.nats / tokens for one in self.baselines if one.name != "xz"}
+            title = "the losses" if files.output is None else f"the loss of {files.output}"
+            write_text_file(files.plot, as_svg(self.losses, title, others))
+
+    def _kept_options(self) -> dict[str, Any]:
+        """The options that a checkpoint keeps: the given ones, and what was chosen for the others."""
+        decided = asdict(self.trainer.architecture) | asdict(self.trainer.settings)
+        options = self.options | {name: decided[name] for name in NAMES if name in decided}
+        options.pop("threads", None)
+        if "valid" in options:
+            options["valid"] = list(map(str, listed(options["valid"])))
+        return options
+
+
+def output_files(model_path) -> tuple:
+    """The model's file and its checkpoints."""
+    return model_path, previous_checkpoint_path(model_path), checkpoint_path(model_path)
+
+
+def exclusive_training(model_path) -> AbstractContextManager[None]:
+    """Lock a model's files against other trainings: see ``files.exclusive_output``."""
+    return exclusive_output(output_files(model_path))
+
+
+def check_log(path, used=()) -> None:
+    """Raise ModelFileError if a log cannot be written to ``path``, or would overwrite a file that is not a log, or one
+    of the files ``used``."""
+    if is_one_of(path, used):
+        raise ModelFileError(f"will not overwrite {path} with the log; choose another name for --log")
+    try:
+        if FilePath(path).is_file():
+            with open(path, "rb") as file:
+                if file.read(1) not in (b"", b"{"):
+                    raise ModelFileError(
+                        f"will not overwrite {path}, which is not a log; choose another name for --log"
+                    )
+        elif FilePath(path).is_dir() or not FilePath(path).parent.is_dir():
+            raise ModelFileError(f"cannot write {path}: it is a folder, or its folder does not exist")
+    except OSError as error:
+        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
+
+
+class _Log:
+    """Writes records as lines of JSON, to a file or nowhere."""
+
+    def __init__(self, path, append: bool):
+        try:
+            self.file = open(path, "a" if append else "w", encoding="utf-8") if path is not None else None
+        except OSError as error:
+            raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def write(self, record: dict) -> None:
+        if self.file:
+            try:
+                self.file.write(json.dumps(record) + "\n")
+                self.file.flush()
+            except OSError as error:
+                raise CharlmError(f"cannot write {self.file.name}: {error.strerror}") from None
+
+    def __exit__(self, *error) -> None:
+        if self.file:
+            with suppress(OSError):  # what could not be written
+                self.file.close()

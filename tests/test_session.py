@@ -1,0 +1,147 @@
+"""A training run with its files, from Python: what ``charlm train`` can do, ``charlm.train`` can do too."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import charlm
+from charlm.cli import program
+from charlm.errors import CharlmError, ModelFileError, UsageError
+from charlm.training.checkpoint import checkpoint_path
+from charlm.training.session import TrainingFiles, TrainingSession, exclusive_training
+
+SMALL = {"hidden": 5, "layers": 1, "epochs": 4, "batch": 4, "steps": 8, "threads": 1}
+
+
+@pytest.fixture
+def text(tmp_path, tiny_text, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(tiny_text, encoding="utf-8")
+    return "text.txt"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def after(number):
+    """A function that says stop after so many updates."""
+    calls = iter(range(1, number + 1))
+    return lambda: next(calls) == number
+
+
+def test_without_an_output_nothing_is_written(text, tmp_path):
+    reports = []
+    model = charlm.train(text, on_report=reports.append, **SMALL)
+    assert names(tmp_path) == ["text.txt"]
+    assert model.training["valid_loss"] == min(report.valid_loss for report in reports if report.valid_loss is not None)
+
+
+def test_python_and_the_command_write_the_same_model(text, tmp_path):
+    options = ["--hidden", 5, "--layers", 1, "--epochs", 4, "--batch", 4, "--steps", 8, "--threads", 1]
+    command = ["train", text, "-o", "command.npz", "-q", *map(str, options)]
+    assert CliRunner().invoke(program, command, catch_exceptions=False).exit_code == 0
+    model = charlm.train(text, output="python.npz", **SMALL)
+    assert (tmp_path / "command.npz").read_bytes() == (tmp_path / "python.npz").read_bytes()
+    assert np.array_equal(charlm.load("python.npz").parameters, model.parameters)
+    assert names(tmp_path) == ["command.npz", "python.npz", "text.txt"]
+
+
+@pytest.mark.parametrize("resumed_by", ["python", "command"])
+def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, resumed_by):
+    charlm.train(text, output="whole.npz", log="whole.jsonl", **SMALL)
+    model = charlm.train(text, output=tmp_path / "m.npz", log="log.jsonl", stop=after(20), valid=None, **SMALL)
+    assert model.training["step"] == 20 and charlm.load("m.npz").training["step"] == 20
+    assert checkpoint_path(tmp_path / "m.npz").exists()
+    if resumed_by == "python":
+        charlm.train(text, output="m.npz", resume=True, log="log.jsonl")
+    else:
+        command = ["train", text, "-o", "m.npz", "--resume", "--log", "log.jsonl"]
+        assert "resuming after 20 updates" in CliRunner().invoke(program, command, catch_exceptions=False).stderr
+    assert (tmp_path / "m.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not checkpoint_path(tmp_path / "m.npz").exists()
+    evaluations = [
+        [record["valid_loss"] for record in map(json.loads, path.read_text().splitlines()) if record["valid_loss"]]
+        for path in (tmp_path / "log.jsonl", tmp_path / "whole.jsonl")
+    ]
+    assert evaluations[0] == evaluations[1]
+
+
+def test_python_resumes_what_the_command_has_stopped(text, tmp_path):
+    """The files of ``valid`` are kept with the other options, and their threads are not."""
+    (tmp_path / "valid.txt").write_text("abba cab\n" * 9)
+    whole = charlm.train(text, output="whole.npz", valid=["valid.txt", "valid.txt"], **SMALL)
+    charlm.train(text, output="m.npz", valid=["valid.txt", "valid.txt"], stop=after(9), **SMALL)
+    resumed = charlm.train(text, output="m.npz", resume=True, threads=2)
+    assert np.array_equal(whole.parameters, resumed.parameters)
+    assert whole.training["history"] == resumed.training["history"]
+
+
+def test_numbers_of_numpy_are_numbers(text):
+    """They are stored as JSON, in the model and in the checkpoint."""
+    options = SMALL | {"hidden": np.int64(5), "seed": np.uint8(3), "lr": np.float32(0.01), "lines": np.bool_(True)}
+    charlm.train(text, output="m.npz", stop=after(2), **options)
+    model = charlm.train(text, output="m.npz", resume=True)
+    assert model.training["settings"]["seed"] == 3 and model.lines is True
+
+
+def test_resuming_needs_an_output_and_the_same_options(text):
+    with pytest.raises(UsageError, match="output"):
+        charlm.train(text, resume=True, **SMALL)
+    with pytest.raises(CharlmError, match="nothing to resume"):
+        charlm.train(text, resume=True, output="m.npz", **SMALL)
+    charlm.train(text, output="m.npz", stop=after(1), **SMALL)
+    with pytest.raises(ModelFileError, match=r"cannot resume .*--hidden \(6 now, 5 then\)"):
+        charlm.train(text, output="m.npz", resume=True, hidden=6)
+
+
+def test_a_picture_shows_the_baselines(text, tmp_path):
+    charlm.train(text, plot="loss.svg", **SMALL)
+    picture = (tmp_path / "loss.svg").read_text()
+    assert picture.startswith("<svg ") and "the losses" in picture and "nats per character" in picture
+    assert names(tmp_path) == ["loss.svg", "text.txt"]
+    charlm.train(text, plot="stopped.svg", stop=after(1), **SMALL)
+    assert names(tmp_path) == ["loss.svg", "text.txt"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"output": "text.txt"}, "text.txt, which this run reads or writes"),
+        ({"output": "folder/m.npz"}, "no folder"),
+        ({"output": "m.npz", "log": "m.npz"}, "will not overwrite m.npz with the log"),
+        ({"log": "text.txt"}, "will not overwrite text.txt with the log"),
+        ({"log": "log", "plot": "log"}, "log, which this run reads or writes"),
+        ({"output": "m.npz", "plot": "m.checkpoint.npz"}, "m.checkpoint.npz"),
+    ],
+    ids=str,
+)
+def test_no_file_is_overwritten_that_must_not_be(text, tmp_path, files, words):
+    before = (tmp_path / "text.txt").read_bytes()
+    with pytest.raises(CharlmError, match=words):
+        charlm.train(text, **files, **SMALL)
+    assert names(tmp_path) == ["text.txt"] and (tmp_path / "text.txt").read_bytes() == before
+
+
+def test_the_lock_is_released_after_an_error(text, tmp_path):
+    with exclusive_training("m.npz"), pytest.raises(CharlmError, match="another charlm is writing m.npz"):
+        charlm.train(text, output="m.npz", **SMALL)
+    with pytest.raises(CharlmError):
+        charlm.train("missing.txt", output="m.npz", **SMALL)
+    with pytest.raises(ZeroDivisionError):
+        charlm.train(text, output="m.npz", on_report=lambda report: 1 / 0, **SMALL)
+    assert not list(tmp_path.glob(".*.lock"))
+    charlm.train(text, output="m.npz", **SMALL)
+
+
+def test_a_session_tells_what_the_command_shows(text):
+    with TrainingSession(text, TrainingFiles(), SMALL) as session:
+        session.count_baselines()
+        steps = [report.step for report in session.run()]
+        assert session.finished and steps[-1] == session.trainer.step
+        assert session.unit == "character" and session.losses.history[-1][0] == steps[-1]
+        assert [one.name for one in session.baselines][:2] == ["unigrams", "6-grams"]
+        assert session.counted_tokens == len(session.trainer.corpus.train)
+        assert session.best.training["valid_loss"] == session.trainer.best_loss
