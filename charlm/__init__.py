@@ -10,7 +10,7 @@ The folders, in the order in which a text goes through the program:
     training/   a text → a model: the loop, its settings, checkpoints, a run with its files
     scoring/    a model and a text → perplexity; predicting: a model and examples → labels, tags, targets
     sampling/   a model → new text
-    reports/    web pages
+    reports/    pictures and pages
     display/    what a person sees in the terminal
     cli/        the commands
 """

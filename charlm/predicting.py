@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from .errors import UsageError
 from .model import Model
+from .network.threads import ThreadPool
 from .scoring.blocks import blocks, read_ahead
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
@@ -21,8 +22,6 @@ class Predictor:
     """
 
     def __init__(self, model: Model, threads: int | None = None):
-        from .network.threads import ThreadPool
-
         model.check_task(*(name for name in MODULES if name != "text"))
         self.task, self.vocabulary = model.task, model.vocabulary
         network = self.task.network(model.architecture, model.parameters, ThreadPool(threads))

@@ -7,7 +7,7 @@ import pytest
 
 from charlm.errors import CharlmError
 from charlm.files import write_text_file
-from charlm.training.loss_curve import LossCurve, as_svg, check_picture, in_characters, ticks
+from charlm.reports.loss_curve import LossCurve, as_svg, check_picture, in_characters, ticks
 
 CURVE = LossCurve([(10, 3.0, 3.2), (20, 2.0, 2.5), (40, 1.0, 2.2)], "character")
 SVG = "{http://www.w3.org/2000/svg}"

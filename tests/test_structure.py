@@ -17,12 +17,24 @@ PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
     *("_version", "errors", "files", "figures", "text", "kernels", "network", "tasks", "modelfile", "model"),
-    *("training", "scoring", "predicting", "sampling", "reports", "display", "cli", "__init__", "__main__"),
+    *("scoring", "predicting", "reports", "training", "sampling", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
 AT_THE_ROOT = 10  # modules, at most
-# What a command needs only if it trains, measures much or runs several threads is imported where it is needed, so that
-# --help, info, sample and short texts start without the compiler.
+LONGEST_FUNCTION = 60  # lines, outside kernels
+MOST_POSITIONAL = 8  # parameters that can be given without their names, outside kernels
+MOST_OF_A_CONSTRUCTOR = 5  # the same for constructors
+# Who may import inside a function, and what: an import there runs when it is needed, and the reason says why it waits.
+LATE = (
+    ("__init__", "", "import charlm takes no time"),
+    ("cli", "", "--help, completion and errors start without NumPy"),
+    ("display", "", "an error is shown without NumPy, and a line without rich"),
+    ("tasks", "network", "a model is read, sampled from and scored without numba"),
+    ("scoring", "network", "a short text is scored without numba"),
+    ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
+    ("text.baselines", "lzma", "a Python may be built without it"),
+    ("training.options", "difflib", "only an error needs it"),
+)
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -35,25 +47,40 @@ def room(module):
 
 
 def imports(module):
-    """(module of the package, or name of another package, line) of each import of a module, inside functions too."""
+    """(module of the package, or name of another package, line, whether it waits inside a function) of each import of
+    a module."""
     folder = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
     folder = [] if module == "__init__" else folder
+    late = {
+        inner for outer in ast.walk(TREES[module]) if isinstance(outer, ast.FunctionDef) for inner in ast.walk(outer)
+    }
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name, node.lineno
+                yield alias.name, node.lineno, node in late
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module, node.lineno
+            yield node.module, node.lineno, node in late
         elif isinstance(node, ast.ImportFrom):
             above = folder[: len(folder) - node.level + 1] + (node.module.split(".") if node.module else [])
             for alias in node.names:
                 inside = ".".join([*above, alias.name])
-                yield (inside if inside in MODULES else ".".join(above) or "__init__"), node.lineno
+                yield (inside if inside in MODULES else ".".join(above) or "__init__"), node.lineno, node in late
+
+
+def is_in(module, place):
+    """Whether a module is the one named, or in that folder; every module is in ""."""
+    return not place or f"{module}.".startswith(f"{place}.")
+
+
+def modules(*without):
+    return [name for name in MODULES if room(name) not in without]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module):
-    for target, line in imports(module):
+    for target, line, is_late in imports(module):
+        allowed = any(is_in(module, who) and is_in(target, what) for who, what, _ in LATE)
+        assert allowed or not is_late, f"line {line}: {target} is imported inside a function"
         if target in MODULES:
             assert ORDER.index(room(target)) <= ORDER.index(room(module)), f"line {line}: {module} imports {target}"
         else:
@@ -63,7 +90,7 @@ def test_imports_run_one_way(module):
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    targets = {name: {target for target, _ in imports(name) if target in MODULES} - {name} for name in MODULES}
+    targets = {name: {target for target, *_ in imports(name) if target in MODULES} - {name} for name in MODULES}
     done = set()
     while ready := {name for name in targets if name not in done and targets[name] <= done}:
         done |= ready
@@ -79,6 +106,35 @@ def test_every_module_has_its_place():
 def test_nothing_prints(module):
     calls = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
     assert not [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+
+
+def functions(module):
+    """(name, node, whether it is a method of a class) of each function."""
+    for node in ast.walk(TREES[module]):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{module}.{child.name}", child, isinstance(node, ast.ClassDef)
+
+
+@pytest.mark.parametrize("module", modules("kernels"))
+def test_functions_fit_on_a_screen_and_many_arguments_have_names(module):
+    for name, node, is_method in functions(module):
+        assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{name} is too long"
+        positional = len(node.args.posonlyargs) + len(node.args.args) - is_method
+        most = MOST_OF_A_CONSTRUCTOR if node.name == "__init__" else MOST_POSITIONAL
+        assert positional <= most, f"{name} takes {positional} arguments without names"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_dataclasses_with_many_fields_are_made_by_name(module):
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.ClassDef):
+            decorators = " ".join(map(ast.unparse, node.decorator_list))
+            fields = [
+                item for item in node.body if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item)
+            ]
+            if "dataclass" in decorators and len(fields) > MOST_OF_A_CONSTRUCTOR:
+                assert "kw_only=True" in decorators, f"{module}.{node.name} has {len(fields)} fields: kw_only=True"
 
 
 def test_no_class_has_the_name_of_another():

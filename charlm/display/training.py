@@ -15,8 +15,8 @@ from .model import network
 from .scores import side_by_side
 
 if TYPE_CHECKING:
+    from ..reports.loss_curve import LossCurve
     from ..training.loop import Trainer
-    from ..training.loss_curve import LossCurve
     from ..training.progress import Report
     from ..training.session import TrainingSession
 
@@ -188,7 +188,7 @@ def comparison_lines(session: TrainingSession) -> list[str]:
 
 def curve_lines(curve: LossCurve) -> list[str]:
     """The losses of a training, drawn in characters; no lines where stderr is not a terminal."""
-    from ..training.loss_curve import in_characters
+    from ..reports.loss_curve import in_characters
 
     if sys.stderr is None or not sys.stderr.isatty():
         return []

@@ -1,7 +1,6 @@
-"""Files to look at.
+"""Pictures and pages, written to files to be looked at.
 
-surprise_page   the most surprising lines of a text, as a web page
-palette         the colours of surprise, on light and dark backgrounds
-
-The picture of a training's losses is in ``training.loss_curve``.
+loss_curve     the losses of a training, in characters and as SVG
+surprise_page  the most surprising lines of a text as a web page
+palette        the colours of surprise
 """

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from ..errors import SamplingError, UsageError
 from ..figures import exp
 from ..model import Model
+from ..text.novelty import RUN, ExactNovelty
+from ..text.reading import read_text
 from ..text.vocabulary import as_bytes
 from .options import MOST_TRIES, SamplingOptions
 
@@ -239,9 +241,6 @@ def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
 
 def known_text(model: Model, options: SamplingOptions) -> Novelty | None:
     """The record in which copies are searched: of ``options.corpus``, whose files are read here, or the model's own."""
-    from ..text.novelty import RUN, ExactNovelty
-    from ..text.reading import read_text
-
     corpus = options.corpus
     if corpus is None:
         return model.novelty

@@ -196,7 +196,10 @@ class Candidates:
         """Sample a rejected segment again, from where the last one was settled."""
         self._rows[row].segment = []
         self._begin_segment(row)
-        copy_row(*((self._start, 0) if self._endings.lines else (self._settled, row)), self._states, row)
+        if self._endings.lines:
+            copy_row(self._start, 0, self._states, row)
+        else:
+            copy_row(self._settled, row, self._states, row)
 
     def restart(self, row: int) -> None:
         """Sample the candidate of a row again from its start, with its next random numbers."""

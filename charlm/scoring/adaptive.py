@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..model import Model
 from ..network.measuring import STEPS as MOST
 from ..network.measuring import Spans, TokenScores, measure
+from ..network.threads import ThreadPool
 from ..text.corpus import line_starts
 
 STEPS = 32
@@ -33,7 +34,6 @@ class AdaptingEngine:
         from ..network.head import softmax_head
         from ..network.optimizers import Adam
         from ..network.stack import Stack, StackWindow
-        from ..network.threads import ThreadPool
 
         unknown = model.training.get("corpus", {}).get("unknown_share", 0.0)
         head = partial(softmax_head, unknown=unknown)

@@ -25,6 +25,7 @@ from ..network.measuring import (
     measure,
     spans,
 )
+from ..network.threads import ThreadPool
 from ..text.corpus import line_starts
 from ..text.vocabulary import Vocabulary
 
@@ -82,7 +83,6 @@ class Engines:
 
     def _window(self, rows):
         from ..network.stack import Stack, StackWindow
-        from ..network.threads import ThreadPool
 
         if self.stack is None:
             self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))

@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 
 from ..network.architecture import Architecture
+from ..network.measuring import STEPS, rows_for, score_tokens
+from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
 from ..text.corpus import Corpus, CorpusOptions, load_corpus
 from ..text.vocabulary import UNITS
@@ -71,8 +73,6 @@ class LanguageModel:
         return StreamEvaluation(network, corpus) if len(corpus.held_out) else None
 
     def baselines(self, corpus, minutes):
-        from ..text.baselines import corpus_baselines, counted_tokens
-
         most = counted_tokens(corpus, minutes)
         return corpus_baselines(corpus, most), most
 
@@ -86,7 +86,6 @@ class StreamEvaluation:
 
     def loss(self) -> float:
         """Nats per token under the current parameters."""
-        from ..network.measuring import STEPS, rows_for, score_tokens
         from ..network.stack import StackWindow
 
         self.network.pack(for_training=False)

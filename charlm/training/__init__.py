@@ -12,5 +12,4 @@ clock        how many tokens there is time for
 record       what a model file records of its training
 progress     steps of the loop, gathered into reports
 checkpoint   the state and the arrays as a file
-loss_curve   the losses drawn, in characters and as SVG
 """

@@ -20,12 +20,12 @@ from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
 from ..model import Model
 from ..modelfile import is_model
+from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
 from ..text.reading import listed
 from .autotune import new_trainer
 from .checkpoint import CHECKPOINT_SECONDS, checkpoint_path, last_checkpoint, previous_checkpoint_path, saved
 from .loop import Trainer
-from .loss_curve import LossCurve, as_svg, check_picture
 from .options import NAMES, Path, given_options
 from .progress import Report, reports
 
