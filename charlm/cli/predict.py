@@ -44,7 +44,8 @@ def predict(*, model_path, files, top, beam, as_json, encoding, threads):
     task = predictor.task
     for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam):
         if as_json:
-            records = filter(None, (task.record(*row) for row in rows))  # a blank line between sentences has none
+            # a blank line between sentences has no record
+            records = filter(None, (task.record(item, prediction) for item, prediction in rows))
             write_text("".join(json.dumps(record) + "\n" for record in records))
         else:
-            write_text("".join(task.row(*row) + "\n" for row in rows))
+            write_text("".join(task.row(item, prediction) + "\n" for item, prediction in rows))
