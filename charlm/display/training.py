@@ -70,7 +70,7 @@ def _reason(trainer: Trainer) -> str:
     reason = f"chosen for this machine, which has time for {number} {unit}s (the text {times} times)"
     if plan.widest:
         reason += f": the widest layer whose weights are trained on {TOKENS_A_WEIGHT} {unit}s each"
-        reason += ", and dropout because the text repeats" if plan.options["dropout"] else ""
+        reason += ", with dropout because the training repeats the text" if plan.options["dropout"] else ""
     return reason
 
 
@@ -152,8 +152,8 @@ def conclusion(session: TrainingSession) -> list[str]:
     lines = curve_lines(session.losses)
     if session.baselines:
         lines += comparison_lines(session)
-    is_told = trainer.evaluation and not session.baselines
-    loss = f" (held-out loss {trainer.best_loss:.4f} nats per {session.unit})" if is_told else ""
+    shows_loss = trainer.evaluation and not session.baselines
+    loss = f" (held-out loss {trainer.best_loss:.4f} nats per {session.unit})" if shows_loss else ""
     return [*lines, f"wrote {session.files.output}{loss}"]
 
 
