@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from charlm.errors import UsageError
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training import autotune
 from charlm.training.autotune import (

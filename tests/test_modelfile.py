@@ -20,7 +20,8 @@ import charlm
 from charlm.errors import DivergedError, ModelFileError
 from charlm.model import Model, load_model
 from charlm.modelfile import FORMAT, NEWEST, save_model, write_archive
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.tasks import MODULES
 from charlm.text.novelty import Novelty
 from charlm.text.vocabulary import Vocabulary, code_points

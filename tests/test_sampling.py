@@ -13,7 +13,8 @@ import pytest
 import charlm
 from charlm.errors import SamplingError, UsageError
 from charlm.model import Model
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.network.reference import reference_of, softmax
 from charlm.network.threads import ThreadPool
 from charlm.sampling.decoding import Decoding

@@ -9,7 +9,8 @@ import charlm
 from charlm.figures import Score
 from charlm.model import Model
 from charlm.network import measuring
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, TokenScores, rows_for, score_tokens, spans
 from charlm.scoring import scorer as scoring
 from charlm.scoring.perplexity import Total, perplexity_of_files

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from charlm.network import stepper
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.network.measuring import NumPyEngine
 from charlm.network.probabilities import log_softmax
 from charlm.network.reference import STEPS, reference_of

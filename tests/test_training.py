@@ -13,7 +13,8 @@ import charlm
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network import products
-from charlm.network.architecture import CELLS, Architecture
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, saved

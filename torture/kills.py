@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charlm.errors import CharlmError
-from charlm.network.architecture import CELLS
+from charlm.network.cells import CELLS
 
 from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
 

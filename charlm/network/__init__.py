@@ -1,23 +1,24 @@
 """The network in ordinary Python: its parameters, and the order in which it calls the kernels.
 
-The modules in reading order; those marked with * import the kernels, and with them the compiler:
+The modules in reading order; a star marks those that import the kernels, and with them the compiler:
 
-    cells          the registry of cells: layout, kernels, learning rate of each
-    architecture   sizes, names and shapes of the parameters, and their first values
-    protocols      the seams: Network, Window, Head, Layer, Optimizer
-    threads        a pool of threads that share the work of an update
-    products *     a weight matrix, packed for the kernels, and its products
-    dropout *      which units an update drops
-    layers *       a recurrent layer
-    bidirectional *  two recurrent layers, of which the second one reads from the end
-    feedforward *  a layer of the feed-forward language model
-    head *         softmax on top of the states
-    stack *        layers and a head: forward, backward, gradients
-    sequences *    whole sequences of different lengths through a stack
-    translator *   an encoder and a decoder
-    tagger *       a reader of words and a network over sentences
-    optimizers *   clipping and Adam
-    reference      the same equations in plain NumPy: the oracle of the tests
-    stepper        the NumPy engine that generates tokens
-    measuring      tokens through a network → how well it predicts each of them
+    cells            the registry of cells: layout, kernels, learning rate of each
+    architecture     sizes, names and shapes of the parameters, and their first values
+    protocols        the seams: Network, Window, Head, Layer, Optimizer
+    threads          a pool of threads that share the work of an update
+    products *       a weight matrix, packed for the kernels, and its products
+    dropout *        which units an update drops
+    layers *         a recurrent layer
+    bidirectional *  two recurrent layers, the second of which reads from the end
+    feedforward *    a layer of the feed-forward language model
+    head *           softmax and cross-entropy on top of the states
+    stack *          layers and a head: forward, backward, gradients
+    sequences *      whole sequences of different lengths through a stack
+    translator *     an encoder and a decoder
+    tagger *         a reader of words, and a network over sentences
+    optimizers *     clipping and Adam
+    reference        the same equations in plain NumPy: the oracle of the tests
+    probabilities    softmax and its logarithm in NumPy
+    stepper          the NumPy engine: what comes after the tokens so far
+    measuring        tokens through a network → how well it predicts each of them
 """

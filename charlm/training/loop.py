@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..model import Model
 from ..network.architecture import Architecture, initial_parameters
-from ..network.layers import Dropout
+from ..network.dropout import Dropout
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer
