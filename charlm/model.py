@@ -59,7 +59,7 @@ class Model:
             return self
         if self.task.name != "generate":
             raise UsageError("--given is for a model of --task generate; leave it out")
-        return self.task.given(self, label)
+        return self.task.given(self, label)  # type: ignore[attr-defined]  # of Generate only
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file. If that fails, a file that was there before stays as it was.

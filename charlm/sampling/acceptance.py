@@ -245,7 +245,7 @@ def known_text(model: Model, options: SamplingOptions) -> Novelty | None:
     if corpus is None:
         return model.novelty
     if not isinstance(corpus, (str, os.PathLike, list, tuple)):
-        return corpus
+        return corpus  # type: ignore[return-value]  # an object with the methods of Novelty
     paths = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
     run = RUN if options.max_copied is None else max(1, min(RUN, options.max_copied + 1))
     return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding), run)

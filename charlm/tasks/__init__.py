@@ -66,10 +66,14 @@ class Task(Protocol):
 
     name: str
     commands: str
-    architecture: type
-    why_not_bidirectional: str | None
     defaults: dict
     most_epochs: float
+
+    @property  # as the next one: a property, so that a task may have a narrower type
+    def architecture(self) -> type: ...
+
+    @property
+    def why_not_bidirectional(self) -> str | None: ...
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> tuple[Task, Any]:
