@@ -11,8 +11,9 @@ pickles. All members have the date 1980-01-01, so that the same model is always 
 
 The header has these keys:
 
-    format        1, 2 or 3. 1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a
-                  model of another task or with a limited context. charlm reads all three and writes 2 or 3.
+    format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
+                  another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
+                  cell. charlm reads all four and writes 2, 3 or 4.
     kind          "model" ("checkpoint" for the files of training/checkpoint.py, which add arrays and keys of their own)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
@@ -52,7 +53,8 @@ from .text.novelty import check_fields, from_fields
 from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell
-NEWEST = 3  # of a model of another task or with a limited context
+TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forward cell too, by its old name, window
+NEWEST = 4  # of a model with the feed-forward cell
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
@@ -239,7 +241,7 @@ def model_header(model) -> dict:
         novelty
         | task
         | {
-            "format": NEWEST if task or model.architecture.context else FORMAT,
+            "format": NEWEST if model.architecture.context else TASK_FORMAT if task else FORMAT,
             "kind": "model",
             "charlm": __version__,
             "architecture": model.architecture.as_dict(),

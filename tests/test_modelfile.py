@@ -161,12 +161,14 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     1: 1.8669294834136962,
     2: 2.0019561767578127,
     3: 1.8467944860458374,
+    4: 1.8467944860458374,
 }
 
 
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
-    """Format 1 is from before charlm kept novelty; the model of format 3 has a limited context."""
+    """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited
+    context, and format 3 calls their cell window."""
     model = load_model(GOLDEN_FILES / f"format-{number}.npz")
     assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number < 3)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)

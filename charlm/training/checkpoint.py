@@ -22,7 +22,7 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
-from ..modelfile import FORMAT, NEWEST, describe, model_header, read_archive, save_model, write_archive
+from ..modelfile import FORMAT, NEWEST, TASK_FORMAT, describe, model_header, read_archive, save_model, write_archive
 from ..network.architecture import Architecture
 from ..tasks import Task
 from ..text.corpus import Corpus
@@ -69,7 +69,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
 
 def _shapes(header: dict) -> dict[str, tuple]:
     """The arrays that a checkpoint with this header has: name → (type, shape)."""
-    if header.get("kind") != "checkpoint" or header["format"] not in (FORMAT, NEWEST):
+    if header.get("kind") != "checkpoint" or header["format"] not in (FORMAT, TASK_FORMAT, NEWEST):
         raise ValueError(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, _, task = describe(header)
     size, rows = architecture.number_of_parameters, header["rows"]
