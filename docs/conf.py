@@ -1,6 +1,7 @@
 """The manual's settings. `make docs` builds it into docs/_build/html."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -34,5 +35,38 @@ html_css_files = ["manual.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
+smartquotes = False  # two hyphens begin an option
 pygments_style = "tango"
 pygments_dark_style = "monokai"
+
+
+def show_examples(app, context, lines):
+    """Sessions in a help text (behind \\b, which sphinx-click turns into lines with a bar) as blocks, options as code."""
+    shown, in_block = [], False
+    for line in lines:
+        is_example = line.startswith("|")
+        if is_example and not in_block:
+            shown += ["", ".. code-block:: sh", ""]
+        shown.append("   " + line[2:] if is_example else as_code(line))
+        in_block = is_example
+    lines[:] = shown
+
+
+def mark_options(app, context, lines):
+    lines[:] = [line if line.lstrip().startswith((".. ", ":")) else as_code(line) for line in lines]
+
+
+def as_code(line):
+    return re.sub(r"(?<![\w`'-])--?[a-z][a-z-]*(?![\w`'])", r"``\g<0>``", line)
+
+
+def drop_arguments(app, context, lines):
+    """The usage line shows them already."""
+    lines.clear()
+
+
+def setup(app):
+    app.connect("sphinx-click-process-description", show_examples)
+    app.connect("sphinx-click-process-epilog", show_examples)
+    app.connect("sphinx-click-process-options", mark_options)
+    app.connect("sphinx-click-process-arguments", drop_arguments)

@@ -222,6 +222,7 @@ def test_the_picture_is_drawn_from_what_commands_print():
 def test_the_commands_of_the_reference_are_made_from_the_program():
     page = page_with("reference", "commands.md")
     assert ".. click:: charlm.cli:program" in page and ":nested: full" in page
+    assert f":commands: {', '.join(program.commands)}" in page
 
 
 def test_the_manual_is_built_without_a_warning(tmp_path):
