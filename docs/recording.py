@@ -24,8 +24,8 @@ COMMANDS = (
     "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
     "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
 )
-COLUMNS = 100
-TALLEST = 19  # lines of one command's output; of more, the middle is dropped
+COLUMNS = 80
+TALLEST = 20  # lines of one command's output; of more, the middle is dropped
 LONGEST_PAUSE = 0.4  # seconds between two lines of the picture
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
 COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
@@ -70,7 +70,9 @@ def timed(sessions: list[tuple[str, list[tuple[float, str, str]]]]) -> list[tupl
     """When each line of all sessions appears in the picture, with pauses of LONGEST_PAUSE at most."""
     clock, shown = 0.0, []
     for command, lines in sessions:
-        clock += 2 * LONGEST_PAUSE if shown else 0.0
+        if shown:
+            clock += 2 * LONGEST_PAUSE
+            shown.append((clock, "gap", ""))
         shown.append((clock, "command", command))
         clock, before = clock + LONGEST_PAUSE, 0.0
         for seconds, name, line in shortened(lines):

@@ -215,7 +215,7 @@ def test_the_picture_is_drawn_from_what_commands_print():
     seconds = [second for second, _, _ in lines]
     assert seconds == sorted(seconds) and seconds[-1] < 5  # the pause of nine seconds is shortened
     texts = [element.text for element in ET.fromstring(recording.svg(lines)).iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[:3] == ["$ charlm info m.npz", "a < b", "x" * 100]
+    assert texts[:3] == ["$ charlm info m.npz", "a < b", "x" * 80]
     assert "…" in texts and "39" in texts and "20" not in texts
 
 
