@@ -1,8 +1,10 @@
 """The manual's settings. `make docs` builds it into docs/_build/html."""
 
+import itertools
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,14 +43,22 @@ pygments_dark_style = "monokai"
 
 
 def show_examples(app, context, lines):
-    """Sessions in a help text (behind \\b, which sphinx-click turns into lines with a bar) as blocks, options as code."""
-    shown, in_block = [], False
-    for line in lines:
-        is_example = line.startswith("|")
-        if is_example and not in_block:
-            shown += ["", ".. code-block:: sh", ""]
-        shown.append("   " + line[2:] if is_example else as_code(line))
-        in_block = is_example
+    """Turn the lines that stand behind \\b in a help text (sphinx-click puts a bar before them) into blocks of code."""
+    shown = []
+    for is_block, part in itertools.groupby(lines, lambda line: line.startswith("|")):
+        part = [line[2:] for line in part] if is_block else [as_code(line) for line in part]
+        if is_block and part[0] == "Examples:":
+            shown += ["**Examples**", ""]
+            part = part[1:]
+        if is_block:
+            language = "sh" if "charlm " in part[0] else "text"
+            part = [
+                f".. code-block:: {language}",
+                "",
+                *textwrap.indent(textwrap.dedent("\n".join(part)), "   ").split("\n"),
+                "",
+            ]
+        shown += part
     lines[:] = shown
 
 
