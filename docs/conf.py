@@ -1,5 +1,7 @@
 """The manual's settings. `make docs` builds it into docs/_build/html."""
 
+import dataclasses
+import inspect
 import itertools
 import os
 import re
@@ -75,7 +77,34 @@ def drop_arguments(app, context, lines):
     lines.clear()
 
 
+def list_arguments(app, what, name, documented, options, lines):
+    """Turn the parts of a docstring that read "name: what it means" into a list, one item for each argument."""
+    names = arguments_of(documented)
+    if not names:
+        return
+    begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:, | and ){names})*): "
+    shown = []
+    for paragraph in "\n".join(lines).split("\n\n"):
+        if re.match(begins, paragraph):
+            paragraph = re.sub(r"\n +", " ", paragraph)
+        lead, *parts = re.split(begins, paragraph)
+        shown += [*lead.split("\n"), ""]
+        for named, meaning in zip(parts[::2], parts[1::2], strict=True):
+            marked = re.sub(names, lambda word: f"``{word[0]}``", named)
+            shown.append(f"* {marked}: " + meaning.replace("\n", " "))
+        shown.append("")
+    lines[:] = shown
+
+
+def arguments_of(documented):
+    """A pattern of the names of arguments and fields, or None where there are none."""
+    fields = [field.name for field in dataclasses.fields(documented)] if dataclasses.is_dataclass(documented) else []
+    names = {*fields, *inspect.signature(documented).parameters} - {"self"} if callable(documented) else set()
+    return "(?:" + "|".join(sorted(names, key=len, reverse=True)) + ")" if names else None
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", list_arguments)
     app.connect("sphinx-click-process-description", show_examples)
     app.connect("sphinx-click-process-epilog", show_examples)
     app.connect("sphinx-click-process-options", mark_options)
