@@ -1,6 +1,5 @@
 """The manual's settings. `make docs` builds it into docs/_build/html."""
 
-import dataclasses
 import inspect
 import itertools
 import os
@@ -82,7 +81,7 @@ def list_arguments(app, what, name, documented, options, lines):
     names = arguments_of(documented)
     if not names:
         return
-    begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:, | and ){names})*): "
+    begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:,\s| and ){names})*): "
     shown = []
     for paragraph in "\n".join(lines).split("\n\n"):
         if re.match(begins, paragraph):
@@ -90,7 +89,7 @@ def list_arguments(app, what, name, documented, options, lines):
         lead, *parts = re.split(begins, paragraph)
         shown += [*lead.split("\n"), ""]
         for named, meaning in zip(parts[::2], parts[1::2], strict=True):
-            marked = re.sub(names, lambda word: f"``{word[0]}``", named)
+            marked = re.sub(names, lambda word: f"``{word[0]}``", named.replace("\n", " "))
             shown.append(f"* {marked}: " + meaning.replace("\n", " "))
         shown.append("")
     lines[:] = shown
@@ -98,8 +97,10 @@ def list_arguments(app, what, name, documented, options, lines):
 
 def arguments_of(documented):
     """A pattern of the names of arguments and fields, or None where there are none."""
-    fields = [field.name for field in dataclasses.fields(documented)] if dataclasses.is_dataclass(documented) else []
-    names = {*fields, *inspect.signature(documented).parameters} - {"self"} if callable(documented) else set()
+    names = set(getattr(documented, "__annotations__", ()))
+    if not names and callable(documented):
+        names = set(inspect.signature(documented).parameters)
+    names -= {"self", "return"}
     return "(?:" + "|".join(sorted(names, key=len, reverse=True)) + ")" if names else None
 
 
