@@ -81,7 +81,7 @@ def list_arguments(app, what, name, documented, options, lines):
     names = arguments_of(documented)
     if not names:
         return
-    begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:,\s| and ){names})*): "
+    begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:,\s| and ){names})*):\s"
     shown = []
     for paragraph in "\n".join(lines).split("\n\n"):
         if re.match(begins, paragraph):
@@ -90,7 +90,7 @@ def list_arguments(app, what, name, documented, options, lines):
         shown += [*lead.split("\n"), ""]
         for named, meaning in zip(parts[::2], parts[1::2], strict=True):
             marked = re.sub(names, lambda word: f"``{word[0]}``", named.replace("\n", " "))
-            shown.append(f"* {marked}: " + meaning.replace("\n", " "))
+            shown.append(f"* {marked}: " + meaning.replace("\n", " ").rstrip(";"))
         shown.append("")
     lines[:] = shown
 

@@ -25,7 +25,7 @@ COMMANDS = (
     "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
 )
 COLUMNS = 80
-TALLEST = 20  # lines of one command's output; of more, the middle is dropped
+TALLEST = 23  # lines of one command's output; of more, the middle is dropped
 LONGEST_PAUSE = 0.4  # seconds between two lines of the picture
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
 COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
@@ -54,11 +54,7 @@ def run(command: str, folder: Path) -> list[tuple[float, str, str]]:
 
 def shortened(lines: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
     """The lines, wrapped at COLUMNS; of too many, the first and the last with one line that stands for the others."""
-    wrapped = [
-        (seconds, name, part)
-        for seconds, name, line in lines
-        for part in textwrap.wrap(line, COLUMNS, drop_whitespace=False) or [""]
-    ]
+    wrapped = [(seconds, name, part) for seconds, name, line in lines for part in textwrap.wrap(line, COLUMNS) or [""]]
     if len(wrapped) <= TALLEST:
         return wrapped
     head = TALLEST // 2
