@@ -168,6 +168,15 @@ def test_links_lead_to_files_and_headings(page):
             assert heading in headings(target), link
 
 
+@pytest.mark.parametrize("name", [*NAMES, "benchmarks/README.md", "benchmarks/recipe.md", "corpora/README.md"])
+def test_files_named_on_pages_exist(name):
+    named = re.findall(
+        r"\b((?:charlm|benchmarks|corpora|docs|tests|torture)/[\w/.-]+\.\w+)", (ROOT / name).read_text("utf-8")
+    )
+    made = {"benchmarks/figures.json", "docs/_build/html/index.html"}
+    assert [path for path in named if path not in made and not (ROOT / path).exists()] == []
+
+
 def headings(page):
     """The anchors that GitHub and the manual make of a page's headings."""
     titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.M)
