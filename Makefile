@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test torture coverage fuzz check dist bench help clean
+.PHONY: all demo test torture coverage fuzz check dist bench docs help clean
 
 all: check test ## check the code, then run the tests
 
@@ -44,11 +44,16 @@ dist: .venv/installed-dev ## build the sdist and the wheel, and try the wheel in
 bench: .venv-bench/installed ## run the benchmarks against PyTorch (its CPU build, in .venv-bench), about an hour
 	.venv-bench/bin/python benchmarks --json benchmarks/figures.json --picture benchmarks/growth.svg
 
+docs: .venv-docs/installed ## build the manual into docs/_build/html; warnings and broken links are errors
+	.venv-docs/bin/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
+	.venv-docs/bin/python docs/check.py docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 clean: ## remove everything that the other targets made, .venv included
-	rm -rf .venv .venv-bench .venv-fuzz demo build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -71,4 +76,9 @@ clean: ## remove everything that the other targets made, .venv included
 .venv-fuzz/installed: .venv/bin/python pyproject.toml
 	$(PYTHON) -m venv .venv-fuzz
 	.venv-fuzz/bin/python -m pip install --quiet --editable '.[fuzz]'
+	touch $@
+
+.venv-docs/installed: .venv/bin/python pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable '.[docs]'
 	touch $@

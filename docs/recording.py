@@ -1,0 +1,125 @@
+"""Draws docs/first-names.svg: a terminal in which the commands of the README run.
+
+    python docs/recording.py
+
+runs the commands, takes what they print and when, and draws it as an SVG. The lines appear in their order and at
+their pace, with long pauses shortened; a viewer without animation shows all of them. charlm trains by the clock,
+so that each run of this script gives other figures and other names.
+"""
+
+import html
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = Path(__file__).with_name("first-names.svg")
+COMMANDS = (
+    "charlm train corpora/dinosaurs.txt --lines --minutes 1 -o dinosaurs.npz",
+    "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
+    "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
+)
+COLUMNS = 80
+TALLEST = 23  # lines of one command's output; of more, the middle is dropped
+LONGEST_PAUSE = 0.4  # seconds between two lines of the picture
+WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
+COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
+
+
+def run(command: str, folder: Path) -> list[tuple[float, str, str]]:
+    """Run a command: (seconds since its start, "stdout" or "stderr", line) for each line that it prints."""
+    arguments = [sys.executable, "-m", *command.split()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS), "PYTHONUNBUFFERED": "1"}
+    begun, lines = time.monotonic(), []
+
+    def gather(pipe, name):
+        for line in pipe:
+            lines.append((time.monotonic() - begun, name, line.rstrip("\n")))
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, cwd=folder, env=environment, text=True, encoding="utf-8", **pipes) as process:
+        others = threading.Thread(target=gather, args=(process.stderr, "stderr"))
+        others.start()
+        gather(process.stdout, "stdout")
+        others.join()
+    if process.returncode:
+        raise SystemExit(f"{command} ended with exit code {process.returncode}: {lines[-1][2] if lines else ''}")
+    return sorted(lines)
+
+
+def shortened(lines: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+    """The lines, wrapped at COLUMNS; of too many, the first and the last with one line that stands for the others."""
+    wrapped = [(seconds, name, part) for seconds, name, line in lines for part in textwrap.wrap(line, COLUMNS) or [""]]
+    if len(wrapped) <= TALLEST:
+        return wrapped
+    head = TALLEST // 2
+    tail = wrapped[-(TALLEST - head - 1) :]
+    return [*wrapped[:head], (tail[0][0], "gap", "…"), *tail]
+
+
+def timed(sessions: list[tuple[str, list[tuple[float, str, str]]]]) -> list[tuple[float, str, str]]:
+    """When each line of all sessions appears in the picture, with pauses of LONGEST_PAUSE at most."""
+    clock, shown = 0.0, []
+    for command, lines in sessions:
+        if shown:
+            clock += 2 * LONGEST_PAUSE
+            shown.append((clock, "gap", ""))
+        shown.append((clock, "command", command))
+        clock, before = clock + LONGEST_PAUSE, 0.0
+        for seconds, name, line in shortened(lines):
+            clock, before = clock + min(seconds - before, LONGEST_PAUSE), seconds
+            shown.append((clock, name, line))
+    return shown
+
+
+def svg(lines: list[tuple[float, str, str]]) -> str:
+    """The picture of (seconds, kind, text) lines."""
+    width, height = COLUMNS * WIDTH + 2 * MARGIN, len(lines) * HEIGHT + 2 * MARGIN + 24
+    drawn = []
+    for row, (seconds, kind, text) in enumerate(lines):
+        text = f"$ {text}" if kind == "command" else text
+        if not text.strip():
+            continue
+        indent = len(text) - len(text.lstrip())
+        words = text.strip()
+        left, top = MARGIN + indent * WIDTH, MARGIN + 24 + (row + 0.75) * HEIGHT
+        look = f'fill="{COLOURS[kind]}"' + (' font-weight="bold"' if kind == "command" else "")
+        drawn.append(
+            f'<text x="{left:.1f}" y="{top:.1f}" textLength="{len(words) * WIDTH:.1f}" {look} '
+            f'style="animation-delay:{seconds:.2f}s">{html.escape(words)}</text>'
+        )
+    lights = "".join(
+        f'<circle cx="{MARGIN + 18 * i}" cy="18" r="6" fill="{colour}"/>'
+        for i, colour in enumerate(("#ff6159", "#ffbd2e", "#28c941"))
+    )
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img">
+<title>charlm trains on names of dinosaurs, samples new names, and measures held-out names</title>
+<style>
+text {{ font: 14px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace; white-space: pre;
+  animation: show 0.01s backwards; }}
+@keyframes show {{ from {{ opacity: 0; }} }}
+@media (prefers-reduced-motion: reduce) {{ text {{ animation: none; }} }}
+</style>
+<rect width="100%" height="100%" rx="10" fill="#1b2128"/>
+{lights}
+<g xml:space="preserve">
+{chr(10).join(drawn)}
+</g>
+</svg>
+"""
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(ROOT / "corpora", Path(folder) / "corpora")
+        sessions = [(command, run(command, Path(folder))) for command in COMMANDS]
+    PICTURE.write_text(svg(timed(sessions)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

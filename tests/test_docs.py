@@ -1,0 +1,265 @@
+"""The README and the manual are true: their sessions run, page by page, and so does their Python.
+
+A block marked ``sh`` or ``python`` runs. A block marked ``bash`` needs a text that is not here, or changes the machine:
+of its commands only the options are checked.
+"""
+
+import importlib.util
+import itertools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from charlm.cli import program
+
+ROOT = Path(__file__).parent.parent
+MANUAL = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(path for path in MANUAL.rglob("*.md") if "_build" not in path.parts)]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
+
+
+def blocks(page, *languages):
+    """(language, text) of the blocks of a page that are of these languages, in order."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [(language, text) for language, text in found if language in languages]
+
+
+def calls(*languages):
+    """The words behind ``charlm`` in each call of it in the blocks of all pages."""
+    found = []
+    for text in (text for page in PAGES for _, text in blocks(page, *languages)):
+        for line in text.splitlines():
+            words = shlex.shlex(line, posix=True, punctuation_chars="|>")
+            words.whitespace_split = True
+            for piped, part in itertools.groupby(words, lambda word: word in ("|", ">")):
+                part = [] if piped else list(part)
+                found += [part[part.index("charlm") + 1 :]] if "charlm" in part[:2] else []
+    return found
+
+
+def page_with(*parts):
+    return (MANUAL.joinpath(*parts)).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The models that pages train, by command: what several pages train is trained once."""
+    return {}, tmp_path_factory.mktemp("trained")
+
+
+def run(command, folder):
+    """Run a line of a session: as it stands, but with this Python."""
+    shell = re.sub(
+        r"(?:^|(?<=\| )|(?<=_source ))(charlm|python)",
+        lambda word: f'"{sys.executable}"' + (" -m charlm" if word[1] == "charlm" else ""),
+        command,
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        shell, shell=True, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert done.stdout or " > " in command or " train " in command or " --html " in command, command
+    return done.stdout
+
+
+def train(command, folder, trained):
+    """Run a training: one epoch, or by the clock for a moment; what was trained before is copied."""
+    models, store = trained
+    command, by_clock = re.subn(r"--minutes \S+", "--minutes 0.03", command)
+    command += "" if by_clock else " --epochs 1"
+    output = re.search(r"-o (\S+)", command)[1]
+    if command not in models:
+        run(command, folder)
+        models[command] = shutil.copy(folder / output, store / f"{len(models)}.npz")
+    shutil.copy(models[command], folder / output)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, page in zip(NAMES, PAGES, strict=True) if blocks(page, "sh", "python")]
+)
+def test_sessions_run(name, tmp_path, trained):
+    """Each page by itself, in an empty folder with the corpora: a reader may begin on any of them."""
+    os.symlink(ROOT / "corpora", tmp_path / "corpora")
+    for language, text in blocks(ROOT / name, "sh", "python"):
+        if language == "python":
+            done = subprocess.run(
+                [sys.executable, "-c", text],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                timeout=120,
+            )
+            assert done.returncode == 0, f"{text}\n{done.stderr}"
+            assert len(done.stdout.splitlines()) >= text.count("print("), text
+            continue
+        for command in text.splitlines():
+            if command.startswith("charlm train"):
+                train(command, tmp_path, trained)
+            else:
+                run(command, tmp_path)
+
+
+def test_sessions_show_every_command():
+    assert {call[0] for call in calls("sh") if call} == set(program.commands)
+
+
+def test_options_in_sessions_exist():
+    """In blocks that do not run, too."""
+    checked = 0
+    for name, *words in filter(None, calls("sh", "bash")):
+        if name in program.commands:
+            program.commands[name].make_context(name, words)
+            checked += 1
+    assert checked > 40
+
+
+def test_options_named_in_the_guide_exist():
+    known = {
+        option for command in program.commands.values() for parameter in command.params for option in parameter.opts
+    }
+    for page in PAGES:
+        if page.parent.name in ("guide", "cookbook", "docs") or page.name == "README.md":
+            named = set(re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")))
+            assert named <= known | {"--no-novelty", "--help"}, page
+
+
+def test_settings_in_the_table_are_those_of_train():
+    known = {option for parameter in program.commands["train"].params for option in parameter.opts}
+    table = page_with("guide", "train.md").split("## The settings")[1].split("\n## ")[0]
+    named = set(re.findall(r"^\| ([^|]+) \|", table, re.M))
+    options = {option for cell in named for option in re.findall(r"`(--[a-z-]+)`", cell)}
+    assert options <= known and len(options) > 8
+
+
+def test_readme_is_short():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 180
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("name", [*NAMES, "benchmarks/README.md", "benchmarks/recipe.md", "corpora/README.md"])
+def test_pages_are_readable_as_text(name):
+    """Lines of prose have 120 columns at most; rows of tables and what programs print may have more."""
+    text = BLOCK.sub("", (ROOT / name).read_text(encoding="utf-8"))
+    assert not [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "    "))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_to_files_and_headings(page):
+    """On the pages as they stand in the repository, where they are read without being built."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if link.startswith("http"):
+            continue
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if heading:
+            assert heading in headings(target), link
+
+
+@pytest.mark.parametrize("name", [*NAMES, "benchmarks/README.md", "benchmarks/recipe.md", "corpora/README.md"])
+def test_files_named_on_pages_exist(name):
+    named = re.findall(
+        r"\b((?:charlm|benchmarks|corpora|docs|tests|torture)/[\w/.-]+\.\w+)", (ROOT / name).read_text("utf-8")
+    )
+    made = {"benchmarks/figures.json", "docs/_build/html/index.html"}
+    assert [path for path in named if path not in made and not (ROOT / path).exists()] == []
+
+
+def headings(page):
+    """The anchors that GitHub and the manual make of a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_page_is_in_the_table_of_contents():
+    listed = {
+        line
+        for _, text in re.findall(r"^```\{(toctree)\}\n(.*?)^```$", page_with("index.md"), re.S | re.M)
+        for line in text.splitlines()
+        if re.fullmatch(r"[\w/-]+", line)
+    }
+    pages = {str(page.relative_to(MANUAL).with_suffix("")) for page in PAGES[1:]}
+    assert listed == pages - {"index"}
+
+
+def test_readme_links_every_page():
+    linked = set(re.findall(r"\]\(docs/([\w/-]+)\.md", (ROOT / "README.md").read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(MANUAL).with_suffix("")) for page in PAGES[1:]}
+    assert linked >= pages - {"index", "benchmarks", "recipe", "corpora", "changelog"}
+
+
+def module_of(name):
+    """A script of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, MANUAL / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_shows_the_sessions_of_the_readme():
+    recording = module_of("recording")
+    shown = "\n".join(text for _, text in blocks(ROOT / "README.md", "sh"))
+    assert all(command in shown.splitlines() for command in recording.COMMANDS)
+    picture = ET.parse(recording.PICTURE).getroot()
+    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert [text[2:] for text in texts if text.startswith("$ ")] == list(recording.COMMANDS)
+
+
+def test_the_picture_is_drawn_from_what_commands_print():
+    recording = module_of("recording")
+    printed = [(0.1, "stderr", "a < b"), (9.0, "stdout", "x" * 150), *((9.1, "stdout", str(i)) for i in range(40))]
+    lines = recording.timed([("charlm info m.npz", printed), ("charlm info n.npz", [])])
+    seconds = [second for second, _, _ in lines]
+    assert seconds == sorted(seconds) and seconds[-1] < 5  # the pause of nine seconds is shortened
+    texts = [element.text for element in ET.fromstring(recording.svg(lines)).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[:3] == ["$ charlm info m.npz", "a < b", "x" * 80]
+    assert "…" in texts and "39" in texts and "20" not in texts
+
+
+def test_the_commands_of_the_reference_are_made_from_the_program():
+    page = page_with("reference", "commands.md")
+    assert ".. click:: charlm.cli:program" in page and ":nested: full" in page
+    assert f":commands: {', '.join(program.commands)}" in page
+
+
+def test_the_manual_is_built_without_a_warning(tmp_path):
+    """All of it, with every command and option, and no link that leads nowhere."""
+    pytest.importorskip("sphinx", reason="make docs builds the manual in an environment of its own")
+    pytest.importorskip("furo")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-n", "-W", "--keep-going", "-b", "html", MANUAL, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert module_of("check").problems(tmp_path) == []
+
+
+def test_the_check_of_the_manual_finds_what_is_wrong(tmp_path):
+    check = module_of("check")
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "index.html").write_text('<a href="reference/commands.html#charlm-none">a</a> <a href="b.html">b</a>')
+    (tmp_path / "reference" / "commands.html").write_text(
+        '<p id="charlm-train">--hidden</p> <a href="../index.html">c</a>'
+    )
+    assert check.broken_links(tmp_path) == [
+        "index.html links to reference/commands.html#charlm-none, which is not there",
+        "index.html links to b.html, which is not there",
+    ]
+    missing = check.missing_options(tmp_path)
+    assert "reference/commands.html lacks the command sample" in missing
+    assert "reference/commands.html lacks train --lines" in missing
+    assert "reference/commands.html lacks train --hidden" not in missing
