@@ -852,7 +852,7 @@ def test_help_names_every_option(arguments):
         assert name in result.stdout
 
 
-@pytest.mark.parametrize("name", ["", "train", "perplexity", "predict", "evaluate", "info"])
+@pytest.mark.parametrize("name", ["", *program.commands])
 def test_help_ends_with_examples_whose_options_exist(name):
     _, _, examples = done(*name.split(), "--help").stdout.partition("Examples:\n")
     commands = [part.split() for part in re.split(r"[|\n]", examples) if part.split()[:1] == ["charlm"]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, TO_A_TRILLION, UP_TO_1, as_json, examples, given, model_option, quiet, setting
+from .options import AT_LEAST_1, FILE, TO_A_TRILLION, UP_TO_1, as_json, examples, given, model_option, quiet, setting
 from .signals import end_with_the_reader
 
 
@@ -60,7 +60,7 @@ from .signals import end_with_the_reader
 )
 @setting("--prime", str, "TEXT", "Text that the model reads first. It is not printed, and not part of a sample.")
 @setting(
-    "--prime-file", str, "FILE", "Like --prime, from a file (- for standard input); the last 2,048 tokens are read."
+    "--prime-file", FILE, "FILE", "Like --prime, from a file (- for standard input); the last 2,048 tokens are read."
 )
 @setting("--start-with", str, "TEXT", "Begin every sample with this text.")
 @setting(
@@ -85,6 +85,7 @@ from .signals import end_with_the_reader
 @click.option("--allow-copies", is_flag=True, help="Print copies of the training text too.")
 @click.option(
     "--corpus",
+    type=FILE,
     metavar="FILE",
     help="Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
 )

@@ -94,7 +94,8 @@ def _training_rows(training: dict) -> list[tuple[str, str]]:
             )
         ]
     if training.get("step"):
-        rows += [("trained for", f"{training['step']:,} updates, {training['tokens']:,} tokens")]
+        updates = f"{training['step']:,} update{'s' if training['step'] != 1 else ''}"
+        rows += [("trained for", f"{updates}, {training['tokens']:,} tokens")]
     if training.get("valid_loss") is not None:
         rows += [
             (

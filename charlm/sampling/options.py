@@ -24,13 +24,13 @@ class SamplingOptions:
     temperature, top_k, top_p, min_p: how the next token is sampled, see ``Decoding``. unknown: "reject" rejects samples
     with <UNK>; "mask" sets its probability to 0 at each step. prime: a text that the model reads before each sample;
     start_with: the text that each sample begins with. stop: a text, or several, after which a sample ends (kept as a
-    tuple). min_length,
-    max_length: characters that a sample must have, None for no limit. unique: reject what was shown before. best_of:
-    so many candidates are sampled for each sample, and the most likely one is shown. max_copied: characters of the
-    longest run of the training text that a sample may hold, None for the default; allow_copies: show copies too;
-    corpus: text files, or a ``Novelty``, in which copies are searched, instead of the model's own record; encoding: of
-    these files. max_tries: rejections in a row after which sampling ends with SamplingError. fill: a pattern whose
-    blanks are filled. seed: an integer or several, None for a new one. given: a label, for a model of --task generate.
+    tuple). min_length, max_length: characters that a sample must have, None for no limit. unique: reject samples that
+    were shown before. best_of: so many candidates are sampled for each sample, and the most likely one is shown.
+    max_copied: characters of the longest run of the training text that a sample may hold, None for the default;
+    allow_copies: show copies too; corpus: text files, or a ``Novelty``, in which copies are searched, instead of the
+    model's own record; encoding: of these files. max_tries: rejections in a row after which sampling ends with
+    SamplingError. fill: a pattern whose blanks are filled. seed: an integer or several, None for a new one. given: a
+    label, for a model of --task generate.
     """
 
     temperature: float = 1.0
