@@ -428,7 +428,7 @@ def test_other_levels(folder, tmp_path, task, level):
         {"task": {"name": "classify", "labels": ["x", "y", 3]}},
         {"task": {"name": "classify", "labels": ["x", "y", "a\tb"]}},
         {"task": {"name": "text"}},
-        {"format": 4},
+        {"format": 5},
         {"architecture": {"bidirectional": 1}},
         {"architecture": {"outputs": 2**40}},
         {"architecture": {"outputs": True}},
