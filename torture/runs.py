@@ -117,7 +117,7 @@ class ForkServer:
         self.process.stdout.close()
 
     def start(self, arguments, cwd: Path, fault=None, limits=()) -> Run:
-        """Start a run. fault: the arguments of the ``faults.Fault`` in it; limits: pairs for ``resource.setrlimit``, a
+        """Start a run. fault: the arguments of the ``fault.Fault`` in it; limits: pairs for ``resource.setrlimit``, a
         limit of memory counts from the memory in use at the start."""
         errors = self.folder / "errors.txt"
         order = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "errors": str(errors), "fault": fault}
@@ -179,7 +179,7 @@ def _be_charlm(program, arguments, cwd, errors, fault, limits):
                 limit += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(kind, (limit, limit))
         if fault:
-            from .faults import Fault
+            from .fault import Fault
 
             Fault(**fault).plant()
         program.main(arguments, prog_name="charlm")
