@@ -17,7 +17,7 @@ from charlm.kernels import activations, bfloat16, compiling, numba_private
 from charlm.kernels.bfloat16 import ACROSS, multiply_transposed_pairs, pack_pairs, paired
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.kernels.dropout import dropout_mask
-from charlm.kernels.feedforward import sum_of_places, sum_of_places_gradient
+from charlm.kernels.feedforward import sum_over_positions, sum_over_positions_gradient
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from charlm.kernels.lstm import peephole_gradient
@@ -44,8 +44,8 @@ def framed(random, shape, dtype):
     return buffer, buffer[GUARD:-GUARD].reshape(shape)
 
 
-def same_place(array, buffer):
-    """The array's place in another buffer, which is to hold what is expected."""
+def same_part(array, buffer):
+    """The part of another buffer where the array stands in its own: the test writes the expected numbers there."""
     return buffer[GUARD:-GUARD].reshape(array.shape)
 
 
@@ -132,7 +132,7 @@ def test_multiply_is_the_chain_of_multiply_adds_and_touches_nothing_else(rows, a
         B = random_numbers(random, (depth, columns), dtype)
         buffer, C = framed(random, (2, stop + 1, c_column + columns + 2), dtype)
         expected = buffer.copy()
-        wanted = same_place(C, expected)[:, start:stop, c_column : c_column + columns]
+        wanted = same_part(C, expected)[:, start:stop, c_column : c_column + columns]
         before = wanted if accumulate else np.zeros_like(wanted)
         wanted[:] = chain(A[:, start:stop, a_column : a_column + depth], B, before)
         if not accumulate:
@@ -196,7 +196,7 @@ def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_e
             buffer, dW = framed(random, (rows, columns), dtype)
             expected = buffer.copy()
             for start, stop in pieces:
-                same_place(dW, expected)[:, start:stop] = product[:, start:stop]
+                same_part(dW, expected)[:, start:stop] = product[:, start:stop]
                 multiply_transposed(X, dZ, column, dW, start, stop, False)
                 assert same_bits(buffer, expected), (depth, columns, start, stop)
 
@@ -323,7 +323,7 @@ def test_multiply_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_els
         B = random.standard_normal((depth, columns)).astype(np.float32)
         buffer, C = framed(random, (2, stop + 1, c_column + columns + 2), np.float32)
         expected = buffer.copy()
-        wanted = same_place(C, expected)[:, start:stop, c_column : c_column + columns]
+        wanted = same_part(C, expected)[:, start:stop, c_column : c_column + columns]
         before = wanted if accumulate else np.zeros_like(wanted)
         wanted[:] = chain_of_pairs(A[:, start:stop, a_column : a_column + depth], B, before)
         if not accumulate:
@@ -362,7 +362,7 @@ def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_
             buffer, dW = framed(random, (rows, columns), np.float32)
             expected = buffer.copy()
             for start, stop in pieces:
-                same_place(dW, expected)[:, start:stop] = product[:, start:stop]
+                same_part(dW, expected)[:, start:stop] = product[:, start:stop]
                 multiply_transposed_pairs(X, dZ, column, dW, start, stop, False)
                 assert same_bits(buffer, expected), (depth, columns, start, stop)
 
@@ -616,7 +616,7 @@ def seen_tokens(random, steps=6, rows=7):
     return random.integers(-1, SYMBOLS, (PLACES - 1 + steps, rows)).astype(np.int32)
 
 
-def places_of(tokens):
+def positions_of(tokens):
     """(t, row, k, token) of each token that a step sees, k = 0 for the step's own, in the order in which they count."""
     for t, row, k in np.ndindex(len(tokens) - PLACES + 1, tokens.shape[1], PLACES):
         if (token := tokens[t + PLACES - 1 - k, row]) >= 0:
@@ -625,16 +625,16 @@ def places_of(tokens):
 
 @pytest.mark.uncompiled
 @float_types
-def test_one_row_of_weights_is_summed_for_each_place(dtype):
+def test_one_row_of_weights_is_summed_for_each_position(dtype):
     random = np.random.default_rng(5)
     tokens, table = seen_tokens(random), random.standard_normal((PLACES * SYMBOLS, 19)).astype(dtype)
     z = random.standard_normal((6, 7, 23)).astype(dtype)
     expected = z.copy()
     expected[:, 1:5, :19] = 0
-    for t, row, k, token in places_of(tokens):
+    for t, row, k, token in positions_of(tokens):
         if 1 <= row < 5:
             expected[t, row, :19] += table[k * SYMBOLS + token]
-    sum_of_places(tokens, table, z, 1, 5)
+    sum_over_positions(tokens, table, z, 1, 5)
     assert same_bits(z, expected)
 
 
@@ -646,7 +646,7 @@ def test_embeddings_of_several_tokens_stand_in_one_row(dtype):
     x = random.standard_normal((6, 7, PLACES * 19)).astype(dtype)
     expected = x.copy()
     expected[:, 1:5] = 0
-    for t, row, k, token in places_of(tokens):
+    for t, row, k, token in positions_of(tokens):
         if 1 <= row < 5:
             expected[t, row, k * 19 : (k + 1) * 19] = E[token]
     embed(tokens, E, x, 1, 5)
@@ -655,19 +655,19 @@ def test_embeddings_of_several_tokens_stand_in_one_row(dtype):
 
 @pytest.mark.uncompiled
 @float_types
-def test_gradients_of_several_places_sum_in_order_however_the_columns_are_cut(dtype):
+def test_gradients_of_several_positions_sum_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(7)
     tokens = seen_tokens(random)
     dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, PLACES * 19))
     before = random.standard_normal((SYMBOLS, 19)).astype(dtype)
     of_table, of_E = np.zeros((PLACES * SYMBOLS, 19), dtype), before.copy()
-    for t, row, k, token in places_of(tokens):
+    for t, row, k, token in positions_of(tokens):
         of_table[k * SYMBOLS + token] += dz[t, row, :19]
         of_E[token] += dx[t, row, k * 19 : (k + 1) * 19]
     for pieces in cuts(19):
         d_table, dE = np.full_like(of_table, 7), before.copy()
         for start, stop in pieces:
-            sum_of_places_gradient(tokens, dz, d_table, start, stop)
+            sum_over_positions_gradient(tokens, dz, d_table, start, stop)
             embed_gradient(tokens, dx, dE, start, stop)
         assert same_bits(d_table, of_table) and same_bits(dE, of_E), pieces
 

@@ -1,4 +1,4 @@
-"""Compiled functions, and nothing else: arrays in, arrays out. A kernel allocates nothing that its caller sees.
+"""Compiled functions, and nothing else: arrays in, arrays out. A kernel returns no new array.
 
 The modules in reading order:
 
@@ -16,16 +16,18 @@ The modules in reading order:
     dropout        the masks of dropout
     updates        the norm of the gradient, and Adam
 
-Letters, here and in ``network/``: T steps, N rows of the batch, D input width, H hidden width, V vocabulary, P
-parameters. Arrays are time-major. States are [T+1, N, H], and slot 0 holds the state before the first step. ``d``
-before a name is the gradient of the loss with respect to it. Ranges are half open: a kernel that takes ``start, stop``
-works on the rows (or columns) [start, stop) only, so that several threads can share one call.
+Letters, here and in ``network/``: T steps, N rows of the batch, D input width, H hidden width, V symbols of the
+vocabulary or outputs of the head, P parameters. ``d`` before a name is the gradient of the loss with respect to it.
+Arrays are time-major. States are [T+1, N, H], and slot 0 holds the state before the first step. Ranges are half open: a
+kernel that takes ``start, stop`` works on the rows (or columns) [start, stop) only, so that several threads can share
+one call.
 
 How to read a contract: ``name [shape] in`` is read, ``out`` is written, ``in/out`` is read and written. [T, N, ≥ H]
 means that the last axis may be longer; a kernel leaves the rest of it as it is. No two arrays of one call may share
 memory, unless the contract says that they may.
 
-The gates keep the names of Ng's course. In the code, where a letter cannot carry a tilde, c̃ is ``g``.
+The gates keep the names of Andrew Ng's course (Deep Learning Specialization). In code, where a letter cannot carry a
+tilde, c̃ is ``g``; the registry of cells (``network/cells.py``) says ``g`` too.
 
     charlm  gate or state           PyTorch, LSTM   PyTorch, GRU
     u       update (input) gate     i               1 - z

@@ -43,12 +43,12 @@ def _rounded(builder, vector, first, second):
 def _store(context, builder, array_type, array, start, halves):
     """array[start:+16] = 32 halves, two by two."""
     view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
-    place = builder.gep(view.data, [start])
-    builder.store(halves, builder.bitcast(place, halves.type.as_pointer()), align=4)
+    pointer = builder.gep(view.data, [start])
+    builder.store(halves, builder.bitcast(pointer, halves.type.as_pointer()), align=4)
 
 
 def _mask(builder, vector, wanted):
-    """Which of a vector's places are below ``wanted``."""
+    """Which lanes of a vector are below ``wanted``."""
     numbers = ir.Constant(ir.VectorType(wanted.type, vector.number), list(range(vector.number)))
     return builder.icmp_signed("<", numbers, vector.splat(wanted))
 
@@ -64,10 +64,10 @@ def _along(typing, X, row, column, wanted, pairs, start):
     def generate(context, builder, signature, arguments):
         x, row, column, wanted, pairs, start = arguments
         vector = _Vectors(builder, ir.FloatType(), 16, 4)
-        place, _, _ = _element(context, builder, X, x, row, column)
-        first = vector.load(place, _mask(builder, vector, wanted))
+        address, _, _ = _element(context, builder, X, x, row, column)
+        first = vector.load(address, _mask(builder, vector, wanted))
         behind = builder.sub(wanted, wanted.type(16))
-        second = vector.load(builder.add(place, place.type(64)), _mask(builder, vector, behind))
+        second = vector.load(builder.add(address, address.type(64)), _mask(builder, vector, behind))
         _store(context, builder, signature.args[4], pairs, start, _rounded(builder, vector, first, second))
         return context.get_dummy_value()
 
@@ -86,14 +86,14 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
     def generate(context, builder, signature, arguments):
         x, row, column, wanted, both, pairs, start = arguments
         vector = _Vectors(builder, ir.FloatType(), 16, 4)
-        place, stride, _ = _element(context, builder, X, x, row, column)
-        first = vector.load(place, _mask(builder, vector, wanted))
+        address, stride, _ = _element(context, builder, X, x, row, column)
+        first = vector.load(address, _mask(builder, vector, wanted))
         below = builder.select(both, wanted, wanted.type(0))
-        second = vector.load(builder.add(place, stride), _mask(builder, vector, below))
+        second = vector.load(builder.add(address, stride), _mask(builder, vector, below))
         halves = _rounded(builder, vector, first, second)
-        order = [place for i in range(16) for place in (i, 16 + i)]
-        places = ir.Constant(ir.VectorType(ir.IntType(32), 32), order)
-        mixed = builder.shuffle_vector(halves, halves, places)
+        order = [number for i in range(16) for number in (i, 16 + i)]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), 32), order)
+        mixed = builder.shuffle_vector(halves, halves, mask)
         _store(context, builder, signature.args[5], pairs, start, mixed)
         return context.get_dummy_value()
 
@@ -141,7 +141,8 @@ def pack_pairs(B, transposed, packed, start, stop):
 
 
 def multiply_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
-    """``multiply`` in bfloat16: it makes the pairs of some rows of A, and uses them for all panels."""
+    """``multiply`` in bfloat16: it makes the pairs of some rows of A, and uses them for all panels. It wears no
+    decorator, because ``@overload`` makes it a part of ``multiply``."""
     pairs = (depth + 1) // 2
     made = workspace(np.uint32, AT_ONCE, DEPTH)
     flat = made.reshape(-1)

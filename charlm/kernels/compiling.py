@@ -1,4 +1,4 @@
-"""The decorators that kernels wear, and the cache that spares the second run the compiling.
+"""The decorators of kernels, and the cache that lets later runs start without compiling.
 
 ``compiled`` is ``numba.njit`` with
 
@@ -10,8 +10,8 @@
 - the cache below.
 
 numba keys a cached function by the content of its own file, so an edit in ``activations.py`` would leave stale
-machine code in ``lstm.py``. The cache therefore stands in a folder of the user's own: the files are pickles, and nobody
-else may write there. The name of the folder is a hash of everything that the machine code depends on: all of
+machine code in ``lstm.py``. So charlm has a cache folder of its own; it is private, because the files are pickles. The
+name of the folder is a hash of everything that the machine code depends on: all of
 ``kernels/*.py``, numba's version, the processor, the lanes. A cache that cannot be used does not stop charlm: it warns
 once and compiles again.
 """
@@ -78,7 +78,7 @@ def _warn_once(reason: object) -> None:
 
 
 def inlined(function):
-    """Make a kernel a part of the kernels that call it: numba compiles it with them, and not for itself as well."""
+    """Make a kernel a part of the kernels that call it: numba compiles it with them, not separately."""
     return numba_private.inlined(function)
 
 

@@ -1,4 +1,4 @@
-"""The feed-forward language model (Bengio et al., 2003): it sees the last n tokens, and has a matrix for each place.
+"""The feed-forward language model (Bengio et al., 2003): it sees the last n tokens, and has a matrix for each position.
 
     a⟨t⟩ = m * tanh(W_1 x⟨t⟩ + W_2 x⟨t-1⟩ + … + W_n x⟨t-n+1⟩ + b)
 
@@ -13,7 +13,7 @@ but the last n-1 tokens. Higher layers have n = 1, and x⟨t⟩ is the output of
     m         [N, H]        in        in        the dropout mask of a: 1 without dropout
 
 Rows [start, stop) are read and written. No two arrays may overlap. For dense input x⟨t⟩ … x⟨t-n+1⟩ stand in one row,
-and one matrix product gives Σ W x. For one-hot input ``sum_of_places`` gives it.
+and one matrix product gives Σ W x. For one-hot input ``sum_over_positions`` gives it.
 """
 
 from .activations import tanh
@@ -21,7 +21,7 @@ from .compiling import compiled
 
 
 @compiled
-def sum_of_places(tokens, table, z, start, stop):
+def sum_over_positions(tokens, table, z, start, stop):
     """z = Σ_k W_k x⟨t-k+1⟩ for one-hot x.
 
     tokens  [n-1+T, N]   in   the n-1 tokens before the first step come first; -1 for none. Step t, counted from 0,
@@ -46,10 +46,10 @@ def sum_of_places(tokens, table, z, start, stop):
 
 
 @compiled
-def sum_of_places_gradient(tokens, dz, d_table, start, stop):
+def sum_over_positions_gradient(tokens, dz, d_table, start, stop):
     """dW_k x⟨t-k+1⟩ = Σ_t dz for one-hot x; the sum runs over t in order.
 
-    tokens   [n-1+T, N]   in   as in ``sum_of_places``
+    tokens   [n-1+T, N]   in   as in ``sum_over_positions``
     dz       [T, N, ≥ H]  in
     d_table  [n·V, H]     out
 
@@ -93,5 +93,5 @@ def feedforward_backward(z, da, m, start, stop):
 @compiled
 def _backward(z, m, da):
     for i in range(da.size):
-        d_a = m[i] * da[i]
-        z[i] = d_a - d_a * (z[i] * z[i])  # a = m * tanh(…)
+        d_out = m[i] * da[i]  # a = m * out
+        z[i] = d_out - d_out * (z[i] * z[i])  # out = tanh(…)

@@ -52,13 +52,13 @@ def embed(tokens, E, x, start, stop):
     for t in range(x.shape[0]):
         for row in range(start, stop):
             for k in range(n):
-                token, place = tokens[t + n - 1 - k, row], x[t, row, k * D : (k + 1) * D]
+                token, part = tokens[t + n - 1 - k, row], x[t, row, k * D : (k + 1) * D]
                 if token >= 0:
                     embedding = E[token]
                     for i in range(D):
-                        place[i] = embedding[i]
+                        part[i] = embedding[i]
                 else:
-                    place[:] = 0
+                    part[:] = 0
 
 
 @compiled
@@ -75,11 +75,11 @@ def embed_gradient(tokens, dx, dE, start, stop):
     for t in range(dx.shape[0]):
         for row in range(dx.shape[1]):
             for k in range(n):
-                token, place = tokens[t + n - 1 - k, row], dx[t, row, k * D + start : k * D + stop]
+                token, part = tokens[t + n - 1 - k, row], dx[t, row, k * D + start : k * D + stop]
                 if token >= 0:
                     d_embedding = dE[token, start:stop]
-                    for i in range(place.size):
-                        d_embedding[i] += place[i]
+                    for i in range(part.size):
+                        d_embedding[i] += part[i]
 
 
 @compiled

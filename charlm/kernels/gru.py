@@ -16,8 +16,8 @@ recurrent cell has the same two signatures; the arguments of this one:
     a         [T+1, N, H]   in/out    in        the state c; slot 0 is read, slots 1 to T are written
     c, dc, p                                    not used
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
-                                                steps after the last, at the end with respect to slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a: on entry, what comes from after the
+                                                window; on return, the gradient with respect to slot 0
     W         packed        in        in        W_a [H, 3H], columns u, r, q; backward: its transpose
     b         [4H]          in                  b_cx, b_u, b_r, b_ch
     m         [N, H]        in        in        the dropout mask of c̃, 1 without dropout. Dropout leaves the state
@@ -75,11 +75,11 @@ def _backward(z, m, a_before, da, da_next):
     H = da.size
     g, u, r, q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
-        d_a = da[i] + da_next[i]
-        u_da = u[i] * d_a
-        d_u = d_a * (m[i] * g[i] - a_before[i])  # a = u * m * c̃ + (1 - u) * c'
-        da_next[i] = d_a - u_da
-        d_g = m[i] * u_da
+        d_out = da[i] + da_next[i]
+        u_d_out = u[i] * d_out
+        d_u = d_out * (m[i] * g[i] - a_before[i])  # a = u * m * c̃ + (1 - u) * c'
+        da_next[i] = d_out - u_d_out
+        d_g = m[i] * u_d_out
         dz_g = d_g - d_g * (g[i] * g[i])  # c̃ = tanh(r * q + …)
         d_r = dz_g * q[i]
         g[i] = dz_g

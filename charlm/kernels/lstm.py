@@ -15,10 +15,11 @@ has the same two signatures; the arguments of this one:
     table     [V, 4H]       in                  W_x; not read for dense input
     z         [T, N, ≥ 4H]  in/out    in/out    forward: W_x x (read for dense input only) becomes u, f, o, c̃;
                                                 backward: these become dz
-    a, c      [T+1, N, H]   in/out    in        the states; slot 0 is read, slots 1 to T are written
+    a, c      [T+1, N, H]   in/out    in        the states; slot 0 is read, slots 1 to T are written; backward reads
+                                                only the shape of a
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
-                                                steps after the last, at the end with respect to slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a: on entry, what comes from after the
+                                                window; on return, the gradient with respect to slot 0
     dc        [1, N, H]               in/out    the same with respect to c
     W         packed        in        in        W_a [H, 4H]; backward: its transpose
     b         [4H]          in
@@ -77,12 +78,12 @@ def _backward(z, m, c_before, c, da, da_next, dc):
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        d_a = m[i] * (da[i] + da_next[i])
-        o_da = o[i] * d_a
-        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c))  # a = m * o * tanh(c)
-        d_u, d_f, d_g = total * g[i], total * c_before[i], total * u[i]  # c = u * c̃ + f * c'
-        d_o = d_a * tanh_c
-        dc[i] = total * f[i]
+        d_out = m[i] * (da[i] + da_next[i])  # a = m * out
+        o_d_out = o[i] * d_out
+        d_c = dc[i] + (o_d_out - o_d_out * (tanh_c * tanh_c))  # out = o * tanh(c)
+        d_o = d_out * tanh_c
+        d_u, d_f, d_g = d_c * g[i], d_c * c_before[i], d_c * u[i]  # c = u * c̃ + f * c'
+        dc[i] = d_c * f[i]
         u[i] = d_u * (u[i] - u[i] * u[i])
         f[i] = d_f * (f[i] - f[i] * f[i])
         o[i] = d_o * (o[i] - o[i] * o[i])
@@ -131,14 +132,14 @@ def _peephole_backward(z, p_u, p_f, p_o, m, c_before, c, da, da_next, dc):
     u, f, o, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     for i in range(H):
         tanh_c = tanh(c[i])
-        d_a = m[i] * (da[i] + da_next[i])
-        o_da = o[i] * d_a
-        dz_o = d_a * tanh_c * (o[i] - o[i] * o[i])
-        total = dc[i] + (o_da - o_da * (tanh_c * tanh_c)) + dz_o * p_o[i]  # a = m * o * tanh(c); o sees c
-        dz_u = total * g[i] * (u[i] - u[i] * u[i])  # c = u * c̃ + f * c'
-        dz_f = total * c_before[i] * (f[i] - f[i] * f[i])
-        d_g = total * u[i]
-        dc[i] = total * f[i] + dz_u * p_u[i] + dz_f * p_f[i]  # u and f see c'
+        d_out = m[i] * (da[i] + da_next[i])  # a = m * out
+        o_d_out = o[i] * d_out
+        dz_o = d_out * tanh_c * (o[i] - o[i] * o[i])
+        d_c = dc[i] + (o_d_out - o_d_out * (tanh_c * tanh_c)) + dz_o * p_o[i]  # out = o * tanh(c); o sees c
+        dz_u = d_c * g[i] * (u[i] - u[i] * u[i])  # c = u * c̃ + f * c'
+        dz_f = d_c * c_before[i] * (f[i] - f[i] * f[i])
+        d_g = d_c * u[i]
+        dc[i] = d_c * f[i] + dz_u * p_u[i] + dz_f * p_f[i]  # u and f see c'
         u[i], f[i], o[i] = dz_u, dz_f, dz_o
         g[i] = d_g - d_g * (g[i] * g[i])
 

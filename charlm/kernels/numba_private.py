@@ -80,14 +80,14 @@ def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object],
         made.enable_caching()
         if folder not in Path(made._cache.cache_path).parents:
             raise OSError("its folder cannot be written")  # numba would use one where stale code can stay
-        made._cache = _HealingCache(made._cache, warn)
+        made._cache = _TolerantCache(made._cache, warn)
         return made
     finally:
         numba.config.CACHE_DIR = configured
 
 
 class _UnrefreshedContext:
-    """numba's context of a target that does not load new declarations before machine code is loaded into it."""
+    """numba's target context, which does not load new declarations before machine code."""
 
     def __init__(self, context):
         self._context = context
@@ -99,7 +99,7 @@ class _UnrefreshedContext:
         pass
 
 
-class _HealingCache:
+class _TolerantCache:
     """numba's cache of one function; a file that it cannot read or write is a miss and not an error."""
 
     def __init__(self, cache, warn):

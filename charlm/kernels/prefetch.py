@@ -20,8 +20,8 @@ def _prefetch(typing, array, row, column):
 
     def generate(context, builder, signature, arguments):
         view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
-        place = cgutils.get_item_pointer(context, builder, signature.args[0], view, arguments[1:], wraparound=False)
-        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
+        address = cgutils.get_item_pointer(context, builder, signature.args[0], view, arguments[1:], wraparound=False)
+        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")

@@ -26,11 +26,12 @@ def _reduction(kind, start, prepare, combine):
             view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
             numbers = ir.VectorType(context.get_data_type(values.dtype), PARTS)
             vector = ir.VectorType(context.get_data_type(result), PARTS)
+            # a single vector, which LLVM keeps in a register; room for arrays comes from ``tile.workspace``
             parts = cgutils.alloca_once_value(builder, ir.Constant(vector, [start] * PARTS))
             size = ir.Constant(view.nitems.type, PARTS)
             with cgutils.for_range(builder, builder.udiv(view.nitems, size)) as loop:
-                place = builder.gep(view.data, [builder.mul(loop.index, size)])
-                run = builder.load(builder.bitcast(place, numbers.as_pointer()), align=values.dtype.bitwidth // 8)
+                pointer = builder.gep(view.data, [builder.mul(loop.index, size)])
+                run = builder.load(builder.bitcast(pointer, numbers.as_pointer()), align=values.dtype.bitwidth // 8)
                 builder.store(combine(builder, builder.load(parts), prepare(builder, run, vector)), parts)
             done = builder.load(parts)
             first, *others = [builder.extract_element(done, ir.IntType(32)(part)) for part in range(PARTS)]

@@ -9,11 +9,11 @@ A prime marks the state before the step. Every recurrent cell has the same two s
     table     [V, H]        in                  W_ax; not read for dense input
     z         [T, N, ≥ H]   in/out    in/out    forward: W_ax x (read for dense input only) becomes tanh(…);
                                                 backward: tanh(…) becomes dz
-    a         [T+1, N, H]   in/out    in        slot 0 is read, slots 1 to T are written
+    a         [T+1, N, H]   in/out    in        slot 0 is read, slots 1 to T are written; backward reads only the shape
     c, dc, p                                    not used
     da        [T, N, H]               in        the gradient with respect to a from the layer above
-    da_next   [1, N, H]               in/out    the gradient with respect to a from later steps: at the call from the
-                                                steps after the last, at the end with respect to slot 0
+    da_next   [1, N, H]               in/out    the gradient with respect to a: on entry, what comes from after the
+                                                window; on return, the gradient with respect to slot 0
     W         packed        in        in        W_aa [H, H]; backward: its transpose
     b         [H]           in
     m         [N, H]        in        in        the dropout mask of a: 1 without dropout
@@ -56,5 +56,5 @@ def rnn_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
 @compiled
 def _backward(z, m, da, da_next):
     for i in range(da.size):
-        d_a = m[i] * (da[i] + da_next[i])
-        z[i] = d_a - d_a * (z[i] * z[i])  # a = m * tanh(…)
+        d_out = m[i] * (da[i] + da_next[i])  # a = m * out
+        z[i] = d_out - d_out * (z[i] * z[i])  # out = tanh(…)

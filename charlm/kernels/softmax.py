@@ -2,7 +2,8 @@
 
     ŷ = softmax(W_ya a + b_y)      loss = -Σ y log ŷ      d(logits) = ŷ - y
 
-y is the one-hot target. It gives the rate ``unknown`` of itself to <UNK> (text/vocabulary.py says why).
+y is the one-hot target. In training, <UNK> gets the fraction ``unknown`` of each target's probability instead (label
+smoothing towards <UNK>; text/vocabulary.py says why).
 """
 
 import math
@@ -70,7 +71,7 @@ def softmax_gradient(probabilities, V, targets, scale, unknown_symbol, unknown, 
 
     probabilities   [T, N, ≥ V]     in/out   ŷ; becomes scale · (ŷ - y), 0 where there is no target
     targets         [T, N] int32    in       -1 where there is no target
-    scale, unknown  type of the arrays       unknown: the rate of each target that <UNK> gets
+    scale, unknown  type of the arrays       unknown: the fraction of each target's probability that <UNK> gets instead
     unknown_symbol  int                      the id of <UNK>
 
     Rows [start, stop) are read and written.

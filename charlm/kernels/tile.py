@@ -24,7 +24,9 @@ from .compiling import LANES, compiled, inlined
 from .prefetch import LINE, prefetch
 
 ROWS = 6
-VECTORS = 2 if LANES == 8 else 4  # AVX has 16 vector registers, AVX-512 and NEON have 32
+# AVX has 16 vector registers; AVX-512 and NEON have 32. x86 without AVX has 4 lanes like NEON, but 16 registers: there
+# some sums of a tile do not fit into registers, which takes time and changes no bit.
+VECTORS = 2 if LANES == 8 else 4
 PANEL = VECTORS * LANES  # columns of a panel of float32; a multiple of one of float64
 FAR = 2048  # columns of a matrix whose rows below each other the processor does not fetch by itself
 DEPTH = 2048 // LANES  # rows of a panel used together: at most 32 KB of float32, about a first-level cache
@@ -66,9 +68,9 @@ class _Vectors:
         single = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), value, ir.IntType(32)(0))
         return self.choose(single, single, [0] * self.number)
 
-    def choose(self, x, y, places):
-        """The numbers at these places of x's followed by y's."""
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.number), places)
+    def choose(self, x, y, positions):
+        """The numbers at these positions of x's numbers followed by y's."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.number), positions)
         return self.builder.shuffle_vector(x, y, mask)
 
     def call(self, name, result, *arguments):
@@ -83,16 +85,16 @@ class _Vectors:
         return self.call("x86.avx512bf16.dpbf16ps.512", self.type, z, x, y)
 
     def load(self, address, mask=None):
-        place = self.pointer(address)
+        pointer = self.pointer(address)
         if mask is None:
-            return self.builder.load(place, align=self.size)
-        return self.call(f"masked.load.{self.suffix}.p0", self.type, place, self.alignment, mask, self.zero)
+            return self.builder.load(pointer, align=self.size)
+        return self.call(f"masked.load.{self.suffix}.p0", self.type, pointer, self.alignment, mask, self.zero)
 
     def store(self, value, address, mask=None):
-        place = self.pointer(address)
+        pointer = self.pointer(address)
         if mask is None:
-            return self.builder.store(value, place, align=self.size)
-        return self.call(f"masked.store.{self.suffix}.p0", ir.VoidType(), value, place, self.alignment, mask)
+            return self.builder.store(value, pointer, align=self.size)
+        return self.call(f"masked.store.{self.suffix}.p0", ir.VoidType(), value, pointer, self.alignment, mask)
 
 
 @intrinsic(prefer_literal=True)
@@ -146,18 +148,18 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
             numbers = ir.Constant(ir.VectorType(word, vector.number), list(range(vector.number)))
             mask = builder.icmp_signed("<", numbers, vector.splat(wanted))
 
-        places = [
+        addresses = [
             at(at(c_start, c_stride, row), vector_stride, v)
             for row in range(rows.literal_value)
             for v in range(vectors.literal_value)
         ]
-        begin = [builder.select(accumulate, vector.load(place, mask), vector.zero) for place in places]
+        begin = [builder.select(accumulate, vector.load(address, mask), vector.zero) for address in addresses]
         before, loop, after = builder.block, builder.append_basic_block("tile"), builder.append_basic_block("tiled")
         builder.branch(loop)
 
         builder.position_at_end(loop)
         k, a_now, b_now = (builder.phi(word) for _ in range(3))
-        sums = [builder.phi(vector.type) for _ in places]
+        sums = [builder.phi(vector.type) for _ in addresses]
         panel = [operand.load(at(b_now, vector_stride, v), mask) for v in range(vectors.literal_value)]
         results = []
         for row in range(rows.literal_value):
@@ -177,8 +179,8 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
         builder.cbranch(builder.icmp_signed("<", following[0], depth), loop, after)
 
         builder.position_at_end(after)
-        for place, result in zip(places, results, strict=True):
-            vector.store(result, place, mask)
+        for address, result in zip(addresses, results, strict=True):
+            vector.store(result, address, mask)
         return context.get_dummy_value()
 
     return signature, generate
@@ -200,11 +202,11 @@ def _transpose(typing, B, row, column, packed, start, step):
         view = cgutils.create_struct_proxy(signature.args[3])(context, builder, value=packed)
         target = builder.add(builder.ptrtoint(view.data, word), builder.mul(start, word(size)))
         rows = [vector.load(builder.add(source, builder.mul(stride, word(i)))) for i in range(vector.number)]
-        distance, places = 1, range(vector.number)
+        distance, positions = 1, range(vector.number)
         while distance < vector.number:  # exchange the off-diagonal quarters of each square of twice the distance
-            above = [k if not k & distance else k - distance + vector.number for k in places]
-            below = [k + distance if not k & distance else k + vector.number for k in places]
-            for i in places:
+            above = [k if not k & distance else k - distance + vector.number for k in positions]
+            below = [k + distance if not k & distance else k + vector.number for k in positions]
+            for i in positions:
                 if not i & distance:
                     pair = rows[i], rows[i + distance]
                     rows[i], rows[i + distance] = vector.choose(*pair, above), vector.choose(*pair, below)
@@ -300,6 +302,9 @@ def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows,
 
     A, B, C, accumulate, wanted: as in ``tile``. The rows are split as evenly as ROWS allows, so that no tile of one row
     is left over.
+
+    ``tile`` needs literals for its size, and numba sees a literal only where the source has one. So each size has its
+    own call.
     """
     _once()
     blocks = (rows + ROWS - 1) // ROWS
@@ -354,7 +359,8 @@ def multiply(A, a_column, depth, B, C, c_column, columns, start, stop, accumulat
 
 
 def multiply_floats(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
-    """``multiply`` in the type of A: it uses a part of a panel for all steps and rows before it fetches the next."""
+    """``multiply`` in the type of A: it uses a part of a panel for all steps and rows before it fetches the next. It
+    wears no decorator, because ``@overload`` makes it a part of ``multiply``."""
     panel_width = VECTORS * lanes(A)
     j = 0
     while j < columns:
@@ -425,7 +431,7 @@ def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, 
 
     A  [rows of A, ≥ depth]           in    any strides
     B  [numbers of B]                 in    not packed: rows of b_step numbers, the first one at b_start
-    C  [≤ c_row + b_step, columns]    out   in/out with ``accumulate``
+    C  [c_row + rows, columns]        out   in/out with ``accumulate``; rows, taken from its shape, is at most b_step
     """
     square = workspace(C.dtype, ROWS, PANEL)
     rows, panel_width = C.shape[0] - c_row, VECTORS * lanes(B)

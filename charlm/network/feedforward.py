@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.feedforward import feedforward_backward, feedforward_forward, sum_of_places, sum_of_places_gradient
+from ..kernels.feedforward import (
+    feedforward_backward,
+    feedforward_forward,
+    sum_over_positions,
+    sum_over_positions_gradient,
+)
 from ..kernels.gather import sum_rows
 from .dropout import Dropout, set_dropout_mask
 from .products import Product, aligned, padded_row
@@ -52,19 +57,17 @@ class FeedForward:
 
     def forward(self, tokens, x, arrays: FeedForwardArrays, drop: Dropout | None, start: int, stop: int) -> None:
         """tokens: (n-1+T, N), the n-1 before the first step included."""
-        s = arrays
-        set_dropout_mask(drop, s.mask, self.index, start, stop)
+        set_dropout_mask(drop, arrays.mask, self.index, start, stop)
         if self.one_hot:
-            sum_of_places(tokens, self.W_x, s.z, start, stop)
+            sum_over_positions(tokens, self.W_x, arrays.z, start, stop)
         else:
-            self.input.forward(x, s.z, start, stop)
-        feedforward_forward(s.z, s.out, self.b, s.mask, start, stop)
+            self.input.forward(x, arrays.z, start, stop)
+        feedforward_forward(arrays.z, arrays.out, self.b, arrays.mask, start, stop)
 
     def backward(self, arrays: FeedForwardArrays, dx, start: int, stop: int) -> None:
-        s = arrays
-        feedforward_backward(s.z, s.da, s.mask, start, stop)
+        feedforward_backward(arrays.z, arrays.da, arrays.mask, start, stop)
         if not self.one_hot:
-            self.input.backward(s.z, dx, start, stop)
+            self.input.backward(arrays.z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: FeedForwardArrays) -> list:
         dz = arrays.z
@@ -72,7 +75,7 @@ class FeedForward:
             return self.input.gradient(pool, x, dz, self.db)
 
         def columns(start, stop):
-            sum_of_places_gradient(tokens, dz, self.dW_x, start, stop)
+            sum_over_positions_gradient(tokens, dz, self.dW_x, start, stop)
             sum_rows(dz.reshape(-1, dz.shape[2]), self.db, start, stop, False)
 
         return pool.split(self.b.size, columns, 16)
