@@ -35,19 +35,35 @@ def text(tmp_path, tiny_text):
     return path
 
 
-@pytest.fixture
-def leaky(monkeypatch):
-    """The toy cell, registered: its entry, its step in the oracle, and the same step in the NumPy engine."""
-    cell = Cell(gates="a", input=1, recurrent=1, kernels="toy_cell", learning_rate=0.008)
-    monkeypatch.setitem(CELLS, "leaky", cell)
-    monkeypatch.setitem(reference.STEPS, "leaky", (toy_cell.leaky_step, toy_cell.leaky_step_backward))
-    monkeypatch.setitem(stepper.STEPS, "leaky", stepper.CellStep(lambda *step: toy_cell.leaky_step(*step)[:2]))
-    return "leaky"
+TOY_CELLS = {
+    "leaky": Cell(gates="a", input_columns=1, recurrent_columns=1, kernels="toy_cell", learning_rate=0.008),
+    "remembering": Cell(
+        gates="g",
+        input_columns=1,
+        recurrent_columns=1,
+        has_c=True,
+        peepholes=1,
+        kernels="toy_cell",
+        learning_rate=0.008,
+    ),
+}
+
+
+@pytest.fixture(params=TOY_CELLS)
+def toy(request, monkeypatch):
+    """A toy cell, registered: its entry, its step in the oracle, and the same step in the NumPy engine."""
+    name = request.param
+    step, step_backward = getattr(toy_cell, f"{name}_step"), getattr(toy_cell, f"{name}_step_backward")
+    monkeypatch.setitem(CELLS, name, TOY_CELLS[name])
+    monkeypatch.setitem(reference.STEPS, name, (step, step_backward))
+    monkeypatch.setitem(stepper.STEPS, name, stepper.CellStep(lambda *arguments: step(*arguments)[:2]))
+    return name
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_has_its_kernels_and_its_steps_in_numpy(name):
-    assert all(map(callable, kernels_of(name)))
+    forward, backward, gradient = kernels_of(name)
+    assert callable(forward) and callable(backward) and callable(gradient) == bool(CELLS[name].peepholes)
     assert all(map(callable, reference.STEPS[name]))
     assert callable(stepper.STEPS[name].step)
 
@@ -64,24 +80,24 @@ def test_the_registry_imports_neither_numpy_nor_numba():
 
 
 @pytest.mark.parametrize(("layers", "mode"), [(1, "lines"), (3, "stream")])
-def test_a_new_cell_has_the_right_gradient(leaky, layers, mode):
-    case = Case(leaky, layers, mode)
+def test_a_new_cell_has_the_right_gradient(toy, layers, mode):
+    case = Case(toy, layers, mode)
     gradient = case.gradient()
     nats, expected, _ = case.reference()
     assert np.allclose(case.nats, nats, rtol=1e-10) and error(gradient, expected) < 1e-10
     assert error(gradient, case.central_differences()) < 1e-6
-    dropped = Case(leaky, layers, mode, drop=Dropout(0.4, 3))
+    dropped = Case(toy, layers, mode, drop=Dropout(0.4, 3))
     assert error(dropped.gradient(), dropped.central_differences()) < 1e-6
-    check_gradient(SequenceCase(leaky, 2, at_end=True), directions=12)
+    check_gradient(SequenceCase(toy, 2, at_end=True), directions=12)
 
 
-def test_a_new_cell_trains_scores_samples_and_is_saved(leaky, text, tmp_path):
-    model = charlm.train(text, cell=leaky, epochs=6, lr=0.02, dropout=0.1, **OPTIONS)
+def test_a_new_cell_trains_scores_samples_and_is_saved(toy, text, tmp_path):
+    model = charlm.train(text, cell=toy, epochs=6, lr=0.02, dropout=0.1, **OPTIONS)
     history = model.training["history"]
     assert history[-1][2] < history[0][2]
     model.save(tmp_path / "m.npz")
     again = charlm.load(tmp_path / "m.npz")
-    assert again.architecture.cell == leaky and np.array_equal(again.parameters, model.parameters)
+    assert again.architecture.cell == toy and np.array_equal(again.parameters, model.parameters)
     samples = list(charlm.sample(again, 3, length=20, start_with="c", seed=1))
     assert [sample.text for sample in samples] == [
         sample.text for sample in charlm.sample(model, 3, length=20, start_with="c", seed=1)
@@ -90,9 +106,9 @@ def test_a_new_cell_trains_scores_samples_and_is_saved(leaky, text, tmp_path):
     assert charlm.perplexity(again, "abba cab\n").nats > 0
 
 
-def test_a_new_cell_trains_by_the_clock(leaky, text):
-    model = charlm.train(text, cell=leaky, minutes=0.02, hidden=8, threads=1)
-    assert model.architecture.cell == leaky and model.training["settings"]["lr"] <= CELLS[leaky].learning_rate
+def test_a_new_cell_trains_by_the_clock(toy, text):
+    model = charlm.train(text, cell=toy, minutes=0.02, hidden=8, threads=1)
+    assert model.architecture.cell == toy and model.training["settings"]["lr"] <= CELLS[toy].learning_rate
 
 
 def test_a_name_that_does_not_exist_is_told(text):

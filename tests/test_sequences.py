@@ -16,7 +16,7 @@ from charlm.network.threads import ThreadPool
 from charlm.network.translator import Translator, TranslatorWindows
 from charlm.text.batches import Batch, PairBatch, Sequences, WordBatch, fitting, groups
 
-RECURRENT = [name for name, cell in CELLS.items() if cell.recurrent]
+RECURRENT = [name for name, cell in CELLS.items() if cell.recurrent_columns]
 V, H, OUTPUTS, SCALE = 6, 4, 3, 0.3
 DIRECTIONS = 12
 LENGTHS = np.array([5, 2, 1, 4])

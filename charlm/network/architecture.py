@@ -109,16 +109,16 @@ class Architecture:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
             E        (V, embedding)               the embedding, if there is one
-            W_x      (D, input · H)               of each layer, with the prefix ``layer1.``
-            W_a      (H, recurrent · H)           of each recurrent layer
+            W_x      (D, input_columns · H)       of each layer, with the prefix ``layer1.``
+            W_a      (H, recurrent_columns · H)   of each recurrent layer
             b        (columns · H)                of each layer
-            p        (3, H)                       of each layer of peephole cells
+            p        (peepholes, H)               of each layer of a cell with peepholes
             W_ya     (state_size, output_size)    absent where tied to E
             b_y      (output_size)
 
         Rows multiply: z = x W_x + a' W_a + b. A bidirectional layer has its parameters twice, the second time as
         ``layer1.back.W_x``. A feed-forward network has no W_a, and W_x of its first layer is (context · D, H): a matrix
-        for each place, one below the other.
+        for each position, one below the other.
         """
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
@@ -126,9 +126,9 @@ class Architecture:
             below = self.state_size if layer > 1 else (self.embedding or V) * (self.context or 1)
             for direction in ("", "back.") if self.bidirectional else ("",):
                 name = f"layer{layer}.{direction}"
-                shapes[name + "W_x"] = (below, cell.input * H)
-                if cell.recurrent:
-                    shapes[name + "W_a"] = (H, cell.recurrent * H)
+                shapes[name + "W_x"] = (below, cell.input_columns * H)
+                if cell.recurrent_columns:
+                    shapes[name + "W_a"] = (H, cell.recurrent_columns * H)
                 shapes[name + "b"] = (cell.columns * H,)
                 if cell.peepholes:
                     shapes[name + "p"] = (cell.peepholes, H)
@@ -236,7 +236,7 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
     """
     random = np.random.default_rng([seed, 0])
     vector = np.zeros(architecture.number_of_parameters, np.float32)
-    H = architecture.hidden
+    H, gates = architecture.hidden, CELLS[architecture.cell].gates.split()
     for name, values in views(architecture, vector).items():
         kind = name.split(".")[-1]
         if kind in ("W_x", "W_a", "W_ya", "W_s"):
@@ -245,7 +245,6 @@ def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, 
             values[:] = 0.1 * random.standard_normal(values.shape)
         elif kind == "b_y":
             values[:] = log_frequencies
-        elif kind == "b" and CELLS[architecture.cell].has_c:
-            gates = values.reshape(CELLS[architecture.cell].columns, -1)
-            gates[CELLS[architecture.cell].gates.split().index("f")] = 1
+        elif kind == "b" and "f" in gates:
+            values.reshape(len(gates), -1)[gates.index("f")] = 1
     return vector

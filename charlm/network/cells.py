@@ -13,21 +13,25 @@ from ..errors import UsageError
 class Cell:
     """A kind of layer.
 
-    gates: the columns of z, each of width H, in their order. The product with x fills the first ``input`` columns, and
-    the product with the state before fills the last ``recurrent`` columns. peepholes: the rows of p, (peepholes, H).
+    gates: the columns of z, each of width H, in their order and with their names in the code (``kernels/__init__.py``).
+    The bias of a forget gate, f, starts at 1. The product with x fills the first ``input_columns`` columns, and the
+    product with the state before fills the last ``recurrent_columns`` columns.
+    has_c: whether the cell carries a state c, (N, H), besides a.
+    peepholes: the rows of p, (peepholes, H), the weights with which gates see c; 0 for a cell without them.
     context: how many tokens the network sees, if nobody chooses; None for a cell that carries a state.
 
-    kernels: the module that holds the functions ``<name>_forward`` and ``<name>_backward``. It is a name, because
-    importing the kernels imports the compiler.
+    kernels: the module that holds the functions ``<name>_forward``, ``<name>_backward`` and, for a cell with peepholes,
+    ``<name>_gradient`` (the gradient of p). It is a name, because importing the kernels imports the compiler.
 
     learning_rate, layers: what a training by the clock takes, if nobody chooses (benchmarks/recipe.md).
     """
 
     gates: str
-    input: int
-    recurrent: int
+    input_columns: int
+    recurrent_columns: int
     kernels: str
     learning_rate: float
+    has_c: bool = False
     peepholes: int = 0
     context: int | None = None
     layers: int = 1
@@ -37,22 +41,37 @@ class Cell:
         """How many columns of width H z has."""
         return len(self.gates.split())
 
-    @property
-    def has_c(self) -> bool:
-        """Whether the cell has a state c besides a, with a forget gate in front of it."""
-        return "f" in self.gates.split()
-
 
 CELLS = {
-    "rnn": Cell(gates="a", input=1, recurrent=1, kernels="charlm.kernels.rnn", learning_rate=0.008),
-    "gru": Cell(gates="c u r q", input=3, recurrent=3, kernels="charlm.kernels.gru", learning_rate=0.012),
-    "lstm": Cell(gates="u f o c", input=4, recurrent=4, kernels="charlm.kernels.lstm", learning_rate=0.024),
-    "peephole": Cell(
-        gates="u f o c", input=4, recurrent=4, peepholes=3, kernels="charlm.kernels.lstm", learning_rate=0.024
+    "rnn": Cell(gates="a", input_columns=1, recurrent_columns=1, kernels="charlm.kernels.rnn", learning_rate=0.008),
+    "gru": Cell(
+        gates="g u r q", input_columns=3, recurrent_columns=3, kernels="charlm.kernels.gru", learning_rate=0.012
     ),
-    # two layers: the first one only adds up one row of weights per place
+    "lstm": Cell(
+        gates="u f o g",
+        input_columns=4,
+        recurrent_columns=4,
+        has_c=True,
+        kernels="charlm.kernels.lstm",
+        learning_rate=0.024,
+    ),
+    "peephole": Cell(
+        gates="u f o g",
+        input_columns=4,
+        recurrent_columns=4,
+        has_c=True,
+        peepholes=3,
+        kernels="charlm.kernels.lstm",
+        learning_rate=0.024,
+    ),
     "feedforward": Cell(
-        gates="a", input=1, recurrent=0, context=8, layers=2, kernels="charlm.kernels.feedforward", learning_rate=0.012
+        gates="a",
+        input_columns=1,
+        recurrent_columns=0,
+        context=8,
+        kernels="charlm.kernels.feedforward",
+        learning_rate=0.012,
+        layers=2,  # the first one only adds up one row of weights per position
     ),
 }
 OLD_NAMES = {"window": "feedforward"}  # files and commands may still say these

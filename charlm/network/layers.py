@@ -4,25 +4,35 @@ The rows of a batch are independent of each other in the forward and the backwar
 gradients of the weights. Threads share the work along these lines.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.lstm import peephole_gradient
 from ..kernels.tile import LANES
 from .architecture import MOST_LAYERS
 from .cells import CELLS
 from .dropout import Dropout, set_dropout_mask
 from .products import NO_TOKENS, Product, aligned, padded_row
 
-SUM_WORK = 10  # multiply-adds that take as long as adding up a number or two
+SUM_WORK = 10  # multiply-adds that take as long as adding one number of dz to db
 
 
-def kernels_of(cell: str) -> tuple:
-    """The forward and the backward kernel of a cell."""
+class CellKernels(NamedTuple):
+    """The kernels of a cell. gradient: of its peepholes p, None where it has none."""
+
+    forward: Callable
+    backward: Callable
+    gradient: Callable | None
+
+
+def kernels_of(cell: str) -> CellKernels:
+    """The kernels of a cell, by their names in the module that the registry gives."""
     module = import_module(CELLS[cell].kernels)
-    return getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward")
+    gradient = getattr(module, f"{cell}_gradient") if CELLS[cell].peepholes else None
+    return CellKernels(getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward"), gradient)
 
 
 @dataclass(kw_only=True)
@@ -57,7 +67,7 @@ class LayerArrays:
         return [self.da_next[0], self.dc[0]]
 
     def first_steps(self, steps: int, lengths=None) -> "LayerArrays":
-        """The same memory for a window of fewer steps."""
+        """The same memory for a window of fewer steps. lengths: only bidirectional layers read them."""
         return LayerArrays(
             z=self.z[:steps],
             a=self.a[: steps + 1],
@@ -79,7 +89,7 @@ class Recurrent:
     def __init__(self, cell: str, index: int, parameters: dict, gradients: dict, *, one_hot: bool, reverse=False):
         self.cell, self.one_hot = CELLS[cell], one_hot
         self.mask_number = index + MOST_LAYERS * reverse  # each run has a dropout mask of its own
-        self.forward_kernel, self.backward_kernel = kernels_of(cell)
+        self.forward_kernel, self.backward_kernel, self.peephole_kernel = kernels_of(cell)
         name = f"layer{index}." + ("back." if reverse else "")
         self.W_x, self.dW_x = parameters[name + "W_x"], gradients[name + "W_x"]
         self.b, self.db = parameters[name + "b"], gradients[name + "b"]
@@ -90,17 +100,21 @@ class Recurrent:
         self.p = parameters.get(name + "p", np.empty((0, 0), dtype))
         self.dp = gradients.get(name + "p", np.empty((0, 0), dtype))
         self.no_table = np.empty((0, 0), dtype)
-        self.recurrent_column = (self.cell.columns - self.cell.recurrent) * self.hidden
-        self.input_columns, self.input_depth = self.W_x.shape[1], 0 if one_hot else self.W_x.shape[0]
+        self.recurrent_column = (self.cell.columns - self.cell.recurrent_columns) * self.hidden
+        self.W_x_columns, self.input_depth = self.W_x.shape[1], 0 if one_hot else self.W_x.shape[0]
 
     def gradient_work(self, columns: int) -> int:
         """How many multiply-adds, or what takes as long, the gradients of the first ``columns`` columns take."""
         recurrent = max(0, columns - self.recurrent_column)
-        return SUM_WORK * columns + self.hidden * recurrent + self.input_depth * min(columns, self.input_columns)
+        return SUM_WORK * columns + self.hidden * recurrent + self.input_depth * min(columns, self.W_x_columns)
 
     def new_arrays(self, steps: int, rows: int, training: bool, below: LayerArrays | None = None) -> LayerArrays:
-        """below: the arrays of the layer below. The layers share memory that only one of them needs at a time: da, and
-        z where no gradient is wanted."""
+        """The arrays of this layer for windows of up to T ``steps`` and N ``rows``; without ``training`` those of the
+        backward pass are empty.
+
+        below: the arrays of the layer below. Both layers use the same memory for da, and for z where no gradient is
+        wanted, because only one of them needs it at a time.
+        """
         H, dtype, has_c = self.hidden, self.b.dtype, self.cell.has_c
         shares_z = below and not training
         return LayerArrays(
@@ -118,33 +132,33 @@ class Recurrent:
         return parts if self.one_hot else parts + self.input.packing(pool, for_training, precision)
 
     def forward(self, tokens, x, arrays: LayerArrays, drop: Dropout | None, start: int, stop: int) -> None:
-        s = arrays
-        set_dropout_mask(drop, s.mask, self.mask_number, start, stop)
+        set_dropout_mask(drop, arrays.mask, self.mask_number, start, stop)
         if self.one_hot:
             table = self.W_x
         else:
             tokens, table = tokens[:0], self.no_table
-            self.input.forward(x, s.z, start, stop)
-        W = self.recurrent.forward_packed
-        self.forward_kernel(tokens, table, s.z, s.a, s.c, W, self.b, self.p, s.mask, start, stop)
+            self.input.forward(x, arrays.z, start, stop)
+        z, a, c, m, W = arrays.z, arrays.a, arrays.c, arrays.mask, self.recurrent.forward_packed
+        self.forward_kernel(tokens, table, z, a, c, W, self.b, self.p, m, start, stop)
 
     def backward(self, arrays: LayerArrays, dx, start: int, stop: int) -> None:
-        s = arrays
-        s.da_next[:, start:stop], s.dc[:, start:stop] = 0, 0
-        W = self.recurrent.backward_packed
-        self.backward_kernel(s.z, s.a, s.c, s.da, s.da_next, s.dc, W, self.p, s.mask, start, stop)
+        z, a, c, m, W = arrays.z, arrays.a, arrays.c, arrays.mask, self.recurrent.backward_packed
+        da, da_next, dc = arrays.da, arrays.da_next, arrays.dc
+        da_next[:, start:stop], dc[:, start:stop] = 0, 0
+        self.backward_kernel(z, a, c, da, da_next, dc, W, self.p, m, start, stop)
         if not self.one_hot:
-            self.input.backward(s.z, dx, start, stop)
+            self.input.backward(z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: LayerArrays) -> list:
-        s, H, kernel = arrays, self.hidden, self.recurrent.gradients_kernel
-        a, dz = s.a[:-1].reshape(-1, H), s.z.reshape(-1, s.z.shape[2])
+        H, z, c, kernel = self.hidden, arrays.z, arrays.c, self.recurrent.gradients_kernel
+        a, dz = arrays.a[:-1].reshape(-1, H), z.reshape(-1, z.shape[2])
         x, tokens = (a[:0], tokens.reshape(-1)) if self.one_hot else (x.reshape(-1, x.shape[2]), NO_TOKENS)
 
         def columns(start, stop):
             kernel(a, x, tokens, dz, self.recurrent_column, self.dW_a, self.dW_x, self.db, start, stop)
 
         parts = pool.split(self.db.size, columns, LANES, self.gradient_work)
-        if self.dp.size:
-            parts += pool.split(H, lambda start, stop: peephole_gradient(s.z, s.c, self.dp, start, stop), 16)
+        if self.peephole_kernel:
+            gradient, dp = self.peephole_kernel, self.dp
+            parts += pool.split(H, lambda start, stop: gradient(z, c, dp, start, stop), 16)
         return parts

@@ -66,7 +66,7 @@ def multiply_adds(architecture: Architecture) -> int:
     a, cell = architecture, CELLS[architecture.cell]
     places = a.context or 1
     added = 2 * places * a.hidden if a.context and not a.embedding else 0
-    dense = a.embedding * places * cell.input * a.hidden + a.hidden * a.vocabulary_size
+    dense = a.embedding * places * cell.input_columns * a.hidden + a.hidden * a.vocabulary_size
     return 3 * (recurrent_weights(a) + dense) + added
 
 
@@ -84,7 +84,7 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
     tokens = np.random.default_rng(1).integers(0, V, (steps, rows)).astype(np.int32)
 
     def update():
-        stack.pack(True, precision)
+        stack.pack(for_training=True, precision=precision)
         window.forward_backward(tokens, tokens, 1 / tokens.size)
         adam.update(1e-3)
 
@@ -150,7 +150,7 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, thre
 def recurrent_weights(architecture: Architecture) -> int:
     """The weights of all layers, without those of one-hot input, of which a token uses one row."""
     a, cell = architecture, CELLS[architecture.cell]
-    return a.layers * cell.recurrent * a.hidden**2 + (a.layers - 1) * cell.input * a.hidden**2
+    return a.layers * cell.recurrent_columns * a.hidden**2 + (a.layers - 1) * cell.input_columns * a.hidden**2
 
 
 def learnt_weights(architecture: Architecture) -> int:
