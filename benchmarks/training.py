@@ -57,12 +57,12 @@ def charlm_contender(workload, threads, precision="float32"):
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), ThreadPool(threads))
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 5.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary, (steps, rows)).astype(np.int32)
-    stack.pack(True, precision)
+    stack.pack(for_training=True, precision=precision)
 
     def update():
         window.forward_backward(tokens, tokens, 1 / (rows * steps)).sum()
         adam.update(1e-3)
-        stack.pack(True, precision)
+        stack.pack(for_training=True, precision=precision)
 
     return lambda: rate(update, workload.tokens)
 

@@ -1,5 +1,5 @@
-"""Forward and backward of the whole network in float64, against central differences and against the plain NumPy twin;
-and a test that these checks would notice a mistake."""
+"""Forward and backward of the whole network in float64, against central differences and against the oracle; and
+a test that these checks would notice a mistake."""
 
 import itertools
 from functools import partial
@@ -76,12 +76,12 @@ class Case:
         return differences
 
     def reference(self):
-        """(nats, gradient, states) of the NumPy twin."""
-        twin = reference_of(self.architecture, self.parameters, ROWS)
+        """(nats, gradient, states) of the NumPy oracle."""
+        oracle = reference_of(self.architecture, self.parameters, ROWS)
         states = iter(self.start)
-        twin.state = [(next(states), next(states) if c.size else c) for _, c in twin.state]
-        nats, gradient = twin.loss_and_gradient(self.batch.inputs, self.batch.targets, SCALE, self.unknown)
-        return nats, gradient, [array for state in twin.state for array in state if array.size]
+        oracle.state = [(next(states), next(states) if c.size else c) for _, c in oracle.state]
+        nats, gradient = oracle.loss_and_gradient(self.batch.inputs, self.batch.targets, SCALE, self.unknown)
+        return nats, gradient, [array for state in oracle.state for array in state if array.size]
 
 
 def error(found, expected):
@@ -177,7 +177,7 @@ def test_a_stack_works_with_any_head(mode):
 @pytest.mark.uncompiled
 @pytest.mark.parametrize(("cell", "layers", "mode"), list(itertools.product(CELLS, (1, 3), ("stream", "lines"))))
 @pytest.mark.parametrize("settings", [{}, {"embedding": H, "tied": True, "unknown": 0.1}], ids=["one-hot", "tied"])
-def test_kernels_agree_with_the_numpy_twin(cell, layers, mode, settings):
+def test_kernels_agree_with_the_oracle(cell, layers, mode, settings):
     case = Case(cell, layers, mode, **settings)
     gradient = case.gradient()
     states = [state.copy() for state in case.window.state]
@@ -234,7 +234,7 @@ def nats_and_gradient(architecture, threads, precision):
     parameters = random.normal(0, 0.3, architecture.number_of_parameters).astype(np.float32)
     tokens = random.integers(0, 70, (6, 13)).astype(np.int32)
     stack = Stack(architecture, parameters, ThreadPool(threads))
-    stack.pack(True, precision)
+    stack.pack(for_training=True, precision=precision)
     nats = StackWindow(stack, 6, 13, training=True).forward_backward(tokens, tokens, 0.01, Dropout(0.3, 7))
     return nats, stack.gradient
 

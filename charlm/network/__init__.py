@@ -4,9 +4,9 @@ The modules in reading order; a star marks those that import the kernels, and wi
 
     cells            the registry of cells: layout, kernels, learning rate of each
     architecture     sizes, names and shapes of the parameters, and their first values
-    protocols        the seams: Network, Window, Head, Layer, Optimizer
+    protocols        what a network, its parts and an optimizer must offer: Network, Window, Head, Layer, Optimizer
     threads          a pool of threads that share the work of an update
-    products *       a weight matrix, packed for the kernels, and its products
+    products *       a weight matrix, packed for the kernels, and its matrix products
     dropout *        which units an update drops
     layers *         a recurrent layer
     bidirectional *  two recurrent layers, the second of which reads from the end
@@ -19,6 +19,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
     optimizers *     clipping and Adam
     reference        the same equations in plain NumPy: the oracle of the tests
     probabilities    softmax and its logarithm in NumPy
-    stepper          the NumPy engine: what comes after the tokens so far
-    measuring        tokens through a network → how well it predicts each of them
+    stepper          the NumPy engine: the tokens so far → the logits of the next token
+    measuring        tokens through a network → how well it predicts each of them: chunks, burn-in, TokenScores. It
+                     stands here and not in ``scoring``, because ``tasks`` need it too and come before ``scoring``
 """

@@ -53,8 +53,8 @@ class Bidirectional:
     """Layer number ``index`` of a stack (see ``protocols.Layer``): one run reads each row from its first step on, the
     other from its last step back. Their outputs stand next to each other (Schuster and Paliwal, 1997).
 
-    at_end: the layer pairs the outputs of the two runs after equally many steps, and not at the same place of the row.
-    So at the last step each of the two has read the whole row.
+    at_end: the layer pairs the outputs of the two runs after equally many steps, not those at the same position of the
+    row. So at the last step each of the two has read the whole row.
     """
 
     def __init__(self, cell: str, index: int, parameters: dict, gradients: dict, *, one_hot: bool, at_end=False):
@@ -78,36 +78,35 @@ class Bidirectional:
     def packing(self, pool, for_training: bool, precision: str) -> list:
         return self.ahead.packing(pool, for_training, precision) + self.back.packing(pool, for_training, precision)
 
-    def _out_lengths(self, s):
+    def _out_lengths(self, lengths):
         """The lengths by which ``reverse`` pairs the second run's outputs with those of the first."""
-        return np.zeros_like(s.lengths) if self.at_end else s.lengths
+        return np.zeros_like(lengths) if self.at_end else lengths
 
     def forward(self, tokens, x, arrays: BidirectionalArrays, drop: Dropout | None, start: int, stop: int) -> None:
-        s, H = arrays, self.hidden
+        H, lengths = self.hidden, arrays.lengths
         if self.one_hot:
             step = np.arange(len(tokens))[:, None]
-            step = np.where(step < s.lengths[start:stop], s.lengths[start:stop] - 1 - step, step)
-            s.tokens_back[:, start:stop] = np.take_along_axis(tokens[:, start:stop], step, 0)
+            step = np.where(step < lengths[start:stop], lengths[start:stop] - 1 - step, step)
+            arrays.tokens_back[:, start:stop] = np.take_along_axis(tokens[:, start:stop], step, 0)
         else:
-            reverse(x, 0, s.lengths, s.x_back, 0, x.shape[2], False, start, stop)
-        self.ahead.forward(tokens, x, s.ahead, drop, start, stop)
-        reverse(s.ahead.out, 0, np.zeros_like(s.lengths), s.out, 0, H, False, start, stop)
-        self.back.forward(s.tokens_back, s.x_back, s.back, drop, start, stop)
-        reverse(s.back.out, 0, self._out_lengths(s), s.out, H, H, False, start, stop)
+            reverse(x, 0, lengths, arrays.x_back, 0, x.shape[2], False, start, stop)
+        self.ahead.forward(tokens, x, arrays.ahead, drop, start, stop)
+        reverse(arrays.ahead.out, 0, np.zeros_like(lengths), arrays.out, 0, H, False, start, stop)
+        self.back.forward(arrays.tokens_back, arrays.x_back, arrays.back, drop, start, stop)
+        reverse(arrays.back.out, 0, self._out_lengths(lengths), arrays.out, H, H, False, start, stop)
 
     def backward(self, arrays: BidirectionalArrays, dx, start: int, stop: int) -> None:
-        s, H = arrays, self.hidden
-        unchanged, dx_back = np.zeros_like(s.lengths), s.dx_back
-        reverse(s.da, 0, unchanged, s.ahead.da, 0, H, False, start, stop)
-        self.ahead.backward(s.ahead, dx_back, start, stop)
-        reverse(s.da, H, self._out_lengths(s), s.back.da, 0, H, False, start, stop)
+        H, lengths, dx_back = self.hidden, arrays.lengths, arrays.dx_back
+        unchanged = np.zeros_like(lengths)
+        reverse(arrays.da, 0, unchanged, arrays.ahead.da, 0, H, False, start, stop)
+        self.ahead.backward(arrays.ahead, dx_back, start, stop)
+        reverse(arrays.da, H, self._out_lengths(lengths), arrays.back.da, 0, H, False, start, stop)
         if not self.one_hot:  # nothing reads da any more, with which dx may share its memory
             reverse(dx_back, 0, unchanged, dx, 0, dx.shape[2], False, start, stop)
-        self.back.backward(s.back, dx_back, start, stop)
+        self.back.backward(arrays.back, dx_back, start, stop)
         if not self.one_hot:
-            reverse(dx_back, 0, s.lengths, dx, 0, dx.shape[2], True, start, stop)
+            reverse(dx_back, 0, lengths, dx, 0, dx.shape[2], True, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: BidirectionalArrays) -> list:
-        s = arrays
-        ahead = self.ahead.gradients(pool, tokens, x, s.ahead)
-        return ahead + self.back.gradients(pool, s.tokens_back, s.x_back, s.back)
+        ahead = self.ahead.gradients(pool, tokens, x, arrays.ahead)
+        return ahead + self.back.gradients(pool, arrays.tokens_back, arrays.x_back, arrays.back)

@@ -11,7 +11,8 @@ from .products import Product
 class SoftmaxHead:
     """ŷ = softmax(W_ya a + b_y), with the loss -Σ y log ŷ; see ``protocols.Head``.
 
-    b, db: (V). unknown: the rate of each target that <UNK> gets in training.
+    b, db: (V). unknown: the fraction of each target's probability that training gives to <UNK> instead (label smoothing
+    towards <UNK>).
     """
 
     def __init__(self, product: Product, b: np.ndarray, db: np.ndarray, unknown: float = 0.0):

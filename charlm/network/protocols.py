@@ -1,4 +1,5 @@
-"""The seams of a network: the methods by which training, tasks and scoring use it, and a stack uses its parts.
+"""What a network and its parts must offer: the methods that training, tasks and scoring call, and those that a stack
+calls.
 
 Every object with these methods will do; none has to inherit from these classes.
 
@@ -6,8 +7,7 @@ Every object with these methods will do; none has to inherit from these classes.
     tasks      make the Network and its Window
     a stack    calls its Layers and its Head, from threads, for some rows or columns each
 
-Letters: T steps, N rows of the batch, D input width, H hidden width, V outputs, P parameters; ``d`` before a name is
-the gradient of the loss with respect to it.
+``kernels/__init__.py`` explains the letters T, N, D, H, V, P and ``d``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Network(Protocol):
     gradient: np.ndarray
     pool: ThreadPool
 
-    def pack(self, for_training: bool, precision: str = "float32") -> None:
+    def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them. The caller calls this after every change of
         the parameters, and before the window runs.
 
@@ -87,8 +87,8 @@ class Head(Protocol):
     def backward(
         self, outputs: np.ndarray, targets: np.ndarray, da: np.ndarray, scale: float, start: int, stop: int
     ) -> None:
-        """Replace outputs by the gradient of scale · loss with respect to them, before any activation, and write that
-        with respect to a into da (T, N, H)."""
+        """Replace outputs by the gradient of scale · loss with respect to them, before any activation. Write
+        the gradient with respect to a into da (T, N, H)."""
 
     def gradients(self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray) -> Parts:
         """The gradients of the head's own parameters, from a and from what ``backward`` made of the outputs."""
@@ -99,8 +99,12 @@ class Layer(Protocol):
     layers. The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop)."""
 
     def new_arrays(self, steps: int, rows: int, training: bool, below: Any = None) -> Any:
-        """What the layer keeps of one window, an object with ``out`` and ``da``, (T, N, H), ``states``, ``d_start`` and
-        ``first_steps``. below: the arrays of the layer below, of which it may share what one layer needs at a time."""
+        """An object that holds the layer's arrays for windows of up to T ``steps`` and N ``rows``. It has ``out`` and
+        ``da``, (T, N, H), ``states``, ``d_start`` and ``first_steps``; see ``layers.LayerArrays``.
+
+        below: the arrays of the layer below. Both layers may use the same memory for arrays that only one of them needs
+        at a time.
+        """
 
     def packing(self, pool: ThreadPool, for_training: bool, precision: str) -> Parts:
         """The work of ``Network.pack`` for the weights of the layer."""
@@ -111,7 +115,8 @@ class Layer(Protocol):
         """From x (T, N, D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
 
     def backward(self, arrays: Any, dx: np.ndarray, start: int, stop: int) -> None:
-        """From ``arrays.da`` to the gradients with respect to z and x. dx may share its memory with ``arrays.da``."""
+        """From ``arrays.da`` to the gradient with respect to z, which replaces z in ``arrays``. For dense input it also
+        writes the gradient with respect to x into dx (T, N, D). dx may share its memory with ``arrays.da``."""
 
     def gradients(self, pool: ThreadPool, tokens: np.ndarray, x: np.ndarray, arrays: Any) -> Parts:
         """The gradients of the layer's own parameters, from what ``backward`` left in ``arrays``."""

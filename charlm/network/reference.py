@@ -120,7 +120,7 @@ class Reference:
         self.reset(rows)
 
     def reset(self, rows: int) -> None:
-        """Set the zero state, for so many rows."""
+        """Set the zero state, for this number of ``rows``."""
         zero = np.zeros((rows, self.architecture.hidden), self.parameters.dtype)
         has_c = CELLS[self.architecture.cell].has_c
         self.state = [(zero, zero if has_c else zero[:, :0]) for _ in range(self.architecture.layers)]

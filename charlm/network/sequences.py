@@ -35,7 +35,7 @@ class Windows:
         self.made: dict[tuple[int, int], StackWindow] = {}
 
     def of(self, steps: int, rows: int) -> StackWindow:
-        """A window in the zero state, with memory for so many steps and rows or a little more."""
+        """A window in the zero state, with memory for at least this number of ``steps`` and ``rows``."""
         size = 1 << (max(1, steps) - 1).bit_length(), max(rows, min(self.rows, padded_size(rows)))
         if size not in self.made:
             self.made[size] = StackWindow(self.stack, size[0], size[1], self.training)

@@ -30,11 +30,13 @@ class Stack:
     parameters: (P), float32, or float64 for checks. They stay the caller's, and an optimizer changes them in place.
 
     head: makes the head from the architecture and the named views of the parameters and of their gradient; None where
-    there is none. ``partial(softmax_head, unknown=0.01)`` is a softmax that gives <UNK> a rate of each target.
-    gradient: where the gradient goes, (P), if this is a part of a larger network. at_end: of a bidirectional network,
-    whether it pairs its states where both runs have read the whole row; see ``Bidirectional``. vector_input: the input
-    at each step is not a token but a row of a table. The caller puts the table, (rows, ``vocabulary_size``), into ``E``
-    and its gradient into ``dE`` before each use.
+    there is none. with ``partial(softmax_head, unknown=0.01)`` training gives 0.01 of each target's
+    probability to <UNK> instead.
+    gradient: where the gradient goes, (P), if this is a part of a larger network. at_end: in the top layer of a
+    bidirectional network, pair the final states of both directions, each of which has read the whole row; see
+    ``Bidirectional``. vector_input: the input at each step is not a token but a vector, a row of a table;
+    ``architecture.vocabulary_size`` is then the width of a vector. Before each use the caller puts the table, (vectors,
+    width), into ``E``, and memory for its gradient into ``dE``.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Stack:
         self.gradient = np.zeros_like(parameters) if gradient is None else gradient
         named, d_named = views(architecture, parameters), views(architecture, self.gradient)
         self.E, self.dE = named.get("E"), d_named.get("E")
-        self.width = architecture.vocabulary_size if vector_input else architecture.embedding  # 0: one-hot
+        self.embedding_width = architecture.vocabulary_size if vector_input else architecture.embedding  # 0: one-hot
         self.layers = [
             self._layer(index, named, d_named, at_end and index == architecture.layers)
             for index in range(1, architecture.layers + 1)
@@ -60,14 +62,14 @@ class Stack:
         self.head = head(architecture, named, d_named)
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
-        cell, one_hot = self.architecture.cell, index == 1 and not self.width
+        cell, one_hot = self.architecture.cell, index == 1 and not self.embedding_width
         if self.architecture.context:
             return FeedForward(index, named, d_named, one_hot=one_hot)
         if self.architecture.bidirectional:
             return Bidirectional(cell, index, named, d_named, one_hot=one_hot, at_end=at_end)
         return Recurrent(cell, index, named, d_named, one_hot=one_hot)
 
-    def pack(self, for_training: bool, precision: str = "float32") -> None:
+    def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
         parts = self.head.packing(self.pool, for_training, precision) if self.head else []
         for layer in self.layers:
@@ -88,7 +90,7 @@ class StackWindow:
             self.layers.append(layer.new_arrays(steps, rows, training, below))
         self.context = stack.architecture.context or 1
         self.past = np.zeros((rows, self.context - 1), dtype)  # the latest tokens: 1 + their ids, 0 for none
-        width = self.context * stack.width
+        width = self.context * stack.embedding_width
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.outputs = aligned((steps, rows, padded_row(V, dtype)) if V else (0, 0, 0), dtype)
@@ -159,8 +161,7 @@ class StackWindow:
 
         tokens, targets: int32 (T, N); lengths: (N), of each row, for a bidirectional network. ranks: int32 (T, N),
         filled with the rank of each target among all symbols, 1 for the most likely symbol, 0 where there is no target.
-        The window reads more steps than it has memory for in pieces; ``probabilities`` are then those of the last
-        piece.
+        More steps than there is memory for are read in pieces; ``probabilities`` are then those of the last piece.
         """
         seen, nats, most = self._seen(tokens), np.empty(tokens.shape, self.outputs.dtype), self.steps
         pieces = [(begin, min(len(tokens), begin + most)) for begin in range(0, len(tokens), most)]
@@ -203,8 +204,11 @@ class StackWindow:
         return self.outputs[:, :, : self.stack.architecture.output_size]
 
     def forward_backward(self, tokens, targets, scale: float, drop: Dropout | None = None, lengths=None) -> np.ndarray:
-        """As ``forward``; also sets stack.gradient to the gradient of scale · Σ -log ŷ, through this window's steps
-        only."""
+        """-log ŷ of every target, (T, N), as ``forward`` gives it. Also sets stack.gradient, (P), to the gradient of
+        scale · their sum, through this window's steps only.
+
+        tokens, targets: int32 (T, N), T at most the window's steps; lengths: (N), for a bidirectional network.
+        """
         steps, pool, seen = len(tokens), self.stack.pool, self._seen(tokens)
         arrays, nats = self._first_steps(steps, lengths), np.empty(tokens.shape, self.outputs.dtype)
 
@@ -232,7 +236,9 @@ class StackWindow:
             parts += layer.gradients(pool, tokens, x, arrays)
         pool.run(parts)
         if stack.E is not None:
-            pool.run(pool.split(stack.width, lambda start, stop: self._embedding_gradient(tokens, start, stop), 16))
+            pool.run(
+                pool.split(stack.embedding_width, lambda start, stop: self._embedding_gradient(tokens, start, stop), 16)
+            )
 
     def _embedding_gradient(self, tokens, start, stop):
         if not self.stack.architecture.tied:  # else the head has put its part there already

@@ -27,7 +27,7 @@ from .probabilities import log_softmax
 from .threads import ThreadPool
 
 ROWS, COLUMNS = 4, 16  # small networks step a multiple of ROWS, and multiply by a multiple of COLUMNS
-ROWS_PER_THREAD = 64  # so many rows of a small network are worth a thread
+ROWS_PER_THREAD = 64  # rows of a small network that are worth a thread
 MOST_ROWS = 128  # rows that step at a time, so that their gates stay in the cache
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 
@@ -43,11 +43,11 @@ class NextToken(Protocol):
     a sample the same for any number of samples.
 
     A network is such a predictor (``Stepper``). Counts of n-grams (their states are the last n-1 tokens, their logits
-    logarithms of probabilities) and a mixture of several predictors (its state holds theirs) are to be two more.
+    logarithms of probabilities) and a mixture of several predictors (its state holds theirs) could be two more.
     """
 
     def rows_for(self, sequences: int) -> int:
-        """How many rows a state must have for so many sequences; the rest may hold anything."""
+        """How many rows a state must have for this number of ``sequences``; the other rows may hold anything."""
 
     def begin(self, tokens: Iterable[int]) -> tuple[State, list[float]]:
         """Read some tokens from the beginning of a text: (the state after them, one row; -log ŷ of each, in nats)."""

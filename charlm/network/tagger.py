@@ -30,10 +30,10 @@ class Tagger:
         self.reader = Stack(architecture.reader, reader, pool, gradient=d_reader, at_end=True)
         self.sentence = Stack(architecture.sentence, sentence, pool, gradient=d_sentence, vector_input=True)
 
-    def pack(self, for_training: bool, precision: str = "float32") -> None:
+    def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
-        self.reader.pack(for_training, precision)
-        self.sentence.pack(for_training, precision)
+        self.reader.pack(for_training=for_training, precision=precision)
+        self.sentence.pack(for_training=for_training, precision=precision)
 
 
 class TaggerWindows:

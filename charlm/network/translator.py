@@ -25,7 +25,8 @@ from .threads import ThreadPool
 class Translator:
     """The two stacks and the map between them, as one network; see ``protocols.Network``.
 
-    unknown: the rate of each target that <UNK> gets in training.
+    unknown: the fraction of each target's probability that training gives to <UNK> instead (label smoothing towards
+    <UNK>).
     """
 
     def __init__(self, architecture: Translation, parameters: np.ndarray, pool: ThreadPool, unknown: float = 0.0):
@@ -42,10 +43,10 @@ class Translator:
         (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
         self.map = Product(W.reshape(shape), dW.reshape(shape))
 
-    def pack(self, for_training: bool, precision: str = "float32") -> None:
+    def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
-        self.encoder.pack(for_training, precision)
-        self.decoder.pack(for_training, precision)
+        self.encoder.pack(for_training=for_training, precision=precision)
+        self.decoder.pack(for_training=for_training, precision=precision)
         self.pool.run(self.map.packing(self.pool, for_training, precision))
 
 

@@ -7,6 +7,9 @@ In the order in which a text goes through them:
     adaptive    the same for a model that keeps learning from the text
     pipeline    models + blocks of text → scored blocks: all outputs start here
 
+``network/measuring.py`` has what the scorer builds on: chunks, burn-in and TokenScores. It stands there because
+``tasks`` need it too, and ``tasks`` come before this folder.
+
 Outputs, each a consumer of scored blocks (painted text is in ``display``, the surprise page in ``reports``):
 
     perplexity  the figures of the whole text

@@ -39,7 +39,7 @@ class AdaptingEngine:
         head = partial(softmax_head, unknown=unknown)
         self.rate, self.precision = rate, precision
         self.stack = Stack(model.architecture, model.parameters.copy(), ThreadPool(threads), head=head)
-        self.stack.pack(True, precision)
+        self.stack.pack(for_training=True, precision=precision)
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
@@ -78,7 +78,7 @@ class AdaptingEngine:
         if len(inputs):
             self.learnt.forward_backward(inputs, targets, 1 / len(inputs))
             self.adam.update(self.rate)
-            self.stack.pack(True, self.precision)
+            self.stack.pack(for_training=True, precision=self.precision)
 
 
 class AdaptingScorer:

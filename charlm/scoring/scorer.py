@@ -86,7 +86,7 @@ class Engines:
 
         if self.stack is None:
             self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))
-            self.stack.pack(False, self.precision)
+            self.stack.pack(for_training=False, precision=self.precision)
         return StackWindow(self.stack, STEPS, rows)
 
 

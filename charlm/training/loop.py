@@ -190,7 +190,7 @@ class Trainer:
         network = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.pool, 0.1)
         window = self.task.window(network, 1, 1, training=True)
         for precision in {self.settings.precision, "float32"}:  # the held-out part is scored in float32
-            network.pack(True, precision)
+            network.pack(for_training=True, precision=precision)
             window.train(self.task.small_batch(), 1.0, None if self.settings.dropout == 0 else Dropout(0.1, 0))
         self._new_optimizer(network).update(0.0)
 
@@ -261,7 +261,7 @@ class Trainer:
         gradient were not finite."""
         tokens, rate = int(np.count_nonzero(batch.targets >= 0)), self.state.dropout
         drop = Dropout(rate, self.settings.seed * 1_000_003 + self.state.step + 1) if rate else None
-        self.network.pack(True, self.settings.precision)
+        self.network.pack(for_training=True, precision=self.settings.precision)
         nats = self.window.train(batch, 1 / tokens, drop)
         total = float(nats.sum(dtype=np.float64))
         norm = self.optimizer.update(self.learning_rate) if math.isfinite(total) else math.nan
