@@ -64,6 +64,7 @@ def toy(request, monkeypatch):
 def test_every_cell_has_its_kernels_and_its_steps_in_numpy(name):
     forward, backward, gradient = kernels_of(name)
     assert callable(forward) and callable(backward) and callable(gradient) == bool(CELLS[name].peepholes)
+    assert CELLS[name].has_c or not CELLS[name].peepholes  # peepholes see c
     assert all(map(callable, reference.STEPS[name]))
     assert callable(stepper.STEPS[name].step)
 

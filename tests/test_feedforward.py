@@ -44,7 +44,7 @@ def text(steps, rows, seed=1):
 
 
 def nats_by_hand(architecture, parameters, tokens, targets):
-    """-log ŷ of each target of one sequence, by the equation: a sum over the places that hold a token."""
+    """-log ŷ of each target of one sequence, by the equation: a sum over the positions that hold a token."""
     named, found, n = views(architecture, parameters), [], architecture.context
     matrices = np.split(named["layer1.W_x"], n)
     for t, target in enumerate(targets.tolist()):
@@ -93,19 +93,19 @@ def test_it_sees_the_latest_tokens_and_no_others(embedding, context):
 
 
 @INPUTS
-def test_every_place_has_a_matrix_of_its_own(embedding):
-    """So the parameters grow with the context, and a token in one place does not train the weights of another place."""
+def test_every_position_has_a_matrix_of_its_own(embedding):
+    """So the parameters grow with the context, and a token at one position does not train those of another one."""
     sizes = [network(n, embedding)[0].number_of_parameters for n in (1, 2, 3, 16)]
-    place = (embedding or V) * 21
-    assert [size - sizes[0] for size in sizes] == [0, place, 2 * place, 15 * place]
+    matrix = (embedding or V) * 21
+    assert [size - sizes[0] for size in sizes] == [0, matrix, 2 * matrix, 15 * matrix]
     architecture, parameters = network(3, embedding, dtype=np.float64)
     stack = Stack(architecture, parameters, ThreadPool(1))
     stack.pack(for_training=True)
     tokens = np.full((3, 1), 4, np.int32)
     targets = np.array([[-1], [5], [-1]], np.int32)  # the loss is of a step that sees two tokens
     StackWindow(stack, 3, 1, training=True).forward_backward(tokens, targets, 1.0)
-    of_places = np.split(views(architecture, stack.gradient)["layer1.W_x"], 3)
-    assert of_places[0].any() and of_places[1].any() and not of_places[2].any()
+    of_positions = np.split(views(architecture, stack.gradient)["layer1.W_x"], 3)
+    assert of_positions[0].any() and of_positions[1].any() and not of_positions[2].any()
 
 
 def test_the_gradient_has_all_of_the_past_in_it():
@@ -228,7 +228,7 @@ def test_its_file_has_the_context(tmp_path):
     assert "context" not in Architecture(V).as_dict()
 
 
-def test_a_label_stands_in_the_place_of_the_beginning(tmp_path):
+def test_a_label_stands_where_the_beginning_would(tmp_path):
     path = tmp_path / "letters.tsv"
     path.write_text("x\tabba\ny\tbaab\n" * 30)
     options = {

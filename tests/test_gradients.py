@@ -126,12 +126,12 @@ def test_dropout_drops_the_same_units_at_all_steps(cell):
     assert np.array_equal(case.gradient(), Case(cell, 2).gradient())
 
 
-@pytest.mark.parametrize("place", ["layer1.W_x", "layer1.W_a", "layer1.b", "layer1.p", "W_ya", "b_y"])
-def test_a_planted_sign_error_is_caught(place):
+@pytest.mark.parametrize("name", ["layer1.W_x", "layer1.W_a", "layer1.b", "layer1.p", "W_ya", "b_y"])
+def test_a_planted_sign_error_is_caught(name):
     """The check would be worth nothing if a wrong gradient passed it."""
     case = Case("peephole", 1)
     gradient = case.gradient()
-    wrong = views(case.architecture, gradient)[place]
+    wrong = views(case.architecture, gradient)[name]
     wrong.flat[np.abs(wrong).argmax()] *= -1
     assert error(gradient, case.central_differences()) > 1e-3
 

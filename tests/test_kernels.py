@@ -55,9 +55,9 @@ def same_bits(found, expected):
 
 def cuts(number, multiple=1):
     """Every way to cut 0…number in two at a multiple, and the cut into the smallest pieces."""
-    places = range(0, number, multiple)
-    yield from ([(0, cut), (cut, number)] for cut in [*places, number])
-    yield [(start, min(start + multiple, number)) for start in places]
+    multiples = range(0, number, multiple)
+    yield from ([(0, cut), (cut, number)] for cut in [*multiples, number])
+    yield [(start, min(start + multiple, number)) for start in multiples]
 
 
 # --- tile.py
@@ -453,11 +453,11 @@ def test_activations_at_the_special_values(dtype):
 @float_types
 @pytest.mark.parametrize("size", [1, 37])
 def test_a_nan_stays_one_and_harms_no_neighbour(size, dtype):
-    for place in range(size):
+    for position in range(size):
         x = np.linspace(-3, 3, size).astype(dtype)
-        x[place] = np.nan
+        x[position] = np.nan
         for values in apply(x):
-            assert np.flatnonzero(np.isnan(values)).tolist() == [place]
+            assert np.flatnonzero(np.isnan(values)).tolist() == [position]
 
 
 def test_activations_of_float64_equal_libm():
@@ -519,9 +519,9 @@ def test_a_uniform_model_has_exactly_log_v_nats(dtype):
 @float_types
 @pytest.mark.parametrize("V", [1, 16, 37])
 def test_a_nan_among_the_logits_is_seen_in_the_nats(V, dtype):
-    for place in range(V):
+    for position in range(V):
         logits, nats = np.zeros((1, 2, V), dtype), np.empty((1, 2), dtype)
-        logits[0, 1, place] = np.nan
+        logits[0, 1, position] = np.nan
         softmax_cross_entropy(logits, np.zeros(V, dtype), np.array([[0, 0]], np.int32), nats, 0, 2)
         assert np.isnan(nats).tolist() == [[False, True]]
 
@@ -608,18 +608,18 @@ def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
 # --- feedforward.py, and the embedding of several tokens
 
 
-PLACES, SYMBOLS = 4, 5
+POSITIONS, SYMBOLS = 4, 5
 
 
 def seen_tokens(random, steps=6, rows=7):
     """Tokens of the steps and before the first step; some are -1, none."""
-    return random.integers(-1, SYMBOLS, (PLACES - 1 + steps, rows)).astype(np.int32)
+    return random.integers(-1, SYMBOLS, (POSITIONS - 1 + steps, rows)).astype(np.int32)
 
 
 def positions_of(tokens):
     """(t, row, k, token) of each token that a step sees, k = 0 for the step's own, in the order in which they count."""
-    for t, row, k in np.ndindex(len(tokens) - PLACES + 1, tokens.shape[1], PLACES):
-        if (token := tokens[t + PLACES - 1 - k, row]) >= 0:
+    for t, row, k in np.ndindex(len(tokens) - POSITIONS + 1, tokens.shape[1], POSITIONS):
+        if (token := tokens[t + POSITIONS - 1 - k, row]) >= 0:
             yield t, row, k, token
 
 
@@ -627,7 +627,7 @@ def positions_of(tokens):
 @float_types
 def test_one_row_of_weights_is_summed_for_each_position(dtype):
     random = np.random.default_rng(5)
-    tokens, table = seen_tokens(random), random.standard_normal((PLACES * SYMBOLS, 19)).astype(dtype)
+    tokens, table = seen_tokens(random), random.standard_normal((POSITIONS * SYMBOLS, 19)).astype(dtype)
     z = random.standard_normal((6, 7, 23)).astype(dtype)
     expected = z.copy()
     expected[:, 1:5, :19] = 0
@@ -643,7 +643,7 @@ def test_one_row_of_weights_is_summed_for_each_position(dtype):
 def test_embeddings_of_several_tokens_stand_in_one_row(dtype):
     random = np.random.default_rng(6)
     tokens, E = seen_tokens(random), random.standard_normal((SYMBOLS, 19)).astype(dtype)
-    x = random.standard_normal((6, 7, PLACES * 19)).astype(dtype)
+    x = random.standard_normal((6, 7, POSITIONS * 19)).astype(dtype)
     expected = x.copy()
     expected[:, 1:5] = 0
     for t, row, k, token in positions_of(tokens):
@@ -658,9 +658,9 @@ def test_embeddings_of_several_tokens_stand_in_one_row(dtype):
 def test_gradients_of_several_positions_sum_in_order_however_the_columns_are_cut(dtype):
     random = np.random.default_rng(7)
     tokens = seen_tokens(random)
-    dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, PLACES * 19))
+    dz, dx = (random.standard_normal((6, 7, columns)).astype(dtype) for columns in (23, POSITIONS * 19))
     before = random.standard_normal((SYMBOLS, 19)).astype(dtype)
-    of_table, of_E = np.zeros((PLACES * SYMBOLS, 19), dtype), before.copy()
+    of_table, of_E = np.zeros((POSITIONS * SYMBOLS, 19), dtype), before.copy()
     for t, row, k, token in positions_of(tokens):
         of_table[k * SYMBOLS + token] += dz[t, row, :19]
         of_E[token] += dx[t, row, k * 19 : (k + 1) * 19]

@@ -78,7 +78,7 @@ class Case:
 @pytest.mark.parametrize(
     ("cell", "layers", "bidirectional"), list(itertools.product(RECURRENT, (1, 2, 3), (True, False)))
 )
-@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
+@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each position"])
 def test_gradient_equals_central_differences(cell, layers, bidirectional, at_end):
     check_gradient(Case(cell, layers, at_end, bidirectional), DIRECTIONS if layers > 1 else 0)
 
@@ -181,7 +181,7 @@ def runs_by_hand(architecture, parameters, prefix, x):
 
 
 @pytest.mark.parametrize(("cell", "layers"), list(itertools.product(RECURRENT, (1, 3))))
-@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each place"])
+@pytest.mark.parametrize("at_end", [True, False], ids=["at the end", "at each position"])
 def test_a_bidirectional_layer_is_two_runs_one_of_them_reversed(cell, layers, at_end):
     case = Case(cell, layers, at_end)
     case.loss()

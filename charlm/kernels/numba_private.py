@@ -87,7 +87,7 @@ def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object],
 
 
 class _UnrefreshedContext:
-    """numba's target context, which does not load new declarations before machine code."""
+    """numba's target context, which does not load new declarations before it loads machine code."""
 
     def __init__(self, context):
         self._context = context

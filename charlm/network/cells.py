@@ -17,7 +17,7 @@ class Cell:
     The bias of a forget gate, f, starts at 1. The product with x fills the first ``input_columns`` columns, and the
     product with the state before fills the last ``recurrent_columns`` columns.
     has_c: whether the cell carries a state c, (N, H), besides a.
-    peepholes: the rows of p, (peepholes, H), the weights with which gates see c; 0 for a cell without them.
+    peepholes: the rows of p, (peepholes, H), the weights with which gates see c; 0 for a cell without peepholes or c.
     context: how many tokens the network sees, if nobody chooses; None for a cell that carries a state.
 
     kernels: the module that holds the functions ``<name>_forward``, ``<name>_backward`` and, for a cell with peepholes,

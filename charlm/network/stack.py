@@ -27,7 +27,7 @@ from .threads import ThreadPool
 class Stack:
     """A network of layers and a head; see ``protocols.Network``.
 
-    parameters: (P), float32, or float64 for checks. They stay the caller's, and an optimizer changes them in place.
+    parameters: (P), float32, or float64 for checks. The caller owns them, and an optimizer changes them in place.
 
     head: makes the head from the architecture and the named views of the parameters and of their gradient; None where
     there is none. with ``partial(softmax_head, unknown=0.01)`` training gives 0.01 of each target's
