@@ -4,13 +4,12 @@ This module imports neither NumPy nor numba, so ``charlm train --help`` can list
 """
 
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):  # a dataclass would take a millisecond of the start of every command
     """A kind of layer.
 
     gates: the columns of z, each of width H, in their order and with their names in the code (``kernels/__init__.py``).
