@@ -4,11 +4,13 @@
 
 runs the commands, takes what they print and when, and draws it as an SVG. The lines appear in their order and at
 their pace, with long pauses shortened; a viewer without animation shows all of them. charlm trains by the clock,
-so that each run of this script gives other figures and other names.
+so that each run of this script gives other figures and other names. So the script also writes the names and the
+figures of this run into the README: text and picture agree.
 """
 
 import html
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,13 +21,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = Path(__file__).with_name("first-names.svg")
+README = ROOT / "README.md"
 COMMANDS = (
     "charlm train corpora/dinosaurs.txt --lines --minutes 1 -o dinosaurs.npz",
     "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
     "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
 )
 COLUMNS = 80
-TALLEST = 23  # lines of one command's output; of more, the middle is dropped
+TALLEST, HEAD = 16, 6  # lines of one command's output; of more, the first HEAD and the last ones are shown
+NAMES = 4  # of the samples, shown in the README's text
 LONGEST_PAUSE = 0.4  # seconds between two lines of the picture
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
 COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
@@ -57,9 +61,8 @@ def shortened(lines: list[tuple[float, str, str]]) -> list[tuple[float, str, str
     wrapped = [(seconds, name, part) for seconds, name, line in lines for part in textwrap.wrap(line, COLUMNS) or [""]]
     if len(wrapped) <= TALLEST:
         return wrapped
-    head = TALLEST // 2
-    tail = wrapped[-(TALLEST - head - 1) :]
-    return [*wrapped[:head], (tail[0][0], "gap", "…"), *tail]
+    tail = wrapped[-(TALLEST - HEAD - 1) :]
+    return [*wrapped[:HEAD], (tail[0][0], "gap", "…"), *tail]
 
 
 def timed(sessions: list[tuple[str, list[tuple[float, str, str]]]]) -> list[tuple[float, str, str]]:
@@ -114,11 +117,21 @@ text {{ font: 14px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Liberatio
 """
 
 
+def with_output(page: str, sessions: list[tuple[str, list[tuple[float, str, str]]]]) -> str:
+    """The README with what this run printed, in the two text blocks of its first session: names, then figures."""
+    printed = {command.split()[1]: [line for _, name, line in lines if name == "stdout"] for command, lines in sessions}
+    texts = iter(("\n".join(printed["sample"][:NAMES]), "\n".join(printed["perplexity"])))
+    before, heading, session = page.partition("\n## One minute")
+    session = re.sub(r"(?<=^```text\n).*?(?=\n```$)", lambda _: next(texts), session, count=2, flags=re.S | re.M)
+    return before + heading + session
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(ROOT / "corpora", Path(folder) / "corpora")
         sessions = [(command, run(command, Path(folder))) for command in COMMANDS]
     PICTURE.write_text(svg(timed(sessions)), encoding="utf-8")
+    README.write_text(with_output(README.read_text(encoding="utf-8"), sessions), encoding="utf-8")
 
 
 if __name__ == "__main__":
