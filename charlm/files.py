@@ -43,7 +43,8 @@ def check_outputs(paths: Iterable, used: Iterable, is_ours: Callable[[Path], boo
         os.close(descriptor)
         os.unlink(temporary)
     except OSError as error:
-        raise CharlmError(f"cannot write {first}: {error.strerror}") from None
+        remedy = f"; choose another folder for {option}" if isinstance(error, PermissionError) else ""
+        raise CharlmError(f"cannot write {first}: {error.strerror}{remedy}") from None
 
 
 def is_one_of(path, others: Iterable) -> bool:

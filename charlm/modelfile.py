@@ -54,7 +54,8 @@ from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell
 TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forward cell too, by its old name, window
-NEWEST = 4  # of a model with the feed-forward cell
+FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
+NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT)  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
@@ -241,7 +242,7 @@ def model_header(model) -> dict:
         novelty
         | task
         | {
-            "format": NEWEST if model.architecture.context else TASK_FORMAT if task else FORMAT,
+            "format": _format(model),
             "kind": "model",
             "charlm": __version__,
             "architecture": model.architecture.as_dict(),
@@ -250,6 +251,13 @@ def model_header(model) -> dict:
             "training": model.training,
         }
     )
+
+
+def _format(model) -> int:
+    """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.architecture.context:
+        return FEEDFORWARD_FORMAT
+    return TASK_FORMAT if model.task.fields() else FORMAT
 
 
 def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:

@@ -8,7 +8,7 @@ from .network.threads import ThreadPool
 from .scoring.blocks import blocks, read_ahead
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
-from .text.reading import listed, read_text
+from .text.reading import path_list, read_text
 
 
 class Predictor:
@@ -37,7 +37,7 @@ class Predictor:
     ) -> Iterator[list[tuple]]:
         """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
         options, rest = self._options(top=top, beam=beam), []
-        for block in blocks(read_ahead(read_text(listed(paths), self.vocabulary.level, encoding)), True):
+        for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
         items, _ = self.task.items(rest, last=True)
@@ -47,7 +47,7 @@ class Predictor:
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if a line does not make sense to the task."""
         options = self._options(beam=beam)
-        lines = lines_of(listed(paths), self.vocabulary.level, encoding)
+        lines = lines_of(path_list(paths), self.vocabulary.level, encoding)
         return self.task.evaluate(self.window, self.vocabulary, lines, **options)
 
     def _options(self, **options) -> dict:

@@ -9,7 +9,7 @@ from charlm.network.cells import CELLS
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training import autotune
 from charlm.training.autotune import (
-    TOKENS_A_WEIGHT,
+    TOKENS_PER_WEIGHT,
     WIDTHS,
     choose,
     dropout_for,
@@ -56,10 +56,10 @@ def test_more_time_buys_the_widest_layer_that_sees_enough(corpus):
     assert widths == sorted(widths) and widths[0] == WIDTHS[0] and widths[-1] == WIDTHS[-1]
     for choice in choices[3:-1]:
         weights = recurrent_weights(architecture(text, choice.options))
-        assert choice.widest and choice.tokens >= TOKENS_A_WEIGHT * weights
+        assert choice.widest and choice.tokens >= TOKENS_PER_WEIGHT * weights
     wider = next(width for width in WIDTHS if width > widths[4])
     more = choose(text, BUDGETS[4], "lstm", {"hidden": wider})
-    assert more.tokens < TOKENS_A_WEIGHT * recurrent_weights(architecture(text, more.options))
+    assert more.tokens < TOKENS_PER_WEIGHT * recurrent_weights(architecture(text, more.options))
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -19,7 +19,7 @@ from charlm.training.checkpoint import (
     last_checkpoint,
     previous_checkpoint_path,
     save_checkpoint,
-    saved,
+    save_results,
 )
 from charlm.training.progress import reports
 from charlm.training.session import exclusive_training
@@ -38,7 +38,7 @@ def stopped(text, tmp_path):
     """The path of a model whose training was stopped after nine updates, with a checkpoint after each."""
     trainer = new_trainer(text, **SETTINGS)
     steps = trainer.run(stop=lambda: trainer.step == 9)
-    list(saved(trainer, reports(steps, every=0.0), tmp_path / "m.npz", {}, every=0.0))
+    list(save_results(trainer, reports(steps, every=0.0), tmp_path / "m.npz", {}, every=0.0))
     return tmp_path / "m.npz"
 
 
@@ -50,7 +50,7 @@ def final_bytes(text, path, restored=None):
     trainer = new_trainer(text, **SETTINGS)
     if restored:
         restored.restore(trainer)
-    list(saved(trainer, reports(trainer.run(), every=0.0), path, {}))
+    list(save_results(trainer, reports(trainer.run(), every=0.0), path, {}))
     return path.read_bytes()
 
 
@@ -102,7 +102,7 @@ def test_a_checkpoint_is_written_every_so_many_seconds(text, tmp_path, monkeypat
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(checkpoints, "save_checkpoint", lambda trainer, *_: steps.append(trainer.step))
     trainer = new_trainer(text, **SETTINGS)
-    list(saved(trainer, reports(trainer.run(), every=0.0), tmp_path / "m.npz", {}, every=4.0))
+    list(save_results(trainer, reports(trainer.run(), every=0.0), tmp_path / "m.npz", {}, every=4.0))
     assert len(steps) > 5 and set(np.diff(steps)) == {4}  # four ticks between two checkpoints
 
 

@@ -10,7 +10,7 @@ import pytest
 import charlm
 from charlm.errors import ModelFileError, UsageError
 from charlm.model import Model, load_model
-from charlm.modelfile import NEWEST, model_header
+from charlm.modelfile import FEEDFORWARD_FORMAT, model_header
 from charlm.network.architecture import MOST_CONTEXT, Architecture, views
 from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, score_tokens
 from charlm.network.reference import reference_of, softmax
@@ -224,7 +224,7 @@ def test_its_file_has_the_context(tmp_path):
     model.save(tmp_path / "m.npz")
     again = load_model(tmp_path / "m.npz")
     assert again.architecture == model.architecture and again.architecture.context == 6
-    assert model_header(model)["format"] == NEWEST
+    assert model_header(model)["format"] == FEEDFORWARD_FORMAT
     assert "context" not in Architecture(V).as_dict()
 
 

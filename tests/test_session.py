@@ -1,6 +1,8 @@
 """A training run with its files, from Python: what ``charlm train`` can do, ``charlm.train`` can do too."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -125,6 +127,34 @@ def test_no_file_is_overwritten_that_must_not_be(text, tmp_path, files, words):
     assert names(tmp_path) == ["text.txt"] and (tmp_path / "text.txt").read_bytes() == before
 
 
+@pytest.mark.parametrize("place", ["log", "plot"])
+def test_a_resumed_training_does_not_overwrite_the_held_out_file_of_its_checkpoint(text, tmp_path, place):
+    """Only the checkpoint names the file; nobody gives ``valid`` again."""
+    (tmp_path / "valid.jsonl").write_text("{abba cab\n" * 9)
+    charlm.train(text, output="m.npz", valid="valid.jsonl", stop=after(9), **SMALL)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(CharlmError, match="will not overwrite valid.jsonl"):
+        charlm.train(text, output="m.npz", resume=True, **{place: "valid.jsonl"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_log_that_cannot_be_written_fails_before_the_text_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    real_open = open
+
+    def no_writing(path, mode="r", *arguments, **settings):
+        if str(path) == "log.jsonl" and "r" not in mode:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real_open(path, mode, *arguments, **settings)
+
+    monkeypatch.setattr("builtins.open", no_writing)
+    with pytest.raises(CharlmError, match="cannot write log.jsonl: Permission denied; choose another name for --log"):
+        charlm.train("missing.txt", log="log.jsonl", **SMALL)
+    with pytest.raises(CharlmError, match="cannot write nodir/l: there is no folder nodir; make it first"):
+        charlm.train("missing.txt", log="nodir/l", **SMALL)
+
+
 def test_the_lock_is_released_after_an_error(text, tmp_path):
     with exclusive_training("m.npz"), pytest.raises(CharlmError, match="another charlm is writing m.npz"):
         charlm.train(text, output="m.npz", **SMALL)
@@ -138,10 +168,10 @@ def test_the_lock_is_released_after_an_error(text, tmp_path):
 
 def test_a_session_tells_what_the_command_shows(text):
     with TrainingSession(text, TrainingFiles(), SMALL) as session:
-        session.count_baselines()
+        session.train_baselines()
         steps = [report.step for report in session.run()]
         assert session.finished and steps[-1] == session.trainer.step
         assert session.unit == "character" and session.losses.history[-1][0] == steps[-1]
         assert [one.name for one in session.baselines][:2] == ["unigrams", "6-grams"]
-        assert session.counted_tokens == len(session.trainer.corpus.train)
+        assert session.baseline_tokens == len(session.trainer.corpus.train)
         assert session.best.training["valid_loss"] == session.trainer.best_loss

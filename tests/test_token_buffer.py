@@ -18,7 +18,7 @@ from charlm.text import corpus, reading, token_buffer
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.token_buffer import TokenBuffer, release
 from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import saved
+from charlm.training.checkpoint import save_results
 from charlm.training.progress import reports
 
 TYPES = (np.uint8, np.uint16, np.uint32)
@@ -170,7 +170,7 @@ def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
     monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
     trainer = new_trainer(tmp_path / "text.txt", **options)
     assert not trainer.corpus.train.flags.writeable
-    for _ in saved(trainer, reports(trainer.run(), every=0.0), tmp_path / "mapped.npz", options):
+    for _ in save_results(trainer, reports(trainer.run(), every=0.0), tmp_path / "mapped.npz", options):
         pass
     assert (tmp_path / "mapped.npz").read_bytes() == (tmp_path / "memory.npz").read_bytes()
 

@@ -17,7 +17,7 @@ from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, saved
+from charlm.training.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, save_results
 from charlm.training.clock import Clock
 from charlm.training.control import (
     GAIN,
@@ -26,7 +26,7 @@ from charlm.training.control import (
     RISE,
     TAIL,
     WORSE_FOR,
-    diverges,
+    note_loss,
     followed_dropout,
     rolled_back,
 )
@@ -186,13 +186,13 @@ def test_results_are_kept_on_disk(text, tmp_path):
     """The model is saved at the first held-out loss; a stop leaves a checkpoint; the end deletes it."""
     path = tmp_path / "m.npz"
     trainer = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
-    for report in saved(trainer, reports(trainer.run(stop=lambda: trainer.step == 40), every=0.0), path, {}):
+    for report in save_results(trainer, reports(trainer.run(stop=lambda: trainer.step == 40), every=0.0), path, {}):
         if report.improved:
             assert charlm.load(path).training["valid_loss"] == report.valid_loss
     assert checkpoint_path(path).exists()
     resumed = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
     Checkpoint(checkpoint_path(path)).restore(resumed)
-    list(saved(resumed, reports(resumed.run(), every=0.0), path, {}))
+    list(save_results(resumed, reports(resumed.run(), every=0.0), path, {}))
     assert not checkpoint_path(path).exists()
     assert charlm.load(path).training["valid_loss"] == resumed.best_loss
 
@@ -311,10 +311,10 @@ def test_dropout_follows_the_gap_between_the_losses():
 
 def test_a_loss_diverges_when_it_is_not_a_number_or_stays_high():
     state = TrainingState()
-    assert diverges(state, 10, math.nan, 20.0) and diverges(state, 10, math.inf, 20.0)
-    assert not any(diverges(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR - 1))
-    assert not diverges(state, 10, 30.0, 20.0) and state.worse == 0
-    assert [diverges(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR)] == [*[False] * (WORSE_FOR - 1), True]
+    assert note_loss(state, 10, math.nan, 20.0) and note_loss(state, 10, math.inf, 20.0)
+    assert not any(note_loss(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR - 1))
+    assert not note_loss(state, 10, 30.0, 20.0) and state.worse == 0
+    assert [note_loss(state, 10, 31.0, 20.0) for _ in range(WORSE_FOR)] == [*[False] * (WORSE_FOR - 1), True]
 
 
 class Momentum:

@@ -180,7 +180,7 @@ def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet
         if not quiet:
             for line in introduction(session.trainer):
                 say(line)
-            session.count_baselines()
+            session.train_baselines()
         with caught_signals() as caught, progress(session.trainer, quiet) as show:
             for report in session.run(stop=lambda: bool(caught)):
                 show(report)

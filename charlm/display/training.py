@@ -61,7 +61,7 @@ def _dropout(rate: float | None) -> str:
 
 def _reason(trainer: Trainer) -> str:
     """Why charlm chose these settings."""
-    from ..training.autotune import TOKENS_A_WEIGHT
+    from ..training.autotune import TOKENS_PER_WEIGHT
 
     plan, unit = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
     tokens, epochs = plan.tokens, plan.tokens / len(trainer.corpus.train)
@@ -69,7 +69,7 @@ def _reason(trainer: Trainer) -> str:
     times = f"{epochs:.2g}" if epochs < 10 else f"{epochs:,.0f}"
     reason = f"chosen for this machine, which has time for {number} {unit}s (the text {times} times)"
     if plan.widest:
-        reason += f": the widest layer whose weights are trained on {TOKENS_A_WEIGHT} {unit}s each"
+        reason += f": the widest layer whose weights are trained on {TOKENS_PER_WEIGHT} {unit}s each"
         reason += ", with dropout because the training repeats the text" if plan.options["dropout"] else ""
     return reason
 
@@ -160,7 +160,7 @@ def conclusion(session: TrainingSession) -> list[str]:
 def comparison_lines(session: TrainingSession) -> list[str]:
     """The model and the baselines on the held-out text, as a table for people; where a baseline does better, what to
     do."""
-    trainer, corpus, most = session.trainer, session.trainer.corpus, session.counted_tokens
+    trainer, corpus, most = session.trainer, session.trainer.corpus, session.baseline_tokens
     unit, by_text = UNITS[corpus.vocabulary.level], "bits_per_character"
     if corpus.vocabulary.level == "byte":
         by_text = "bits_per_byte"

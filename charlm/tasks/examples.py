@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, fitting
 from ..text.corpus import CorpusOptions, held_out_lines
-from ..text.reading import Digest, listed, name_of, read_text
+from ..text.reading import Digest, path_list, name_of, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, symbols_in
 
 FASTTEXT = "__label__"
@@ -121,7 +121,7 @@ def read_examples(
     that no other training example has goes to the training part. split_into_examples: turns the lines (where, text)
     into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
     """
-    paths, valid, digest = listed(paths), listed(options.valid or []), Digest()
+    paths, valid, digest = path_list(paths), path_list(options.valid or []), Digest()
 
     def examples(paths, digest=None):
         lines = lines_of(paths, options.level, options.encoding, digest)

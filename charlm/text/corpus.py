@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from .novelty import Novelty
-from .reading import PIECE, Digest, listed, name_of, read_text
+from .reading import PIECE, Digest, path_list, name_of, read_text
 from .token_buffer import TokenBuffer, release
 from .vocabulary import EOS, LEVELS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
 
@@ -135,7 +135,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     paths: one name of a file or several, "-" for standard input. Raises CorpusError for files that cannot be read or
     hold too little text.
     """
-    level, lines, paths, valid = options.level, options.lines, listed(paths), listed(options.valid or [])
+    level, lines, paths, valid = options.level, options.lines, path_list(paths), path_list(options.valid or [])
     counter, digest = SymbolCounter(level), Digest()
     numbers = _buffered(map(counter.number, read_text(paths, level, options.encoding, digest)), lines)
     if not len(numbers):

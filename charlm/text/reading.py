@@ -167,6 +167,6 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def listed(paths) -> list:
+def path_list(paths) -> list:
     """A list of the names of files, from one name or several."""
     return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)

@@ -40,7 +40,7 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
 MUCH, CALMER = 0.6, 3  # above a dropout of MUCH, or one that rises, divide the learning rate: or training can diverge
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-TOKENS_A_WEIGHT = 24  # a recurrent weight is trained on at least so many tokens
+TOKENS_PER_WEIGHT = 24  # a recurrent weight is trained on at least so many tokens
 SMALL = 100_000  # tokens of a small training text
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
@@ -50,7 +50,7 @@ class Plan:
     """The options, given and chosen, and the network that they make.
 
     tokens: how many there seems to be time for. widest: the width was chosen, as the largest whose weights are trained
-    on TOKENS_A_WEIGHT tokens each.
+    on TOKENS_PER_WEIGHT tokens each.
     """
 
     options: dict
@@ -118,7 +118,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
 
-    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_A_WEIGHT * learnt_weights(architecture(width))]
+    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_PER_WEIGHT * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     if corpus.held_out_at_random:
         options.setdefault("dropout", None)

@@ -1,8 +1,10 @@
 """Checkpoints: a file next to the model from which a stopped training resumes as if it had never stopped.
 
-A checkpoint holds everything that the next update depends on: the parameters, the optimizer's arrays, the network's
-states, the ``TrainingState``, the best parameters so far, and the last good state, to which a training that diverges
-rolls back. Seed and state decide the order of the data and what is dropped, so no random state is stored.
+A checkpoint holds everything that the next update depends on: the ``TrainingState``, and the arrays, which are the
+parameters, the optimizer's moments and the hidden states that the network carries from one window to the next. It also
+holds the best parameters so far, and the last good ``TrainingState`` with its arrays, to which a training that diverges
+rolls back. The seed and the ``TrainingState`` decide the order of the data and what dropout drops, so no state of a
+random generator is stored.
 
 charlm keeps the previous checkpoint too, in case the last one cannot be read.
 
@@ -22,7 +24,7 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
-from ..modelfile import FORMAT, NEWEST, TASK_FORMAT, describe, model_header, read_archive, save_model, write_archive
+from ..modelfile import FORMAT, NEWEST, describe, model_header, read_archive, save_model, write_archive
 from ..network.architecture import Architecture
 from ..tasks import Task
 from ..text.corpus import Corpus
@@ -53,7 +55,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
     ModelFileError where the file cannot be written.
     """
     best = trainer.best
-    good, good_arrays = trainer.good
+    good, good_arrays = trainer.last_good
     header = model_header(best) | {
         "kind": "checkpoint",
         "settings": asdict(trainer.settings),
@@ -69,7 +71,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
 
 def _shapes(header: dict) -> dict[str, tuple]:
     """The arrays that a checkpoint with this header has: name → (type, shape)."""
-    if header.get("kind") != "checkpoint" or header["format"] not in (FORMAT, TASK_FORMAT, NEWEST):
+    if header.get("kind") != "checkpoint" or not FORMAT <= header["format"] <= NEWEST:
         raise ValueError(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, _, task = describe(header)
     size, rows = architecture.number_of_parameters, header["rows"]
@@ -93,7 +95,9 @@ class Checkpoint:
         try:
             self.settings = Settings(**self.header["settings"])
             self.architecture, _, self.task = describe(self.header)
-            self.corpus = {name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS.items()}
+            self.corpus_facts = {
+                name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS_FACTS.items()
+            }
             self.options = stored_options(dict(self.header["options"]))
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
@@ -102,14 +106,16 @@ class Checkpoint:
     def differences(self, task: Task, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
         """What has changed since the checkpoint was written, in words."""
         found = []
-        if corpus.digest != self.corpus["sha256"]:
-            found.append(f"the corpus ({corpus.size:,} bytes now, {self.corpus['bytes']:,} then)")
+        facts = self.corpus_facts
+        if corpus.digest != facts["sha256"]:
+            sizes = f"{corpus.size:,} bytes now, {facts['bytes']:,} then"
+            found.append(f"the text differs ({'as many bytes, others' if corpus.size == facts['bytes'] else sizes})")
         vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
         split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
         if not found and (vocabulary, task, split) != (
             self.header["vocabulary"],
             self.task,
-            {"lines": self.header["lines"]} | {name: self.corpus[name] for name in ("train_tokens", "held_out_tokens")},
+            {"lines": self.header["lines"]} | {name: facts[name] for name in ("train_tokens", "held_out_tokens")},
         ):
             found.append(
                 "how the text is read (--task, --level, --lines, --holdout, --valid, --min-count, --max-vocabulary)"
@@ -146,7 +152,7 @@ def _shown(value):
     return "not given" if value is None else value
 
 
-_CORPUS = {"sha256": str, "bytes": int, "train_tokens": int, "held_out_tokens": int}
+_CORPUS_FACTS = {"sha256": str, "bytes": int, "train_tokens": int, "held_out_tokens": int}
 
 
 def _is_count(value):
@@ -161,6 +167,7 @@ def _is_loss(value):
     return value is None or _is_number(value)
 
 
+# By the types of the fields of ``TrainingState``: that module must not make its annotations strings.
 _KINDS = {
     bool: lambda value: type(value) is bool,
     int: _is_count,
@@ -177,7 +184,7 @@ def _read_state(values: dict) -> TrainingState:
     state = TrainingState(**values)
     for field in fields(TrainingState):
         if field.name not in values or not _KINDS[field.type](getattr(state, field.name)):
-            raise ValueError(f"it does not say where the training stood ({field.name})")
+            raise ValueError(f"it does not say how far the training had come ({field.name})")
     if state.dropout >= 1:
         raise ValueError("its dropout rate would drop all units")
     state.turn = tuple(state.turn)
@@ -200,7 +207,7 @@ def last_checkpoint(model_path) -> Checkpoint:
         return checkpoint
 
 
-def saved(
+def save_results(
     trainer: Trainer, reports: Iterator[Report], path, options: dict, every: float = CHECKPOINT_SECONDS
 ) -> Iterator[Report]:
     """Pass on the reports of a trainer, and save its results: each best model at ``path``, a checkpoint next to it.

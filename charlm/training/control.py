@@ -1,10 +1,12 @@
 """What changes the course of a training: rollback, dropout that follows the losses, early end, the clock.
 
-Each function reads and changes the ``TrainingState`` only, so a resumed training decides as an uninterrupted one does.
+The functions remember nothing: what must last is in ``TrainingState``. So a resumed training decides as an
+uninterrupted one does. (``ClockControl`` remembers the machine's speed, which a resumed training measures again.)
 
     rollback    The loss diverges: it is not a number, or it stays far above the unigram model's. The trainer rolls
                 back to the last good evaluation, with a lower learning rate.
-    dropout     Where no rate was given for a list, the rate rises while the held-out loss is above the training loss.
+    dropout     Without --dropout, when the held-out lines were chosen at random, the rate rises while the held-out loss
+                is above the training loss.
     early end   By the clock only: no lower held-out loss for a while. The trainer continues from the best parameters
                 and lowers the learning rate to zero.
     clock       The number of tokens to train follows the measured speed.
@@ -17,18 +19,21 @@ from .clock import Clock
 from .settings import Settings
 from .state import MOST_ROLLBACKS, TrainingState
 
-WORSE_BY, WORSE_FOR = 1.0, 20  # the loss diverges: nats per token above the unigram model, consecutive updates
-GAP, GAIN = 0.03, 0.5  # the dropout follows (held-out loss - training loss - GAP) · GAIN
-RISE, MOST_DROPOUT = 0.1, 0.8  # per evaluation: a network that has learnt without dropout can diverge with it; in all
+WORSE_BY = 1.0  # nats per token: a loss so far above the unigram model's is bad
+WORSE_FOR = 20  # bad losses in a row: the training diverges
+GAP, GAIN = 0.03, 0.5  # an evaluation changes the dropout rate by (held-out loss - training loss - GAP) · GAIN
+RISE = 0.1  # the most that an evaluation adds: a network that has learnt without dropout can diverge with it
+MOST_DROPOUT = 0.8
 PATIENCE = 0.3  # fraction of a training by the clock without a lower held-out loss, after which it ends early
 TAIL = 0.15  # of the tokens trained by then: how many more are trained while the learning rate falls to zero
 EVALUATED = 0.4  # time to score a token / time to train it, assumed until the first evaluation has measured it
 
 
-def diverges(state: TrainingState, tokens: int, nats: float, unigram_nats: float) -> bool:
-    """Whether the training diverges, given the summed loss of an update on ``tokens`` tokens and the unigram model's.
+def note_loss(state: TrainingState, tokens: int, nats: float, unigram_nats: float) -> bool:
+    """Count a bad loss in ``state.worse``, and return whether the training diverges.
 
-    ``nats`` is NaN where loss or gradient were not finite.
+    nats: the summed loss of an update on ``tokens`` tokens, NaN where loss or gradient were not finite. unigram_nats:
+    the unigram model's loss on the same tokens.
     """
     if not math.isfinite(nats):
         return True
@@ -40,7 +45,7 @@ def rolled_back(state: TrainingState, good: TrainingState, settings: Settings) -
     """The state to continue from when the training diverges at ``state``: ``good`` with a lower learning rate, and with
     less dropout where that follows the losses.
 
-    Raises DivergedError after MOST_ROLLBACKS on end.
+    Raises DivergedError after MOST_ROLLBACKS in a row.
     """
     if state.times_lower >= MOST_ROLLBACKS:
         clip = f"--clip below {settings.clip:g}" if settings.clip else "--clip, such as 0.2"
@@ -57,8 +62,8 @@ def rolled_back(state: TrainingState, good: TrainingState, settings: Settings) -
 def followed_dropout(dropout: float, gap: float) -> float:
     """The next dropout rate. gap: held-out loss minus training loss, nats per token.
 
-    Nothing is dropped when the held-out part is scored; where that part is harder all the same, the network memorises
-    its training text, and more is dropped.
+    The held-out part is scored without dropout. If its loss is still higher, the network memorises the training text,
+    and the rate rises.
     """
     return round(min(MOST_DROPOUT, max(0.0, dropout + min(RISE, GAIN * (gap - GAP)))), 3)
 
@@ -68,7 +73,7 @@ def out_of_patience(state: TrainingState, settings: Settings) -> bool:
     return bool(settings.minutes) and state.progress - state.best_progress > PATIENCE
 
 
-def begin_to_end(state: TrainingState) -> None:
+def start_early_end(state: TrainingState) -> None:
     """End early: train some more tokens, over which the learning rate falls to zero."""
     state.change_total(min(state.total_tokens, round((1 + TAIL) * state.tokens)))
     state.best_progress, state.ending = state.progress, True
@@ -77,8 +82,8 @@ def begin_to_end(state: TrainingState) -> None:
 class ClockControl:
     """Makes a training of ``minutes`` end in time: it changes how many tokens are still to come.
 
-    most_tokens: train no more tokens than this, whatever the time. evaluated_tokens: how many an evaluation scores.
-    evaluation_seconds: how long the last evaluation took, None before the first.
+    most_tokens: train no more tokens than this, whatever the time. evaluated_tokens: how many tokens an evaluation
+    scores. evaluation_seconds: how long the last evaluation took, None before the first.
     """
 
     def __init__(self, clock: Clock, most_tokens: float, evaluated_tokens: int):

@@ -3,9 +3,9 @@
     for step in Trainer(corpus, architecture, Settings(epochs=10)).run():
         ...
 
-Updates and tokens decide the numbers, seconds never do, so one seed gives one model. Only a training that was given
-minutes looks at the clock, and changes how many tokens are still to come. What changes the course of a training is in
-``control``; what a checkpoint must store is in ``state`` and ``Trainer.arrays``.
+Without minutes nothing depends on the clock, so one seed gives one model. With minutes the clock changes one thing: how
+many tokens are still to be trained. ``control`` has the rules that change the course of a training. A checkpoint stores
+the ``state`` and ``Trainer.arrays``.
 """
 
 import copy
@@ -31,13 +31,15 @@ from ..tasks.language import LanguageModel
 from ..text.batches import Batch
 from ..text.corpus import Corpus
 from .clock import Clock
-from .control import ClockControl, begin_to_end, diverges, followed_dropout, out_of_patience, rolled_back
+from .control import ClockControl, followed_dropout, note_loss, out_of_patience, rolled_back, start_early_end
 from .record import training_record
 from .schedule import rate_at
 from .settings import Settings
 from .state import TrainingState
 
 MOST_EVALUATIONS = 40
+EVALUATED_TOKENS_PER_TRAINED = 0.1  # evaluations of the held-out part score at most so many tokens for each trained one
+DROPOUT_SEEDS = 1_000_003  # from one seed's dropout to the next one's: they share nothing for a million updates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +47,9 @@ class Step:
     """One update, with the evaluation after it. Losses are nats per token; seconds count from the beginning.
 
     tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
-    measured after this update, else None. improved: it is the lowest so far. training_seconds: ``seconds`` without the
-    evaluations. rolled_back: the loss diverged, and step, epoch and tokens are those that the training has rolled back
-    to.
+    measured after this update, else None. improved: it is the lowest so far. training_seconds: spent in updates, in
+    this run. rolled_back: the loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which the training
+    has rolled back.
     """
 
     step: int
@@ -72,9 +74,10 @@ class Trainer:
     """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far; where nothing is held
     out, the latest one.
 
-    optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: when the time of
-    ``settings.minutes`` began, by ``time.perf_counter``; now if not given. plan: how ``autotune`` chose the settings,
-    None where it chose nothing. Raises CorpusError where the text is shorter than one window.
+    optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: the value of
+    ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. plan: how ``autotune`` chose the
+    settings, for the display only; None where it chose nothing. Raises CorpusError where the text is shorter than one
+    window.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class Trainer:
         )
         self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
-        self.good = self.snapshot()
+        self.last_good = self.snapshot()
         self._begun = begun or time.perf_counter()
 
     @property
@@ -141,7 +144,7 @@ class Trainer:
         """Tokens to train between evaluations: these take a few hundredths of the time, and there are at most
         MOST_EVALUATIONS."""
         train, evaluated = len(self.corpus.train), self.evaluation.size if self.evaluation else 1
-        per_epoch = max(1, int(0.1 * train / evaluated))
+        per_epoch = max(1, int(EVALUATED_TOKENS_PER_TRAINED * train / evaluated))
         return max(train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
 
     @property
@@ -173,15 +176,15 @@ class Trainer:
             array[:] = arrays[name]
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
-        """Copy a state and its arrays over those that a rollback restores. The best parameters, which nobody changes,
-        are not copied once more."""
-        _, kept = self.good
+        """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares
+        their array, which nobody changes."""
+        _, kept = self.last_good
         parameters, best = arrays["parameters"], self.best_parameters
         is_best = best is not self.parameters and np.array_equal(best, parameters)
         for name in kept.keys() - {"parameters"}:
             kept[name][:] = arrays[name]
         kept["parameters"] = best if is_best else parameters.copy()
-        self.good = copy.deepcopy(state), kept
+        self.last_good = copy.deepcopy(state), kept
 
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache, with a network of the same kind and
@@ -212,7 +215,7 @@ class Trainer:
                 start = time.perf_counter()
                 tokens, nats = self._update(batch)
                 training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
-                has_diverged = diverges(self.state, tokens, nats, self._unigram_nats(batch))
+                has_diverged = note_loss(self.state, tokens, nats, self._unigram_nats(batch))
                 valid_loss, improved = None, False
                 self.state.seconds = time.perf_counter() - begun
                 if has_diverged:
@@ -249,7 +252,7 @@ class Trainer:
         return self.task.batches(self.corpus, self.rows, self.settings.steps, random)
 
     def _clock_control(self, seconds: float) -> ClockControl | None:
-        """What makes a training of minutes end in time. seconds: spent so far."""
+        """The control that makes a training of minutes end in time, else None. seconds: spent so far."""
         if not self.settings.minutes:
             return None
         most_tokens = len(self.corpus.train) * self.task.most_epochs
@@ -260,7 +263,7 @@ class Trainer:
         """Forward, backward, and one step of the optimizer: the batch's tokens and their summed loss, NaN where loss or
         gradient were not finite."""
         tokens, rate = int(np.count_nonzero(batch.targets >= 0)), self.state.dropout
-        drop = Dropout(rate, self.settings.seed * 1_000_003 + self.state.step + 1) if rate else None
+        drop = Dropout(rate, self.settings.seed * DROPOUT_SEEDS + self.state.step + 1) if rate else None
         self.network.pack(for_training=True, precision=self.settings.precision)
         nats = self.window.train(batch, 1 / tokens, drop)
         total = float(nats.sum(dtype=np.float64))
@@ -272,7 +275,7 @@ class Trainer:
         return -float(self.corpus.log_frequencies[batch.targets[batch.targets >= 0]].sum())
 
     def _roll_back(self) -> None:
-        good, arrays = self.good
+        good, arrays = self.last_good
         self.restore(rolled_back(self.state, good, self.settings), arrays)
 
     def _evaluate_if_due(self, clock: ClockControl | None) -> tuple[float | None, bool]:
@@ -297,8 +300,8 @@ class Trainer:
                 self.best_parameters = self.parameters.copy()
             elif out_of_patience(state, self.settings):
                 self.parameters[:] = self.best_parameters
-                begin_to_end(state)
-        if not state.worse:
+                start_early_end(state)
+        if not state.worse:  # never keep parameters whose last losses were bad
             state.times_lower = 0
             self.keep_good(state, self.arrays())
         return valid_loss, improved

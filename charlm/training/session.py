@@ -22,9 +22,15 @@ from ..model import Model
 from ..modelfile import is_model
 from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
-from ..text.reading import listed
+from ..text.reading import path_list
 from .autotune import new_trainer
-from .checkpoint import CHECKPOINT_SECONDS, checkpoint_path, last_checkpoint, previous_checkpoint_path, saved
+from .checkpoint import (
+    CHECKPOINT_SECONDS,
+    checkpoint_path,
+    last_checkpoint,
+    previous_checkpoint_path,
+    save_results,
+)
 from .loop import Trainer
 from .options import NAMES, Path, given_options
 from .progress import Report, reports
@@ -34,10 +40,11 @@ REPORT_SECONDS = 1.0  # between reports, at most
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFiles:
-    """The files that a session writes; None for a file that it does not write.
+    """The files that a session writes, None for a file that it does not write, and how it treats them.
 
-    output: the model. A checkpoint next to it is written about every ``save_every`` seconds. log: each report as a line
-    of JSON. plot: a picture of the losses (SVG). resume: continue the stopped training of ``output``.
+    output: the model. charlm writes a checkpoint next to it about every ``save_every`` seconds. log: each report as a
+    line of JSON. plot: a picture of the losses (SVG). resume: continue the stopped training of ``output``, and append
+    to ``log``.
     """
 
     output: Path | None = None
@@ -48,22 +55,23 @@ class TrainingFiles:
 
 
 class TrainingSession:
-    """A training run. Opening the session (``with``) makes its ``trainer``, closing it releases locks and threads.
+    """A training run. ``with`` opens the session, which makes its ``trainer``; its end releases locks and threads.
 
     paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
-    all others from its checkpoint.
+    all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many tokens, the last ones
+    of the training part, they were trained on.
 
-    Raises CharlmError on opening, before anything is trained or written, where an option makes no sense, a text or the
-    checkpoint cannot be read, or a file cannot be written.
+    Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
+    raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
     """
 
     trainer: Trainer
 
     def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any]):
-        self.paths, self.files = listed(paths), files
+        self.paths, self.files = path_list(paths), files
         self.options = given_options(options)
         self.baselines: list[Baseline] = []
-        self.counted_tokens = 0  # how many tokens, the last of the training part, the baselines were counted on
+        self.baseline_tokens = 0
         self._open = ExitStack()
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
@@ -77,6 +85,7 @@ class TrainingSession:
             if files.resume:
                 checkpoint = last_checkpoint(files.output)
                 self.options = given_options(checkpoint.options) | self.options
+                self._check_places()  # again: the checkpoint may name held-out files
             self.trainer = new_trainer(self.paths, **self.options)
             opened.enter_context(closing(self.trainer.pool))
             if checkpoint:
@@ -89,7 +98,7 @@ class TrainingSession:
 
     def _check_places(self) -> None:
         """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
-        files, read = self.files, [*self.paths, *listed(self.options.get("valid") or [])]
+        files, read = self.files, [*self.paths, *path_list(self.options.get("valid") or [])]
         taken = [] if files.output is None else [*output_files(files.output)]
         if files.output is not None:
             check_outputs(output_files(files.output), read, is_model, "a model", "--output")
@@ -117,23 +126,23 @@ class TrainingSession:
     def losses(self) -> LossCurve:
         return LossCurve(self.trainer.state.history, self.unit)
 
-    def count_baselines(self) -> None:
-        """Train the n-gram baselines on the training text and score the held-out text with them, to compare the model
-        with. This takes a few hundredths of the training's time, and is part of it."""
+    def train_baselines(self) -> None:
+        """Train the n-gram baselines on the training part and score the held-out part with them. It takes a few
+        hundredths of the training's time, and counts as a part of it. A second call does nothing."""
         trainer = self.trainer
         if trainer.evaluation and not self.baselines:
-            self.baselines, self.counted_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
+            self.baselines, self.baseline_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
         """Train to the end, or until ``stop()`` is true after an update, and write the files. A stopped training is
         saved, and another session can resume it."""
         files, trainer = self.files, self.trainer
         if files.plot is not None:
-            self.count_baselines()
+            self.train_baselines()
         with _Log(files.log, append=files.resume) as log:
             found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
             if files.output is not None:
-                found = saved(trainer, found, files.output, self._kept_options(), files.save_every)
+                found = save_results(trainer, found, files.output, self._kept_options(), files.save_every)
             for report in found:
                 log.write(report.as_dict())
                 yield report
@@ -149,7 +158,7 @@ class TrainingSession:
         options = self.options | {name: decided[name] for name in NAMES if name in decided}
         options.pop("threads", None)
         if "valid" in options:
-            options["valid"] = list(map(str, listed(options["valid"])))
+            options["valid"] = list(map(str, path_list(options["valid"])))
         return options
 
 
@@ -164,21 +173,23 @@ def exclusive_training(model_path) -> AbstractContextManager[None]:
 
 
 def check_log(path, used=()) -> None:
-    """Raise ModelFileError if a log cannot be written to ``path``, or would overwrite a file that is not a log, or one
-    of the files ``used``."""
+    """Raise CharlmError now if a log could not be written to ``path`` later, or would overwrite a file that is not a
+    log, or one of the files ``used``. A pipe or a device is written as it is."""
     if is_one_of(path, used):
         raise ModelFileError(f"will not overwrite {path} with the log; choose another name for --log")
-    try:
-        if FilePath(path).is_file():
-            with open(path, "rb") as file:
-                if file.read(1) not in (b"", b"{"):
-                    raise ModelFileError(
-                        f"will not overwrite {path}, which is not a log; choose another name for --log"
-                    )
-        elif FilePath(path).is_dir() or not FilePath(path).parent.is_dir():
-            raise ModelFileError(f"cannot write {path}: it is a folder, or its folder does not exist")
-    except OSError as error:
-        raise ModelFileError(f"cannot write {path}: {error.strerror}") from None
+    file = FilePath(path)
+    if file.is_file() or file.is_dir() or not file.exists():
+        check_outputs((path,), (), _is_log, "a log", "--log")
+    if file.is_file():
+        try:
+            open(path, "ab").close()  # charlm writes into the existing file
+        except OSError as error:
+            raise ModelFileError(f"cannot write {path}: {error.strerror}; choose another name for --log") from None
+
+
+def _is_log(path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(1) in (b"", b"{")
 
 
 class _Log:
@@ -203,5 +214,5 @@ class _Log:
 
     def __exit__(self, *error) -> None:
         if self.file:
-            with suppress(OSError):  # what could not be written
+            with suppress(OSError):  # closing writes once more what could not be written before
                 self.file.close()

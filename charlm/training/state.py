@@ -1,29 +1,29 @@
-"""Where a training stands. A checkpoint stores this state and the trainer's arrays, and nothing else changes."""
+"""How far a training has come. Only this state and the trainer's arrays change, and a checkpoint stores both."""
 
 import copy
 from dataclasses import dataclass, field
 
 RATE_CUT = 0.25  # a rollback multiplies the learning rate by this
-MOST_ROLLBACKS = 8  # on end, without an evaluation between them
+MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
 
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """Where a training stands, besides its arrays.
+    """How far a training has come, besides its arrays.
 
     A rollback restores all fields of the last good state except the last five: ``rate_factor`` and ``times_lower``
     change with each rollback, and what the training has found (``best_loss``, ``best_progress``) and spent
     (``seconds``) stays.
 
-    step: updates so far. updates: those that the optimizer has counted. tokens: trained so far. windows_done,
-    tokens_of_epoch: batches and tokens of the current epoch. nats, counted: summed training loss and number of tokens
-    since the last evaluation. worse: consecutive updates whose loss was far above the unigram model's.
-    next_evaluation, total_tokens: evaluate, and end, after so many tokens. ending: an early end has begun, and the
-    clock can no longer lengthen the training. turn: (tokens, progress) at which ``total_tokens`` was last changed.
-    dropout: rate for the next update. history: [update, training loss, held-out loss or None] for each evaluation.
-    rate_factor: factor on the learning rate. times_lower: rollbacks on end without an evaluation between them.
-    best_loss: lowest held-out loss, None before the first evaluation; best_progress: ``progress`` at that moment.
-    seconds: time spent.
+    step: updates so far. epoch: full passes over the training part so far. updates: the optimizer's own count, which it
+    needs for its next update. tokens: trained so far. windows_done, tokens_of_epoch: batches and tokens of the current
+    epoch. nats, counted: summed training loss and number of tokens since the last evaluation. worse: updates in a row
+    whose loss was far above the unigram model's. next_evaluation: evaluate after so many tokens. total_tokens: end
+    after so many tokens. ending: an early end has begun, and the clock can no longer lengthen the training. turn:
+    (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the rate
+    of the next update. history: [update, training loss, held-out loss or None] for each evaluation. rate_factor: factor
+    on the learning rate. times_lower: rollbacks in a row, without a good evaluation between them. best_loss: the lowest
+    held-out loss, None before the first evaluation. best_progress: ``progress`` at that moment. seconds: time spent.
     """
 
     step: int = 0
@@ -68,7 +68,7 @@ class TrainingState:
         self.windows_done = self.tokens_of_epoch = 0
 
     def change_total(self, total_tokens: int) -> None:
-        """End after ``total_tokens`` instead; the learning rate's schedule goes on from where it is."""
+        """End after ``total_tokens`` instead. The learning rate's schedule continues from its present rate."""
         self.turn, self.total_tokens = (self.tokens, self.progress), total_tokens
 
     def rolled_back_to(self, good: "TrainingState") -> "TrainingState":
