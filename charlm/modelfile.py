@@ -50,6 +50,7 @@ from .files import atomic_file
 from .network.architecture import OPTIONAL, Architecture
 from .tasks import Task, task_class
 from .text.novelty import check_fields, from_fields
+from .text.reading import begins_like_a_model
 from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell
@@ -93,8 +94,7 @@ def is_model(path) -> bool:
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
-        beginning = file.read(40)
-    return beginning[:4] == b"PK\3\4" and beginning[30:] == b"header.npy"  # the first member's signature and name
+        return begins_like_a_model(file.read(40))
 
 
 def _check_whole(path):
@@ -120,10 +120,11 @@ class _LimitedFile(io.BufferedReader):
         return super().read(size)
 
 
-def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
+def read_archive(path, shapes_of, kind: str = "model") -> tuple[dict, dict[str, np.ndarray]]:
     """The header and the arrays, by name, of a file that ``write_archive`` wrote.
 
-    shapes_of: header → the dtype and the shape of each array that the file must have, by name. Raises ModelFileError.
+    shapes_of: header → the dtype and the shape of each array that the file must have, by name. kind: what the file
+    should be, for messages. Raises ModelFileError.
     """
     try:
         if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
@@ -155,16 +156,26 @@ def read_archive(path, shapes_of) -> tuple[dict, dict[str, np.ndarray]]:
     except ModelFileError:
         raise
     except FileNotFoundError:
-        raise ModelFileError(f"there is no file {path}") from None
+        raise ModelFileError(f"there is no file {path}; check the name") from None
     except IsADirectoryError:
-        raise ModelFileError(f"{path} is a folder, not a model") from None
+        raise ModelFileError(f"{path} is a folder, not a {kind}; name the {kind} file in it") from None
     except PermissionError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror}") from None
     except MemoryError:
         raise ModelFileError(f"there is not enough memory to load {path}") from None
     except Exception as error:  # zipfile, json and NumPy raise many kinds for hostile bytes
-        reason = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
-        raise ModelFileError(f"{path} is not a charlm model, or it is damaged: {reason}") from None
+        raise ModelFileError(_why_not_ours(path, kind, error)) from None
+
+
+def _why_not_ours(path, kind: str, error: Exception) -> str:
+    """The message for a file that ``read_archive`` could not read."""
+    remedy = "; name a file that charlm train -o wrote" if kind == "model" else ""
+    if os.path.isfile(path) and not os.path.getsize(path):
+        return f"{path} is empty, not a {kind} of charlm{remedy}"
+    if isinstance(error, zipfile.BadZipFile) and not is_model(path):
+        return f"{path} is not a {kind} of charlm{remedy}"
+    reason = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
+    return f"{path} is not a {kind} of charlm, or it is damaged: {reason}"
 
 
 def _open_array(archive, member):

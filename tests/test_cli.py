@@ -84,7 +84,9 @@ def folder(tmp_path, tiny_text, tiny_model, monkeypatch):
     """The working folder: a text, a model, and files that are neither."""
     (tmp_path / "text.txt").write_text(tiny_text, encoding="utf-8")
     shutil.copy(tiny_model, tmp_path / "tiny.npz")
+    shutil.copy(tiny_model, tmp_path / "model.npz")
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "blank.txt").write_text("\n" * 30)
     (tmp_path / "short.txt").write_text("a cab\n", encoding="utf-8")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n" * 40)
     (tmp_path / "folder").mkdir()
@@ -125,7 +127,7 @@ def check_error(stderr, words=""):
         assert word in stderr
 
 
-def refuse(folder, arguments, code, words="", **settings):
+def check_failure(folder, arguments, code, words="", **settings):
     """Check that a command fails in one line, prints no data, and leaves every file as it was."""
     before = contents(folder)
     result = run(*arguments, **settings)
@@ -142,7 +144,10 @@ def refuse(folder, arguments, code, words="", **settings):
 @pytest.mark.parametrize(
     ("corpus", "words"),
     [
-        (["missing.txt"], "missing.txt No such file"),
+        (["missing.txt"], "no file missing.txt"),
+        (["blank.txt"], "no text blank.txt, only blank lines"),
+        (["blank.txt", "--lines"], "no text blank.txt, only blank lines"),
+        (["model.npz"], "model.npz is a model of charlm, not a text"),
         (["text.txt", "missing.txt"], "missing.txt"),
         (["empty.txt"], "no text empty.txt"),
         (["short.txt"], "5 tokens window of 8 --steps"),
@@ -157,7 +162,7 @@ def refuse(folder, arguments, code, words="", **settings):
     ],
 )
 def test_an_unusable_corpus(folder, corpus, words):
-    refuse(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
+    check_failure(folder, ["train", *corpus, "-o", "tiny.npz", *SMALL], 1, words)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +221,8 @@ def test_an_unusable_corpus(folder, corpus, words):
 )
 def test_a_wrong_option_of_train(folder, option):
     name = option.replace("=", " ").split()[0]
-    words = {"--holdout nan": "held-out fraction nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
-    refuse(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
+    words = {"--holdout nan": "--holdout fraction nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
+    check_failure(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +281,7 @@ def test_a_wrong_option_of_train(folder, option):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_wrong_use(folder, arguments, words):
-    refuse(folder, arguments, 2, words)
+    check_failure(folder, arguments, 2, words)
 
 
 @pytest.mark.parametrize(
@@ -346,12 +351,12 @@ def damaged(path, make):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        ("text", "not a charlm model"),
-        ("empty", "not a charlm model"),
+        ("text", "not a model of charlm; name a file that charlm train -o wrote"),
+        ("empty", "is empty"),
         ("cut short", "damaged"),
-        ("table", "not a charlm model"),
+        ("table", "not a model of charlm, or damaged"),
         ("missing", "no file"),
-        ("folder", "folder"),
+        ("folder", "folder, not a model; name the model file in it"),
         ("future", "later charlm 9.9 upgrade"),
         ("checkpoint", "checkpoint"),
         ("no network", "damaged"),
@@ -359,7 +364,7 @@ def damaged(path, make):
 )
 def test_a_file_that_is_not_a_model(folder, command, make, words):
     damaged(folder / "tiny.npz", make)
-    refuse(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
+    check_failure(folder, [*command.split(), "tiny.npz"], 1, f"tiny.npz {words}")
 
 
 @pytest.mark.parametrize(
@@ -407,13 +412,14 @@ def test_info_does_not_trust_the_record_of_a_training(folder, training):
     ],
 )
 def test_a_sample_that_cannot_be(folder, arguments, words):
-    refuse(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 1, words)
+    check_failure(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 1, words)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["missing.txt"], "missing.txt No such file"),
+        (["missing.txt"], "no file missing.txt"),
+        (["tiny.npz"], "tiny.npz is a model of charlm, not a text"),
         (["text.txt", "folder"], "folder"),
         (["latin.txt"], "0xe9 offset 3"),
         (["empty.txt"], "no text empty.txt"),
@@ -421,7 +427,7 @@ def test_a_sample_that_cannot_be(folder, arguments, words):
     ],
 )
 def test_a_text_that_cannot_be_scored(folder, arguments, words):
-    refuse(folder, ["perplexity", "--model", "tiny.npz", *arguments], 1, words)
+    check_failure(folder, ["perplexity", "--model", "tiny.npz", *arguments], 1, words)
 
 
 def test_a_loss_that_diverges(folder):
@@ -485,8 +491,8 @@ def test_training_plots_its_losses(folder):
     assert picture.startswith("<svg ") and "the loss of new.npz" in picture and "2 " in picture
     assert f"{load_model('new.npz').training['valid_loss']:.4f}" in picture
     done(*TRAIN, "--quiet", "--plot", "loss.svg")  # an old picture may be replaced
-    refuse(folder, [*TRAIN, "--plot", "text.txt"], 1, "text.txt --plot")
-    refuse(folder, [*TRAIN, "--plot", "empty.txt/loss.svg"], 1, "cannot write")
+    check_failure(folder, [*TRAIN, "--plot", "text.txt"], 1, "text.txt --plot")
+    check_failure(folder, [*TRAIN, "--plot", "empty.txt/loss.svg"], 1, "cannot write")
 
 
 @pytest.mark.parametrize("arguments", [TRAIN, [*TRAIN, "--lines", "--holdout", "0"]], ids=["stream", "lines"])
@@ -1199,13 +1205,13 @@ def test_resuming_with_other_settings_names_them(stopped, tmp_path, monkeypatch,
     place = copy_of(stopped, tmp_path)
     monkeypatch.chdir(place)
     code = 2 if change[0] == "--encoding" else 1
-    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume", *change], code, words)
+    check_failure(place, ["train", "text.txt", "-o", "m.npz", "--resume", *change], code, words)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        ("other corpus", "the corpus bytes now"),
+        ("other corpus", "the text differs bytes now"),
         ("no corpus", "text.txt"),
         ("missing", "nothing to resume"),
         ("empty", "m.checkpoint.npz"),
@@ -1227,7 +1233,7 @@ def test_resuming_without_what_it_needs(stopped, tmp_path, monkeypatch, make, wo
         shutil.copy("m.npz", "m.checkpoint.npz")
     else:
         damaged(place / "m.checkpoint.npz", make)
-    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, words)
+    check_failure(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, words)
 
 
 @pytest.mark.parametrize("options", [{"more": 1}, {"hidden": "many"}, {"level": "letters"}, {"holdout": [1]}])
@@ -1238,7 +1244,7 @@ def test_a_checkpoint_with_impossible_options(stopped, tmp_path, monkeypatch, op
         arrays = {name: archive[name] for name in archive.files}
     header = json.loads(arrays.pop("header").tobytes())
     write_archive("m.checkpoint.npz", header | {"options": header["options"] | options}, arrays)
-    refuse(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, "m.checkpoint.npz damaged")
+    check_failure(place, ["train", "text.txt", "-o", "m.npz", "--resume"], 1, "m.checkpoint.npz damaged")
 
 
 def test_one_run_per_output(folder):

@@ -319,7 +319,7 @@ def test_a_label_seen_once_is_for_training(tmp_path):
         ("x ab\n", "bad.tsv line 1 tab"),
         ("x\tab\n\n\tab\n", "line 3 no label"),
         ("__label__x __label__y ab\n", "line 1 two labels"),
-        ("\n\n", "no line bad.tsv"),
+        ("\n\n", "no text bad.tsv"),
     ],
 )
 def test_a_line_that_cannot_be_read(folder, text, words):

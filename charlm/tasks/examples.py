@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, fitting
 from ..text.corpus import CorpusOptions, held_out_lines
-from ..text.reading import Digest, path_list, name_of, read_text
+from ..text.reading import Digest, name_of, path_list, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, symbols_in
 
 FASTTEXT = "__label__"
@@ -51,7 +51,9 @@ class Examples:
     lines = True
 
 
-def lines_of(paths: Iterable, level: str, encoding: str, digest=None) -> Iterator[tuple[str, str]]:
+def lines_of(
+    paths: Iterable, level: str, encoding: str, digest=None, *, has_level: bool = False
+) -> Iterator[tuple[str, str]]:
     """(where the line is, its text) for each line of some files, blank lines included.
 
     Bytes that are not UTF-8 are lone surrogates. The other arguments are those of ``read_text``.
@@ -59,7 +61,7 @@ def lines_of(paths: Iterable, level: str, encoding: str, digest=None) -> Iterato
     for path in paths:
         rest = b"" if level == "byte" else ""
         number = 0
-        for piece in read_text([path], level, encoding, digest):
+        for piece in read_text([path], level, encoding, digest, has_level=has_level):
             piece = rest + piece
             stop = piece.rfind(b"\n" if level == "byte" else "\n") + 1
             rest = piece[stop:]
@@ -124,10 +126,10 @@ def read_examples(
     paths, valid, digest = path_list(paths), path_list(options.valid or []), Digest()
 
     def examples(paths, digest=None):
-        lines = lines_of(paths, options.level, options.encoding, digest)
+        lines = lines_of(paths, options.level, options.encoding, digest, has_level=True)
         found = [parse(where, example) for where, example in split_into_examples(lines)]
         if not found:
-            raise CorpusError(f"there is no line to learn from in {', '.join(map(name_of, paths))}")
+            raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
         return found
 
     train, held_out = examples(paths, digest), []

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from .novelty import Novelty
-from .reading import PIECE, Digest, path_list, name_of, read_text
+from .reading import PIECE, Digest, name_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
 from .vocabulary import EOS, LEVELS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
 
@@ -21,13 +21,13 @@ EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 
 
-def _signed_type(number: int) -> type:
-    """The smaller signed integer type that holds 0…number."""
-    return np.int32 if number < 2**31 else np.int64
+def _signed_type(largest: int) -> type:
+    """The smaller of two signed integer types that hold 0…largest."""
+    return np.int32 if largest < 2**31 else np.int64
 
 
 def _line_stops(tokens: np.ndarray) -> Iterator[np.ndarray]:
-    """The index after each <EOS>, for one piece of the tokens after the other."""
+    """For each piece of the tokens, in order: the indices after its <EOS>."""
     for start in range(0, len(tokens), PIECE):
         yield np.flatnonzero(tokens[start : start + PIECE] == EOS) + (start + 1)
         release(tokens)
@@ -112,12 +112,12 @@ class CorpusOptions:
 
     def __post_init__(self):
         if not 0 <= self.holdout < 1:
-            raise UsageError(f"the held-out fraction must be at least 0 and below 1, not {self.holdout}")
+            raise UsageError(f"--holdout must be a fraction, at least 0 and below 1, not {self.holdout}")
         if self.level not in LEVELS:
             raise UsageError(f"there is no level {self.level!r}; choose one of {', '.join(LEVELS)}")
         if self.max_vocabulary is not None and self.max_vocabulary < 3:
             raise UsageError(
-                f"a vocabulary needs room for <EOS>, <UNK> and one symbol: at least 3, not {self.max_vocabulary}"
+                f"--max-vocabulary must be at least 3, for <EOS>, <UNK> and one symbol, not {self.max_vocabulary}"
             )
 
     def least_count(self, at_least: int = 1) -> int:
@@ -137,10 +137,10 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     """
     level, lines, paths, valid = options.level, options.lines, path_list(paths), path_list(options.valid or [])
     counter, digest = SymbolCounter(level), Digest()
-    numbers = _buffered(map(counter.number, read_text(paths, level, options.encoding, digest)), lines)
-    if not len(numbers):
-        nothing = "no line that is not blank" if digest.size and lines else "no text"
-        raise CorpusError(f"there is {nothing} in {', '.join(map(name_of, paths))}")
+    numbers = _buffered(map(counter.number, read_text(paths, level, options.encoding, digest, has_level=True)), lines)
+    if len(counter) == 1:  # the line feed
+        blank = ", only blank lines" if digest.size else ""
+        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}{blank}")
 
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
     counts = _counts(parts(), len(counter))
@@ -148,7 +148,9 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     vocabulary = Vocabulary.build(level, counter.counted(counts, least), least, options.max_vocabulary)
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     if valid:
-        held_out_numbers = _buffered(map(counter.number, read_text(valid, level, options.encoding)), lines)
+        held_out_numbers = _buffered(
+            map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
+        )
         if not len(held_out_numbers):
             raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
         parts = _two_texts(numbers, held_out_numbers)
@@ -157,7 +159,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     train, held_out = _translated(parts(), ids)
     if not len(train):
         raise CorpusError(
-            f"the text is too short to hold out a fraction of {options.holdout}; give more text or --holdout 0"
+            f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
         )
     frequencies = np.zeros(len(vocabulary), np.int64)
     np.add.at(frequencies, ids[: len(counts)], counts)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError, UsageError
 
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
+MODEL_SIGNATURE = b"PK\3\4", b"header.npy"  # of a model file: at its start, and at offset 30 (see modelfile.py)
 NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
 
 
@@ -31,7 +32,7 @@ def _read_bytes(path) -> Iterator[bytes]:
                 raise CorpusError("standard input is closed")
             source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw does not wait for more bytes
         elif os.path.isdir(path):
-            raise CorpusError(f"{path} is a folder; name the files in it")
+            raise CorpusError(f"{name_of(path)} is a folder; name the files in it")
         else:
             source = open(path, "rb")
         try:
@@ -43,8 +44,16 @@ def _read_bytes(path) -> Iterator[bytes]:
         finally:
             if path != "-":
                 source.close()
+    except FileNotFoundError:
+        raise CorpusError(f"there is no file {name_of(path)}; check the name") from None
     except OSError as error:
         raise CorpusError(f"cannot read {name_of(path)}: {error.strerror}") from None
+
+
+def begins_like_a_model(beginning: bytes) -> bool:
+    """Whether a file with these first bytes, 40 or more, looks like one of charlm's models or checkpoints."""
+    start, name = MODEL_SIGNATURE
+    return beginning.startswith(start) and beginning[30:].startswith(name)
 
 
 def _size_and_time(source):
@@ -59,8 +68,8 @@ class _Decoder:
     The words of Python's own errors differ between its versions; charlm's message uses none of them.
     """
 
-    def __init__(self, path, encoding: str):
-        self.path, self.encoding = path, encoding
+    def __init__(self, path, encoding: str, has_level: bool):
+        self.path, self.encoding, self.has_level = path, encoding, has_level
         self.decoder = codecs.getincrementaldecoder(encoding)("strict")
         self.consumed = 0  # bytes of the earlier pieces
 
@@ -87,17 +96,19 @@ class _Decoder:
         if bad_byte:
             return (
                 f"{name}: the byte 0x{error.object[error.start]:02x} at offset {offset + error.start:,} "
-                f"is not {self.encoding.upper()}; name the encoding of the text (--encoding latin-1, say), "
-                "or read bytes (--level byte)"
+                f"is not {self.encoding.upper()}; name the encoding of the text (--encoding latin-1, say)"
+                f"{', or read bytes (--level byte)' if self.has_level else ''}"
             )
         return f"{name} is not in the encoding {self.encoding}; name the encoding of the text with --encoding"
 
 
-def _decode(path, pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
-    """The text of a file without its byte order mark, with LF for each CRLF."""
-    decoder = _Decoder(path, encoding)
+def _decode(path, pieces: Iterable[bytes], encoding: str, has_level: bool) -> Iterator[str]:
+    """The text of a file without its byte order mark, with LF for each CRLF. Raises CorpusError for a model file."""
+    decoder = _Decoder(path, encoding, has_level)
     at_start, carriage_return = True, ""
     for piece in pieces:
+        if not decoder.consumed and begins_like_a_model(piece):
+            raise CorpusError(f"{name_of(path)} is a model of charlm, not a text; name a text file")
         text = carriage_return + decoder.decode(piece)
         if at_start and text:
             at_start, text = False, text.removeprefix("\ufeff")
@@ -121,12 +132,15 @@ def check_encoding(encoding: str) -> str:
     return encoding
 
 
-def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None) -> Iterator[str] | Iterator[bytes]:
+def read_text(
+    paths: Iterable, level: str, encoding: str = "utf-8", digest=None, *, has_level: bool = False
+) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
     paths: names of files, "-" for standard input. level: at "byte" the pieces are bytes; at "word" each piece ends at
     the end of a line, so that no word is cut. digest: an object whose ``update`` gets all bytes as they are read, a
-    ``Digest`` for example. Raises CorpusError if a file cannot be read or decoded, UsageError for an unknown encoding.
+    ``Digest`` for example. has_level: the command has the option --level, so that an error may advise it. Raises
+    CorpusError if a file cannot be read or decoded, UsageError for an unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -138,7 +152,7 @@ def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None)
 
     for path in paths:
         end, last, rest = (b"\n", b"", b"") if level == "byte" else ("\n", "", "")
-        for piece in digested(path) if level == "byte" else _decode(path, digested(path), encoding):
+        for piece in digested(path) if level == "byte" else _decode(path, digested(path), encoding, has_level):
             if not piece:
                 continue
             last = piece[-1:]
@@ -154,7 +168,7 @@ def read_text(paths: Iterable, level: str, encoding: str = "utf-8", digest=None)
 
 
 class Digest:
-    """The SHA-256 of some bytes and their number."""
+    """The SHA-256 of the bytes that ``update`` got, and their number."""
 
     def __init__(self):
         self.size, self._hash = 0, hashlib.sha256()

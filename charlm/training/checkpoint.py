@@ -91,7 +91,7 @@ class Checkpoint:
 
     def __init__(self, path):
         self.path = path
-        self.header, self.arrays = read_archive(path, _shapes)
+        self.header, self.arrays = read_archive(path, _shapes, "checkpoint")
         try:
             self.settings = Settings(**self.header["settings"])
             self.architecture, _, self.task = describe(self.header)
@@ -108,8 +108,8 @@ class Checkpoint:
         found = []
         facts = self.corpus_facts
         if corpus.digest != facts["sha256"]:
-            sizes = f"{corpus.size:,} bytes now, {facts['bytes']:,} then"
-            found.append(f"the text differs ({'as many bytes, others' if corpus.size == facts['bytes'] else sizes})")
+            sizes = f" ({corpus.size:,} bytes now, {facts['bytes']:,} then)" if corpus.size != facts["bytes"] else ""
+            found.append(f"the text differs{sizes}")
         vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
         split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
         if not found and (vocabulary, task, split) != (

@@ -96,9 +96,11 @@ class Trainer:
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
         self.task = task or LanguageModel()
         if len(corpus.train) < settings.steps and not corpus.lines:
+            half = len(corpus.train) // 2
+            remedy = f", or --steps {half}" if half > 1 else ""
             raise CorpusError(
                 f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
-                f"give more text, or --steps {max(1, len(corpus.train) // 2)}"
+                f"give more text{remedy}"
             )
         # a short text gets fewer rows: each is at least one window long
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
