@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ._version import __version__ as __version__
+from .errors import UsageError, check_option_names
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -33,6 +34,28 @@ if TYPE_CHECKING:
     from .training.progress import Report
 
     Path = str | PathLike[str]
+
+
+class PerplexityOptions(TypedDict, total=False):
+    """The options of ``perplexity``; None stands for the default.
+
+    threads: how many work; the figures do not depend on it. adapt: a learning rate at which the model keeps learning
+    from the text. precision: of the matrix products, "float32" or "bf16".
+    """
+
+    threads: int | None
+    adapt: float | None
+    precision: str
+
+
+class PredictionOptions(TypedDict, total=False):
+    """The options of ``predict``; None stands for the default.
+
+    top: how many labels a classifier gives. beam: the width of a translator's search.
+    """
+
+    top: int | None
+    beam: int | None
 
 
 def train(
@@ -77,47 +100,69 @@ def train(
 
 
 def load(path: Path) -> Model:
-    """The model in a file. Raises ModelFileError where the file is not a model, or is damaged."""
+    """Read a model from a file. Raises ModelFileError where the file is not a model, or is damaged."""
     from .model import load_model
 
     return load_model(path)
 
 
 def sample(model: Model, count: int = 1, length: int | None = None, **options: Any) -> Iterator[Sample]:
-    """An iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel). Each comes as soon
-    as it is complete.
+    """Return an iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel). Each comes
+    as soon as it is complete.
 
     count: how many; length: tokens of each, for a model of one long text. options: those of ``charlm sample``, with
-    underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises SamplingError, after the samples that were
-    found, where charlm finds no more.
+    underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises UsageError for an option that does not
+    exist or makes no sense, and SamplingError, after the samples that were found, where charlm finds no more.
     """
+    from dataclasses import fields
+
     from .sampling.options import SamplingOptions
     from .sampling.sampler import new_sampler
 
+    _check_model(model)
+    check_option_names(options, ["count", "length", *(field.name for field in fields(SamplingOptions))], "sample")
     return new_sampler(model, count, length, SamplingOptions(**options)).samples()
 
 
-def perplexity(model: Model, text: str, **options: Any) -> Score:
-    """How surprising a text is: a ``figures.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …).
-    options: those of ``charlm perplexity``, with underscores (threads=2, adapt=0.0008)."""
-    from .scoring import perplexity as levels
+def perplexity(model: Model, text: str, **options: Unpack[PerplexityOptions]) -> Score:
+    """Measure how surprising a text is to a model.
 
-    return levels.perplexity(model, text, **options)
+    Returns a ``figures.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). options: those of
+    ``charlm perplexity``, with underscores (threads=2, adapt=0.0008); ``PerplexityOptions`` lists them. Raises
+    UsageError for an option that does not exist or makes no sense.
+    """
+    from .scoring.perplexity import perplexity as score_text
+
+    _check_model(model)
+    check_option_names(options, PerplexityOptions.__annotations__, "perplexity")
+    return score_text(model, text, **options)
 
 
 def log_probability(model: Model, text: str) -> float:
-    """Natural logarithm of the probability of a text. A model of lines takes it as one line, with its end."""
-    from .scoring import scorer as scoring
+    """Return the natural logarithm of the probability of a text. A model of lines takes it as one line, with its
+    end."""
+    from .scoring.scorer import log_probability as log_probability_of_text
 
-    return scoring.log_probability(model, text)
+    _check_model(model)
+    return log_probability_of_text(model, text)
 
 
-def predict(model: Model, items: Iterable[Any], **options: Any) -> list[Any]:
-    """What a model of another task than text predicts for each item, in a list; a classifier gives label → probability,
-    the most likely label first.
+def predict(model: Model, items: Iterable[Any], **options: Unpack[PredictionOptions]) -> list[Any]:
+    """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
+    label first.
 
-    items: texts; for a tagger lists of words. options: those of ``charlm predict``, with underscores.
+    items: texts; for a tagger lists of words. options: those of ``charlm predict``, with underscores;
+    ``PredictionOptions`` lists them. Raises UsageError for a language model, and for an option that does not exist or
+    makes no sense.
     """
     from .predicting import Predictor
 
+    _check_model(model)
+    check_option_names(options, PredictionOptions.__annotations__, "predict")
     return Predictor(model).predict(list(items), **options)
+
+
+def _check_model(model: object) -> None:
+    """Raise UsageError for the name of a file in place of a model."""
+    if isinstance(model, (str, PathLike)):
+        raise UsageError(f"give a model, not the name of its file: charlm.load({str(model)!r})")

@@ -1,5 +1,7 @@
 """The errors that charlm raises, as a small tree. The command line turns each into one line and an exit code."""
 
+from collections.abc import Iterable
+
 
 class CharlmError(Exception):
     """An error that the user can correct. Its message says what is wrong, where, and what to do about it.
@@ -29,3 +31,15 @@ class DivergedError(CharlmError):
 
 class SamplingError(CharlmError):
     """The sampler found fewer samples than requested, because it rejected too many."""
+
+
+def check_option_names(given: Iterable[str], names: Iterable[str], command: str) -> None:
+    """Raise UsageError where a given option is not one of the names. command: whose --help lists them."""
+    names = list(names)
+    for name in given:
+        if name not in names:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, names, 1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"charlm {command} --help lists the options"
+            raise UsageError(f"there is no option {name!r}; {remedy}")

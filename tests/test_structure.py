@@ -33,7 +33,7 @@ LATE = (
     ("scoring", "network", "a short text is scored without numba"),
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
-    ("training.options", "difflib", "only an error needs it"),
+    ("errors", "difflib", "only an error about a name needs it"),
 )
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

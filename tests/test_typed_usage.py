@@ -1,13 +1,14 @@
 """The public API in a typed program: pytest runs this file, and `make check` checks its types with mypy."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import pytest
 
 import charlm
-from charlm.errors import CharlmError
+from charlm.errors import CharlmError, UsageError
 from charlm.model import Model
 
 
@@ -53,6 +54,25 @@ def test_a_typed_classifier(tmp_path: Path) -> None:
     model = charlm.train(tmp_path / "examples.txt", task="classify", hidden=4, epochs=1, threads=1)
     (probabilities,) = charlm.predict(model, ["abba"], top=2)
     assert sorted(probabilities) == ["cab", "egg"]
+
+
+def test_an_option_that_does_not_exist_and_a_name_in_place_of_a_model(tiny_model: Path) -> None:
+    model = charlm.load(tiny_model)
+    with pytest.raises(CharlmError, match="there is no option 'cout'; did you mean 'count'?"):
+        charlm.sample(model, **{"cout": 3})
+    with pytest.raises(CharlmError, match="there is no option 'adpt'; did you mean 'adapt'?"):
+        charlm.perplexity(model, "a", **{"adpt": 0.1})  # type: ignore[arg-type]
+    with pytest.raises(CharlmError, match="there is no option 'x'; charlm predict --help lists the options"):
+        charlm.predict(model, ["a"], **{"x": 1})
+    calls: list[Callable[[Any], object]] = [
+        charlm.sample,
+        lambda model: charlm.perplexity(model, "a"),
+        lambda model: charlm.log_probability(model, "a"),
+        lambda model: charlm.predict(model, ["a"]),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match=r"give a model, not the name of its file: charlm.load\('d.npz'\)"):
+            call("d.npz")
 
 
 def test_an_error_is_a_charlm_error(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, get_type_hints
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import check_option_names
 from ..network.architecture import PRECISIONS
 from ..network.cells import CELLS, OLD_NAMES
 from ..tasks import MODULES
@@ -74,21 +74,10 @@ OF_SETTINGS = tuple(field.name for field in fields(Settings))
 CHOICES = {"task": MODULES, "level": LEVELS, "cell": CELLS, "schedule": SCHEDULES, "precision": PRECISIONS}
 
 
-def check_names(options: Mapping[str, Any]) -> None:
-    """Raise UsageError where an option is not one of a training."""
-    for name in options:
-        if name not in NAMES:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, NAMES, 1)
-            remedy = f"did you mean {close[0]!r}?" if close else "charlm train --help lists the options"
-            raise UsageError(f"there is no training option {name!r}; {remedy}")
-
-
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that have a value, NumPy's numbers as Python's, which JSON can hold. Raises UsageError where one is
     not an option of a training."""
-    check_names(options)
+    check_option_names(options, NAMES, "train")
     given = {name: value for name, value in options.items() if value is not None}
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
