@@ -172,6 +172,8 @@ def test_an_unusable_corpus(folder, corpus, words):
         "--holdout 1",
         "--holdout -0.1",
         "--holdout nan",
+        "--holdout 0.2 --valid text.txt",
+        "--plot loss.png",
         "--holdout x",
         "--encoding nope",
         "--encoding hex",
@@ -439,6 +441,18 @@ def test_a_loss_that_diverges(folder):
 # What the commands print
 
 
+def test_ctrl_c_before_the_first_update_says_that_nothing_was_written(folder, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    before = contents(folder)
+    monkeypatch.setattr("charlm.training.session.new_trainer", interrupted)
+    result = run(*TRAIN)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "stopped before the first update; nothing was written\n"
+    assert contents(folder) == before
+
+
 def test_train_prints_no_data(folder):
     result = done(*TRAIN, "--log", "log.jsonl")
     assert result.stdout == ""
@@ -470,19 +484,35 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
         shown = [float(cell) for cell in row if re.fullmatch(r"[\d.]+", cell)]
         columns = [by_text] if name == "xz" else ["nats_per_token", "perplexity", by_text]
         assert shown == pytest.approx([found[column] for column in columns], rel=1e-3)
-    assert " did better than the model: train with --minutes" in result.stderr
+    remedy = "--lines, because the text looks like a list" if level == "char" else "--minutes"
+    assert f" did better than the model: train with {remedy}" in result.stderr
+
+
+def test_a_list_that_is_read_as_a_stream_gets_the_advice_twice(folder):
+    (folder / "names.txt").write_text("ada\nbob\neve\n" * 60)
+    advice = done("train", "names.txt", "-o", "new.npz", *SMALL, "--epochs", "1").stderr.splitlines()
+    assert "the text looks like a list: --lines would make each line a text of its own" in advice
+    assert any(
+        "did better than the model: train with --lines, because the text looks like a list" in at for at in advice
+    )
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     result = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05")
     width = load_model("new.npz").architecture.hidden
-    assert f"lstm, 1 layer of {width}, one-hot input" in result.stderr and "0.05 minutes of " in result.stderr
-    assert "chosen for this machine, which has time for " in result.stderr
+    assert (
+        f"lstm, 1 layer of {width}, one-hot input" in result.stderr
+        and "0.05 minutes; each update reads " in result.stderr
+    )
+    assert "chosen for this machine, which has time for about " in result.stderr
     assert "the text is small" in result.stderr
     given = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05", "--hidden", "7", "--dropout", "0.25")
     assert "1 layer of 7," in given.stderr and "dropout 0.25" in given.stderr and "the widest" not in given.stderr
     fixed = done(*TRAIN)
-    assert "chosen" not in fixed.stderr and "2 epochs of " in fixed.stderr
+    assert "chosen" not in fixed.stderr and "2 epochs; each update reads 4 pieces of 8 characters\n" in fixed.stderr
+    one = done(*TRAIN[:-1], "1", "--lines", "--holdout", "0").stderr
+    assert "; 1 epoch; each update reads 4 lines of up to 8 characters\n" in one
+    assert "\nnothing is held out, so charlm keeps the last model\n" in one
 
 
 def test_training_plots_its_losses(folder):
@@ -826,6 +856,18 @@ def test_info_shows_the_contents_of_a_model(folder, tiny_text):
         assert words in people
 
 
+def test_info_has_the_unit_of_the_task_and_the_settings_that_were_given(folder):
+    (folder / "labels.txt").write_text("x\tabba\ny\tcab\n" * 30)
+    done("train", "labels.txt", "-o", "labels.npz", "--task", "classify", "--hidden", "3", "--minutes", "0.02")
+    lines = {line[:14].strip(): line[15:] for line in done("info", "labels.npz").stdout.splitlines()}
+    assert lines["trained on"] == "labels.txt: 390 bytes, 54 lines for training, 6 held out"
+    assert "nats per line, perplexity " in lines["held-out loss"] and lines["trained for"].endswith(" lines")
+    settings = lines["settings"].split(", ")
+    assert "minutes 0.02" in settings and any(setting.startswith("planned epochs ") for setting in settings)
+    people = done("info", "tiny.npz").stdout
+    assert "None" not in people and "nats per character, perplexity " in people
+
+
 def test_a_model_without_a_record_of_its_training_text(folder):
     done("train", "text.txt", "-o", "plain.npz", *SMALL, "--epochs", "1", "--no-novelty")
     done("train", "text.txt", "-o", "known.npz", *SMALL, "--epochs", "1")
@@ -843,6 +885,15 @@ def test_a_large_text_is_thinned_and_info_says_so(folder, monkeypatch):
     people = done("info", "thin.npz").stdout
     assert f"every run of {15 + novelty.window} characters or more" in people
     assert f"one in {novelty.window} neighbouring runs of 16 is kept" in people
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in program.commands)], ids=" ".join)
+def test_help_gives_ranges_in_words(arguments):
+    text = " ".join(done(*arguments, "--help").stdout.split())
+    assert not re.search(r"[<>]=?x|x[<>]|\]  \[", text)
+    if arguments == ["train"]:
+        for words in ("[default: 0.1; at least 0, below 1]", "with --epochs 2; 1 to 4]", "[above 0]"):
+            assert words in text
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in program.commands)], ids=" ".join)

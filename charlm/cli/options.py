@@ -9,14 +9,46 @@ PRECISIONS = ("float32", "bf16")
 MOST = 65536  # the largest width, number of rows or number of steps
 ABOVE_0 = click.FloatRange(0, min_open=True)
 UP_TO_1 = click.FloatRange(0, 1, min_open=True)
-SHARE = click.FloatRange(0, 1, max_open=True)
+FRACTION = click.FloatRange(0, 1, max_open=True)
+
+
+class Setting(click.Option):
+    """An option whose help shows its default and its range in words: [default: 0.1; at least 0, below 1]."""
+
+    def get_help_extra(self, context):
+        extra = super().get_help_extra(context)
+        if "range" in extra:
+            extra["range"] = range_in_words(self.type)
+        return extra
+
+    def get_help_record(self, context):
+        record = super().get_help_record(context)
+        return record and (record[0], record[1].replace("]  [", "; "))  # the help may name a default too
+
+
+def range_in_words(numbers):
+    """The range of click's IntRange or FloatRange. A bound that nobody reaches is not named."""
+    bounds = numbers.min, numbers.max if numbers.max is None or numbers.max < 10**9 else None
+    least, most = (None if bound is None else f"{bound:,}".removesuffix(".0") for bound in bounds)
+    if least and most and not numbers.min_open and not numbers.max_open:
+        return f"{least} to {most}"
+    lower = least and f"{'above' if numbers.min_open else 'at least'} {least}"
+    upper = most and f"{'below' if numbers.max_open else 'at most'} {most}"
+    return ", ".join(filter(None, (lower, upper)))
 
 
 def setting(name, kind, metavar, text, default=None, **more):
     """An option with a value; its help shows the default, if there is one. more: further arguments of click.option,
     short names of the option excepted."""
     return click.option(
-        name, type=kind, metavar=metavar, help=text, default=default, show_default=default not in (None, ()), **more
+        name,
+        cls=Setting,
+        type=kind,
+        metavar=metavar,
+        help=text,
+        default=default,
+        show_default=default not in (None, ()),
+        **more,
     )
 
 

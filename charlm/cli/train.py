@@ -1,13 +1,14 @@
 """charlm train: text → model file."""
 
 import warnings
+from contextlib import ExitStack, contextmanager
 
 import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES, current_name
-from .options import ABOVE_0, AT_LEAST_1, FILE, MOST, PRECISIONS, SHARE, encoding, examples, quiet, setting, threads
+from .options import ABOVE_0, AT_LEAST_1, FILE, FRACTION, MOST, PRECISIONS, encoding, examples, setting, threads
 from .signals import caught_signals
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
@@ -27,6 +28,18 @@ class CellName(click.Choice):
                 warnings.simplefilter("always", DeprecationWarning)
                 value = current_name(value, warn=True)
         return super().convert(value, param, ctx)
+
+
+@contextmanager
+def interruption_reported():
+    """Tell a person who presses Ctrl-C before the first update that there is no file to resume."""
+    from ..display import say
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped before the first update; nothing was written")
+        raise click.Abort from None
 
 
 @click.command(
@@ -54,7 +67,7 @@ class CellName(click.Choice):
 )
 @setting(
     "--holdout",
-    SHARE,
+    FRACTION,
     "FRACTION",
     "Hold out this fraction of the text to measure on: the end of the text or, with --lines, random lines.",
     0.1,
@@ -122,7 +135,7 @@ class CellName(click.Choice):
 @setting("--clip", click.FloatRange(0), "NORM", "Scale a gradient down to this norm; 0 means no limit.", 0.2)
 @setting(
     "--dropout",
-    SHARE,
+    FRACTION,
     "RATE",
     "Drop this fraction of each layer's units at random, against overfitting.  [default: chosen; with --epochs 0]",
 )
@@ -144,18 +157,18 @@ class CellName(click.Choice):
 @click.option(
     "--novelty/--no-novelty",
     default=True,
-    help="Store in the model file what charlm sample needs to tell new text from copies. It also tells whether a given "
-    "line was in the training text.  [default: novelty]",
+    help="Store in the model file what charlm sample needs to tell new text from copies. Anyone who has the file can "
+    "then test whether a line was in the training text.  [default: novelty]",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Resume the stopped training of this output, with its settings where you give none.",
+    help="Continue the stopped training of this output. Options that you do not give keep their values.",
 )
 @setting("--save-every", click.FloatRange(0), "SECONDS", "Time between the checkpoints for --resume.", 60.0)
 @click.option("--log", type=FILE, metavar="FILE", help="Write each report to this file, as one line of JSON.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw the losses to this file, as a picture (.svg).")
-@quiet
+@click.option("--quiet", "-q", is_flag=True, help="Print errors only, and skip the n-gram baselines.")
 @click.pass_context
 def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
@@ -175,12 +188,16 @@ def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet
     }
     if {"minutes", "epochs"} <= given.keys():
         raise UsageError("--minutes and --epochs do not go together: give the time or the passes over the text")
+    if {"holdout", "valid"} <= given.keys():
+        raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
     files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
-    with TrainingSession(corpus, files, given) as session:
-        if not quiet:
-            for line in introduction(session.trainer):
-                say(line)
-            session.train_baselines()
+    with ExitStack() as opened:
+        with interruption_reported():
+            session = opened.enter_context(TrainingSession(corpus, files, given))
+            if not quiet:
+                for line in introduction(session.trainer):
+                    say(line)
+                session.train_baselines()
         with caught_signals() as caught, progress(session.trainer, quiet) as show:
             for report in session.run(stop=lambda: bool(caught)):
                 show(report)

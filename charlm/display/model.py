@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from ..network.architecture import Architecture
 
 
+def number_of(number: int, noun: str) -> str:
+    """A number and its noun: 1 line, 2 lines."""
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
 def network(a: Architecture) -> str:
     """An architecture in words, on one line."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
-    layers = (
-        f"{a.layers} layer{'s' if a.layers > 1 else ''} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
-    )
-    entry += f", {a.outputs:,} outputs" if a.outputs else ""
-    cell = f"{a.cell} of {a.context} token{'s' if a.context > 1 else ''}" if a.context else a.cell
+    layers = f"{number_of(a.layers, 'layer')} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
+    entry += f", {number_of(a.outputs, 'output')}" if a.outputs else ""
+    cell = f"{a.cell} of {number_of(a.context, 'token')}" if a.context else a.cell
     return f"{cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
@@ -35,11 +38,11 @@ def info_lines(model: Model, path, size: int) -> list[str]:
         ("task", model.task.description()),
         (
             "vocabulary",
-            f"{len(v):,} {UNITS[v.level]}s with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",
+            f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",
         ),
     ]
     try:
-        rows += _training_rows(model.training)
+        rows += _training_rows(model.training, model.task.unit(v.level))
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # another program wrote the file
         rows += [("training", "the file's record of it makes no sense")]
     rows += _novelty_rows(model)
@@ -71,36 +74,37 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.2g} %"
 
 
-def _training_rows(training: dict) -> list[tuple[str, str]]:
+def _training_rows(training: dict, unit: str) -> list[tuple[str, str]]:
+    """The record of the training. unit: of its losses and numbers, as ``Task.unit``."""
     rows = []
     corpus, settings = training.get("corpus"), training.get("settings")
     if corpus:
         rows += [
             (
                 "trained on",
-                f"{', '.join(corpus['names'])}: {corpus['bytes']:,} bytes, {corpus['train_tokens']:,} tokens for "
-                f"training, {corpus['held_out_tokens']:,} held out",
+                f"{', '.join(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
+                f"{number_of(corpus['train_tokens'], unit)} for training, {corpus['held_out_tokens']:,} held out",
             ),
             ("SHA-256", f"{corpus['sha256']}"),
         ]
     if settings:
-        rows += [
-            (
-                "settings",
-                ", ".join(
-                    f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                    for name, value in settings.items()
-                ),
-            )
-        ]
+        rows += [("settings", ", ".join(_settings(settings)))]
     if training.get("step"):
-        updates = f"{training['step']:,} update{'s' if training['step'] != 1 else ''}"
-        rows += [("trained for", f"{updates}, {training['tokens']:,} tokens")]
+        rows += [("trained for", f"{number_of(training['step'], 'update')}, {number_of(training['tokens'], unit)}")]
     if training.get("valid_loss") is not None:
-        rows += [
-            (
-                "held-out loss",
-                f"{training['valid_loss']:.4f} nats per token, perplexity {exp(training['valid_loss']):.3f}",
-            )
-        ]
+        perplexity = exp(training["valid_loss"])
+        digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
+        rows += [("held-out loss", f"{training['valid_loss']:.4f} nats per {unit}, perplexity {digits}")]
     return rows
+
+
+def _settings(settings: dict) -> list[str]:
+    """The settings that have a value, each with its name. By the clock, ``epochs`` was a first estimate only."""
+    shown = {name: value for name, value in settings.items() if value is not None}
+    if shown.get("rows") == shown.get("batch"):
+        shown.pop("rows", None)
+    names = {"epochs": "planned epochs"} if "minutes" in shown else {}
+    return [
+        f"{names.get(name, name)} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in shown.items()
+    ]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from ..figures import LN2, exp
 from ..text.vocabulary import UNITS
 from . import say
-from .model import network
+from .model import network, number_of
 from .scores import side_by_side
 
 if TYPE_CHECKING:
     from ..reports.loss_curve import LossCurve
+    from ..text.corpus import Corpus
     from ..training.loop import Trainer
     from ..training.progress import Report
     from ..training.session import TrainingSession
@@ -24,21 +25,20 @@ if TYPE_CHECKING:
 def introduction(trainer: Trainer) -> list[str]:
     """The text, the network and the settings; hints where the text looks unsuitable."""
     from ..kernels.compiling import is_cold
-    from ..text.corpus import looks_like_a_list
     from ..training.autotune import SMALL
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = trainer.task.unit(corpus.vocabulary.level)
-    batch = trainer.task.batch_description(corpus.vocabulary.level, trainer.rows, trainer.settings.steps)
-    held_out = (
-        f"{len(corpus.held_out):,} held out" if len(corpus.held_out) else "nothing held out: the last model is kept"
-    )
+    batch = trainer.task.batch_description(corpus, trainer.rows, trainer.settings.steps)
+    held_out = f", {len(corpus.held_out):,} held out" if len(corpus.held_out) else ""
     lines = [
-        f"{', '.join(corpus.names)}: {len(corpus.train):,} {unit}s for training, {held_out}; "
+        f"{', '.join(corpus.names)}: {number_of(len(corpus.train), unit)} for training{held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {_length(trainer)} of {batch}{_dropout(trainer.settings.dropout)}",
+        f"{network(a)}; {_length(trainer)}; each update reads {batch}{_dropout(trainer.settings.dropout)}",
     ]
-    if corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train):
+    if not held_out:
+        lines.append("nothing is held out, so charlm keeps the last model")
+    if _is_a_list_read_as_a_stream(corpus):
         lines.append("the text looks like a list: --lines would make each line a text of its own")
     if trainer.plan and not trainer.step:
         lines.append(_reason(trainer))
@@ -47,16 +47,22 @@ def introduction(trainer: Trainer) -> list[str]:
     marked = "; * marks the lowest held-out loss so far, and that model is kept" if trainer.evaluation else ""
     lines.append(f"losses are in nats per {unit}{marked}")
     if trainer.step:
-        lines.append(f"resuming after {trainer.step:,} updates")
+        lines.append(f"resuming after {number_of(trainer.step, 'update')}")
     if is_cold():
         lines.append("compiling the kernels; only the first run on this machine does this …")
     return lines
 
 
+def _is_a_list_read_as_a_stream(corpus: Corpus) -> bool:
+    from ..text.corpus import looks_like_a_list
+
+    return corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train)
+
+
 def _dropout(rate: float | None) -> str:
     if rate is None:
-        return ", dropout that follows the held-out loss"
-    return f", dropout {rate:g}" if rate else ""
+        return "; dropout that follows the held-out loss"
+    return f"; dropout {rate:g}" if rate else ""
 
 
 def _reason(trainer: Trainer) -> str:
@@ -67,7 +73,7 @@ def _reason(trainer: Trainer) -> str:
     tokens, epochs = plan.tokens, plan.tokens / len(trainer.corpus.train)
     number = f"{tokens / 1e6:.2g} million" if tokens < 1e8 else f"{tokens / 1e6:,.0f} million"
     times = f"{epochs:.2g}" if epochs < 10 else f"{epochs:,.0f}"
-    reason = f"chosen for this machine, which has time for {number} {unit}s (the text {times} times)"
+    reason = f"chosen for this machine, which has time for about {number} {unit}s (the text {times} times)"
     if plan.widest:
         reason += f": the widest layer whose weights are trained on {TOKENS_PER_WEIGHT} {unit}s each"
         reason += ", with dropout because the training repeats the text" if plan.options["dropout"] else ""
@@ -79,13 +85,14 @@ def _length(trainer: Trainer) -> str:
     minutes = trainer.settings.minutes
     if minutes:
         return f"{minutes:g} minute{'s' if minutes != 1 else ''}"
-    return f"{trainer.total_tokens / len(trainer.corpus.train):g} epochs"
+    epochs = f"{trainer.total_tokens / len(trainer.corpus.train):g}"
+    return f"{epochs} epoch{'s' if epochs != '1' else ''}"
 
 
 def _speed(report: Report, unit: str) -> str:
     """The speed of the training, in words."""
     number = report.tokens_per_second
-    return f"{number / 1000:.0f} thousand {unit}s" if number >= 10_000 else f"{number:,.0f} {unit}s"
+    return f"{number / 1000:.0f} thousand {unit}s" if number >= 10_000 else number_of(round(number), unit)
 
 
 def report_line(report: Report, unit: str) -> str:
@@ -140,8 +147,9 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
 
 def stopped_line(session: TrainingSession) -> str:
     """Where a training was stopped, and how to resume it."""
+    updates = number_of(session.trainer.step, "update")
     return (
-        f"stopped after {session.trainer.step:,} updates; the best model so far is in {session.files.output}; "
+        f"stopped after {updates}; the best model so far is in {session.files.output}; "
         "to continue, give the same command with --resume"
     )
 
@@ -172,8 +180,8 @@ def comparison_lines(session: TrainingSession) -> list[str]:
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
         if name != "xz":
             figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
-    part = f"the first {tokens:,} {unit}s" if tokens < len(corpus.held_out) else f"{tokens:,} {unit}s"
-    rest = f"the last {most:,} {unit}s of the" if most < len(corpus.train) else "the"
+    part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
+    rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
     lines = [
         f"held-out text, {part}; n-gram baselines trained on {rest} training text",
         *side_by_side(figures),
@@ -181,6 +189,8 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     if better:
         remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        if _is_a_list_read_as_a_stream(corpus):
+            remedy = "train with --lines, because the text looks like a list"
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         lines.append(f"{names} did better than the model: {remedy}, or give more text")
     return lines

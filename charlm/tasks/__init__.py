@@ -124,8 +124,8 @@ class Task(Protocol):
         """The batches of one epoch of the training part, shuffled by ``random``. The training loop calls it for each
         epoch."""
 
-    def batch_description(self, level: str, rows: int, steps: int) -> str:
-        """The size of a batch in words. Shown when training begins."""
+    def batch_description(self, corpus, rows: int, steps: int) -> str:
+        """What an update reads, in words: "up to 32 lines with 2,048 characters in all". Shown when training begins."""
 
     def small_batch(self) -> Batch:
         """A batch for a network of size 2. The training loop runs it once, so that numba compiles all kernels."""

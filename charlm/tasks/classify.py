@@ -96,8 +96,8 @@ class Classify(LabelTask):
         for chosen in groups(part.texts.starts, rows, random, rows * steps):
             yield self.batch(part.texts, chosen, part.labels)
 
-    def batch_description(self, level, rows, steps):
-        return f"up to {rows} lines with {rows * steps:,} {UNITS[level]}s in all per update"
+    def batch_description(self, corpus, rows, steps):
+        return f"up to {rows} lines with {rows * steps:,} {UNITS[corpus.vocabulary.level]}s in all"
 
     def small_batch(self):
         zeros = np.zeros((1, 1), np.int32)

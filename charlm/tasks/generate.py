@@ -89,8 +89,8 @@ class Generate(LabelTask):
     def unit(self, level):
         return UNITS[level]
 
-    def batch_description(self, level, rows, steps):
-        return f"up to {rows} lines with {rows * steps:,} {UNITS[level]}s in all per update"
+    def batch_description(self, corpus, rows, steps):
+        return f"up to {rows} lines with {rows * steps:,} {UNITS[corpus.vocabulary.level]}s in all"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.head import softmax_head

@@ -62,8 +62,9 @@ class LanguageModel:
     def batches(self, corpus, rows, steps, random):
         return (line_windows if corpus.lines else stream_windows)(corpus.train, rows, steps, random)
 
-    def batch_description(self, level, rows, steps) -> str:
-        return f"{rows} × {steps} {UNITS[level]}s per update"
+    def batch_description(self, corpus, rows, steps) -> str:
+        parts, unit = "line" if corpus.lines else "piece", UNITS[corpus.vocabulary.level]
+        return f"{rows} {parts}{'s' if rows != 1 else ''} of {'up to ' if corpus.lines else ''}{steps} {unit}s"
 
     def small_batch(self) -> Batch:
         tokens = np.zeros((1, 1), np.int32)

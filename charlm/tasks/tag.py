@@ -184,8 +184,8 @@ class Tag(ExampleTask):
     def unit(self, level):
         return "word"
 
-    def batch_description(self, level, rows, steps):
-        return f"up to {rows} sentences with {rows * steps:,} words in all per update"
+    def batch_description(self, corpus, rows, steps):
+        return f"up to {rows} sentences with {rows * steps:,} words in all"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.tagger import Tagger

@@ -36,6 +36,7 @@ from .options import NAMES, Path, given_options
 from .progress import Report, reports
 
 REPORT_SECONDS = 1.0  # between reports, at most
+OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")  # what a person may expect, and gets no picture of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,8 @@ class TrainingSession:
         self._open = ExitStack()
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
+        if files.plot is not None and FilePath(files.plot).suffix.lower() in OTHER_PICTURES:
+            raise UsageError(f"--plot draws an SVG picture: give {files.plot} a name that ends in .svg")
 
     def __enter__(self) -> "TrainingSession":
         files, checkpoint = self.files, None
