@@ -14,7 +14,7 @@ from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
 from charlm.tasks.entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
-from charlm.tasks.tag import LONGEST, MOST_WORDS, parse_sentence, split_sentences
+from charlm.tasks.tag import LONGEST_WORD, MOST_WORDS, parse_sentence, split_sentences
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
@@ -89,7 +89,7 @@ def test_sentences_together_give_the_bits_of_one_at_a_time(folder, tagger):
 
 def test_both_ends_of_a_long_word_are_read(tagger):
     ends = "aK" * 8, "Lb" * 8
-    assert len(ends[0] + ends[1]) == LONGEST
+    assert len(ends[0] + ends[1]) == LONGEST_WORD
     first, second, other = charlm.predict(tagger, [["z".join(ends)], ["".join(ends)], ["z" + "".join(ends)]])
     assert first == second != other
 

@@ -332,7 +332,7 @@ def test_a_line_that_cannot_be_read(folder, text, words):
 def test_a_text_too_long_to_be_read_as_a_whole(folder, classifier, task, monkeypatch):
     path = folder / "long.tsv"
     path.write_text("x\tab\ny\tabc\n" + f"x\t{'ab' * 500}\ny\tb\n" * 2)
-    monkeypatch.setattr("charlm.tasks.examples.LONGEST", 999)
+    monkeypatch.setattr("charlm.tasks.examples.LONGEST_TEXT", 999)
     words = "'abababababababababab' 1,000 characters 999 cut"
     check_error(words, "train", path, "--task", task, "-o", folder / "new.npz", "--epochs", 1)
     check_error(words, "predict", "--model", folder / "classifier.npz", input="ab\n" + "ab" * 500 + "\n")

@@ -57,8 +57,10 @@ class Task(Protocol):
 
     name: the value of --task. commands: the charlm commands that a model of this task is for, as words for a message.
     architecture: the class of its networks' sizes, ``Architecture`` or a subclass. why_not_bidirectional: the reason
-    why its networks cannot be bidirectional, None if they can. defaults: of the options of ``charlm train``, where they
-    differ from those of a language model. most_epochs: a training run limited by minutes ends after so many epochs.
+    why its networks cannot be bidirectional, None if they can. reads_whole_line: the network must remember the whole
+    line before it answers, so that a feed-forward network cannot learn the task. defaults: of the options of ``charlm
+    train``, where they differ from those of a language model. most_epochs: a training run limited by minutes ends after
+    so many epochs.
 
     A corpus is a ``text.corpus.Corpus`` for a language model, ``examples.Examples`` for any other task. A vocabulary is
     a ``text.vocabulary.Vocabulary``.
@@ -66,10 +68,13 @@ class Task(Protocol):
 
     name: str
     commands: str
+    reads_whole_line: bool
     defaults: dict
     most_epochs: float
 
-    @property  # as the next one: a property, so that a task may have a narrower type
+    # The next two are properties, so that mypy accepts a task that declares a narrower type.
+
+    @property
     def architecture(self) -> type: ...
 
     @property

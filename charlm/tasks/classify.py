@@ -44,6 +44,7 @@ class Classify(LabelTask):
     name = "classify"
     commands = "predict or charlm evaluate"
     why_not_bidirectional = None
+    reads_whole_line = True
     defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.008, "dropout": 0.4}
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ FASTTEXT = "__label__"
 ROWS, TOKENS = 64, 1 << 14  # in a batch, at most, for evaluation and prediction
 PROBABILITIES = 1 << 24  # in the outputs of a batch, at most
 MOST_LABELS = 1 << 16
-LONGEST = 1 << 16  # tokens of a text: the network keeps all its steps in memory
+LONGEST_TEXT = 1 << 16  # tokens of an example: the network keeps all its steps in memory
 EVALUATED = 1 << 14  # held-out examples, from the first one, that training evaluates the model on
 
 
@@ -111,7 +112,7 @@ class SplitExamples:
 
 
 def read_examples(
-    parse: Callable[[str, str], tuple],
+    parse: Callable[[str, Any], tuple],
     labels_in: Callable[[tuple], Iterable[str]],
     paths,
     options: CorpusOptions,
@@ -119,9 +120,9 @@ def read_examples(
 ) -> SplitExamples:
     """Read the examples of some files and hold a part out, as ``load_corpus`` does with lines.
 
-    parse: (where an example is, its text) → the example. labels_in: the labels of an example; an example with a label
-    that no other training example has goes to the training part. split_into_examples: turns the lines (where, text)
-    into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
+    parse: (where an example is, its line or lines) → the example. labels_in: the labels of an example; an example with
+    a label that no other training example has goes to the training part. split_into_examples: turns the lines (where,
+    text) into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
     """
     paths, valid, digest = path_list(paths), path_list(options.valid or []), Digest()
 
@@ -194,12 +195,12 @@ def log_frequencies(numbers: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_text(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    """The ids of a text. Raises CorpusError if there are more than LONGEST."""
+    """The ids of a text. Raises CorpusError if there are more than LONGEST_TEXT."""
     ids = vocabulary.encode(text)
-    if len(ids) > LONGEST:
+    if len(ids) > LONGEST_TEXT:
         raise CorpusError(
             f"the text that begins {text[:20]!r} has {len(ids):,} {UNITS[vocabulary.level]}s, and charlm can read "
-            f"{LONGEST:,} at most as one example; cut it"
+            f"{LONGEST_TEXT:,} at most as one example; cut it"
         )
     return ids
 

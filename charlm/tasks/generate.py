@@ -52,6 +52,7 @@ class Generate(LabelTask):
     name = "generate"
     commands = "sample or charlm perplexity with --given, charlm predict, or charlm evaluate"
     why_not_bidirectional = "a network that also reads from the end would read the answer"
+    reads_whole_line = False
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.016, "dropout": 0.1}
 
     @classmethod

@@ -22,6 +22,7 @@ class LanguageModel:
     commands = "sample or charlm perplexity"
     architecture = Architecture
     why_not_bidirectional = "a language model that also reads from the end would read the answer"
+    reads_whole_line = False
     defaults = {}
     most_epochs = math.inf
 

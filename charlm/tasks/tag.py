@@ -31,8 +31,8 @@ from .examples import (
 
 DOCUMENT = "-DOCSTART-"  # begins the line that CoNLL files put before each document
 MOST_WORDS = 4096  # in a sentence, and in a batch for evaluation and prediction
-KNOWN_FROM = DEFAULT_MIN_COUNT["word"]  # occurrences of a known word in the training part, at least
-LONGEST = 32  # characters of a word that the network reads: of a longer word, its first and its last half of them
+KNOWN_FROM = DEFAULT_MIN_COUNT["word"]  # a known word occurs at least so many times in the training part
+LONGEST_WORD = 32  # characters; of a longer word the network reads the first 16 and the last 16
 
 
 @dataclass
@@ -59,7 +59,7 @@ def columns(line: str) -> list[str]:
 
 
 def ends_a_sentence(line: str) -> bool:
-    """Whether a line is not a word of a sentence, but a blank line or the line before a document."""
+    """Whether a line belongs to no sentence: it is blank, or it is the line before a document."""
     return not line.strip() or line.startswith(DOCUMENT)
 
 
@@ -103,8 +103,8 @@ def parse_sentence(where: str, lines: list[tuple[str, str]]) -> tuple[list[str],
 class Tag(ExampleTask):
     """A ``PredictionTask``.
 
-    words: the known words, which the network sees as words besides their characters: all that occur at least KNOWN_FROM
-    times in the training part. bio: predict I-x only after B-x or I-x.
+    tags: all tags of the training part. words: the known words, which occur at least KNOWN_FROM times in the training
+    part; the network has a vector for each, besides its characters. bio: predict I-x only after B-x or I-x.
     """
 
     tags: tuple[str, ...]
@@ -115,6 +115,7 @@ class Tag(ExampleTask):
     commands = "predict or charlm evaluate"
     architecture = Tagging
     why_not_bidirectional = None
+    reads_whole_line = True
     options = ()
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.02, "dropout": 0.2}
     most_epochs = 30
@@ -153,16 +154,16 @@ class Tag(ExampleTask):
 
     def part(self, vocabulary, sentences: list[list[str]], tags: list[list[str]] | None = None) -> Sentences:
         """Sentences of words, and their tags, as numbers. Raises CorpusError for an unknown tag."""
-        number = {}
-        numbers = [np.array([number.setdefault(word, len(number)) for word in words], np.int32) for words in sentences]
-        half = LONGEST // 2
+        index = {}  # of each distinct word
+        numbers = [np.array([index.setdefault(word, len(index)) for word in words], np.int32) for words in sentences]
+        half = LONGEST_WORD // 2
         words = encode_texts(
-            vocabulary, (word if len(word) <= LONGEST else word[:half] + word[-half:] for word in number)
+            vocabulary, (word if len(word) <= LONGEST_WORD else word[:half] + word[-half:] for word in index)
         )
         if tags is not None:
             tags = Sequences([label_numbers(some, self.tags, "the held-out part", "tag") for some in tags])
         known_number = {word: number for number, word in enumerate(self.words, 1)}
-        known = np.array([known_number.get(word, 0) for word in number], np.int32)
+        known = np.array([known_number.get(word, 0) for word in index], np.int32)
         return Sentences(words, known, Sequences(numbers), tags)
 
     @classmethod
@@ -274,7 +275,7 @@ class Tag(ExampleTask):
         entities = marked and [
             {"type": kind, "first": start, "last": stop - 1, "words": words[start:stop]} for kind, start, stop in marked
         ]
-        return words and {"words": words} | prediction | {"entities": entities}
+        return {"words": words} | prediction | {"entities": entities} if words else None
 
     def evaluate(self, window, vocabulary, lines) -> TaggingResult:
         """Compare the tags and the entities of sentences with the predicted ones."""

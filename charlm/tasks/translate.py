@@ -60,6 +60,7 @@ class Translate(ExampleTask):
     commands = "predict or charlm evaluate"
     architecture = Translation
     why_not_bidirectional = None
+    reads_whole_line = True
     options = ("beam",)
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.003, "dropout": 0.0}
     most_epochs = 40

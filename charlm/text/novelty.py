@@ -10,8 +10,9 @@ Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs, only the one w
 shares RUN + window - 1 characters shares that very run, so that a copy of this length is still always found; it may
 look up to window - 1 characters longer at either end.
 
-The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, stirred. It is the difference of two sums from the text's
-beginning, divided by a power of BASE, which is odd. Integers of 64 bits are the same on every machine.
+The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, and then ``_avalanche`` of it. charlm
+keeps the sums from the text's beginning; the hash of a stretch is the difference of two sums, divided by a power of
+BASE, which has an inverse because it is odd. Integers of 64 bits are the same on every machine.
 """
 
 from bisect import bisect_left
@@ -46,7 +47,7 @@ def _powers_of_base(count: int) -> tuple[np.ndarray, np.ndarray]:
     return _powers
 
 
-def _stirred(x: np.ndarray) -> np.ndarray:
+def _avalanche(x: np.ndarray) -> np.ndarray:
     """A reversible map of uint64 under which every bit depends on all bits."""
     x = x ^ (x >> 32)
     x *= 0xD6E8FEB86659FD93
@@ -68,13 +69,13 @@ class _Hashed:
         self.sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
 
     def stretches(self, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """The hashes of begin[i]…end[i]-1, not yet stirred, because hashes of parts can still be put together."""
+        """The hashes of begin[i]…end[i]-1, before ``_avalanche``, because hashes of parts can still be put together."""
         return (self.sums[end] - self.sums[begin]) * self.inverse[begin]
 
     def runs(self, run: int, window: int) -> np.ndarray:
-        """For each span of run + window - 1 characters, the lowest hash of its runs, stirred."""
+        """For each span of run + window - 1 characters, the lowest hash of its runs, after ``_avalanche``."""
         count = max(0, len(self.sums) - run)
-        lowest = _stirred((self.sums[run:] - self.sums[:count]) * self.inverse[:count])
+        lowest = _avalanche((self.sums[run:] - self.sums[:count]) * self.inverse[:count])
         width = 1
         while width < window:  # the lowest of 2·width is the lower one of two neighbours of width
             further = min(width, window - width)
@@ -84,7 +85,7 @@ class _Hashed:
 
 
 def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
-    """Whether the span of ``span`` positions from each position on holds none that is broken, bool (n - span + 1)."""
+    """For each span of ``span`` positions, whether none of them is broken: bool (n - span + 1)."""
     before = np.concatenate(([0], np.cumsum(broken)))
     return before[span:] == before[:-span]
 
@@ -92,8 +93,9 @@ def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
 class Novelty:
     """Knows which lines and which runs of characters (bytes at the byte level) the training text holds.
 
-    in_bytes: the text is bytes, not characters; lines, runs: the filters; window: see above, 1 where every run is kept.
-    Texts are given without their line's end. To ask about many texts at once takes much less time for each.
+    in_bytes: the text is bytes, not characters. lines, runs: the filters of its lines and of its runs. window: see
+    above, 1 where every run is kept. Texts are given without their line's end. Questions about many texts at once take
+    much less time for each text.
     """
 
     def __init__(self, in_bytes: bool, lines: Bloom, runs: Bloom, window: int = 1, run: int = RUN):
@@ -110,8 +112,8 @@ class Novelty:
     ) -> "Novelty":
         """The record of a text, which is read twice.
 
-        pieces: a function that gives the text as arrays of code points or bytes, each line with its end; separate: each
-        line is a text of its own, and no run crosses a line's end; cap: bytes of both filters.
+        pieces: a function that returns the text as arrays of code points or bytes, each line with its end. separate:
+        each line is a text of its own, and no run crosses a line's end. cap: bytes of both filters, at most.
         """
         lines, runs = _count(_small(pieces()), separate, run)
         line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
@@ -135,7 +137,7 @@ class Novelty:
             parts[0] = (line + pow(BASE, length, 1 << 64) * int(parts[0])) & _MASK
             line = int(parts[-1])
             length = len(points) - int(begins[-1]) + (length if not len(ends) else 0)
-            self.lines.add(_stirred(parts[:-1]))
+            self.lines.add(_avalanche(parts[:-1]))
             runs = hashed.runs(self.run, self.window)
             if separate and len(runs):
                 runs = runs[_unbroken(points == LINE_FEED, self.shortest_run)]
@@ -193,7 +195,7 @@ class Novelty:
         """``contains_line`` of each text, bool (texts)."""
         found = [np.zeros(0, bool)]
         for points, begins, ends in self._together(texts):
-            found.append(self.lines.contains(_stirred(_Hashed(points).stretches(begins, ends))))
+            found.append(self.lines.contains(_avalanche(_Hashed(points).stretches(begins, ends))))
         return np.concatenate(found)
 
     def longest_copied_runs(self, texts: Iterable[str | bytes]) -> np.ndarray:
@@ -279,10 +281,10 @@ def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
 
 
 class ExactNovelty(Novelty):
-    """The same answers from the text itself, without a mistake: it is searched for what the filters find.
+    """Answers the same questions without false positives: it searches the text itself for what the filters find.
 
-    pieces: the text, as ``reading.read_text`` gives it (at byte level these are bytes); it is kept in memory. Runs
-    shorter than ``shortest_run`` are not searched: ``run``, and more only where the text has hundreds of megabytes.
+    pieces: the text, as ``reading.read_text`` gives it (bytes at byte level); it is kept in memory. run: the shortest
+    run that is searched; ``shortest_run`` is longer only where the text has hundreds of megabytes.
     """
 
     def __init__(self, pieces: Iterable[str] | Iterable[bytes], run: int = RUN):
@@ -326,25 +328,26 @@ class ExactNovelty(Novelty):
     def copied_runs(self, text):
         """As ``Novelty.copied_runs``; none is part of another."""
         # for each run: first a position that it reaches, then its start, then its stop
-        kind, found = self._of_kind(text), []
+        text, found = self._of_kind(text), []
         for begin, end in super().copied_runs(text):
             reached = begin + self.shortest_run  # the next run stops here or later
             while reached <= end:
                 start = reached - self.shortest_run
-                if kind[start:reached] not in self.text:
+                if text[start:reached] not in self.text:
                     reached += 1
                     continue
-                start = bisect_left(range(start), True, begin, key=lambda start: kind[start:reached] in self.text)
+                start = bisect_left(range(start), True, begin, key=lambda start: text[start:reached] in self.text)
                 begin, stop = start + 1, end
-                if kind[start:end] not in self.text:
+                if text[start:end] not in self.text:
                     stop = bisect_left(
-                        range(end), True, reached, key=lambda stop: kind[start : stop + 1] not in self.text
+                        range(end), True, reached, key=lambda stop: text[start : stop + 1] not in self.text
                     )
                 found.append((start, stop))
                 reached = stop + 1
         return found
 
     def _of_kind(self, text):
+        """A text as bytes or as characters, whichever the training text is."""
         if self.in_bytes:
             return as_bytes(text)
         return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
@@ -362,7 +365,7 @@ def _small(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _count(pieces, separate, run=RUN) -> tuple[int, int]:
-    """How many lines have an end, and how many runs of ``run`` characters there are."""
+    """The number of line ends, and the number of runs of ``run`` characters."""
     lines = characters = runs = 0
     length = 0  # of the line that has not ended yet
     for piece in pieces:

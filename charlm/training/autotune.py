@@ -1,8 +1,8 @@
 """Options → a trainer. It chooses the settings that nobody gave: by the text, the time and the machine.
 
 With ``epochs`` the defaults are FIXED, and one seed gives one model. Otherwise the training goes by the clock: charlm
-measures the machine's speed for a moment, and chooses the width and the dropout that experiments found best for so many
-multiply-adds on a text of this size (benchmarks/recipe.md).
+measures the machine's speed for a moment. It chooses the width and the dropout that experiments found best for the
+multiply-adds that fit into the time, on a text of this size (benchmarks/recipe.md).
 """
 
 import math
@@ -38,9 +38,10 @@ FIXED = {
     "dropout": 0.0,
 }
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
-MUCH, CALMER = 0.6, 3  # above a dropout of MUCH, or one that rises, divide the learning rate: or training can diverge
+MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
+RATE_DIVISOR = 3  # of the learning rate then
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-TOKENS_PER_WEIGHT = 24  # a recurrent weight is trained on at least so many tokens
+TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on
 SMALL = 100_000  # tokens of a small training text
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
@@ -49,8 +50,8 @@ MOMENT = 0.3  # seconds in which the machine's speed is measured
 class Plan:
     """The options, given and chosen, and the network that they make.
 
-    tokens: how many there seems to be time for. widest: the width was chosen, as the largest whose weights are trained
-    on TOKENS_PER_WEIGHT tokens each.
+    tokens: how many there seems to be time for. widest: charlm chose the width, as the largest that leaves
+    TOKENS_PER_WEIGHT tokens for each weight.
     """
 
     options: dict
@@ -63,25 +64,26 @@ def multiply_adds(architecture: Architecture) -> int:
     """Multiply-adds of one token's update: three products (forward, gradient with respect to the input, gradient with
     respect to the weights) for each weight. One-hot input selects a row instead; a feed-forward network adds up the
     rows of its context, forward and backward."""
-    a, cell = architecture, CELLS[architecture.cell]
-    places = a.context or 1
-    added = 2 * places * a.hidden if a.context and not a.embedding else 0
-    dense = a.embedding * places * cell.input_columns * a.hidden + a.hidden * a.vocabulary_size
-    return 3 * (recurrent_weights(a) + dense) + added
+    sizes, cell = architecture, CELLS[architecture.cell]
+    positions = sizes.context or 1
+    added = 2 * positions * sizes.hidden if sizes.context and not sizes.embedding else 0
+    dense = sizes.embedding * positions * cell.input_columns * sizes.hidden + sizes.hidden * sizes.vocabulary_size
+    return 3 * (recurrent_weights(sizes) + dense) + added
 
 
 def layers_for(cell: str) -> int:
-    """One wide layer, or as many as the registry of cells says."""
+    """How many layers a network of these cells gets if nobody says."""
     return CELLS[cell].layers
 
 
 def speed(architecture: Architecture, rows: int, steps: int, threads: int | None, precision="float32") -> float:
     """Multiply-adds per second of this machine when it trains a network. It is the speed of the fastest update in a
     MOMENT, because other programs may slow down the rest."""
-    V = architecture.vocabulary_size
-    stack = Stack(architecture, initial_parameters(architecture, np.zeros(V), 1), ThreadPool(threads))
+    vocabulary_size = architecture.vocabulary_size
+    parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
+    stack = Stack(architecture, parameters, ThreadPool(threads))
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
-    tokens = np.random.default_rng(1).integers(0, V, (steps, rows)).astype(np.int32)
+    tokens = np.random.default_rng(1).integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
 
     def update():
         stack.pack(for_training=True, precision=precision)
@@ -99,7 +101,7 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
 
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
-    n = len(corpus.train)
+    text_tokens = len(corpus.train)
     options = {"layers": layers_for(cell), "embedding": 0, "tied": False, "steps": 64} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
@@ -123,12 +125,12 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     if corpus.held_out_at_random:
         options.setdefault("dropout", None)
     else:
-        options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, n))
+        options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens))
     rows = 64 if corpus.lines else 32
-    much = options["dropout"] is None or options["dropout"] > MUCH
+    much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
     options = {
-        "batch": max(16, min(rows, n // 2000)),
-        "lr": CELLS[cell].learning_rate / (CALMER if much else 1),
+        "batch": max(16, min(rows, text_tokens // 2000)),
+        "lr": CELLS[cell].learning_rate / (RATE_DIVISOR if much_dropout else 1),
     } | options
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
@@ -149,23 +151,24 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, thre
 
 def recurrent_weights(architecture: Architecture) -> int:
     """The weights of all layers, without those of one-hot input, of which a token uses one row."""
-    a, cell = architecture, CELLS[architecture.cell]
-    return a.layers * cell.recurrent_columns * a.hidden**2 + (a.layers - 1) * cell.input_columns * a.hidden**2
+    sizes, cell = architecture, CELLS[architecture.cell]
+    return (sizes.layers * cell.recurrent_columns + (sizes.layers - 1) * cell.input_columns) * sizes.hidden**2
 
 
 def learnt_weights(architecture: Architecture) -> int:
     """The weights that the width is chosen by: the recurrent ones, and in a feed-forward network also the input
     weights, because they are all that it knows of the past."""
-    a = architecture
-    return recurrent_weights(a) + (a.context or 0) * (a.embedding or a.vocabulary_size) * a.hidden
+    sizes = architecture
+    inputs = (sizes.context or 0) * (sizes.embedding or sizes.vocabulary_size)
+    return recurrent_weights(sizes) + inputs * sizes.hidden
 
 
-def dropout_for(tokens: float, weights: float, n: int) -> float:
-    """The dropout rate for a network of ``weights`` that is trained on ``tokens`` tokens of a text of n, again and
-    again: fitted to what experiments found best (benchmarks/recipe.md). Half is enough, unless the network has many
-    times more weights than the text has tokens."""
-    pressure = math.log(max(1.0, tokens / n * weights / n))  # how easily the network memorises the text
-    enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * n)))
+def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
+    """The dropout rate for a network of ``weights`` that is trained on ``tokens`` tokens, by repeating a text of
+    ``text_tokens``. The formula is fitted to the best rates of experiments (benchmarks/recipe.md). A rate of one half
+    is enough, unless the network has many times more weights than the text has tokens."""
+    pressure = math.log(max(1.0, tokens / text_tokens * weights / text_tokens))  # how easily it memorises the text
+    enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * text_tokens)))
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
@@ -211,7 +214,7 @@ def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
     if options.get("bidirectional") and kind.why_not_bidirectional:
         raise UsageError(f"--bidirectional does not go with --task {kind.name}: {kind.why_not_bidirectional}")
     cell = current_name(options.get("cell", (FIXED | kind.defaults)["cell"]), warn=True)
-    if cell == "feedforward" and not kind.why_not_bidirectional:  # the task reads a whole line before it answers
+    if cell == "feedforward" and kind.reads_whole_line:
         raise UsageError(
             f"--cell feedforward does not go with --task {kind.name}: it sees the last --context tokens only, and this "
             "task needs a cell that remembers the whole line; take rnn, gru or lstm"
