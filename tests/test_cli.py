@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -38,6 +39,7 @@ from charlm.text.corpus import CorpusOptions
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
 from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
+from charlm.training.checkpoint import CHECKPOINT_SECONDS
 from charlm.training.options import NAMES
 from charlm.training.schedule import SCHEDULES
 from charlm.training.session import exclusive_training
@@ -65,6 +67,8 @@ def test_the_command_line_has_the_choices_and_defaults_of_the_program():
     defaults = of_fields | {"task": "text", "tied": False, "bidirectional": False}
     given = {name: value for name, value in values.items() if value is not None and name in NAMES}
     assert given == {name: defaults[name] for name in given}
+    seconds = {values["save_every"], inspect.signature(charlm.train).parameters["save_every"].default}
+    assert seconds == {CHECKPOINT_SECONDS}
 
 
 @pytest.fixture(autouse=True)

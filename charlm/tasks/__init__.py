@@ -12,9 +12,9 @@ tag        many to many of the same length: a tag for each word of a sentence
 entities   entities from the tags of their words
 translate  many to many of another length: a target for each source
 
-The training loop, the model file, the checkpoint and the display use only the methods of ``Task``; prediction uses
-those of ``PredictionTask`` too. charlm imports the module of a task when a run needs it, and the compiled kernels only
-inside the task's methods.
+The training loop, the model file, the checkpoint and the display use only the methods of ``Task``. Prediction also
+uses the methods of ``PredictionTask``. charlm imports the module of a task when a run needs it, and the compiled
+kernels only inside the task's methods.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ LONGEST_WORD = 32  # characters; of a longer word the network reads the first 16
 class Sentences:
     """Sentences as numbers.
 
-    words: the characters of each distinct word, as ids. known: the number of each distinct word in the task's list of
-    known words, from 1 on, or 0 if it is not in the list, int32 (distinct words). numbers: for each sentence the
-    indices of its words among the distinct ones. tags: for each sentence the indices of its tags, None without tags.
+    words: the characters of each distinct word, as ids. known: for each distinct word its number among the task's known
+    words, from 1 on, and 0 for an unknown word, int32 (distinct words). numbers: for each sentence the indices of its
+    words among the distinct ones. tags: for each sentence the indices of its tags, None without tags.
     """
 
     words: Sequences
@@ -64,7 +64,7 @@ def ends_a_sentence(line: str) -> bool:
 
 
 def split_sentences(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
-    """(where the sentence begins, its lines (where, text)) for each sentence in the lines (where, text)."""
+    """Cut lines (where, text) into sentences: for each, where it begins, and its lines (where, text)."""
     sentence = []
     for where, line in chain(lines, [("", "")]):
         if not ends_a_sentence(line):
@@ -160,7 +160,7 @@ class Tag(ExampleTask):
         words = encode_texts(
             vocabulary, (word if len(word) <= LONGEST_WORD else word[:half] + word[-half:] for word in index)
         )
-        if tags is not None:
+        if tags is not None:  # the training part has no unknown tag: its tags are the known ones
             tags = Sequences([label_numbers(some, self.tags, "the held-out part", "tag") for some in tags])
         known_number = {word: number for number, word in enumerate(self.words, 1)}
         known = np.array([known_number.get(word, 0) for word in index], np.int32)

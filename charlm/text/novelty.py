@@ -10,9 +10,9 @@ Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs, only the one w
 shares RUN + window - 1 characters shares that very run, so that a copy of this length is still always found; it may
 look up to window - 1 characters longer at either end.
 
-The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, and then ``_avalanche`` of it. charlm
-keeps the sums from the text's beginning; the hash of a stretch is the difference of two sums, divided by a power of
-BASE, which has an inverse because it is odd. Integers of 64 bits are the same on every machine.
+The hash of c_0 … c_n-1 is Σ mix(c_i) · BASE^i modulo 2^64, and then ``_avalanche`` of it. charlm keeps the sums from
+the text's beginning; the hash of a stretch is the difference of two sums, divided by a power of BASE, which has an
+inverse because it is odd. Integers of 64 bits are the same on every machine.
 """
 
 from bisect import bisect_left
@@ -118,8 +118,8 @@ class Novelty:
         lines, runs = _count(_small(pieces()), separate, run)
         line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
         room = cap - line_bytes
-        window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)
-        kept = runs * 2 / (window + 1)
+        window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)  # the narrowest whose runs have room
+        kept = runs * 2 / (window + 1)  # winnowing keeps this many, on average
         run_bytes = min(-(-int(kept * RUN_BITS) // 8), room)
         novelty = cls(in_bytes, Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept), window, run)
         novelty._add(_small(pieces()), separate)

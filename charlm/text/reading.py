@@ -85,7 +85,7 @@ class _Decoder:
         return text
 
     def _message(self, error: UnicodeError, offset: int) -> str:
-        """offset: in the file, of the first of the bytes that the decoder got."""
+        """offset: the position in the file of the first byte that the decoder had in hand."""
         name, bad_byte = name_of(self.path), isinstance(error, UnicodeDecodeError)
         encoding = codecs.lookup(self.encoding).name
         if encoding in NEED_A_MARK and (not bad_byte or error.encoding == encoding):

@@ -61,7 +61,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
         "settings": asdict(trainer.settings),
         "options": options,
         "rows": trainer.rows,
-        "place": asdict(trainer.state),
+        "place": asdict(trainer.state),  # these two keys are part of the file format
         "good": asdict(good),
         "optimizer": list(trainer.optimizer.state()),
     }
@@ -120,6 +120,7 @@ class Checkpoint:
             found.append(
                 "how the text is read (--task, --level, --lines, --holdout, --valid, --min-count, --max-vocabulary)"
             )
+        # Sizes follow from the text and the task, whose differences are found above.
         now = asdict(architecture) | asdict(settings)
         then = asdict(self.architecture) | asdict(self.settings)
         found += [
