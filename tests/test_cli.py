@@ -515,7 +515,7 @@ def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     fixed = done(*TRAIN)
     assert "chosen" not in fixed.stderr and "2 epochs; each update reads 4 pieces of 8 characters\n" in fixed.stderr
     one = done(*TRAIN[:-1], "1", "--lines", "--holdout", "0").stderr
-    assert "; 1 epoch; each update reads 4 lines of up to 8 characters\n" in one
+    assert "\n1 epoch; each update reads 4 lines of up to 8 characters\n" in one
     assert "\nnothing is held out, so charlm keeps the last model\n" in one
 
 

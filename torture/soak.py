@@ -46,7 +46,7 @@ def _open_files():
 
 def _soak(folder, times, seconds, most):
     from charlm.training.autotune import new_trainer
-    from charlm.training.checkpoint import last_checkpoint, saved
+    from charlm.training.checkpoint import last_checkpoint, save_results
     from charlm.training.progress import reports
     from charlm.training.session import exclusive_training
 
@@ -61,7 +61,7 @@ def _soak(folder, times, seconds, most):
                 last_checkpoint(path).restore(trainer)
             last = trainer.step + updates
             steps = trainer.run(stop=lambda: trainer.step >= last)
-            for _ in saved(trainer, reports(steps, every=0.5), path, {}, every=5.0):
+            for _ in save_results(trainer, reports(steps, every=0.5), path, {}, every=5.0):
                 pass
             trainer.pool.close()
             return trainer

@@ -34,7 +34,8 @@ def introduction(trainer: Trainer) -> list[str]:
     lines = [
         f"{', '.join(corpus.names)}: {number_of(len(corpus.train), unit)} for training{held_out}; "
         f"vocabulary of {len(corpus.vocabulary):,}",
-        f"{network(a)}; {_length(trainer)}; each update reads {batch}{_dropout(trainer.settings.dropout)}",
+        network(a),
+        f"{_length(trainer)}; each update reads {batch}{_dropout(trainer.settings.dropout)}",
     ]
     if not held_out:
         lines.append("nothing is held out, so charlm keeps the last model")
