@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .figures import Score
     from .model import Model
-    from .sampling.acceptance import Sample
+    from .sampling.samples import Sample
     from .training.options import TrainingOptions
     from .training.progress import Report
 

@@ -115,7 +115,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     """
     end_with_the_reader()
     from ..model import load_model
-    from ..sampling.acceptance import SamplingCounts
+    from ..sampling.rules import SamplingCounts
     from ..sampling.sampler import new_sampler
 
     options = {name: value for name, value in options.items() if value is not None}
@@ -155,13 +155,13 @@ def _check_inputs(options, prime_file, interactive):
 
 def _sampling_options(model, options, prime_file):
     """The options as ``SamplingOptions``, with the files that they name read."""
-    from ..sampling.acceptance import known_text
     from ..sampling.options import SamplingOptions
+    from ..sampling.rules import training_text
 
     if prime_file is not None:
         options = options | {"prime": _prime_from(prime_file, model, options["encoding"])}
     options = SamplingOptions(**options)
-    return options if options.corpus is None else replace(options, corpus=known_text(model, options))
+    return options if options.corpus is None else replace(options, corpus=training_text(model, options))
 
 
 def _prime_from(path, model, encoding):

@@ -10,7 +10,7 @@ from ..text.visible import visible
 from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
-    from ..sampling.acceptance import SamplingCounts
+    from ..sampling.rules import SamplingCounts
     from ..scoring.comparison import Ranking
 
 COLUMNS = {
@@ -24,7 +24,7 @@ COLUMNS = {
 def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None) -> str:
     """How much was asked, sampled and rejected, in a line. unit: "sample", or "line" for streams; shortest_run: of the
     copies that are found, None where the training text is not known."""
-    from ..sampling.acceptance import described
+    from ..sampling.rules import described
 
     kept = 1 - counts.rejected / max(1, counts.sampled)
     units = "" if unit == "sample" else f" {unit}{'s' if counts.sampled != 1 else ''}"

@@ -19,9 +19,10 @@ from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, Stepper, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, symbols_in
-from .acceptance import REASONS, Piece, Sample, SamplingCounts, described, remedy_for, rules_for
 from .options import SamplingOptions, check_at_least_1
 from .prompt import encode_prime, encode_start, line_of, seed_of
+from .rules import REASONS, SamplingCounts, described, remedy_for, rules_for
+from .samples import Piece, Sample
 
 BLANK = "_"
 BEGINNINGS = 1024
@@ -75,11 +76,11 @@ class Filler:
             ids = tokens[chosen].tolist()
             text = decode(ids).removesuffix("\n") if self.model.lines else decode(ids)
             ((run, novel),) = self.rules.copies_in([text], [prime + text] if self.model.lines else None)
-            fault = self._fault(ids, novel)
-            if fault or self.rules.unique:
+            reason = self._reason(ids, novel)
+            if reason or self.rules.unique:
                 weights[chosen] = 0
-            if fault:
-                self.counts.reject(fault)
+            if reason:
+                self.counts.reject(reason)
                 continue
             self.counts.end_streak()
             sample = Sample(text, -float(nats[chosen]), len(ids), run, novel)
@@ -91,7 +92,8 @@ class Filler:
         for number, sample in enumerate(self.samples()):
             yield Piece(number, sample.text, sample)
 
-    def _fault(self, ids, novel):
+    def _reason(self, ids, novel):
+        """The reason to reject a filling, a name of REASONS; None if there is none."""
         vocabulary = self.model.vocabulary
         if vocabulary.level == "word" and vocabulary.encode(vocabulary.decode(ids)).tolist() != ids:
             return "no_text"
