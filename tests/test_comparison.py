@@ -12,7 +12,8 @@ import charlm
 from charlm.cli import program
 from charlm.scoring import comparison
 from charlm.scoring.blocks import blocks
-from charlm.scoring.comparison import COLUMNS, RESAMPLES, LineSums, bootstrap, compare
+from charlm.scoring.comparison import RESAMPLES, LineSums, bootstrap, compare
+from charlm.scoring.perplexity import COLUMNS
 from charlm.scoring.pipeline import ScoringOptions, scored_blocks
 
 LEVELS = {"char": "abcdefg é", "word": ["abc", " de", "f"], "byte": list(b"abcdefg \xc3\xa9")}

@@ -164,8 +164,8 @@ def _paint(scored, model, background):
 
 def _compare(scored, model_paths, files, as_json):
     from ..display.scores import ranking_lines
-    from ..scoring.comparison import COLUMNS, compare
-    from ..scoring.perplexity import check_not_empty
+    from ..scoring.comparison import compare
+    from ..scoring.perplexity import COLUMNS, check_not_empty
 
     rankings, sums = compare(scored(columns=COLUMNS, whole_lines=True), model_paths)
     check_not_empty(rankings[0].score, files)
@@ -187,7 +187,8 @@ def _write_page(scored, model, page_path, model_path, files, as_json):
 
 def _add_baselines(scored, model, corpus, files, options, as_json):
     from ..display.scores import baseline_lines, score_lines
-    from ..scoring.baselines import COLUMNS, TrainingText, score_with_baselines
+    from ..scoring.baselines import TrainingText, score_with_baselines
+    from ..scoring.perplexity import COLUMNS
 
     training = TrainingText(model, [corpus], options.encoding)
     score, found = score_with_baselines(scored(columns=COLUMNS), training, files)

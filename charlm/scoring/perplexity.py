@@ -12,7 +12,7 @@ from ..text.vocabulary import UNKNOWN
 from .blocks import blocks, clean
 from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks, scored_files
 
-COLUMNS = ("ranks",)
+COLUMNS = ("ranks",)  # of the scored blocks from which a ``Score`` is made
 
 
 class TextCounter:
