@@ -207,7 +207,13 @@ def test_the_summary_says_how_much_was_rejected():
         "longest copied run 14 characters"
     )
     line = sampling_summary(SamplingCounts(asked=2, found=1, sampled=1), "line", None)
-    assert line.startswith("asked 2, found 1, sampled 1 line, rejected 0; 100 % kept; copies are not checked")
+    assert line.startswith("asked 2 samples, found 1; sampled 1 line, rejected 0; 100 % kept; copies are not checked")
+    counts = SamplingCounts(asked=1, found=1, sampled=7, longest_copied_run=0)
+    counts.rejections.update(copied=1, unknown=2)
+    assert sampling_summary(counts, "line", 16) == (
+        "asked 1 sample; sampled 7 lines, rejected 3 of them (2 with <UNK>, 1 copied); 57.1 % kept; "
+        "in the samples kept, no copied run of 16 characters or more"
+    )
     assert "no copied run of 16" in sampling_summary(
         SamplingCounts(asked=1, found=1, sampled=1, longest_copied_run=0), "line", 16
     )

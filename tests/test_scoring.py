@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import charlm
+from charlm.display.scores import score_lines
 from charlm.figures import Score
 from charlm.model import Model
 from charlm.network import measuring
@@ -71,6 +72,34 @@ def test_the_figures_follow_from_each_other():
         "bytes",
         "lines",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (5.34, "5.340"),
+        (6.8, "6.800"),
+        (123.45, "123.5"),
+        (999.96, "1,000"),
+        (999_999.0, "999,999"),
+        (1_000_000.0, "1.00e6"),
+        (1.7685e72, "1.77e72"),
+        (math.inf, "infinite"),
+    ],
+)
+def test_a_perplexity_has_four_digits_and_a_power_of_ten_from_a_million_on(value, shown):
+    score = Score(
+        tokens=1,
+        unknown_tokens=0,
+        nats=math.log(value),
+        unknown_nats=0.0,
+        characters=1,
+        bytes=1,
+        lines=1,
+        words=0,
+    )
+    (line,) = (line for line in score_lines(score, "char") if line.startswith("perplexity  "))
+    assert line.split()[1] == shown
 
 
 def test_an_infinite_figure_is_null_in_json():
