@@ -26,9 +26,9 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .figures import Score
     from .model import Model
     from .sampling.samples import Sample
+    from .score import Score
     from .training.options import TrainingOptions
     from .training.progress import Report
 
@@ -98,7 +98,7 @@ def sample(model: Model, count: int = 1, length: int | None = None, **options: A
 
 
 def perplexity(model: Model, text: str, **options: Any) -> Score:
-    """How surprising a text is: a ``figures.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …).
+    """How surprising a text is: a ``score.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …).
     options: those of ``charlm perplexity``, with underscores (threads=2, adapt=0.0008)."""
     from .scoring import perplexity as levels
 

@@ -7,12 +7,12 @@ import pytest
 
 import charlm
 from charlm.display.scores import score_lines
-from charlm.figures import Score
 from charlm.model import Model
 from charlm.network import measuring
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, TokenScores, rows_for, score_tokens, spans
+from charlm.score import Score
 from charlm.scoring import scorer as scoring
 from charlm.scoring.perplexity import Total, perplexity_of_files
 from charlm.scoring.pipeline import blocks_by_scorers

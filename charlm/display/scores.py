@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..figures import Score
+from ..score import Score
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ..figures import exp
+from ..score import exp
 
 
 @dataclass(frozen=True)

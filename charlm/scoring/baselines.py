@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import CorpusError
-from ..figures import LN2, Score
 from ..model import Model
+from ..score import LN2, Score
 from ..text.baselines import baselines, xz_bytes
 from ..text.corpus import line_starts
 from ..text.reading import name_of, read_text

@@ -16,7 +16,7 @@ from itertools import compress
 
 import numpy as np
 
-from ..figures import LN2, Score
+from ..score import LN2, Score
 from ..text.vocabulary import UNKNOWN, as_bytes
 from .perplexity import Total
 from .pipeline import ScoredBlock

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import CorpusError
-from ..figures import RANKS, Score
 from ..model import Model
+from ..score import RANKS, Score
 from ..text.reading import name_of
 from ..text.vocabulary import UNKNOWN
 from .blocks import blocks, clean
