@@ -27,9 +27,9 @@ from .errors import UsageError, check_option_names
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .figures import Score
     from .model import Model
-    from .sampling.acceptance import Sample
+    from .sampling.samples import Sample
+    from .score import Score
     from .training.options import TrainingOptions
     from .training.progress import Report
 
@@ -127,7 +127,7 @@ def sample(model: Model, count: int = 1, length: int | None = None, **options: A
 def perplexity(model: Model, text: str, **options: Unpack[PerplexityOptions]) -> Score:
     """Measure how surprising a text is to a model.
 
-    Returns a ``figures.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). options: those of
+    Returns a ``score.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). options: those of
     ``charlm perplexity``, with underscores (threads=2, adapt=0.0008); ``PerplexityOptions`` lists them. Raises
     UsageError for an option that does not exist or makes no sense.
     """

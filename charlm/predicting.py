@@ -1,14 +1,15 @@
 """Model + examples → its predictions, as the examples arrive, and how often they are right."""
 
 from collections.abc import Iterator
+from itertools import chain
 
-from .errors import UsageError
+from .errors import CorpusError, UsageError
 from .model import Model
 from .network.threads import ThreadPool
 from .scoring.blocks import blocks, read_ahead
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
-from .text.reading import path_list, read_text
+from .text.reading import name_of, path_list, read_text
 
 
 class Predictor:
@@ -35,20 +36,29 @@ class Predictor:
     def rows(
         self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
     ) -> Iterator[list[tuple]]:
-        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
-        options, rest = self._options(top=top, beam=beam), []
-        for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
+        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time.
+        Raises CorpusError if the files are empty."""
+        options, rest, paths, empty = self._options(top=top, beam=beam), [], path_list(paths), True
+        for block in blocks(read_ahead(read_text(paths, self.vocabulary.level, encoding)), True):
+            empty = False
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
+        if empty:
+            raise no_text_in(paths)
         items, _ = self.task.items(rest, last=True)
         yield list(zip(items, self.predict(items, **options), strict=True))
 
     def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
-        ``lines()``. Raises CorpusError if a line does not make sense to the task."""
-        options = self._options(beam=beam)
-        lines = lines_of(path_list(paths), self.vocabulary.level, encoding)
-        return self.task.evaluate(self.window, self.vocabulary, lines, **options)
+        ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
+        options, paths = self._options(beam=beam), path_list(paths)
+        lines = lines_of(paths, self.vocabulary.level, encoding)
+        start = []  # the lines up to the first one that is not blank
+        for where, line in lines:
+            start.append((where, line))
+            if line.strip():
+                return self.task.evaluate(self.window, self.vocabulary, chain(start, lines), **options)
+        raise no_text_in(paths)
 
     def _options(self, **options) -> dict:
         """The options that are not None, if the task has them."""
@@ -57,3 +67,8 @@ class Predictor:
             if name not in self.task.options:
                 raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")
         return given
+
+
+def no_text_in(paths: list) -> CorpusError:
+    """The error for files without text."""
+    return CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")

@@ -9,8 +9,8 @@ from test_sampling import chi_square, probability, random_model, sampler_of
 import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.acceptance import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
 from charlm.sampling.options import SamplingOptions
+from charlm.sampling.rules import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
 from charlm.text.novelty import ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points
@@ -54,6 +54,26 @@ def test_lines_follow_the_model_given_that_they_are_new(exact):
     copies = Counter(sample.text for sample in charlm.sample(model, count, max_length=3, seed=1, allow_copies=True))
     total = sum(weight.values())
     assert chi_square(copies, {line: count * value / total for line, value in weight.items()})[1] < 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "bias", "options", "reasons"),
+    [
+        (True, {"unknown": 1.0}, {}, {"unknown"}),
+        (False, {"unknown": 1.0}, {}, {"unknown"}),
+        (True, {"unknown": -60.0}, {"length": 3}, {"too_long"}),
+        (True, {"unknown": -60.0}, {"max_length": 2}, {"too_long"}),
+        (True, {"unknown": -60.0, "eos": 1.0}, {"min_length": 2}, {"too_short"}),
+        (True, {"unknown": -60.0, "eos": 3.0}, {}, {"empty"}),
+        (False, {"unknown": -60.0}, {"stop": "b", "min_length": 2, "max_length": 5}, {"too_short", "too_long"}),
+    ],
+)
+def test_the_reason_for_each_rejection(lines, bias, options, reasons):
+    length = options.pop("length", 40)
+    sampler = sampler_of(random_model(lines, **bias), 200, length, seed=1, **options)
+    assert len(list(sampler.samples())) == 200
+    expected = reasons | ({"empty"} if lines else set())  # an empty line is never accepted
+    assert reasons <= set(sampler.counts.rejections) <= expected
 
 
 def test_each_sample_tells_whether_it_is_new():
@@ -187,7 +207,13 @@ def test_the_summary_says_how_much_was_rejected():
         "longest copied run 14 characters"
     )
     line = sampling_summary(SamplingCounts(asked=2, found=1, sampled=1), "line", None)
-    assert line.startswith("asked 2, found 1, sampled 1 line, rejected 0; 100 % kept; copies are not checked")
+    assert line.startswith("asked 2 samples, found 1; sampled 1 line, rejected 0; 100 % kept; copies are not checked")
+    counts = SamplingCounts(asked=1, found=1, sampled=7, longest_copied_run=0)
+    counts.rejections.update(copied=1, unknown=2)
+    assert sampling_summary(counts, "line", 16) == (
+        "asked 1 sample; sampled 7 lines, rejected 3 of them (2 with <UNK>, 1 copied); 57.1 % kept; "
+        "in the samples kept, no copied run of 16 characters or more"
+    )
     assert "no copied run of 16" in sampling_summary(
         SamplingCounts(asked=1, found=1, sampled=1, longest_copied_run=0), "line", 16
     )

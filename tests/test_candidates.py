@@ -29,12 +29,12 @@ def ending(lines, segment, tokens=(), length=1000, stop=(), max_length=np.inf):
     [
         (True, [A, B], None),
         (True, [A, EOS], SAMPLE_ENDS),
-        (True, [A, UNKNOWN], "unknown"),
+        (True, [A, UNKNOWN], SEGMENT_ENDS),
         (False, [A, B], None),
         (False, [A, EOS], SEGMENT_ENDS),
         (False, [A] * (SEGMENT - 1), None),
         (False, [A] * SEGMENT, SEGMENT_ENDS),
-        (False, [UNKNOWN], "unknown"),
+        (False, [UNKNOWN], SEGMENT_ENDS),
     ],
 )
 def test_where_a_segment_ends(lines, segment, expected):
@@ -44,8 +44,8 @@ def test_where_a_segment_ends(lines, segment, expected):
 def test_where_a_sample_ends():
     assert ending(False, [A], [B] * 8, length=10) is None
     assert ending(False, [A], [B] * 9, length=10) == SAMPLE_ENDS
-    assert ending(True, [A] * 10, length=10) == "too_long" and ending(True, [A] * 9 + [EOS], length=10) == SAMPLE_ENDS
-    assert ending(True, [A] * 4, max_length=3) == "too_long" and ending(True, [A] * 3, max_length=3) is None
+    assert ending(True, [A] * 10, length=10) == SEGMENT_ENDS and ending(True, [A] * 9 + [EOS], length=10) == SAMPLE_ENDS
+    assert ending(True, [A] * 4, max_length=3) == SEGMENT_ENDS and ending(True, [A] * 3, max_length=3) is None
     assert ending(False, [B], [A, A], stop=("aab",)) == SAMPLE_ENDS
     assert ending(False, [B, A], [A, A], stop=("aab",)) is None
 

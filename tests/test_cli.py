@@ -271,6 +271,11 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--fill", "a_", "--interactive"], "--interactive --fill"),
         (["sample", "--model", "tiny.npz", "--start-with", "a", "--interactive"], "--interactive --start-with"),
         (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
+        (["sample", "--model", "tiny.npz", "--seed", "1.5"], "--seed '1.5' is not an integer"),
+        (["sample", "--model", "tiny.npz", "--temperature", "hot"], "--temperature 'hot' is not a number"),
+        (["sample", "tiny.npz"], "charlm sample --model tiny.npz"),
+        (["sample", "--model", "tiny.npz", "--temprature", "2"], "--temprature; did you mean --temperature?"),
+        (["--model", "tiny.npz"], "options follow the command: charlm sample --model"),
         (["perplexity", "text.txt"], "--model"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--threads", "0"], "--threads"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
@@ -586,7 +591,7 @@ def test_samples(folder):
     first, again, other = done(*options), done(*options), done(*options[:-1], "6")
     assert first.stdout == again.stdout != other.stdout
     assert first.stderr.count("\n") == 1
-    assert first.stderr.startswith("asked 3, sampled ") and first.stderr.endswith("; seed 5\n")
+    assert first.stderr.startswith("asked 3 samples; sampled ") and first.stderr.endswith("; seed 5\n")
     quiet = done(*options, "--quiet")
     assert (quiet.stdout, quiet.stderr) == (first.stdout, "")
     records = [json.loads(line) for line in done(*options, "--json").stdout.splitlines()]
@@ -762,7 +767,7 @@ def test_a_person_types_beginnings_until_the_end(folder):
         pass
     os.close(master)
     assert len(re.findall("^ca.+", shown, re.M)) >= 2 and len(re.findall("^ab.+", shown, re.M)) >= 2
-    assert "charlm: the model has never seen 'Z'" in shown and "asked 4, sampled" in shown
+    assert "charlm: the model has never seen 'Z' in this beginning;" in shown and "asked 4, sampled" in shown
     assert shown.startswith("type the beginning of a sample") and "Ctrl-D" in shown.splitlines()[0]
 
 
@@ -1331,6 +1336,39 @@ def test_commands_are_named_in_the_order_of_their_use():
         *("train", "sample", "perplexity", "predict", "evaluate", "info")
     ]
     assert "..." not in shown
+
+
+def test_no_option_is_suggested_when_none_is_similar(folder):
+    shown = run("train", "text.txt", "--foo").stderr
+    assert "--foo" in shown and "mean" not in shown
+
+
+@pytest.mark.parametrize("command", [["perplexity", "--model", "tiny.npz"], ["sample"]])
+def test_a_model_of_another_task_is_named(folder, command):
+    Path("labelled.tsv").write_text("p\tcab\nq\tegg\n" * 20, encoding="utf-8")
+    for task in ("classify", "generate"):
+        done("train", "labelled.tsv", "-o", f"{task}.npz", "--task", task, *SMALL, "--epochs", "1", "--quiet")
+    files = ["text.txt"] if command[0] == "perplexity" else []
+    check_failure(folder, [*command, "--model", "classify.npz", *files], 2, "classify.npz: --task predict evaluate")
+    check_failure(folder, [*command, "--model", "generate.npz", *files], 2, "generate.npz: --given LABEL q, p")
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize(
+    ("task", "example"),
+    [("classify", "p\tcab\nq\tegg\n"), ("tag", "cab\tp\n\negg\tq\n\n"), ("translate", "a\tb\n")],
+)
+def test_a_file_without_text_is_named(folder, command, task, example):
+    Path("examples.tsv").write_text(example * 40, encoding="utf-8")
+    done("train", "examples.tsv", "-o", "task.npz", "--task", task, *SMALL, "--epochs", "1", "--quiet")
+    check_failure(folder, [command, "--model", "task.npz", "empty.txt"], 1, "there is no text in empty.txt")
+
+
+def test_perplexity_says_that_the_model_adapts(folder):
+    plain, adapting = (
+        done("perplexity", "--model", "tiny.npz", *more, "text.txt").stdout for more in ([], ["--adapt", "0.0008"])
+    )
+    assert "adapting" not in plain and "(adapting at 0.0008)" in adapting
 
 
 def test_a_run_that_ends_early_tells_what_was_undecided(folder):

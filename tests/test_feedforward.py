@@ -17,7 +17,7 @@ from charlm.network.reference import reference_of, softmax
 from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
 from charlm.scoring.adaptive import AdaptingScorer
-from charlm.scoring.scorer import kernel_engine
+from charlm.scoring.scorer import Engines
 from charlm.text.vocabulary import EOS, Vocabulary
 from charlm.training.autotune import new_trainer
 from charlm.training.checkpoint import Checkpoint, save_checkpoint
@@ -153,7 +153,7 @@ def test_a_line_is_scored_as_if_there_were_no_other():
     model = model_of(lines=True)
     lines = [line for line in random_text(400).split("\n") if line]
     tokens = model.vocabulary.encode("".join(line + "\n" for line in lines))
-    for engine in (kernel_engine(model, 8, threads=2), NumPyEngine(model.architecture, model.parameters, 8)):
+    for engine in (Engines(model, threads=2).compiled(8), NumPyEngine(model.architecture, model.parameters, 8)):
         together = score_tokens(engine, tokens, True)
         alone = [score_tokens(engine, model.vocabulary.encode(line + "\n"), True) for line in lines]
         assert np.array_equal(together, np.concatenate(alone))
@@ -164,9 +164,9 @@ def test_chunks_of_a_stream_score_as_one_long_text(monkeypatch):
     assert BURN_IN >= MOST_CONTEXT
     model = model_of(lines=False, context=MOST_CONTEXT)
     tokens = model.vocabulary.encode(random_text(2 * CHUNK + 100))
-    in_chunks = score_tokens(kernel_engine(model, 4), tokens, False)
+    in_chunks = score_tokens(Engines(model).compiled(4), tokens, False)
     monkeypatch.setattr("charlm.network.measuring.CHUNK", 10**9)
-    assert np.array_equal(score_tokens(kernel_engine(model, 1), tokens, False), in_chunks)
+    assert np.array_equal(score_tokens(Engines(model).compiled(1), tokens, False), in_chunks)
 
 
 def test_a_text_in_parts_is_measured_as_a_whole():

@@ -64,13 +64,13 @@ def test_fillings_follow_the_posterior_and_not_the_model_at_the_blank():
     assert chi_square(counts, ahead)[1] > 10
 
 
-def test_with_few_beginnings_the_estimate_is_right_in_the_mean():
+def test_with_few_prefixes_the_estimate_is_right_in_the_mean():
     model, pattern, runs = random_model(lines=True, symbols="abc", seed=3), "__b___", 400
     exact = Filler(model, pattern)
     truth = {text: weight * math.exp(exact.log_evidence) for text, weight in found(exact)[0].items()}
     estimates = {text: np.zeros(runs) for text in truth}
     for seed in range(runs):
-        filler = Filler(model, pattern, 1, SamplingOptions(seed=seed), beginnings=24)
+        filler = Filler(model, pattern, 1, SamplingOptions(seed=seed), prefixes=24)
         weights, _ = found(filler)
         assert len(weights) <= 24
         for text, weight in weights.items():

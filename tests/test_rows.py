@@ -18,11 +18,11 @@ from test_scoring import model_of, random_text
 
 import charlm
 from charlm.errors import UsageError
-from charlm.figures import RANKS
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.network import measuring, products
 from charlm.network.measuring import TOP
 from charlm.network.reference import Reference, log_softmax
+from charlm.score import RANKS
 from charlm.scoring import blocks as text_in_blocks
 from charlm.scoring import rows as rows_module
 from charlm.scoring import scorer as scoring

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.figures import Score
+from charlm.display.scores import score_lines
 from charlm.model import Model
 from charlm.network import measuring
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.network.measuring import BURN_IN, CHUNK, NumPyEngine, TokenScores, rows_for, score_tokens, spans
+from charlm.score import Score
 from charlm.scoring import scorer as scoring
 from charlm.scoring.perplexity import Total, perplexity_of_files
 from charlm.scoring.pipeline import blocks_by_scorers
-from charlm.scoring.scorer import Scorer, kernel_engine
+from charlm.scoring.scorer import Engines, Scorer
 from charlm.text.corpus import load_corpus
 from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import UNKNOWN, Vocabulary
@@ -73,6 +74,34 @@ def test_the_figures_follow_from_each_other():
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (5.34, "5.340"),
+        (6.8, "6.800"),
+        (123.45, "123.5"),
+        (999.96, "1,000"),
+        (999_999.0, "999,999"),
+        (1_000_000.0, "1.00e6"),
+        (1.7685e72, "1.77e72"),
+        (math.inf, "infinite"),
+    ],
+)
+def test_a_perplexity_has_four_digits_and_a_power_of_ten_from_a_million_on(value, shown):
+    score = Score(
+        tokens=1,
+        unknown_tokens=0,
+        nats=math.log(value),
+        unknown_nats=0.0,
+        characters=1,
+        bytes=1,
+        lines=1,
+        words=0,
+    )
+    (line,) = (line for line in score_lines(score, "char") if line.startswith("perplexity  "))
+    assert line.split()[1] == shown
+
+
 def test_an_infinite_figure_is_null_in_json():
     score = Score(tokens=1, unknown_tokens=0, nats=1e6, unknown_nats=0, characters=1, bytes=1, lines=1, words=0)
     assert score.perplexity == math.inf and score.as_dict()["perplexity"] is None
@@ -86,7 +115,7 @@ def test_kernels_and_numpy_give_the_same_score(cell, lines):
     rows = rows_for(tokens, lines)
     fast, plain = (
         score_tokens(engine, tokens, lines)
-        for engine in (kernel_engine(model, rows), NumPyEngine(model.architecture, model.parameters, rows))
+        for engine in (Engines(model).compiled(rows), NumPyEngine(model.architecture, model.parameters, rows))
     )
     assert np.allclose(fast, plain, rtol=2e-5, atol=2e-6) and fast.min() > 0
 
@@ -96,7 +125,7 @@ def test_any_batch_and_any_threads_give_the_same_bits(lines):
     model = model_of(lines, hidden=9)
     tokens = model.vocabulary.encode(random_text(3 * CHUNK + 100))
     scores = [
-        score_tokens(kernel_engine(model, rows, threads), tokens, lines).tobytes()
+        score_tokens(Engines(model, threads).compiled(rows), tokens, lines).tobytes()
         for rows, threads in ((1, 1), (2, 2), (5, 3), (64, 2))
     ]
     assert len(set(scores)) == 1
@@ -140,9 +169,9 @@ def test_chunks_hardly_differ_from_one_long_reading(tmp_path, monkeypatch):
     trainer = Trainer(corpus, Architecture(len(corpus.vocabulary), "lstm", 16, 2), Settings(epochs=1))
     list(trainer.run())
     tokens = np.concatenate([corpus.train, corpus.held_out])
-    in_chunks = score_tokens(kernel_engine(trainer.best, 8), tokens, False)
+    in_chunks = score_tokens(Engines(trainer.best).compiled(8), tokens, False)
     monkeypatch.setattr(measuring, "CHUNK", 10**9)
-    whole = score_tokens(kernel_engine(trainer.best, 1), tokens, False)
+    whole = score_tokens(Engines(trainer.best).compiled(1), tokens, False)
     assert len(tokens) > 4 * CHUNK
     assert np.abs(in_chunks - whole).max() < 1e-3 and abs(float(in_chunks.mean() - whole.mean())) < 1e-6
 

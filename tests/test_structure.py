@@ -16,7 +16,7 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
-    *("_version", "errors", "files", "figures", "text", "kernels", "network", "tasks", "modelfile", "model"),
+    *("_version", "errors", "files", "score", "text", "kernels", "network", "tasks", "modelfile", "model"),
     *("scoring", "predicting", "reports", "training", "sampling", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}

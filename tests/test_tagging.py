@@ -214,7 +214,7 @@ def test_predict_adds_a_column(folder, tagger):
     )
     assert first["entities"] == [{"type": "p", "first": 1, "last": 1, "words": ["KL"]}]
     assert last["words"] == ["MK", "qq"]
-    assert run("predict", "--model", folder / "tagger.npz", input="").stdout == ""
+    check_error("there is no text in standard input", "predict", "--model", folder / "tagger.npz", input="")
 
 
 def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):
@@ -287,7 +287,7 @@ def test_a_file_that_charlm_cannot_learn_from(folder, text, words):
 def test_files_that_charlm_cannot_evaluate_or_predict(folder, tagger):
     model = ["--model", folder / "tagger.npz"]
     (folder / "bad.conll").write_text("\n\n")
-    check_error("no sentence", "evaluate", *model, folder / "bad.conll")
+    check_error("there is no text in bad.conll", "evaluate", *model, folder / "bad.conll")
     (folder / "bad.conll").write_text("ab\tO\nab\tB-wrong\n")
     check_error("tag 'B-wrong' bad.conll line 2 training", "evaluate", *model, folder / "bad.conll")
     with pytest.raises(CorpusError, match="'B-wrong'"):

@@ -5,12 +5,13 @@
 
 No other part of the package imports click. A command imports NumPy and the compiler only if it needs them.
 
-Exit codes: 0 success; 1 an error, told in one line; 2 a wrong option or argument; 130 Ctrl-C; 143 SIGTERM.
+Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or argument; 130 Ctrl-C; 143 SIGTERM.
 """
 
 import os
 import sys
 import warnings
+from difflib import get_close_matches
 
 import click
 
@@ -38,7 +39,8 @@ class Program(click.Group):
             code = self._fail(f"name a command: {', '.join(self.commands)} (charlm --help tells more)", 2)
         except click.ClickException as error:
             command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "charlm"
-            code = self._fail(f"{error.format_message().rstrip('.')} ({command} --help lists the options)", 2)
+            message = self._message(error, args[0] if args else settings.get("args"))
+            code = self._fail(f"{message} ({command} --help lists the options)", 2)
         except UsageError as error:
             code = self._fail(error, 2)
         except CharlmError as error:
@@ -56,12 +58,42 @@ class Program(click.Group):
             _drop_stdout()
         sys.exit(code)
 
+    def _message(self, error, arguments):
+        """What was wrong with the arguments, and what the user may have meant."""
+        if isinstance(error, click.NoSuchOption) and error.ctx:
+            name = error.option_name
+            if error.ctx.command is self:
+                command = self._command_with(name)
+                if command:
+                    return f"options follow the command: charlm {command} {name} …"
+            return f"No such option {name}{_similar(name, _options_of(error.ctx.command))}"
+        if isinstance(error, click.MissingParameter) and error.param and "--model" in error.param.opts:
+            given = sys.argv[1:] if arguments is None else arguments
+            path = next((text for text in given if text.endswith(".npz")), "FILE")
+            return f"Missing option --model; write {error.ctx.command_path} --model {path}"
+        return error.format_message().rstrip(".")
+
+    def _command_with(self, option):
+        """The name of a command that has an option, sample before train; None if no command has it."""
+        names = [name for name, command in self.commands.items() if option in _options_of(command)]
+        return "sample" if "sample" in names else next(iter(names), None)
+
     @staticmethod
     def _fail(message, code):
         from ..display import say
 
         say(f"charlm: error: {' '.join(str(message).split())}")
         return code
+
+
+def _options_of(command):
+    return [name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts]
+
+
+def _similar(name, options):
+    """The option that the user may have meant, as words that end an error; "" if none is similar."""
+    found = get_close_matches(name.lstrip("-"), [option.lstrip("-") for option in options])
+    return f"; did you mean --{found[0]}?" if found else ""
 
 
 def _drop_stdout():

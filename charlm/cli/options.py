@@ -2,14 +2,39 @@
 
 import click
 
+from ..errors import UsageError
+
+
+class IntegerRange(click.IntRange):
+    """``click.IntRange`` with a plainer message for a value that is not an integer."""
+
+    def convert(self, value, param, ctx):
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an integer", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class NumberRange(click.FloatRange):
+    """``click.FloatRange`` with a plainer message for a value that is not a number."""
+
+    def convert(self, value, param, ctx):
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 FILE = click.Path(readable=False)  # charlm checks files itself; by this type the shell completes their names
-AT_LEAST_1 = click.IntRange(1)
-TO_A_TRILLION = click.IntRange(1, 10**12)  # for numbers of samples and tokens: no run lasts that long
+AT_LEAST_1 = IntegerRange(1)
+TO_A_TRILLION = IntegerRange(1, 10**12)  # for numbers of samples and tokens: no run lasts that long
 PRECISIONS = ("float32", "bf16")
 MOST = 65536  # the largest width, number of rows or number of steps
-ABOVE_0 = click.FloatRange(0, min_open=True)
-UP_TO_1 = click.FloatRange(0, 1, min_open=True)
-FRACTION = click.FloatRange(0, 1, max_open=True)
+ABOVE_0 = NumberRange(0, min_open=True)
+UP_TO_1 = NumberRange(0, 1, min_open=True)
+FRACTION = NumberRange(0, 1, max_open=True)
 
 
 class Setting(click.Option):
@@ -58,6 +83,20 @@ def examples(*lines):
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
+def load_language_model(path, label):
+    """Load a model that samples or scores text. label: of --given. The errors of the model's task name the file."""
+    from ..model import load_model
+
+    model = load_model(path)
+    try:
+        if label is None and model.task.name == "generate":
+            labels = ", ".join(model.task.labels)
+            raise UsageError(f"add --given LABEL, the label of the text; the model knows {labels}")
+        return model.given(label)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
 model_option = click.option(
     "--model",
     "-m",
@@ -79,17 +118,17 @@ models_option = click.option(
 )
 threads = setting(
     "--threads",
-    click.IntRange(1, 1024),
+    IntegerRange(1, 1024),
     "N",
     "Number of threads. The result does not depend on it.  [default: one per CPU core]",
 )
 given = setting("--given", str, "LABEL", "For a model trained with --task generate: the label of the text.")
 beam = setting(
     "--beam",
-    click.IntRange(1, 1000),
+    IntegerRange(1, 1000),
     "K",
     "For a translator: the width of the beam search for the most likely target.  [default: 1]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-quiet = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and the data asked for.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Do not print progress or a summary. Errors still appear.")
 encoding = setting("--encoding", str, "NAME", "The encoding of the text.", "utf-8")

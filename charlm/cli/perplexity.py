@@ -10,7 +10,19 @@ from functools import partial
 import click
 
 from ..errors import UsageError
-from .options import FILE, PRECISIONS, UP_TO_1, as_json, encoding, examples, given, models_option, setting, threads
+from .options import (
+    FILE,
+    PRECISIONS,
+    UP_TO_1,
+    as_json,
+    encoding,
+    examples,
+    given,
+    load_language_model,
+    models_option,
+    setting,
+    threads,
+)
 from .signals import end_with_the_reader
 
 
@@ -39,7 +51,7 @@ from .signals import end_with_the_reader
     "--background",
     click.Choice(("dark", "light")),
     None,
-    "The background of the terminal, for --color.  [default: what COLORFGBG says, else dark]",
+    "The background of the terminal, for --color.  [default: from the variable COLORFGBG, else dark]",
 )
 @click.option(
     "--html",
@@ -53,7 +65,7 @@ from .signals import end_with_the_reader
     "--adapt",
     UP_TO_1,
     "RATE",
-    "Let the model keep learning from the text as it scores it, at this learning rate (for example 0.0003). The model "
+    "Let the model keep learning from the text as it scores it, at this learning rate (for example 0.0008). The model "
     "file does not change.  [default: no learning]",
 )
 @setting(
@@ -94,13 +106,12 @@ def perplexity(
     the same text. --per-line and --per-token print tab-separated columns, or with --json one object per row.
     """
     end_with_the_reader()
-    from ..model import load_model
     from ..scoring.pipeline import ScoringOptions, scored_files
 
     files = files or ("-",)
     outputs = {"--per-line": per_line, "--per-token": per_token, "--color": color, "--html": html}
     _check_outputs(outputs | {"--baselines": baselines}, len(model_paths) > 1, files, as_json, background)
-    models = [load_model(path).given(given) for path in model_paths]
+    models = [load_language_model(path, given) for path in model_paths]
     _announce_standard_input(files)
     options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
     scored = partial(scored_files, models, files, options=options)
@@ -109,13 +120,13 @@ def perplexity(
     elif color:
         _paint(scored, models[0], background)
     elif len(models) > 1:
-        _compare(scored, model_paths, files, as_json)
+        _compare(scored, model_paths, files, adapt, as_json)
     elif html:
-        _write_page(scored, models[0], html, model_paths[0], files, as_json)
+        _write_page(scored, models[0], html, model_paths[0], files, adapt=adapt, as_json=as_json)
     elif baselines:
         _add_baselines(scored, models[0], baselines, files, options, as_json)
     else:
-        _write_total(scored, models[0], files, as_json)
+        _write_total(scored, models[0], files, adapt, as_json)
 
 
 def _check_outputs(outputs, several_models, files, as_json, background):
@@ -162,18 +173,18 @@ def _paint(scored, model, background):
     paint(scored(whole_lines=True), model.vocabulary.level, background)
 
 
-def _compare(scored, model_paths, files, as_json):
+def _compare(scored, model_paths, files, adapt, as_json):
     from ..display.scores import ranking_lines
-    from ..scoring.comparison import COLUMNS, compare
-    from ..scoring.perplexity import check_not_empty
+    from ..scoring.comparison import compare
+    from ..scoring.perplexity import COLUMNS, check_not_empty
 
     rankings, sums = compare(scored(columns=COLUMNS, whole_lines=True), model_paths)
     check_not_empty(rankings[0].score, files)
     records = [ranking.as_dict() for ranking in rankings]
-    _write(records if as_json else None, ranking_lines(rankings, sums.size))
+    _write(records if as_json else None, ranking_lines(rankings, sums.size, adapt))
 
 
-def _write_page(scored, model, page_path, model_path, files, as_json):
+def _write_page(scored, model, page_path, model_path, files, *, adapt, as_json):
     from ..display import say
     from ..display.scores import score_lines
     from ..reports.surprise_page import COLUMNS, check_page_path, score_with_page
@@ -181,26 +192,27 @@ def _write_page(scored, model, page_path, model_path, files, as_json):
     check_page_path(page_path, [*files, model_path])
     blocks = scored(columns=COLUMNS, whole_lines=True)
     score = score_with_page(blocks, model.vocabulary, page_path, model_path=model_path, paths=files)
-    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level))
+    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level, adapt))
     say(f"wrote {page_path}")
 
 
 def _add_baselines(scored, model, corpus, files, options, as_json):
     from ..display.scores import baseline_lines, score_lines
-    from ..scoring.baselines import COLUMNS, TrainingText, score_with_baselines
+    from ..scoring.baselines import TrainingText, score_with_baselines
+    from ..scoring.perplexity import COLUMNS
 
     training = TrainingText(model, [corpus], options.encoding)
     score, found = score_with_baselines(scored(columns=COLUMNS), training, files)
-    lines = score_lines(score, model.vocabulary.level) + baseline_lines(score, found, corpus)
+    lines = score_lines(score, model.vocabulary.level, options.adapt) + baseline_lines(score, found, corpus)
     _write([score.as_dict() | {"baselines": found}] if as_json else None, lines)
 
 
-def _write_total(scored, model, files, as_json):
+def _write_total(scored, model, files, adapt, as_json):
     from ..display.scores import score_lines
     from ..scoring.perplexity import COLUMNS, check_not_empty, total
 
     score = check_not_empty(total(scored(columns=COLUMNS)), files)
-    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level))
+    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level, adapt))
 
 
 def _write(records, lines):

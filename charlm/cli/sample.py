@@ -8,7 +8,21 @@ from dataclasses import replace
 import click
 
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import AT_LEAST_1, FILE, TO_A_TRILLION, UP_TO_1, as_json, examples, given, model_option, quiet, setting
+from .options import (
+    AT_LEAST_1,
+    FILE,
+    TO_A_TRILLION,
+    UP_TO_1,
+    IntegerRange,
+    NumberRange,
+    as_json,
+    examples,
+    given,
+    load_language_model,
+    model_option,
+    quiet,
+    setting,
+)
 from .signals import end_with_the_reader
 
 
@@ -35,17 +49,17 @@ from .signals import end_with_the_reader
 )
 @setting(
     "--temperature",
-    click.FloatRange(0),
+    NumberRange(0),
     "T",
     "Below 1, the text gets more predictable; above 1, more surprising. 0 takes the most likely token at each step, "
     "and so gives the same text each time.",
     1.0,
 )
-@setting("--top-k", click.IntRange(0), "K", "Sample from the K most likely tokens only; 0 means all.", 0)
+@setting("--top-k", IntegerRange(0), "K", "Sample from the K most likely tokens only; 0 means all.", 0)
 @setting("--top-p", UP_TO_1, "P", "Sample from the fewest tokens whose probabilities reach P in sum.", 1.0)
 @setting(
     "--min-p",
-    click.FloatRange(0, 1),
+    NumberRange(0, 1),
     "P",
     "Drop tokens whose probability is less than P times that of the most likely token.",
     0.0,
@@ -71,7 +85,7 @@ from .signals import end_with_the_reader
     (),
     multiple=True,
 )
-@setting("--min-length", click.IntRange(0), "N", "Reject samples with fewer than N characters.  [default: 0]")
+@setting("--min-length", IntegerRange(0), "N", "Reject samples with fewer than N characters.  [default: 0]")
 @setting("--max-length", AT_LEAST_1, "N", "Reject samples with more than N characters.  [default: no limit]")
 @click.option("--unique", is_flag=True, help="Reject a sample that repeats an earlier one.")
 @setting("--best-of", AT_LEAST_1, "N", "Sample N candidates for each sample, and print the most likely one.", 1)
@@ -89,7 +103,13 @@ from .signals import end_with_the_reader
     metavar="FILE",
     help="Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
 )
-@setting("--encoding", str, "NAME", "The encoding of --prime-file, of --corpus and of the beginnings.", "utf-8")
+@setting(
+    "--encoding",
+    str,
+    "NAME",
+    "The encoding of --prime-file, of --corpus and of the lines that --interactive reads.",
+    "utf-8",
+)
 @setting("--max-tries", AT_LEAST_1, "N", "Give up after N rejections in a row.", 10_000)
 @setting(
     "--fill",
@@ -102,25 +122,24 @@ from .signals import end_with_the_reader
     "--interactive", is_flag=True, help="Read beginnings from standard input, one per line, and continue each of them."
 )
 @setting(
-    "--seed", click.IntRange(0), "N", "The same seed gives the same samples, for any --count.  [default: a new seed]"
+    "--seed", IntegerRange(0), "N", "The same seed gives the same samples, for any --count.  [default: a new seed]"
 )
 @as_json
 @quiet
 def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
     """Sample new text from a model.
 
-    charlm rejects samples that contain <UNK> or copy the training text, and samples again; of a stream, it rejects
-    only the line. The last line on stderr says how many samples were asked for, sampled and rejected, and why. With
-    --json, log_probability is the value that charlm perplexity computes for the same text.
+    charlm rejects samples that contain <UNK> or copy the training text, and samples again. For a model of a stream, it
+    rejects only the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
+    and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
     """
     end_with_the_reader()
-    from ..model import load_model
-    from ..sampling.acceptance import SamplingCounts
+    from ..sampling.rules import SamplingCounts
     from ..sampling.sampler import new_sampler
 
     options = {name: value for name, value in options.items() if value is not None}
     _check_inputs(options, prime_file, interactive)
-    model, length = load_model(model_path).given(given), options.pop("length", None)
+    model, length = load_language_model(model_path, given), options.pop("length", None)
     options = _sampling_options(model, options, prime_file)
     count = count or (10 if model.lines and not options.decoding.is_certain else 1)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
@@ -155,13 +174,13 @@ def _check_inputs(options, prime_file, interactive):
 
 def _sampling_options(model, options, prime_file):
     """The options as ``SamplingOptions``, with the files that they name read."""
-    from ..sampling.acceptance import known_text
     from ..sampling.options import SamplingOptions
+    from ..sampling.rules import training_text
 
     if prime_file is not None:
         options = options | {"prime": _prime_from(prime_file, model, options["encoding"])}
     options = SamplingOptions(**options)
-    return options if options.corpus is None else replace(options, corpus=known_text(model, options))
+    return options if options.corpus is None else replace(options, corpus=training_text(model, options))
 
 
 def _prime_from(path, model, encoding):
@@ -222,13 +241,20 @@ def _for_each_beginning(write_samples, seed, encoding, quiet):
         try:
             write_samples(start_with=beginning, seed=(seed, number))
         except SamplingError as error:
-            say(f"charlm: {' '.join(str(error).split())}")
+            say(f"charlm: {' '.join(_for_typed(str(error)).split())}")
             failed = True
         except KeyboardInterrupt:
             if not at_terminal:
                 raise
     if failed and not at_terminal:
         raise CharlmError("charlm could not continue every beginning; the messages above say why")
+
+
+def _for_typed(message):
+    """An error about a beginning that was typed, without the option that would give one."""
+    return message.replace("the beginning (--start-with)", "this beginning").replace(
+        "give --start-with", "type a beginning"
+    )
 
 
 def _typed():

@@ -8,7 +8,20 @@ from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES, current_name
-from .options import ABOVE_0, AT_LEAST_1, FILE, FRACTION, MOST, PRECISIONS, encoding, examples, setting, threads
+from .options import (
+    ABOVE_0,
+    AT_LEAST_1,
+    FILE,
+    FRACTION,
+    MOST,
+    PRECISIONS,
+    IntegerRange,
+    NumberRange,
+    encoding,
+    examples,
+    setting,
+    threads,
+)
 from .signals import caught_signals
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
@@ -82,13 +95,13 @@ def interruption_reported():
 )
 @setting(
     "--max-vocabulary",
-    click.IntRange(3),
+    IntegerRange(3),
     "N",
     "Keep the N most frequent symbols, <EOS> and <UNK> included.  [default: all]",
 )
 @setting(
     "--minutes",
-    click.FloatRange(0, 1e6, min_open=True),
+    NumberRange(0, 1e6, min_open=True),
     "M",
     "Time for the whole training. charlm chooses the settings that you do not give.  [default: 5]",
 )
@@ -102,15 +115,15 @@ def interruption_reported():
 )
 @setting(
     "--context",
-    click.IntRange(1, 64),
+    IntegerRange(1, 64),
     "N",
     "With --cell feedforward: the network sees the last N tokens.  [default: 8]",
 )
-@setting("--hidden", click.IntRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
-@setting("--layers", click.IntRange(1, 4), "L", "Number of layers.  [default: chosen; with --epochs 2]")
+@setting("--hidden", IntegerRange(1, MOST), "H", "Width of a layer.  [default: chosen; with --epochs 128]")
+@setting("--layers", IntegerRange(1, 4), "L", "Number of layers.  [default: chosen; with --epochs 2]")
 @setting(
     "--embedding",
-    click.IntRange(0, MOST),
+    IntegerRange(0, MOST),
     "E",
     "Width of an embedding of the input tokens; 0 means one-hot input.  [default: 0; for words, chosen]",
 )
@@ -120,19 +133,19 @@ def interruption_reported():
 @click.option("--bidirectional", is_flag=True, help="Read each text forward and backward (not for --task text).")
 @setting(
     "--batch",
-    click.IntRange(1, MOST),
+    IntegerRange(1, MOST),
     "N",
     "Train on N pieces of the text, or N lines, in parallel.  [default: chosen; with --epochs 50]",
 )
 @setting(
     "--steps",
-    click.IntRange(1, MOST),
+    IntegerRange(1, MOST),
     "T",
     "Backpropagate through windows of T tokens.  [default: chosen; with --epochs 50]",
 )
 @setting("--lr", ABOVE_0, "RATE", "Highest learning rate.  [default: depends on the cell]")
 @setting("--schedule", click.Choice(SCHEDULES), None, "How the learning rate falls after its highest value.", "cosine")
-@setting("--clip", click.FloatRange(0), "NORM", "Scale a gradient down to this norm; 0 means no limit.", 0.2)
+@setting("--clip", NumberRange(0), "NORM", "Scale a gradient down to this norm; 0 means no limit.", 0.2)
 @setting(
     "--dropout",
     FRACTION,
@@ -148,7 +161,7 @@ def interruption_reported():
 )
 @setting(
     "--seed",
-    click.IntRange(0),
+    IntegerRange(0),
     "N",
     "Seed of all random choices. With --epochs, the same seed and settings give the same model, to the byte.",
     1,
@@ -165,7 +178,7 @@ def interruption_reported():
     is_flag=True,
     help="Continue the stopped training of this output. Options that you do not give keep their values.",
 )
-@setting("--save-every", click.FloatRange(0), "SECONDS", "Time between the checkpoints for --resume.", 60.0)
+@setting("--save-every", NumberRange(0), "SECONDS", "Time between the checkpoints for --resume.", 60.0)
 @click.option("--log", type=FILE, metavar="FILE", help="Write each report to this file, as one line of JSON.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw the losses to this file, as a picture (.svg).")
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only, and skip the n-gram baselines.")

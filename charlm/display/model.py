@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..figures import exp
+from ..score import exp
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..figures import Score
+from ..score import Score
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
-    from ..sampling.acceptance import SamplingCounts
+    from ..sampling.rules import SamplingCounts
     from ..scoring.comparison import Ranking
 
 COLUMNS = {
@@ -22,32 +22,44 @@ COLUMNS = {
 
 
 def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None) -> str:
-    """How much was asked, sampled and rejected, in a line. unit: "sample", or "line" for streams; shortest_run: of the
-    copies that are found, None where the training text is not known."""
-    from ..sampling.acceptance import described
+    """How much was asked, sampled and rejected, in a line.
+
+    unit: of what was sampled and rejected, "sample", or "line" for streams; shortest_run: of the copies that charlm
+    finds, None if it has no record of the training text.
+    """
+    from ..sampling.rules import described
 
     kept = 1 - counts.rejected / max(1, counts.sampled)
-    units = "" if unit == "sample" else f" {unit}{'s' if counts.sampled != 1 else ''}"
-    parts = [
-        f"asked {counts.asked:,}" + (f", found {counts.found:,}" if counts.found < counts.asked else ""),
-        f"sampled {counts.sampled:,}{units}",
-        f"rejected {counts.rejected:,}" + (f" ({described(counts.rejections)})" if counts.rejected else ""),
-    ]
+    found = f", found {counts.found:,}" if counts.found < counts.asked else ""
+    reasons = f" ({described(counts.rejections)})" if counts.rejected else ""
+    if unit == "sample":
+        asked, sampled, of_them = f"asked {counts.asked:,}{found}, ", f"sampled {counts.sampled:,}", ""
+    else:  # a sample has several lines
+        asked = f"asked {counts.asked:,} sample{_s(counts.asked)}{found}; "
+        sampled, of_them = f"sampled {counts.sampled:,} {unit}{_s(counts.sampled)}", " of them" if reasons else ""
+    line = f"{asked}{sampled}, rejected {counts.rejected:,}{of_them}{reasons}"
     undecided = counts.sampled - counts.rejected - counts.found
     if unit == "sample" and undecided:  # of a run that ended early
-        parts.append(f"undecided {undecided:,}")
-    line = f"{', '.join(parts)}; {100 * kept:.3g} % kept"
+        line += f", undecided {undecided:,}"
+    line += f"; {100 * kept:.3g} % kept"
     if counts.longest_copied_run:
         line += f"; longest copied run {counts.longest_copied_run:,} characters"
     elif shortest_run is None:
         line += "; copies are not checked: the model file has no record of its training text"
     elif counts.found:
-        line += f"; no copied run of {shortest_run:,} characters or more"
+        where = "in the samples kept, " if counts.rejections["copied"] else ""
+        line += f"; {where}no copied run of {shortest_run:,} characters or more"
     return line
 
 
-def score_lines(score: Score, level: str) -> list[str]:
-    """The figures of a score as a table. level: of the model's tokens."""
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"
+
+
+def score_lines(score: Score, level: str, adapt: float | None = None) -> list[str]:
+    """The figures of a score as a table. level: of the model's tokens; adapt: the learning rate of a model that kept
+    learning from the text."""
+    adapting = f"   (adapting at {adapt:g})" if adapt else ""
     unknown_rate = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
     accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
@@ -60,7 +72,7 @@ def score_lines(score: Score, level: str) -> list[str]:
             "tokens",
             f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_rate}); each <EOS> counts",
         ),
-        ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]})"),
+        ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]}){adapting}"),
         ("perplexity", f"{_figure(score.perplexity)}{without}"),
         ("most likely token", accuracies or "not counted"),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (each line end counts as a word)"),
@@ -91,16 +103,19 @@ def _cell(column: str, value: float | None) -> str:
     return _figure(value) if column == "perplexity" else f"{value:.4f}"
 
 
-def ranking_lines(rankings: list[Ranking], lines_per_unit: int) -> list[str]:
-    """Models compared on one text, as a table with notes, the best model first. lines_per_unit: see ``LineSums``."""
+def ranking_lines(rankings: list[Ranking], lines_per_unit: int, adapt: float | None = None) -> list[str]:
+    """Models compared on one text, as a table with notes, the best model first. A * marks a figure that <UNK> makes too
+    good. lines_per_unit: see ``LineSums``; adapt: the learning rate of models that kept learning from the text."""
     rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
+    any_unknown = any(ranking.score.unknown_tokens for ranking in rankings)
     for ranking in rankings:
         score, interval = ranking.score, ranking.interval
         difference = f"{ranking.difference:+.4f}" if ranking is not rankings[0] else "the best"
         if interval and ranking is not rankings[0]:
             difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}"
+        mark = "*" if score.unknown_tokens else " " if any_unknown else ""
         row = (visible(ranking.name), ranking.level, f"{score.tokens:,}", f"{score.unknown_tokens:,}")
-        rows.append((*row, _figure(score.perplexity_per_word), f"{score.bits_per_byte:.4f}", difference))
+        rows.append((*row, _figure(score.perplexity_per_word), f"{score.bits_per_byte:.4f}{mark}", difference))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = []
     for row in rows:
@@ -109,7 +124,8 @@ def ranking_lines(rankings: list[Ranking], lines_per_unit: int) -> list[str]:
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         table.append("  ".join(cells).rstrip())
-    return [*table, *_ranking_notes(rankings, lines_per_unit)]
+    adapting = [f"each model adapting at {adapt:g}"] if adapt else []
+    return [*table, *adapting, *_ranking_notes(rankings, lines_per_unit)]
 
 
 def _ranking_notes(rankings, lines_per_unit):
@@ -119,15 +135,22 @@ def _ranking_notes(rankings, lines_per_unit):
         f"text: {score.lines:,} lines, {score.bytes:,} bytes; per word: perplexity per word",
         "difference: bits per byte above the best model, and its 95 % interval",
         f"(a paired bootstrap over the lines{runs});",
-        "if the interval holds 0, this text does not tell the two models apart",
+        "if the interval contains 0, this text does not tell the two models apart",
     ]
     for ranking in rankings:
         if ranking.score.unknown_tokens:
             name = visible(ranking.name)
-            notes.append(f"{name}: {ranking.spelled:.4f} bits/byte if it spelled out each <UNK>, byte by byte")
+            notes.append(f"* {name}: {ranking.spelled:.4f} bits/byte if it spelled out each <UNK>, byte by byte")
     return notes
 
 
 def _figure(value: float | None) -> str:
-    value = math.inf if value is None else value
-    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" if math.isfinite(value) else "infinite"
+    """A perplexity with four significant digits, all digits from 1,000 on, and 1.77e72 from a million on."""
+    if value is None or not math.isfinite(value):
+        return "infinite"
+    if value < 999.95:
+        return f"{value:#.4g}"
+    if value < 999_999.5:
+        return f"{value:,.0f}"
+    digits, _, exponent = f"{value:.2e}".partition("e")
+    return f"{digits}e{int(exponent)}"

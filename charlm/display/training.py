@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..figures import LN2, exp
+from ..score import LN2, exp
 from ..text.vocabulary import UNITS
 from . import say
 from .model import network, number_of

@@ -8,7 +8,7 @@ way, so that the most surprising tokens always contrast most with the background
 
 import numpy as np
 
-from ..figures import LN2
+from ..score import LN2
 
 BANDS = {
     "char": (2, 4, 6, 8, 10),

@@ -18,9 +18,9 @@ from importlib.resources import files
 import numpy as np
 
 from .._version import __version__
-from ..figures import LN2, Score
 from ..files import check_outputs, write_text_file
 from ..network.measuring import TokenScores
+from ..score import LN2, Score
 from ..scoring.perplexity import Total, check_not_empty
 from ..scoring.pipeline import ScoredBlock
 from ..text.reading import name_of

@@ -7,8 +7,9 @@ candidates      candidates for samples, in parallel, and where their segments en
 segments        the part of each candidate that may still be rejected, in arrays
 decoding        logits → the next token: temperature, top-k, top-p, min-p
 random_streams  the random numbers of each candidate
-judging         segments that have ended are settled, or rejected and sampled again
-acceptance      which samples are shown, and why the others are rejected
+acceptance      segments that have ended are accepted, or rejected and sampled again
+rules           the reasons to reject a sample, their counts, and copies of the training text
+samples         whole samples, and pieces of a growing one
 infilling       patterns with blanks
 
 The network itself predicts the next token in ``network/stepper.py``.

@@ -1,251 +1,150 @@
-"""Which samples are shown, and why the others are rejected.
+"""Acceptance: a segment that has ended is accepted, or rejected and sampled again.
 
-A rejected sample is rejected whole and sampled again, never mended. So the samples shown follow the model's own
-distribution, given that there is no reason to reject them. Setting probabilities to zero step by step would not do
-that: it favours beginnings that lead to what is forbidden.
-
-Copies of the training text are rejected too: a whole line of it, and a run of more than ``max_copied`` of its
-characters. The model file has a record of that text, whose filters overlook no copy and take new text for a copy at the
-rate that ``charlm info`` states; the corpus itself gives exact answers.
+Here a segment with <UNK> is rejected, and one that copies the training text or breaks another of the ``rules``. A
+segment is rejected whole: the sample of a line model, and a line of a stream, so that a long text does not fail for one
+word.
 """
 
-from __future__ import annotations
-
-import math
-import os
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from ..errors import SamplingError, UsageError
-from ..figures import exp
 from ..model import Model
-from ..text.novelty import RUN, ExactNovelty
-from ..text.reading import read_text
-from ..text.vocabulary import as_bytes
-from .options import MOST_TRIES, SamplingOptions
+from ..text.vocabulary import EOS, UNKNOWN
+from .candidates import SAMPLE_ENDS, Candidate, Candidates, Endings
+from .prompt import Prompt, line_of
+from .rules import Rules, SamplingCounts
 
-if TYPE_CHECKING:
-    from ..text.novelty import Novelty
-
-COPIED_IN_LINES = 30
-COPIED_IN_STREAMS = 50
+LINES_AT_ONCE = 64  # lines that are searched for copies at a time
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One sample.
+class Acceptance:
+    """Accepts or rejects the segments of ``candidates``, and counts both in ``counts``."""
 
-    log_probability: the logarithm of the probability of its tokens (nats, ≤ 0) under the model's own distribution, at
-    temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are.
-    longest_copied_run: the most characters in a row that stand in the training text, 0 where no run is long enough to
-    be found; novel: it is no copy. Both are None where nothing is known of the training text.
-    """
+    def __init__(
+        self,
+        candidates: Candidates,
+        endings: Endings,
+        model: Model,
+        *,
+        prompt: Prompt,
+        rules: Rules,
+        counts: SamplingCounts,
+    ):
+        self._candidates, self._endings, self._rules, self._counts = candidates, endings, rules, counts
+        self._lines, self._vocabulary = model.lines, model.vocabulary
+        self._prime = model.vocabulary.decode(line_of(prompt.prime))  # the beginning of a sample's line
+        self._parked: list[tuple[Candidate, str]] = []  # lines to accept if they are no copies
 
-    text: str
-    log_probability: float
-    tokens: int
-    longest_copied_run: int | None = None
-    novel: bool | None = None
+    def check(self, ended: list[tuple[int, str]]) -> list[Candidate]:
+        """Accept or reject the segments that have ended, and return the candidates of which something was accepted.
 
-    @property
-    def perplexity(self) -> float:
-        """exp of the mean of -log ŷ over the tokens."""
-        return exp(-self.log_probability / self.tokens)
+        ended: (row, ending) of each segment, see ``Endings.of``. Raises SamplingError where too many are rejected in a
+        row.
+        """
+        if not ended and not self._parked:
+            return []
+        self._counts.count_sampled(len(ended))
+        segments = []
+        for row, ending in ended:
+            candidate = self._candidates[row]
+            text = self._text(candidate)
+            reason = self._reason(candidate, text, ending)
+            if reason:
+                self._reject(row, reason)
+            elif self._lines:
+                self._candidates.accept(row, text)
+                self._candidates.leave(row)
+                self._parked.append((candidate, text))
+            else:
+                segments.append((row, ending, text))
+        return self._check_lines() if self._lines else self._check_segments(segments)
 
-    def as_dict(self) -> dict:
-        """The fields for JSON, where an infinite perplexity is None."""
-        return {
-            "text": self.text,
-            "log_probability": self.log_probability,
-            "tokens": self.tokens,
-            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
-            "longest_copied_run": self.longest_copied_run,
-            "novel": self.novel,
-        }
+    def _check_lines(self):
+        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; the
+        rest is searched when no candidate waits for a row."""
+        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits:
+            return []
+        parked, self._parked = self._parked, []
+        texts = [text for _, text in parked]
+        copies = self._rules.copies_in(texts, [self._prime + text for text in texts])
+        accepted = []
+        for (candidate, text), (run, novel) in zip(parked, copies, strict=True):
+            if novel is False and not self._rules.allow_copies:
+                self._counts.reject("copied")
+                self._candidates.resample(candidate)
+            else:
+                candidate.note_run(run)
+                candidate.finish(text, novel)
+                accepted.append(candidate)
+        return accepted
 
+    def _check_segments(self, segments):
+        """Search for copies among segments of streams."""
+        texts = [self._candidates[row].tail + text for row, _, text in segments]
+        # where copies are allowed, a run may have any length, and is searched when the sample is whole
+        copies = self._rules.copies_in(texts) if self._rules.rejects_copies else [(None, None)] * len(texts)
+        accepted = []
+        for (row, ending, text), (run, novel) in zip(segments, copies, strict=True):
+            if novel is False:
+                self._reject(row, "copied")
+            else:
+                accepted.append(self._accept(row, ending, text, run=run, novel=novel))
+        return accepted
 
-@dataclass(frozen=True)
-class Piece:
-    """Some text of sample number ``number``, which is final; its last piece brings the whole sample."""
+    def _accept(self, row, ending, text, *, run, novel):
+        candidate = self._candidates[row]
+        candidate.note_run(run)
+        if self._vocabulary.level == "word":
+            candidate.extend_line()
+        self._candidates.accept(row, text)
+        if ending == SAMPLE_ENDS:
+            self._candidates.leave(row)
+            self._finish(candidate, text, novel)
+            return candidate
+        candidate.keep_tail(text, self._rules.max_copied if self._rules.rejects_copies else 0)
+        self._candidates.continue_from(row)
+        if not candidate.restarted:
+            self._counts.end_streak()
+        return candidate
 
-    number: int
-    text: str
-    sample: Sample | None = None
+    def _finish(self, candidate, text, novel):
+        whole = text if candidate.segments == 1 else self._vocabulary.decode(candidate.tokens)
+        if self._rules.allow_copies:
+            ((run, novel),) = self._rules.copies_in([whole])
+            candidate.note_run(run)
+        candidate.finish(whole, novel)
 
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a segment is rejected: words that follow a number, and what the user can do about it."""
-
-    words: str
-    remedy: str
-
-
-REASONS = {  # in the order in which they are checked
-    "unknown": Reason(
-        "with <UNK>",
-        "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
-    ),
-    "no_text": Reason("with words run together", "lower --temperature, or train for longer"),
-    "empty": Reason("empty", "raise --temperature, or give --start-with"),
-    "too_short": Reason("too short", "lower --min-length, or raise --temperature"),
-    "too_long": Reason("too long", "raise --max-length (or --length), or lower --temperature"),
-    "copied": Reason(
-        "copied",
-        "raise --temperature or --max-copied, train with --dropout or fewer --epochs, or give --allow-copies",
-    ),
-    "repeated": Reason("repeated", "ask for fewer, raise --temperature, or leave out --unique"),
-    "less_likely": Reason("less likely", "lower --best-of"),
-}
-
-
-def described(rejections: Counter) -> str:
-    """ "12 with <UNK>, 3 too short", in the order of REASONS."""
-    return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
-
-
-def remedy_for(rejections: Counter) -> str:
-    """What the user can do. Of the reasons for at least a tenth of the rejections, the one that is checked last counts:
-    samples that got so far had no other fault."""
-    return [reason.remedy for name, reason in REASONS.items() if 10 * rejections[name] >= rejections.total()][-1]
-
-
-@dataclass(kw_only=True)
-class SamplingCounts:
-    """How much was asked, sampled, found and rejected.
-
-    ``asked`` and ``found`` count samples; ``sampled`` and ``rejections`` count samples of a line model, and segments
-    (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: only the most
-    likely tokens are sampled, so that a second try brings the same.
-    """
-
-    max_tries: int = MOST_TRIES
-    certain: bool = False
-    asked: int = 0
-    found: int = 0
-    sampled: int = 0
-    rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
-    longest_copied_run: int | None = None
-    streak: Counter = field(default_factory=Counter)  # the rejections since the last success
-
-    @property
-    def rejected(self) -> int:
-        return self.rejections.total()
-
-    def count_sampled(self, number: int) -> None:
-        """Count segments that have ended."""
-        self.sampled += number
-
-    def reject(self, reason: str, segments: int = 1) -> None:
-        """Count a rejection. Raises SamplingError where it is one too many in a row."""
-        self.rejections[reason] += segments
-        self.streak[reason] += 1
-        if self.certain or self.streak.total() >= self.max_tries:
-            raise SamplingError(self.why_given_up())
-
-    def drop(self, reason: str, segments: int) -> None:
-        """Count segments of a candidate that was good, and was not chosen."""
-        self.rejections[reason] += segments
-
-    def end_streak(self) -> None:
-        """A segment was accepted: the rejections in a row are over."""
-        self.streak.clear()
-
-    def count_shown(self, sample: Sample) -> None:
-        """Count a sample that is shown."""
-        self.found += 1
-        if sample.longest_copied_run is not None:
-            self.longest_copied_run = max(self.longest_copied_run or 0, sample.longest_copied_run)
-
-    def why_given_up(self) -> str:
-        remedy = remedy_for(self.streak)
-        if self.certain:
-            why = f"only the most likely token is ever sampled, and the result was rejected ({described(self.streak)})"
-            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below 0
+    def _reject(self, row, reason):
+        """Reject the segment, or the whole sample if its length is the reason."""
+        whole = not self._lines and reason in ("too_short", "too_long")
+        self._counts.reject(reason, self._candidates[row].segments + 1 if whole else 1)
+        if whole:
+            self._candidates.restart(row)
         else:
-            why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
-        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
+            self._candidates.resample_segment(row)
 
-    def add(self, other: SamplingCounts) -> None:
-        """Add the counts of another run."""
-        self.asked, self.found = self.asked + other.asked, self.found + other.found
-        self.sampled, self.rejections = self.sampled + other.sampled, self.rejections + other.rejections
-        if other.longest_copied_run is not None:
-            self.longest_copied_run = max(self.longest_copied_run or 0, other.longest_copied_run)
+    def _text(self, candidate):
+        """What the segment adds to the text of its sample."""
+        first = candidate.segments == 0  # then the text that the sample starts with belongs to it
+        text = self._vocabulary.decode(candidate.tokens + candidate.segment if first else candidate.segment)
+        return text.removesuffix("\n") if self._lines else text
 
+    def _reason(self, candidate, text, ending):
+        """The reason to reject a segment, a name of REASONS, copies excepted; None if there is none."""
+        if candidate.segment[-1] == UNKNOWN:  # a segment ends at its first <UNK>
+            return "unknown"
+        if self._endings.is_too_long(candidate) or self._lines and ending != SAMPLE_ENDS:
+            return "too_long"
+        if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
+            return "no_text"
+        if self._lines and not text:
+            return "empty"
+        if ending == SAMPLE_ENDS and self._rules.limits_length:
+            before = self._vocabulary.decode(candidate.tokens) if candidate.segments else ""
+            return self._rules.reason_of_length(before + text)
+        return None
 
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What a sample must be to be shown.
-
-    min_length, max_length: characters of its text; unique: no sample before it has the same text; known: the record of
-    the training text, or None; max_copied: characters of the longest run that is no copy; allow_copies: copies are
-    shown too.
-    """
-
-    min_length: int = 0
-    max_length: float = math.inf
-    unique: bool = False
-    known: Novelty | None = None
-    max_copied: int = 0
-    allow_copies: bool = False
-
-    @property
-    def rejects_copies(self) -> bool:
-        return self.known is not None and not self.allow_copies
-
-    @property
-    def limits_length(self) -> bool:
-        return self.min_length > 0 or self.max_length < math.inf
-
-    def fault_of_length(self, text: str) -> str | None:
-        """ "too_short" or "too_long", or None."""
-        return "too_short" if len(text) < self.min_length else "too_long" if len(text) > self.max_length else None
-
-    def copies_in(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, bool | None]]:
-        """(longest copied run, whether it is new) of each text. lines: the whole line that each of them ends."""
-        if self.known is None or not texts:
-            return [(None, None)] * len(texts)
-        runs = [0] * len(texts)
-        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= self.known.shortest_run]
-        for i, run in zip(long, self.known.longest_copied_runs(texts[i] for i in long) if long else (), strict=True):
-            runs[i] = int(run)
-        copied = self.known.contains_lines(lines) if lines else [False] * len(texts)
-        return [(int(run), bool(run <= self.max_copied and not line)) for run, line in zip(runs, copied, strict=True)]
-
-
-def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
-    """The rules for samples of a model. Raises UsageError where its record of the training text cannot keep them."""
-    options = options or SamplingOptions()
-    known, max_copied = known_text(model, options), options.max_copied
-    if max_copied is not None and known is None:
-        raise UsageError("--max-copied needs --corpus FILE: the model file has no record of its training text")
-    if known is not None:
-        least = max(1, known.shortest_run - 1)
-        if max_copied is None:
-            max_copied = max(COPIED_IN_LINES if model.lines else COPIED_IN_STREAMS, least)
-        elif max_copied < least:
-            raise UsageError(
-                f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"
-            )
-    return Rules(
-        min_length=options.min_length,
-        max_length=math.inf if options.max_length is None else options.max_length,
-        unique=options.unique,
-        known=known,
-        max_copied=max_copied or 0,
-        allow_copies=options.allow_copies,
-    )
-
-
-def known_text(model: Model, options: SamplingOptions) -> Novelty | None:
-    """The record in which copies are searched: of ``options.corpus``, whose files are read here, or the model's own."""
-    corpus = options.corpus
-    if corpus is None:
-        return model.novelty
-    if not isinstance(corpus, (str, os.PathLike, list, tuple)):
-        return corpus  # type: ignore[return-value]  # an object with the methods of Novelty
-    paths = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
-    run = RUN if options.max_copied is None else max(1, min(RUN, options.max_copied + 1))
-    return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding), run)
+    def _is_text(self, line):
+        """Whether the text of a line is read as the same words; not so where two words have run together."""
+        decode = self._vocabulary.decode
+        if line[-1] != EOS:  # spaces at the end are part of what would follow
+            while line and decode(line[-1:]).isspace():
+                line = line[:-1]
+        return self._vocabulary.encode(decode(line)).tolist() == line

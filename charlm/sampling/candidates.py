@@ -1,7 +1,7 @@
 """Candidates for samples: which candidate stands in which row, and where its segment ends.
 
 The rows step together, one token at a time. Each candidate has a row with its own state and its own random numbers, so
-that a sample does not depend on its neighbours. ``judging`` decides what becomes of a segment that has ended.
+that a sample does not depend on its neighbours. ``acceptance`` decides whether a segment that has ended is accepted.
 """
 
 from collections import deque
@@ -13,10 +13,10 @@ import numpy as np
 from ..model import Model
 from ..network.stepper import NextToken, copy_row, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, as_bytes
-from .acceptance import Sample
 from .decoding import Decoding
 from .prompt import Prompt
 from .random_streams import RandomStreams
+from .samples import Sample
 from .segments import SEGMENT, Segments
 
 IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
@@ -25,13 +25,13 @@ SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 
 @dataclass(kw_only=True)
 class Candidate:
-    """One candidate for a sample: settled tokens, then a segment that may still be rejected.
+    """One candidate for a sample: accepted tokens, then a segment that may still be rejected.
 
     number: its number among all candidates; key: the key of its random numbers; taken: how many of these it had taken
-    when it last entered or left a row. tokens, nats, characters: the settled ids, their sum of -log ŷ, and the length
-    of their text. line: the settled tokens of the unfinished line, prime included; tail: the end of the settled text,
-    where a copied run may have begun. segment: the tokens of the segment that ``Endings`` has seen; segments: how many
-    segments were settled. sample: the finished sample; restarted: the candidate was rejected whole before.
+    when it last entered or left a row. tokens, nats, characters: the accepted ids, their sum of -log ŷ, and the length
+    of their text. line: the accepted tokens of the unfinished line, prime included; tail: the end of the accepted
+    text, where a copied run may have begun. segment: the tokens of the segment that ``Endings`` has seen; segments: how
+    many segments were accepted. sample: the finished sample; restarted: the candidate was rejected whole before.
     """
 
     number: int
@@ -47,10 +47,10 @@ class Candidate:
     longest_copied_run: int | None = None
     sample: Sample | None = None
     restarted: bool = False
-    _texts: list[str] = field(default_factory=list)  # of the segments that were settled since ``take_text``
+    _texts: list[str] = field(default_factory=list)  # of the segments that were accepted since ``take_text``
 
-    def settle(self, text: str, nats: float, characters: int) -> None:
-        """Settle the segment: its tokens, its text, and the text's sum of -log ŷ and number of characters."""
+    def accept(self, text: str, nats: float, characters: int) -> None:
+        """Accept the segment: its tokens, its text, and the text's sum of -log ŷ and number of characters."""
         self.tokens += self.segment
         self.nats += nats
         self.characters += characters
@@ -67,7 +67,7 @@ class Candidate:
             self.longest_copied_run = max(self.longest_copied_run or 0, run)
 
     def keep_tail(self, text: str, characters: int) -> None:
-        """Keep the last characters of the settled text, which ends with ``text``: a copied run may cross its end."""
+        """Keep the last characters of the accepted text, which ends with ``text``: a copied run may cross its end."""
         self.tail = (self.tail + text)[-characters:] if characters else ""
 
     def finish(self, text: str, novel: bool | None) -> None:
@@ -80,7 +80,7 @@ class Candidate:
         return bool(self._texts)
 
     def take_text(self) -> str:
-        """The text that was settled since the last call."""
+        """The text that was accepted since the last call."""
         text, self._texts = "".join(self._texts), []
         return text
 
@@ -103,20 +103,25 @@ class Endings:
         return left if self.lines else min(left, SEGMENT)
 
     def of(self, candidate: Candidate) -> str | None:
-        """SEGMENT_ENDS, SAMPLE_ENDS, or why the segment must be rejected (a name of REASONS); None while it goes on."""
+        """SEGMENT_ENDS or SAMPLE_ENDS; None while the segment goes on.
+
+        A segment also ends where it can only be rejected: at <UNK>, and with more than ``max_length`` characters. A
+        line that reaches the length of the prompt ends as a segment, since it is not whole.
+        """
         token = candidate.segment[-1]
-        if token == UNKNOWN:
-            return "unknown"
-        if candidate.characters + self.characters(candidate.segment) > self.max_length:
-            return "too_long"
+        if token == UNKNOWN or self.is_too_long(candidate):
+            return SEGMENT_ENDS
         if self.lines and token == EOS or self.prompt.stop and self._stops(candidate):
             return SAMPLE_ENDS
-        length = len(candidate.tokens) + len(candidate.segment)
+        if len(candidate.tokens) + len(candidate.segment) >= self.prompt.length:
+            return SEGMENT_ENDS if self.lines else SAMPLE_ENDS
         if self.lines:
-            return "too_long" if length >= self.prompt.length else None
-        if length >= self.prompt.length:
-            return SAMPLE_ENDS
+            return None
         return SEGMENT_ENDS if token == EOS or len(candidate.segment) >= SEGMENT else None
+
+    def is_too_long(self, candidate: Candidate) -> bool:
+        """Whether a candidate has more than ``max_length`` characters."""
+        return candidate.characters + self.characters(candidate.segment) > self.max_length
 
     def _stops(self, candidate):
         sampled = candidate.segment
@@ -150,8 +155,8 @@ class Candidates:
         self._random = RandomStreams()
         self._segments = Segments(endings.widths, endings.max_length)
         self._states = take_rows(self._start, [])
-        # the state of each row where its last segment was settled; lines start again from the prompt
-        self._settled = [] if endings.lines else take_rows(self._start, [])
+        # the state of each row where its last segment was accepted; lines start again from the prompt
+        self._accepted = [] if endings.lines else take_rows(self._start, [])
         self.none_waits = False  # no candidate is left to begin
 
     def advance(self) -> list[tuple[int, str]]:
@@ -173,17 +178,17 @@ class Candidates:
     def __getitem__(self, row: int) -> Candidate:
         return self._rows[row]
 
-    def settle(self, row: int, text: str) -> Candidate:
-        """Settle the segment of a row, whose text this is."""
+    def accept(self, row: int, text: str) -> Candidate:
+        """Accept the segment of a row, whose text this is."""
         candidate = self._rows[row]
         characters = self._endings.characters(candidate.segment)
-        candidate.settle(text, self._segments.nats_of(row), characters)
+        candidate.accept(text, self._segments.nats_of(row), characters)
         return candidate
 
     def continue_from(self, row: int) -> None:
-        """Begin the next segment of a stream, after a settled one."""
+        """Begin the next segment of a stream, after an accepted one."""
         self._begin_segment(row)
-        copy_row(self._states, row, self._settled, row)
+        copy_row(self._states, row, self._accepted, row)
 
     def leave(self, row: int) -> None:
         """Make a row idle."""
@@ -193,13 +198,13 @@ class Candidates:
         self._segments.leave(row)
 
     def resample_segment(self, row: int) -> None:
-        """Sample a rejected segment again, from where the last one was settled."""
+        """Sample a rejected segment again, from the end of the last accepted one."""
         self._rows[row].segment = []
         self._begin_segment(row)
         if self._endings.lines:
             copy_row(self._start, 0, self._states, row)
         else:
-            copy_row(self._settled, row, self._states, row)
+            copy_row(self._accepted, row, self._states, row)
 
     def restart(self, row: int) -> None:
         """Sample the candidate of a row again from its start, with its next random numbers."""
@@ -245,15 +250,15 @@ class Candidates:
         self._random.take_rows(live, rows)
         self._segments.take_rows(live, rows)
         start = take_rows(self._start, [0] * idle)
-        self._states, self._settled = (
+        self._states, self._accepted = (
             [np.concatenate(arrays) for arrays in zip(take_rows(state, live), start, strict=bool(state))]
-            for state in (self._states, self._settled)
+            for state in (self._states, self._accepted)
         )
 
     def _place(self, rows, candidates):
         """Begin candidates in these rows."""
         copy_row(self._start, 0, self._states, rows)
-        copy_row(self._start, 0, self._settled, rows)
+        copy_row(self._start, 0, self._accepted, rows)
         keys, taken = zip(*((candidate.key, candidate.taken) for candidate in candidates), strict=True)
         self._random.begin(rows, list(keys), list(taken))
         for row, candidate in zip(rows, candidates, strict=True):

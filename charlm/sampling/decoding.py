@@ -46,7 +46,7 @@ class Decoding:
         return self.temperature == 0 or self.top_k == 1
 
     @cached_property
-    def is_plain(self) -> bool:
+    def is_unrestricted(self) -> bool:
         """Whether tokens are sampled from the model's own distribution."""
         return self == Decoding()
 
@@ -83,12 +83,12 @@ class Decoding:
 
         logits: (N, V); numbers: random numbers, 0 ≤ number < 1, (N).
         """
-        if len(logits) == 1 and self.is_plain:
+        if len(logits) == 1 and self.is_unrestricted:
             return self._sample_one(logits[0], numbers[0])
         shifted = logits.astype(np.float64)
         shifted -= np.maximum.reduce(shifted, 1, keepdims=True)
         powers = np.exp(shifted)
-        sums = (powers if self.is_plain else self.probabilities(logits)).cumsum(1)
+        sums = (powers if self.is_unrestricted else self.probabilities(logits)).cumsum(1)
         points = numbers * sums[:, -1]
         sums[:, -1] = math.inf
         tokens = (sums > points[:, None]).argmax(1)

@@ -1,11 +1,11 @@
-"""Model + pattern → the blanks filled, sampled from the posterior given the symbols that stand.
+"""Model + pattern → the blanks filled, sampled from the posterior given the symbols that are given.
 
-The pattern is read from left to right, with many beginnings of it in parallel. Each beginning has a weight, the
-probability of its tokens. At a blank, every beginning continues in every possible way. While there are at most
-``beginnings`` of them, all are kept, and at the end the weights are the exact posterior. Where there are more,
-``beginnings`` of them are chosen: heavy ones stay as they are, and some of the light ones are sampled and get equal
-weights. Each weight keeps its mean (the optimal resampling of Fearnhead and Clifford, 2003, for particle filters over
-finite sets). No beginning is ever kept twice.
+The filler reads the pattern from left to right, with many filled prefixes of it in parallel. Each prefix has a weight,
+the probability of its tokens. At a blank, every prefix continues in every possible way. While there are at most
+``prefixes`` of them, the filler keeps all, and at the end the weights are the exact posterior. If there are more, it
+chooses ``prefixes`` of them: heavy ones stay as they are, and some of the light ones are sampled and get equal weights.
+The expected value of each weight does not change (the optimal resampling of Fearnhead and Clifford, 2003, for particle
+filters over finite sets). The filler never keeps a prefix twice.
 """
 
 import math
@@ -19,14 +19,15 @@ from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, Stepper, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, symbols_in
-from .acceptance import REASONS, Piece, Sample, SamplingCounts, described, remedy_for, rules_for
 from .options import SamplingOptions, check_at_least_1
 from .prompt import encode_prime, encode_start, line_of, seed_of
+from .rules import REASONS, SamplingCounts, described, remedy_for, rules_for
+from .samples import Piece, Sample
 
 BLANK = "_"
-BEGINNINGS = 1024
-CONTINUATIONS = 1 << 22  # computed at a time, at most
-OTHER_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
+PREFIXES = 1024
+CONTINUATIONS = 1 << 22  # the most that are computed at a time
+CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
 
 
 class Filler:
@@ -34,7 +35,7 @@ class Filler:
 
     pattern: every _ is a character (or byte) to be found; for a model of words, a run of _ is a word. The probability
     of a whole filling is raised to the power 1 / options.temperature; temperature 0 takes the most likely filling.
-    A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. beginnings: see above;
+    A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
     predictor: what predicts the next token, instead of the model's network.
     """
 
@@ -45,7 +46,7 @@ class Filler:
         count: int = 1,
         options: SamplingOptions | None = None,
         *,
-        beginnings: int = BEGINNINGS,
+        prefixes: int = PREFIXES,
         predictor: NextToken | None = None,
     ):
         options = options or SamplingOptions()
@@ -54,10 +55,11 @@ class Filler:
         self.model, self.count, self.temperature = model, count, options.temperature
         self.rules, self.random = rules_for(model, options), np.random.default_rng(seed_of(options.seed))
         self.prime = encode_prime(model, options.prime)
-        self.steps = steps_of(model, pattern)
-        self.beginnings = max(1, min(beginnings, CONTINUATIONS // len(model.vocabulary)))
+        self.allowed = allowed_tokens(model, pattern)
+        self.prefixes = max(1, min(prefixes, CONTINUATIONS // len(model.vocabulary)))
         self.counts = SamplingCounts(max_tries=options.max_tries, asked=count)
         self._predictor = predictor
+        self.log_evidence: float | None = None  # see ``posterior``
 
     def samples(self) -> Iterator[Sample]:
         """The fillings, one after the other. Raises SamplingError where none is left that may be shown."""
@@ -75,11 +77,11 @@ class Filler:
             ids = tokens[chosen].tolist()
             text = decode(ids).removesuffix("\n") if self.model.lines else decode(ids)
             ((run, novel),) = self.rules.copies_in([text], [prime + text] if self.model.lines else None)
-            fault = self._fault(ids, novel)
-            if fault or self.rules.unique:
+            reason = self._reason(ids, novel)
+            if reason or self.rules.unique:
                 weights[chosen] = 0
-            if fault:
-                self.counts.reject(fault)
+            if reason:
+                self.counts.reject(reason)
                 continue
             self.counts.end_streak()
             sample = Sample(text, -float(nats[chosen]), len(ids), run, novel)
@@ -91,7 +93,8 @@ class Filler:
         for number, sample in enumerate(self.samples()):
             yield Piece(number, sample.text, sample)
 
-    def _fault(self, ids, novel):
+    def _reason(self, ids, novel):
+        """The reason to reject a filling, a name of REASONS; None if there is none."""
         vocabulary = self.model.vocabulary
         if vocabulary.level == "word" and vocabulary.encode(vocabulary.decode(ids)).tolist() != ids:
             return "no_text"
@@ -115,45 +118,46 @@ class Filler:
         predictor = self._predictor or Stepper(self.model.architecture, self.model.parameters)
         power = 1 / self.temperature if self.temperature else 1.0
         state, _ = predictor.begin(self.prime)
-        tokens, nats, logs, self.log_evidence = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1), 0.0
-        for allowed in self.steps:
-            costs = -log_softmax(state[-1].astype(np.float64))[:, allowed]
-            continuations = (logs[:, None] - power * costs).ravel()
-            costs = (nats[:, None] + costs).ravel()
-            if len(continuations) <= self.beginnings:
+        tokens, nats, logs, log_evidence = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1), 0.0
+        for allowed in self.allowed:
+            step_nats = -log_softmax(state[-1].astype(np.float64))[:, allowed]
+            continuations = (logs[:, None] - power * step_nats).ravel()
+            all_nats = (nats[:, None] + step_nats).ravel()
+            if len(continuations) <= self.prefixes:
                 chosen, logs = np.arange(len(continuations)), continuations
             elif self.temperature == 0:
-                chosen = np.sort(np.argsort(-continuations, kind="stable")[: self.beginnings])
+                chosen = np.sort(np.argsort(-continuations, kind="stable")[: self.prefixes])
                 logs = continuations[chosen]
             else:
-                chosen, logs = resample(continuations, self.beginnings, self.random)
-            self.log_evidence += logs.max()
-            logs, nats = logs - logs.max(), costs[chosen]
+                chosen, logs = resample(continuations, self.prefixes, self.random)
+            log_evidence += logs.max()
+            logs, nats = logs - logs.max(), all_nats[chosen]
             parents, last = chosen // len(allowed), allowed[chosen % len(allowed)]
             tokens = np.column_stack((tokens[parents], last))
             state = self._continued(predictor, state, parents, last)
         weights = np.exp(logs)
-        self.log_evidence += math.log(weights.sum())
+        self.log_evidence = log_evidence + math.log(weights.sum())
         return tokens, nats, weights / weights.sum()
 
     @staticmethod
     def _continued(predictor, state, parents, tokens):
-        """The state of each beginning: that of its parent, and one token more."""
-        filling = predictor.rows_for(len(tokens)) - len(tokens)
-        state = predictor.step(take_rows(state, np.pad(parents, (0, filling))), np.pad(tokens, (0, filling)))
+        """The state of each prefix: the state of its parent after one more token."""
+        padding = (0, predictor.rows_for(len(tokens)) - len(tokens))
+        state = predictor.step(take_rows(state, np.pad(parents, padding)), np.pad(tokens, padding))
         return take_rows(state, slice(len(tokens)))
 
 
 def check_goes_with_fill(options: SamplingOptions) -> None:
     """Raise UsageError where an option has no meaning for a pattern."""
     defaults = SamplingOptions()
-    for name in OTHER_OPTIONS:
+    for name in CONFLICTING_OPTIONS:
         if getattr(options, name) != getattr(defaults, name):
             raise UsageError(f"--fill and --{name.replace('_', '-')} do not go together")
 
 
 def resample(logs: np.ndarray, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Choose at most ``count`` of n weights so that each keeps its mean: (which, in order; logarithms of the weights).
+    """Choose at most ``count`` of n weights so that the expected value of each does not change: (their
+    indices, in order; the logarithms of the weights).
 
     logs: logarithms of the weights, (n > count). Weights above a threshold stay as they are. Of those below, as many
     are sampled as there is room for, each with a probability in proportion to its weight, and get the threshold as
@@ -178,8 +182,8 @@ def resample(logs: np.ndarray, count: int, random: np.random.Generator) -> tuple
     return np.sort(chosen), logs[np.argsort(chosen)]
 
 
-def steps_of(model: Model, pattern: str) -> list[np.ndarray]:
-    """For each token of a pattern the ids that may stand there, <EOS> at the end for a model of lines."""
+def allowed_tokens(model: Model, pattern: str) -> list[np.ndarray]:
+    """For each token of a pattern the ids that may be there, <EOS> at the end for a model of lines."""
     vocabulary = model.vocabulary
     symbols = symbols_in(pattern, vocabulary.level)
     if vocabulary.level == "word":
@@ -191,21 +195,21 @@ def steps_of(model: Model, pattern: str) -> list[np.ndarray]:
         blanks = [symbol in (BLANK, ord(BLANK)) for symbol in symbols]
     if not any(blanks):
         raise UsageError(f"--fill needs a pattern with at least one blank ({BLANK}), not {pattern!r}")
-    steps = []
+    allowed = []
     for symbol, blank in zip(symbols, blanks, strict=True):
         if blank:
-            allowed = ids_for_blank(vocabulary, symbol)
-            if not len(allowed):
-                raise SamplingError("the model's vocabulary has nothing that could stand in a blank of --fill")
-            steps.append(allowed)
+            ids = ids_for_blank(vocabulary, symbol)
+            if not len(ids):
+                raise SamplingError("the model's vocabulary has nothing that could fill a blank of --fill")
+            allowed.append(ids)
         else:
             text = bytes([symbol]).decode("utf-8", "surrogateescape") if vocabulary.level == "byte" else symbol
-            steps.append(np.array(encode_start(model, text, "--fill")))
-    return [*steps, np.array([EOS])] if model.lines else steps
+            allowed.append(np.array(encode_start(model, text, "--fill")))
+    return [*allowed, np.array([EOS])] if model.lines else allowed
 
 
 def ids_for_blank(vocabulary, symbol) -> np.ndarray:
-    """What may stand in a blank: any symbol; for words, any word, with a space before it where the blank has one."""
+    """The ids that may fill a blank: any symbol; for words, any word, with a space before it if the blank has one."""
     ids = np.arange(len(vocabulary))
     if vocabulary.level != "word":
         return ids[UNKNOWN + 1 :]

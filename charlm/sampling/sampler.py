@@ -13,13 +13,14 @@ import numpy as np
 from ..errors import SamplingError, UsageError
 from ..model import Model
 from ..network.stepper import NextToken, Stepper
-from .acceptance import Piece, Sample, SamplingCounts, rules_for
+from .acceptance import Acceptance
 from .candidates import Candidate, Candidates, Endings
 from .infilling import Filler
-from .judging import Judge
 from .options import SamplingOptions, check_at_least_1
 from .prompt import Prompt, encode_prime, encode_start, seed_of
 from .random_streams import bits_at, key_of
+from .rules import SamplingCounts, rules_for
+from .samples import Piece, Sample
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
@@ -52,7 +53,7 @@ class Sampler:
         self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
         endings = Endings(model, prompt, rules.max_length)
         self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue())
-        self._judge = Judge(self._candidates, model, prompt, rules, self.counts)
+        self._acceptance = Acceptance(self._candidates, endings, model, prompt=prompt, rules=rules, counts=self.counts)
         self._open: dict[int, Candidate] = {}  # the candidates that have begun and were not shown, by number
         self._seen: set[str] = set()  # the texts of all candidates that were whole
         self._shown: set[str] = set()  # the texts of all samples shown
@@ -71,21 +72,21 @@ class Sampler:
                 yield piece.sample
 
     def pieces(self) -> Iterator[Piece]:
-        """The samples as they are settled, in order: line models give whole samples, streams give lines.
+        """The samples as they are accepted, in order: line models give whole samples, streams give lines.
 
         Raises SamplingError, after the samples that were found, where too many are rejected in a row.
         """
         number = 0
         try:
             while number < self.count:
-                settled = self._judge.judge(self._candidates.advance())
-                for candidate in settled:
+                accepted = self._acceptance.check(self._candidates.advance())
+                for candidate in accepted:
                     self._open[candidate.number] = candidate
                     if candidate.sample is not None and candidate.sample.text not in self._seen:
                         self.counts.end_streak()
                         if self._unique:
                             self._seen.add(candidate.sample.text)
-                while settled and number < self.count and (piece := self._next_piece(number)):
+                while accepted and number < self.count and (piece := self._next_piece(number)):
                     yield piece
                     if piece.sample is not None:
                         number += 1

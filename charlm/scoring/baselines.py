@@ -6,21 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import CorpusError
-from ..figures import LN2, Score
 from ..model import Model
+from ..score import LN2, Score
 from ..text.baselines import baselines, xz_bytes
 from ..text.corpus import line_starts
 from ..text.reading import name_of, read_text
 from .perplexity import Total, check_not_empty
 from .pipeline import ScoredBlock
 
-COLUMNS = ("ranks",)
 BY_TOKEN = ("nats_per_token", "perplexity")
 BY_TEXT = ("bits_per_character", "bits_per_byte")
 
 
 class TrainingText:
-    """A text for the baselines of a model to learn from: files, read as the model reads text. It is held in memory.
+    """A text for the baselines of a model to learn from: files, read as the model reads text. It is kept in memory.
 
     Raises CorpusError if the files hold no text.
     """
@@ -42,8 +41,8 @@ def score_with_baselines(
 ) -> tuple[Score, dict[str, dict[str, float]]]:
     """The score of a model, and for each baseline, by name, its figures (BY_TOKEN, BY_TEXT) on the same text.
 
-    scored: the scored blocks of the model with COLUMNS; their text is held in memory. paths: the names of the text, for
-    the CorpusError if it is empty.
+    scored: the scored blocks of the model with ``perplexity.COLUMNS``; their text is kept in memory. paths: the names
+    of the text, for the CorpusError if it is empty.
     """
     total, tokens, texts = Total(), [], []
     for (block,) in scored:

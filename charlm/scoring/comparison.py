@@ -2,12 +2,12 @@
 
 All models score the same text, and are ranked by bits per byte. A paired bootstrap over lines (Efron, 1979; Koehn,
 2004) estimates how much a difference would vary from one text of this kind to another: it resamples lines with
-replacement, as many as there are, each with the scores of all models. If the interval holds 0, the text does not tell
-the two models apart.
+replacement, as many as there are, each with the scores of all models. If the interval contains 0, the text does not
+tell the two models apart.
 
-An unknown symbol costs a model the price of <UNK>, not that of the symbol itself, so that a small vocabulary looks
-good. charlm invents no penalty for that. It gives a second figure, of a model that spells its unknown symbols out, byte
-by byte at 8 bits; the truth lies between the two.
+An unknown symbol costs a model as much as <UNK>, not as much as the symbol itself, so that a small vocabulary looks
+good. charlm invents no penalty for that. It gives a second figure, for a model that spells its unknown symbols out,
+byte by byte at 8 bits; the true cost lies between the two.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,11 @@ from itertools import compress
 
 import numpy as np
 
-from ..figures import LN2, Score
+from ..score import LN2, Score
 from ..text.vocabulary import UNKNOWN, as_bytes
 from .perplexity import Total
 from .pipeline import ScoredBlock
 
-COLUMNS = ("ranks",)
 MOST_UNITS = 20_000  # lines that the bootstrap resamples one by one; a longer text gets as many runs of 2, 4, 8 … lines
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -92,7 +91,8 @@ def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES)
 def compare(scored: Iterable[list[ScoredBlock]], names: list[str]) -> tuple[list[Ranking], LineSums]:
     """The rankings of some models, the best first, and the sums over lines: bytes, then the nats of each model.
 
-    scored: the scored blocks of all models with COLUMNS, in whole lines, at least one; names: of the models.
+    scored: the scored blocks of all models with ``perplexity.COLUMNS``, in whole lines, at least one; names: of the
+    models.
     """
     totals, spelled, lines = [Total() for _ in names], [0] * len(names), LineSums(1 + len(names))
     levels = [""] * len(names)

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import CorpusError
-from ..figures import RANKS, Score
 from ..model import Model
+from ..score import RANKS, Score
 from ..text.reading import name_of
 from ..text.vocabulary import UNKNOWN
 from .blocks import blocks, clean
 from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks, scored_files
 
-COLUMNS = ("ranks",)
+COLUMNS = ("ranks",)  # of the scored blocks from which a ``Score`` is made
 
 
 class TextCounter:

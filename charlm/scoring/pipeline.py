@@ -47,8 +47,8 @@ class ScoredBlock:
 
     vocabulary: turns the text into tokens
     text: whole lines, or any part of a stream
-    lengths: tokens of each line, 0 for a skipped line, and of the text after the last line end: integers (lines)
-    kept: which of the text's symbols are in no skipped line, bool (symbols); None for all
+    lengths: the number of tokens of each line, and of the text after the last line end; 0 for a skipped line: (lines)
+    kept: whether each symbol of the text is in a scored line, bool (symbols); None if no line is skipped
     tokens: ids of the kept symbols (n)
     scores: of these tokens (n)
     """
@@ -74,10 +74,10 @@ class ScoredBlock:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Values of the tokens, (n), summed over each line: float64 (lines)."""
         sums = np.zeros(len(self.lengths))
-        held = self.lengths > 0
+        scored = self.lengths > 0
         if len(values):
             starts = np.cumsum(self.lengths) - self.lengths
-            sums[held] = np.add.reduceat(values.astype(np.float64), starts[held])
+            sums[scored] = np.add.reduceat(values.astype(np.float64), starts[scored])
         return sums
 
 
@@ -117,21 +117,23 @@ def scored_blocks(
 
 
 def blocks_by_scorers(scorers: list[TextScorer], text: Iterable[str | bytes]) -> Iterator[list[ScoredBlock]]:
-    """The same for anything that predicts the next token."""
+    """For each block of a text a scored block of each scorer; see ``scored_blocks``."""
     skip_blank_lines = any(scorer.lines for scorer in scorers)
     for block in text:
         yield [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
 
 
 def scorer_of(model: Model, columns: Iterable[str] = (), options: ScoringOptions = DEFAULTS) -> TextScorer:
-    """The scorer of a model that learns from the text, or does not, as the options say."""
+    """A scorer of the model, which learns from the text if the options have a learning rate for that."""
     if options.precision != "float32":
         from ..network.products import check_precision
 
         check_precision(options.precision)
     if options.adapt:
-        return AdaptingScorer(model, columns, options.adapt, options.threads, options.precision)
-    return Scorer(model, columns, options.threads, options.precision)
+        return AdaptingScorer(
+            model, columns=columns, rate=options.adapt, threads=options.threads, precision=options.precision
+        )
+    return Scorer(model, columns=columns, threads=options.threads, precision=options.precision)
 
 
 def _scored_block(scorer: TextScorer, text: str | bytes, skip_blank_lines: bool) -> ScoredBlock:

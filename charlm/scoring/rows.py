@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..figures import LN2
+from ..score import LN2
 from ..text.vocabulary import UNKNOWN
 from .pipeline import ScoredBlock
 

@@ -1,7 +1,7 @@
 """Model + tokens → the scores of each token, for a text that arrives in parts.
 
-``network.measuring`` tells how lines and chunks are read. Here the scorer keeps the place in a text: the tokens that
-the next burn-in needs, the state of the engine, and the decision which engine reads what.
+``network.measuring`` tells how an engine reads lines and chunks. The scorer remembers the position in the text, the
+tokens that the next burn-in needs and where the engine stands, and decides which engine reads which part.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ from ..text.corpus import line_starts
 from ..text.vocabulary import Vocabulary
 
 WITHOUT_COMPILER = 5 * CHUNK  # the most tokens that NumPy reads
-PLAIN_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
+NUMPY_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
 PREDICTIONS = 1 << 24  # the most probabilities in memory at once: a large vocabulary gets fewer rows
 
 
@@ -59,27 +59,28 @@ class Engines:
     """The engines for one model. Each is made when it is first needed; the first compiled one imports the compiler."""
 
     def __init__(self, model: Model, threads: int | None = None, precision: str = "float32"):
-        self.model, self.threads, self.precision, self.stack, self.made = model, threads, precision, None, {}
+        self.model, self.threads, self.precision, self.stack = model, threads, precision, None
+        self._made: dict[tuple[str, int], Engine] = {}  # by kind and number of rows
 
-    def plain(self, sequences: int) -> Engine:
+    def numpy(self, sequences: int) -> Engine:
         """A NumPy engine with at most one row for each sequence."""
         rows = min(self._most_rows(), sequences)
-        return self._made(("plain", rows), lambda: NumPyEngine(self.model.architecture, self.model.parameters, rows))
+        return self._engine("numpy", rows, lambda: NumPyEngine(self.model.architecture, self.model.parameters, rows))
 
     def compiled(self, sequences: int) -> Engine:
         """A compiled engine with a row for each sequence, or with a few more, so that few sizes are made."""
         from ..network.sequences import padded_size
 
         rows = min(self._most_rows(), padded_size(sequences))
-        return self._made(rows, lambda: self._window(rows))
+        return self._engine("compiled", rows, lambda: self._window(rows))
 
     def _most_rows(self):
         return max(1, min(ROWS, PREDICTIONS // (STEPS * len(self.model.vocabulary))))
 
-    def _made(self, key, make):
-        if key not in self.made:
-            self.made[key] = make()
-        return self.made[key]
+    def _engine(self, kind, rows, make):
+        if (kind, rows) not in self._made:
+            self._made[kind, rows] = make()
+        return self._made[kind, rows]
 
     def _window(self, rows):
         from ..network.stack import Stack, StackWindow
@@ -88,11 +89,6 @@ class Engines:
             self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))
             self.stack.pack(for_training=False, precision=self.precision)
         return StackWindow(self.stack, STEPS, rows)
-
-
-def kernel_engine(model: Model, rows: int, threads: int | None = None) -> Engine:
-    """The compiled network as an engine; this imports the compiler."""
-    return Engines(model, threads).compiled(rows)
 
 
 class Scorer:
@@ -120,7 +116,7 @@ class Scorer:
         """Score the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
         scores, cut = TokenScores.empty(len(tokens), self.columns), self._tokens_for_numpy(tokens)
         parts = [(start, stop) for start, stop in ((0, cut), (cut, len(tokens))) if start < stop]
-        readings = [self._reading(tokens[start:stop], plain=stop <= cut) for start, stop in parts]
+        readings = [self._reading(tokens[start:stop], by_numpy=stop <= cut) for start, stop in parts]
         for (start, _), part in zip(parts, _in_parallel(readings), strict=True):
             scores.put(start, part)
         return scores
@@ -129,32 +125,32 @@ class Scorer:
         """How many of the next tokens NumPy reads: whole lines, or whole chunks unless there is less than one chunk."""
         if self.engines.precision != "float32":
             return 0
-        reach = min(WITHOUT_COMPILER, PLAIN_WORK // self.model.parameters.size)
+        reach = min(WITHOUT_COMPILER, NUMPY_WORK // self.model.parameters.size)
         if self.lines:
             starts = line_starts(tokens)
             return int(starts[min(np.searchsorted(starts, reach - self.position), len(starts) - 1)])
         reach -= reach % CHUNK if reach > CHUNK else 0
         return min(max(reach - self.position, 0), len(tokens))
 
-    def _reading(self, tokens, plain) -> Callable[[], TokenScores]:
+    def _reading(self, tokens, by_numpy) -> Callable[[], TokenScores]:
         """A function that scores the next tokens. It may run while another one scores the tokens after them."""
         start, stop = self.position, self.position + len(tokens)
         self.position = stop
         if self.lines:
             lines = spans(tokens, True)
-            return lambda: measure(self._engine(lines, plain), tokens, lines, self.columns)
+            return lambda: measure(self._engine(lines, by_numpy), tokens, lines, self.columns)
         local, offset = np.concatenate((self._past, tokens)), start - len(self._past)
         self._past = local[-(CHUNK + BURN_IN + 1) :]
         pieces, fresh = chunks(start, stop), True
         if len(pieces.start) == 1:  # the engine of one row reads on
-            if self._stands_at == (start, plain) and start % CHUNK:
+            if self._stands_at == (start, by_numpy) and start % CHUNK:
                 pieces, fresh = pieces._replace(start=pieces.scored), False
-            self._stands_at = stop, plain
+            self._stands_at = stop, by_numpy
         pieces = pieces.shifted(-offset)
-        return lambda: measure(self._engine(pieces, plain), local, pieces, self.columns, fresh=fresh)[-len(tokens) :]
+        return lambda: measure(self._engine(pieces, by_numpy), local, pieces, self.columns, fresh=fresh)[-len(tokens) :]
 
-    def _engine(self, pieces: Spans, plain: bool) -> Engine:
-        return (self.engines.plain if plain else self.engines.compiled)(len(pieces.start))
+    def _engine(self, pieces: Spans, by_numpy: bool) -> Engine:
+        return (self.engines.numpy if by_numpy else self.engines.compiled)(len(pieces.start))
 
 
 def _in_parallel(readings):

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from ..errors import UsageError
-from ..figures import exp
 from ..network.probabilities import softmax
+from ..score import exp
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.novelty import Novelty

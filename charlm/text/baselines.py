@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..figures import LN2
+from ..score import LN2
 from .corpus import Corpus
 from .ngrams import ORDERS, NGrams
 from .vocabulary import as_bytes

@@ -1,0 +1,207 @@
+"""The rules for samples: the reasons to reject one, their counts, and what a copy of the training text is.
+
+``acceptance`` applies the rules. A rejected sample is rejected whole and sampled again, never repaired. So the samples
+shown follow the model's own distribution, given that there is no reason to reject them. Setting probabilities to zero
+step by step would not do that: it favours beginnings that lead to what is forbidden.
+
+Copies of the training text are rejected too: a run of more than ``max_copied`` of its characters and, for a model of
+lines, a whole line of it. The model file has a record of that text, whose filters overlook no copy and take new text
+for a copy at the rate that ``charlm info`` states; the corpus itself gives exact answers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ..errors import SamplingError, UsageError
+from ..model import Model
+from ..text.novelty import RUN, ExactNovelty, Novelty
+from ..text.reading import read_text
+from ..text.vocabulary import as_bytes
+from .options import MOST_TRIES, SamplingOptions
+from .samples import Sample
+
+COPIED_IN_LINES = 30  # characters: the default of --max-copied for a model of lines
+COPIED_IN_STREAMS = 50  # and for a model of a stream
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a segment is rejected: words that follow a number, and what the user can do about it."""
+
+    words: str
+    remedy: str
+
+
+REASONS = {  # in the order in which they are checked
+    "unknown": Reason(
+        "with <UNK>",
+        "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
+    ),
+    "no_text": Reason("with words run together", "lower --temperature, or train for longer"),
+    "empty": Reason("empty", "raise --temperature, or give --start-with"),
+    "too_short": Reason("too short", "lower --min-length, or raise --temperature"),
+    "too_long": Reason("too long", "raise --max-length (or --length), or lower --temperature"),
+    "copied": Reason(
+        "copied",
+        "raise --temperature or --max-copied, train for a shorter time or with --dropout, or give --allow-copies",
+    ),
+    "repeated": Reason("repeated", "ask for fewer, raise --temperature, or leave out --unique"),
+    "less_likely": Reason("less likely", "lower --best-of"),
+}
+
+
+def described(rejections: Counter) -> str:
+    """ "12 with <UNK>, 3 too short", in the order of REASONS."""
+    return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
+
+
+def remedy_for(rejections: Counter) -> str:
+    """What the user can do. Of the reasons for at least a tenth of the rejections, the one that is checked last counts:
+    samples that got so far gave no other reason."""
+    return [reason.remedy for name, reason in REASONS.items() if 10 * rejections[name] >= rejections.total()][-1]
+
+
+@dataclass(kw_only=True)
+class SamplingCounts:
+    """How much was asked, sampled, found and rejected.
+
+    ``asked`` and ``found`` count samples; ``sampled`` and ``rejections`` count samples of a line model, and segments
+    (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: only the most
+    likely tokens are sampled, so that a second try brings the same.
+    """
+
+    max_tries: int = MOST_TRIES
+    certain: bool = False
+    asked: int = 0
+    found: int = 0
+    sampled: int = 0
+    rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
+    longest_copied_run: int | None = None
+    streak: Counter = field(default_factory=Counter)  # the rejections since the last success
+
+    @property
+    def rejected(self) -> int:
+        return self.rejections.total()
+
+    def count_sampled(self, number: int) -> None:
+        """Count segments that have ended."""
+        self.sampled += number
+
+    def reject(self, reason: str, segments: int = 1) -> None:
+        """Count a rejection. Raises SamplingError where it is one too many in a row."""
+        self.rejections[reason] += segments
+        self.streak[reason] += 1
+        if self.certain or self.streak.total() >= self.max_tries:
+            raise SamplingError(self.why_given_up())
+
+    def drop(self, reason: str, segments: int) -> None:
+        """Count segments of a candidate that was accepted, and was not chosen."""
+        self.rejections[reason] += segments
+
+    def end_streak(self) -> None:
+        """A segment was accepted: the rejections in a row are over."""
+        self.streak.clear()
+
+    def count_shown(self, sample: Sample) -> None:
+        """Count a sample that is shown."""
+        self.found += 1
+        if sample.longest_copied_run is not None:
+            self.longest_copied_run = max(self.longest_copied_run or 0, sample.longest_copied_run)
+
+    def why_given_up(self) -> str:
+        remedy = remedy_for(self.streak)
+        if self.certain:
+            why = f"only the most likely token is ever sampled, and the result was rejected ({described(self.streak)})"
+            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below 0
+        else:
+            why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
+        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
+
+    def add(self, other: SamplingCounts) -> None:
+        """Add the counts of another run."""
+        self.asked, self.found = self.asked + other.asked, self.found + other.found
+        self.sampled, self.rejections = self.sampled + other.sampled, self.rejections + other.rejections
+        if other.longest_copied_run is not None:
+            self.longest_copied_run = max(self.longest_copied_run or 0, other.longest_copied_run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a sample must be to be shown.
+
+    min_length, max_length: characters of its text; unique: no sample before it has the same text; training_text: the
+    record of it, or None; max_copied: characters of the longest run that is no copy; allow_copies: copies are
+    shown too.
+    """
+
+    min_length: int = 0
+    max_length: float = math.inf
+    unique: bool = False
+    training_text: Novelty | None = None
+    max_copied: int = 0
+    allow_copies: bool = False
+
+    @property
+    def rejects_copies(self) -> bool:
+        return self.training_text is not None and not self.allow_copies
+
+    @property
+    def limits_length(self) -> bool:
+        return self.min_length > 0 or self.max_length < math.inf
+
+    def reason_of_length(self, text: str) -> str | None:
+        """ "too_short" or "too_long", or None."""
+        return "too_short" if len(text) < self.min_length else "too_long" if len(text) > self.max_length else None
+
+    def copies_in(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, bool | None]]:
+        """(longest copied run, whether it is new) of each text. lines: the whole line that each of them ends."""
+        if self.training_text is None or not texts:
+            return [(None, None)] * len(texts)
+        runs = [0] * len(texts)
+        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= self.training_text.shortest_run]
+        for i, run in zip(
+            long, self.training_text.longest_copied_runs(texts[i] for i in long) if long else (), strict=True
+        ):
+            runs[i] = int(run)
+        copied = self.training_text.contains_lines(lines) if lines else [False] * len(texts)
+        return [(run, run <= self.max_copied and not line) for run, line in zip(runs, copied, strict=True)]
+
+
+def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
+    """The rules for samples of a model. Raises UsageError where its record of the training text cannot keep them."""
+    options = options or SamplingOptions()
+    record, max_copied = training_text(model, options), options.max_copied
+    if max_copied is not None and record is None:
+        raise UsageError("--max-copied needs --corpus FILE: the model file has no record of its training text")
+    if record is not None:
+        least = max(1, record.shortest_run - 1)
+        if max_copied is None:
+            max_copied = max(COPIED_IN_LINES if model.lines else COPIED_IN_STREAMS, least)
+        elif max_copied < least:
+            raise UsageError(
+                f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"
+            )
+    return Rules(
+        min_length=options.min_length,
+        max_length=math.inf if options.max_length is None else options.max_length,
+        unique=options.unique,
+        training_text=record,
+        max_copied=max_copied or 0,
+        allow_copies=options.allow_copies,
+    )
+
+
+def training_text(model: Model, options: SamplingOptions) -> Novelty | None:
+    """The record in which copies are searched: of ``options.corpus``, whose files are read here, or the model's own."""
+    corpus = options.corpus
+    if corpus is None:
+        return model.novelty
+    if not isinstance(corpus, (str, os.PathLike, list, tuple)):
+        return corpus  # type: ignore[return-value]  # an object with the methods of Novelty
+    paths = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
+    run = RUN if options.max_copied is None else max(1, min(RUN, options.max_copied + 1))
+    return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding), run)

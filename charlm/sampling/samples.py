@@ -1,0 +1,48 @@
+"""What the sampler gives: whole samples, and pieces of a sample that is still being sampled."""
+
+import math
+from dataclasses import dataclass
+
+from ..score import exp
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A whole sample, which the rules have accepted.
+
+    log_probability: the logarithm of the probability of its tokens (nats, ≤ 0) under the model's own distribution, at
+    temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are.
+    longest_copied_run: the most characters in a row that are also in the training text, 0 if no run is long enough to
+    be found; novel: whether it is no copy. Both are None if charlm has no record of the training text.
+    """
+
+    text: str
+    log_probability: float
+    tokens: int
+    longest_copied_run: int | None = None
+    novel: bool | None = None
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean of -log ŷ over the tokens."""
+        return exp(-self.log_probability / self.tokens)
+
+    def as_dict(self) -> dict:
+        """The fields for JSON, where an infinite perplexity is None."""
+        return {
+            "text": self.text,
+            "log_probability": self.log_probability,
+            "tokens": self.tokens,
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
+            "longest_copied_run": self.longest_copied_run,
+            "novel": self.novel,
+        }
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A final part of the text of sample ``number``. sample: the whole sample, with its last piece."""
+
+    number: int
+    text: str
+    sample: Sample | None = None
