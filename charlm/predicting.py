@@ -36,15 +36,11 @@ class Predictor:
     def rows(
         self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
     ) -> Iterator[list[tuple]]:
-        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time.
-        Raises CorpusError if the files are empty."""
-        options, rest, paths, empty = self._options(top=top, beam=beam), [], path_list(paths), True
-        for block in blocks(read_ahead(read_text(paths, self.vocabulary.level, encoding)), True):
-            empty = False
+        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
+        options, rest = self._options(top=top, beam=beam), []
+        for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
-        if empty:
-            raise no_text_in(paths)
         items, _ = self.task.items(rest, last=True)
         yield list(zip(items, self.predict(items, **options), strict=True))
 

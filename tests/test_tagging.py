@@ -214,7 +214,7 @@ def test_predict_adds_a_column(folder, tagger):
     )
     assert first["entities"] == [{"type": "p", "first": 1, "last": 1, "words": ["KL"]}]
     assert last["words"] == ["MK", "qq"]
-    check_error("there is no text in standard input", "predict", "--model", folder / "tagger.npz", input="")
+    assert run("predict", "--model", folder / "tagger.npz", input="").stdout == ""
 
 
 def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):
