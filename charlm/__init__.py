@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__ as __version__
 from .errors import UsageError, check_option_names
@@ -34,28 +34,6 @@ if TYPE_CHECKING:
     from .training.progress import Report
 
     Path = str | PathLike[str]
-
-
-class PerplexityOptions(TypedDict, total=False):
-    """The options of ``perplexity``; None stands for the default.
-
-    threads: how many work; the figures do not depend on it. adapt: a learning rate at which the model keeps learning
-    from the text. precision: of the matrix products, "float32" or "bf16".
-    """
-
-    threads: int | None
-    adapt: float | None
-    precision: str
-
-
-class PredictionOptions(TypedDict, total=False):
-    """The options of ``predict``; None stands for the default.
-
-    top: how many labels a classifier gives. beam: the width of a translator's search.
-    """
-
-    top: int | None
-    beam: int | None
 
 
 def train(
@@ -124,18 +102,27 @@ def sample(model: Model, count: int = 1, length: int | None = None, **options: A
     return new_sampler(model, count, length, SamplingOptions(**options)).samples()
 
 
-def perplexity(model: Model, text: str, **options: Unpack[PerplexityOptions]) -> Score:
+def perplexity(
+    model: Model,
+    text: str,
+    *,
+    threads: int | None = None,
+    adapt: float | None = None,
+    precision: str = "float32",
+) -> Score:
     """Measure how surprising a text is to a model.
 
-    Returns a ``score.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). options: those of
-    ``charlm perplexity``, with underscores (threads=2, adapt=0.0008); ``PerplexityOptions`` lists them. Raises
-    UsageError for an option that does not exist or makes no sense.
+    threads: how many work; the figures do not depend on it.
+    adapt: a learning rate at which the model keeps learning from the text (dynamic evaluation), None for not at all.
+    precision: of the matrix products, "float32" or "bf16".
+
+    Returns a ``score.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for
+    an option that makes no sense.
     """
     from .scoring.perplexity import perplexity as score_text
 
     _check_model(model)
-    check_option_names(options, PerplexityOptions.__annotations__, "perplexity")
-    return score_text(model, text, **options)
+    return score_text(model, text, threads=threads, adapt=adapt, precision=precision)
 
 
 def log_probability(model: Model, text: str) -> float:
@@ -147,19 +134,20 @@ def log_probability(model: Model, text: str) -> float:
     return log_probability_of_text(model, text)
 
 
-def predict(model: Model, items: Iterable[Any], **options: Unpack[PredictionOptions]) -> list[Any]:
+def predict(model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None) -> list[Any]:
     """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
     label first.
 
-    items: texts; for a tagger lists of words. options: those of ``charlm predict``, with underscores;
-    ``PredictionOptions`` lists them. Raises UsageError for a language model, and for an option that does not exist or
-    makes no sense.
+    items: texts; for a tagger lists of words.
+    top: how many labels a classifier gives, the most likely one if None.
+    beam: the width of a translator's search, 1 if None.
+
+    Raises UsageError for a language model, and for an option that the model's task does not have.
     """
     from .predicting import Predictor
 
     _check_model(model)
-    check_option_names(options, PredictionOptions.__annotations__, "predict")
-    return Predictor(model).predict(list(items), **options)
+    return Predictor(model).predict(list(items), top=top, beam=beam)
 
 
 def _check_model(model: object) -> None:

@@ -60,10 +60,6 @@ def test_an_option_that_does_not_exist_and_a_name_in_place_of_a_model(tiny_model
     model = charlm.load(tiny_model)
     with pytest.raises(CharlmError, match="there is no option 'cout'; did you mean 'count'?"):
         charlm.sample(model, **{"cout": 3})
-    with pytest.raises(CharlmError, match="there is no option 'adpt'; did you mean 'adapt'?"):
-        charlm.perplexity(model, "a", **{"adpt": 0.1})  # type: ignore[arg-type]
-    with pytest.raises(CharlmError, match="there is no option 'x'; charlm predict --help lists the options"):
-        charlm.predict(model, ["a"], **{"x": 1})
     calls: list[Callable[[Any], object]] = [
         charlm.sample,
         lambda model: charlm.perplexity(model, "a"),

@@ -11,7 +11,6 @@ Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or arg
 import os
 import sys
 import warnings
-from difflib import get_close_matches
 
 import click
 
@@ -92,6 +91,8 @@ def _options_of(command):
 
 def _similar(name, options):
     """The option that the user may have meant, as words that end an error; "" if none is similar."""
+    from difflib import get_close_matches
+
     found = get_close_matches(name.lstrip("-"), [option.lstrip("-") for option in options])
     return f"; did you mean --{found[0]}?" if found else ""
 

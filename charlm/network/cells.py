@@ -4,12 +4,11 @@ This module imports neither NumPy nor numba, so ``charlm train --help`` can list
 """
 
 import warnings
-from typing import NamedTuple
 
 from ..errors import UsageError
 
 
-class Cell(NamedTuple):  # a dataclass would take a millisecond of the start of every command
+class Cell:  # a dataclass or a named tuple would take a millisecond of the start of every command
     """A kind of layer.
 
     gates: the columns of z, each of width H, in their order and with their names in the code (``kernels/__init__.py``).
@@ -25,15 +24,22 @@ class Cell(NamedTuple):  # a dataclass would take a millisecond of the start of 
     learning_rate, layers: what a training by the clock takes, if nobody chooses (benchmarks/recipe.md).
     """
 
-    gates: str
-    input_columns: int
-    recurrent_columns: int
-    kernels: str
-    learning_rate: float
-    has_c: bool = False
-    peepholes: int = 0
-    context: int | None = None
-    layers: int = 1
+    def __init__(
+        self,
+        *,
+        gates: str,
+        input_columns: int,
+        recurrent_columns: int,
+        kernels: str,
+        learning_rate: float,
+        has_c: bool = False,
+        peepholes: int = 0,
+        context: int | None = None,
+        layers: int = 1,
+    ):
+        self.gates, self.input_columns, self.recurrent_columns = gates, input_columns, recurrent_columns
+        self.kernels, self.learning_rate, self.has_c = kernels, learning_rate, has_c
+        self.peepholes, self.context, self.layers = peepholes, context, layers
 
     @property
     def columns(self) -> int:
