@@ -8,11 +8,13 @@ The folders, in the order in which a text goes through the program:
     tasks/      what a network learns: the next token, a label, tags, a translation
     model       what training makes and everything else uses; modelfile: the model as a file
     training/   a text → a model: the loop, its settings, checkpoints, a run with its files
-    scoring/    a model and a text → perplexity; predicting: a model and examples → labels, tags, targets
+    scoring/    a model and a text → perplexity (score: the figures of a text)
+    predicting  a model and examples → labels, tags, targets
     sampling/   a model → new text
     reports/    pictures and pages
     display/    what a person sees in the terminal
     cli/        the commands
+    files       files written completely or not at all; errors: what can go wrong
 """
 
 from __future__ import annotations

@@ -119,10 +119,10 @@ def test_a_name_that_does_not_exist_is_told(text):
 
 
 def test_an_old_name_works_and_says_which_is_new(text):
-    with pytest.warns(DeprecationWarning, match="'window' is now called 'feedforward'"):
+    with pytest.warns(FutureWarning, match="'window' is now called 'feedforward'"):
         old = charlm.train(text, cell="window", epochs=1, **OPTIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
+        warnings.simplefilter("error", FutureWarning)
         new = charlm.train(text, cell="feedforward", epochs=1, **OPTIONS)
     assert old.architecture == new.architecture and np.array_equal(old.parameters, new.parameters)
 

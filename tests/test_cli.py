@@ -207,6 +207,7 @@ def test_an_unusable_corpus(folder, corpus, words):
         "--lr 0",
         "--lr -1",
         "--lr nan",
+        "--save-every nan",
         "--lr inf",
         "--schedule step",
         "--precision float64",
@@ -227,7 +228,7 @@ def test_an_unusable_corpus(folder, corpus, words):
 )
 def test_a_wrong_option_of_train(folder, option):
     name = option.replace("=", " ").split()[0]
-    words = {"--holdout nan": "--holdout fraction nan", "--encoding nope": "encoding", "--encoding hex": "encoding"}
+    words = {"--holdout nan": "--holdout nan number", "--encoding nope": "encoding", "--encoding hex": "encoding"}
     check_failure(folder, [*TRAIN, *option.split()], 2, words.get(option, name))
 
 
@@ -281,7 +282,7 @@ def test_a_wrong_option_of_train(folder, option):
         (["perplexity", "--model", "tiny.npz", "text.txt", "--encoding", "nope"], "encoding nope"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "0"], "--adapt"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "1.1"], "--adapt"),
-        (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "nan"], "--adapt rate nan"),
+        (["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "nan"], "--adapt nan number"),
         (["perplexity", "--model", "tiny.npz", "text.txt", "--color", "--background", "red"], "--background light"),
         (["info"], "MODEL"),
         (["info", "tiny.npz", "--model", "tiny.npz"], "one MODEL"),
@@ -1023,6 +1024,7 @@ def test_standard_input_that_is_closed(folder):
 def test_standard_error_that_is_closed(folder):
     assert shell("sample", "--model", "tiny.npz", "--seed", "1", redirection="2>&-").returncode == 0
     assert shell("sample", "--model", "text.txt", redirection="2>&-").returncode == 1
+    assert shell(*TRAIN, redirection="2>&-").returncode == 0
 
 
 def test_the_reader_goes_away(folder):

@@ -1,5 +1,7 @@
 """What several commands share: types of values, options, and the examples that end a command's help."""
 
+import math
+
 import click
 
 from ..errors import UsageError
@@ -21,8 +23,10 @@ class NumberRange(click.FloatRange):
 
     def convert(self, value, param, ctx):
         try:
-            float(value)
+            number = float(value)
         except ValueError:
+            number = math.nan
+        if math.isnan(number):  # which would pass any range
             self.fail(f"{value!r} is not a number", param, ctx)
         return super().convert(value, param, ctx)
 

@@ -38,7 +38,7 @@ class CellName(click.Choice):
     def convert(self, value, param, ctx):
         if value in OLD_NAMES:
             with warnings.catch_warnings():
-                warnings.simplefilter("always", DeprecationWarning)
+                warnings.simplefilter("always", FutureWarning)
                 value = current_name(value, warn=True)
         return super().convert(value, param, ctx)
 
@@ -176,12 +176,23 @@ def interruption_reported():
 @click.option(
     "--resume",
     is_flag=True,
-    help="Continue the stopped training of this output. Options that you do not give keep their values.",
+    help="Continue the stopped training of this output. The settings that you do not give keep their values, except "
+    "--log, --plot, --save-every and --threads.",
 )
 @setting("--save-every", NumberRange(0), "SECONDS", "Time between the checkpoints for --resume.", 60.0)
 @click.option("--log", type=FILE, metavar="FILE", help="Write each report to this file, as one line of JSON.")
-@click.option("--plot", type=FILE, metavar="FILE", help="Draw the losses to this file, as a picture (.svg).")
-@click.option("--quiet", "-q", is_flag=True, help="Print errors only, and skip the n-gram baselines.")
+@click.option(
+    "--plot",
+    type=FILE,
+    metavar="FILE",
+    help="When the training is finished, draw the losses to this file, as a picture (.svg).",
+)
+@click.option(
+    "--quiet",
+    "-q",
+    is_flag=True,
+    help="Print only warnings and errors. The n-gram baselines are skipped, unless --plot draws them.",
+)
 @click.pass_context
 def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.

@@ -72,11 +72,11 @@ def _reason(trainer: Trainer) -> str:
 
     plan, unit = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
     tokens, epochs = plan.tokens, plan.tokens / len(trainer.corpus.train)
-    number = f"{tokens / 1e6:.2g} million" if tokens < 1e8 else f"{tokens / 1e6:,.0f} million"
+    number = f"{tokens / 1e6:.2g} million" if tokens < 1e7 else f"{tokens / 1e6:,.0f} million"
     times = f"{epochs:.2g}" if epochs < 10 else f"{epochs:,.0f}"
     reason = f"chosen for this machine, which has time for about {number} {unit}s (the text {times} times)"
     if plan.widest:
-        reason += f": the widest layer whose weights are trained on {TOKENS_PER_WEIGHT} {unit}s each"
+        reason += f": the widest layer whose weights are trained on at least {TOKENS_PER_WEIGHT} {unit}s each"
         reason += ", with dropout because the training repeats the text" if plan.options["dropout"] else ""
     return reason
 
@@ -118,7 +118,7 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
     if quiet:
         yield lambda report: None
         return
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda report: is_kept(report) and say(report_line(report, unit))
         return
     from rich.console import Console

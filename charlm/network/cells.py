@@ -84,11 +84,11 @@ OLD_NAMES = {"window": "feedforward"}  # files and commands may still say these
 
 def current_name(name: str, warn: bool = False) -> str:
     """The name that a cell has today. An old name gives the current one; with ``warn`` it also gives a
-    DeprecationWarning. Raises UsageError where there is no such cell."""
+    FutureWarning (which Python shows by default). Raises UsageError where there is no such cell."""
     if name in OLD_NAMES:
         if warn:
             message = f"the cell {name!r} is now called {OLD_NAMES[name]!r}: give that name instead"
-            warnings.warn(message, DeprecationWarning, stacklevel=3)
+            warnings.warn(message, FutureWarning, stacklevel=3)
         name = OLD_NAMES[name]
     if name not in CELLS:
         raise UsageError(f"there is no cell {name!r}; choose one of {', '.join(CELLS)}")

@@ -7,8 +7,8 @@ candidates      candidates for samples, in parallel, and where their segments en
 segments        the part of each candidate that may still be rejected, in arrays
 decoding        logits → the next token: temperature, top-k, top-p, min-p
 random_streams  the random numbers of each candidate
-acceptance      segments that have ended are accepted, or rejected and sampled again
-rules           the reasons to reject a sample, their counts, and copies of the training text
+acceptance      accepts a segment that has ended, or rejects it (<UNK>, length, copy) and samples it again
+rules           the words of the reasons to reject, their counts, and the search for copies of the training text
 samples         whole samples, and pieces of a growing one
 infilling       patterns with blanks
 

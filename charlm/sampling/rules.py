@@ -1,8 +1,9 @@
 """The rules for samples: the reasons to reject one, their counts, and what a copy of the training text is.
 
-``acceptance`` applies the rules. A rejected sample is rejected whole and sampled again, never repaired. So the samples
-shown follow the model's own distribution, given that there is no reason to reject them. Setting probabilities to zero
-step by step would not do that: it favours beginnings that lead to what is forbidden.
+``acceptance`` applies the rules. The sample of a line model is rejected whole and sampled again, never repaired. So the
+samples shown follow the model's own distribution, given that there is no reason to reject them. Setting probabilities
+to zero step by step would not do that: it favours beginnings that lead to what is forbidden. In a stream only the
+segment is sampled again (a line, mostly), so the same holds for each segment given the text before it.
 
 Copies of the training text are rejected too: a run of more than ``max_copied`` of its characters and, for a model of
 lines, a whole line of it. The model file has a record of that text, whose filters overlook no copy and take new text
@@ -36,7 +37,7 @@ class Reason:
     remedy: str
 
 
-REASONS = {  # in the order in which they are checked
+REASONS = {  # in the order of the last check for each
     "unknown": Reason(
         "with <UNK>",
         "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
