@@ -210,6 +210,17 @@ def test_a_text_without_the_byte_order_mark_that_its_encoding_needs(file, data, 
     )
 
 
+def test_a_file_that_cannot_be_decoded_is_closed_at_once(file, monkeypatch):
+    """The error, which a caller may keep, keeps no file open."""
+    opened = []
+    monkeypatch.setattr(
+        reading, "open", lambda *arguments: opened.append(open(*arguments)) or opened[-1], raising=False
+    )
+    with pytest.raises(CorpusError, match="is not UTF-8") as caught:
+        list(read_text([file(b"\xff" * 10)], "char"))
+    assert [source.closed for source in opened] == [True] and caught.value
+
+
 @pytest.mark.parametrize(("data", "encoding"), [(b"a\n", "undefined"), (rb"a\ud800" + b"\n", "unicode_escape")])
 def test_a_text_that_its_encoding_cannot_decode(file, data, encoding):
     path = file(data)

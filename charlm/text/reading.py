@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from ..errors import CorpusError, UsageError
 
@@ -145,22 +146,24 @@ def read_text(
     encoding = check_encoding(encoding)
 
     def digested(path):
-        for piece in _read_bytes(path):
-            if digest is not None:
-                digest.update(piece)
-            yield piece
+        with closing(_read_bytes(path)) as pieces:
+            for piece in pieces:
+                if digest is not None:
+                    digest.update(piece)
+                yield piece
 
     for path in paths:
         end, last, rest = (b"\n", b"", b"") if level == "byte" else ("\n", "", "")
-        for piece in digested(path) if level == "byte" else _decode(path, digested(path), encoding, has_level):
-            if not piece:
-                continue
-            last = piece[-1:]
-            if level == "word":
-                whole, newline, rest = (rest + piece).rpartition(end)
-                piece = whole + newline
-            if piece:
-                yield piece
+        with closing(digested(path)) as data:  # an error in decoding closes the file too
+            for piece in data if level == "byte" else _decode(path, data, encoding, has_level):
+                if not piece:
+                    continue
+                last = piece[-1:]
+                if level == "word":
+                    whole, newline, rest = (rest + piece).rpartition(end)
+                    piece = whole + newline
+                if piece:
+                    yield piece
         if last and last != end:
             rest += end
         if rest:
