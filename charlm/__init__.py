@@ -15,6 +15,8 @@ The folders, in the order in which a text goes through the program:
     display/    what a person sees in the terminal
     cli/        the commands
     files       files written completely or not at all; errors: what can go wrong
+
+An export of the model, for other programs, has its place in a folder export/, which does not exist yet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a text to a trained model. The modules, from the outside to the inside:
 
-session      a training run with its files: lock, resume, checkpoints, log, picture, baselines
+session      a training run with its files: lock, checkpoints, log, picture; and its baselines
 options      the options of a training by their names, with their types
 autotune     chooses the options that nobody gave, and makes the trainer
 settings     the settings of the loop, checked
@@ -11,5 +11,5 @@ schedule     the learning rate over a training
 clock        how many tokens there is time for
 record       what a model file records of its training
 progress     steps of the loop, gathered into reports
-checkpoint   the state and the arrays as a file
+checkpoint   exact resume: the state and the arrays, saved to a file and restored from it
 """
