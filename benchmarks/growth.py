@@ -66,7 +66,7 @@ SIZES = (1, 10, 100, 1000)
 
 def text_contender(path, workload, threads):
     """Measure (tokens trained per second, characters read per second) on this text, which is read once."""
-    from charlm.training.autotune import new_trainer
+    from charlm.learning.autotune import new_trainer
 
     trainers = []
     sizes = {"hidden": workload.hidden, "layers": workload.layers, "batch": workload.rows, "steps": workload.steps}

@@ -39,7 +39,7 @@ def peak() -> int:
 
 def charlm_peak(text_path, workload, threads, folder):
     """Train, score, save. Returns the peak."""
-    from charlm.training.autotune import new_trainer
+    from charlm.learning.autotune import new_trainer
 
     size = text_path.stat().st_size * 0.9
     trainer = new_trainer(

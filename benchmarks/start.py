@@ -23,7 +23,7 @@ HELP, COMPILED, CACHED = 0.15, 8.0, 1.0  # targets in seconds, at most
 IMPORTS = "pass", "import numpy", "import charlm", "import charlm.cli", "import numba", "import torch"
 READY = """
 import sys
-from charlm.training.autotune import new_trainer
+from charlm.learning.autotune import new_trainer
 new_trainer(sys.argv[1], cell=sys.argv[2], hidden=16, epochs=1).prepare()
 """
 

@@ -7,7 +7,7 @@ The folders, in the order in which a text goes through the program:
     network/    parameters, layers, optimizers, and the order in which they call the kernels
     tasks/      what a network learns: the next token, a label, tags, a translation
     model       what training makes and everything else uses; modelfile: the model as a file
-    training/   a text → a model: the loop, its settings, checkpoints, a run with its files
+    learning/   a text → a model: the loop, its settings, checkpoints, a run with its files
     scoring/    a model and a text → perplexity (score: the figures of a text)
     predicting  a model and examples → labels, tags, targets
     sampling/   a model → new text
@@ -31,11 +31,11 @@ from .errors import UsageError, check_option_names
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from .learning.options import TrainingOptions
+    from .learning.progress import Report
     from .model import Model
     from .sampling.samples import Sample
     from .score import Score
-    from .training.options import TrainingOptions
-    from .training.progress import Report
 
     Path = str | PathLike[str]
 
@@ -62,16 +62,16 @@ def train(
     plot: draw the losses to this file, as a picture (SVG).
     stop: a function that is called after each update; when it returns True, the training stops. With ``output``, it is
         saved and can be resumed.
-    on_report: a function that is called with each ``training.progress.Report``: at each evaluation, and otherwise about
+    on_report: a function that is called with each ``learning.progress.Report``: at each evaluation, and otherwise about
         once a second.
     options: those of ``charlm train``, with underscores: minutes=1, hidden=256, lines=True, max_vocabulary=10000, …
-        ``training.options.TrainingOptions`` lists them.
+        ``learning.options.TrainingOptions`` lists them.
 
     Raises CharlmError: UsageError for an option that makes no sense, CorpusError for a text that cannot be read or is
     too short, ModelFileError for a file that cannot be written or resumed, DivergedError for a loss that diverges at
     every learning rate.
     """
-    from .training.session import TrainingFiles, TrainingSession
+    from .learning.session import TrainingFiles, TrainingSession
 
     files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
     with TrainingSession(paths, files, options) as session:

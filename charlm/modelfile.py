@@ -14,7 +14,7 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. charlm reads all four and writes 2, 3 or 4.
-    kind          "model" ("checkpoint" for the files of training/checkpoint.py, which add arrays and keys of their own)
+    kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which add arrays and keys of their own)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
                   layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply

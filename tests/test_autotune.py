@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from charlm.errors import UsageError
-from charlm.network.architecture import Architecture
-from charlm.network.cells import CELLS
-from charlm.text.corpus import CorpusOptions, load_corpus
-from charlm.training import autotune
-from charlm.training.autotune import (
+from charlm.learning import autotune
+from charlm.learning.autotune import (
     TOKENS_PER_WEIGHT,
     WIDTHS,
     choose,
@@ -18,7 +15,10 @@ from charlm.training.autotune import (
     recurrent_weights,
     speed,
 )
-from charlm.training.control import MOST_DROPOUT
+from charlm.learning.control import MOST_DROPOUT
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
+from charlm.text.corpus import CorpusOptions, load_corpus
 
 BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
 

@@ -17,13 +17,13 @@ from test_sequences import check_gradient
 import charlm
 from charlm.cli import program
 from charlm.errors import UsageError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.network import reference, stepper
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS, OLD_NAMES, Cell, current_name
 from charlm.network.dropout import Dropout
 from charlm.network.layers import kernels_of
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 OPTIONS = {"hidden": 12, "layers": 2, "batch": 4, "steps": 8, "threads": 1, "seed": 1}
 

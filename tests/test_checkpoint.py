@@ -10,10 +10,9 @@ import pytest
 
 import charlm
 from charlm.errors import CharlmError, ModelFileError
-from charlm.modelfile import write_archive
-from charlm.training import checkpoint as checkpoints
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import (
+from charlm.learning import checkpoint as checkpoints
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import (
     Checkpoint,
     checkpoint_path,
     last_checkpoint,
@@ -21,8 +20,9 @@ from charlm.training.checkpoint import (
     save_checkpoint,
     save_results,
 )
-from charlm.training.progress import reports
-from charlm.training.session import exclusive_training
+from charlm.learning.progress import reports
+from charlm.learning.session import exclusive_training
+from charlm.modelfile import write_archive
 
 SETTINGS = {"hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 

@@ -29,6 +29,11 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.cli import program
+from charlm.learning.checkpoint import CHECKPOINT_SECONDS
+from charlm.learning.options import NAMES
+from charlm.learning.schedule import SCHEDULES
+from charlm.learning.session import exclusive_training
+from charlm.learning.settings import Settings
 from charlm.model import Model, load_model
 from charlm.modelfile import save_model, write_archive
 from charlm.network.architecture import PRECISIONS, Architecture
@@ -39,11 +44,6 @@ from charlm.text.corpus import CorpusOptions
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
 from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
-from charlm.training.checkpoint import CHECKPOINT_SECONDS
-from charlm.training.options import NAMES
-from charlm.training.schedule import SCHEDULES
-from charlm.training.session import exclusive_training
-from charlm.training.settings import Settings
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
@@ -456,7 +456,7 @@ def test_ctrl_c_before_the_first_update_says_that_nothing_was_written(folder, mo
         raise KeyboardInterrupt
 
     before = contents(folder)
-    monkeypatch.setattr("charlm.training.session.new_trainer", interrupted)
+    monkeypatch.setattr("charlm.learning.session.new_trainer", interrupted)
     result = run(*TRAIN)
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "stopped before the first update; nothing was written\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from charlm.training.clock import TOLERANCE, Clock
+from charlm.learning.clock import TOLERANCE, Clock
 
 
 def run(speed_at, minutes=1.0, total=60_000, reserve=0.5, every=0.5):

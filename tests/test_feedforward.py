@@ -9,6 +9,8 @@ import pytest
 
 import charlm
 from charlm.errors import ModelFileError, UsageError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import Model, load_model
 from charlm.modelfile import FEEDFORWARD_FORMAT, model_header
 from charlm.network.architecture import MOST_CONTEXT, Architecture, views
@@ -19,8 +21,6 @@ from charlm.network.threads import ThreadPool
 from charlm.scoring.adaptive import AdaptingScorer
 from charlm.scoring.scorer import Engines
 from charlm.text.vocabulary import EOS, Vocabulary
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 V = 7
 INPUTS = pytest.mark.parametrize("embedding", [0, 3], ids=["one-hot", "embedding"])

@@ -848,7 +848,7 @@ def package(tmp_path):
 
 LITTLE_TRAINING = """
 import sys, zlib
-from charlm.training.autotune import new_trainer
+from charlm.learning.autotune import new_trainer
 trainer = new_trainer("text.txt", hidden=16, epochs=4, batch=4, steps=10, dropout=0.1, **OPTIONS)
 for _ in trainer.run():
     pass

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlm
+from charlm.learning.autotune import new_trainer
 from charlm.text.bloom import Bloom
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import as_bytes, code_points
-from charlm.training.autotune import new_trainer
 
 
 def points(text):

@@ -7,6 +7,8 @@ import pytest
 
 import charlm
 from charlm.display.scores import score_lines
+from charlm.learning.loop import Trainer
+from charlm.learning.settings import Settings
 from charlm.model import Model
 from charlm.network import measuring
 from charlm.network.architecture import Architecture
@@ -20,8 +22,6 @@ from charlm.scoring.scorer import Engines, Scorer
 from charlm.text.corpus import load_corpus
 from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import UNKNOWN, Vocabulary
-from charlm.training.loop import Trainer
-from charlm.training.settings import Settings
 
 
 def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform=False, **sizes):

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import charlm
 from charlm.cli import program
 from charlm.errors import CharlmError, ModelFileError, UsageError
-from charlm.training.checkpoint import checkpoint_path
-from charlm.training.session import TrainingFiles, TrainingSession, exclusive_training
+from charlm.learning.checkpoint import checkpoint_path
+from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 
 SMALL = {"hidden": 5, "layers": 1, "epochs": 4, "batch": 4, "steps": 8, "threads": 1}
 

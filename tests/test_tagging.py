@@ -10,13 +10,13 @@ from test_tasks import SMALL, check_error, digest, run
 
 import charlm
 from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
 from charlm.tasks.entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
 from charlm.tasks.tag import LONGEST_WORD, MOST_WORDS, parse_sentence, split_sentences
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 TAGS = ("O", "B-p", "I-p", "B-q", "I-q")
 

@@ -12,13 +12,13 @@ import charlm
 from charlm.cli import program
 from charlm.cli.train import TASKS
 from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
 from charlm.tasks import MODULES, PredictionTask, Task, task_class
 from charlm.tasks.examples import TOKENS, tokens_for
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.errors import CorpusError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import save_results
+from charlm.learning.progress import reports
 from charlm.text import corpus, reading, token_buffer
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.token_buffer import TokenBuffer, release
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import save_results
-from charlm.training.progress import reports
 
 TYPES = (np.uint8, np.uint16, np.uint32)
 

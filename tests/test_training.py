@@ -12,14 +12,10 @@ import pytest
 import charlm
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
-from charlm.network import products
-from charlm.network.architecture import Architecture
-from charlm.network.cells import CELLS
-from charlm.text.corpus import CorpusOptions, load_corpus
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, save_results
-from charlm.training.clock import Clock
-from charlm.training.control import (
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, save_results
+from charlm.learning.clock import Clock
+from charlm.learning.control import (
     GAIN,
     GAP,
     MOST_DROPOUT,
@@ -30,12 +26,16 @@ from charlm.training.control import (
     note_loss,
     rolled_back,
 )
-from charlm.training.loop import Trainer
-from charlm.training.options import NAMES
-from charlm.training.progress import reports
-from charlm.training.schedule import SCHEDULES, WARM_UP, rate_at
-from charlm.training.settings import Settings
-from charlm.training.state import MOST_ROLLBACKS, TrainingState
+from charlm.learning.loop import Trainer
+from charlm.learning.options import NAMES
+from charlm.learning.progress import reports
+from charlm.learning.schedule import SCHEDULES, WARM_UP, rate_at
+from charlm.learning.settings import Settings
+from charlm.learning.state import MOST_ROLLBACKS, TrainingState
+from charlm.network import products
+from charlm.network.architecture import Architecture
+from charlm.network.cells import CELLS
+from charlm.text.corpus import CorpusOptions, load_corpus
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
 SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
@@ -385,7 +385,7 @@ def test_time_is_reserved_for_the_first_evaluation(text, monkeypatch):
             reserves.append(reserve)
             return super().is_over(seconds, reserve)
 
-    monkeypatch.setattr("charlm.training.loop.Clock", RecordingClock)
+    monkeypatch.setattr("charlm.learning.loop.Clock", RecordingClock)
     trainer = new_trainer(text, minutes=0.01, hidden=8)
     list(trainer.run())
     assert min(reserves) > 0

@@ -105,7 +105,7 @@ def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     """A second SIGINT or SIGTERM during an update that takes about a second: the run must end at once, with the same
     exit code and readable checkpoints."""
-    from charlm.training.checkpoint import last_checkpoint
+    from charlm.learning.checkpoint import last_checkpoint
 
     generator = random.Random(seed)
     options = ["--hidden", "512", "--batch", "64", "--steps", "256", "--epochs", "1000", "--save-every", "0"]
@@ -135,8 +135,8 @@ def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 def at_odd_updates(folder: Path, epochs: int = 2) -> Iterator[str]:
     """Stop without a kill before the first update, inside an epoch, at its ends and before the last update, then
     resume; each cell at each level, as a stream or as lines."""
-    from charlm.training.autotune import new_trainer
-    from charlm.training.checkpoint import Checkpoint, save_checkpoint
+    from charlm.learning.autotune import new_trainer
+    from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 
     text = folder / "text.txt"
     text.write_text(some_text(), encoding="utf-8")

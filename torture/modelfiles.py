@@ -22,10 +22,10 @@ import numpy as np
 import charlm
 from charlm.display.model import info_lines
 from charlm.errors import CharlmError, ModelFileError
+from charlm.learning.autotune import new_trainer
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import _digest, model_header
-from charlm.training.autotune import new_trainer
-from charlm.training.checkpoint import Checkpoint, save_checkpoint
 
 from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
 from .runs import ForkServer, complaint, new_folder

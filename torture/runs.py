@@ -137,10 +137,10 @@ def _serve():
 
     import charlm.display.training  # imports the rest of the display too
     from charlm.cli import program
+    from charlm.learning import checkpoint  # noqa: F401
     from charlm.network.cells import CELLS
     from charlm.sampling import sampler as sampling  # noqa: F401
     from charlm.scoring import perplexity as levels  # noqa: F401
-    from charlm.training import checkpoint  # noqa: F401
 
     options = {"hidden": 2, "layers": 1, "steps": 8, "threads": 1, "epochs": 0.1, "dropout": 0.1}
     with tempfile.TemporaryDirectory() as folder:

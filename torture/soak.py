@@ -45,10 +45,10 @@ def _open_files():
 
 
 def _soak(folder, times, seconds, most):
-    from charlm.training.autotune import new_trainer
-    from charlm.training.checkpoint import last_checkpoint, save_results
-    from charlm.training.progress import reports
-    from charlm.training.session import exclusive_training
+    from charlm.learning.autotune import new_trainer
+    from charlm.learning.checkpoint import last_checkpoint, save_results
+    from charlm.learning.progress import reports
+    from charlm.learning.session import exclusive_training
 
     path = Path(folder) / "m.npz"
     options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}

@@ -203,7 +203,7 @@ def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet
     """
     from ..display import say
     from ..display.training import conclusion, introduction, progress, stopped_line
-    from ..training.session import TrainingFiles, TrainingSession
+    from ..learning.session import TrainingFiles, TrainingSession
 
     given = {
         name: value

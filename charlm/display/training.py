@@ -15,17 +15,17 @@ from .model import network, number_of
 from .scores import side_by_side
 
 if TYPE_CHECKING:
+    from ..learning.loop import Trainer
+    from ..learning.progress import Report
+    from ..learning.session import TrainingSession
     from ..reports.loss_curve import LossCurve
     from ..text.corpus import Corpus
-    from ..training.loop import Trainer
-    from ..training.progress import Report
-    from ..training.session import TrainingSession
 
 
 def introduction(trainer: Trainer) -> list[str]:
     """The text, the network and the settings; hints where the text looks unsuitable."""
     from ..kernels.compiling import is_cold
-    from ..training.autotune import SMALL
+    from ..learning.autotune import SMALL
 
     corpus, a = trainer.corpus, trainer.architecture
     unit = trainer.task.unit(corpus.vocabulary.level)
@@ -68,7 +68,7 @@ def _dropout(rate: float | None) -> str:
 
 def _reason(trainer: Trainer) -> str:
     """Why charlm chose these settings."""
-    from ..training.autotune import TOKENS_PER_WEIGHT
+    from ..learning.autotune import TOKENS_PER_WEIGHT
 
     plan, unit = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
     tokens, epochs = plan.tokens, plan.tokens / len(trainer.corpus.train)
