@@ -6,6 +6,7 @@ from itertools import chain
 from .errors import CorpusError, UsageError
 from .model import Model
 from .network.threads import ThreadPool
+from .options import BEAM, THREADS, TOP, by_name, checked
 from .scoring.blocks import blocks, read_ahead
 from .tasks import MODULES
 from .tasks.examples import ROWS, lines_in, lines_of
@@ -25,7 +26,7 @@ class Predictor:
     def __init__(self, model: Model, threads: int | None = None):
         model.check_task(*(name for name in MODULES if name != "text"))
         self.task, self.vocabulary = model.task, model.vocabulary
-        network = self.task.network(model.architecture, model.parameters, ThreadPool(threads))
+        network = self.task.network(model.architecture, model.parameters, ThreadPool(THREADS.check(threads)))
         network.pack(for_training=False)
         self.window = self.task.window(network, 1, ROWS)
 
@@ -58,7 +59,7 @@ class Predictor:
 
     def _options(self, **options) -> dict:
         """The options that are not None, if the task has them."""
-        given = {name: value for name, value in options.items() if value is not None}
+        given = checked(options, by_name((TOP, BEAM)), "predict")
         for name in given:
             if name not in self.task.options:
                 raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")

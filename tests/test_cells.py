@@ -113,9 +113,11 @@ def test_a_new_cell_trains_by_the_clock(toy, text):
 
 
 def test_a_name_that_does_not_exist_is_told(text):
-    for make in (current_name, lambda name: Architecture(7, name), lambda name: new_trainer(text, cell=name)):
+    for make in (current_name, lambda name: Architecture(7, name)):
         with pytest.raises(UsageError, match="there is no cell 'elman'; choose one of rnn, .*feedforward"):
             make("elman")
+    with pytest.raises(UsageError, match="cell must be rnn, .* or feedforward, not 'elman'"):
+        new_trainer(text, cell="elman")
 
 
 def test_an_old_name_works_and_says_which_is_new(text):
@@ -145,7 +147,7 @@ def test_the_command_takes_an_old_name_with_one_line_on_stderr(text, tmp_path):
 
 def test_the_help_shows_current_names_only():
     words = CliRunner().invoke(program, ["train", "--help"]).output
-    assert f"[{'|'.join(CELLS)}]" in "".join(words.split())
+    assert f"one of {', '.join(CELLS)}]" in " ".join(words.split())
 
 
 def with_cell(path, name):

@@ -1,8 +1,6 @@
 """The command line as a user and a shell see it: data, errors in one line, exit codes, pipes, signals, terminals."""
 
-import dataclasses
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -16,7 +14,6 @@ import threading
 import time
 import warnings
 from contextlib import nullcontext
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -29,21 +26,14 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.cli import program
-from charlm.learning.checkpoint import CHECKPOINT_SECONDS
-from charlm.learning.options import NAMES
-from charlm.learning.schedule import SCHEDULES
 from charlm.learning.session import exclusive_training
-from charlm.learning.settings import Settings
 from charlm.model import Model, load_model
 from charlm.modelfile import save_model, write_archive
-from charlm.network.architecture import PRECISIONS, Architecture
+from charlm.network.architecture import Architecture
 from charlm.network.reference import Reference
-from charlm.sampling.options import SamplingOptions
-from charlm.tasks import MODULES
-from charlm.text.corpus import CorpusOptions
 from charlm.text.novelty import Novelty
 from charlm.text.visible import visible
-from charlm.text.vocabulary import EOS, LEVELS, UNKNOWN, Vocabulary
+from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
@@ -51,24 +41,6 @@ TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
 FULL = Path(os.devnull).with_name("full")
 SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
-
-
-def test_the_command_line_has_the_choices_and_defaults_of_the_program():
-    """The command line has lists of its own, so that --help starts without the rest."""
-    train = sys.modules["charlm.cli.train"]
-    assert set(train.SCHEDULES) == set(SCHEDULES)
-    assert (train.LEVELS, train.PRECISIONS) == (LEVELS, PRECISIONS)
-    assert set(train.TASKS) == set(MODULES)
-    of_session = {"corpus", "output", "resume", "save_every", "log", "plot", "quiet"}
-    options = {"help_option_names": ["-h", "--help"]}  # the command keeps them
-    values = train.train.make_context("train", ["text.txt", "-o", "m.npz"], **options).params
-    assert values.keys() - of_session == set(NAMES)
-    of_fields = {field.name: field.default for kind in (Settings, CorpusOptions) for field in fields(kind)}
-    defaults = of_fields | {"task": "text", "tied": False, "bidirectional": False}
-    given = {name: value for name, value in values.items() if value is not None and name in NAMES}
-    assert given == {name: defaults[name] for name in given}
-    seconds = {values["save_every"], inspect.signature(charlm.train).parameters["save_every"].default}
-    assert seconds == {CHECKPOINT_SECONDS}
 
 
 @pytest.fixture(autouse=True)
@@ -235,7 +207,6 @@ def test_a_wrong_option_of_train(folder, option):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "command"),
         (["nope"], "nope --help"),
         (["--nope"], "--nope --help"),
         (["train"], "CORPUS train --help"),
@@ -272,8 +243,8 @@ def test_a_wrong_option_of_train(folder, option):
         (["sample", "--model", "tiny.npz", "--fill", "a_", "--interactive"], "--interactive --fill"),
         (["sample", "--model", "tiny.npz", "--start-with", "a", "--interactive"], "--interactive --start-with"),
         (["sample", "--model", "tiny.npz", "--seed", "-1"], "--seed"),
-        (["sample", "--model", "tiny.npz", "--seed", "1.5"], "--seed '1.5' is not an integer"),
-        (["sample", "--model", "tiny.npz", "--temperature", "hot"], "--temperature 'hot' is not a number"),
+        (["sample", "--model", "tiny.npz", "--seed", "1.5"], "--seed integer not '1.5'"),
+        (["sample", "--model", "tiny.npz", "--temperature", "hot"], "--temperature number not 'hot'"),
         (["sample", "tiny.npz"], "charlm sample --model tiny.npz"),
         (["sample", "--model", "tiny.npz", "--temprature", "2"], "--temprature; did you mean --temperature?"),
         (["--model", "tiny.npz"], "options follow the command: charlm sample --model"),
@@ -574,17 +545,6 @@ def test_options_of_train_go_together(folder, options):
     done(*TRAIN, "--quiet", *options)
     result = done("perplexity", "--model", "new.npz", "text.txt", "--json")
     assert 0 < json.loads(result.stdout)["bits_per_byte"] < 8
-
-
-def test_the_options_of_sample_are_those_of_the_package():
-    """Each field of ``SamplingOptions`` is an option, with the same default."""
-    parameters = {parameter.name: parameter for parameter in program.commands["sample"].params}
-    for field in dataclasses.fields(SamplingOptions):
-        default = parameters[field.name].default
-        if isinstance(default, (int, float, str)):
-            assert default == field.default, field.name
-        else:
-            assert not field.default, field.name
 
 
 def test_samples(folder):
@@ -902,7 +862,7 @@ def test_help_gives_ranges_in_words(arguments):
     text = " ".join(done(*arguments, "--help").stdout.split())
     assert not re.search(r"[<>]=?x|x[<>]|\]  \[", text)
     if arguments == ["train"]:
-        for words in ("[default: 0.1; at least 0, below 1]", "with --epochs 2; 1 to 4]", "[above 0]"):
+        for words in ("[default: 0.1; at least 0 and below 1]", "[default: chosen; 1 to 4]", "[above 0]"):
             assert words in text
 
 
@@ -913,7 +873,7 @@ def test_help_names_every_option(arguments):
     assert result.stderr == ""
     assert result.stdout == done(*arguments, "-h").stdout
     assert result.stdout.startswith(f"Usage: charlm {' '.join(arguments)}")
-    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert max(map(len, result.stdout.splitlines())) <= 80
     options = [name for option in command.params if isinstance(option, click.Option) for name in option.opts]
     for name in [*options, *getattr(command, "commands", ())]:
         assert name in result.stdout

@@ -345,5 +345,5 @@ def test_a_precision_that_the_processor_lacks_is_an_error_of_one_line(monkeypatc
     monkeypatch.setattr(products, "HAS_BFLOAT16", False)
     with pytest.raises(UsageError, match="--precision bf16 needs .* leave it out"):
         charlm.perplexity(model_of(), "ab\n", precision="bf16")
-    with pytest.raises(UsageError, match="no precision 'bf8'; choose one of float32, bf16"):
+    with pytest.raises(UsageError, match="precision must be float32 or bf16, not 'bf8'"):
         charlm.perplexity(model_of(), "ab\n", precision="bf8")

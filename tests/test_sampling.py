@@ -205,8 +205,8 @@ def test_a_seed_gives_the_same_in_another_process(tmp_path):
         (True, {"start_with": "a\nb"}, "one line"),
         (True, {"prime": "a\nb"}, "one line"),
         (False, {"start_with": "abab", "length": 4}, "--length"),
-        (True, {"length": 0}, "--length"),
-        (True, {"count": 0}, "--count"),
+        (True, {"length": 0}, "length must be"),
+        (True, {"count": 0}, "count must be"),
     ],
 )
 def test_a_sample_that_cannot_be_ends_with_the_reason(lines, options, message):

@@ -16,7 +16,7 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
-    *("_version", "errors", "files", "score", "text", "kernels", "network", "tasks", "modelfile", "model"),
+    *("_version", "errors", "options", "files", "score", "text", "kernels", "network", "tasks", "modelfile", "model"),
     *("scoring", "predicting", "reports", "learning", "sampling", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
@@ -27,7 +27,7 @@ MOST_OF_A_CONSTRUCTOR = 5  # the same for constructors
 # Who may import inside a function, and what: an import there runs when it is needed, and the reason says why it waits.
 LATE = (
     ("__init__", "", "import charlm takes no time"),
-    ("cli", "", "--help, completion and errors start without NumPy"),
+    ("cli", "", "--help, completion and errors start without NumPy, and without what only one of them needs"),
     ("display", "", "an error is shown without NumPy, and a line without rich"),
     ("tasks", "network", "a model is read, sampled from and scored without numba"),
     ("scoring", "network", "a short text is scored without numba"),

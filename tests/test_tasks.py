@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 import charlm
 from charlm.cli import program
-from charlm.cli.train import TASKS
 from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint, save_checkpoint
+from charlm.learning.options import TASKS
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor

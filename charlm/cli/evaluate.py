@@ -2,41 +2,38 @@
 
 import json
 
-import click
-
 from ..errors import UsageError
-from .options import FILE, as_json, beam, encoding, examples, model_option, threads
+from ..options import BEAM, ENCODING, JSON, MODEL, THREADS
+from .options import command, files_argument
 from .signals import end_with_the_reader
 
 
-@click.command(
+@command(
+    [MODEL, BEAM, JSON, ENCODING, THREADS],
+    arguments=[files_argument()],
     short_help="Measure how often a model is right.",
-    epilog=examples(
+    explanation=(
+        "The figures, by model",
+        (
+            ("classifier", "accuracy, macro F1, table of confused labels"),
+            (
+                "--task generate",
+                "perplexity of the lines given their labels, and how often their own label explains a line best",
+            ),
+            ("tagger", "correct tags, and F1 of whole entities if the tags mark them (B-x, I-x, O)"),
+            ("translator", "exact matches, and character error rate"),
+            ("language model", "the figures of charlm perplexity"),
+        ),
+    ),
+    examples=(
         "charlm evaluate -m languages.npz held-out.tsv",
         "charlm evaluate -m dates.npz --beam 4 dates-held-out.tsv",
         "charlm evaluate -m entities.npz --json held-out.conll",
     ),
 )
-@model_option
-@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
-@beam
-@as_json
-@encoding
-@threads
 def evaluate(model_path, files, beam, as_json, encoding, threads):
     """Measure how often a model is right. The examples and their answers are in the files, or come from standard input
     (-, or no FILE), in the format that the model was trained on.
-
-    \b
-    The model                      The figures
-    classifier                     accuracy, macro F1, table of confused labels
-    trained with --task generate   perplexity of the lines given their labels,
-                                   and how often their own label explains a
-                                   line best
-    tagger                         correct tags, and F1 of whole entities if
-                                   the tags mark them (B-x, I-x, O)
-    translator                     exact matches, and character error rate
-    language model                 the figures of charlm perplexity
     """
     end_with_the_reader()
     from ..display import write_text

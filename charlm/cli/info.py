@@ -2,23 +2,22 @@
 
 import json
 import os
+from os import PathLike
 
 import click
 
 from ..errors import UsageError
-from .options import FILE, as_json, examples
+from ..options import JSON, MODEL, Option
+from .options import FILE, command
 from .signals import end_with_the_reader
 
 
-@click.command(
+@command(
+    [Option("model_path", PathLike, MODEL.help, metavar="FILE", flag="--model", short="-m"), JSON],
+    arguments=[click.Argument(["bare_path"], type=FILE, metavar="[MODEL]", required=False)],
     short_help="Show what a model file contains.",
-    epilog=examples("charlm info m.npz", "charlm info -m m.npz --json"),
+    examples=("charlm info m.npz", "charlm info -m m.npz --json"),
 )
-@click.option(
-    "--model", "-m", "model_path", type=FILE, metavar="FILE", help="The model file, written by charlm train -o."
-)
-@click.argument("bare_path", type=FILE, metavar="[MODEL]", required=False)
-@as_json
 def info(model_path, bare_path, as_json):
     """Show what a model file contains: the network, the vocabulary, the training text and the held-out loss. Name the
     file with or without --model."""

@@ -1,90 +1,70 @@
-"""What several commands share: types of values, options, and the examples that end a command's help."""
+"""The tables of options as options of the command line, and what several commands share."""
 
-import math
+from os import PathLike
 
 import click
 
 from ..errors import UsageError
-
-
-class IntegerRange(click.IntRange):
-    """``click.IntRange`` with a plainer message for a value that is not an integer."""
-
-    def convert(self, value, param, ctx):
-        try:
-            int(value)
-        except ValueError:
-            self.fail(f"{value!r} is not an integer", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class NumberRange(click.FloatRange):
-    """``click.FloatRange`` with a plainer message for a value that is not a number."""
-
-    def convert(self, value, param, ctx):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if math.isnan(number):  # which would pass any range
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return super().convert(value, param, ctx)
-
+from ..options import BOTH, PYTHON, Option
+from .help import HelpfulCommand
 
 FILE = click.Path(readable=False)  # charlm checks files itself; by this type the shell completes their names
-AT_LEAST_1 = IntegerRange(1)
-TO_A_TRILLION = IntegerRange(1, 10**12)  # for numbers of samples and tokens: no run lasts that long
-PRECISIONS = ("float32", "bf16")
-MOST = 65536  # the largest width, number of rows or number of steps
-ABOVE_0 = NumberRange(0, min_open=True)
-UP_TO_1 = NumberRange(0, 1, min_open=True)
-FRACTION = NumberRange(0, 1, max_open=True)
 
 
-class Setting(click.Option):
-    """An option whose help shows its default and its range in words: [default: 0.1; at least 0, below 1]."""
+class OptionValue(click.ParamType):
+    """The type of an option's value: the table checks it, and the shell completes its choices and the names of files.
 
-    def get_help_extra(self, context):
-        extra = super().get_help_extra(context)
-        if "range" in extra:
-            extra["range"] = range_in_words(self.type)
-        return extra
+    option: of the table.
+    """
 
-    def get_help_record(self, context):
-        record = super().get_help_record(context)
-        return record and (record[0], record[1].replace("]  [", "; "))  # the help may name a default too
+    name = "value"
 
+    def __init__(self, option: Option):
+        self.option = option
 
-def range_in_words(numbers):
-    """The range of click's IntRange or FloatRange. A bound that nobody reaches is not named."""
-    bounds = numbers.min, numbers.max if numbers.max is None or numbers.max < 10**9 else None
-    least, most = (None if bound is None else f"{bound:,}".removesuffix(".0") for bound in bounds)
-    if least and most and not numbers.min_open and not numbers.max_open:
-        return f"{least} to {most}"
-    lower = least and f"{'above' if numbers.min_open else 'at least'} {least}"
-    upper = most and f"{'below' if numbers.max_open else 'at most'} {most}"
-    return ", ".join(filter(None, (lower, upper)))
+    def convert(self, value, param, ctx):
+        return self.option.read(value) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx, param, incomplete):
+        from click.shell_completion import CompletionItem
+
+        if self.option.kind is PathLike:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(choice) for choice in self.option.choices if choice.startswith(incomplete)]
 
 
-def setting(name, kind, metavar, text, default=None, **more):
-    """An option with a value; its help shows the default, if there is one. more: further arguments of click.option,
-    short names of the option excepted."""
-    return click.option(
-        name,
-        cls=Setting,
-        type=kind,
-        metavar=metavar,
-        help=text,
-        default=default,
-        show_default=default not in (None, ()),
-        **more,
-    )
+class TableOption(click.Option):
+    """An option of the command line, made from one of a table. group: the heading that it stands under in the help."""
+
+    def __init__(self, option: Option, **settings):
+        names = [option.name, option.flag + (f"/{option.negative}" if option.negative else "")]
+        if option.kind is bool:
+            settings |= {"is_flag": True}
+        else:
+            settings |= {"type": OptionValue(option), "multiple": option.several == BOTH}
+            settings["metavar"] = option.metavar or option.name.upper()
+        help = f"{option.help}  {option.extra}".rstrip()
+        names += [option.short] if option.short else []
+        if option.default not in (None, "", ()):  # click takes None for a value that was given
+            settings["default"] = option.default
+        super().__init__(names, help=help, required=option.required, **settings)
+        self.group = option.group
+
+    def get_help_extra(self, ctx):
+        return {}  # the text of the help has it
 
 
-def examples(*lines):
-    """The examples at the end of a command's help, one per line: ``@click.command(epilog=examples("charlm …", …))``.
-    click keeps their lines as they are."""
-    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+def command(table=(), *, arguments=(), **settings):
+    """Make a function a command: its options, in the order of ``table``, its ``arguments``, and the settings of
+    ``HelpfulCommand``. Options for Python only are left out."""
+
+    def make(function):
+        made = click.command(cls=HelpfulCommand, **settings)(function)
+        options = [TableOption(option) for option in table if option.where != PYTHON]
+        made.params[:] = [*arguments, *options, *made.params]
+        return made
+
+    return make
 
 
 def load_language_model(path, label):
@@ -101,38 +81,6 @@ def load_language_model(path, label):
         raise UsageError(f"{path}: {error}") from None
 
 
-model_option = click.option(
-    "--model",
-    "-m",
-    "model_path",
-    type=FILE,
-    required=True,
-    metavar="FILE",
-    help="The model file, written by charlm train -o.",
-)
-models_option = click.option(
-    "--model",
-    "-m",
-    "model_paths",
-    type=FILE,
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="The model file, written by charlm train -o. Give several to compare them.",
-)
-threads = setting(
-    "--threads",
-    IntegerRange(1, 1024),
-    "N",
-    "Number of threads. The result does not depend on it.  [default: one per CPU core]",
-)
-given = setting("--given", str, "LABEL", "For a model trained with --task generate: the label of the text.")
-beam = setting(
-    "--beam",
-    IntegerRange(1, 1000),
-    "K",
-    "For a translator: the width of the beam search for the most likely target.  [default: 1]",
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-quiet = click.option("--quiet", "-q", is_flag=True, help="Do not print progress or a summary. Errors still appear.")
-encoding = setting("--encoding", str, "NAME", "The encoding of the text.", "utf-8")
+def files_argument():
+    """The files that a command reads; standard input without any."""
+    return click.Argument(["files"], type=FILE, nargs=-1, metavar="[FILE]...")

@@ -6,78 +6,70 @@ The command reads the options, opens the pipeline (``scoring.pipeline``), and gi
 import json
 import sys
 from functools import partial
-
-import click
+from os import PathLike
 
 from ..errors import UsageError
-from .options import (
-    FILE,
-    PRECISIONS,
-    UP_TO_1,
-    as_json,
-    encoding,
-    examples,
-    given,
-    load_language_model,
-    models_option,
-    setting,
-    threads,
-)
+from ..options import BOTH, GIVEN, JSON, Option
+from ..scoring.options import SCORING
+from .options import command, files_argument, load_language_model
 from .signals import end_with_the_reader
 
+OUTPUTS = (
+    Option(
+        "model_paths",
+        PathLike,
+        "The model file, written by charlm train -o. Give several to compare them.",
+        several=BOTH,
+        metavar="FILE",
+        flag="--model",
+        short="-m",
+        required=True,
+    ),
+    Option(
+        "per_line",
+        bool,
+        "Print one row per line: number, tokens, unknown tokens, nats, bits per character, text.",
+        default=False,
+    ),
+    Option(
+        "per_token",
+        bool,
+        "Print one row per token: token, log-probability, rank, and entropy of the prediction, in nats.",
+        default=False,
+    ),
+    Option("color", bool, "Show the text, and paint each token by its surprise in bits.", default=False),
+    Option(
+        "background",
+        str,
+        "The background of the terminal, for --color.",
+        default_in_words="from the variable COLORFGBG, else dark",
+        choices=("dark", "light"),
+    ),
+    Option(
+        "html",
+        PathLike,
+        "Write the most surprising lines to a web page, with the tokens the model expected.",
+        metavar="PAGE",
+    ),
+    Option(
+        "baselines",
+        PathLike,
+        "Add the figures of unigrams, n-grams and xz trained on this text.",
+        metavar="CORPUS",
+    ),
+)
 
-@click.command(
+
+@command(
+    [*OUTPUTS, GIVEN, *SCORING, JSON],
+    arguments=[files_argument()],
     short_help="Measure how surprising text is to a model.",
-    epilog=examples(
+    examples=(
         "charlm perplexity -m m.npz held-out.txt",
-        "charlm perplexity -m m.npz --per-line names.txt | sort -t$'\\t' -k5 -rn | head",
+        "charlm perplexity -m m.npz --per-line names.txt | sort -t$'\\t' -k5 -rn",
         "charlm perplexity -m english.npz -m german.npz letter.txt",
     ),
 )
-@models_option
-@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
-@click.option(
-    "--per-line",
-    is_flag=True,
-    help="Print one row per line: number, tokens, unknown tokens, nats, bits per character, text.",
-)
-@click.option(
-    "--per-token",
-    is_flag=True,
-    help="Print one row per token: token, log-probability, rank, and entropy of the prediction, in nats.",
-)
-@click.option("--color", is_flag=True, help="Show the text, and paint each token by its surprise in bits.")
-@setting(
-    "--background",
-    click.Choice(("dark", "light")),
-    None,
-    "The background of the terminal, for --color.  [default: from the variable COLORFGBG, else dark]",
-)
-@click.option(
-    "--html",
-    type=FILE,
-    metavar="PAGE",
-    help="Write the most surprising lines to a web page, with the tokens the model expected.",
-)
-@setting("--baselines", FILE, "CORPUS", "Add the figures of unigrams, n-grams and xz trained on this text.")
-@given
-@setting(
-    "--adapt",
-    UP_TO_1,
-    "RATE",
-    "Let the model keep learning from the text as it scores it, at this learning rate (for example 0.0008). The model "
-    "file does not change.  [default: no learning]",
-)
-@setting(
-    "--precision",
-    click.Choice(PRECISIONS),
-    None,
-    "The number format of the matrix products: bf16 is faster on processors with AVX512-BF16, and less exact.",
-    "float32",
-)
-@as_json
-@encoding
-@threads
 def perplexity(
     *,
     model_paths,

@@ -2,38 +2,33 @@
 
 import json
 
-import click
-
-from .options import AT_LEAST_1, FILE, as_json, beam, encoding, examples, model_option, setting, threads
+from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
+from .options import command, files_argument
 from .signals import end_with_the_reader
 
 
-@click.command(
+@command(
+    [MODEL, TOP, BEAM, JSON, ENCODING, THREADS],
+    arguments=[files_argument()],
     short_help="Predict labels, tags or translations.",
-    epilog=examples(
+    explanation=(
+        "The prediction, by model",
+        (
+            ("classifier", "its label"),
+            ("--task generate", "the label that explains it best"),
+            ("tagger", "one word per line, a blank line after each sentence: the tag, added as the last column"),
+            ("translator", "its target"),
+        ),
+    ),
+    examples=(
         "echo 'quatre cent deux' | charlm predict -m languages.npz --top 2",
         "charlm predict -m dates.npz --beam 4 dates.txt",
         "charlm predict -m entities.npz --json sentences.conll",
     ),
 )
-@model_option
-@click.argument("files", type=FILE, nargs=-1, metavar="[FILE]...")
-@setting("--top", AT_LEAST_1, "K", "For a model that predicts labels: print the K most likely ones.  [default: 1]")
-@beam
-@as_json
-@encoding
-@threads
 def predict(*, model_path, files, top, beam, as_json, encoding, threads):
     """Predict the label, the tags or the translation of each line. The lines are in the files, or come from standard
     input (-, or no FILE). Rows come in the order of the lines, as soon as they are ready.
-
-    \b
-    The model                      The prediction for a line
-    classifier                     its label
-    trained with --task generate   the label that explains it best
-    tagger                         one word per line, a blank line after each
-                                   sentence: the tag, added as the last column
-    translator                     its target
     """
     end_with_the_reader()
     from ..display import write_text

@@ -5,127 +5,23 @@ import os
 import sys
 from dataclasses import replace
 
-import click
-
 from ..errors import CharlmError, SamplingError, UsageError
-from .options import (
-    AT_LEAST_1,
-    FILE,
-    TO_A_TRILLION,
-    UP_TO_1,
-    IntegerRange,
-    NumberRange,
-    as_json,
-    examples,
-    given,
-    load_language_model,
-    model_option,
-    quiet,
-    setting,
-)
+from ..options import JSON, MODEL, QUIET
+from ..sampling.options import SAMPLING, SamplingOptions
+from .options import command, load_language_model
 from .signals import end_with_the_reader
 
 
-@click.command(
-    epilog=examples(
+@command(
+    [MODEL, *SAMPLING, JSON, QUIET],
+    first=("model_path", "count", "length", "temperature", "start_with"),
+    short_help="Sample new text from a model.",
+    examples=(
         "charlm sample -m names.npz --count 20 --unique",
-        'charlm sample -m verse.npz --length 2000 --temperature 0.8 --start-with "Once "',
+        'charlm sample -m verse.npz --temperature 0.8 --start-with "Once "',
         'charlm sample -m names.npz --fill "Tyr____us" --count 5',
-    )
+    ),
 )
-@model_option
-@given
-@setting(
-    "--count",
-    TO_A_TRILLION,
-    "N",
-    "Number of samples.  [default: 1; 10 for a model of lines, unless only the most likely token is sampled]",
-)
-@setting(
-    "--length",
-    TO_A_TRILLION,
-    "N",
-    "Tokens per sample; for a model of lines, the most that a line may have.  [default: 500; 1000 for lines]",
-)
-@setting(
-    "--temperature",
-    NumberRange(0),
-    "T",
-    "Below 1, the text gets more predictable; above 1, more surprising. 0 takes the most likely token at each step, "
-    "and so gives the same text each time.",
-    1.0,
-)
-@setting("--top-k", IntegerRange(0), "K", "Sample from the K most likely tokens only; 0 means all.", 0)
-@setting("--top-p", UP_TO_1, "P", "Sample from the fewest tokens whose probabilities reach P in sum.", 1.0)
-@setting(
-    "--min-p",
-    NumberRange(0, 1),
-    "P",
-    "Drop tokens whose probability is less than P times that of the most likely token.",
-    0.0,
-)
-@setting(
-    "--unknown",
-    click.Choice(("reject", "mask")),
-    None,
-    "What to do with <UNK>. reject: reject samples that contain it, which keeps the model's distribution of all other "
-    "samples. mask: set its probability to 0 at each step.",
-    "reject",
-)
-@setting("--prime", str, "TEXT", "Text that the model reads first. It is not printed, and not part of a sample.")
-@setting(
-    "--prime-file", FILE, "FILE", "Like --prime, from a file (- for standard input); the last 2,048 tokens are read."
-)
-@setting("--start-with", str, "TEXT", "Begin every sample with this text.")
-@setting(
-    "--stop",
-    str,
-    "TEXT",
-    "End a sample after this text, which is printed. Give it several times for several texts.",
-    (),
-    multiple=True,
-)
-@setting("--min-length", IntegerRange(0), "N", "Reject samples with fewer than N characters.  [default: 0]")
-@setting("--max-length", AT_LEAST_1, "N", "Reject samples with more than N characters.  [default: no limit]")
-@click.option("--unique", is_flag=True, help="Reject a sample that repeats an earlier one.")
-@setting("--best-of", AT_LEAST_1, "N", "Sample N candidates for each sample, and print the most likely one.", 1)
-@setting(
-    "--max-copied",
-    AT_LEAST_1,
-    "N",
-    "Reject samples with more than N characters in a row from the training text; a model of lines also rejects every "
-    "whole line of that text. At least 15 without --corpus.  [default: 50; 30 for lines]",
-)
-@click.option("--allow-copies", is_flag=True, help="Print copies of the training text too.")
-@click.option(
-    "--corpus",
-    type=FILE,
-    metavar="FILE",
-    help="Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
-)
-@setting(
-    "--encoding",
-    str,
-    "NAME",
-    "The encoding of --prime-file, of --corpus and of the lines that --interactive reads.",
-    "utf-8",
-)
-@setting("--max-tries", AT_LEAST_1, "N", "Give up after N rejections in a row.", 10_000)
-@setting(
-    "--fill",
-    str,
-    "PATTERN",
-    "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). The "
-    "fillings are sampled given the whole pattern, what comes after a blank included.",
-)
-@click.option(
-    "--interactive", is_flag=True, help="Read beginnings from standard input, one per line, and continue each of them."
-)
-@setting(
-    "--seed", IntegerRange(0), "N", "The same seed gives the same samples, for any --count.  [default: a new seed]"
-)
-@as_json
-@quiet
 def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
     """Sample new text from a model.
 
@@ -134,6 +30,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
     """
     end_with_the_reader()
+    from ..sampling.decoding import Decoding
     from ..sampling.rules import SamplingCounts
     from ..sampling.sampler import new_sampler
 
@@ -141,7 +38,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     _check_inputs(options, prime_file, interactive)
     model, length = load_language_model(model_path, given), options.pop("length", None)
     options = _sampling_options(model, options, prime_file)
-    count = count or (10 if model.lines and not options.decoding.is_certain else 1)
+    count = count or (10 if model.lines and not Decoding.of(options).is_certain else 1)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     counts = SamplingCounts()
 
@@ -174,7 +71,6 @@ def _check_inputs(options, prime_file, interactive):
 
 def _sampling_options(model, options, prime_file):
     """The options as ``SamplingOptions``, with the files that they name read."""
-    from ..sampling.options import SamplingOptions
     from ..sampling.rules import training_text
 
     if prime_file is not None:
@@ -196,11 +92,12 @@ def _summarize(model, options, counts, count, seed):
     """Say on stderr how much was sampled and rejected."""
     from ..display import say
     from ..display.scores import sampling_summary
+    from ..sampling.decoding import Decoding
 
     known = options.corpus or model.novelty
     unit = "sample" if model.lines or options.fill else "line"
     summary = sampling_summary(counts, unit, known and known.shortest_run)
-    certain = options.decoding.is_certain and count > 1 and not options.unique
+    certain = Decoding.of(options).is_certain and count > 1 and not options.unique
     same = "; all samples are the same, because only the most likely token is sampled" if certain else ""
     say(f"{summary}{same}; seed {seed}")
 

@@ -8,25 +8,28 @@ multiply-adds that fit into the time, on a text of this size (benchmarks/recipe.
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Unpack
 
 import numpy as np
 
 from ..errors import UsageError
 from ..network.architecture import Architecture, initial_parameters
-from ..network.cells import CELLS, current_name
+from ..network.cells import CELLS
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
+from ..options import Path
 from ..tasks import Task, task_class
 from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
 from .loop import Trainer
-from .options import OF_CORPUS, OF_SETTINGS, Path, TrainingOptions, given_options
+from .options import TrainingOptions, given_options
 from .settings import Settings
 
+OF_CORPUS = tuple(field.name for field in fields(CorpusOptions))
+OF_SETTINGS = tuple(field.name for field in fields(Settings))
 MINUTES = 5.0
 FIXED = {
     "cell": "lstm",
@@ -213,7 +216,7 @@ def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
     bidirectional."""
     if options.get("bidirectional") and kind.why_not_bidirectional:
         raise UsageError(f"--bidirectional does not go with --task {kind.name}: {kind.why_not_bidirectional}")
-    cell = current_name(options.get("cell", (FIXED | kind.defaults)["cell"]), warn=True)
+    cell = options.get("cell", (FIXED | kind.defaults)["cell"])
     if cell == "feedforward" and kind.reads_whole_line:
         raise UsageError(
             f"--cell feedforward does not go with --task {kind.name}: it sees the last --context tokens only, and this "

@@ -29,12 +29,10 @@ from ..network.architecture import Architecture
 from ..tasks import Task
 from ..text.corpus import Corpus
 from .loop import Trainer
-from .options import stored_options
+from .options import CHECKPOINT_SECONDS, stored_options
 from .progress import Report
 from .settings import Settings
 from .state import TrainingState
-
-CHECKPOINT_SECONDS = 60.0  # between checkpoints
 
 
 def checkpoint_path(model_path) -> Path:

@@ -1,22 +1,246 @@
 """The options of a training by their names, as ``charlm train`` and ``charlm.train`` take them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from os import PathLike
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, TypedDict
 
-import numpy as np
-
-from ..errors import check_option_names
-from ..network.architecture import PRECISIONS
+from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..tasks import MODULES
-from ..text.corpus import CorpusOptions
-from ..text.vocabulary import LEVELS
+from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, THREADS, Option, Path, by_name, checked
+from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
-from .settings import Settings
 
-Path = str | PathLike[str]
+TASKS = ("text", "classify", "generate", "tag", "translate")
+CHECKPOINT_SECONDS = 60.0
+HOW_LONG, NETWORK, UPDATES = "How long", "The network", "The updates"
+CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
+
+TRAINING = (
+    Option(
+        "task",
+        str,
+        "What the model learns. text: the next token. classify: the label of a line label<TAB>text (or __label__x "
+        "text). generate: the text of such a line, given the label. tag: the tag in each line word<TAB>tag; a blank "
+        "line ends a sentence. translate: the target in each line source<TAB>target.",
+        default="text",
+        choices=TASKS,
+        group=WHAT,
+    ),
+    *TEXT,
+    Option(
+        "minutes",
+        float,
+        "Time for the whole training. charlm chooses the settings that you do not give.",
+        default_in_words="5, without --epochs",
+        least=0,
+        above_least=True,
+        most=1e6,
+        metavar="M",
+        group=HOW_LONG,
+    ),
+    Option(
+        "epochs",
+        float,
+        "Train for N passes over the text, however long they take.",
+        least=0,
+        above_least=True,
+        most=1e38,
+        metavar="N",
+        group=HOW_LONG,
+    ),
+    Option(
+        "cell",
+        str,
+        "Kind of layer: a recurrent cell, or feedforward for a network without memory.",
+        default_in_words="lstm, or gru for --task classify",
+        choices=CELLS,
+        old_names=OLD_NAMES,
+        group=NETWORK,
+    ),
+    Option(
+        "context",
+        int,
+        "With --cell feedforward: the network sees the last N tokens.",
+        default_in_words="8",
+        least=1,
+        most=64,
+        metavar="N",
+        group=NETWORK,
+    ),
+    Option(
+        "hidden",
+        int,
+        "Width of a layer.",
+        default_in_words=CHOSEN,
+        least=1,
+        most=MOST,
+        metavar="H",
+        group=NETWORK,
+    ),
+    Option(
+        "layers",
+        int,
+        "Number of layers.",
+        default_in_words=CHOSEN,
+        least=1,
+        most=4,
+        metavar="L",
+        group=NETWORK,
+    ),
+    Option(
+        "embedding",
+        int,
+        "Width of an embedding of the input tokens; 0 means one-hot input.",
+        default_in_words=CHOSEN,
+        least=0,
+        most=MOST,
+        metavar="E",
+        group=NETWORK,
+    ),
+    Option(
+        "tied",
+        bool,
+        "Use the embedding as output weights too; it gets the width of the layers then.",
+        default=False,
+        group=NETWORK,
+    ),
+    Option(
+        "bidirectional",
+        bool,
+        "Read each text forward and backward (not for --task text).",
+        default=False,
+        group=NETWORK,
+    ),
+    Option(
+        "batch",
+        int,
+        "Train on N pieces of the text, or N lines, in parallel.",
+        default_in_words=CHOSEN,
+        least=1,
+        most=MOST,
+        metavar="N",
+        group=UPDATES,
+    ),
+    Option(
+        "steps",
+        int,
+        "Backpropagate through windows of T tokens.",
+        default_in_words=CHOSEN,
+        least=1,
+        most=MOST,
+        metavar="T",
+        group=UPDATES,
+    ),
+    Option(
+        "lr",
+        float,
+        "Highest learning rate.",
+        default_in_words=CHOSEN,
+        least=0,
+        above_least=True,
+        most=1e38,
+        metavar="RATE",
+        group=UPDATES,
+    ),
+    Option(
+        "schedule",
+        str,
+        "How the learning rate falls after its highest value.",
+        default="cosine",
+        choices=SCHEDULES,
+        group=UPDATES,
+    ),
+    Option(
+        "clip",
+        float,
+        "Scale a gradient down to this norm; 0 means no limit.",
+        default=0.2,
+        least=0,
+        metavar="NORM",
+        group=UPDATES,
+    ),
+    Option(
+        "dropout",
+        float,
+        "Drop this fraction of each layer's units at random, against overfitting.",
+        default_in_words=CHOSEN,
+        least=0,
+        most=1,
+        below_most=True,
+        metavar="RATE",
+        group=UPDATES,
+    ),
+    Option(
+        "precision",
+        str,
+        "Number type of the matrix products in training. bf16 is faster, on processors with AVX512-BF16.",
+        default="float32",
+        choices=PRECISIONS,
+        group=UPDATES,
+    ),
+    Option(
+        "seed",
+        int,
+        "Seed of all random choices. With --epochs, the same seed and settings give the same model, to the byte.",
+        default=1,
+        least=0,
+        metavar="N",
+        group=UPDATES,
+    ),
+    THREADS,
+)
+OF_FILES = (
+    Option(
+        "output",
+        PathLike,
+        "Write the model to this file (.npz).",
+        metavar="FILE",
+        short="-o",
+        required=True,
+        group=FILES,
+    ),
+    Option(
+        "resume",
+        bool,
+        "Continue the stopped training of this output. The settings that you do not give keep their values, except "
+        "--log, --plot, --save-every and --threads.",
+        default=False,
+        group=HOW_LONG,
+    ),
+    Option(
+        "save_every",
+        float,
+        "Time between the checkpoints for --resume.",
+        default=CHECKPOINT_SECONDS,
+        least=0,
+        metavar="SECONDS",
+        group=FILES,
+    ),
+    Option(
+        "log",
+        PathLike,
+        "Write each report to this file, as one line of JSON.",
+        metavar="FILE",
+        group=FILES,
+    ),
+    Option(
+        "plot",
+        PathLike,
+        "When the training is finished, draw the losses to this file, as a picture (.svg).",
+        metavar="FILE",
+        group=FILES,
+    ),
+    Option(
+        "quiet",
+        bool,
+        "Print only warnings and errors. The n-gram baselines are skipped, unless --plot draws them.",
+        default=False,
+        where=COMMAND_LINE,
+        short="-q",
+        group=FILES,
+    ),
+)
+BY_NAME = by_name(TRAINING, OF_FILES)
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -68,35 +292,21 @@ class TrainingOptions(TypedDict, total=False):
     threads: int | None
 
 
-NAMES = tuple(TrainingOptions.__annotations__)
-OF_CORPUS = tuple(field.name for field in fields(CorpusOptions))
-OF_SETTINGS = tuple(field.name for field in fields(Settings))
-CHOICES = {"task": MODULES, "level": LEVELS, "cell": CELLS, "schedule": SCHEDULES, "precision": PRECISIONS}
+NAMES = tuple(option.name for option in TRAINING)
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that have a value, NumPy's numbers as Python's, which JSON can hold. Raises UsageError where one is
-    not an option of a training."""
-    check_option_names(options, NAMES, "train")
-    given = {name: value for name, value in options.items() if value is not None}
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+    """The options that have a value, checked: NumPy's numbers become Python's, which JSON can hold. Raises UsageError
+    where one is not an option of a training, or has a value that cannot be."""
+    return checked(options, by_name(TRAINING), "train")
 
 
 def stored_options(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The options in a checkpoint, checked. Raises ValueError for a name or a value that no training can have."""
-    kinds = get_type_hints(TrainingOptions) | {"valid": str | list | None}
     if stored.get("cell") in tuple(OLD_NAMES):
         stored = {**stored, "cell": OLD_NAMES[stored["cell"]]}
-    for name, value in stored.items():
-        choices = CHOICES.get(name)
-        if name not in kinds or not _fits(value, kinds[name]) or (choices and value and value not in choices):
-            raise ValueError(f"it cannot have been made with the option {name} = {value!r}")
+    try:
+        given_options(stored)
+    except UsageError as error:
+        raise ValueError(f"it cannot have been made with these options: {error}") from None
     return dict(stored)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if isinstance(value, bool):  # which Python counts as an integer
-        return kind is bool
-    if isinstance(value, list):
-        return isinstance(value, kind) and all(isinstance(path, str) for path in value)
-    return isinstance(value, kind) or (isinstance(value, int) and isinstance(float(value), kind))

@@ -12,7 +12,7 @@ of the losses.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -20,19 +20,19 @@ from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
 from ..model import Model
 from ..modelfile import is_model
+from ..options import Path
 from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
 from ..text.reading import path_list
 from .autotune import new_trainer
 from .checkpoint import (
-    CHECKPOINT_SECONDS,
     checkpoint_path,
     last_checkpoint,
     previous_checkpoint_path,
     save_results,
 )
 from .loop import Trainer
-from .options import NAMES, Path, given_options
+from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
 from .progress import Report, reports
 
 REPORT_SECONDS = 1.0  # between reports, at most
@@ -53,6 +53,10 @@ class TrainingFiles:
     plot: Path | None = None
     resume: bool = False
     save_every: float = CHECKPOINT_SECONDS
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, BY_NAME[field.name].check(getattr(self, field.name)))
 
 
 class TrainingSession:

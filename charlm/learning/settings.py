@@ -1,11 +1,8 @@
 """The settings of the training loop, checked once."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from ..errors import UsageError
-from ..network.architecture import check_precision_name
-from .schedule import SCHEDULES
+from .options import BY_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +30,7 @@ class Settings:
     precision: str = "float32"
 
     def __post_init__(self):
-        for name, least in (("batch", 1), ("steps", 1), ("clip", 0), ("seed", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise UsageError(f"--{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("epochs", "lr"):
-            if not 0 < getattr(self, name) <= 1e38:
-                raise UsageError(f"--{name} must be a number above 0, not {getattr(self, name)}")
-        if self.minutes is not None and not 0 < self.minutes <= 1e6:
-            raise UsageError(f"--minutes must be a number above 0 and at most a million, not {self.minutes}")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(f"there is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
-        check_precision_name(self.precision)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:  # which the table takes for its own default
+                object.__setattr__(self, field.name, BY_NAME[field.name].check(value))

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from ..errors import UsageError
+from ..options import PRECISIONS
 from .cells import CELLS, current_name
 
-PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 OPTIONAL = ("outputs", "bidirectional", "context")  # fields of an architecture that only some networks have
 MOST_CONTEXT = 64
 MOST_NUMBERED = 2**24 - 1  # symbols of a feed-forward model, which carries the ids of tokens as float32

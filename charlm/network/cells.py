@@ -3,8 +3,6 @@
 This module imports neither NumPy nor numba, so ``charlm train --help`` can list the cells at once.
 """
 
-import warnings
-
 from ..errors import UsageError
 
 
@@ -82,14 +80,10 @@ CELLS = {
 OLD_NAMES = {"window": "feedforward"}  # files and commands may still say these
 
 
-def current_name(name: str, warn: bool = False) -> str:
-    """The name that a cell has today. An old name gives the current one; with ``warn`` it also gives a
-    FutureWarning (which Python shows by default). Raises UsageError where there is no such cell."""
-    if name in OLD_NAMES:
-        if warn:
-            message = f"the cell {name!r} is now called {OLD_NAMES[name]!r}: give that name instead"
-            warnings.warn(message, FutureWarning, stacklevel=3)
-        name = OLD_NAMES[name]
+def current_name(name: str) -> str:
+    """The name that a cell has today; an old name gives the current one. Raises UsageError where there is no such
+    cell."""
+    name = OLD_NAMES.get(name, name)
     if name not in CELLS:
         raise UsageError(f"there is no cell {name!r}; choose one of {', '.join(CELLS)}")
     return name

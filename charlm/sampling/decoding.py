@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import UsageError
 from ..text.vocabulary import UNKNOWN
+from .options import BY_NAME, SamplingOptions
 
 LEAST = -745  # exp of less is 0
 
@@ -29,16 +29,14 @@ class Decoding:
     mask_unknown: bool = False
 
     def __post_init__(self):
-        if not (0 <= self.temperature < math.inf):
-            raise UsageError(
-                f"--temperature must be a finite number of at least 0 (the most likely token), not {self.temperature}"
-            )
-        if self.top_k < 0:
-            raise UsageError(f"--top-k must be at least 1, or 0 for all tokens, not {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"--top-p must be above 0 and at most 1, not {self.top_p}")
-        if not 0 <= self.min_p <= 1:
-            raise UsageError(f"--min-p must be from 0 to 1, not {self.min_p}")
+        for name in ("temperature", "top_k", "top_p", "min_p"):
+            object.__setattr__(self, name, BY_NAME[name].check(getattr(self, name)))
+
+    @classmethod
+    def of(cls, options: SamplingOptions) -> "Decoding":
+        """What the options of sampling say about the next token."""
+        mask_unknown = options.unknown == "mask"
+        return cls(options.temperature, options.top_k, options.top_p, options.min_p, mask_unknown=mask_unknown)
 
     @property
     def is_certain(self) -> bool:

@@ -19,7 +19,7 @@ from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, Stepper, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, symbols_in
-from .options import SamplingOptions, check_at_least_1
+from .options import BY_NAME, SamplingOptions
 from .prompt import encode_prime, encode_start, line_of, seed_of
 from .rules import REASONS, SamplingCounts, described, remedy_for, rules_for
 from .samples import Piece, Sample
@@ -51,13 +51,12 @@ class Filler:
     ):
         options = options or SamplingOptions()
         check_goes_with_fill(options)
-        check_at_least_1("count", count)
-        self.model, self.count, self.temperature = model, count, options.temperature
+        self.model, self.count, self.temperature = model, BY_NAME["count"].check(count), options.temperature
         self.rules, self.random = rules_for(model, options), np.random.default_rng(seed_of(options.seed))
         self.prime = encode_prime(model, options.prime)
         self.allowed = allowed_tokens(model, pattern)
         self.prefixes = max(1, min(prefixes, CONTINUATIONS // len(model.vocabulary)))
-        self.counts = SamplingCounts(max_tries=options.max_tries, asked=count)
+        self.counts = SamplingCounts(max_tries=options.max_tries, asked=self.count)
         self._predictor = predictor
         self.log_evidence: float | None = None  # see ``posterior``
 

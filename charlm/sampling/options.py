@@ -2,19 +2,210 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .decoding import Decoding
+from ..options import BOTH, COMMAND_LINE, ENCODING, FILES, GIVEN, PYTHON, TRILLION, Option, Path, by_name
 
 if TYPE_CHECKING:
     from ..text.novelty import Novelty
 
 UNKNOWNS = ("reject", "mask")
 MOST_TRIES = 10_000
+WHAT, HOW, WHICH = "What to sample", "How the next token is sampled", "Which samples are rejected"  # groups
+
+SAMPLING = (
+    Option(
+        "count",
+        int,
+        "Number of samples.",
+        default_in_words="1, or 10 for a model of lines, unless only the most likely token is sampled",
+        least=1,
+        most=TRILLION,
+        metavar="N",
+        group=WHAT,
+    ),
+    Option(
+        "length",
+        int,
+        "Tokens per sample; for a model of lines, the most that a line may have.",
+        default_in_words="500, or 1,000 for lines",
+        least=1,
+        most=TRILLION,
+        metavar="N",
+        group=WHAT,
+    ),
+    Option("start_with", str, "Begin every sample with this text.", default="", metavar="TEXT", group=WHAT),
+    Option(
+        "fill",
+        str,
+        "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). "
+        "The fillings are sampled given the whole pattern, what comes after a blank included.",
+        metavar="PATTERN",
+        group=WHAT,
+    ),
+    Option(
+        "stop",
+        str,
+        "End a sample after this text, which is printed. Give it several times for several texts.",
+        default=(),
+        several=BOTH,
+        metavar="TEXT",
+        group=WHAT,
+    ),
+    Option(
+        "prime",
+        str,
+        "Text that the model reads first. It is not printed, and not part of a sample.",
+        default="",
+        metavar="TEXT",
+        group=WHAT,
+    ),
+    Option(
+        "prime_file",
+        PathLike,
+        "Like --prime, from a file (- for standard input); the last 2,048 tokens are read.",
+        where=COMMAND_LINE,
+        metavar="FILE",
+        group=WHAT,
+    ),
+    Option(
+        "interactive",
+        bool,
+        "Read beginnings from standard input, one per line, and continue each of them.",
+        default=False,
+        where=COMMAND_LINE,
+        group=WHAT,
+    ),
+    Option("given", str, GIVEN.help, metavar=GIVEN.metavar, group=WHAT),
+    Option(
+        "temperature",
+        float,
+        "Below 1, the text gets more predictable; above 1, more surprising. 0 takes the most likely token at each "
+        "step, and so gives the same text each time.",
+        default=1.0,
+        least=0,
+        metavar="T",
+        group=HOW,
+    ),
+    Option(
+        "top_k",
+        int,
+        "Sample from the K most likely tokens only; 0 means all.",
+        default=0,
+        least=0,
+        metavar="K",
+        group=HOW,
+    ),
+    Option(
+        "top_p",
+        float,
+        "Sample from the fewest tokens whose probabilities reach P in sum.",
+        default=1.0,
+        least=0,
+        above_least=True,
+        most=1,
+        metavar="P",
+        group=HOW,
+    ),
+    Option(
+        "min_p",
+        float,
+        "Drop tokens whose probability is less than P times that of the most likely token.",
+        default=0.0,
+        least=0,
+        most=1,
+        metavar="P",
+        group=HOW,
+    ),
+    Option(
+        "best_of",
+        int,
+        "Sample N candidates for each sample, and print the most likely one.",
+        default=1,
+        least=1,
+        metavar="N",
+        group=HOW,
+    ),
+    Option(
+        "seed",
+        int,
+        "The same seed gives the same samples, for any --count.",
+        default_in_words="a new seed",
+        least=0,
+        several=PYTHON,
+        metavar="N",
+        group=HOW,
+    ),
+    Option(
+        "unknown",
+        str,
+        "What to do with <UNK>. reject: reject samples that contain it, which keeps the model's distribution of all "
+        "other samples. mask: set its probability to 0 at each step.",
+        default="reject",
+        choices=UNKNOWNS,
+        group=WHICH,
+    ),
+    Option(
+        "min_length",
+        int,
+        "Reject samples with fewer than N characters.",
+        default=0,
+        least=0,
+        metavar="N",
+        group=WHICH,
+    ),
+    Option(
+        "max_length",
+        int,
+        "Reject samples with more than N characters.",
+        default_in_words="no limit",
+        least=1,
+        metavar="N",
+        group=WHICH,
+    ),
+    Option("unique", bool, "Reject a sample that repeats an earlier one.", default=False, group=WHICH),
+    Option(
+        "max_copied",
+        int,
+        "Reject samples with more than N characters in a row from the training text; a model of lines also rejects "
+        "every whole line of that text. At least 15 without --corpus.",
+        default_in_words="50, or 30 for lines",
+        least=1,
+        metavar="N",
+        group=WHICH,
+    ),
+    Option("allow_copies", bool, "Print copies of the training text too.", default=False, group=WHICH),
+    Option(
+        "corpus",
+        PathLike,
+        "Search this text for copies. The answers are exact; the record in the model file is rarely wrong.",
+        several=PYTHON,
+        metavar="FILE",
+        group=WHICH,
+    ),
+    Option(
+        "max_tries",
+        int,
+        "Give up after N rejections in a row.",
+        default=MOST_TRIES,
+        least=1,
+        metavar="N",
+        group=WHICH,
+    ),
+    Option(
+        "encoding",
+        str,
+        "The encoding of --prime-file, of --corpus and of the lines that --interactive reads.",
+        default=ENCODING.default,
+        metavar=ENCODING.metavar,
+        group=FILES,
+    ),
+)
+BY_NAME = by_name(SAMPLING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,40 +238,27 @@ class SamplingOptions:
     best_of: int = 1
     max_copied: int | None = None
     allow_copies: bool = False
-    corpus: str | os.PathLike | Sequence[str | os.PathLike] | Novelty | None = None
+    corpus: Path | Sequence[Path] | Novelty | None = None
     encoding: str = "utf-8"
     max_tries: int = MOST_TRIES
     fill: str | None = None
-    seed: int | tuple[int, ...] | None = None
+    seed: int | Sequence[int] | None = None
     given: str | None = None
 
     def __post_init__(self):
-        if self.unknown not in UNKNOWNS:
-            raise UsageError(f"--unknown must be one of {', '.join(UNKNOWNS)}, not {self.unknown!r}")
-        for name in ("best_of", "max_tries"):
-            check_at_least_1(name, getattr(self, name))
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if not hasattr(value, "contains_lines"):  # which a Novelty has
+                object.__setattr__(self, name, BY_NAME[name].check(value))
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) and self.stop else tuple(self.stop))
         if "" in self.stop:
             raise UsageError("--stop must be a text of at least one character")
-        if self.min_length < 0:
-            raise UsageError(f"--min-length must be at least 0, not {self.min_length}")
-        if self.max_length is not None and self.max_length < max(1, self.min_length):
-            raise UsageError(f"--max-length must be at least {max(1, self.min_length)} here, not {self.max_length}")
+        if self.max_length is not None and self.max_length < self.min_length:
+            raise UsageError(f"--max-length must be at least {self.min_length} here, not {self.max_length}")
         if self.max_copied is not None and self.allow_copies:
             raise UsageError("--max-copied and --allow-copies do not go together")
-        self.decoding  # noqa: B018  (checks its values)
-
-    @property
-    def decoding(self) -> Decoding:
-        return Decoding(self.temperature, self.top_k, self.top_p, self.min_p, mask_unknown=self.unknown == "mask")
 
     @property
     def limits_length(self) -> bool:
         """Whether samples are rejected for the number of their characters."""
         return self.min_length > 0 or self.max_length is not None
-
-
-def check_at_least_1(name: str, value: int) -> None:
-    """Raise UsageError, which names the option, where a value is below 1."""
-    if value < 1:
-        raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")

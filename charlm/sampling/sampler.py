@@ -15,8 +15,9 @@ from ..model import Model
 from ..network.stepper import NextToken, Stepper
 from .acceptance import Acceptance
 from .candidates import Candidate, Candidates, Endings
+from .decoding import Decoding
 from .infilling import Filler
-from .options import SamplingOptions, check_at_least_1
+from .options import BY_NAME, SamplingOptions
 from .prompt import Prompt, encode_prime, encode_start, seed_of
 from .random_streams import bits_at, key_of
 from .rules import SamplingCounts, rules_for
@@ -44,8 +45,8 @@ class Sampler:
         predictor: NextToken | None = None,
     ):
         options = options or SamplingOptions()
-        check_at_least_1("count", count)
-        prompt, decoding, rules = prompt_of(model, length, options), options.decoding, rules_for(model, options)
+        count, decoding = BY_NAME["count"].check(count), Decoding.of(options)
+        prompt, rules = prompt_of(model, length, options), rules_for(model, options)
         predictor = predictor or Stepper(model.architecture, model.parameters, few_rows=not model.lines)
         self.count, self.seed = count, seed_of(options.seed)
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.is_certain, asked=count)
@@ -146,8 +147,8 @@ def are_whole(candidates: list[Candidate | None]) -> bool:
 
 def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Prompt:
     """The prompt of a model's samples. Raises UsageError or SamplingError where the model cannot sample so."""
+    length = BY_NAME["length"].check(length)
     length = length if length is not None else LONGEST_LINE if model.lines else STREAM_LENGTH
-    check_at_least_1("length", length)
     if options.limits_length and not model.lines and not options.stop:
         raise UsageError(
             "--min-length and --max-length need --stop here: this model samples a stream of --length tokens"

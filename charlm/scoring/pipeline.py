@@ -9,7 +9,7 @@ Either way the sums over the lines are the figures of the text.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import compress
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..network.measuring import TokenScores
 from ..text.vocabulary import EOS, Vocabulary, symbols_in
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
+from .options import BY_NAME
 from .scorer import Scorer, TextScorer
 
 
@@ -36,6 +37,10 @@ class ScoringOptions:
     threads: int | None = None
     adapt: float | None = None
     precision: str = "float32"
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, BY_NAME[field.name].check(getattr(self, field.name)))
 
 
 DEFAULTS = ScoringOptions()

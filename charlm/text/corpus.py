@@ -6,18 +6,21 @@ alone, and then translates the numbers into ids. It goes through the numbers sev
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 
 import numpy as np
 
-from ..errors import CorpusError, UsageError
+from ..errors import CorpusError
+from ..options import by_name
 from .novelty import Novelty
+from .options import TEXT
 from .reading import PIECE, Digest, name_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, LEVELS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
+from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on
+OPTIONS = by_name(TEXT)
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 
 
@@ -111,14 +114,9 @@ class CorpusOptions:
     seed: int = 1
 
     def __post_init__(self):
-        if not 0 <= self.holdout < 1:
-            raise UsageError(f"--holdout must be a fraction, at least 0 and below 1, not {self.holdout}")
-        if self.level not in LEVELS:
-            raise UsageError(f"there is no level {self.level!r}; choose one of {', '.join(LEVELS)}")
-        if self.max_vocabulary is not None and self.max_vocabulary < 3:
-            raise UsageError(
-                f"--max-vocabulary must be at least 3, for <EOS>, <UNK> and one symbol, not {self.max_vocabulary}"
-            )
+        for field in fields(self):
+            if field.name in OPTIONS:
+                object.__setattr__(self, field.name, OPTIONS[field.name].check(getattr(self, field.name)))
 
     def least_count(self, at_least: int = 1) -> int:
         """How often a symbol must occur to be kept: ``min_count``, or if it is None the level's default, at least

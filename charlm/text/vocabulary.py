@@ -11,8 +11,8 @@ from itertools import repeat
 import numpy as np
 
 from ..errors import UsageError
+from ..options import LEVELS
 
-LEVELS = ("char", "word", "byte")
 EOS, UNKNOWN = 0, 1
 SPECIAL = ("<EOS>", "<UNK>")
 UNITS = {"char": "character", "word": "word", "byte": "byte"}  # the name of a token at each level

@@ -1,0 +1,73 @@
+"""The options that say how files are read and split: a part of those of ``charlm train``."""
+
+from os import PathLike
+
+from ..options import ENCODING, LEVELS, PYTHON, Option
+
+WHAT = "What to learn"
+
+TEXT = (
+    Option(
+        "level",
+        str,
+        "What a token is: a character, a word or a byte.",
+        default="char",
+        choices=LEVELS,
+        group=WHAT,
+    ),
+    Option(
+        "lines",
+        bool,
+        "Each line is a text of its own (a name, for example), not part of one long text.",
+        default=False,
+        group=WHAT,
+    ),
+    Option(
+        "holdout",
+        float,
+        "Hold out this fraction of the text to measure on: the end of the text or, with --lines, random lines.",
+        default=0.1,
+        least=0,
+        most=1,
+        below_most=True,
+        metavar="FRACTION",
+        group=WHAT,
+    ),
+    Option(
+        "valid",
+        PathLike,
+        "Measure on this file instead of a held-out part.",
+        several=PYTHON,
+        metavar="FILE",
+        group=WHAT,
+    ),
+    ENCODING,
+    Option(
+        "min_count",
+        int,
+        "Replace symbols that occur fewer than N times in the training text by <UNK>.",
+        default_in_words="1, or 2 for words",
+        least=1,
+        metavar="N",
+        group=WHAT,
+    ),
+    Option(
+        "max_vocabulary",
+        int,
+        "Keep the N most frequent symbols, <EOS> and <UNK> included.",
+        default_in_words="all",
+        least=3,
+        metavar="N",
+        group=WHAT,
+    ),
+    Option(
+        "novelty",
+        bool,
+        "Store in the model file what charlm sample needs to tell new text from copies. Anyone who has the file can "
+        "then test whether a line was in the training text.",
+        default=True,
+        default_in_words="--novelty",
+        negative="--no-novelty",
+        group=WHAT,
+    ),
+)
