@@ -28,9 +28,10 @@ def tiny_text() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_text, tmp_path_factory):
-    """The path of a stream model of characters, trained on ``tiny_text``."""
+    """The path of a stream model of characters, trained on ``tiny_text``, which looks like a list."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "text.txt").write_text(tiny_text, encoding="utf-8")
-    model = charlm.train(folder / "text.txt", hidden=6, layers=1, batch=4, steps=8, epochs=6, lr=0.02, threads=1)
+    sizes = {"hidden": 6, "layers": 1, "batch": 4, "steps": 8}
+    model = charlm.train(folder / "text.txt", **sizes, lines=False, epochs=6, lr=0.02, threads=1)
     model.save(folder / "tiny.npz")
     return folder / "tiny.npz"

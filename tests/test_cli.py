@@ -37,7 +37,7 @@ from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
-TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--epochs", "2"]
+TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--stream", "--epochs", "2"]  # the text looks like a list
 FULL = Path(os.devnull).with_name("full")
 SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
@@ -134,7 +134,7 @@ def check_failure(folder, arguments, code, words="", **settings):
         (["text.txt", "--valid", "latin.txt"], "latin.txt 0xe9 offset 3"),
         (["text.txt", "--encoding", "utf-16"], "text.txt utf-16"),
         (["-"], "no text standard input"),
-        (["text.txt", "--holdout", "0.999999"], "too short --holdout"),
+        (["text.txt", "--stream", "--holdout", "0.999999"], "too short --holdout"),
     ],
 )
 def test_an_unusable_corpus(folder, corpus, words):
@@ -438,7 +438,7 @@ def test_train_prints_no_data(folder):
     result = done(*TRAIN, "--log", "log.jsonl")
     assert result.stdout == ""
     assert result.stderr.splitlines()[-1] == "wrote new.npz"
-    assert "looks like a list: --lines" in result.stderr
+    assert "looks like a list" not in result.stderr  # nobody asks what --stream has answered
     model = load_model("new.npz")
     assert model.architecture.hidden == 4
     assert f"  the model       {model.training['valid_loss']:.4f} " in result.stderr
@@ -465,21 +465,25 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
         shown = [float(cell) for cell in row if re.fullmatch(r"[\d.]+", cell)]
         columns = [by_text] if name == "xz" else ["nats_per_token", "perplexity", by_text]
         assert shown == pytest.approx([found[column] for column in columns], rel=1e-3)
-    remedy = "--lines, because the text looks like a list" if level == "char" else "--minutes"
-    assert f" did better than the model: train with {remedy}" in result.stderr
+    assert " did better than the model: train with --minutes" in result.stderr
 
 
-def test_a_list_that_is_read_as_a_stream_gets_the_advice_twice(folder):
-    (folder / "names.txt").write_text("ada\nbob\neve\n" * 60)
-    advice = done("train", "names.txt", "-o", "new.npz", *SMALL, "--epochs", "1").stderr.splitlines()
-    assert "the text looks like a list: --lines would make each line a text of its own" in advice
-    assert any(
-        "did better than the model: train with --lines, because the text looks like a list" in at for at in advice
-    )
+@pytest.mark.parametrize("level", ["char", "word", "byte"])
+def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
+    (folder / "names.txt").write_text("ada\nbob\neve\n" * 400)
+    train = ["train", "names.txt", "-o", "new.npz", *SMALL, "--level", level, "--epochs", "1"]
+    line = "looks like a list (1,200 short lines), so each line is a text of its own; --stream trains on it as one text"
+    assert done(*train).stderr.splitlines()[0] == f"names.txt {line}"
+    assert load_model("new.npz").lines
+    for option, lines in ("--lines", True), ("--stream", False):
+        assert "like a list" not in done(*train, option).stderr
+        assert load_model("new.npz").lines is lines
+    two = done("train", "names.txt", *train[1:]).stderr
+    assert "names.txt, names.txt look like a list (2,400 short lines)" in two
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
-    result = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05")
+    result = done("train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05")
     width = load_model("new.npz").architecture.hidden
     assert (
         f"lstm, 1 layer of {width}, one-hot input" in result.stderr
@@ -487,7 +491,8 @@ def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     )
     assert "chosen for this machine, which has time for about " in result.stderr
     assert "the text is small" in result.stderr
-    given = done("train", "text.txt", "-o", "new.npz", "--minutes", "0.05", "--hidden", "7", "--dropout", "0.25")
+    sizes = ["--hidden", "7", "--dropout", "0.25"]
+    given = done("train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05", *sizes)
     assert "1 layer of 7," in given.stderr and "dropout 0.25" in given.stderr and "the widest" not in given.stderr
     fixed = done(*TRAIN)
     assert "chosen" not in fixed.stderr and "2 epochs; each update reads 4 pieces of 8 characters\n" in fixed.stderr
@@ -514,7 +519,7 @@ def test_quiet_training_prints_nothing(folder, arguments):
 
 def test_train_reads_standard_input(folder, tiny_text):
     done(*TRAIN, "--quiet")
-    done("train", "-", "-o", "stdin.npz", *SMALL, "--epochs", "2", "--quiet", input=tiny_text.encode())
+    done("train", "-", "-o", "stdin.npz", *TRAIN[4:], "--quiet", input=tiny_text.encode())
     assert load_model("stdin.npz").parameters.tobytes() == load_model("new.npz").parameters.tobytes()
     assert load_model("stdin.npz").training["corpus"]["names"] == ["standard input"]
 
@@ -1109,7 +1114,7 @@ def test_whatever_is_shown_can_be_written(text):
 
 
 LONG = "--hidden 8 --layers 1 --batch 2 --steps 6 --epochs 90 --threads 1 --dropout 0.1".split()
-STOPS = {"stream": (signal.SIGINT, []), "lines": (signal.SIGTERM, ["--lines", "--cell", "gru"])}
+STOPS = {"stream": (signal.SIGINT, ["--stream"]), "lines": (signal.SIGTERM, ["--lines", "--cell", "gru"])}
 
 
 def digest(path):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from charlm.errors import CharlmError, CorpusError, UsageError
 from charlm.text import corpus, reading
 from charlm.text.batches import line_windows, stream_windows, windows
-from charlm.text.corpus import CorpusOptions, load_corpus, looks_like_a_list
+from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.reading import name_of, read_text
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -427,22 +427,6 @@ def test_characters_of_the_evaluated_tokens_are_those_of_the_text(file, monkeypa
     found = load_corpus(path, options)
     assert len(found.evaluated) == 2
     assert found.evaluated_characters == len("one three")
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("Rex\n" * 50, True),
-        ("Rex\n" * 49, False),
-        ("Rex\n" * 49 + "x" * 41 + "\n", False),
-        ("Rex\n" * 99 + "x" * 41 + "\n", True),
-        ("Rex\n\n" * 60, False),
-        ("x" * 500, False),
-        ("a line of a text, as long as lines are in most texts\n" * 60, False),
-    ],
-)
-def test_which_text_looks_like_a_list(text, answer):
-    assert looks_like_a_list(Vocabulary("char", sorted(set(text) - {"\n"})).encode(text)) is answer
 
 
 # Windows

@@ -51,7 +51,7 @@ def _digests(folder, cells, levels, threads):
     from .runs import digest
 
     path, found = Path(folder) / "m.npz", {}
-    options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1}
+    options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1, "lines": False}
     kinds = {f"{cell} {level}": {"cell": cell, "level": level} for cell in cells for level in levels}
     if HAS_BFLOAT16:
         kinds |= {f"{cell} bf16": {"cell": cell, "precision": "bf16"} for cell in cells}

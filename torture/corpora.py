@@ -127,10 +127,10 @@ LARGE = {
     "a million distinct words": _many_words(1_000_000),
 }
 OPTIONS = {
-    "char": [],
+    "char": ["--stream"],
     "lines": ["--lines"],
-    "word": ["--level", "word"],
-    "byte": ["--level", "byte"],
+    "word": ["--level", "word", "--stream"],
+    "byte": ["--level", "byte", "--stream"],
     "byte lines": ["--level", "byte", "--lines"],
     **{task: ["--task", task] for task in TASKS},
 }

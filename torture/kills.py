@@ -12,7 +12,7 @@ from charlm.network.cells import CELLS
 
 from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
 
-TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL]
+TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL, "--stream"]  # without --lines, whatever the text looks like
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
 KINDS = (
     ["--dropout", "0.1"],

@@ -148,7 +148,7 @@ def _serve():
         text.write_text(some_text())
         examples.write_text(some_examples())
         for cell in CELLS:
-            model = charlm.train(text, cell=cell, **options, tied=True)
+            model = charlm.train(text, cell=cell, **options, lines=False, tied=True)
             charlm.train(text, cell=cell, **options, lines=True)
         charlm.perplexity(model, "a text")
         for task in TASKS:

@@ -51,7 +51,7 @@ def _soak(folder, times, seconds, most):
     from charlm.learning.session import exclusive_training
 
     path = Path(folder) / "m.npz"
-    options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2}
+    options = {"hidden": 24, "layers": 2, "batch": 8, "steps": 16, "dropout": 0.1, "threads": 2, "lines": False}
 
     def train(epochs, updates, resume):
         """Train for this many updates, or to the end. Returns the trainer."""

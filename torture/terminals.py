@@ -131,7 +131,7 @@ def in_locales(folder: Path, locales=LOCALES) -> Iterator[str]:
         workdir = new_folder(folder, number)
         (workdir / "texté.txt").write_text("köṣe ağaç ☃ 😀 İıIi\n" * 40, encoding="utf-8")
         settings = {"cwd": workdir, "env": {k: v for k, v in os.environ.items() if not k.startswith("LC_")} | locale}
-        first = run("train", "texté.txt", "-o", "é.npz", *SMALL, "--epochs", "2", **settings)
+        first = run("train", "texté.txt", "-o", "é.npz", *SMALL, "--stream", "--epochs", "2", **settings)
         second = run(
             "sample",
             "--model",
@@ -177,12 +177,13 @@ def options_at_edges(folder: Path, longest: int = 1_000_000) -> Iterator[str]:
     """Extreme values of each sampling option, for a model of a stream and one of lines; then one long stream."""
     with ForkServer(folder) as server:
         workdir = new_folder(folder, "workdir")
-        for lines in ([], ["--lines"]):
-            code, errors = server.run(["train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", *lines], workdir)
+        for lines in (False, True):
+            train = ["train", "text.txt", "-o", "m.npz", *SMALL, "--lines" if lines else "--stream"]
+            code, errors = server.run([*train, "--epochs", "2"], workdir)
             for options in EDGES:
                 given = [] if {"--length", "--fill"} & set(options) or lines else ["--length", "20"]
                 found = complaint(*server.run(["sample", "--model", "m.npz", *given, *options], workdir))
-                yield f"{options}, lines {bool(lines)}: {found}" if found or code else ""
+                yield f"{options}, lines {lines}: {found}" if found or code else ""
             if not lines:
                 command = ["sample", "--model", "m.npz", "--length", str(longest), "--allow-copies"]
                 yield complaint(*server.run(command, workdir), (0,))

@@ -39,8 +39,8 @@ def introduction(trainer: Trainer) -> list[str]:
     ]
     if not held_out:
         lines.append("nothing is held out, so charlm keeps the last model")
-    if _is_a_list_read_as_a_stream(corpus):
-        lines.append("the text looks like a list: --lines would make each line a text of its own")
+    if corpus.lines_chosen and corpus.lines:
+        lines.insert(0, _list_line(corpus))
     if trainer.plan and not trainer.step:
         lines.append(_reason(trainer))
     if trainer.plan and len(corpus.train) < SMALL:
@@ -54,10 +54,15 @@ def introduction(trainer: Trainer) -> list[str]:
     return lines
 
 
-def _is_a_list_read_as_a_stream(corpus: Corpus) -> bool:
-    from ..text.corpus import looks_like_a_list
+def _list_line(corpus: Corpus) -> str:
+    """That charlm took the text for a list, and how to train on it as one text."""
+    from ..text.vocabulary import EOS
 
-    return corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train)
+    number = int((corpus.train == EOS).sum() + (corpus.held_out == EOS).sum())
+    return (
+        f"{', '.join(corpus.names)} {'looks' if len(corpus.names) == 1 else 'look'} like a list ({number:,} short "
+        "lines), so each line is a text of its own; --stream trains on it as one text"
+    )
 
 
 def _dropout(rate: float | None) -> str:
@@ -190,8 +195,6 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     if better:
         remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
-        if _is_a_list_read_as_a_stream(corpus):
-            remedy = "train with --lines, because the text looks like a list"
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         lines.append(f"{names} did better than the model: {remedy}, or give more text")
     return lines

@@ -96,7 +96,8 @@ class Checkpoint:
             self.corpus_facts = {
                 name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS_FACTS.items()
             }
-            self.options = stored_options(dict(self.header["options"]))
+            # The mode that charlm chose by the text is none of the given options.
+            self.options = {"lines": self.header["lines"]} | stored_options(dict(self.header["options"]))
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
@@ -116,7 +117,8 @@ class Checkpoint:
             {"lines": self.header["lines"]} | {name: facts[name] for name in ("train_tokens", "held_out_tokens")},
         ):
             found.append(
-                "how the text is read (--task, --level, --lines, --holdout, --valid, --min-count, --max-vocabulary)"
+                "how the text is read (--task, --level, --lines or --stream, --holdout, --valid, --min-count, "
+                "--max-vocabulary)"
             )
         # Sizes follow from the text and the task, whose differences are found above.
         now = asdict(architecture) | asdict(settings)

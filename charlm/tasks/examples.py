@@ -50,6 +50,7 @@ class Examples:
     unknown_rate: float = 0.0
     novelty: object = None
     lines = True
+    lines_chosen = False
 
 
 def lines_of(

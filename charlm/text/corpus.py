@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..options import by_name
+from .lists import BEGINNING, is_list
 from .novelty import Novelty
 from .options import TEXT
 from .reading import PIECE, Digest, name_of, path_list, read_text
@@ -60,7 +61,8 @@ class Corpus:
     training gives to <UNK> at each target (see ``vocabulary.unknown_rate``). names, digest, size: of the files as they
     were read, the SHA-256 and the number of their bytes. evaluated_characters: the characters of the tokens
     ``evaluated``. held_out_at_random: the held-out part is lines chosen at random, and so as hard as the training part
-    for a reader who has seen neither. novelty: the record of the training part, None without one.
+    for a reader who has seen neither. novelty: the record of the training part, None without one. lines_chosen: nobody
+    said whether each line is a sequence of its own; charlm chose it by the text.
     """
 
     vocabulary: Vocabulary
@@ -75,6 +77,7 @@ class Corpus:
     evaluated_characters: int
     held_out_at_random: bool = False
     novelty: Novelty | None = None
+    lines_chosen: bool = False
 
     @property
     def evaluated(self) -> np.ndarray:
@@ -96,15 +99,16 @@ class Corpus:
 class CorpusOptions:
     """How charlm reads and splits files. Raises UsageError for values that are not possible.
 
-    level: the symbols are characters, words or bytes. lines: each line is a sequence of its own. holdout: the fraction
-    to hold out, 0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``.
-    valid: files to measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``;
+    level: the symbols are characters, words or bytes. lines: each line is a sequence of its own (True), or the text is
+    one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out, 0 ≤ holdout < 1:
+    the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to measure on
+    instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``;
     min_count is 2 for words and 1 otherwise if it is None. novelty: keep a record of the training part, which tells
     without the text whether a line or a run of characters occurred in it.
     """
 
     level: str = "char"
-    lines: bool = False
+    lines: bool | None = None
     holdout: float = 0.1
     valid: object = None
     encoding: str = "utf-8"
@@ -135,7 +139,10 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     """
     level, lines, paths, valid = options.level, options.lines, path_list(paths), path_list(options.valid or [])
     counter, digest = SymbolCounter(level), Digest()
-    numbers = _buffered(map(counter.number, read_text(paths, level, options.encoding, digest, has_level=True)), lines)
+    pieces = read_text(paths, level, options.encoding, digest, has_level=True)
+    if lines is None:
+        lines, pieces = _looked_at(pieces)
+    numbers = _buffered(map(counter.number, pieces), lines)
     if len(counter) == 1:  # the line feed
         blank = ", only blank lines" if digest.size else ""
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}{blank}")
@@ -174,7 +181,20 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         evaluated_characters=_evaluated_characters(parts(), lengths),
         held_out_at_random=lines and not valid and len(held_out) > 0,
         novelty=novelty,
+        lines_chosen=options.lines is None,
     )
+
+
+def _looked_at(pieces: Iterator) -> tuple[bool, Iterator]:
+    """Whether the pieces of a text begin like a list, and the same pieces: standard input is read only once."""
+    beginning, length = [], 0
+    for piece in pieces:
+        beginning.append(piece)
+        length += len(piece)
+        if length > BEGINNING:
+            break
+    empty = beginning[0][:0] if beginning else ""
+    return is_list(empty.join(beginning)), chain(beginning, pieces)
 
 
 def _novelty(counter: SymbolCounter, parts: Callable[[], Iterator[tuple]], lines: bool) -> Novelty:
@@ -258,10 +278,3 @@ def _translated(parts, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for buffer, part in zip(buffers, pair, strict=True):
             buffer.add(ids.take(part, mode="clip"))  # in half the time of ids[part]
     return buffers[0].joined(ids.dtype), buffers[1].joined(ids.dtype)
-
-
-def looks_like_a_list(tokens: np.ndarray) -> bool:
-    """Whether a text has many short lines, and so is probably a list of items rather than one long text."""
-    starts = line_starts(tokens[:100_000])
-    lengths = np.diff(starts)
-    return len(lengths) >= 50 and bool(np.mean((lengths > 1) & (lengths <= 40)) > 0.98)

@@ -18,14 +18,15 @@ TEXT = (
     Option(
         "lines",
         bool,
-        "Each line is a text of its own (a name, for example), not part of one long text.",
-        default=False,
+        "Each line is a text of its own (a name, for example), or with --stream a part of one long text.",
+        default_in_words="chosen by the text",
+        negative="--stream",
         group=WHAT,
     ),
     Option(
         "holdout",
         float,
-        "Hold out this fraction of the text to measure on: the end of the text or, with --lines, random lines.",
+        "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",
         default=0.1,
         least=0,
         most=1,
