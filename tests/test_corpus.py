@@ -20,7 +20,7 @@ from charlm.text import corpus, reading
 from charlm.text.batches import line_windows, stream_windows, windows
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.reading import name_of, read_text
-from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
+from charlm.text.vocabulary import EOS, UNKNOWN
 
 BOM = "\ufeff".encode()
 BIG = reading.PIECE

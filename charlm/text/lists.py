@@ -9,18 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from statistics import median
 
 BEGINNING = 100_000  # characters, or bytes, of a text that are looked at
 FEWEST = 30  # lines of a list: with fewer, a poem and a list look alike
 MOST = 1500  # lines that are looked at, because more cost time and change nothing
 LONG = 80  # characters: the lines of a list are shorter
 WIDE = 25  # characters: items of one width, such as codes and dates, are shorter
+PLAIN_WORDS = 4.2  # in a line, on average: names and titles have fewer of them
 
 _OPEN_END = re.compile(r"[,;:\-–—([{=|&\\，、；：،]$")
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]」』）]*$")
-# A word in lower case, or in a script without cases; Chinese and Japanese have no spaces, so two characters count.
-_PLAIN_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2}|(?<![\w@./-])(?![A-Z])[^\W\d_]+(?![\w@/-])")
+# A word in lower case, or in a script without cases; two characters of Chinese or Japanese, which have no spaces.
+_PLAIN_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2}|(?<![\w@./-])(?![A-ZÀ-ÖØ-ÞΑ-ΩЀ-Я])[^\W\d_]+(?![\w@/-])")
 _SYMBOL = re.compile(r"[!-/:-@\[-`{-~\u2500-\u259f\u2800-\u28ff]")  # punctuation of ASCII, boxes, blocks, Braille
 _CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f\udc80-\udcff]")  # a surrogate is a byte that is not UTF-8
 _SEPARATOR = re.compile(r"[\t,;|](?! )")
@@ -86,21 +86,12 @@ def _has_one_width(lines: list[str]) -> bool:
     return width >= WIDE and count > 0.4 * len(lines)
 
 
-def _is_wrapped(lines: list[str]) -> bool:
-    """Prose with line breaks: lines begin in the middle of a sentence, with a word that had no room in the last one."""
-    if median(line.count(" ") for line in lines) < 3 or _share(line[0].islower() for line in lines) < 0.3:
-        return False
-    width = sorted(map(len, lines))[int(0.95 * len(lines))]
-    full = _share(len(line) + 1 + len(after.split(maxsplit=1)[0]) >= width for line, after in pairwise(lines))
-    return width >= WIDE and full > 0.7
-
-
 def _is_prose_or_verse(lines: list[str]) -> bool:
     """Many plain words in a line, and not a whole sentence in each. A sorted list may have such lines."""
     text = "\n".join(lines)
     if sum(map(str.isupper, text)) > 0.6 * sum(map(str.isalpha, text)):
         text = text.lower()
-    if len(_PLAIN_WORD.findall(text)) < 4.2 * len(lines):
+    if len(_PLAIN_WORD.findall(text)) < PLAIN_WORDS * len(lines):
         return False
     return _share(map(_SENTENCE_END.search, lines)) < 0.9 and not _is_sorted(lines)
 
@@ -141,7 +132,6 @@ SIGNS_OF_A_TEXT: tuple[Callable[[list[str]], bool], ...] = (
     _is_markup,
     _ends_open,
     _has_one_width,
-    _is_wrapped,
     _is_prose_or_verse,
     _is_table,
     _is_conversation,
