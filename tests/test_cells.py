@@ -93,7 +93,7 @@ def test_a_new_cell_has_the_right_gradient(toy, layers, mode):
 
 
 def test_a_new_cell_trains_scores_samples_and_is_saved(toy, text, tmp_path):
-    model = charlm.train(text, cell=toy, epochs=6, lr=0.02, dropout=0.1, **OPTIONS)
+    model = charlm.train(text, lines=False, cell=toy, epochs=6, lr=0.02, dropout=0.1, **OPTIONS)
     history = model.training["history"]
     assert history[-1][2] < history[0][2]
     model.save(tmp_path / "m.npz")

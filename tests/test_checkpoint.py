@@ -24,7 +24,7 @@ from charlm.learning.progress import reports
 from charlm.learning.session import exclusive_training
 from charlm.modelfile import write_archive
 
-SETTINGS = {"hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
+SETTINGS = {"lines": False, "hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 
 
 @pytest.fixture

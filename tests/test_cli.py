@@ -854,7 +854,7 @@ def test_a_model_without_a_record_of_its_training_text(folder):
 
 def test_a_large_text_is_thinned_and_info_says_so(folder, monkeypatch):
     monkeypatch.setattr(Novelty, "of_text", partial(Novelty.of_text, cap=250))
-    done("train", "text.txt", "-o", "thin.npz", *SMALL, "--epochs", "1")
+    done("train", "text.txt", "-o", "thin.npz", *SMALL, "--stream", "--epochs", "1")
     novelty = load_model("thin.npz").novelty
     assert novelty.window > 1
     people = done("info", "thin.npz").stdout

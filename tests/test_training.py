@@ -43,7 +43,7 @@ SENTENCE = "the quick brown fox jumps over the lazy dog and runs away.\n"
 
 @pytest.fixture
 def text(tmp_path):
-    """Lines of a small grammar, enough for some windows."""
+    """Lines of a small grammar, enough for some windows. They look like a list."""
     random = np.random.default_rng(5)
     subjects, verbs = ("the cat", "a dog", "the old man", "my sister"), ("sees", "hears", "likes", "draws")
     lines = [f"{random.choice(subjects)} {random.choice(verbs)} {random.choice(subjects)}." for _ in range(150)]
@@ -68,7 +68,7 @@ def test_it_memorises_a_sentence(tmp_path, cell):
 
 
 def test_it_beats_the_unigram_model_it_starts_as(text):
-    trainer = new_trainer(text, hidden=24, layers=2, epochs=30, batch=8, steps=20)
+    trainer = new_trainer(text, lines=False, hidden=24, layers=2, epochs=30, batch=8, steps=20)
     first = trainer.held_out_loss()
     rates = np.bincount(trainer.corpus.train) / len(trainer.corpus.train)
     assert first == pytest.approx(-sum(rate * math.log(rate) for rate in rates if rate), abs=0.15)
@@ -92,7 +92,7 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
     ids=lambda options: "-".join(map(str, options.values())),
 )
 def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options):
-    settings = {"hidden": 21, "layers": 2, "epochs": 2, "batch": 7, "steps": 15} | options
+    settings = {"lines": False, "hidden": 21, "layers": 2, "epochs": 2, "batch": 7, "steps": 15} | options
     digests = {digest(charlm.train(text, threads=threads, **settings), tmp_path / "m.npz") for threads in (1, 2, 3)}
     assert len(digests) == 1
     assert digest(charlm.train(text, seed=2, **settings), tmp_path / "m.npz") not in digests
@@ -110,7 +110,7 @@ def test_same_seed_same_bytes_for_any_number_of_threads(text, tmp_path, options)
     ids=["stream", "lines", "feedforward", "bf16"],
 )
 def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, options, stop_at):
-    settings = {"hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options
+    settings = {"lines": False, "hidden": 12, "layers": 2, "epochs": 2, "batch": 8, "steps": 16} | options
     whole = new_trainer(text, **settings)
     list(whole.run())
     assert whole.step > 49
@@ -199,7 +199,7 @@ def test_results_are_kept_on_disk(text, tmp_path):
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=needs_bfloat16)])
 def test_the_loss_in_the_log_is_the_perplexity_of_the_held_out_text(text, precision):
-    trainer = new_trainer(text, hidden=12, epochs=3, steps=20, precision=precision)
+    trainer = new_trainer(text, lines=False, hidden=12, epochs=3, steps=20, precision=precision)
     list(trainer.run())
     assert trainer.best.training["settings"]["precision"] == precision
     corpus = trainer.corpus
@@ -244,7 +244,7 @@ def test_a_loss_that_diverges_at_every_rate_is_an_error_with_a_remedy(text):
 @pytest.mark.parametrize("factor", [1e6, math.nan], ids=["far-off", "no-number"])
 def test_a_loss_that_diverges_is_rolled_back(text, monkeypatch, factor):
     """One update in the middle of the training goes wrong, and only the first time."""
-    trainer = new_trainer(text, hidden=16, epochs=20, lr=0.02, batch=8, steps=20)
+    trainer = new_trainer(text, lines=False, hidden=16, epochs=20, lr=0.02, batch=8, steps=20)
     update_well, rates = trainer.optimizer.update, []
 
     def update(rate):
@@ -262,7 +262,7 @@ def test_a_loss_that_diverges_is_rolled_back(text, monkeypatch, factor):
 
 
 def test_after_a_rollback_it_ends_with_the_same_bytes_wherever_it_is_stopped(text, tmp_path):
-    settings = {"hidden": 16, "epochs": 4, "lr": 4.0, "batch": 8, "steps": 20, "dropout": 0.1}
+    settings = {"lines": False, "hidden": 16, "epochs": 4, "lr": 4.0, "batch": 8, "steps": 20, "dropout": 0.1}
     whole = new_trainer(text, **settings)
     rollbacks = [number for number, step in enumerate(whole.run()) if step.rolled_back]
     assert rollbacks
