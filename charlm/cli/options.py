@@ -39,7 +39,7 @@ class TableOption(click.Option):
     def __init__(self, option: Option, **settings):
         names = [option.name, option.flag + (f"/{option.negative}" if option.negative else "")]
         if option.kind is bool:
-            settings |= {"is_flag": True}
+            settings |= {"is_flag": True, "default": option.default}  # by itself click takes False for a flag's default
         else:
             settings |= {"type": OptionValue(option), "multiple": option.several == BOTH}
             settings["metavar"] = option.metavar or option.name.upper()

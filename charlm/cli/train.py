@@ -30,7 +30,7 @@ def interruption_reported():
     short_help="Train a model on text files and write it to one file.",
     examples=(
         "charlm train book.txt -o book.npz",
-        "charlm train names.txt --lines --minutes 1 -o names.npz",
+        "charlm train names.txt --minutes 1 -o names.npz",
         "charlm train book.txt -o book.npz --resume",
     ),
 )

@@ -102,9 +102,9 @@ class CorpusOptions:
     level: the symbols are characters, words or bytes. lines: each line is a sequence of its own (True), or the text is
     one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out, 0 ≤ holdout < 1:
     the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to measure on
-    instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``;
-    min_count is 2 for words and 1 otherwise if it is None. novelty: keep a record of the training part, which tells
-    without the text whether a line or a run of characters occurred in it.
+    instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for words and 1
+    otherwise if it is None. novelty: keep a record of the training part, which tells without the text whether a line or
+    a run of characters occurred in it.
     """
 
     level: str = "char"
