@@ -62,7 +62,7 @@ def write_held_out(text, path, seed, options):
     from charlm.text.corpus import CorpusOptions, load_corpus
 
     level = options[options.index("--level") + 1] if "--level" in options else "char"
-    corpus = load_corpus(text, CorpusOptions(level=level, lines="--lines" in options, seed=seed, novelty=False))
+    corpus = load_corpus(text, CorpusOptions(level=level, lines="--lines" in options or None, seed=seed, novelty=False))
     path.write_text(corpus.vocabulary.decode(corpus.held_out), encoding="utf-8")
 
 
