@@ -18,11 +18,16 @@ once and compiles again.
 
 import hashlib
 import os
+import time
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 import numba
+from numba.core import event
 from platformdirs import user_cache_path
 
 from . import numba_private
@@ -68,6 +73,46 @@ _warned = False
 def is_cold() -> bool:
     """Whether the cache is empty, so that a first call compiles and takes seconds."""
     return _folder is None or next(_folder.rglob("*.nbi"), None) is None
+
+
+OnCompile = Callable[[], AbstractContextManager[Any] | None]
+
+
+class CompileTimer(event.Listener):
+    """Measures for how long numba compiles kernels while this context manager is open.
+
+    on_compile: called when the first kernel begins to compile, and not at all where the cache has every kernel. It may
+    return a context manager, which is open until this one ends: something that tells a person why charlm waits.
+    seconds: spent in compiling so far. Loading a kernel from the cache is not compiling.
+    """
+
+    def __init__(self, on_compile: OnCompile | None = None):
+        self.seconds = 0.0
+        self._on_compile, self._shown = on_compile, ExitStack()
+        self._depth, self._start = 0, 0.0  # a kernel that calls others compiles them inside its own compiling
+
+    def on_start(self, event):
+        if self._on_compile:
+            on_compile, self._on_compile = self._on_compile, None
+            shown = on_compile()
+            if shown is not None:
+                self._shown.enter_context(shown)
+        if not self._depth:
+            self._start = time.perf_counter()
+        self._depth += 1
+
+    def on_end(self, event):
+        self._depth -= 1
+        if not self._depth:
+            self.seconds += time.perf_counter() - self._start
+
+    def __enter__(self) -> "CompileTimer":
+        event.register("numba:compile", self)
+        return self
+
+    def __exit__(self, *error) -> None:
+        event.unregister("numba:compile", self)
+        self._shown.close()
 
 
 def _warn_once(reason: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from ..errors import UsageError
+from ..kernels.compiling import OnCompile
 from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
 from ..network.optimizers import Adam
@@ -26,6 +27,7 @@ from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
 from .loop import Trainer
 from .options import TrainingOptions, given_options
+from .preparation import prepare
 from .settings import Settings
 
 OF_CORPUS = tuple(field.name for field in fields(CorpusOptions))
@@ -93,7 +95,7 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
         window.forward_backward(tokens, tokens, 1 / tokens.size)
         adam.update(1e-3)
 
-    update()  # loads the kernels
+    update()  # loads the kernels; ``prepare`` has compiled them
     fastest, begun = math.inf, time.perf_counter()
     while (start := time.perf_counter()) - begun < MOMENT or fastest == math.inf:
         update()
@@ -102,12 +104,17 @@ def speed(architecture: Architecture, rows: int, steps: int, threads: int | None
     return tokens.size * multiply_adds(architecture) / fastest
 
 
-def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
-    """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
-    text_tokens = len(corpus.train)
-    options = {"layers": layers_for(cell), "embedding": 0, "tied": False, "steps": 64} | given
+def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
+    """The given options, and layers and embedding where they are not given: these do not depend on the time."""
+    options = {"layers": layers_for(cell), "embedding": 0, "tied": False} | given
     if corpus.vocabulary.level == "word" and not given.keys() & {"embedding", "tied"}:
         options["tied"] = True
+    return options
+
+
+def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
+    """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
+    text_tokens, options = len(corpus.train), {"steps": 64} | kind_of_network(corpus, cell, given)
 
     def architecture(hidden):
         return Architecture(
@@ -175,11 +182,14 @@ def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
-def new_trainer(paths: Path | Iterable[Path], **options: Unpack[TrainingOptions]) -> Trainer:
+def new_trainer(
+    paths: Path | Iterable[Path], *, on_compile: OnCompile | None = None, **options: Unpack[TrainingOptions]
+) -> Trainer:
     """A trainer from files and options. Options that are not given, or None, have the command line's defaults.
 
     Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time
-    for. Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
+    for. The minutes count from this call on, without the time that compiling takes. on_compile: called when the first
+    kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``. Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
     short.
     """
     begun = time.perf_counter()
@@ -197,6 +207,15 @@ def new_trainer(paths: Path | Iterable[Path], **options: Unpack[TrainingOptions]
     if minutes is None or kind.defaults:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
+        network = {"hidden": 2, "cell": cell} | kind_of_network(corpus, cell, given)
+        begun += prepare(
+            task,
+            _architecture(task, corpus, options | network),
+            precision=precision,
+            dropout=given.get("dropout"),
+            new_optimizer=lambda network: Adam(network, 1.0),
+            on_compile=on_compile,
+        )
         plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
     decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell}
@@ -208,6 +227,7 @@ def new_trainer(paths: Path | Iterable[Path], **options: Unpack[TrainingOptions]
         threads=threads,
         begun=begun,
         plan=plan,
+        on_compile=on_compile,
     )
 
 

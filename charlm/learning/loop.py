@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorpusError
+from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..network.architecture import Architecture, initial_parameters
 from ..network.dropout import Dropout
@@ -32,6 +33,7 @@ from ..text.batches import Batch
 from ..text.corpus import Corpus
 from .clock import Clock
 from .control import ClockControl, followed_dropout, note_loss, out_of_patience, rolled_back, start_early_end
+from .preparation import prepare
 from .record import training_record
 from .schedule import rate_at
 from .settings import Settings
@@ -75,9 +77,9 @@ class Trainer:
     out, the latest one.
 
     optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: the value of
-    ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. plan: how ``autotune`` chose the
-    settings, for the display only; None where it chose nothing. Raises CorpusError where the text is shorter than one
-    window.
+    ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
+    plan: how ``autotune`` chose the settings, for the display only; None where it chose nothing. on_compile: see
+    ``kernels.compiling.CompileTimer``. Raises CorpusError where the text is shorter than one window.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Trainer:
         threads: int | None = None,
         begun: float | None = None,
         plan: Any = None,
+        on_compile: OnCompile | None = None,
     ):
         check_precision(settings.precision)
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
@@ -117,7 +120,7 @@ class Trainer:
         self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
         self.last_good = self.snapshot()
-        self._begun = begun or time.perf_counter()
+        self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
     @property
     def step(self) -> int:
@@ -189,15 +192,16 @@ class Trainer:
         self.last_good = copy.deepcopy(state), kept
 
     def prepare(self) -> None:
-        """Compile the kernels that training calls, or load them from the cache, with a network of the same kind and
-        width 2."""
-        small = self.architecture.small()
-        network = self.task.network(small, np.zeros(small.number_of_parameters, np.float32), self.pool, 0.1)
-        window = self.task.window(network, 1, 1, training=True)
-        for precision in {self.settings.precision, "float32"}:  # the held-out part is scored in float32
-            network.pack(for_training=True, precision=precision)
-            window.train(self.task.small_batch(), 1.0, None if self.settings.dropout == 0 else Dropout(0.1, 0))
-        self._new_optimizer(network).update(0.0)
+        """Compile the kernels that training calls, or load them from the cache. Compiling moves the beginning, so that
+        it does not count as time of the training."""
+        self._begun += prepare(
+            self.task,
+            self.architecture,
+            precision=self.settings.precision,
+            dropout=self.settings.dropout,
+            new_optimizer=self._new_optimizer,
+            on_compile=self._on_compile,
+        )
 
     def held_out_loss(self) -> float:
         """Nats per token of the held-out part (if it is long, of its beginning) under the current parameters."""

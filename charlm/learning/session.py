@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
+from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..modelfile import is_model
 from ..options import Path
@@ -64,7 +65,8 @@ class TrainingSession:
 
     paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
     all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many tokens, the last ones
-    of the training part, they were trained on.
+    of the training part, they were trained on. on_compile: called when the first kernel begins to compile, on opening
+    or when the training begins; it may return a context manager that is open while charlm compiles.
 
     Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
     raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
@@ -72,12 +74,14 @@ class TrainingSession:
 
     trainer: Trainer
 
-    def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any]):
+    def __init__(
+        self, paths, files: TrainingFiles, options: Mapping[str, Any], on_compile: OnCompile | None = None
+    ):
         self.paths, self.files = path_list(paths), files
         self.options = given_options(options)
         self.baselines: list[Baseline] = []
         self.baseline_tokens = 0
-        self._open = ExitStack()
+        self._open, self._on_compile = ExitStack(), on_compile
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
         if files.plot is not None and FilePath(files.plot).suffix.lower() in OTHER_PICTURES:
@@ -93,7 +97,7 @@ class TrainingSession:
                 checkpoint = last_checkpoint(files.output)
                 self.options = given_options(checkpoint.options) | self.options
                 self._check_places()  # again: the checkpoint may name held-out files
-            self.trainer = new_trainer(self.paths, **self.options)
+            self.trainer = new_trainer(self.paths, on_compile=self._on_compile, **self.options)
             opened.enter_context(closing(self.trainer.pool))
             if checkpoint:
                 checkpoint.restore(self.trainer)

@@ -1,0 +1,42 @@
+"""Compiling before training: the one place that calls every kernel of a training for the first time.
+
+Compiling takes seconds, and only the first run on a machine compiles. So it is timed apart: it counts neither against
+the minutes of a training nor into the measured speed of the machine.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..kernels.compiling import CompileTimer, OnCompile
+from ..network.architecture import Architecture
+from ..network.dropout import Dropout
+from ..network.protocols import Network, Optimizer
+from ..network.threads import ThreadPool
+from ..tasks import Task
+
+
+def prepare(
+    task: Task,
+    architecture: Architecture,
+    *,
+    precision: str,
+    dropout: float | None,
+    new_optimizer: Callable[[Network], Optimizer],
+    on_compile: OnCompile | None = None,
+) -> float:
+    """Compile the kernels that a training calls, or load them from the cache, with a network of the same kind and
+    width 2. Returns the seconds in which kernels were compiled: 0 where all are in the cache.
+
+    dropout: the rate of the training, or None where it is not known yet; with 0 the kernels of dropout are left out.
+    on_compile: see ``CompileTimer``.
+    """
+    small, pool = architecture.small(), ThreadPool(1)
+    with CompileTimer(on_compile) as timer:
+        network = task.network(small, np.zeros(small.number_of_parameters, np.float32), pool, 0.1)
+        window = task.window(network, 1, 1, training=True)
+        for kind in {precision, "float32"}:  # the held-out part is scored in float32
+            network.pack(for_training=True, precision=kind)
+            window.train(task.small_batch(), 1.0, None if dropout == 0 else Dropout(0.1, 0))
+        new_optimizer(network).update(0.0)
+    return timer.seconds
