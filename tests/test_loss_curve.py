@@ -2,12 +2,13 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from itertools import combinations, pairwise
 
 import pytest
 
 from charlm.errors import CharlmError
 from charlm.files import write_text_file
-from charlm.reports.loss_curve import LossCurve, as_svg, check_picture, in_characters, ticks
+from charlm.reports.loss_curve import HEIGHT, WIDTH, LossCurve, as_svg, check_picture, in_characters, ticks
 
 CURVE = LossCurve([(10, 3.0, 3.2), (20, 2.0, 2.5), (40, 1.0, 2.2)], "character")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,12 +43,62 @@ def test_constant_losses_are_a_line(held_out):
 def test_the_picture_shows_each_evaluation_and_the_other_models():
     root = ElementTree.fromstring(as_svg(CURVE, "a < b & c", {"unigrams": 9.0, "6-grams": 2.1}))
     texts = [element.text for element in root.iter(f"{SVG}text")]
-    assert "a < b & c" in texts and "6-grams 2.1000" in texts and "2.2000" in texts
+    assert "a < b & c" in texts and "6-grams 2.1000" in texts and "best 2.2000" in texts
     assert not any("unigrams" in text for text in texts)  # far above all that is drawn
     curves = [element.get("d") for element in root.iter(f"{SVG}path") if element.get("stroke-linejoin")]
     assert [len(re.findall("[ML]", path)) for path in curves] == [3, 3]
     heights = [float(point.split()[1]) for point in curves[1][1:].split("L")]
     assert heights == sorted(heights)  # a loss that falls goes down
+
+
+def boxes_and_points(picture):
+    """The boxes (left, top, right, bottom) of all texts, with room to spare, and points along the curves."""
+    root, boxes, points = ElementTree.fromstring(picture), [], []
+    for text in root.iter(f"{SVG}text"):
+        size, x, y = (float(text.get(name)) for name in ("font-size", "x", "y"))
+        wide = 0.62 * size * len(text.text)
+        left = x - {"start": 0, "middle": wide / 2, "end": wide}[text.get("text-anchor")]
+        boxes.append((left, y - 0.8 * size, left + wide, y + 0.25 * size))
+    for path in root.iter(f"{SVG}path"):
+        if path.get("stroke-linejoin"):
+            corners = [tuple(map(float, point.split())) for point in path.get("d")[1:].split("L")]
+            points += corners
+            for (x0, y0), (x1, y1) in pairwise(corners):
+                points += [(x0 + (x1 - x0) * i / 50, y0 + (y1 - y0) * i / 50) for i in range(50)]
+    return boxes, points
+
+
+FALLS = [(step, 1 + 2 / step, None) for step in range(1, 200)]
+CURVES = {
+    "many evaluations": [(step, 1 + 2 / step, 1.2 + 2 / step) for step in range(1, 41)],
+    "one evaluation": [*FALLS, (200, None, 1.1)],
+    "one point": [(1, 1.0, 1.0)],
+    "flat": [(step, 1.5, 1.5) for step in (1, 2, 3)],
+    "it rises": [(step, 1 + step, 2 + step) for step in (1, 2, 3)],
+    "zigzag": [(step, 1.0 + step % 2, 1.0 + (step + 1) % 2) for step in range(1, 90)],
+}
+
+
+@pytest.mark.parametrize("history", CURVES.values(), ids=CURVES)
+@pytest.mark.parametrize("gap", [0.0, 0.001, -0.02, 0.05])
+def test_no_label_covers_the_curve_or_another_label(history, gap):
+    curve = LossCurve(history, "character")
+    best = curve.best[1]
+    picture = as_svg(curve, "the loss", {"unigrams": best + gap, "6-grams": best - gap, "3-grams": best + 2 * gap})
+    boxes, points = boxes_and_points(picture)
+    assert points and len(boxes) > 8
+    for left, top, right, bottom in boxes:
+        assert not [(x, y) for x, y in points if left < x < right and top < y < bottom]
+        assert 0 <= left and right <= WIDTH and 0 <= top and bottom <= HEIGHT
+    for one, other in combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_the_best_model_is_marked_where_a_sample_was_lower():
+    history = [(1, 3.0, None), (2, None, 2.0), (3, None, 2.4)]
+    assert LossCurve(history, "byte").best == (2, 2.0)
+    texts = as_svg(LossCurve(history, "byte", (3, 2.4)), "", {})
+    assert "best 2.4000" in texts and "best 2.0000" not in texts
 
 
 def test_a_file_that_is_not_a_picture_of_charlm_is_not_overwritten(tmp_path):

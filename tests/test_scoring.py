@@ -112,7 +112,7 @@ def test_an_infinite_figure_is_null_in_json():
 def test_kernels_and_numpy_give_the_same_score(cell, lines):
     model = model_of(lines, cell, embedding=5)
     tokens = model.vocabulary.encode(random_text(700))
-    rows = rows_for(tokens, lines)
+    rows = rows_for(spans(tokens, lines))
     fast, plain = (
         score_tokens(engine, tokens, lines)
         for engine in (Engines(model).compiled(rows), NumPyEngine(model.architecture, model.parameters, rows))

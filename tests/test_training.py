@@ -5,6 +5,7 @@ import json
 import math
 import time
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from charlm.learning.control import (
     TAIL,
     WORSE_FOR,
     followed_dropout,
+    held_out_losses,
     note_loss,
     rolled_back,
 )
@@ -31,7 +33,7 @@ from charlm.learning.options import NAMES
 from charlm.learning.progress import reports
 from charlm.learning.schedule import SCHEDULES, WARM_UP, rate_at
 from charlm.learning.settings import Settings
-from charlm.learning.state import MOST_ROLLBACKS, TrainingState
+from charlm.learning.state import MOST_LOSSES, MOST_ROLLBACKS, TrainingState
 from charlm.network import products
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
@@ -437,18 +439,99 @@ def test_reports_add_up(text):
     steps = list(trainer.run())
     records = list(reports(iter(steps), every=1e9))
     assert records[-1].tokens == sum(step.window_tokens for step in steps) == trainer.total_tokens
-    assert [record.step for record in records] == [step.step for step in steps if step.valid_loss is not None]
+    measured = [step.step for step in steps if step.valid_loss is not None or step.sampled_loss is not None]
+    assert [record.step for record in records] == measured
     total = sum(step.train_loss * step.window_tokens for step in steps[: records[0].step])
     assert records[0].train_loss == pytest.approx(total / records[0].tokens)
-    assert set(records[0].as_dict()) == {
-        "step",
-        "epoch",
-        "seconds",
-        "tokens",
-        "tokens_per_second",
-        "train_loss",
-        "valid_loss",
-    }
+    assert (
+        {"sampled_loss"} | set(records[-1].as_dict())
+        == set(records[0].as_dict())
+        == {
+            "sampled_loss",
+            "step",
+            "epoch",
+            "seconds",
+            "tokens",
+            "tokens_per_second",
+            "train_loss",
+            "valid_loss",
+        }
+    )
+
+
+def test_the_curve_has_a_few_hundred_points_however_long_the_training():
+    state = TrainingState()
+    for step in range(1, 5000):
+        state.advance(10, 10.0 * step)
+        least = min(step, MOST_LOSSES // 2)
+        assert least <= len(state.losses) <= MOST_LOSSES and state.losses[-1][0] == step
+    assert sum(tokens for _, tokens, _ in state.losses) == state.tokens
+    assert sum(nats for *_, nats in state.losses) == state.nats
+    stops = [0, *(stop for stop, *_ in state.losses)]
+    assert {stop - start for start, stop in pairwise(stops[:-1])} == {32}
+    start, (stop, tokens, nats) = stops[7], state.losses[7]
+    assert nats / tokens == (start + 1 + stop) / 2  # the mean loss of its updates
+
+
+@pytest.mark.parametrize("options", [{}, {"lines": True}, {"epochs": 0.6}, {"epochs": 6}], ids=str)
+def test_the_held_out_loss_is_known_ten_times_whatever_the_length(text, tmp_path, monkeypatch, options):
+    """The samples between the evaluations decide nothing: without them the model is the same, to the byte."""
+    settings = {"hidden": 8, "epochs": 2, "batch": 2, "steps": 12} | options
+    trainer = new_trainer(text, **settings)
+    steps = list(trainer.run())
+    evaluations = [step.step for step in steps if step.valid_loss is not None]
+    samples = [step.step for step in steps if step.sampled_loss is not None]
+    assert len(evaluations) < 10 <= len(evaluations) + len(samples) <= 20 and not set(evaluations) & set(samples)
+    assert [step for step, _ in held_out_losses(trainer.state)] == sorted(evaluations + samples)
+    assert not any(step.improved for step in steps if step.sampled_loss is not None)
+    monkeypatch.setattr("charlm.learning.loop.SAMPLES", 1)
+    plain = new_trainer(text, **settings)
+    assert [step.step for step in plain.run() if step.valid_loss is not None or step.sampled_loss] == evaluations
+    assert digest(plain.best, tmp_path / "p.npz") == digest(trainer.best, tmp_path / "m.npz")
+
+
+def test_a_training_with_many_evaluations_takes_no_samples(text):
+    trainer = new_trainer(text, hidden=4, epochs=15, batch=8, steps=20)
+    steps = list(trainer.run())
+    assert sum(step.valid_loss is not None for step in steps) == 15
+    assert not trainer.state.sampled and all(step.sampled_loss is None for step in steps)
+
+
+@pytest.mark.parametrize("stop_at", [5, 33, 70])
+def test_a_resumed_training_has_the_same_curve(text, tmp_path, stop_at):
+    settings = {"hidden": 4, "epochs": 1, "batch": 2, "steps": 16, "seed": 3}
+    whole, stopped, resumed = (new_trainer(text, **settings) for _ in range(3))
+    list(whole.run())
+    list(stopped.run(stop=lambda: stopped.step == stop_at))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    list(resumed.run())
+    assert whole.state.sampled and whole.step > 70
+    for name in ("losses", "sampled", "history"):
+        assert np.array_equal(getattr(resumed.state, name), getattr(whole.state, name)), name
+
+
+def test_a_sample_is_corrected_by_what_the_evaluations_know():
+    """At update 4 the sample was easier by 0.2, at update 8 by 0.4."""
+    history = [[4, 9.0, 2.2], [8, 9.0, 1.4]]
+    sampled = [(2, 3.0), (4, 2.0), (6, 1.5), (8, 1.0), (9, 0.9)]
+    found = held_out_losses(TrainingState(history=history, sampled=sampled))
+    assert [step for step, _ in found] == [2, 4, 6, 8, 9]
+    assert [loss for _, loss in found] == pytest.approx([3.2, 2.2, 1.8, 1.4, 1.3])
+    assert held_out_losses(TrainingState(history=[[4, 9.0, None]], sampled=[(2, 3.0)])) == [(2, 3.0)]
+
+
+@pytest.mark.parametrize("options", [{}, {"lines": True}, {"level": "word"}], ids=str)
+def test_a_sample_stands_for_the_whole_held_out_part(tmp_path, options):
+    letters = np.random.default_rng(1).choice(list("abcdefgh \n"), 40_000)
+    path = tmp_path / "noise.txt"
+    path.write_text("".join(letters) + "\n")
+    trainer = new_trainer(path, hidden=8, epochs=1, holdout=0.5, **options)
+    evaluation = trainer.evaluation
+    assert evaluation.sample_loss(evaluation.size) == evaluation.loss()
+    for number in (1, evaluation.size // 4):
+        assert evaluation.sample_loss(number) != evaluation.loss()
+    assert evaluation.sample_loss(evaluation.size // 4) == pytest.approx(evaluation.loss(), abs=0.1)
 
 
 def test_part_of_an_epoch(text):

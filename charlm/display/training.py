@@ -108,6 +108,8 @@ def report_line(report: Report, unit: str) -> str:
     held_out = (
         "" if report.valid_loss is None else f"   held out {report.valid_loss:.4f}{' *' if report.improved else '  '}"
     )
+    if report.sampled_loss is not None:  # an estimate from a part of the held-out text
+        held_out = f"   held out about {report.sampled_loss:.2f}"
     return f"epoch {report.epoch:7.2f}   training {report.train_loss:.4f}{held_out}   {_speed(report, unit)}/s"
 
 
@@ -118,7 +120,7 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
     unit = trainer.task.unit(trainer.corpus.vocabulary.level)
 
     def is_kept(report):
-        return report.valid_loss is not None or report.rolled_back
+        return report.valid_loss is not None or report.sampled_loss is not None or report.rolled_back
 
     if quiet:
         yield lambda report: None

@@ -178,18 +178,28 @@ _KINDS = {
     list[list]: lambda history: all(
         len(entry) == 3 and _is_count(entry[0]) and all(map(_is_loss, entry[1:])) for entry in history
     ),
+    list[tuple[int, int, float]]: lambda losses: all(
+        len(entry) == 3 and all(map(_is_count, entry[:2])) and entry[1] and _is_number(entry[2]) for entry in losses
+    ),
+    list[tuple[int, float]]: lambda sampled: all(
+        len(entry) == 2 and _is_count(entry[0]) and _is_number(entry[1]) for entry in sampled
+    ),
 }
 
 
 def _read_state(values: dict) -> TrainingState:
     state = TrainingState(**values)
     for field in fields(TrainingState):
-        if field.name not in values or not _KINDS[field.type](getattr(state, field.name)):
+        is_there = field.name in values or field.name in _LATER
+        if not is_there or not _KINDS[field.type](getattr(state, field.name)):
             raise ValueError(f"it does not say how far the training had come ({field.name})")
     if state.dropout >= 1:
         raise ValueError("its dropout rate would drop all units")
     state.turn = tuple(state.turn)
     return state
+
+
+_LATER = ("losses", "sampled", "sampled_tokens")  # fields that older checkpoints lack
 
 
 def last_checkpoint(model_path) -> Checkpoint:

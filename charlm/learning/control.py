@@ -14,6 +14,8 @@ uninterrupted one does. (``ClockControl`` remembers the machine's speed, which a
 
 import math
 
+import numpy as np
+
 from ..errors import DivergedError
 from .clock import Clock
 from .settings import Settings
@@ -26,6 +28,8 @@ RISE = 0.1  # the most that an evaluation adds: a network that has learnt withou
 MOST_DROPOUT = 0.8
 PATIENCE = 0.3  # fraction of a training by the clock without a lower held-out loss, after which it ends early
 TAIL = 0.15  # of the tokens trained by then: how many more are trained while the learning rate falls to zero
+SAMPLED_TOKENS_PER_TRAINED = 0.05  # a sample of the held-out part has so many tokens for each token trained since
+SMALL_SAMPLE = 4096  # tokens; a smaller sample is taken only where few tokens are trained between samples
 EVALUATED = 0.4  # time to score a token / time to train it, assumed until the first evaluation has measured it
 
 
@@ -71,6 +75,25 @@ def followed_dropout(dropout: float, gap: float) -> float:
 def out_of_patience(state: TrainingState, settings: Settings) -> bool:
     """Whether a training by the clock has gone long enough without a lower held-out loss."""
     return bool(settings.minutes) and state.progress - state.best_progress > PATIENCE
+
+
+def sample_size(trained: int) -> int:
+    """How many held-out tokens to sample after ``trained`` tokens of training: it takes a few hundredths of the time,
+    in a short training at most a tenth."""
+    return round(max(SAMPLED_TOKENS_PER_TRAINED * trained, min(SMALL_SAMPLE, trained / 4), 1))
+
+
+def held_out_losses(state: TrainingState) -> list[tuple[int, float]]:
+    """(update, held-out loss) of each evaluation and, between evaluations, of each sample.
+
+    A sample may be easier than the whole held-out part. How much easier is known at each evaluation, which has a loss
+    for both; the loss of a sample is corrected by that, interpolated between the evaluations.
+    """
+    evaluated = {step: loss for step, _, loss in state.history if loss is not None}
+    known = [(step, evaluated[step] - loss) for step, loss in state.sampled if step in evaluated]
+    steps, easier = zip(*known, strict=True) if known else ((0,), (0.0,))
+    estimated = {step: max(0.0, loss + float(np.interp(step, steps, easier))) for step, loss in state.sampled}
+    return sorted((estimated | evaluated).items())
 
 
 def start_early_end(state: TrainingState) -> None:

@@ -32,7 +32,16 @@ from ..tasks.language import LanguageModel
 from ..text.batches import Batch
 from ..text.corpus import Corpus
 from .clock import Clock
-from .control import ClockControl, followed_dropout, note_loss, out_of_patience, rolled_back, start_early_end
+from .control import (
+    ClockControl,
+    followed_dropout,
+    held_out_losses,
+    note_loss,
+    out_of_patience,
+    rolled_back,
+    sample_size,
+    start_early_end,
+)
 from .preparation import prepare
 from .record import training_record
 from .schedule import rate_at
@@ -40,6 +49,7 @@ from .settings import Settings
 from .state import TrainingState
 
 MOST_EVALUATIONS = 40
+SAMPLES = 12  # in a training with fewer evaluations, the held-out loss is estimated so many times
 EVALUATED_TOKENS_PER_TRAINED = 0.1  # evaluations of the held-out part score at most so many tokens for each trained one
 DROPOUT_SEEDS = 1_000_003  # from one seed's dropout to the next one's: they share nothing for a million updates
 
@@ -49,7 +59,8 @@ class Step:
     """One update, with the evaluation after it. Losses are nats per token; seconds count from the beginning.
 
     tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
-    measured after this update, else None. improved: it is the lowest so far. training_seconds: spent in updates, in
+    measured after this update, else None. sampled_loss: its estimate from a sample of the held-out part, where only
+    that was measured; it decides nothing. improved: ``valid_loss`` is the lowest so far. training_seconds: spent in updates, in
     this run. rolled_back: the loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which the training
     has rolled back.
     """
@@ -63,6 +74,7 @@ class Step:
     improved: bool
     seconds: float
     training_seconds: float
+    sampled_loss: float | None = None
     rolled_back: bool = False
 
     @property
@@ -222,7 +234,7 @@ class Trainer:
                 tokens, nats = self._update(batch)
                 training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
                 has_diverged = note_loss(self.state, tokens, nats, self._unigram_nats(batch))
-                valid_loss, improved = None, False
+                valid_loss, improved, sampled_loss = None, False, None
                 self.state.seconds = time.perf_counter() - begun
                 if has_diverged:
                     self._roll_back()
@@ -232,6 +244,7 @@ class Trainer:
                     if clock:
                         clock.follow(self.state, training_seconds / trained)
                     valid_loss, improved = self._evaluate_if_due(clock)
+                    sampled_loss = self._sample_if_due(evaluated=valid_loss is not None)
                     self.state.seconds = time.perf_counter() - begun
                 yield Step(
                     step=self.state.step,
@@ -240,6 +253,7 @@ class Trainer:
                     window_tokens=tokens,
                     train_loss=nats / tokens,
                     valid_loss=valid_loss,
+                    sampled_loss=sampled_loss if valid_loss is None else None,
                     improved=improved,
                     seconds=self.state.seconds,
                     training_seconds=training_seconds,
@@ -311,3 +325,14 @@ class Trainer:
             state.times_lower = 0
             self.keep_good(state, self.arrays())
         return valid_loss, improved
+
+    def _sample_if_due(self, evaluated: bool) -> float | None:
+        """Where the evaluations are too few to show how the training goes, and a sample is due: the held-out loss,
+        estimated. evaluated: the whole held-out part was scored just now."""
+        state, interval = self.state, max(1, self.total_tokens // SAMPLES)
+        intervals = (state.tokens - state.sampled_tokens) // interval
+        if not self.evaluation or self._evaluate_every <= interval or not (intervals or evaluated):
+            return None
+        state.sampled_tokens += interval * intervals
+        state.sampled.append((state.step, self.evaluation.sample_loss(sample_size(interval))))
+        return held_out_losses(state)[-1][1]

@@ -9,12 +9,14 @@ from .loop import Step
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Several updates together. charlm makes one at each evaluation and rollback, and otherwise about once a second.
+    """Several updates together. charlm makes one at each evaluation, sample and rollback, and otherwise about once
+    a second.
 
     step, epoch, seconds, tokens: how far the training has come. tokens_per_second: speed since the last report,
     evaluations not counted. train_loss: mean since the last report, nats per token. valid_loss: the held-out loss where
-    this report is an evaluation, else None. improved: it is the lowest so far. rolled_back: the loss diverged, and the
-    training has rolled back to ``step``.
+    this report is an evaluation, else None. sampled_loss: its estimate from a sample of the held-out part, where a
+    training with few evaluations makes one between them, else None. improved: ``valid_loss`` is the lowest so far.
+    rolled_back: the loss diverged, and the training has rolled back to ``step``.
     """
 
     step: int
@@ -25,6 +27,7 @@ class Report:
     train_loss: float
     valid_loss: float | None
     improved: bool
+    sampled_loss: float | None = None
     rolled_back: bool = False
 
     @property
@@ -34,17 +37,21 @@ class Report:
         return self.rolled_back
 
     def as_dict(self) -> dict:
-        """The record of a log. "went_back" is the old name of "rolled_back"."""
+        """The record of a log; it has "sampled_loss" and "rolled_back" only where they have a value. "went_back" is
+        the old name of "rolled_back"."""
         record = {name: value for name, value in asdict(self).items() if name not in ("improved", "rolled_back")}
+        if self.sampled_loss is None:
+            record.pop("sampled_loss")
         return record | ({"rolled_back": True, "went_back": True} if self.rolled_back else {})
 
 
 def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
-    """Gather steps: a report at each evaluation and rollback, and one about every ``every`` seconds."""
+    """Gather steps: a report at each evaluation, sample and rollback, and one about every ``every`` seconds."""
     nats, counted, last_seconds, last_training = 0.0, 0, 0.0, 0.0
     for step in steps:
         nats, counted = nats + step.train_loss * step.window_tokens, counted + step.window_tokens
-        if step.valid_loss is None and step.seconds - last_seconds < every and not step.rolled_back:
+        is_special = step.valid_loss is not None or step.sampled_loss is not None or step.rolled_back
+        if not is_special and step.seconds - last_seconds < every:
             continue
         yield Report(
             step=step.step,
@@ -55,6 +62,7 @@ def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
             train_loss=nats / counted,
             valid_loss=step.valid_loss,
             improved=step.improved,
+            sampled_loss=step.sampled_loss,
             rolled_back=step.rolled_back,
         )
         nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds

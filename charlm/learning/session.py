@@ -32,6 +32,7 @@ from .checkpoint import (
     previous_checkpoint_path,
     save_results,
 )
+from .control import held_out_losses
 from .loop import Trainer
 from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
 from .progress import Report, reports
@@ -74,9 +75,7 @@ class TrainingSession:
 
     trainer: Trainer
 
-    def __init__(
-        self, paths, files: TrainingFiles, options: Mapping[str, Any], on_compile: OnCompile | None = None
-    ):
+    def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any], on_compile: OnCompile | None = None):
         self.paths, self.files = path_list(paths), files
         self.options = given_options(options)
         self.baselines: list[Baseline] = []
@@ -135,7 +134,16 @@ class TrainingSession:
 
     @property
     def losses(self) -> LossCurve:
-        return LossCurve(self.trainer.state.history, self.unit)
+        """The losses so far: the training loss at up to a few hundred points, the held-out loss wherever it was
+        measured or estimated."""
+        state = self.trainer.state
+        points: list[tuple[int, float | None, float | None]] = [
+            *((step, nats / tokens, None) for step, tokens, nats in state.losses),
+            *((step, None, loss) for step, loss in held_out_losses(state)),
+        ]
+        evaluated = [(loss, step) for step, _, loss in state.history if loss is not None]
+        kept = min(evaluated)[::-1] if evaluated else None
+        return LossCurve(sorted(points, key=lambda point: point[0]), self.unit, kept)
 
     def train_baselines(self) -> None:
         """Train the n-gram baselines on the training part and score the held-out part with them. It takes a few

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass, field
 
+MOST_LOSSES = 256  # points of the curve of the training loss, at most; a long training has at least half as many
 RATE_CUT = 0.25  # a rollback multiplies the learning rate by this
 MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
 
@@ -21,9 +22,12 @@ class TrainingState:
     whose loss was far above the unigram model's. next_evaluation: evaluate after so many tokens. total_tokens: end
     after so many tokens. ending: an early end has begun, and the clock can no longer lengthen the training. turn:
     (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the rate
-    of the next update. history: [update, training loss, held-out loss or None] for each evaluation. rate_factor: factor
-    on the learning rate. times_lower: rollbacks in a row, without a good evaluation between them. best_loss: the lowest
-    held-out loss, None before the first evaluation. best_progress: ``progress`` at that moment. seconds: time spent.
+    of the next update. history: [update, training loss, held-out loss or None] for each evaluation. losses: [last
+    update, tokens, nats] of stretches of updates of about the same length, which cover the training. sampled: [update,
+    loss on a sample of the held-out part] (see ``control.held_out_losses``); sampled_tokens: ``tokens`` when the last
+    sample was due. rate_factor: factor on the learning rate. times_lower: rollbacks in a row, without a good evaluation
+    between them. best_loss: the lowest held-out loss, None before the first evaluation. best_progress: ``progress`` at
+    that moment. seconds: time spent.
     """
 
     step: int = 0
@@ -41,6 +45,9 @@ class TrainingState:
     turn: tuple[int, float] = (0, 0.0)
     dropout: float = 0.0
     history: list[list] = field(default_factory=list)
+    losses: list[tuple[int, int, float]] = field(default_factory=list)
+    sampled: list[tuple[int, float]] = field(default_factory=list)
+    sampled_tokens: int = 0
     rate_factor: float = 1.0
     times_lower: int = 0
     best_loss: float | None = None
@@ -62,6 +69,19 @@ class TrainingState:
         self.step, self.windows_done = self.step + 1, self.windows_done + 1
         self.tokens, self.tokens_of_epoch = self.tokens + tokens, self.tokens_of_epoch + tokens
         self.nats, self.counted = self.nats + nats, self.counted + tokens
+        self._add_loss(tokens, nats)
+
+    def _add_loss(self, tokens: int, nats: float) -> None:
+        """Add the last update to the stretch of ``losses`` that it belongs to. Where there are MOST_LOSSES stretches,
+        each two become one, so that the curve does not depend on how long the training will be."""
+        stretch = 1 << ((self.step - 1) // MOST_LOSSES).bit_length()  # in updates
+        if self.losses and self.losses[-1][0] % stretch:
+            _, more_tokens, more_nats = self.losses.pop()
+            tokens, nats = tokens + more_tokens, nats + more_nats
+        elif len(self.losses) >= MOST_LOSSES:
+            pairs = zip(self.losses[::2], self.losses[1::2], strict=True)
+            self.losses = [(stop, a + b, x + y) for (_, a, x), (stop, b, y) in pairs]
+        self.losses.append((self.step, tokens, nats))
 
     def begin_epoch(self) -> None:
         self.epoch += 1

@@ -28,6 +28,7 @@ BURN_IN = 512
 ROWS = 64  # the most chunks or lines that an engine reads side by side
 STEPS = 16  # time steps of one pass: the next layer still finds the output of the one below in the cache
 AT_ONCE = 32 * STEPS  # time steps that one call gives to an engine
+PIECE, BURN_IN_OF_PIECE = 512, 128  # tokens of a piece of a sample of a stream, and tokens read before it
 TOP = 5  # how many of the most likely tokens are kept for each token
 
 
@@ -126,9 +127,18 @@ def chunks(start: int, stop: int) -> Spans:
     return Spans(np.maximum(starts - BURN_IN, 0), np.maximum(starts, start), np.minimum(starts + CHUNK, stop))
 
 
-def rows_for(tokens: np.ndarray, lines: bool) -> int:
-    """The number of rows that an engine needs for these tokens, at most ROWS."""
-    return max(1, min(ROWS, len(spans(tokens, lines).start)))
+def sampled_spans(tokens: np.ndarray, lines: bool, number: int) -> Spans:
+    """About ``number`` of the tokens, ids (n), spread evenly over them: whole lines, or pieces of a stream."""
+    if lines:
+        every = max(1, len(tokens) // max(1, number))
+        return Spans(*(positions[::every] for positions in spans(tokens, True)))
+    starts = np.linspace(0, max(0, len(tokens) - PIECE), max(1, number // PIECE)).astype(np.int64)
+    return Spans(np.maximum(starts - BURN_IN_OF_PIECE, 0), starts, np.minimum(starts + PIECE, len(tokens)))
+
+
+def rows_for(spans: Spans) -> int:
+    """The number of rows that an engine needs for these sequences, at most ROWS."""
+    return max(1, min(ROWS, len(spans.start)))
 
 
 @dataclass

@@ -10,23 +10,34 @@ from ..files import check_outputs
 INK, FAINT, GRID, HELD_OUT, TRAINING = "#24292f", "#6e7781", "#eaeef2", "#0a5fb4", "#c2571a"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
 BEGINNING = "<svg xmlns='http://www.w3.org/2000/svg' class='charlm'"
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 64, 24, 76, 52  # of the picture, and from its edges to the axes
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 128, 76, 52  # of the picture, and from its edges to the axes
+LABEL_HEIGHT = 15  # of a label beside the axes, with the room to the next one
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Losses in nats per ``unit``: (updates, training loss, held-out loss or None) for each evaluation."""
+    """Losses in nats per ``unit``.
 
-    history: list[tuple[int, float, float | None]]
+    history: (update, training loss or None, held-out loss or None), in order; each has at least one loss. kept:
+    (update, held-out loss) of the best model; the lowest held-out loss if not given.
+    """
+
+    history: list[tuple[int, float | None, float | None]]
     unit: str
+    kept: tuple[int, float] | None = None
 
     @property
-    def training(self) -> list[tuple[float, float]]:
-        return [(step, loss) for step, loss, _ in self.history]
+    def training(self) -> list[tuple[int, float]]:
+        return [(step, loss) for step, loss, _ in self.history if loss is not None]
 
     @property
-    def held_out(self) -> list[tuple[float, float]]:
+    def held_out(self) -> list[tuple[int, float]]:
         return [(step, loss) for step, _, loss in self.history if loss is not None]
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """(update, held-out loss) of the best model, None where nothing is held out."""
+        return self.kept or min(self.held_out, key=lambda point: point[1], default=None)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -49,7 +60,7 @@ def _is_picture(path):
 
 def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = False) -> list[str]:
     """The curve in lines of at most ``width`` characters, ``height`` of them for the plot; no line where there are
-    fewer than two evaluations or too little room."""
+    fewer than two points or too little room."""
     columns = width - 8
     if len(curve.history) < 2 or columns < 20 or height < 3:
         return []
@@ -62,9 +73,9 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
         row = round((high - loss) / (high - low) * (height - 1))
         rows[row][round(step / last * (columns - 1))] = mark
 
-    for column in range(columns):
+    for column in range(columns) if curve.training else ():
         step = column / (columns - 1) * last
-        if step >= curve.history[0][0]:
+        if step >= curve.training[0][0]:
             put(step, _between(curve.training, step), dot)
     for step, loss in curve.held_out:
         put(step, loss, ring)
@@ -93,7 +104,10 @@ def _between(points, x):
 
 def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
     """The curve as a picture. others: losses of other models by name, in nats per unit; a loss in the curve's span, or
-    close to it, is drawn as a horizontal line."""
+    close to it, is drawn as a horizontal line.
+
+    The labels are beside the axes, where no curve can be.
+    """
     head = f"{BEGINNING} viewBox='0 0 {WIDTH} {HEIGHT}' {FONT}>"
     if not curve.history:
         return f"{head}\n</svg>\n"
@@ -102,45 +116,66 @@ def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
     low, high = min(low, *others.values(), high), max(high, *others.values(), low)
     margin = 0.06 * (high - low)
     low, high = low - margin, high + margin
-    last = max(1, curve.history[-1][0])
+    last, right = max(1, curve.history[-1][0]), WIDTH - RIGHT
 
     def across(step):
-        return LEFT + step / last * (WIDTH - LEFT - RIGHT)
+        return LEFT + step / last * (right - LEFT)
 
     def up(loss):
         return TOP + (high - loss) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     def body() -> Iterator[str]:
         yield f"<rect width='{WIDTH}' height='{HEIGHT}' rx='8' fill='#ffffff'/>"
-        yield _text(LEFT - 44, 32, title, 17, INK, weight=600)
-        yield _text(LEFT - 44, 54, f"nats per {curve.unit}:", 12, FAINT)
-        x = LEFT + 60
-        for name, colour in (("held out", HELD_OUT), ("training", TRAINING)):
-            yield f"<path d='M{x} 50h22' stroke='{colour}' stroke-width='2'/>"
-            yield _text(x + 28, 54, name, 12, INK)
-            x += 100
+        yield from _heading(title, curve.unit)
         for loss in ticks(low, high):
-            yield f"<path d='M{LEFT} {up(loss):.1f}H{WIDTH - RIGHT}' stroke='{GRID}'/>"
+            yield f"<path d='M{LEFT} {up(loss):.1f}H{right}' stroke='{GRID}'/>"
             yield _text(LEFT - 8, up(loss) + 4, f"{loss:.10g}", 11, FAINT, "end")
         for step in ticks(0, last):
             yield f"<path d='M{across(step):.1f} {HEIGHT - BOTTOM}v4' stroke='{FAINT}'/>"
             yield _text(across(step), HEIGHT - BOTTOM + 18, f"{step:,.0f}", 11, FAINT, "middle")
-        yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "updates", 12, FAINT, "middle")
-        yield f"<path d='M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}' stroke='{FAINT}'/>"
-        for name, loss in others.items():
-            yield f"<path d='M{LEFT} {up(loss):.1f}H{WIDTH - RIGHT}' stroke='{FAINT}' stroke-dasharray='4 3'/>"
-            yield _text(WIDTH - RIGHT - 4, up(loss) - 5, f"{name} {loss:.4f}", 11, FAINT, "end")
+        yield _text((LEFT + right) / 2, HEIGHT - 10, "updates", 12, FAINT, "middle")
+        yield f"<path d='M{LEFT} {HEIGHT - BOTTOM}H{right}' stroke='{FAINT}'/>"
+        for loss in others.values():
+            yield f"<path d='M{LEFT} {up(loss):.1f}H{right}' stroke='{FAINT}' stroke-dasharray='4 3'/>"
         for points, colour in ((curve.training, TRAINING), (curve.held_out, HELD_OUT)):
             if points:
                 path = "L".join(f"{across(step):.1f} {up(loss):.1f}" for step, loss in points)
                 yield f"<path d='M{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-linejoin='round'/>"
-        if curve.held_out:
-            step, loss = min(curve.held_out, key=lambda point: point[1])
+        labels = [(up(loss), f"{name} {loss:.4f}", FAINT, 400) for name, loss in others.items()]
+        if curve.best:
+            step, loss = curve.best
             yield f"<circle cx='{across(step):.1f}' cy='{up(loss):.1f}' r='4' fill='{HELD_OUT}'/>"
-            anchor = "end" if step > 0.8 * last else "middle"
-            yield _text(across(step), up(loss) - 10, f"{loss:.4f}", 12, INK, anchor, weight=600)
+            labels.append((up(loss), f"best {loss:.4f}", HELD_OUT, 600))
+        for y, (_, content, colour, weight) in _apart(labels):
+            yield _text(right + 8, y + 4, content, 12, colour, weight=weight)
 
     return "\n".join([head, *body(), "</svg>"]) + "\n"
+
+
+def _heading(title: str, unit: str) -> Iterator[str]:
+    """The title, and the colours of the curves."""
+    yield _text(LEFT - 44, 32, title, 17, INK, weight=600)
+    losses_in = f"nats per {unit}:"
+    yield _text(LEFT - 44, 54, losses_in, 12, FAINT)
+    x = LEFT - 30 + 7 * len(losses_in)
+    for name, colour in (("held out", HELD_OUT), ("training", TRAINING)):
+        yield f"<path d='M{x} 50h22' stroke='{colour}' stroke-width='2'/>"
+        yield _text(x + 28, 54, name, 12, INK)
+        x += 100
+
+
+def _apart(labels: list[tuple]) -> Iterator[tuple[float, tuple]]:
+    """(height, label) of each label, from top to bottom. Labels begin with the height where they belong; those that
+    would overlap are moved apart, and stay between the axes' ends."""
+    labels = sorted(labels)
+    heights = [label[0] for label in labels]
+    for number in range(1, len(heights)):
+        heights[number] = max(heights[number], heights[number - 1] + LABEL_HEIGHT)
+    limit = HEIGHT - BOTTOM
+    for number in reversed(range(len(heights))):
+        heights[number] = min(heights[number], limit)
+        limit = heights[number] - LABEL_HEIGHT
+    return zip(heights, labels, strict=True)
 
 
 def _text(x, y, content, size, colour, anchor="start", weight=400):

@@ -41,6 +41,9 @@ class HeldOutEvaluation(Protocol):
     def loss(self) -> float:
         """Nats per unit under the network's current parameters."""
 
+    def sample_loss(self, number: int) -> float:
+        """The same for about ``number`` of the units, always the same ones, spread evenly over the held-out part."""
+
 
 class EvaluationResult(Protocol):
     """How good predictions are."""

@@ -244,10 +244,22 @@ class ExampleEvaluation:
 
     def __init__(self, network, window, batches: list[Batch]):
         self.network, self.window, self.batches = network, window, batches
-        self.size = sum(int(np.count_nonzero(batch.targets >= 0)) for batch in batches)
+        self.size = sum(map(_units, batches))
 
     def loss(self) -> float:
-        """Nats per unit under the current parameters."""
+        return self._mean_loss(self.batches)
+
+    def sample_loss(self, number: int) -> float:
+        # a batch has examples of about the same length, so that every third batch has examples of all lengths
+        return self._mean_loss(self.batches[:: max(1, self.size // max(1, number))])
+
+    def _mean_loss(self, batches: list[Batch]) -> float:
+        """Nats per unit of some batches, under the current parameters."""
         self.network.pack(for_training=False)
-        nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in self.batches)
-        return nats / self.size
+        nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in batches)
+        return nats / sum(map(_units, batches))
+
+
+def _units(batch: Batch) -> int:
+    """How many targets a batch has."""
+    return int(np.count_nonzero(batch.targets >= 0))
