@@ -189,7 +189,9 @@ def new_trainer(
 
     Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time
     for. The minutes count from this call on, without the time that compiling takes. on_compile: called when the first
-    kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``. Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
+    kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``.
+
+    Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
     short.
     """
     begun = time.perf_counter()
