@@ -17,6 +17,10 @@ class UsageError(CharlmError):
     """An option has a value that is not possible, or two options do not go together."""
 
 
+class PromptError(UsageError):
+    """The model cannot begin a sample so: it has never seen a symbol, or the beginning is too long or several lines."""
+
+
 class CorpusError(CharlmError):
     """A text cannot be read, or it is too short or of the wrong form for the request."""
 

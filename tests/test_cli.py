@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from charlm.modelfile import save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.network.reference import Reference
 from charlm.text.novelty import Novelty
+from charlm.text.reading import name_of
 from charlm.text.visible import visible
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
@@ -385,9 +386,6 @@ def test_info_does_not_trust_the_record_of_a_training(folder, training):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--start-with", "Zebra\x1b"], "'Z' 'r' '\\x1b' --start-with"),
-        (["--start-with", "abba", "--length", "4"], "--start-with --length"),
-        (["--fill", "abZa_"], "'Z' --fill"),
         (["--prime-file", "missing.txt"], "missing.txt"),
         (["--prime-file", "latin.txt"], "latin.txt 0xe9 --encoding"),
         (["--corpus", "missing.txt"], "missing.txt"),
@@ -396,6 +394,20 @@ def test_info_does_not_trust_the_record_of_a_training(folder, training):
 )
 def test_a_sample_that_cannot_be(folder, arguments, words):
     check_failure(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 1, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--start-with", "Zebra\x1b"], "'Z' 'r' '\\x1b' --start-with"),
+        (["--start-with", "abba", "--length", "4"], "--start-with --length"),
+        (["--fill", "abZa_"], "'Z' --fill"),
+        (["--given", "abba"], "--given --task generate"),
+    ],
+)
+def test_a_value_that_the_model_does_not_know_is_a_wrong_argument(folder, arguments, words):
+    """The exit code is 2 for each of them, as for an unknown option."""
+    check_failure(folder, ["sample", "--model", "tiny.npz", "--quiet", *arguments], 2, words)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +456,7 @@ def test_train_prints_no_data(folder):
     assert f"  the model       {model.training['valid_loss']:.4f} " in result.stderr
     assert not (folder / "new.checkpoint.npz").exists()
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert all(set(record) == RECORD for record in records)
+    assert all(set(record) - {"sampled_loss"} == RECORD for record in records)
     assert [record["step"] for record in records] == sorted({record["step"] for record in records})
     assert records[-1]["tokens"] == 2 * model.training["corpus"]["train_tokens"]
     assert records[-1]["epoch"] == 2
@@ -836,11 +848,62 @@ def test_info_has_the_unit_of_the_task_and_the_settings_that_were_given(folder):
     done("train", "labels.txt", "-o", "labels.npz", "--task", "classify", "--hidden", "3", "--minutes", "0.02")
     lines = {line[:14].strip(): line[15:] for line in done("info", "labels.npz").stdout.splitlines()}
     assert lines["trained on"] == "labels.txt: 390 bytes, 54 lines for training, 6 held out"
-    assert "nats per line, perplexity " in lines["held-out loss"] and lines["trained for"].endswith(" lines")
-    settings = lines["settings"].split(", ")
-    assert "minutes 0.02" in settings and any(setting.startswith("planned epochs ") for setting in settings)
+    assert re.fullmatch(r"[\d.]+ nats per line: the right answer gets [\d.]+ % \(.*\)", lines["held-out loss"])
+    assert re.fullmatch(r"[\d,]+ updates?, [\d,]+ lines, [\d.]+ epochs?", lines["trained for"])
+    assert lines["settings"].startswith("0.02 minutes; each update reads up to 32 lines with 2,048 characters in all; ")
+    assert lines["task"] == "classify: a label for each line; 2 labels: y, x" or lines["task"].endswith(": x, y")
     people = done("info", "tiny.npz").stdout
-    assert "None" not in people and "nats per character, perplexity " in people
+    assert "None" not in people and "planned" not in people and "6 epochs; each update reads 4 pieces of 8" in people
+    assert re.search(r"nats per character, perplexity ([\d.]+): as surprised as by [\d.]+ equally likely char", people)
+
+
+TASKS = {
+    "text": ("abba cab\nsome more\n" * 30, "character", "text: the next token"),
+    "classify": ("p\tcab\np\tabba\nq\tegg\n" * 40, "line", "classify: a label for each line; 2 labels: p, q"),
+    "generate": ("p\tcab\np\tabba\nq\tegg\n" * 40, "character", "generate: lines given their label; 2 labels: p, q"),
+    "tag": ("cab\tp\negg\tq\n\n" * 40, "word", "tag: a tag for each word of a sentence; 2 tags: p, q; 2 words known"),
+    "translate": ("ab\tba\n" * 40, "character", "translate: a target for each source; targets of up to 3 tokens"),
+}
+
+
+@pytest.mark.parametrize("length", [["--epochs", "1"], ["--minutes", "0.01"]], ids=["epochs", "minutes"])
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        *((task, []) for task in TASKS),
+        ("text", ["--lines"]),
+        ("text", ["--level", "word"]),
+        ("text", ["--level", "byte", "--holdout", "0"]),
+        ("text", ["--cell", "feedforward", "--embedding", "2", "--lines"]),
+        ("classify", ["--bidirectional", "--level", "word"]),
+        ("translate", ["--bidirectional", "--level", "byte"]),
+        ("tag", ["--bidirectional"]),
+    ],
+    ids=str,
+)
+def test_info_makes_sense_for_each_task_level_and_mode(folder, task, more, length):
+    text, unit, description = TASKS[task]
+    level = more[more.index("--level") + 1] if "--level" in more else None
+    unit = level if level and unit == "character" else unit
+    (folder / "examples.txt").write_text(text)
+    done("train", "examples.txt", "-o", "task.npz", "-q", "--task", task, *SMALL, *length, *more)
+    printed = done("info", "task.npz").stdout
+    assert not re.search(r"None|nan|inf\b|'[a-z]+':|(?<![\d.,])1 \w+s\b(?! held)|planned", printed)
+    rows = {line[:14].strip(): line[15:] for line in printed.splitlines()}
+    assert rows["task"] == description
+    assert re.match(
+        rf"examples.txt: \d+ bytes, [\d,]+ {unit}s for training, (\d+|nothing) held out", rows["trained on"]
+    )
+    assert re.match(rf"\d+ updates?, [\d,]+ {unit}s?, [\d.,]+ epochs?$", rows["trained for"])
+    assert rows["settings"].startswith("1 epoch; " if "--epochs" in length else "0.01 minutes; ")
+    assert ("text" in rows) == (task == "text") and ("known lines" in rows) == (task in ("text", "generate"))
+    if "--holdout" in more:
+        assert "held-out loss" not in rows
+    elif task in ("classify", "tag"):
+        assert "the right answer gets" in rows["held-out loss"] and "perplexity" not in printed
+    else:
+        assert f"nats per {unit}, perplexity " in rows["held-out loss"]
+        assert rows["held-out loss"].endswith(f" equally likely {unit}s")
 
 
 def test_a_model_without_a_record_of_its_training_text(folder):
@@ -1327,7 +1390,8 @@ def test_a_model_of_another_task_is_named(folder, command):
 def test_a_file_without_text_has_no_predictions_and_cannot_be_evaluated(folder, task, example):
     Path("examples.tsv").write_text(example * 40, encoding="utf-8")
     done("train", "examples.tsv", "-o", "task.npz", "--task", task, *SMALL, "--epochs", "1", "--quiet")
-    assert done("predict", "--model", "task.npz", "empty.txt").stdout == ""  # as other filters
+    nothing = done("predict", "--model", "task.npz", "empty.txt")  # of nothing, as other filters
+    assert (nothing.stdout, nothing.stderr) == ("", "there is no text in empty.txt, so there is nothing to predict\n")
     check_failure(folder, ["evaluate", "--model", "task.npz", "empty.txt"], 1, "there is no text in empty.txt")
 
 
@@ -1335,7 +1399,22 @@ def test_perplexity_says_that_the_model_adapts(folder):
     plain, adapting = (
         done("perplexity", "--model", "tiny.npz", *more, "text.txt").stdout for more in ([], ["--adapt", "0.0008"])
     )
-    assert "adapting" not in plain and "(adapting at 0.0008)" in adapting
+    assert "adapt" not in plain and "with --adapt 0.0008" in adapting
+    figures = adapting.splitlines()[3:]
+    assert len(figures) == 6 and all("(adapted)" in line for line in figures)
+    options = ["perplexity", "--model", "tiny.npz", "text.txt", "--adapt", "0.0008"]
+    assert json.loads(done(*options, "--json").stdout)["adapt"] == 0.0008
+    assert "adapt" not in json.loads(done(*options[:-2], "--json").stdout)
+    assert "the model, adapted   " in done(*options, "--baselines", "text.txt").stdout
+    both = done(*options, "--model", "tiny.npz").stdout
+    assert "all figures are adapted: each model kept learning from this text, with --adapt 0.0008" in both
+    rows = json.loads(f"[{','.join(done(*options, '--model', 'tiny.npz', '--json').stdout.splitlines())}]")
+    assert [row["adapt"] for row in rows] == [0.0008, 0.0008]
+    done(*options, "--html", "adapted.html")
+    page = Path("adapted.html").read_text(encoding="utf-8")
+    assert page.count(", adapted</dt>") == 4 and "kept learning from the text, with --adapt 0.0008." in page
+    done(*options[:-2], "--html", "plain.html")
+    assert "adapt" not in Path("plain.html").read_text(encoding="utf-8")
 
 
 def test_a_run_that_ends_early_tells_what_was_undecided(folder):
@@ -1354,3 +1433,56 @@ def test_tables_of_perplexity_fit_a_terminal(folder):
     shown = done("perplexity", "--model", "tiny.npz", "other.txt", "--baselines", "text.txt").stdout
     shown += done("perplexity", "--model", "tiny.npz", "--model", "tiny.npz", "other.txt").stdout
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def in_a_terminal(columns, *arguments):
+    """What a command prints on a terminal of so many columns, as its lines."""
+    master, terminal = os.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "charlm", *arguments]
+    with subprocess.Popen(command, stdout=terminal, stderr=subprocess.PIPE, env=environment) as process:
+        os.close(terminal)
+        printed = b""
+        with suppress(OSError), open(master, "rb", buffering=0) as reading:  # its end is an error on Linux
+            while part := reading.read(4096):
+                printed += part
+        assert process.wait() == 0, process.stderr.read()
+    return printed.decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "perplexity -m tiny.npz text.txt",
+        "perplexity -m tiny.npz text.txt --adapt 0.001",
+        "perplexity -m tiny.npz text.txt --baselines text.txt",
+        "perplexity -m tiny.npz -m other-model-with-a-name.npz text.txt",
+        "info tiny.npz",
+    ],
+)
+def test_a_narrow_terminal_breaks_no_word(folder, command):
+    """All that the pipe has is there, in lines that fit; a wide terminal has the lines of the pipe."""
+    shutil.copy("tiny.npz", "other-model-with-a-name.npz")
+    piped = done(*command.split()).stdout
+    assert "\n".join(in_a_terminal(300, *command.split())) + "\n" == piped
+    words = [word for word in piped.split() if len(word) <= 36]
+    for columns in (60, 40):
+        lines = in_a_terminal(columns, *command.split())
+        assert max(map(len, lines)) <= columns
+        shown = " ".join(lines).split()
+        assert not set(words) - set(shown), "a word was lost or broken"
+
+
+def test_the_name_of_a_pipe_is_a_pipe(folder):
+    text = Path("text.txt").read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, text[:1000])
+    os.close(writing)
+    try:
+        done("perplexity", "-m", "tiny.npz", f"/dev/fd/{reading}", "--html", "pipe.html")
+    finally:
+        os.close(reading)
+    page = Path("pipe.html").read_text(encoding="utf-8")
+    assert "<title>a pipe</title>" in page and "/dev/fd" not in page
+    assert name_of("/dev/stdin") == name_of("-") == "standard input"
+    assert name_of("/dev/fd/99999") == "/dev/fd/99999" and name_of("text.txt") == "text.txt"

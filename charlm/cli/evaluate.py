@@ -4,6 +4,7 @@ import json
 
 from ..errors import UsageError
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS
+from ..text.layout import terminal_width
 from .options import command, files_argument
 from .signals import end_with_the_reader
 
@@ -48,10 +49,10 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
         from ..scoring.pipeline import ScoringOptions
 
         score = perplexity_of_files(model, files, ScoringOptions(encoding=encoding, threads=threads))
-        lines = score_lines(score, model.vocabulary.level)
+        lines = score_lines(score, model.vocabulary.level, width=terminal_width())
     else:
         from ..predicting import Predictor
 
         score = Predictor(model, threads).evaluate(files, encoding, beam=beam)
-        lines = score.lines()
+        lines = score.lines(terminal_width())
     write_text((json.dumps(score.as_dict()) if as_json else "\n".join(lines)) + "\n")

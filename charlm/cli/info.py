@@ -8,6 +8,7 @@ import click
 
 from ..errors import UsageError
 from ..options import JSON, MODEL, Option
+from ..text.layout import terminal_width
 from .options import FILE, command
 from .signals import end_with_the_reader
 
@@ -36,4 +37,4 @@ def info(model_path, bare_path, as_json):
         header["novelty"] = model.novelty and model.novelty.summary()
         write_text(json.dumps(header) + "\n")
     else:
-        write_text("\n".join(info_lines(model, path, os.path.getsize(path))) + "\n")
+        write_text("\n".join(info_lines(model, path, os.path.getsize(path), terminal_width())) + "\n")

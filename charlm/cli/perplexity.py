@@ -11,6 +11,7 @@ from os import PathLike
 from ..errors import UsageError
 from ..options import BOTH, GIVEN, JSON, Option
 from ..scoring.options import SCORING
+from ..text.layout import terminal_width
 from .options import command, files_argument, load_language_model
 from .signals import end_with_the_reader
 
@@ -173,38 +174,47 @@ def _compare(scored, model_paths, files, adapt, as_json):
     rankings, sums = compare(scored(columns=COLUMNS, whole_lines=True), model_paths)
     check_not_empty(rankings[0].score, files)
     records = [ranking.as_dict() for ranking in rankings]
-    _write(records if as_json else None, ranking_lines(rankings, sums.size, adapt))
+    if adapt:
+        records = [record | {"adapt": adapt} for record in records]
+    _write(records if as_json else None, ranking_lines(rankings, sums.size, adapt, terminal_width()))
 
 
 def _write_page(scored, model, page_path, model_path, files, *, adapt, as_json):
     from ..display import say
-    from ..display.scores import score_lines
     from ..reports.surprise_page import COLUMNS, check_page_path, score_with_page
 
     check_page_path(page_path, [*files, model_path])
     blocks = scored(columns=COLUMNS, whole_lines=True)
-    score = score_with_page(blocks, model.vocabulary, page_path, model_path=model_path, paths=files)
-    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level, adapt))
+    score = score_with_page(blocks, model.vocabulary, page_path, model_path=model_path, paths=files, adapt=adapt)
+    _write_score(score, model, adapt, as_json)
     say(f"wrote {page_path}")
 
 
 def _add_baselines(scored, model, corpus, files, options, as_json):
-    from ..display.scores import baseline_lines, score_lines
+    from ..display.scores import baseline_lines
     from ..scoring.baselines import TrainingText, score_with_baselines
     from ..scoring.perplexity import COLUMNS
 
     training = TrainingText(model, [corpus], options.encoding)
     score, found = score_with_baselines(scored(columns=COLUMNS), training, files)
-    lines = score_lines(score, model.vocabulary.level, options.adapt) + baseline_lines(score, found, corpus)
-    _write([score.as_dict() | {"baselines": found}] if as_json else None, lines)
+    lines = baseline_lines(score, found, corpus, options.adapt, terminal_width())
+    _write_score(score, model, options.adapt, as_json, {"baselines": found}, lines)
 
 
 def _write_total(scored, model, files, adapt, as_json):
-    from ..display.scores import score_lines
     from ..scoring.perplexity import COLUMNS, check_not_empty, total
 
     score = check_not_empty(total(scored(columns=COLUMNS)), files)
-    _write([score.as_dict()] if as_json else None, score_lines(score, model.vocabulary.level, adapt))
+    _write_score(score, model, adapt, as_json)
+
+
+def _write_score(score, model, adapt, as_json, more=(), more_lines=()):
+    """The figures of a model. more, more_lines: what follows them, in JSON and for people."""
+    from ..display.scores import score_lines
+
+    record = score.as_dict() | ({"adapt": adapt} if adapt else {}) | dict(more)
+    lines = score_lines(score, model.vocabulary.level, adapt, terminal_width())
+    _write([record] if as_json else None, [*lines, *more_lines])
 
 
 def _write(records, lines):

@@ -3,6 +3,8 @@
 import json
 
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
+from ..text.layout import terminal_width, wrapped_text
+from ..text.reading import name_of
 from .options import command, files_argument
 from .signals import end_with_the_reader
 
@@ -31,16 +33,20 @@ def predict(*, model_path, files, top, beam, as_json, encoding, threads):
     input (-, or no FILE). Rows come in the order of the lines, as soon as they are ready.
     """
     end_with_the_reader()
-    from ..display import write_text
+    from ..display import say, write_text
     from ..model import load_model
     from ..predicting import Predictor
 
-    predictor = Predictor(load_model(model_path), threads)
+    predictor, width = Predictor(load_model(model_path), threads), terminal_width()
     task = predictor.task
+    found = False
     for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam):
+        found = found or bool(rows)
         if as_json:
             # a blank line between sentences has no record
             records = filter(None, (task.record(item, prediction) for item, prediction in rows))
             write_text("".join(json.dumps(record) + "\n" for record in records))
         else:
-            write_text("".join(task.row(item, prediction) + "\n" for item, prediction in rows))
+            write_text(wrapped_text("".join(task.row(item, prediction) + "\n" for item, prediction in rows), width))
+    if not found:
+        say(f"there is no text in {', '.join(map(name_of, files or ('-',)))}, so there is nothing to predict")

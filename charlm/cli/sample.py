@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import replace
 
-from ..errors import CharlmError, SamplingError, UsageError
+from ..errors import CharlmError, PromptError, SamplingError, UsageError
 from ..options import JSON, MODEL, QUIET
 from ..sampling.options import SAMPLING, SamplingOptions
 from .options import command, load_language_model
@@ -137,7 +137,7 @@ def _for_each_beginning(write_samples, seed, encoding, quiet):
     for number, beginning in enumerate(_typed() if at_terminal else _piped(encoding)):
         try:
             write_samples(start_with=beginning, seed=(seed, number))
-        except SamplingError as error:
+        except (PromptError, SamplingError) as error:
             say(f"charlm: {' '.join(_for_typed(str(error)).split())}")
             failed = True
         except KeyboardInterrupt:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..score import exp
+from ..text.layout import named_values
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
     from ..model import Model
     from ..network.architecture import Architecture
+    from ..text.vocabulary import Vocabulary
 
 
 def number_of(number: int, noun: str) -> str:
@@ -27,26 +29,40 @@ def network(a: Architecture) -> str:
     return f"{cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
-def info_lines(model: Model, path, size: int) -> list[str]:
-    """The contents of a model file, as a table. size: of the file, in bytes."""
-    a, v = model.architecture, model.vocabulary
-    symbols = "".join(map(str, v.symbols[:60])) if v.level == "char" else " ".join(map(repr, v.symbols[:8]))
+def info_lines(model: Model, path, size: int, width: int | None = None) -> list[str]:
+    """The contents of a model file, as a table. size: of the file, in bytes. width: of the terminal, None for a
+    pipe."""
     rows = [
-        ("file", f"{path}, {size:,} bytes"),
-        ("network", network(a)),
-        ("text", "lines, each a sequence on its own" if model.lines else "one stream"),
+        ("file", f"{path}, {number_of(size, 'byte')}"),
         ("task", model.task.description()),
-        (
-            "vocabulary",
-            f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{'…' if len(v.symbols) > 8 else ''}",
-        ),
+        ("network", network(model.architecture)),
     ]
+    if model.task.name == "text":
+        rows.append(("text", "each line is a text of its own" if model.lines else "one long text, one stream"))
+    rows.append(("vocabulary", _vocabulary(model.vocabulary)))
     try:
-        rows += _training_rows(model.training, model.task.unit(v.level))
+        rows += _training_rows(model)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # another program wrote the file
         rows += [("training", "the file's record of it makes no sense")]
-    rows += _novelty_rows(model)
-    return [f"{name:<14} {visible(value)}" for name, value in rows]
+    if model.novelty or model.task.name in ("text", "generate"):  # the other tasks do not write new text
+        rows += _novelty_rows(model)
+    return named_values([(name, visible(value)) for name, value in rows], 14, width)
+
+
+def _vocabulary(v: Vocabulary) -> str:
+    """The number of symbols, and the first of them: the most frequent ones."""
+    if v.level == "char":
+        first, between = v.symbols[:60], ""
+    else:
+        first, between = v.symbols[:8], " "
+    symbols = between.join(map(_symbol, first) if v.level != "char" else first)
+    more = " …" if len(v.symbols) > len(first) else ""
+    return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{more}"
+
+
+def _symbol(symbol: str | int) -> str:
+    """A word or a byte, in quotes."""
+    return repr(symbol) if isinstance(symbol, str) else repr(bytes([symbol]))[1:]
 
 
 def _novelty_rows(model: Model) -> list[tuple[str, str]]:
@@ -74,37 +90,66 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.2g} %"
 
 
-def _training_rows(training: dict, unit: str) -> list[tuple[str, str]]:
-    """The record of the training. unit: of its losses and numbers, as ``Task.unit``."""
-    rows = []
+def _training_rows(model: Model) -> list[tuple[str, str]]:
+    """The record of the training."""
+    rows, training = [], model.training
+    unit = model.task.unit(model.vocabulary.level)
     corpus, settings = training.get("corpus"), training.get("settings")
     if corpus:
+        held_out = f"{corpus['held_out_tokens']:,} held out" if corpus["held_out_tokens"] else "nothing held out"
         rows += [
             (
                 "trained on",
                 f"{', '.join(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
-                f"{number_of(corpus['train_tokens'], unit)} for training, {corpus['held_out_tokens']:,} held out",
+                f"{number_of(corpus['train_tokens'], unit)} for training, {held_out}",
             ),
             ("SHA-256", f"{corpus['sha256']}"),
         ]
-    if settings:
-        rows += [("settings", ", ".join(_settings(settings)))]
     if training.get("step"):
-        rows += [("trained for", f"{number_of(training['step'], 'update')}, {number_of(training['tokens'], unit)}")]
+        epochs = f", {_epochs(training['tokens'] / corpus['train_tokens'])}" if corpus else ""
+        rows += [
+            ("trained for", f"{number_of(training['step'], 'update')}, {number_of(training['tokens'], unit)}{epochs}")
+        ]
+    if settings:
+        rows += [("settings", "; ".join(_settings(settings, model)))]
     if training.get("valid_loss") is not None:
-        perplexity = exp(training["valid_loss"])
-        digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
-        rows += [("held-out loss", f"{training['valid_loss']:.4f} nats per {unit}, perplexity {digits}")]
+        rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model))]
     return rows
 
 
-def _settings(settings: dict) -> list[str]:
-    """The settings that have a value, each with its name. By the clock, ``epochs`` was a first estimate only."""
-    shown = {name: value for name, value in settings.items() if value is not None}
-    if shown.get("rows") == shown.get("batch"):
-        shown.pop("rows", None)
-    names = {"epochs": "planned epochs"} if "minutes" in shown else {}
+def _held_out_loss(loss: float, unit: str, model: Model) -> str:
+    """The loss, and what it means: for tokens the perplexity, for labels and tags the probability of the right one."""
+    if unit != UNITS[model.vocabulary.level]:
+        return f"{loss:.4f} nats per {unit}: the right answer gets {100 * exp(-loss):.4g} % (geometric mean)"
+    perplexity = exp(loss)
+    digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
+    about = f"{perplexity:.3g}" if perplexity < 1000 else digits
+    return f"{loss:.4f} nats per {unit}, perplexity {digits}: as surprised as by {about} equally likely {unit}s"
+
+
+def _epochs(number: float) -> str:
+    digits = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    return f"{digits} epoch{'' if digits == '1' else 's'}"
+
+
+def _settings(settings: dict, model: Model) -> list[str]:
+    """The settings in words, those that the file has."""
+
+    def given(name, words, *, unless=None):
+        value = settings.get(name, unless)
+        if value != unless:
+            yield words.format(f"{value:g}" if isinstance(value, float) else value)
+
+    minutes = settings.get("minutes")
+    rows, steps = settings.get("rows", settings.get("batch")), settings.get("steps")
+    each_update = rows and steps and model.task.batch_description(model, rows, steps)  # has vocabulary and lines
     return [
-        f"{names.get(name, name)} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in shown.items()
+        *([f"{minutes:g} minute{'' if minutes == 1 else 's'}"] if minutes else []),
+        *([_epochs(settings["epochs"])] if not minutes and settings.get("epochs") else []),
+        *([f"each update reads {each_update}"] if each_update else []),
+        *given("lr", f"learning rate {{}}{''.join(given('schedule', ' ({} schedule)'))}"),
+        *given("clip", "gradients clipped to the norm {}", unless=0),
+        *given("dropout", "dropout {}", unless=0),
+        *given("precision", "{}"),
+        *given("seed", "seed {}"),
     ]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..score import Score
+from ..text.layout import fits, named_values, stacked, wrapped
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
 
@@ -56,13 +57,13 @@ def _s(number: int) -> str:
     return "" if number == 1 else "s"
 
 
-def score_lines(score: Score, level: str, adapt: float | None = None) -> list[str]:
+def score_lines(score: Score, level: str, adapt: float | None = None, width: int | None = None) -> list[str]:
     """The figures of a score as a table. level: of the model's tokens; adapt: the learning rate of a model that kept
-    learning from the text."""
-    adapting = f"   (adapting at {adapt:g})" if adapt else ""
+    learning from the text; width: of the terminal, None for a pipe."""
     unknown_rate = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
     accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
+    mark = "   (adapted)" if adapt else ""
     rows = [
         (
             "text",
@@ -72,40 +73,48 @@ def score_lines(score: Score, level: str, adapt: float | None = None) -> list[st
             "tokens",
             f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_rate}); each <EOS> counts",
         ),
-        ("nats per token", f"{score.nats_per_token:.4f}   (a token is a {UNITS[level]}){adapting}"),
-        ("perplexity", f"{_figure(score.perplexity)}{without}"),
-        ("most likely token", accuracies or "not counted"),
-        ("perplexity per word", f"{_figure(score.perplexity_per_word)}   (each line end counts as a word)"),
-        ("bits per character", f"{score.bits_per_character:.4f}"),
-        ("bits per byte", f"{score.bits_per_byte:.4f}   (compares models on the same text)"),
+        *([("adapted", f"the model kept learning from this text, with --adapt {adapt:g}")] if adapt else []),
+        ("nats per token", f"{score.nats_per_token:.4f}{mark}   (a token is a {UNITS[level]})"),
+        ("perplexity", f"{_figure(score.perplexity)}{mark}{without}"),
+        ("most likely token", f"{accuracies}{mark}" if accuracies else "not counted"),
+        ("perplexity per word", f"{_figure(score.perplexity_per_word)}{mark}   (each line end counts as a word)"),
+        ("bits per character", f"{score.bits_per_character:.4f}{mark}"),
+        ("bits per byte", f"{score.bits_per_byte:.4f}{mark}   (compares models on the same text)"),
     ]
-    return [f"{name:<20} {value}" for name, value in rows]
+    return named_values(rows, 20, width)
 
 
-def baseline_lines(score: Score, baselines: dict[str, dict], corpus: str) -> list[str]:
+def baseline_lines(
+    score: Score, baselines: dict[str, dict], corpus: str, adapt: float | None = None, width: int | None = None
+) -> list[str]:
     """The figures of a model and of the n-gram baselines trained on the file ``corpus``, as a table."""
-    heading = f"n-gram baselines trained on {visible(corpus)}"
-    return [heading, *side_by_side({"the model": score.as_dict(), **baselines})]
+    heading = wrapped(f"n-gram baselines trained on {visible(corpus)}", width)
+    name = "the model, adapted" if adapt else "the model"
+    return [*heading, *side_by_side({name: score.as_dict(), **baselines}, width)]
 
 
-def side_by_side(figures: dict[str, dict]) -> list[str]:
+def side_by_side(figures: dict[str, dict], width: int | None = None) -> list[str]:
     """A table with a row for each name in ``figures``, and a column for each of COLUMNS that the first row has. Another
-    row may lack some figures."""
+    row may lack some figures. width: of the terminal, None for a pipe."""
     columns = [name for name in COLUMNS if name in next(iter(figures.values()))]
     rows = [("", *map(COLUMNS.get, columns))]
     for name, found in figures.items():
         rows.append((f"  {name}", *(_cell(column, found[column]) if column in found else "" for column in columns)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
+    table = ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
+    return table if fits(table, width) else stacked(rows[0], rows[1:], width)
 
 
 def _cell(column: str, value: float | None) -> str:
     return _figure(value) if column == "perplexity" else f"{value:.4f}"
 
 
-def ranking_lines(rankings: list[Ranking], lines_per_unit: int, adapt: float | None = None) -> list[str]:
+def ranking_lines(
+    rankings: list[Ranking], lines_per_unit: int, adapt: float | None = None, width: int | None = None
+) -> list[str]:
     """Models compared on one text, as a table with notes, the best model first. A * marks a figure that <UNK> makes too
-    good. lines_per_unit: see ``LineSums``; adapt: the learning rate of models that kept learning from the text."""
+    good. lines_per_unit: see ``LineSums``; adapt: the learning rate of models that kept learning from the text; width:
+    of the terminal, None for a pipe."""
     rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
     any_unknown = any(ranking.score.unknown_tokens for ranking in rankings)
     for ranking in rankings:
@@ -124,8 +133,12 @@ def ranking_lines(rankings: list[Ranking], lines_per_unit: int, adapt: float | N
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         table.append("  ".join(cells).rstrip())
-    adapting = [f"each model adapting at {adapt:g}"] if adapt else []
-    return [*table, *adapting, *_ranking_notes(rankings, lines_per_unit)]
+    if not fits(table, width):
+        table = stacked(rows[0], rows[1:], width)
+    notes = _ranking_notes(rankings, lines_per_unit)
+    if adapt:
+        notes = [f"all figures are adapted: each model kept learning from this text, with --adapt {adapt:g}", *notes]
+    return table + [line for note in notes for line in wrapped(note, width, 2)]
 
 
 def _ranking_notes(rankings, lines_per_unit):

@@ -87,24 +87,27 @@ class Page:
             (heapq.heapreplace if full else heapq.heappush)(self._worst, (line.bits, -line.number, line))
         self.lines_seen += len(lines)
 
-    def write(self, path, score: Score, model_name: str, text_name: str) -> None:
-        """Write the whole page, or nothing. Raises CharlmError if that fails."""
-        write_text_file(path, self._text(score, model_name, text_name))
+    def write(self, path, score: Score, model_name: str, text_name: str, adapt: float | None = None) -> None:
+        """Write the whole page, or nothing. adapt: the learning rate of a model that kept learning from the text.
+        Raises CharlmError if that fails."""
+        write_text_file(path, self._text(score, model_name, text_name, adapt))
 
-    def _text(self, score, model_name, text_name):
+    def _text(self, score, model_name, text_name, adapt):
         lines = self._shown_lines()
         names, data = {}, []  # ids of tokens → numbers in the page's list of names
         for line in lines:
             data.append([self._alternatives(line.scores, index, names) for index in range(len(line.tokens))])
         level = self.vocabulary.level
+        rows = [(f"{name}, adapted" if adapt else name, value) for name, value in _rows(score, level)]
         shown = f"All {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
         parts = {
             "VERSION": html.escape(__version__),
             "TITLE": html.escape(visible(text_name)),
             "MODEL": html.escape(visible(model_name)),
+            "ADAPTED": f" The model kept learning from the text, with --adapt {adapt:g}." if adapt else "",
             "SHOWN": f"{shown} line{'s' if score.lines != 1 else ''}",
             "UNIT": UNITS[level],
-            "FIGURES": "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _rows(score, level)),
+            "FIGURES": "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows),
             "LEGEND": "".join(f'<span class="s{band}">{words}</span>' for band, words in enumerate(legend(level)))
             + '<span class="u">unknown</span>',
             "LIGHT": _colours(ON_LIGHT),
@@ -142,19 +145,26 @@ class Page:
 
 
 def score_with_page(
-    scored: Iterable[list[ScoredBlock]], vocabulary: Vocabulary, page_path, *, model_path, paths
+    scored: Iterable[list[ScoredBlock]],
+    vocabulary: Vocabulary,
+    page_path,
+    *,
+    model_path,
+    paths,
+    adapt: float | None = None,
 ) -> Score:
     """The score of a model on a text, whose most surprising lines go to a page at ``page_path``.
 
-    scored: the scored blocks of the model with COLUMNS, in whole lines; paths: the files of the text. Raises
-    CorpusError if they hold no text, and CharlmError if the page cannot be written.
+    scored: the scored blocks of the model with COLUMNS, in whole lines; paths: the files of the text; adapt: the
+    learning rate of a model that kept learning from the text. Raises CorpusError if they hold no text, and CharlmError
+    if the page cannot be written.
     """
     total, page = Total(), Page(vocabulary)
     for (block,) in scored:
         total.add(block)
         page.add(block)
     score = check_not_empty(total.score, paths)
-    page.write(page_path, score, os.path.basename(model_path), ", ".join(map(name_of, paths)))
+    page.write(page_path, score, os.path.basename(model_path), ", ".join(map(name_of, paths)), adapt)
     return score
 
 

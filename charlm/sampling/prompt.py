@@ -4,7 +4,7 @@ import os
 import warnings
 from dataclasses import dataclass
 
-from ..errors import SamplingError
+from ..errors import PromptError
 from ..model import Model
 from ..text.vocabulary import EOS
 
@@ -31,21 +31,21 @@ class Prompt:
 
 
 def encode_start(model: Model, text: str, option: str = "the beginning (--start-with)") -> tuple[int, ...]:
-    """The ids of a text that is part of each sample. Raises SamplingError where the model cannot sample it."""
+    """The ids of a text that is part of each sample. Raises PromptError where the model cannot sample it."""
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
-        raise SamplingError(
+        raise PromptError(
             f"the model has never seen {_names(unknown)} in {option}; leave it out, or train on a text that has it"
         )
     if model.lines and "\n" in text:
-        raise SamplingError(f"{option} must be part of one line: this model samples single lines")
+        raise PromptError(f"{option} must be part of one line: this model samples single lines")
     return tuple(model.vocabulary.encode(text).tolist())
 
 
 def encode_prime(model: Model, text: str) -> tuple[int, ...]:
     """The ids of a text that is read first, its last LONGEST_PRIME; a symbol that the model does not know is <UNK>."""
     if model.lines and "\n" in text:
-        raise SamplingError("--prime must be part of one line: this model samples single lines")
+        raise PromptError("--prime must be part of one line: this model samples single lines")
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
         warnings.warn(f"the model has never seen {_names(unknown)}, and reads <UNK> in the prime", stacklevel=3)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import SamplingError, UsageError
+from ..errors import PromptError, SamplingError, UsageError
 from ..model import Model
 from ..network.stepper import NextToken, Stepper
 from .acceptance import Acceptance
@@ -146,7 +146,7 @@ def are_whole(candidates: list[Candidate | None]) -> bool:
 
 
 def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Prompt:
-    """The prompt of a model's samples. Raises UsageError or SamplingError where the model cannot sample so."""
+    """The prompt of a model's samples. Raises UsageError where the model cannot sample so."""
     length = BY_NAME["length"].check(length)
     length = length if length is not None else LONGEST_LINE if model.lines else STREAM_LENGTH
     if options.limits_length and not model.lines and not options.stop:
@@ -155,7 +155,7 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
         )
     start = encode_start(model, options.start_with)
     if len(start) >= length:
-        raise SamplingError(
+        raise PromptError(
             f"the beginning (--start-with) has {len(start)} tokens; --length must be more than that, not {length}"
         )
     return Prompt(length, encode_prime(model, options.prime), start, tuple(options.stop))

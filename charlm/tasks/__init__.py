@@ -51,8 +51,8 @@ class EvaluationResult(Protocol):
     def as_dict(self) -> dict:
         """The figures, for JSON."""
 
-    def lines(self) -> list[str]:
-        """The lines that ``charlm evaluate`` prints for people."""
+    def lines(self, width: int | None = None) -> list[str]:
+        """The lines that ``charlm evaluate`` prints for people. width: of the terminal, None for a pipe."""
 
 
 class Task(Protocol):

@@ -42,6 +42,7 @@ class Classify(LabelTask):
     """A ``PredictionTask``."""
 
     name = "classify"
+    learns = "a label for each line"
     commands = "predict or charlm evaluate"
     why_not_bidirectional = None
     reads_whole_line = True

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..text.layout import fits, named_values, stacked
+
 TINY = 1e-45  # in place of a probability that float32 has rounded to 0
 
 
@@ -127,17 +129,21 @@ class TaggingResult:
             | types
         )
 
-    def lines(self) -> list[str]:
-        """The figures and a table of the types, for people."""
+    def lines(self, width: int | None = None) -> list[str]:
+        """The figures and a table of the types, for people. width: of the terminal, None for a pipe."""
         counts = f"({self.correct_tokens:,} of {self.tokens:,} tokens, {self.sentences:,} sentences)"
-        rows = [f"token accuracy   {100 * self.correct_tokens / self.tokens:.2f} %   {counts}"]
+        rows = [("token accuracy", f"{100 * self.correct_tokens / self.tokens:.2f} %   {counts}")]
         if self.true is None:
-            return rows
+            return named_values(rows, 16, width)
         total = self.figures(self.kinds)
-        rows.append(f"entity F1        {100 * total['f1']:.2f} %   (whole entities with the right type)")
-        width = max(map(len, ("all", *self.kinds)))
-        rows += ["", f"{'type':<{width}}   entities   precision %   recall %    F1 %"]
+        rows.append(("entity F1", f"{100 * total['f1']:.2f} %   (whole entities with the right type)"))
+        longest, cells = max(map(len, ("all", *self.kinds))), []
         for kind, figures in {"all": total, **{kind: self.figures([kind]) for kind in self.kinds}}.items():
-            precision, recall, f1 = (100 * figures[name] for name in ("precision", "recall", "f1"))
-            rows.append(f"{kind:<{width}}  {figures['entities']:>9,}   {precision:>11.2f}   {recall:>8.2f}  {f1:>6.2f}")
-        return rows
+            percents = (f"{100 * figures[name]:.2f}" for name in ("precision", "recall", "f1"))
+            cells.append((kind, f"{figures['entities']:,}", *percents))
+        table = [f"{'type':<{longest}}   entities   precision %   recall %    F1 %"]
+        for kind, entities, precision, recall, f1 in cells:
+            table.append(f"{kind:<{longest}}  {entities:>9}   {precision:>11}   {recall:>8}  {f1:>6}")
+        if not fits(table, width):
+            table = stacked(("type", "entities", "precision %", "recall %", "F1 %"), cells, width)
+        return [*named_values(rows, 16, width), "", *table]

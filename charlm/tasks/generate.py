@@ -14,6 +14,7 @@ from ..network.probabilities import softmax
 from ..score import exp
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
+from ..text.layout import fits, stacked
 from ..text.novelty import Novelty
 from ..text.vocabulary import EOS, UNITS, UNKNOWN, as_bytes, code_points, unknown_rate
 from .examples import (
@@ -50,6 +51,7 @@ class Generate(LabelTask):
     """A ``PredictionTask``. For its network the labels are symbols that follow those of the vocabulary."""
 
     name = "generate"
+    learns = "lines given their label"
     commands = "sample or charlm perplexity with --given, charlm predict, or charlm evaluate"
     why_not_bidirectional = "a network that also reads from the end would read the answer"
     reads_whole_line = False
@@ -202,17 +204,26 @@ class GenerationResult:
         by_label = {self.labels[number]: self.figures(self.numbers == number) for number in np.unique(self.numbers)}
         return self.figures(self.numbers >= 0) | {"labels": by_label}
 
-    def lines(self) -> list[str]:
-        """A table for people: one row for all lines, and one per label."""
+    def lines(self, width: int | None = None) -> list[str]:
+        """A table for people: one row for all lines, and one per label. width: of the terminal, None for a pipe."""
         rows = {"all": self.figures(self.numbers >= 0)} | self.as_dict()["labels"]
-        width = max(map(len, rows))
-        table = [f"{'label':<{width}}   lines   tokens   nats/token   perplexity   accuracy of the label"]
-        for label, row in rows.items():
-            table.append(
-                f"{label:<{width}}  {row['lines']:>6,}  {row['tokens']:>7,}  {row['nats_per_token']:>11.4f}  "
-                f"{row['perplexity']:>11.3f}   {100 * row['accuracy']:>19.1f} %"
+        longest = max(map(len, rows))
+        head = ("label", "lines", "tokens", "nats/token", "perplexity", "accuracy of the label")
+        cells = [
+            (
+                label,
+                f"{row['lines']:,}",
+                f"{row['tokens']:,}",
+                f"{row['nats_per_token']:.4f}",
+                f"{row['perplexity']:.3f}",
+                f"{100 * row['accuracy']:.1f} %",
             )
-        return table
+            for label, row in rows.items()
+        ]
+        table = [f"{'label':<{longest}}   lines   tokens   nats/token   perplexity   accuracy of the label"]
+        for label, lines, tokens, nats, perplexity, accuracy in cells:
+            table.append(f"{label:<{longest}}  {lines:>6}  {tokens:>7}  {nats:>11}  {perplexity:>11}   {accuracy:>21}")
+        return table if fits(table, width) else stacked(head, cells, width)
 
 
 TASK = Generate

@@ -18,7 +18,8 @@ MOST_COMPARED = 1 << 16  # (text, label) pairs at a time
 class LabelTask(ExampleTask):
     """A task with labels, the most frequent first.
 
-    Each subclass has ``probabilities(window, vocabulary, texts)``: of each label for each text, (texts, labels).
+    Each subclass has ``probabilities(window, vocabulary, texts)``: of each label for each text, (texts, labels); and
+    ``learns``, what the network learns, in words.
     """
 
     labels: tuple[str, ...]
@@ -35,7 +36,8 @@ class LabelTask(ExampleTask):
         return {"labels": list(self.labels)}
 
     def description(self):
-        return f"{self.name}, {len(self.labels):,} labels: {', '.join(self.labels)}"
+        labels = f"{len(self.labels):,} label{'s' if len(self.labels) != 1 else ''}"
+        return f"{self.name}: {self.learns}; {labels}: {', '.join(self.labels)}"
 
     def window(self, network, steps, rows, training=False):
         from ..network.sequences import Windows

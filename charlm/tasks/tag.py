@@ -177,7 +177,10 @@ class Tag(ExampleTask):
         return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio}
 
     def description(self):
-        return f"{self.name}, {len(self.words):,} words known, {len(self.tags):,} tags: {', '.join(self.tags)}"
+        known = f"{len(self.words):,} word{'s' if len(self.words) != 1 else ''} known"
+        return (
+            f"{self.name}: a tag for each word of a sentence; {len(self.tags):,} tags: {', '.join(self.tags)}; {known}"
+        )
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags), "words_size": len(self.words) + 1}

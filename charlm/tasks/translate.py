@@ -8,6 +8,7 @@ from ..errors import CorpusError
 from ..network.architecture import Translation
 from ..text.batches import PairBatch, Sequences, groups
 from ..text.corpus import CorpusOptions
+from ..text.layout import named_values
 from ..text.vocabulary import EOS, UNITS, UNKNOWN, Vocabulary, unknown_rate
 from .examples import (
     EVALUATED,
@@ -100,7 +101,7 @@ class Translate(ExampleTask):
         return {"longest": self.longest}
 
     def description(self):
-        return f"{self.name}: targets of up to {self.longest:,} tokens"
+        return f"{self.name}: a target for each source; targets of up to {self.longest:,} tokens"
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": None}
@@ -205,13 +206,14 @@ class TranslationResult:
             "character_error_rate": self.errors / max(1, self.characters),
         }
 
-    def lines(self) -> list[str]:
-        """The figures for people."""
+    def lines(self, width: int | None = None) -> list[str]:
+        """The figures for people. width: of the terminal, None for a pipe."""
         match, errors = (100 * self.as_dict()[name] for name in ("exact_match", "character_error_rate"))
-        return [
-            f"exact match            {match:.2f} %   ({self.same:,} of {self.pairs:,})",
-            f"character error rate   {errors:.2f} %   ({self.errors:,} of {self.characters:,} characters)",
+        rows = [
+            ("exact match", f"{match:.2f} %   ({self.same:,} of {self.pairs:,})"),
+            ("character error rate", f"{errors:.2f} %   ({self.errors:,} of {self.characters:,} characters)"),
         ]
+        return named_values(rows, 22, width)
 
 
 def distance(a: str, b: str) -> int:

@@ -8,6 +8,7 @@ it adds that line feed and changes nothing else. Memory does not grow with the l
 import codecs
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,8 +22,18 @@ NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte ord
 
 
 def name_of(path) -> str:
-    """A file's name as text, the same in every locale."""
-    return "standard input" if path == "-" else os.fsencode(path).decode("utf-8", "surrogateescape")
+    """A file's name as text, the same in every locale. The shell's ``<(command)`` is "a pipe"."""
+    name = os.fsencode(path).decode("utf-8", "surrogateescape")
+    if name in ("-", "/dev/stdin", "/dev/fd/0"):
+        return "standard input"
+    return "a pipe" if re.fullmatch("/(dev|proc/self)/fd/[0-9]+", name) and _is_pipe(path) else name
+
+
+def _is_pipe(path) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _read_bytes(path) -> Iterator[bytes]:
