@@ -15,6 +15,10 @@ demo: .venv/installed ## train on names of dinosaurs, sample new names, score th
 	$(BIN)/charlm train corpora/dinosaurs.txt --lines --minutes 0.5 -o demo/dinosaurs.npz
 	$(BIN)/charlm sample --model demo/dinosaurs.npz --count 20
 	$(BIN)/charlm perplexity --model demo/dinosaurs.npz corpora/dinosaurs-held-out.txt
+	@echo
+	@echo "Next, sample names that begin as you like, or train on a text of your own:"
+	@echo "  $(BIN)/charlm sample --model demo/dinosaurs.npz --start-with Tri"
+	@echo "  $(BIN)/charlm train YOUR-TEXT.txt -o my-model.npz"
 
 test: .venv/installed-dev ## run the tests in two processes (make test WORKERS=4: in four)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -150,3 +150,4 @@ def test_every_folder_is_installed():
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     folders = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in PACKAGE.rglob("__init__.py")}
     assert folders == set(project["tool"]["setuptools"]["packages"])
+    assert project["tool"]["setuptools"]["package-dir"] == {"": "."}  # see the comment there
