@@ -230,18 +230,3 @@ def test_a_checkpoint_with_impossible_values(text, stopped, change_of_header):
     with pytest.raises(ModelFileError) as caught:
         Checkpoint(checkpoint_path(stopped)).restore(new_trainer(text, **SETTINGS))
     assert "\n" not in str(caught.value) and "m.checkpoint.npz" in str(caught.value)
-
-
-def test_a_checkpoint_of_an_older_charlm_resumes(text, stopped):
-    """It has no record of the curve; the losses before it are missing, and nothing else."""
-    path = previous_checkpoint_path(stopped)
-    before = Checkpoint(path)
-    for state in ("place", "good"):
-        later = ("losses", "sampled", "sampled_tokens")
-        change(path, state, {name: value for name, value in before.header[state].items() if name not in later})
-    resumed, same = new_trainer(text, **SETTINGS), new_trainer(text, **SETTINGS)
-    Checkpoint(path).restore(resumed)
-    before.restore(same)
-    list(resumed.run()), list(same.run())
-    assert np.array_equal(resumed.best_parameters, same.best_parameters)
-    assert resumed.state.history == same.state.history and resumed.state.losses[-1][0] == same.state.losses[-1][0]

@@ -4,6 +4,7 @@ session      a training run with its files: lock, checkpoints, log, picture; and
 options      the options of a training by their names, with their types
 autotune     chooses the options that nobody gave, and makes the trainer
 settings     the settings of the loop, checked
+preparation  compiles the kernels, apart from the time of the training
 loop         the loop over updates and evaluations
 state        where a training stands
 control      what changes its course: rollback, dropout that follows the losses, early end, the clock

@@ -190,16 +190,12 @@ _KINDS = {
 def _read_state(values: dict) -> TrainingState:
     state = TrainingState(**values)
     for field in fields(TrainingState):
-        is_there = field.name in values or field.name in _LATER
-        if not is_there or not _KINDS[field.type](getattr(state, field.name)):
+        if field.name not in values or not _KINDS[field.type](getattr(state, field.name)):
             raise ValueError(f"it does not say how far the training had come ({field.name})")
     if state.dropout >= 1:
         raise ValueError("its dropout rate would drop all units")
     state.turn = tuple(state.turn)
     return state
-
-
-_LATER = ("losses", "sampled", "sampled_tokens")  # fields that older checkpoints lack
 
 
 def last_checkpoint(model_path) -> Checkpoint:
