@@ -209,6 +209,7 @@ def change(path, *keys_and_value):
         ("place", "history", [["1", 2.0, None]]),
         ("place", "losses", [[1, 2.0]]),
         ("place", "losses", [[1, 0, 2.0]]),
+        ("place", "losses", [[1, 1, 2.0]] * 257),
         ("place", "sampled", [[1, None]]),
         ("place", "sampled_tokens", -1),
         ("good", "best_loss", [1]),

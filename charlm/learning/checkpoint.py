@@ -32,7 +32,7 @@ from .loop import Trainer
 from .options import CHECKPOINT_SECONDS, stored_options
 from .progress import Report
 from .settings import Settings
-from .state import TrainingState
+from .state import MOST_LOSSES, TrainingState
 
 
 def checkpoint_path(model_path) -> Path:
@@ -178,8 +178,11 @@ _KINDS = {
     list[list]: lambda history: all(
         len(entry) == 3 and _is_count(entry[0]) and all(map(_is_loss, entry[1:])) for entry in history
     ),
-    list[tuple[int, int, float]]: lambda losses: all(
-        len(entry) == 3 and all(map(_is_count, entry[:2])) and entry[1] and _is_number(entry[2]) for entry in losses
+    list[tuple[int, int, float]]: lambda losses: (
+        len(losses) <= MOST_LOSSES
+        and all(
+            len(entry) == 3 and all(map(_is_count, entry[:2])) and entry[1] and _is_number(entry[2]) for entry in losses
+        )
     ),
     list[tuple[int, float]]: lambda sampled: all(
         len(entry) == 2 and _is_count(entry[0]) and _is_number(entry[1]) for entry in sampled
