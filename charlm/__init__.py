@@ -45,6 +45,8 @@ def train(
     *,
     output: Path | None = None,
     resume: bool = False,
+    restart: bool = False,
+    backup: bool = True,
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
@@ -57,11 +59,13 @@ def train(
     paths: the name of a file, or several; "-" is standard input.
     output: write the model to this file, and a checkpoint next to it about every ``save_every`` seconds. Without it,
         nothing is saved.
-    resume: continue the stopped training of ``output``, with its options where none are given.
+    resume: continue the unfinished training of ``output``, with its options where none are given.
+    restart: begin anew where ``output`` has an unfinished training, and give that up.
+    backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz.
     log: write each report to this file, as one line of JSON.
     plot: draw the losses to this file, as a picture (SVG).
     stop: a function that is called after each update; when it returns True, the training stops. With ``output``, it is
-        saved and can be resumed.
+        saved and can be resumed, as it is after a KeyboardInterrupt or an error of ``on_report``.
     on_report: a function that is called with each ``learning.progress.Report``: at each evaluation, and otherwise about
         once a second.
     options: those of ``charlm train``, with underscores: minutes=1, hidden=256, lines=True, max_vocabulary=10000, …
@@ -73,7 +77,9 @@ def train(
     """
     from .learning.session import TrainingFiles, TrainingSession
 
-    files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
+    files = TrainingFiles(
+        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+    )
     with TrainingSession(paths, files, options) as session:
         for report in session.run(stop or (lambda: False)):
             if on_report:

@@ -63,7 +63,7 @@ def exclusive_output(paths: Iterable) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    name = first.with_name(f".{first.name}.lock")
+    name = first.with_name(f".{first.name.removesuffix('.npz')}.npz.lock")  # m and m.npz share their checkpoints
     try:
         descriptor = _locked(name)
     except OSError as error:
@@ -121,9 +121,10 @@ def atomic_file(path, check: Callable[[str], None] = lambda name: None, previous
     """A file to write, which appears at ``path`` when the block ends without an error, and not at all otherwise.
 
     check: is called with the name of the complete file before it is moved, and raises an error if it is wrong.
-    previous: where an existing file at ``path`` is moved to. Raises OSError.
+    previous: where an existing file at ``path`` is kept. It has at least one of the two names at every moment. Raises
+    OSError.
     """
-    path, temporary = Path(path), None
+    path, temporary, moved = Path(path), None, False
     try:
         descriptor, temporary = _temporary_file(path)
         with open(descriptor, "wb") as file:
@@ -134,16 +135,17 @@ def atomic_file(path, check: Callable[[str], None] = lambda name: None, previous
         check(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
         if previous is not None:
-            _keep(path, previous)
+            moved = _keep(path, Path(previous))
         os.replace(temporary, path)
         temporary = None
         _sync_folder(path.parent)
     finally:
         if temporary is not None:
-            try:
+            with suppress(OSError):
                 os.unlink(temporary)
-            except OSError:
-                pass
+            if moved:
+                with suppress(OSError):
+                    os.replace(previous, path)
 
 
 def write_text_file(path, text: str) -> None:
@@ -163,15 +165,24 @@ def _temporary_file(path):
     return tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
 
 
-def _keep(path, previous):
-    """Give the file at ``path``, if there is one, the name ``previous`` too. At every moment one of the two exists."""
-    if path.exists():
-        with suppress(FileNotFoundError):
-            os.unlink(previous)
-        try:
-            os.link(path, previous)
-        except OSError:  # a file system without links
-            os.replace(path, previous)
+def _keep(path, previous) -> bool:
+    """Give the file at ``path``, if there is one, the name ``previous`` too. Whether it has only that name now: on a
+    file system without links."""
+    if not path.exists():
+        return False
+    descriptor, link = _temporary_file(previous)
+    os.close(descriptor)
+    try:
+        os.unlink(link)
+        os.link(path, link)
+        os.replace(link, previous)  # so that there is a file of that name at every moment
+        return False
+    except OSError:
+        os.replace(path, previous)
+        return True
+    finally:
+        with suppress(OSError):
+            os.unlink(link)  # it is still there if both names led to the same file already
 
 
 def _umask():

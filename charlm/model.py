@@ -70,6 +70,8 @@ class Model:
 
 
 def load_model(path: str | os.PathLike) -> Model:
-    """Read a model from a file. Raises ModelFileError if the file is not a model, is damaged, or is of a later format
-    than this charlm knows."""
+    """Read a model from a file. Of a checkpoint, it is the best model so far; before the first evaluation, the latest.
+
+    Raises ModelFileError if the file is not a model, is damaged, or is of a later format than this charlm knows.
+    """
     return Model(**read_model(path))

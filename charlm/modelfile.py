@@ -14,14 +14,16 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. charlm reads all four and writes 2, 3 or 4.
-    kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which add arrays and keys of their own)
+    kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
+                  charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
                   layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply
     vocabulary    level ("char", "word" or "byte") and symbols: a list of strings, or of byte values, from id 2 on
     lines         whether each line is a sequence of its own
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
-                  unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out loss], …]
+                  unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out loss], …]; and, in the
+                  file of an unfinished training only, unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``
     task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
                   (translate); missing for a language model
@@ -70,15 +72,18 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def write_archive(path, header: dict, arrays: dict[str, np.ndarray], before=None) -> None:
+def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=None) -> None:
     """Write JSON and arrays to ``path``. If that fails, a file that was there before stays as it was.
 
-    before: see ``files.atomic_file``, where it is called previous. Raises ModelFileError if the file cannot be written.
+    previous: where an existing file at ``path`` is kept. Raises ModelFileError if the file cannot be written.
     """
     header = header | {"sha256": _digest(arrays)}
     text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     try:
-        with atomic_file(path, _check_whole, before) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            atomic_file(path, _check_whole, previous) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        ):
             for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
                 array = np.ascontiguousarray(array)
                 with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
@@ -234,13 +239,26 @@ def _read_array(archive, member, name, dtype, shape):
     return _read_data(file, member, shape, dtype)
 
 
-def save_model(model, path) -> None:
-    """Write a ``Model`` to a file: see ``Model.save``."""
+def save_model(model, path, previous=None) -> None:
+    """Write a ``Model`` to a file: see ``Model.save``. previous: where an existing file at ``path`` is kept."""
     model.check_finite()
-    arrays = model.named_parameters
-    if model.novelty:
-        arrays = arrays | {"novelty": model.novelty.bits}
-    write_archive(path, model_header(model), arrays)
+    write_archive(path, model_header(model), model.named_parameters | novelty_arrays(model), previous)
+
+
+def is_saved(model, path) -> bool:
+    """Whether the file at ``path`` is this model: its arrays and its header are those that ``save_model`` would
+    write."""
+    try:
+        header, _ = read_archive(path, _model_shapes)
+    except ModelFileError:
+        return False
+    digest = _digest(model.named_parameters | novelty_arrays(model))
+    return header == json.loads(json.dumps(model_header(model) | {"sha256": digest}))
+
+
+def novelty_arrays(model) -> dict[str, np.ndarray]:
+    """The arrays of the record of the training text, by name; none without a record."""
+    return {"novelty": model.novelty.bits} if model.novelty else {}
 
 
 def model_header(model) -> dict:
@@ -304,25 +322,58 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
     return task.architecture(**fields), vocabulary, task
 
 
-def _model_shapes(header):
+def _novelty_shapes(header) -> dict[str, tuple]:
+    return {"novelty": (np.dtype("u1"), (check_fields(header["novelty"]),))} if "novelty" in header else {}
+
+
+def _model_shapes(header) -> dict[str, tuple]:
     """The dtype and the shape of each array of a model, by name."""
     if header.get("kind") != "model":
         raise _Invalid(f"it is a {header.get('kind')}, not a model")
     architecture, _, _ = describe(header)
     shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
-    if "novelty" in header:
-        shapes["novelty"] = np.dtype("u1"), (check_fields(header["novelty"]),)
-    return shapes
+    return shapes | _novelty_shapes(header)
+
+
+def checkpoint_shapes(header) -> dict[str, tuple]:
+    """The dtype and the shape of each array of a checkpoint, by name."""
+    if header.get("kind") != "checkpoint" or not FORMAT <= header["format"] <= NEWEST:
+        raise _Invalid(f"it is not a checkpoint that charlm {__version__} can resume")
+    architecture, _, task = describe(header)
+    size, rows = architecture.number_of_parameters, header.get("rows")
+    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
+        raise _Invalid("it is a checkpoint that does not say how many rows there were")
+    kept = header.get("optimizer", ["m", "v"])
+    if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):
+        raise _Invalid("it does not say what the optimizer keeps")
+    shapes = dict.fromkeys(("parameters", *kept), (size,))
+    shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
+    shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
+    described = {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
+    return described | (_novelty_shapes(header) if header.get("record") else {})
+
+
+def _shapes(header) -> dict[str, tuple]:
+    return checkpoint_shapes(header) if header.get("kind") == "checkpoint" else _model_shapes(header)
+
+
+def file_kind(path) -> str:
+    """ "model" or "checkpoint". Raises ModelFileError for a file that is neither."""
+    return read_archive(path, _shapes)[0]["kind"]
 
 
 def read_model(path) -> dict:
-    """The fields of the ``Model`` in a file, by name. Raises ModelFileError: see ``model.load_model``."""
-    header, arrays = read_archive(path, _model_shapes)
+    """The fields of the ``Model`` in a file, by name; of a checkpoint, those of its best model so far. Raises
+    ModelFileError: see ``model.load_model``."""
+    header, arrays = read_archive(path, _shapes)
     architecture, vocabulary, task = describe(header)
     novelty = None
-    if "novelty" in header:
+    if "novelty" in arrays:
         novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
-    parameters = np.concatenate([array.ravel() for array in arrays.values()])
+    if header["kind"] == "checkpoint":
+        parameters = arrays["best"].copy()
+    else:
+        parameters = np.concatenate([array.ravel() for array in arrays.values()])
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it has parameters that are not finite numbers")
     fields = {"lines": header["lines"], "training": header["training"], "novelty": novelty, "task": task}

@@ -10,7 +10,7 @@ import pytest
 
 import charlm
 from charlm.errors import CharlmError, ModelFileError
-from charlm.learning import checkpoint as checkpoints
+from charlm.learning import results
 from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import (
     Checkpoint,
@@ -18,9 +18,9 @@ from charlm.learning.checkpoint import (
     last_checkpoint,
     previous_checkpoint_path,
     save_checkpoint,
-    save_results,
 )
 from charlm.learning.progress import reports
+from charlm.learning.results import Results
 from charlm.learning.session import exclusive_training
 from charlm.modelfile import write_archive
 
@@ -38,7 +38,7 @@ def stopped(text, tmp_path):
     """The path of a model whose training was stopped after nine updates, with a checkpoint after each."""
     trainer = new_trainer(text, **SETTINGS)
     steps = trainer.run(stop=lambda: trainer.step == 9)
-    list(save_results(trainer, reports(steps, every=0.0), tmp_path / "m.npz", {}, every=0.0))
+    list(Results(trainer, tmp_path / "m.npz", {}).follow(reports(steps, every=0.0), every=0.0))
     return tmp_path / "m.npz"
 
 
@@ -50,7 +50,7 @@ def final_bytes(text, path, restored=None):
     trainer = new_trainer(text, **SETTINGS)
     if restored:
         restored.restore(trainer)
-    list(save_results(trainer, reports(trainer.run(), every=0.0), path, {}))
+    list(Results(trainer, path, {}).follow(reports(trainer.run(), every=0.0)))
     return path.read_bytes()
 
 
@@ -58,7 +58,7 @@ def final_bytes(text, path, restored=None):
 def test_the_previous_one_is_kept_until_the_training_is_finished(text, stopped):
     assert names(stopped.parent) == ["m.checkpoint.before.npz", "m.checkpoint.npz", "m.npz", "text.txt"]
     assert Checkpoint(checkpoint_path(stopped)).state.step == 9
-    assert Checkpoint(previous_checkpoint_path(stopped)).state.step == 9  # it was written once more at the stop
+    assert Checkpoint(previous_checkpoint_path(stopped)).state.step == 8
     final_bytes(text, stopped, last_checkpoint(stopped))
     assert names(stopped.parent) == ["m.npz", "text.txt"]
 
@@ -99,10 +99,10 @@ def test_on_a_file_system_without_links_the_previous_one_is_kept_too(text, stopp
 
 def test_a_checkpoint_is_written_every_so_many_seconds(text, tmp_path, monkeypatch):
     clock, steps = iter(range(1000)), []
-    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(checkpoints, "save_checkpoint", lambda trainer, *_: steps.append(trainer.step))
+    monkeypatch.setattr(results.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(results, "save_checkpoint", lambda trainer, *_: steps.append(trainer.step))
     trainer = new_trainer(text, **SETTINGS)
-    list(save_results(trainer, reports(trainer.run(), every=0.0), tmp_path / "m.npz", {}, every=4.0))
+    list(Results(trainer, tmp_path / "m.npz", {}).follow(reports(trainer.run(), every=0.0), every=4.0))
     assert len(steps) > 5 and set(np.diff(steps)) == {4}  # four ticks between two checkpoints
 
 

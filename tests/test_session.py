@@ -163,7 +163,7 @@ def test_the_lock_is_released_after_an_error(text, tmp_path):
     with pytest.raises(ZeroDivisionError):
         charlm.train(text, output="m.npz", on_report=lambda report: 1 / 0, **SMALL)
     assert not list(tmp_path.glob(".*.lock"))
-    charlm.train(text, output="m.npz", **SMALL)
+    charlm.train(text, output="m.npz", resume=True)
 
 
 def test_a_session_tells_what_the_command_shows(text):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import charlm
 from charlm.errors import CorpusError
 from charlm.learning.autotune import new_trainer
-from charlm.learning.checkpoint import save_results
 from charlm.learning.progress import reports
+from charlm.learning.results import Results
 from charlm.text import corpus, reading, token_buffer
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.token_buffer import TokenBuffer, release
@@ -170,7 +170,7 @@ def test_a_mapped_corpus_gives_the_same_model(monkeypatch, tmp_path, lines):
     monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
     trainer = new_trainer(tmp_path / "text.txt", **options)
     assert not trainer.corpus.train.flags.writeable
-    for _ in save_results(trainer, reports(trainer.run(), every=0.0), tmp_path / "mapped.npz", options):
+    for _ in Results(trainer, tmp_path / "mapped.npz", options).follow(reports(trainer.run(), every=0.0)):
         pass
     assert (tmp_path / "mapped.npz").read_bytes() == (tmp_path / "memory.npz").read_bytes()
 

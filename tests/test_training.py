@@ -14,7 +14,7 @@ import charlm
 from charlm.errors import CorpusError, DivergedError, ModelFileError, UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.learning.autotune import new_trainer
-from charlm.learning.checkpoint import Checkpoint, checkpoint_path, save_checkpoint, save_results
+from charlm.learning.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
 from charlm.learning.clock import Clock
 from charlm.learning.control import (
     GAIN,
@@ -31,6 +31,7 @@ from charlm.learning.control import (
 from charlm.learning.loop import Trainer
 from charlm.learning.options import NAMES
 from charlm.learning.progress import reports
+from charlm.learning.results import Results
 from charlm.learning.schedule import SCHEDULES, WARM_UP, rate_at
 from charlm.learning.settings import Settings
 from charlm.learning.state import MOST_LOSSES, MOST_ROLLBACKS, TrainingState
@@ -188,13 +189,13 @@ def test_results_are_kept_on_disk(text, tmp_path):
     """The model is saved at the first held-out loss; a stop leaves a checkpoint; the end deletes it."""
     path = tmp_path / "m.npz"
     trainer = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
-    for report in save_results(trainer, reports(trainer.run(stop=lambda: trainer.step == 40), every=0.0), path, {}):
+    for report in Results(trainer, path, {}).follow(reports(trainer.run(lambda: trainer.step == 40), every=0.0)):
         if report.improved:
             assert charlm.load(path).training["valid_loss"] == report.valid_loss
     assert checkpoint_path(path).exists()
     resumed = new_trainer(text, hidden=8, epochs=2, batch=8, steps=20)
     Checkpoint(checkpoint_path(path)).restore(resumed)
-    list(save_results(resumed, reports(resumed.run(), every=0.0), path, {}))
+    list(Results(resumed, path, {}).follow(reports(resumed.run(), every=0.0)))
     assert not checkpoint_path(path).exists()
     assert charlm.load(path).training["valid_loss"] == resumed.best_loss
 

@@ -46,8 +46,9 @@ def _open_files():
 
 def _soak(folder, times, seconds, most):
     from charlm.learning.autotune import new_trainer
-    from charlm.learning.checkpoint import last_checkpoint, save_results
+    from charlm.learning.checkpoint import last_checkpoint
     from charlm.learning.progress import reports
+    from charlm.learning.results import Results
     from charlm.learning.session import exclusive_training
 
     path = Path(folder) / "m.npz"
@@ -61,7 +62,7 @@ def _soak(folder, times, seconds, most):
                 last_checkpoint(path).restore(trainer)
             last = trainer.step + updates
             steps = trainer.run(stop=lambda: trainer.step >= last)
-            for _ in save_results(trainer, reports(steps, every=0.5), path, {}, every=5.0):
+            for _ in Results(trainer, path, {}).follow(reports(steps, every=0.5), every=5.0):
                 pass
             trainer.pool.close()
             return trainer

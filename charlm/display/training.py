@@ -157,7 +157,7 @@ def stopped_line(session: TrainingSession) -> str:
     """Where a training was stopped, and how to resume it."""
     updates = number_of(session.trainer.step, "update")
     return (
-        f"stopped after {updates}; the best model so far is in {session.files.output}; "
+        f"stopped after {updates}; the best model so far is in {session.best_file}; "
         "to continue, give the same command with --resume"
     )
 

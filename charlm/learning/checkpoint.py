@@ -6,31 +6,28 @@ holds the best parameters so far, and the last good ``TrainingState`` with its a
 rolls back. The seed and the ``TrainingState`` decide the order of the data and what dropout drops, so no state of a
 random generator is stored.
 
-charlm keeps the previous checkpoint too, in case the last one cannot be read.
+charlm keeps the previous checkpoint too, in case the last one cannot be read. ``charlm.load`` reads the best parameters
+of a checkpoint as a model.
 
     header   that of a model file, and: kind "checkpoint", settings, options (of ``charlm train``), rows, place and good
-             (two ``TrainingState``), optimizer (names of its arrays; m and v where the key is missing)
-    arrays   best, parameters, the optimizer's, state0, state1, …; and each of these but the first again as good.NAME
+             (two ``TrainingState``), optimizer (names of its arrays; m and v where the key is missing), record (whether
+             the array novelty is there, which older checkpoints lack)
+    arrays   best, parameters, the optimizer's, state0, state1, …; each of these but the first again as good.NAME; and
+             novelty, as in a model file
 """
 
 import math
-import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import numpy as np
-
-from .._version import __version__
-from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
-from ..modelfile import FORMAT, NEWEST, describe, model_header, read_archive, save_model, write_archive
+from ..errors import CharlmError, ModelFileError, UsageError
+from ..modelfile import checkpoint_shapes, describe, model_header, novelty_arrays, read_archive, write_archive
 from ..network.architecture import Architecture
 from ..tasks import Task
 from ..text.corpus import Corpus
 from .loop import Trainer
-from .options import CHECKPOINT_SECONDS, stored_options
-from .progress import Report
+from .options import stored_options
 from .settings import Settings
 from .state import MOST_LOSSES, TrainingState
 
@@ -49,7 +46,7 @@ def previous_checkpoint_path(model_path) -> Path:
 def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> None:
     """Write a checkpoint of the trainer after its last update.
 
-    options: what the trainer was made with. previous: where an existing checkpoint at ``path`` is moved to. Raises
+    options: what the trainer was made with. previous: where an existing checkpoint at ``path`` is kept. Raises
     ModelFileError where the file cannot be written.
     """
     best = trainer.best
@@ -62,26 +59,11 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
         "place": asdict(trainer.state),  # these two keys are part of the file format
         "good": asdict(good),
         "optimizer": list(trainer.optimizer.state()),
+        "record": best.novelty is not None,
     }
     arrays = {"best": best.parameters} | trainer.arrays()
-    write_archive(path, header, arrays | {f"good.{name}": array for name, array in good_arrays.items()}, previous)
-
-
-def _shapes(header: dict) -> dict[str, tuple]:
-    """The arrays that a checkpoint with this header has: name → (type, shape)."""
-    if header.get("kind") != "checkpoint" or not FORMAT <= header["format"] <= NEWEST:
-        raise ValueError(f"it is not a checkpoint that charlm {__version__} can resume")
-    architecture, _, task = describe(header)
-    size, rows = architecture.number_of_parameters, header["rows"]
-    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
-        raise ValueError("it does not say how many rows there were")
-    kept = header.get("optimizer", ["m", "v"])
-    if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):
-        raise ValueError("it does not say what the optimizer keeps")
-    shapes = dict.fromkeys(("parameters", *kept), (size,))
-    shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
-    shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
-    return {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
+    arrays |= {f"good.{name}": array for name, array in good_arrays.items()}
+    write_archive(path, header, arrays | novelty_arrays(best), previous)
 
 
 class Checkpoint:
@@ -89,7 +71,7 @@ class Checkpoint:
 
     def __init__(self, path):
         self.path = path
-        self.header, self.arrays = read_archive(path, _shapes, "checkpoint")
+        self.header, self.arrays = read_archive(path, checkpoint_shapes, "checkpoint")
         try:
             self.settings = Settings(**self.header["settings"])
             self.architecture, _, self.task = describe(self.header)
@@ -98,6 +80,7 @@ class Checkpoint:
             }
             # The mode that charlm chose by the text is none of the given options.
             self.options = {"lines": self.header["lines"]} | stored_options(dict(self.header["options"]))
+            self.identity = _read_identity(self.header["training"])
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
@@ -134,7 +117,11 @@ class Checkpoint:
         """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
         settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
-        if self.arrays.keys() != {"best", *trainer.arrays(), *(f"good.{name}" for name in trainer.arrays())}:
+        if self.arrays.keys() - {"novelty"} != {
+            "best",
+            *trainer.arrays(),
+            *(f"good.{name}" for name in trainer.arrays()),
+        }:
             found = found or ["the optimizer"]
         if found:
             raise ModelFileError(
@@ -143,6 +130,7 @@ class Checkpoint:
             )
         if self.header["rows"] != trainer.rows:
             raise ModelFileError(f"{self.path} is damaged: its number of rows does not follow from its settings")
+        trainer.identity = self.identity or trainer.identity
         trainer.restore(self.state, self.arrays)
         trainer.keep_good(self.good, {name: self.arrays[f"good.{name}"] for name in trainer.arrays()})
         if self.state.best_loss is not None:
@@ -201,6 +189,14 @@ def _read_state(values: dict) -> TrainingState:
     return state
 
 
+def _read_identity(training: dict) -> str | None:
+    """The identity of the training; None in an older checkpoint, and in that of a training that is at its end."""
+    identity = training["unfinished"]["id"] if "unfinished" in training else None
+    if not isinstance(identity, str | None):
+        raise ValueError("it does not say which training it is of")
+    return identity
+
+
 def last_checkpoint(model_path) -> Checkpoint:
     """The checkpoint next to a model; with a warning the previous one where the last one cannot be read. Raises
     CharlmError where there is none."""
@@ -215,32 +211,3 @@ def last_checkpoint(model_path) -> Checkpoint:
         checkpoint = Checkpoint(previous)
         warnings.warn(f"{error}; resuming from the previous checkpoint, {previous}", stacklevel=2)
         return checkpoint
-
-
-def save_results(
-    trainer: Trainer, reports: Iterator[Report], path, options: dict, every: float = CHECKPOINT_SECONDS
-) -> Iterator[Report]:
-    """Pass on the reports of a trainer, and save its results: each best model at ``path``, a checkpoint next to it.
-
-    charlm writes the checkpoint about every ``every`` seconds, and, together with the model, when the training stops
-    before its end. It deletes the checkpoints when the training is finished.
-    """
-    checkpoint, previous, written = checkpoint_path(path), previous_checkpoint_path(path), time.monotonic()
-    try:
-        for report in reports:
-            if report.improved:
-                save_model(trainer.best, path)
-            if time.monotonic() - written >= every:
-                save_checkpoint(trainer, checkpoint, options, previous)
-                written = time.monotonic()
-            yield report
-    except DivergedError as error:
-        kept = f"; the best model so far is in {path}" if trainer.state.best_loss is not None else ""
-        raise DivergedError(f"{error}{kept}") from None
-    if trainer.finished:
-        save_model(trainer.best, path)
-        previous.unlink(missing_ok=True)  # first: a run that is killed now resumes from the last one
-        checkpoint.unlink(missing_ok=True)
-    else:
-        save_checkpoint(trainer, checkpoint, options, previous)
-        save_model(trainer.best, path)

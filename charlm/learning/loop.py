@@ -10,6 +10,7 @@ the ``state`` and ``Trainer.arrays``.
 
 import copy
 import math
+import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -132,6 +133,8 @@ class Trainer:
         self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
         self.last_good = self.snapshot()
+        self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
+        self.is_updating = False  # then state and arrays do not belong together
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
     @property
@@ -171,7 +174,7 @@ class Trainer:
             vocabulary=self.corpus.vocabulary,
             parameters=self.best_parameters,
             lines=self.corpus.lines,
-            training=training_record(self.corpus, self.settings, self.rows, self.state),
+            training=training_record(self.corpus, self.settings, self.rows, self.state, self.identity),
             novelty=self.corpus.novelty,
             task=self.task,
         )
@@ -194,14 +197,19 @@ class Trainer:
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
         """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares
-        their array, which nobody changes."""
-        _, kept = self.last_good
+        their array, which nobody changes. Whoever interrupts this finds the state and the arrays of before."""
         parameters, best = arrays["parameters"], self.best_parameters
         is_best = best is not self.parameters and np.array_equal(best, parameters)
-        for name in kept.keys() - {"parameters"}:
-            kept[name][:] = arrays[name]
-        kept["parameters"] = best if is_best else parameters.copy()
+        kept = {name: best if array is parameters and is_best else array.copy() for name, array in arrays.items()}
         self.last_good = copy.deepcopy(state), kept
+
+    def back_to_good(self) -> None:
+        """Go back to the last good state, from an update that did not end: what is saved now can be resumed. This
+        trainer trains no more."""
+        self.pool.close()  # waits for the threads: they must not write into the arrays after this
+        seconds = self.state.seconds
+        self.restore(*self.last_good)
+        self.state.seconds, self.is_updating = seconds, False
 
     def prepare(self) -> None:
         """Compile the kernels that training calls, or load them from the cache. Compiling moves the beginning, so that
@@ -230,6 +238,7 @@ class Trainer:
             for number, batch in enumerate(self._batches(self.state.epoch)):
                 if number < self.state.windows_done:
                     continue
+                self.is_updating = True
                 start = time.perf_counter()
                 tokens, nats = self._update(batch)
                 training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
@@ -246,6 +255,7 @@ class Trainer:
                     valid_loss, improved = self._evaluate_if_due(clock)
                     sampled_loss = self._sample_if_due(evaluated=valid_loss is not None)
                     self.state.seconds = time.perf_counter() - begun
+                self.is_updating = False
                 yield Step(
                     step=self.state.step,
                     epoch=self.state.epoch + self.state.tokens_of_epoch / len(self.corpus.train),

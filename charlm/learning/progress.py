@@ -1,7 +1,7 @@
 """Steps of the loop, gathered into the reports that are shown and logged."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 
 from .loop import Step
@@ -45,7 +45,7 @@ class Report:
         return record | ({"rolled_back": True, "went_back": True} if self.rolled_back else {})
 
 
-def reports(steps: Iterator[Step], every: float) -> Iterator[Report]:
+def reports(steps: Iterator[Step], every: float) -> Generator[Report, None, None]:
     """Gather steps: a report at each evaluation, sample and rollback, and one about every ``every`` seconds."""
     nats, counted, last_seconds, last_training = 0.0, 0, 0.0, 0.0
     for step in steps:

@@ -7,9 +7,14 @@ from .settings import Settings
 from .state import TrainingState
 
 
-def training_record(corpus: Corpus, settings: Settings, rows: int, state: TrainingState) -> dict:
-    """Plain JSON values. rows: how many rows the trainer makes of ``settings.batch``."""
-    return {
+def training_record(corpus: Corpus, settings: Settings, rows: int, state: TrainingState, identity: str) -> dict:
+    """Plain JSON values. rows: how many rows the trainer makes of ``settings.batch``.
+
+    identity: of the training. The record has it, with the progress (0…1), only while the training is unfinished: so a
+    resumed training knows the file that it has written itself, and one seed gives the same bytes at the end.
+    """
+    unfinished = {} if state.finished else {"unfinished": {"id": identity, "progress": state.progress}}
+    return unfinished | {
         "settings": asdict(settings) | {"rows": rows, "dropout": state.dropout},
         "corpus": {
             "names": list(corpus.names),

@@ -5,14 +5,17 @@
             print(report.valid_loss)
 
 A session checks the places of its files before it reads the text, locks them against other runs, resumes from the last
-checkpoint if it is asked to, saves checkpoints and the best model while it trains, and writes the log and the picture
-of the losses.
+checkpoint if it is asked to, saves checkpoints and the best model while it trains (see ``results``), and writes the log
+and the picture of the losses.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import os
+import warnings
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -26,16 +29,12 @@ from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
 from ..text.reading import path_list
 from .autotune import new_trainer
-from .checkpoint import (
-    checkpoint_path,
-    last_checkpoint,
-    previous_checkpoint_path,
-    save_results,
-)
+from .checkpoint import Checkpoint, checkpoint_path, last_checkpoint, previous_checkpoint_path
 from .control import held_out_losses
 from .loop import Trainer
 from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
 from .progress import Report, reports
+from .results import Results, check_output_name, result_files
 
 REPORT_SECONDS = 1.0  # between reports, at most
 OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")  # what a person may expect, and gets no picture of
@@ -46,14 +45,17 @@ class TrainingFiles:
     """The files that a session writes, None for a file that it does not write, and how it treats them.
 
     output: the model. charlm writes a checkpoint next to it about every ``save_every`` seconds. log: each report as a
-    line of JSON. plot: a picture of the losses (SVG). resume: continue the stopped training of ``output``, and append
-    to ``log``.
+    line of JSON. plot: a picture of the losses (SVG). resume: continue the unfinished training of ``output``, and
+    append to ``log``. restart: begin anew where ``output`` has an unfinished training, and give that up. backup: keep a
+    model that is at ``output`` now, next to the new one.
     """
 
     output: Path | None = None
     log: Path | None = None
     plot: Path | None = None
     resume: bool = False
+    restart: bool = False
+    backup: bool = True
     save_every: float = CHECKPOINT_SECONDS
 
     def __post_init__(self):
@@ -62,27 +64,36 @@ class TrainingFiles:
 
 
 class TrainingSession:
-    """A training run. ``with`` opens the session, which makes its ``trainer``; its end releases locks and threads.
+    """A training run. ``with`` opens the session, which makes its ``trainer``; its end saves a training that was left
+    before its end, and releases locks and threads.
 
     paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
     all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many tokens, the last ones
-    of the training part, they were trained on. on_compile: called when the first kernel begins to compile, on opening
-    or when the training begins; it may return a context manager that is open while charlm compiles.
+    of the training part, they were trained on. given_up: a line about the unfinished training that this one gives up,
+    None where there is none. on_compile: called when the first kernel begins to compile, on opening or when the
+    training begins; it may return a context manager that is open while charlm compiles.
 
     Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
     raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
     """
 
     trainer: Trainer
+    results: Results | None = None  # with an output only
 
     def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any], on_compile: OnCompile | None = None):
         self.paths, self.files = path_list(paths), files
         self.options = given_options(options)
         self.baselines: list[Baseline] = []
         self.baseline_tokens = 0
+        self.given_up: str | None = None
         self._open, self._on_compile = ExitStack(), on_compile
+        self._running: Generator[Report, None, None] | None = None
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
+        if files.resume and files.restart:
+            raise UsageError("--resume continues the unfinished training, --restart begins anew: give one of them")
+        if files.output is not None:
+            check_output_name(files.output)
         if files.plot is not None and FilePath(files.plot).suffix.lower() in OTHER_PICTURES:
             raise UsageError(f"--plot draws an SVG picture: give {files.plot} a name that ends in .svg")
 
@@ -92,6 +103,8 @@ class TrainingSession:
         with ExitStack() as opened:
             if files.output is not None:
                 opened.enter_context(exclusive_training(files.output))
+                if not files.resume:
+                    self._check_unfinished(files.output)
             if files.resume:
                 checkpoint = last_checkpoint(files.output)
                 self.options = given_options(checkpoint.options) | self.options
@@ -100,18 +113,43 @@ class TrainingSession:
             opened.enter_context(closing(self.trainer.pool))
             if checkpoint:
                 checkpoint.restore(self.trainer)
+            if files.output is not None:
+                last_is_damaged = checkpoint is not None and checkpoint.path != checkpoint_path(files.output)
+                self.results = Results(self.trainer, files.output, self._kept_options(), files.backup, last_is_damaged)
             self._open = opened.pop_all()
         return self
 
     def __exit__(self, *error) -> None:
-        self._open.close()
+        with self._open:
+            if self._running is not None:
+                self._running.close()
+
+    def _check_unfinished(self, output: Path) -> None:
+        """Raise UsageError where the output has an unfinished training, unless this one shall give it up."""
+        last, previous = checkpoint_path(output), previous_checkpoint_path(output)
+        if not last.exists() and not previous.exists():
+            return
+        file = last if last.exists() else previous
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about a last one that cannot be read
+                found = last_checkpoint(output)
+            file, how_far = found.path, _how_far(found)
+        except ModelFileError:
+            how_far = "but it cannot be read"
+        if not self.files.restart:
+            ways = (
+                "--restart begins anew" if how_far.startswith("but") else "--resume continues it, --restart begins anew"
+            )
+            raise UsageError(f"{output} has an unfinished training in {file}, {how_far}: {ways}")
+        self.given_up = f"gives up the unfinished training in {file}, {how_far}"
 
     def _check_places(self) -> None:
         """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
         files, read = self.files, [*self.paths, *path_list(self.options.get("valid") or [])]
-        taken = [] if files.output is None else [*output_files(files.output)]
-        if files.output is not None:
-            check_outputs(output_files(files.output), read, is_model, "a model", "--output")
+        taken = [] if files.output is None else result_files(files.output, files.backup)
+        if taken:
+            check_outputs(taken, read, is_model, "a model", "--output")
         if files.log is not None:
             check_log(files.log, [*read, *taken])
             taken.append(files.log)
@@ -133,6 +171,17 @@ class TrainingSession:
         return self.trainer.best
 
     @property
+    def best_file(self) -> FilePath | None:
+        """The file that has ``best``: the output or, while the training is unfinished, the checkpoint. None where no
+        file has it yet."""
+        return self.results.best_file if self.results else None
+
+    @property
+    def kept(self) -> FilePath | None:
+        """The file where charlm has kept the model that was at the output before; None where it kept none."""
+        return self.results.kept if self.results else None
+
+    @property
     def losses(self) -> LossCurve:
         """The losses so far: the training loss at up to a few hundred points, the held-out loss wherever it was
         measured or estimated."""
@@ -152,16 +201,20 @@ class TrainingSession:
         if trainer.evaluation and not self.baselines:
             self.baselines, self.baseline_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
-        """Train to the end, or until ``stop()`` is true after an update, and write the files. A stopped training is
-        saved, and another session can resume it."""
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Generator[Report, None, None]:
+        """Train to the end, or until ``stop()`` is true after an update, and write the files. A training that is
+        stopped, or left before its end, is saved, and another session can resume it."""
+        self._running = self._reports(stop)
+        return self._running
+
+    def _reports(self, stop: Callable[[], bool]) -> Generator[Report, None, None]:
         files, trainer = self.files, self.trainer
         if files.plot is not None:
             self.train_baselines()
-        with _Log(files.log, append=files.resume) as log:
-            found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
-            if files.output is not None:
-                found = save_results(trainer, found, files.output, self._kept_options(), files.save_every)
+        found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
+        if self.results:
+            found = self.results.follow(found, files.save_every)
+        with _Log(files.log, append=files.resume) as log, closing(found):
             for report in found:
                 log.write(report.as_dict())
                 yield report
@@ -181,14 +234,16 @@ class TrainingSession:
         return options
 
 
-def output_files(model_path) -> tuple:
-    """The model's file and its checkpoints."""
-    return model_path, previous_checkpoint_path(model_path), checkpoint_path(model_path)
-
-
 def exclusive_training(model_path) -> AbstractContextManager[None]:
     """Lock a model's files against other trainings: see ``files.exclusive_output``."""
-    return exclusive_output(output_files(model_path))
+    return exclusive_output(result_files(model_path))
+
+
+def _how_far(checkpoint: Checkpoint) -> str:
+    """How far the training of a checkpoint has come, in words."""
+    saved = datetime.fromtimestamp(os.path.getmtime(checkpoint.path))
+    updates = checkpoint.state.step
+    return f"{updates:,} update{'s' if updates != 1 else ''}, saved at {saved:%Y-%m-%d %H:%M}"
 
 
 def check_log(path, used=()) -> None:
