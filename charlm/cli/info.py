@@ -26,15 +26,15 @@ def info(model_path, bare_path, as_json):
     from ..display import write_text
     from ..display.model import info_lines
     from ..model import load_model
-    from ..modelfile import model_header
+    from ..modelfile import file_kind, model_header
 
     if (model_path is None) == (bare_path is None):
         raise UsageError("name one MODEL file: charlm info MODEL, or charlm info --model MODEL")
     path = bare_path if model_path is None else model_path
-    model = load_model(path)
+    model, kind = load_model(path), file_kind(path)
     if as_json:
-        header = model_header(model) | {"parameters": model.architecture.number_of_parameters}
+        header = model_header(model) | {"kind": kind, "parameters": model.architecture.number_of_parameters}
         header["novelty"] = model.novelty and model.novelty.summary()
         write_text(json.dumps(header) + "\n")
     else:
-        write_text("\n".join(info_lines(model, path, os.path.getsize(path), terminal_width())) + "\n")
+        write_text("\n".join(info_lines(model, path, os.path.getsize(path), terminal_width(), kind)) + "\n")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..text.vocabulary import Vocabulary
 
 
+CHECKPOINT = ": the checkpoint of an unfinished training, with its best model so far"
+
+
 def number_of(number: int, noun: str) -> str:
     """A number and its noun: 1 line, 2 lines."""
     return f"{number:,} {noun}{'s' if number != 1 else ''}"
@@ -29,11 +32,11 @@ def network(a: Architecture) -> str:
     return f"{cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
-def info_lines(model: Model, path, size: int, width: int | None = None) -> list[str]:
+def info_lines(model: Model, path, size: int, width: int | None = None, kind: str = "model") -> list[str]:
     """The contents of a model file, as a table. size: of the file, in bytes. width: of the terminal, None for a
-    pipe."""
+    pipe. kind: see ``modelfile.file_kind``."""
     rows = [
-        ("file", f"{path}, {number_of(size, 'byte')}"),
+        ("file", f"{path}, {number_of(size, 'byte')}{CHECKPOINT if kind == 'checkpoint' else ''}"),
         ("task", model.task.description()),
         ("network", network(model.architecture)),
     ]
@@ -110,6 +113,8 @@ def _training_rows(model: Model) -> list[tuple[str, str]]:
         rows += [
             ("trained for", f"{number_of(training['step'], 'update')}, {number_of(training['tokens'], unit)}{epochs}")
         ]
+    if "unfinished" in training:
+        rows += [("unfinished", f"{100 * training['unfinished']['progress']:.0f} % of the training was done")]
     if settings:
         rows += [("settings", "; ".join(_settings(settings, model)))]
     if training.get("valid_loss") is not None:

@@ -156,8 +156,9 @@ def progress(trainer: Trainer, quiet: bool) -> Iterator:
 def stopped_line(session: TrainingSession) -> str:
     """Where a training was stopped, and how to resume it."""
     updates = number_of(session.trainer.step, "update")
+    untouched = "" if str(session.best_file) == str(session.files.output) else f"; {session.files.output} is as it was"
     return (
-        f"stopped after {updates}; the best model so far is in {session.best_file}; "
+        f"stopped after {updates}; the best model so far is in {session.best_file}{untouched}; "
         "to continue, give the same command with --resume"
     )
 

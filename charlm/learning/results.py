@@ -19,11 +19,10 @@ from typing import Any
 
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
 from ..modelfile import is_saved, read_model, save_model
-from .checkpoint import checkpoint_path, previous_checkpoint_path, save_checkpoint
+from .checkpoint import CHECKPOINT_SECONDS, checkpoint_path, previous_checkpoint_path, save_checkpoint
 from .loop import Trainer
 from .progress import Report
 
-CHECKPOINT_SECONDS = 60.0  # between checkpoints
 OWN_NAMES = {".checkpoint": "a checkpoint", ".checkpoint.before": "a checkpoint", ".previous": "the previous model"}
 
 
@@ -31,7 +30,7 @@ def previous_path(model_path) -> Path:
     """m.npz → m.previous.npz"""
     path = Path(model_path)
     name = path.name.removesuffix(".npz")
-    return path.with_name(f"{name}.previous{path.name.removeprefix(name)}")
+    return path.parent / f"{name}.previous{path.name.removeprefix(name)}"
 
 
 def result_files(model_path, backup: bool = True) -> list:
@@ -98,7 +97,8 @@ class Results:
                 self._save_unfinished()
         except DivergedError as error:
             self._save_what_was_good()
-            kept = f"; the best model so far is in {self.best_file}" if self.best_file else ""
+            is_somewhere = self.trainer.state.best_loss is not None and self.best_file
+            kept = f"; the best model so far is in {self.best_file}" if is_somewhere else ""
             raise DivergedError(f"{error}{kept}") from None
         except CharlmError:
             with suppress(CharlmError):  # the first error is the one to tell
