@@ -84,16 +84,19 @@ def harmed(name, pattern, how, code=-9):
     return run([sys.executable, "-c", HARMED, name, pattern, how, *ENDS], code)
 
 
-def ended_by(number, code, *more, when="prec.checkpoint.npz"):
+def ended_by(number, code, *more, command=(*COMMAND, *ENDLESS), when="prec.checkpoint.npz"):
     """stderr of a training that got a signal when there was a file with this name."""
-    with subprocess.Popen([*COMMAND, *ENDLESS, *more], stderr=subprocess.PIPE, text=True) as process:
-        until = time.monotonic() + 60
-        while not Path(when).exists():
-            assert process.poll() is None and time.monotonic() < until, process.stderr.read()
-            time.sleep(0.005)
-        process.send_signal(number)
-        errors = process.communicate(timeout=30)[1]
-    assert process.returncode == code and "Traceback" not in errors, errors
+    with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until = time.monotonic() + 60
+            while not Path(when).exists():
+                assert process.poll() is None and time.monotonic() < until
+                time.sleep(0.005)
+            process.send_signal(number)
+            errors = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode == code and ("Traceback" in errors) == ("-c" in command), errors
     return errors
 
 
@@ -126,12 +129,15 @@ def killed_twice():
 
 def two_at_once():
     with subprocess.Popen([*COMMAND, *ENDLESS], stderr=subprocess.DEVNULL) as first:
-        while not Path("prec.checkpoint.npz").exists():
-            time.sleep(0.005)
-        assert "another charlm is writing prec.npz" in run([*COMMAND, *ENDS], 1)
-        with pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
-            train()
-        first.terminate()
+        try:
+            while not Path("prec.checkpoint.npz").exists():
+                assert first.poll() is None
+                time.sleep(0.005)
+            assert "another charlm is writing prec.npz" in run([*COMMAND, *ENDS], 1)
+            with pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
+                train()
+        finally:
+            first.terminate()
 
 
 def repeated():
@@ -248,6 +254,19 @@ def unfinished_is_a_usage_error():
         train("not there")  # said before the text is read
 
 
+def interrupted_in_python():
+    """By a real signal, wherever it strikes; no checkpoint was written before."""
+    program = (
+        "import charlm, pathlib; charlm.train('text.txt', output='prec.npz', epochs=40, batch=64, steps=64, hidden=96, "
+        "save_every=1e9, threads=2, on_report=lambda report: report.valid_loss and pathlib.Path('begun').touch())"
+    )
+    Path("text.txt").write_text(Path("text.txt").read_text() * 100)
+    errors = ended_by(signal.SIGINT, -signal.SIGINT, command=(sys.executable, "-c", program), when="begun")
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
+    assert Checkpoint("prec.checkpoint.npz").state.step > 0
+    Path("prec.checkpoint.npz").rename("checked.npz")  # it would train for ever
+
+
 def given_up():
     train(stop=after(20))
     before = Path("prec.checkpoint.npz").read_bytes()
@@ -301,6 +320,7 @@ def no_links_and_no_moving(patch):
 
 PYTHON = {
     "KeyboardInterrupt in an update": lambda: in_an_update(KeyboardInterrupt()),
+    "KeyboardInterrupt by a signal": interrupted_in_python,
     "an error in an update": lambda: in_an_update(MemoryError()),
     "a training that diverges": diverging,
     "an error of on_report": error_of_the_reader,

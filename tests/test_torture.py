@@ -19,6 +19,12 @@ TRIALS = {
     "operations that fail, resumed": lambda folder: faults.each_operation(
         folder, hows=("ENOSPC",), step=31, kinds=("again",)
     ),
+    "operations that fail, over a good model": lambda folder: faults.each_operation(
+        folder, hows=("EIO",), step=37, kinds=("over",)
+    ),
+    "killed in operations, over a good model": lambda folder: faults.each_operation(
+        folder, hows=("after",), step=31, kinds=("over again",)
+    ),
     "killed in operations": lambda folder: faults.each_operation(folder, hows=("after",), step=29, kinds=("again",)),
     "files that may not grow": lambda folder: faults.full_disks(folder, sizes=(3000,)),
     "little memory": lambda folder: faults.little_memory(folder, megabytes=(16,)),

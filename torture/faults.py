@@ -4,31 +4,35 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
-from .kills import CHECKPOINTS, TRAIN, resume_and_check, undisturbed_digest
+from .kills import CHECKPOINTS, TRAIN, good_model, resume_and_check, undisturbed_digest
 from .runs import SMALL, ForkServer, complaint, new_folder
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EDQUOT")
 
 
 def each_operation(
-    folder: Path, hows=ERRORS, step: int = 1, kinds=("first", "again", "sample", "perplexity")
+    folder: Path, hows=ERRORS, step: int = 1, kinds=("first", "again", "over", "over again", "sample", "perplexity")
 ) -> Iterator[str]:
     """Make the N-th file operation fail in each of these ways, for every N (or every ``step``-th) that a run reaches.
 
-    kinds: "first" is a new training, "again" a resumed one, "sample" and "perplexity" are the commands. After each
-    failure the last good files must load, the run must have reported the error in one line, no partial file may
-    remain, and the training must resume to the same bytes as one without failures.
+    kinds: "first" is a new training, "again" a resumed one, "over" and "over again" are such trainings where a good
+    model stands at the output, "sample" and "perplexity" are the commands. After each failure the last good files must
+    load, the good model must be there, the run must have reported the error in one line, no partial file may remain,
+    and the training must resume to the same bytes as one without failures.
     """
     with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
         wanted = undisturbed_digest(folder, server, epochs)
-        if set(kinds) != {"first"}:
+        if not {"first", "over"} >= set(kinds):
             _killed_midway(folder, server, epochs)
         commands = {
             "first": [*TRAIN, *epochs, "--log", "log.jsonl"],
             "again": [*TRAIN, *epochs, "--resume"],
+            "over": [*TRAIN, *epochs],
+            "over again": [*TRAIN, *epochs, "--resume"],
             "sample": ["sample", "--model", "m.npz", "--count", "2", "--length", "20"],
             "perplexity": ["perplexity", "--model", "m.npz", "text.txt"],
         }
@@ -39,16 +43,22 @@ def each_operation(
                     workdir, marker = folder / "workdir", folder / "marker"
                     shutil.rmtree(workdir, ignore_errors=True)
                     marker.unlink(missing_ok=True)
-                    if kind == "first":
+                    if kind in ("first", "over"):
                         new_folder(folder, "workdir")
                     else:
                         shutil.copytree(folder / "killed", workdir)
+                    good = good_model(folder, server) if "over" in kind else None
+                    if good:
+                        shutil.copy(good, workdir / "m.npz")
                     code, errors = server.run(
                         commands[kind], workdir, fault={"at": number, "how": how, "marker": str(marker)}
                     )
                     if not marker.exists():
                         break
-                    found = _what_went_wrong(server, workdir, marker.read_text(), how, code, errors, epochs, wanted)
+                    found = _how_it_ended(workdir, marker.read_text(), how, code, errors)
+                    if not found and (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
+                        found = "the model does not load"
+                    found = found or resume_and_check(server, workdir, epochs, wanted, good=good)
                     yield f"{kind}, operation {number} ({marker.read_text()}), {how}: {found}" if found else ""
                     number += step
 
@@ -72,39 +82,41 @@ def _killed_midway(folder, server, epochs):
     raise AssertionError("no kill left a model and two checkpoints")
 
 
-def _what_went_wrong(server, workdir, operation, how, code, errors, epochs, wanted):
+def _how_it_ended(workdir, operation, how, code, errors):
+    """What is wrong with the end of a run with a fault, "" for nothing."""
     killed = how in ("before", "after")
     if killed and code != -signal.SIGKILL:
         return f"it should have been killed, and ended with {code}"
-    if not killed:
-        found = complaint(code, errors)
-        parts = [path.name for path in workdir.glob(".*.part")]
-        if found or (parts and operation not in ("unlink", "scandir")):  # otherwise the next run removes it
-            return found or f"left {parts}"
-    if (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
-        return "the model does not load"
-    return resume_and_check(server, workdir, epochs, wanted)
+    if killed:
+        return ""
+    found, parts = complaint(code, errors), [path.name for path in workdir.glob(".*.part")]
+    is_left = parts and operation not in ("unlink", "scandir")  # otherwise the next run removes it
+    return found or (f"left {parts}" if is_left else "")
 
 
 def full_disks(folder: Path, sizes=(1000, 1500, 2000, 3000, 4000, 5000, 8000, 20000)) -> Iterator[str]:
-    """A new training and a resumed one while no file may grow beyond a size in bytes."""
+    """A new training and a resumed one, without and with a good model at the output, while no file may grow beyond a
+    size in bytes."""
     with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
         wanted = undisturbed_digest(folder, server, epochs)
         _killed_midway(folder, server, epochs)
-        for size in sizes:
-            for resume in (False, True):
-                shutil.rmtree(folder / "workdir", ignore_errors=True)
-                if resume:
-                    workdir = Path(shutil.copytree(folder / "killed", folder / "workdir"))
-                else:
-                    workdir = new_folder(folder, "workdir")
-                limits = [(resource.RLIMIT_FSIZE, size)]
-                code, errors = server.run([*TRAIN, *epochs, *["--resume"] * resume], workdir, limits=limits)
-                found = complaint(code, errors)
-                parts = [path.name for path in workdir.glob(".*.part")]
-                found = found or (f"left {parts}" if parts else "") or resume_and_check(server, workdir, epochs, wanted)
-                yield f"files of at most {size} bytes, resume {resume}: {found}" if found else ""
+        for size, resume, over in product(sizes, (False, True), (False, True)):
+            shutil.rmtree(folder / "workdir", ignore_errors=True)
+            if resume:
+                workdir = Path(shutil.copytree(folder / "killed", folder / "workdir"))
+            else:
+                workdir = new_folder(folder, "workdir")
+            good = good_model(folder, server) if over else None
+            if good:
+                shutil.copy(good, workdir / "m.npz")
+            limits = [(resource.RLIMIT_FSIZE, size)]
+            code, errors = server.run([*TRAIN, *epochs, *["--resume"] * resume], workdir, limits=limits)
+            found = complaint(code, errors)
+            parts = [path.name for path in workdir.glob(".*.part")]
+            found = found or (f"left {parts}" if parts else "")
+            found = found or resume_and_check(server, workdir, epochs, wanted, good=good)
+            yield f"files of at most {size} bytes, resume {resume}, over a model {over}: {found}" if found else ""
 
 
 def little_memory(folder: Path, megabytes=(0, 1, 2, 4, 8, 16, 32, 64)) -> Iterator[str]:
@@ -116,6 +128,6 @@ def little_memory(folder: Path, megabytes=(0, 1, 2, 4, 8, 16, 32, 64)) -> Iterat
             limits = [(resource.RLIMIT_AS, more << 20)]
             code, errors = server.run(["train", "text.txt", "-o", "m.npz", *options], workdir, limits=limits)
             found = complaint(code, errors)
-            left = [path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz")]
+            left = [path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz", *CHECKPOINTS)]
             found = found or (f"left {left}" if left else "")
             yield f"{more} MB more: {found}" if found else ""

@@ -1,4 +1,5 @@
-"""Trainings that are killed or stopped, and resumed: the model must have the bytes of an undisturbed training."""
+"""Trainings that are killed or stopped, and resumed: the model must have the bytes of an undisturbed training, and a
+good model that stood at its output must be there until then, and next to it afterwards."""
 
 import random
 import shutil
@@ -14,6 +15,7 @@ from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL, "--stream"]  # without --lines, whatever the text looks like
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
+PREVIOUS = "m.previous.npz"
 KINDS = (
     ["--dropout", "0.1"],
     ["--lines", "--cell", "gru"],
@@ -40,20 +42,43 @@ def undisturbed_digest(folder: Path, server: ForkServer, options) -> str:
     return digest(folder / "undisturbed" / "m.npz")
 
 
-def resume_and_check(server: ForkServer, workdir: Path, options, wanted: str, *more) -> str:
-    """Resume a training, or start it again if it has no checkpoint yet. Returns what went wrong, "" for nothing."""
+def good_model(folder: Path, server: ForkServer) -> Path:
+    """A good model of another training, which must not be lost."""
+    if not (folder / "good").exists():
+        code, errors = server.run([*TRAIN, "--epochs", "4", "--seed", "2"], new_folder(folder, "good"))
+        if code:
+            raise AssertionError(errors)
+    return folder / "good" / "m.npz"
+
+
+def what_is_lost(workdir: Path, good: Path | None) -> str:
+    """Whether the good model, if there was one, is neither at the output nor the previous model; "" if it is there."""
+    places = [digest(workdir / name) for name in ("m.npz", PREVIOUS)]
+    return "the good model is lost" if good and digest(good) not in places else ""
+
+
+def resume_and_check(server: ForkServer, workdir: Path, options, wanted: str, *more, good: Path | None = None) -> str:
+    """Resume a training, or start it again if it has no checkpoint yet. good: the model that stood at its output.
+    Returns what went wrong, "" for nothing."""
+    if found := what_is_lost(workdir, good):
+        return found
     resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
+    stands = not resume and (workdir / "m.npz").exists()  # the unfinished model of a training without a checkpoint
     code, errors = server.run([*TRAIN, *options, *more, *resume], workdir)
     if code:
         return f"it does not resume: {errors[-300:]}"
-    left = sorted(path.name for path in workdir.iterdir() if path.name not in ("text.txt", "m.npz", "log.jsonl"))
+    known = ("text.txt", "m.npz", "log.jsonl", *([PREVIOUS] if good or stands else []))
+    left = sorted(path.name for path in workdir.iterdir() if path.name not in known)
     if left:
         return f"left {left}"
+    if good and digest(workdir / PREVIOUS) != digest(good):
+        return "the good model is not kept as the previous one"
     return "" if digest(workdir / "m.npz") == wanted else "the model has other bytes"
 
 
 def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
-    """SIGKILL at a random moment of a training that saves often, then once more in the resumed run."""
+    """SIGKILL at a random moment of a training that saves often, then once more in the resumed run; in every other one
+    over a good model."""
     generator = random.Random(seed)
     with ForkServer(folder) as server:
         undisturbed = []
@@ -65,6 +90,9 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
         for number in range(times):
             options, wanted, seconds = undisturbed[number % len(undisturbed)]
             workdir = new_folder(folder, "workdir", options)
+            good = good_model(folder, server) if number % 2 else None
+            if good:
+                shutil.copy(good, workdir / "m.npz")
             every = ["--save-every", generator.choice(["0", "0.01", "0.05"])]
             resume = []
             for _ in range(2):
@@ -74,7 +102,9 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
                 run.kill(signal.SIGKILL)
                 run.wait()
                 resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
-            found = resume_and_check(server, workdir, options, wanted, "--threads", str(generator.randint(1, 3)))
+                lost = what_is_lost(workdir, good)
+            threads = ["--threads", str(generator.randint(1, 3))]
+            found = lost or resume_and_check(server, workdir, options, wanted, *threads, good=good)
             yield f"kill {number}: {found}" if found else ""
             shutil.rmtree(workdir)
 

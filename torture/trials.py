@@ -28,7 +28,10 @@ def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         **mutations,
         "file operations that fail": partial(faults.each_operation, step=every),
         "SIGKILL at each operation of a save": partial(
-            faults.each_operation, hows=("before", "after"), step=every, kinds=("first", "again")
+            faults.each_operation,
+            hows=("before", "after"),
+            step=every,
+            kinds=("first", "again", "over", "over again"),
         ),
         "bytes of a model flipped": partial(modelfiles.flipped, every=every),
         "model files truncated": partial(modelfiles.truncated, every=every),

@@ -62,7 +62,7 @@ def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet
         with interruption_reported():
             session = opened.enter_context(TrainingSession(corpus, files, given))
             if not quiet:
-                for line in introduction(session.trainer):
+                for line in [*filter(None, [session.given_up]), *introduction(session.trainer)]:
                     say(line)
                 session.train_baselines()
         with caught_signals() as caught, progress(session.trainer, quiet) as show:

@@ -171,7 +171,8 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     shows_loss = trainer.evaluation and not session.baselines
     loss = f" (held-out loss {trainer.best_loss:.4f} nats per {session.unit})" if shows_loss else ""
-    return [*lines, f"wrote {session.files.output}{loss}"]
+    kept = [f"kept the model that was there as {session.kept}"] if session.kept else []
+    return [*lines, *kept, f"wrote {session.files.output}{loss}"]
 
 
 def comparison_lines(session: TrainingSession) -> list[str]:
