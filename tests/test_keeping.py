@@ -145,6 +145,16 @@ def repeated():
     errors = run([*COMMAND, *ENDS], 2)
     assert "prec.npz has an unfinished training in prec.checkpoint.npz, 20 updates, saved at 20" in errors
     assert "--resume continues it, --restart begins anew" in errors
+    command = [word for word in ENDS if word != "--quiet"]
+    errors = run([*COMMAND, *command, "--restart"])
+    assert errors.startswith("gives up the unfinished training in prec.checkpoint.npz, 20 updates")
+    assert "kept the model that was there as prec.previous.npz" in errors.splitlines()
+
+
+def without_a_backup():
+    train(stop=after(20))
+    run([*COMMAND, *ENDS, "--restart", "--no-backup", "--hidden", "0"], 2)
+    ended_by(signal.SIGINT, 130, "--restart", "--no-backup", when="prec.checkpoint.before.npz")
 
 
 def resumed_with_another_text():
@@ -168,6 +178,7 @@ SHELL = {
     "two trainings at once": two_at_once,
     "a wrong option": lambda: run([*COMMAND, *ENDS, "--hidden", "0"], 2),
     "stopped, and the same command again": repeated,
+    "given up, without a backup, and stopped": without_a_backup,
     "resumed with another text": resumed_with_another_text,
     "a full disk": full_disk,
     "a read-only folder": lambda: harmed("open", "part$", "EROFS", code=1),

@@ -35,7 +35,7 @@ def interruption_reported():
     ),
 )
 @click.pass_context
-def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet, **options):
+def train(click_context, corpus, *, output, log, plot, resume, restart, backup, save_every, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     The training takes --minutes. It holds out a tenth of the text, and keeps the model that does best on it. Ctrl-C
@@ -57,7 +57,9 @@ def train(click_context, corpus, *, output, log, plot, resume, save_every, quiet
         raise UsageError("--minutes and --epochs do not go together: give the time or the passes over the text")
     if {"holdout", "valid"} <= given.keys():
         raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
-    files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
+    files = TrainingFiles(
+        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+    )
     with ExitStack() as opened:
         with interruption_reported():
             session = opened.enter_context(TrainingSession(corpus, files, given))

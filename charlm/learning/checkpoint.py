@@ -31,8 +31,6 @@ from .options import stored_options
 from .settings import Settings
 from .state import MOST_LOSSES, TrainingState
 
-CHECKPOINT_SECONDS = 60.0  # between checkpoints
-
 
 def checkpoint_path(model_path) -> Path:
     """m.npz → m.checkpoint.npz"""

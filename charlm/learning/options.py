@@ -202,10 +202,26 @@ OF_FILES = (
     Option(
         "resume",
         bool,
-        "Continue the stopped training of this output. The settings that you do not give keep their values, except "
+        "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
         "--log, --plot, --save-every and --threads.",
         default=False,
         group=HOW_LONG,
+    ),
+    Option(
+        "restart",
+        bool,
+        "Begin anew where this output has an unfinished training, and give that up.",
+        default=False,
+        group=HOW_LONG,
+    ),
+    Option(
+        "backup",
+        bool,
+        "When the model is finished, keep one that was there before: m.npz as m.previous.npz.",
+        default=True,
+        default_in_words="--backup",
+        negative="--no-backup",
+        group=FILES,
     ),
     Option(
         "save_every",

@@ -19,8 +19,9 @@ from typing import Any
 
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
 from ..modelfile import is_saved, read_model, save_model
-from .checkpoint import CHECKPOINT_SECONDS, checkpoint_path, previous_checkpoint_path, save_checkpoint
+from .checkpoint import checkpoint_path, previous_checkpoint_path, save_checkpoint
 from .loop import Trainer
+from .options import CHECKPOINT_SECONDS
 from .progress import Report
 
 OWN_NAMES = {".checkpoint": "a checkpoint", ".checkpoint.before": "a checkpoint", ".previous": "the previous model"}
