@@ -18,7 +18,7 @@ from charlm.errors import CharlmError, DivergedError, ModelFileError, UsageError
 from charlm.learning.checkpoint import Checkpoint
 from charlm.learning.loop import Trainer
 from charlm.learning.results import previous_path
-from charlm.learning.session import TrainingFiles, TrainingSession
+from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 from charlm.modelfile import write_archive
 
 SMALL = {"hidden": 5, "layers": 1, "batch": 4, "steps": 8, "threads": 1}
@@ -471,7 +471,7 @@ def test_an_unfinished_training_that_cannot_be_read_is_named_too(folder, damaged
     ways = "in prec.checkpoint.before.npz, 19 updates, .*: --resume continues it, --restart begins anew"
     if damaged == "both":
         cut_short("prec.checkpoint.before.npz")
-        ways = "in prec.checkpoint.npz, but it cannot be read: --restart begins anew"
+        ways = "in prec.checkpoint.npz, which cannot be read: --restart begins anew"
     with pytest.raises(CharlmError, match=ways):
         train("not there")
 
@@ -498,8 +498,21 @@ def test_where_nothing_was_trained_nothing_is_saved(folder):
     assert names(folder) == ["prec.npz"]
 
 
-def test_m_and_m_npz_have_their_own_previous_models():
+def test_m_and_m_npz_have_their_own_previous_models_and_share_their_checkpoints():
     assert [str(previous_path(name)) for name in ("m.npz", "a/m")] == ["m.previous.npz", "a/m.previous"]
+
+
+def test_m_and_m_npz_are_not_trained_at_once(folder):
+    with exclusive_training("prec"), pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
+        train()
+
+
+def test_where_nothing_is_held_out_the_latest_model_is_at_the_output_when_the_reader_leaves(folder):
+    Path("prec.npz").unlink()
+    files = TrainingFiles(output="prec.npz", save_every=0)  # the checkpoint is saved before the reader leaves
+    with TrainingSession("text.txt", files, {"epochs": 4, "holdout": 0, **SMALL}) as session:
+        next(session.run())
+    assert np.array_equal(charlm.load("prec.npz").parameters, session.best.parameters)
 
 
 # A checkpoint as a model

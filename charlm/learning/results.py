@@ -146,7 +146,7 @@ class Results:
         """Save what can be resumed, at any moment of the training."""
         if self.trainer.is_updating:
             self._save_good()
-        elif self.trainer.state.tokens != self._saved_tokens:
+        elif self.trainer.state.tokens:
             self._save_unfinished()
 
     def _save_what_was_good(self) -> None:

@@ -130,17 +130,12 @@ class TrainingSession:
         if not last.exists() and not previous.exists():
             return
         file = last if last.exists() else previous
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about a last one that cannot be read
-                found = last_checkpoint(output)
-            file, how_far = found.path, _how_far(found)
-        except ModelFileError:
-            how_far = "but it cannot be read"
+        how_far, ways = "which cannot be read", "--restart begins anew"
+        with suppress(ModelFileError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a last one that cannot be read
+            found = last_checkpoint(output)
+            file, how_far, ways = found.path, _how_far(found), f"--resume continues it, {ways}"
         if not self.files.restart:
-            ways = (
-                "--restart begins anew" if how_far.startswith("but") else "--resume continues it, --restart begins anew"
-            )
             raise UsageError(f"{output} has an unfinished training in {file}, {how_far}: {ways}")
         self.given_up = f"gives up the unfinished training in {file}, {how_far}"
 
@@ -240,7 +235,7 @@ def exclusive_training(model_path) -> AbstractContextManager[None]:
 
 
 def _how_far(checkpoint: Checkpoint) -> str:
-    """How far the training of a checkpoint has come, in words."""
+    """How far the training of a checkpoint has come, and when, in words."""
     saved = datetime.fromtimestamp(os.path.getmtime(checkpoint.path))
     updates = checkpoint.state.step
     return f"{updates:,} update{'s' if updates != 1 else ''}, saved at {saved:%Y-%m-%d %H:%M}"
