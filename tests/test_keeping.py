@@ -21,9 +21,11 @@ from charlm.learning.results import previous_path
 from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 from charlm.modelfile import write_archive
 
-SMALL = {"hidden": 5, "layers": 1, "batch": 4, "steps": 8, "threads": 1}
+SMALL = {"lines": False, "hidden": 5, "layers": 1, "batch": 4, "steps": 8, "threads": 1}
 COMMAND = [sys.executable, "-m", "charlm"]
-TRAIN = "train text.txt -o prec.npz --hidden 5 --layers 1 --batch 4 --steps 8 --threads 1 --save-every 0".split()
+TRAIN = (
+    "train text.txt -o prec.npz --stream --hidden 5 --layers 1 --batch 4 --steps 8 --threads 1 --save-every 0".split()
+)
 ENDS = [*TRAIN, "--quiet", "--epochs", "4"]
 ENDLESS = [*TRAIN, "--epochs", "5000"]
 # A charlm in which a file operation goes wrong. name: of a function of os. pattern: matches the last path that it is
