@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import charlm
 from charlm.errors import CharlmError, DivergedError, ModelFileError, UsageError
+from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint
 from charlm.learning.loop import Trainer
 from charlm.learning.results import previous_path
@@ -491,6 +493,17 @@ def test_a_session_says_what_it_gives_up(folder):
     Path("prec.checkpoint.npz").unlink()
     with TrainingSession("text.txt", files, {"epochs": 4, **SMALL}) as session:
         assert session.given_up is None
+
+
+def test_after_an_interrupted_update_no_thread_still_writes_into_what_is_saved(folder):
+    trainer = new_trainer("text.txt", epochs=4, **SMALL | {"threads": 2})
+    good, late = trainer.parameters.copy(), threading.Timer(0.3, lambda: None)
+    late.start()
+    trainer.pool._others.submit(lambda: (late.join(), trainer.parameters.fill(np.nan)))
+    trainer.back_to_good()
+    assert np.array_equal(trainer.parameters, good)
+    late.join()
+    assert np.array_equal(trainer.parameters, good)
 
 
 def test_where_nothing_was_trained_nothing_is_saved(folder):
