@@ -104,8 +104,8 @@ def sample(model: Model, count: int = 1, length: int | None = None, **options: A
     """
     from dataclasses import fields
 
-    from .sampling.options import SamplingOptions
     from .sampling.sampler import new_sampler
+    from .sampling.settings import SamplingOptions
 
     _check_model(model)
     check_option_names(options, ["count", "length", *(field.name for field in fields(SamplingOptions))], "sample")

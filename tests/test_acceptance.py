@@ -9,8 +9,8 @@ from test_sampling import chi_square, probability, random_model, sampler_of
 import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.options import SamplingOptions
 from charlm.sampling.rules import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
+from charlm.sampling.settings import SamplingOptions
 from charlm.text.novelty import ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points

@@ -1005,7 +1005,8 @@ def imported(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "code", "packages"),
     [
-        (["--help"], 0, {"numba", "numpy", "rich"}),
+        (["--help"], 0, {"numba", "numpy", "rich", "dataclasses"}),
+        (["sample", "--help"], 0, {"numba", "numpy", "rich", "dataclasses"}),
         (["train", "--help"], 0, {"numba", "numpy", "rich"}),
         (["sample", "--nope"], 2, {"numba", "numpy", "rich"}),
         (["sample", "--model", "tiny.npz", "--length", "20"], 0, {"numba", "llvmlite", "rich"}),

@@ -11,7 +11,7 @@ from test_sampling import chi_square, probability, random_model
 import charlm
 from charlm.errors import SamplingError, UsageError
 from charlm.sampling.infilling import Filler, resample
-from charlm.sampling.options import SamplingOptions
+from charlm.sampling.settings import SamplingOptions
 from charlm.text.novelty import ExactNovelty
 from charlm.text.vocabulary import EOS, Vocabulary
 

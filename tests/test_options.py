@@ -17,7 +17,8 @@ from charlm.learning.options import BY_NAME, NAMES, OF_FILES, TrainingOptions, g
 from charlm.learning.session import TrainingFiles
 from charlm.learning.settings import Settings
 from charlm.options import BEAM, COMMAND_LINE, TOP, Option
-from charlm.sampling.options import SAMPLING, SamplingOptions
+from charlm.sampling.options import SAMPLING
+from charlm.sampling.settings import SamplingOptions
 from charlm.scoring.options import SCORING
 from charlm.scoring.pipeline import ScoringOptions
 from charlm.text.corpus import CorpusOptions

@@ -18,9 +18,9 @@ from charlm.network.cells import CELLS
 from charlm.network.reference import reference_of, softmax
 from charlm.network.threads import ThreadPool
 from charlm.sampling.infilling import Filler
-from charlm.sampling.options import SamplingOptions
 from charlm.sampling.sampler import Sampler, new_sampler
 from charlm.sampling.segments import SEGMENT
+from charlm.sampling.settings import SamplingOptions
 from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 

@@ -3,11 +3,10 @@
 import json
 import os
 import sys
-from dataclasses import replace
 
 from ..errors import CharlmError, PromptError, SamplingError, UsageError
 from ..options import JSON, MODEL, QUIET
-from ..sampling.options import SAMPLING, SamplingOptions
+from ..sampling.options import SAMPLING
 from .options import command, load_language_model
 from .signals import end_with_the_reader
 
@@ -30,6 +29,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
     """
     end_with_the_reader()
+    from dataclasses import replace
+
     from ..sampling.decoding import Decoding
     from ..sampling.rules import SamplingCounts
     from ..sampling.sampler import new_sampler
@@ -71,7 +72,10 @@ def _check_inputs(options, prime_file, interactive):
 
 def _sampling_options(model, options, prime_file):
     """The options as ``SamplingOptions``, with the files that they name read."""
+    from dataclasses import replace
+
     from ..sampling.rules import training_text
+    from ..sampling.settings import SamplingOptions
 
     if prime_file is not None:
         options = options | {"prime": _prime_from(prime_file, model, options["encoding"])}

@@ -1,6 +1,6 @@
 """New text from a model. In reading order:
 
-options         the options of ``charlm sample``, with their defaults
+options         the table of the options of ``charlm sample``; settings: their values, checked once
 sampler         the samples, in order
 prompt          the text that the model reads before it samples
 candidates      candidates for samples, in parallel, and where their segments end

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from ..text.vocabulary import UNKNOWN
-from .options import BY_NAME, SamplingOptions
+from .options import BY_NAME
+from .settings import SamplingOptions
 
 LEAST = -745  # exp of less is 0
 

@@ -19,10 +19,11 @@ from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, Stepper, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, symbols_in
-from .options import BY_NAME, SamplingOptions
+from .options import BY_NAME
 from .prompt import encode_prime, encode_start, line_of, seed_of
 from .rules import REASONS, SamplingCounts, described, remedy_for, rules_for
 from .samples import Piece, Sample
+from .settings import SamplingOptions
 
 BLANK = "_"
 PREFIXES = 1024

@@ -22,8 +22,9 @@ from ..model import Model
 from ..text.novelty import RUN, ExactNovelty, Novelty
 from ..text.reading import read_text
 from ..text.vocabulary import as_bytes
-from .options import MOST_TRIES, SamplingOptions
+from .options import MOST_TRIES
 from .samples import Sample
+from .settings import SamplingOptions
 
 COPIED_IN_LINES = 30  # characters: the default of --max-copied for a model of lines
 COPIED_IN_STREAMS = 50  # and for a model of a stream

@@ -17,11 +17,12 @@ from .acceptance import Acceptance
 from .candidates import Candidate, Candidates, Endings
 from .decoding import Decoding
 from .infilling import Filler
-from .options import BY_NAME, SamplingOptions
+from .options import BY_NAME
 from .prompt import Prompt, encode_prime, encode_start, seed_of
 from .random_streams import bits_at, key_of
 from .rules import SamplingCounts, rules_for
 from .samples import Piece, Sample
+from .settings import SamplingOptions
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
