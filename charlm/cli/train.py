@@ -35,7 +35,9 @@ def interruption_reported():
     ),
 )
 @click.pass_context
-def train(click_context, corpus, *, output, log, plot, resume, restart, backup, save_every, quiet, **options):
+def train(
+    click_context, corpus, *, output, log, plot, resume, restart, backup, save_every, show, explain, quiet, **options
+):
     """Train a model on text files (- is standard input) and write it to one file.
 
     The training takes --minutes. It holds out a tenth of the text, and keeps the model that does best on it. Ctrl-C
@@ -45,7 +47,9 @@ def train(click_context, corpus, *, output, log, plot, resume, restart, backup, 
     --epochs, and for a --task other than text, it takes the fixed settings of the task.
     """
     from ..display import say
-    from ..display.training import conclusion, introduction, progress, stopped_line
+    from ..display.closing import conclusion, stopped_lines
+    from ..display.live import compiling, shown
+    from ..display.opening import opening
     from ..learning.session import TrainingFiles, TrainingSession
 
     given = {
@@ -60,19 +64,20 @@ def train(click_context, corpus, *, output, log, plot, resume, restart, backup, 
     files = TrainingFiles(
         output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
     )
+    on_compile = None if quiet else compiling
     with ExitStack() as opened:
         with interruption_reported():
-            session = opened.enter_context(TrainingSession(corpus, files, given))
+            session = opened.enter_context(TrainingSession(corpus, files, given, on_compile))
             if not quiet:
-                for line in [*filter(None, [session.given_up]), *introduction(session.trainer)]:
+                for line in opening(session, explain):
                     say(line)
                 session.train_baselines()
-        with caught_signals() as caught, progress(session.trainer, quiet) as show:
+        with caught_signals() as caught, shown(session, show, quiet) as show_report:
             for report in session.run(stop=lambda: bool(caught)):
-                show(report)
+                show_report(report)
         is_stopped = caught and not session.finished
         if not quiet:
-            for line in [stopped_line(session)] if is_stopped else conclusion(session):
+            for line in stopped_lines(session) if is_stopped else conclusion(session):
                 say(line)
         if is_stopped:
             click_context.exit(128 + caught[0])

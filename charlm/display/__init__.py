@@ -1,9 +1,13 @@
 """What a person sees: tables, lines and colours for the terminal.
 
-    training    how a training starts, goes on and ends
+    opening     what a training says before it begins
+    live        a training while it runs: a block on a terminal, a dozen lines in a pipe
+    preview     what the model writes while it learns
+    closing     how a training ended, and what to type next
     model       the contents of a model file
     scores      figures of samples, scores and comparisons
     colour      a text painted by its surprise
+    columns     text in the columns of a terminal; durations: times in words
 
 stdout carries data, and everything else goes to stderr. An error must not cost the import of NumPy or rich: the modules
 import them inside functions, or get what they show from their callers.
@@ -12,12 +16,15 @@ import them inside functions, or get what they show from their callers.
 import sys
 
 from ..text.visible import visible
+from .columns import terminal_width, wrapped
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, for the person at the keyboard."""
+    """Write one line to stderr, for the person at the keyboard. A terminal gets as many lines as it needs columns."""
     try:
-        sys.stderr.write(visible(line) + "\n")
+        width = terminal_width()
+        lines = [visible(line)] if width is None else wrapped(visible(line), width)
+        sys.stderr.write("".join(f"{part}\n" for part in lines))
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # stderr is closed

@@ -1,0 +1,147 @@
+"""What a training says at its end: the best loss and what it means, the n-grams beside it, and what to type next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from ..reports.loss_curve import in_characters
+from ..score import LN2, exp
+from ..text.vocabulary import UNITS
+from .columns import is_ascii_only, terminal_width, width_of
+from .durations import short
+from .live import best_baseline
+from .model import number_of
+from .opening import is_a_list_read_as_a_stream
+from .scores import side_by_side
+
+if TYPE_CHECKING:
+    from ..learning.session import TrainingSession
+
+PREDICTED = {"classify": "label", "tag": "tag"}  # what the loss of a task is about, if not the unit of the text
+NOT_NEEDED = ("perplexity", "nats_per_token")  # columns of the table that a narrow terminal lacks, in this order
+
+
+def conclusion(session: TrainingSession) -> list[str]:
+    """How a training ended."""
+    trainer = session.trainer
+    passes = trainer.state.epoch + trainer.state.tokens_of_epoch / len(trainer.corpus.train)
+    early = ", because the held-out loss no longer fell" if trainer.state.ending else ""
+    lines = [
+        *curve_lines(session),
+        f"ended after {short(trainer.state.seconds)}{early}: {number_of(trainer.step, 'update')}, "
+        f"{passes:.3g} pass{'es' if passes != 1 else ''} over the text",
+    ]
+    if trainer.evaluation:
+        lines.append(_best_loss(session))
+    if session.baselines:
+        lines += comparison_lines(session)
+    if session.files.output is None:
+        return lines
+    return [*lines, f"wrote {session.files.output}", *_next(_first_use(session))]
+
+
+def stopped_lines(session: TrainingSession) -> list[str]:
+    """Where a training was stopped, what is saved, and how to continue."""
+    trainer, files = session.trainer, session.files
+    loss = f" (held-out loss {trainer.best_loss:.4f})" if trainer.state.best_loss is not None else ""
+    command = ["charlm", "train", *map(_as_argument, session.paths), "-o", _as_argument(files.output), "--resume"]
+    return [
+        f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %; "
+        f"the best model so far{loss} is in {files.output}",
+        *_next(command, "to continue"),
+    ]
+
+
+def _best_loss(session: TrainingSession) -> str:
+    trainer = session.trainer
+    choices = exp(trainer.best_loss)
+    number = f"{choices:.3g}" if choices < 1000 else f"{choices:,.0f}"
+    noun = PREDICTED.get(trainer.task.name, session.unit)
+    return (
+        f"best held-out loss {trainer.best_loss:.4f} nats per {session.unit}: the model is as surprised as by {number} "
+        f"equally likely {noun}s"
+    )
+
+
+def comparison_lines(session: TrainingSession) -> list[str]:
+    """The model and the baselines on the held-out text: a sentence, a table, and where a baseline does better, what to
+    do."""
+    trainer, corpus, most = session.trainer, session.trainer.corpus, session.baseline_tokens
+    unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
+    part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
+    rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
+    better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
+    lines = [
+        f"held-out text, {part}; n-gram baselines trained on {rest} training text",
+        *_table(session),
+    ]
+    if better:
+        remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        if is_a_list_read_as_a_stream(corpus):
+            remedy = "train with --lines, because the text looks like a list"
+        names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
+        return [*lines, f"{names} did better than the model: {remedy}, or give more text"]
+    name, loss = best_baseline(session)
+    return [f"that is better than {name} ({loss:.4f}), which only count what follows what", *lines]
+
+
+def _table(session: TrainingSession) -> list[str]:
+    """The figures of the model and the baselines, with as many columns as the terminal has room for."""
+    trainer, corpus = session.trainer, session.trainer.corpus
+    by_text = "bits_per_byte" if corpus.vocabulary.level == "byte" else "bits_per_character"
+    tokens, figures = len(corpus.evaluated), {}
+    for name, nats in {
+        "the model": trainer.best_loss * tokens,
+        **{one.name: one.nats for one in session.baselines},
+    }.items():
+        figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
+        if name != "xz":
+            figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
+    lines, width = side_by_side(figures), terminal_width()
+    for column in NOT_NEEDED:
+        if width is None or max(map(width_of, lines)) <= width:
+            break
+        for row in figures.values():
+            row.pop(column, None)
+        lines = side_by_side(figures)
+    return lines
+
+
+def curve_lines(session: TrainingSession) -> list[str]:
+    """The losses of a training, drawn in characters; no lines where stderr is not a terminal."""
+    width = terminal_width()
+    return [] if width is None else in_characters(session.losses, min(76, width - 1), 12, is_ascii_only())
+
+
+def _first_use(session: TrainingSession) -> list[str]:
+    """The command that shows what the model has learnt."""
+    task, corpus = session.trainer.task, session.trainer.corpus
+    model = ["--model", _as_argument(session.files.output)]
+    if task.name == "text":
+        return ["charlm", "sample", *model, *(("--count", "10") if corpus.lines else ())]
+    if task.name == "generate":
+        return ["charlm", "sample", *model, "--given", shlex.quote(task.labels[0]), "--count", "10"]
+    valid = session.options.get("valid")
+    if isinstance(valid, str | os.PathLike):
+        return ["charlm", "evaluate", *model, _as_argument(valid)]
+    return ["charlm", "predict", *model, "FILE"]
+
+
+def _as_argument(path) -> str:
+    """The name of a file as one types it into a shell."""
+    name = os.fspath(path)
+    return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)
+
+
+def _next(words: list[str], what: str = "next") -> list[str]:
+    """A command to type; where it is too wide for the terminal, a backslash continues it."""
+    width = terminal_width() or 10_000
+    line, lines = "  ", [f"{what}, type:"]
+    for word in words:
+        if line.strip() and width_of(f"{line} {word}") + 3 > width:
+            lines.append(f"{line} \\")
+            line = "    "
+        line = f"{line} {word}" if line.strip() else line + word
+    return [*lines, line]

@@ -1,0 +1,255 @@
+"""A training while it runs: one block on a terminal or in a notebook, a dozen lines in a pipe or a file.
+
+with shown(session) as show:
+    for report in session.run():
+        show(report)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ..learning.options import BY_NAME
+from ..reports.loss_curve import in_characters
+from . import say
+from .columns import first_that_fits, is_ascii_only, terminal_width, width_of, wrapped
+from .durations import short
+from .preview import Preview
+
+if TYPE_CHECKING:
+    from ..learning.loop import Trainer
+    from ..learning.progress import Report
+    from ..learning.session import TrainingSession
+
+PARTS = 12  # lines that a whole training writes into a pipe or a file, about
+REDRAWN = 0.1  # seconds between two pictures of the block, at least
+WIDEST, CURVE = 100, 6  # columns of the block, at most; lines of its curve
+COMPILING = (
+    "compiling charlm for this processor: about 10 seconds, only this once",
+    "compiling for this processor: 10 s, only once",
+    "compiling: about 10 seconds",
+)
+
+
+@contextmanager
+def shown(session: TrainingSession, show: int | None = None, quiet: bool = False) -> Iterator[Callable[[Report], None]]:
+    """Show the reports of a session that is open: yields the function that takes them.
+
+    show: how many lines the model writes while it learns, None for the default of --show; they are seen on a terminal or in a notebook
+    only. quiet: show nothing.
+    """
+    if quiet:
+        yield lambda report: None
+    elif not can_redraw():
+        yield _Milestones(session).show
+    else:
+        with _Block(session, BY_NAME["show"].default if show is None else show) as block:
+            yield block.show
+
+
+def can_redraw() -> bool:
+    """Whether stderr is a terminal on which a block can be drawn again in place, or a notebook."""
+    if terminal_width() is not None:
+        return os.environ.get("TERM") not in ("dumb", "unknown")
+    return _is_notebook()
+
+
+def _is_notebook() -> bool:
+    """Whether this is a notebook in which rich can show something that changes."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from importlib.util import find_spec
+
+    from rich.console import Console
+
+    return Console(stderr=True).is_jupyter and find_spec("ipywidgets") is not None
+
+
+def how_far(trainer: Trainer, report: Report) -> tuple[float, float | None]:
+    """The fraction of a training that is done, and the seconds that are left; None where nobody can know yet."""
+    fraction = min(1.0, report.tokens / max(1, trainer.total_tokens))
+    left = report.seconds * (1 - fraction) / fraction if fraction else None
+    if trainer.settings.minutes and not trainer.state.ending:
+        whole = 60 * trainer.settings.minutes
+        by_clock = min(1.0, report.seconds / whole)
+        if trainer.finished:
+            return 1.0, 0.0
+        if fraction < by_clock + 0.1 or left is None:  # it does not end before its time
+            return by_clock, max(0.0, whole - report.seconds)
+    return fraction, left
+
+
+def best_baseline(session: TrainingSession) -> tuple[str, float] | None:
+    """The n-gram baseline with the lowest loss: its name, and its loss in nats per token."""
+    tokens = len(session.trainer.corpus.evaluated) if session.baselines else 0
+    found = [(one.nats / tokens, one.name) for one in session.baselines if one.name != "xz"]
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def rollback_line(report: Report) -> str:
+    return f"the loss diverged: rolled back to update {report.step:,}, with a lower learning rate"
+
+
+class _Milestones:
+    """A line for each twelfth of a training, for the last report, and for each rollback."""
+
+    def __init__(self, session: TrainingSession):
+        self._trainer, self._held_out = session.trainer, None
+        self._done = int(session.trainer.state.progress * PARTS)  # a resumed training begins in the middle
+
+    def show(self, report: Report) -> None:
+        if report.rolled_back:
+            say(rollback_line(report))
+            return
+        fraction, left = how_far(self._trainer, report)
+        if _held_out_loss(report) is not None:
+            self._held_out = _held_out_loss(report)
+        part = int(fraction * PARTS)
+        if part > self._done or self._trainer.finished:
+            self._done = part
+            say(self._line(report, fraction, left))
+
+    def _line(self, report, fraction, left):
+        parts = [f"{100 * fraction:3.0f} %", f"training loss {report.train_loss:.4f}"]
+        if self._held_out is not None:
+            parts.append(f"held-out loss {self._held_out:.4f}")
+        if left is not None and not self._trainer.finished:
+            parts.append(f"{short(left)} left")
+        return "   ".join(parts)
+
+
+def _held_out_loss(report: Report) -> float | None:
+    """The held-out loss of a report, measured or estimated; None where it has none."""
+    return report.sampled_loss if report.valid_loss is None else report.valid_loss
+
+
+class _Block:
+    """The block that shows a training on a terminal. rich asks it for its lines whenever it is drawn."""
+
+    def __init__(self, session: TrainingSession, show: int):
+        self._session, self._preview = session, Preview(session.trainer, show)
+        self._report: Report | None = None
+        self._held_out: float | None = None
+        self._live: Any = None
+        self._drawn, self._ascii_only = -math.inf, is_ascii_only()
+
+    def __enter__(self) -> _Block:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stop()
+
+    def show(self, report: Report) -> None:
+        """Draw the block anew. A terminal that has gone away does not stop the training."""
+        self._report = report
+        if _held_out_loss(report) is not None:
+            self._held_out = _held_out_loss(report)
+        self._preview.refresh()
+        now = time.monotonic()
+        if now - self._drawn < REDRAWN and not report.rolled_back:
+            return
+        self._drawn = now
+        try:
+            if self._live is None:
+                self._start()
+            if report.rolled_back:
+                say(rollback_line(report))
+            if self._live:
+                self._live.refresh()
+        except (OSError, ValueError):
+            self._stop()
+            self._live = False
+
+    def _start(self) -> None:
+        """Begin to draw: at the first report, because until then a line about compiling may be shown."""
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        self._live = Live(self, console=console, transient=True, auto_refresh=False, redirect_stdout=False)
+        self._live.start()
+        console.show_cursor(True)  # a second Ctrl-C ends the program at once: the terminal must still have a cursor
+
+    def _stop(self) -> None:
+        if self._live:
+            with suppress(OSError, ValueError):
+                self._live.stop()
+
+    def __rich_console__(self, console, options) -> Iterator:
+        from rich.text import Text
+
+        if self._report is not None:
+            lines = self.lines(min(WIDEST, options.max_width), console.size.height)
+            yield Text("\n").join(Text(line, style, no_wrap=True, overflow="crop") for line, style in lines)
+
+    def lines(self, width: int, height: int) -> list[tuple[str, str]]:
+        """(line, style) of the block in a terminal of so many columns and lines; at least one line stays free."""
+        width -= 1  # some terminals begin a new line after the last column
+        head = [(self._progress(width), "bold"), *((line, "") for line in self._losses(width))]
+        curve = [(line, "dim") for line in in_characters(self._session.losses, width, CURVE, self._ascii_only)]
+        written = self._preview.lines(width - 2)
+        if self._ascii_only:
+            written = [line.encode("ascii", "replace").decode() for line in written]
+        sample = [("the model writes now:", ""), *((f"  {line}", "green") for line in written)] if written else []
+        free = height - 1 - len(head) - len(sample)
+        return [*head, *(curve if len(curve) <= free else []), *sample][: max(1, height - 1)]
+
+    def _progress(self, width: int) -> str:
+        fraction, left = how_far(self._session.trainer, self._report)
+        percentage = f"{100 * fraction:3.0f} %"
+        end = percentage if left is None else f"{percentage}   {short(left)} left"
+        columns = width - width_of(end) - 2
+        if columns < 8:
+            return end.strip()
+        full, empty = "#-" if self._ascii_only else "━╌"
+        done = round(fraction * columns)
+        return f"{full * done}{empty * (columns - done)}  {end}"
+
+    def _losses(self, width: int) -> list[str]:
+        """The loss in words, beside that of the n-grams."""
+        baseline = best_baseline(self._session)
+        others = f"; {baseline[0]} get {baseline[1]:.3f}" if baseline else ""
+        if self._held_out is None:
+            others = ""
+            words = [f"loss {self._report.train_loss:.3f} on the training text"]
+        else:
+            best = min(self._session.trainer.best_loss, self._held_out)
+            words = [
+                f"loss {self._held_out:.3f} on the held-out text, best {best:.3f}",
+                f"loss {self._held_out:.3f}",
+            ]
+        texts = [f"{text}{others}; lower is better" for text in words] + [f"{words[-1]}{others}"]
+        return wrapped(first_that_fits(texts, width), width)
+
+
+def compiling() -> AbstractContextManager | None:
+    """Say that charlm compiles its kernels; on a terminal, a context manager that shows for how long."""
+    if not can_redraw():
+        say(COMPILING[0])
+        return None
+    return _compiling_shown()
+
+
+@contextmanager
+def _compiling_shown() -> Iterator[None]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    class Elapsed(TextColumn):
+        def render(self, task):
+            return f"{task.elapsed or 0:.0f} s"
+
+    console, begun = Console(stderr=True), time.monotonic()
+    text = first_that_fits(COMPILING, console.width - 10)
+    spinner = SpinnerColumn("line" if is_ascii_only() else "dots")
+    with Progress(spinner, TextColumn(text), Elapsed(""), console=console, transient=True) as progress:
+        progress.add_task("")
+        console.show_cursor(True)
+        yield
+    say(f"compiled charlm for this processor in {short(time.monotonic() - begun)}; later runs need not")

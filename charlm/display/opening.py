@@ -1,0 +1,137 @@
+"""What a training says before it begins: what will happen, and for how long; with ``--explain`` also why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..text.vocabulary import UNITS
+from .durations import in_words
+from .model import number_of
+
+if TYPE_CHECKING:
+    from ..learning.loop import Trainer
+    from ..learning.session import TrainingSession
+    from ..network.architecture import Architecture
+    from ..text.corpus import Corpus
+
+MOST_NAMES = 3  # of files
+
+
+def opening(session: TrainingSession, explain: bool = False) -> list[str]:
+    """What a training will do, its network, and advice where the text looks unsuitable. explain: also the reasons of
+    the settings."""
+    from ..learning.autotune import SMALL
+
+    trainer = session.trainer
+    corpus, unit = trainer.corpus, session.unit
+    lines = [_what_will_happen(trainer, unit), f"the network: {_network(trainer.architecture)}"]
+    if trainer.step:
+        lines.append(f"resuming after {number_of(trainer.step, 'update')}")
+    if is_a_list_read_as_a_stream(corpus):
+        lines.append("the text looks like a list: with --lines, charlm takes each line as a text of its own")
+    if trainer.plan and len(corpus.train) < SMALL:
+        lines.append("the text is small: a longer text helps more than any option")
+    return [*lines, *(_reasons(trainer, unit) if explain else ())]
+
+
+def is_a_list_read_as_a_stream(corpus: Corpus) -> bool:
+    from ..text.corpus import looks_like_a_list
+
+    return corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train)
+
+
+def _what_will_happen(trainer: Trainer, unit: str) -> str:
+    corpus, task = trainer.corpus, trainer.task.name
+    names = [*corpus.names[:MOST_NAMES]]
+    if len(corpus.names) > MOST_NAMES:
+        names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
+    text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    learns = "learns" if task == "text" else f"learns to {task}"
+    beginning = f"charlm {learns} from {text} ({_size(corpus, unit)}) {_how_long(trainer)}"
+    if trainer.evaluation:
+        return f"{beginning}, and keeps the model that predicts the held-out text best"
+    return f"{beginning}; nothing is held out, so charlm keeps the last model"
+
+
+def _size(corpus: Corpus, unit: str) -> str:
+    """How much text there is to learn from, and how much is held out."""
+    from ..text.corpus import Corpus, line_starts
+
+    parts = [len(part) for part in (corpus.train, corpus.held_out)]
+    if corpus.lines and isinstance(corpus, Corpus):
+        unit, parts = (
+            "line",
+            [len(line_starts(part)) - 1 if len(part) else 0 for part in (corpus.train, corpus.held_out)],
+        )
+    elif corpus.lines and unit != "word":
+        unit = "line"
+    return number_of(parts[0], unit) + (f", and {parts[1]:,} held out to test it" if parts[1] else "")
+
+
+def _how_long(trainer: Trainer) -> str:
+    minutes = trainer.settings.minutes
+    if minutes:
+        return f"for {in_words(minutes)}"
+    passes = trainer.total_tokens / len(trainer.corpus.train)
+    return f"in {passes:g} pass{'es' if passes != 1 else ''} over the text"
+
+
+def _network(a: Architecture) -> str:
+    """An architecture in plain words."""
+    kind = "feed-forward" if a.context else f"recurrent ({a.cell.upper() if len(a.cell) < 5 else a.cell})"
+    seen = f", which sees the last {number_of(a.context, 'token')}" if a.context else ""
+    seen += ", which reads forward and backward" if a.bidirectional else ""
+    layers = f"{number_of(a.layers, 'layer')} of {number_of(a.hidden, 'unit')}"
+    return f"{kind}, {layers}{seen}; {a.number_of_parameters:,} numbers to learn (parameters)"
+
+
+def _reasons(trainer: Trainer, unit: str) -> list[str]:
+    """The settings, each with what it means, and why charlm chose it."""
+    corpus, a, settings = trainer.corpus, trainer.architecture, trainer.settings
+    symbol = UNITS[corpus.vocabulary.level]
+    batch = trainer.task.batch_description(corpus, trainer.rows, settings.steps)
+    entry = (
+        f"an embedding: for each {symbol} the network learns {a.embedding:,} numbers, which are its input"
+        + (" and also the weights of its output (tied)" if a.tied else "")
+        if a.embedding
+        else f"one-hot: each {symbol} selects its own row of weights in the first layer"
+    )
+    lines = [
+        f"vocabulary: {len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is "
+        "unknown (<UNK>)",
+        f"input: {entry}",
+        *([_width(trainer)] if trainer.plan and trainer.plan.widest and not trainer.step else []),
+        f"update: the network reads {batch}, and then changes its numbers a little",
+        f"dropout: {_dropout(settings.dropout)}",
+    ]
+    if trainer.evaluation:
+        lines.append(
+            "held-out text: the network never learns from it, so its loss tells how well new text is predicted"
+        )
+    return [
+        *lines,
+        f"loss: how surprised the network is, in nats per {unit}; 0 would mean that it knows all in advance",
+    ]
+
+
+def _dropout(rate: float | None) -> str:
+    why = "so that it cannot memorise the text"
+    if rate is None:
+        return f"grows as far as it is needed: units of the network are switched off at random, {why}"
+    if not rate:
+        return "none: no unit of the network is switched off while it learns"
+    return f"{rate:g}: this fraction of the units, another one each time, is switched off at random, {why}"
+
+
+def _width(trainer: Trainer) -> str:
+    """Why the layers are as wide as they are."""
+    from ..learning.autotune import TOKENS_PER_WEIGHT
+
+    plan, symbol = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
+    tokens, passes = plan.tokens, plan.tokens / len(trainer.corpus.train)
+    number = f"{tokens / 1e6:.2g} million" if tokens < 1e7 else f"{tokens / 1e6:,.0f} million"
+    times = f"{passes:.2g}" if passes < 10 else f"{passes:,.0f}"
+    return (
+        f"width: in this time, this machine can read about {number} {symbol}s (the text {times} times); charlm chose "
+        f"the widest layers for which these are at least {TOKENS_PER_WEIGHT} {symbol}s per weight"
+    )
