@@ -449,8 +449,8 @@ def test_ctrl_c_before_the_first_update_says_that_nothing_was_written(folder, mo
 def test_train_prints_no_data(folder):
     result = done(*TRAIN, "--log", "log.jsonl")
     assert result.stdout == ""
-    assert result.stderr.splitlines()[-1] == "wrote new.npz"
-    assert "looks like a list" not in result.stderr  # nobody asks what --stream has answered
+    assert result.stderr.splitlines()[-3:] == ["wrote new.npz", "next, type:", "  charlm sample --model new.npz"]
+    assert "list" not in result.stderr  # nobody asks what --stream has answered
     model = load_model("new.npz")
     assert model.architecture.hidden == 4
     assert f"  the model       {model.training['valid_loss']:.4f} " in result.stderr
@@ -484,33 +484,32 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
 def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
     (folder / "names.txt").write_text("ada\nbob\neve\n" * 400)
     train = ["train", "names.txt", "-o", "new.npz", *SMALL, "--level", level, "--epochs", "1"]
-    line = "looks like a list (1,200 short lines), so each line is a text of its own; --stream trains on it as one text"
-    assert done(*train).stderr.splitlines()[0] == f"names.txt {line}"
+    lines = done(*train).stderr.splitlines()
+    assert lines[0].startswith("charlm learns from names.txt (a list: 1,080 lines, and 120 held out to test it) in 1 pass ")
+    assert lines[1] == "each line is a text of its own; if this is no list, --stream takes it as one long text"
     assert load_model("new.npz").lines
     for option, lines in ("--lines", True), ("--stream", False):
-        assert "like a list" not in done(*train, option).stderr
+        assert "list" not in done(*train, option).stderr
         assert load_model("new.npz").lines is lines
     two = done("train", "names.txt", *train[1:]).stderr
-    assert "names.txt, names.txt look like a list (2,400 short lines)" in two
+    assert two.startswith("charlm learns from names.txt and names.txt (a list: 2,160 lines, ")
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
-    result = done("train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05")
+    clock = ["train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05"]
+    result = done(*clock, "--explain").stderr
     width = load_model("new.npz").architecture.hidden
-    assert (
-        f"lstm, 1 layer of {width}, one-hot input" in result.stderr
-        and "0.05 minutes; each update reads " in result.stderr
-    )
-    assert "chosen for this machine, which has time for about " in result.stderr
-    assert "the text is small" in result.stderr
-    sizes = ["--hidden", "7", "--dropout", "0.25"]
-    given = done("train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05", *sizes)
-    assert "1 layer of 7," in given.stderr and "dropout 0.25" in given.stderr and "the widest" not in given.stderr
-    fixed = done(*TRAIN)
-    assert "chosen" not in fixed.stderr and "2 epochs; each update reads 4 pieces of 8 characters\n" in fixed.stderr
-    one = done(*TRAIN[:-1], "1", "--lines", "--holdout", "0").stderr
-    assert "\n1 epoch; each update reads 4 lines of up to 8 characters\n" in one
-    assert "\nnothing is held out, so charlm keeps the last model\n" in one
+    assert result.startswith("charlm learns from text.txt (505 characters, and 57 held out to test it) for 3 seconds, ")
+    assert f"the network: recurrent (LSTM), 1 layer of {width} units; " in result
+    assert "\nthe text is small: " in result and "\ninput: one-hot: " in result and "\nupdate: the network reads " in result
+    given = done(*clock, "--hidden", "7", "--dropout", "0.25", "--explain").stderr
+    assert "1 layer of 7 units" in given and "\ndropout: 0.25: " in given and "\nwidth: " not in given
+    assert "dropout" not in done(*clock, "--hidden", "7").stderr, "reasons are given to those who ask"
+    fixed = done(*TRAIN, "--explain").stderr
+    assert "in 2 passes over the text" in fixed and "update: the network reads 4 pieces of 8 characters," in fixed
+    one = done(*TRAIN[:-1], "1", "--lines", "--holdout", "0", "--explain").stderr
+    assert "in 1 pass over the text; nothing is held out, so charlm keeps the last model\n" in one
+    assert "update: the network reads 4 lines of up to 8 characters," in one
 
 
 def test_training_plots_its_losses(folder):
@@ -1234,7 +1233,10 @@ def test_a_signal_stops_and_saves(stopped):
     assert stopped["seconds"] < 2  # of the processor: a busy machine does not lengthen them
     assert stopped["output"] == ""
     assert "Traceback" not in stopped["errors"]
-    assert "--resume" in stopped["errors"].splitlines()[-1]
+    assert stopped["errors"].splitlines()[-2:] == [
+        "to continue, type:",
+        "  charlm train text.txt -o m.npz --resume",
+    ]
     assert {path.name for path in stopped["place"].iterdir()} == {"log.jsonl", "m.checkpoint.npz", "m.npz", "text.txt"}
     training = load_model(stopped["place"] / "m.npz").training
     assert 0 < training["tokens"] < 60 * training["corpus"]["train_tokens"]  # it was stopped early
@@ -1272,7 +1274,7 @@ def test_a_resumed_feed_forward_network_has_its_context(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["charlm.cli.train"], "caught_signals", lambda: nullcontext([signal.SIGTERM]))
         assert run(*options).exit_code == 128 + signal.SIGTERM
-    assert "feedforward of 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
+    assert "sees the last 3 tokens" in done("train", "text.txt", "-o", "new.npz", "--resume").stderr
     assert digest(folder / "new.npz") == whole
     assert "feedforward of 3 tokens" in done("info", "new.npz").stdout
 

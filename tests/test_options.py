@@ -45,7 +45,7 @@ def test_the_typed_options_of_a_training_are_those_of_the_table():
         (SamplingOptions, SAMPLING, {"count", "length", "prime_file", "interactive"}),
         (ScoringOptions, SCORING, set()),
         (CorpusOptions, TEXT, set()),
-        (TrainingFiles, OF_FILES, {"quiet"}),
+        (TrainingFiles, OF_FILES, {"explain", "quiet", "show"}),
     ],
 )
 def test_the_fields_of_options_are_those_of_the_table(kind, table, others):
@@ -284,7 +284,7 @@ def test_every_option_of_the_command_line_comes_from_the_table():
     for command in "train", "sample":
         params = program.commands[command].params
         assert {one.name for one in params} - names <= {"corpus", "model_path", "as_json", "quiet"}
-    assert {one.name for one in BY_NAME.values() if one.where == COMMAND_LINE} == {"quiet"}
+    assert {one.name for one in BY_NAME.values() if one.where == COMMAND_LINE} == {"explain", "quiet", "show"}
 
 
 def test_an_example_that_is_too_long_goes_on_after_a_backslash():

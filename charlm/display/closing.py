@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..learning.session import TrainingSession
 
 PREDICTED = {"classify": "label", "tag": "tag"}  # what the loss of a task is about, if not the unit of the text
-NOT_NEEDED = ("perplexity", "nats_per_token")  # columns of the table that a narrow terminal lacks, in this order
 
 
 def conclusion(session: TrainingSession) -> list[str]:
@@ -84,7 +83,7 @@ def comparison_lines(session: TrainingSession) -> list[str]:
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         return [*lines, f"{names} did better than the model: {remedy}, or give more text"]
     name, loss = best_baseline(session)
-    return [f"that is better than {name} ({loss:.4f}), which only count what follows what", *lines]
+    return [f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which", *lines]
 
 
 def _table(session: TrainingSession) -> list[str]:
@@ -100,12 +99,11 @@ def _table(session: TrainingSession) -> list[str]:
         if name != "xz":
             figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
     lines, width = side_by_side(figures), terminal_width()
-    for column in NOT_NEEDED:
+    for column in ("perplexity", by_text):  # a narrow terminal lacks these
         if width is None or max(map(width_of, lines)) <= width:
             break
-        for row in figures.values():
-            row.pop(column, None)
-        lines = side_by_side(figures)
+        figures = {name: {key: row[key] for key in row if key != column} for name, row in figures.items()}
+        lines = side_by_side({name: row for name, row in figures.items() if row})
     return lines
 
 

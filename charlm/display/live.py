@@ -41,8 +41,8 @@ COMPILING = (
 def shown(session: TrainingSession, show: int | None = None, quiet: bool = False) -> Iterator[Callable[[Report], None]]:
     """Show the reports of a session that is open: yields the function that takes them.
 
-    show: how many lines the model writes while it learns, None for the default of --show; they are seen on a terminal or in a notebook
-    only. quiet: show nothing.
+    show: how many lines the model writes while it learns, None for the default of --show; only a terminal or a notebook
+    shows them. quiet: show nothing.
     """
     if quiet:
         yield lambda report: None

@@ -76,7 +76,7 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
     for column in range(columns) if curve.training else ():
         step = column / (columns - 1) * last
         if step >= curve.training[0][0]:
-            put(step, _between(curve.training, step), dot)
+            put(step, _near(curve.training, step, last / columns), dot)
     for step, loss in curve.held_out:
         put(step, loss, ring)
     labels = [f"{high - number / (height - 1) * (high - low):6.3f}" for number in range(height)]
@@ -86,12 +86,20 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
         for number, (label, row) in enumerate(zip(labels, rows, strict=True))
     ]
     end = f"{last:,} updates"
-    legend = f"{dot} training" + (f"   {ring} held out" if curve.held_out else "")
+    legend = f"{'':8}{dot} training" + (f"   {ring} held out" if curve.held_out else "")
+    unit = f", nats per {curve.unit}"
     return [
         *lines,
         f"{corner}{floor * (columns - len(end) - 1)} {end}".rjust(width),
-        f"{'':8}{legend}, nats per {curve.unit}"[:width],
+        legend + (unit if len(legend + unit) <= width else ""),
     ]
+
+
+def _near(points, x, reach):
+    """The mean of the points that are at most ``reach`` from x, so that a curve of many points is not torn; where these
+    are one or two, the value between the points."""
+    near = [y for position, y in points if abs(position - x) <= reach]
+    return sum(near) / len(near) if len(near) > 2 else _between(points, x)
 
 
 def _between(points, x):
