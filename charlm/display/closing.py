@@ -26,7 +26,11 @@ def conclusion(session: TrainingSession) -> list[str]:
     """How a training ended."""
     trainer = session.trainer
     passes = trainer.state.epoch + trainer.state.tokens_of_epoch / len(trainer.corpus.train)
-    early = ", because the held-out loss no longer fell" if trainer.state.ending else ""
+    early, most = "", trainer.task.most_epochs
+    if trainer.settings.minutes and round(passes, 2) >= most:
+        early = f", because --task {trainer.task.name} makes at most {most} passes"
+    elif trainer.state.ending:
+        early = ", because the held-out loss no longer fell"
     lines = [
         *curve_lines(session),
         f"ended after {short(trainer.state.seconds)}{early}: {number_of(trainer.step, 'update')}, "
@@ -38,7 +42,7 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     if session.files.output is None:
         return lines
-    return [*lines, f"wrote {session.files.output}", *_next(_first_use(session))]
+    return [*lines, f"wrote {session.files.output}", *_first_use(session)]
 
 
 def stopped_lines(session: TrainingSession) -> list[str]:
@@ -49,7 +53,7 @@ def stopped_lines(session: TrainingSession) -> list[str]:
     return [
         f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %; "
         f"the best model so far{loss} is in {files.output}",
-        *_next(command, "to continue"),
+        *_next(command, "to continue, type"),
     ]
 
 
@@ -118,13 +122,13 @@ def _first_use(session: TrainingSession) -> list[str]:
     task, corpus = session.trainer.task, session.trainer.corpus
     model = ["--model", _as_argument(session.files.output)]
     if task.name == "text":
-        return ["charlm", "sample", *model, *(("--count", "10") if corpus.lines else ())]
+        return _next(["charlm", "sample", *model, *(("--count", "10") if corpus.lines else ())])
     if task.name == "generate":
-        return ["charlm", "sample", *model, "--given", shlex.quote(task.labels[0]), "--count", "10"]
+        return _next(["charlm", "sample", *model, "--given", shlex.quote(task.labels[0]), "--count", "10"])
     valid = session.options.get("valid")
     if isinstance(valid, str | os.PathLike):
-        return ["charlm", "evaluate", *model, _as_argument(valid)]
-    return ["charlm", "predict", *model, "FILE"]
+        return _next(["charlm", "evaluate", *model, _as_argument(valid)])
+    return _next(["charlm", "predict", *model], "next, type this, and then lines to predict for")
 
 
 def _as_argument(path) -> str:
@@ -133,10 +137,10 @@ def _as_argument(path) -> str:
     return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)
 
 
-def _next(words: list[str], what: str = "next") -> list[str]:
+def _next(words: list[str], what: str = "next, type") -> list[str]:
     """A command to type; where it is too wide for the terminal, a backslash continues it."""
     width = terminal_width() or 10_000
-    line, lines = "  ", [f"{what}, type:"]
+    line, lines = "  ", [f"{what}:"]
     for word in words:
         if line.strip() and width_of(f"{line} {word}") + 3 > width:
             lines.append(f"{line} \\")

@@ -57,15 +57,11 @@ def _size(corpus: Corpus, unit: str) -> str:
     """How much text there is to learn from, and how much is held out."""
     from ..text.corpus import Corpus, line_starts
 
-    parts = [len(part) for part in (corpus.train, corpus.held_out)]
+    parts = [corpus.train, corpus.held_out]
+    sizes = [len(part) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
-        unit, parts = (
-            "line",
-            [len(line_starts(part)) - 1 if len(part) else 0 for part in (corpus.train, corpus.held_out)],
-        )
-    elif corpus.lines and unit != "word":
-        unit = "line"
-    return number_of(parts[0], unit) + (f", and {parts[1]:,} held out to test it" if parts[1] else "")
+        unit, sizes = "line", [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
+    return number_of(sizes[0], unit) + (f", and {sizes[1]:,} held out to test it" if sizes[1] else "")
 
 
 def _how_long(trainer: Trainer) -> str:

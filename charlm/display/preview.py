@@ -1,12 +1,14 @@
 """What a model writes while it learns: a few lines, sampled from its parameters of this moment.
 
 The sample decides nothing: it is made from a copy of the parameters, with random numbers of its own. Copies of the
-training text are not rejected here.
+training text are not rejected here. A large network needs long for a line, so a sample is made in pieces of SLICE.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,7 @@ from ..model import Model
 from ..network.stepper import Stepper, take_rows
 from ..sampling.decoding import Decoding
 from ..text.visible import visible
-from ..text.vocabulary import EOS
+from ..text.vocabulary import EOS, UNKNOWN
 from .columns import cut, wrapped
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 EVERY = 2.0  # seconds from one sample to the next, at least
 PART = 0.004  # of the time of a training that samples may take, about
-LONGEST = 0.1  # seconds of one sample: a large network writes fewer characters in them
+SLICE = 0.02  # seconds after which a sample waits for its next turn
 TOKENS = {"char": 80, "byte": 80, "word": 20}  # of a line, at most
 WRITING = ("text", "generate")  # the tasks whose models write
 
@@ -34,16 +36,31 @@ class Preview:
     def __init__(self, trainer: Trainer, number: int):
         self.trainer, self.number = trainer, number if trainer.task.name in WRITING else 0
         self.texts: list[str] = []
-        self._random, self._next = np.random.default_rng(), 0.0
+        self._random, self._next, self._begun = np.random.default_rng(), 0.0, -math.inf
+        self._growing: Iterator[None] | None = None
+        self._written: list[tuple[str, list[int]]] = []  # of the growing sample: what is before each text, its ids
+        self._is_whole = False  # whether ``texts`` are
 
     def refresh(self) -> None:
-        """Sample anew, if it is time to."""
-        begun = time.perf_counter()
-        if not self.number or begun < self._next or not np.isfinite(self.trainer.parameters).all():
+        """Sample for a moment, if it is time to."""
+        start = time.perf_counter()
+        if not self.number or start < self._next:
             return
+        if self._growing is None:
+            if not np.isfinite(self.trainer.parameters).all():
+                return
+            self._begun, self._growing = start, self._grow()
         with np.errstate(all="ignore"):
-            self.texts = self._sampled()
-        self._next = begun + max(EVERY, (time.perf_counter() - begun) / PART)
+            for _ in self._growing:
+                if time.perf_counter() > start + SLICE:
+                    break
+            else:
+                self._growing = None
+        if self._growing is None or not self._is_whole:
+            self.texts, self._is_whole = self._decoded(), self._growing is None
+        self._next = start + (time.perf_counter() - start) / PART
+        if self._growing is None:
+            self._next = max(self._next, self._begun + EVERY)
 
     def lines(self, width: int) -> list[str]:
         """What to show: at most ``number`` lines of at most ``width`` columns, without blank ones."""
@@ -59,8 +76,13 @@ class Preview:
     def _is_stream(self) -> bool:
         return not self.trainer.corpus.lines
 
-    def _sampled(self) -> list[str]:
-        """Some texts: ``number`` lines, or the beginning of one stream."""
+    def _decoded(self) -> list[str]:
+        """The texts of the growing sample, without <UNK>."""
+        decode = self.trainer.corpus.vocabulary.decode
+        return [before + decode(token for token in ids if token != UNKNOWN) for before, ids in self._written]
+
+    def _grow(self) -> Iterator[None]:
+        """Sample ``number`` lines, or the beginning of one stream, into ``_written``: a token of each at a time."""
         trainer = self.trainer
         model = Model(
             architecture=trainer.architecture,
@@ -69,30 +91,30 @@ class Preview:
             lines=trainer.corpus.lines,
             task=trainer.task,
         )
+        self._written = []
         if trainer.task.name == "text":
-            number = 1 if self._is_stream else self.number
-            return self._written(model, number, time.perf_counter() + LONGEST)
-        labels = self._random.choice(trainer.task.labels, min(self.number, len(trainer.task.labels)), replace=False)
-        each = LONGEST / len(labels)
-        return [
-            f"{label}: {self._written(model.given(str(label)), 1, time.perf_counter() + each)[0]}" for label in labels
-        ]
+            yield from self._texts(model, [""] * (1 if self._is_stream else self.number))
+            return
+        labels = trainer.task.labels
+        for label in self._random.choice(len(labels), min(self.number, len(labels)), replace=False):
+            yield from self._texts(model.given(labels[label]), [f"{labels[label]}: "])
 
-    def _written(self, model: Model, number: int, end: float) -> list[str]:
-        """Texts of a language model, each until its end, until it is long enough, or until the time is up."""
-        stepper = Stepper(model.architecture, model.parameters, few_rows=number == 1)
-        rows = stepper.rows_for(number)
+    def _texts(self, model: Model, before: list[str]) -> Iterator[None]:
+        """Sample a text of a language model for each entry of ``before``."""
+        new: list[tuple[str, list[int]]] = [(words, []) for words in before]
+        self._written += new
+        stepper = Stepper(model.architecture, model.parameters, few_rows=len(new) == 1)
+        rows, decoding = stepper.rows_for(len(new)), Decoding()
         state = take_rows(stepper.begin([])[0], [0] * rows)
-        decoding, ids = Decoding(mask_unknown=True), []
-        most = TOKENS[model.vocabulary.level] * (self.number if self._is_stream else 1)
-        is_open = np.arange(rows) < number
-        while is_open.any() and len(ids) < most:
+        is_open = np.arange(rows) < len(new)
+        for _ in range(TOKENS[model.vocabulary.level] * (self.number if self._is_stream else 1)):
+            yield
             tokens, _ = decoding.sample(state[-1], self._random.random(rows))
             if not self._is_stream:
                 is_open &= tokens != EOS
-                tokens = np.where(is_open, tokens, EOS)
-            ids.append(tokens)
-            if time.perf_counter() > end:
-                break
+            if not is_open.any():
+                return
+            for (_, ids), token, is_more in zip(new, tokens.tolist(), is_open.tolist(), strict=False):
+                if is_more:
+                    ids.append(token)
             state = stepper.step(state, tokens)
-        return [model.vocabulary.decode(row).rstrip("\n") for row in np.transpose(ids)[:number].tolist()]
