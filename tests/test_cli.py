@@ -501,7 +501,8 @@ def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     width = load_model("new.npz").architecture.hidden
     assert result.startswith("charlm learns from text.txt (505 characters, and 57 held out to test it) for 3 seconds, ")
     assert f"the network: recurrent (LSTM), 1 layer of {width} units; " in result
-    assert "\nthe text is small: " in result and "\ninput: one-hot: " in result and "\nupdate: the network reads " in result
+    assert "\nthe text is small: " in result
+    assert "\ninput: one-hot: " in result and "\nupdate: the network reads " in result
     given = done(*clock, "--hidden", "7", "--dropout", "0.25", "--explain").stderr
     assert "1 layer of 7 units" in given and "\ndropout: 0.25: " in given and "\nwidth: " not in given
     assert "dropout" not in done(*clock, "--hidden", "7").stderr, "reasons are given to those who ask"

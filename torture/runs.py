@@ -135,7 +135,7 @@ def _serve():
     """The server process: it reads a line of JSON per run, and writes the pid and later the exit code."""
     import numpy  # noqa: F401
 
-    import charlm.display.training  # imports the rest of the display too
+    import charlm.display.closing  # imports the rest of the display too
     from charlm.cli import program
     from charlm.learning import checkpoint  # noqa: F401
     from charlm.network.cells import CELLS

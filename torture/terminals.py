@@ -1,24 +1,29 @@
-"""Control characters written to a terminal, locales, and extreme values of the sampling options."""
+"""Control characters written to a terminal, its width, locales, and extreme values of the sampling options."""
 
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
 import termios
 import tty
 import unicodedata
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from charlm.display.columns import width_of
 from charlm.model import Model, load_model
 from charlm.modelfile import save_model
 from charlm.network.architecture import Architecture
 from charlm.text.vocabulary import SPECIAL, Vocabulary
 
-from .runs import CHARLM, SMALL, ForkServer, complaint, digest, new_folder, run
+from .runs import CHARLM, SMALL, TASKS, ForkServer, complaint, digest, new_folder, run
 
 HARMFUL = [*range(0xA0), 0xAD, 0x061C, 0x200B, *range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
 WRITES_EVERYTHING = """
@@ -29,11 +34,22 @@ for start in range(0, 0x110000, 4096):
 """
 
 
-def through_a_terminal(command, cwd: Path) -> str:
-    """The output of a command on a terminal, stdout and stderr together."""
+def through_a_terminal(command, cwd: Path, columns: int = 0, rows: int = 24, env: dict | None = None) -> str:
+    """The output of a command on a terminal, stdout and stderr together. columns: of the terminal, 0 if it does not
+    tell; env: variables of the environment besides those of this process."""
     above, below = pty.openpty()
+    if columns:
+        fcntl.ioctl(below, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     tty.setraw(below, termios.TCSANOW)  # the terminal must not translate line feeds
-    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=below, stderr=below, close_fds=True)
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=below,
+        stderr=below,
+        close_fds=True,
+    )
     os.close(below)
     data = b""
     while True:
@@ -112,6 +128,46 @@ def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
     texts = [json.loads(line)["text"] for line in run(*sample, "--json", cwd=folder).stdout.splitlines()]
     symbols = load_model(folder / "hostile.npz").vocabulary.symbols
     yield "" if exact.startswith(texts[0]) and set(symbols) - set(texts[0]) == set() else "a pipe is not exact"
+
+
+WIDTHS = (120, 80, 60, 40)
+TERMINALS = ({"TERM": "xterm"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"})
+WATCHED = {
+    "stream": [],
+    "lines": ["--lines"],
+    "words": ["--level", "word"],
+    "bytes": ["--level", "byte"],
+    **{task: ["--task", task] for task in TASKS},
+}
+
+
+def pictures(output: str) -> list[str]:
+    """The lines that a terminal has shown, each time that they were drawn."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.replace("\r", "\n")).split("\n")
+
+
+def misfits(shown: str, columns: int) -> str:
+    """What a terminal of so many columns could not show of a training, "" for nothing: each line must fit, a text may
+    be broken at spaces only, and the way and the time that are left must always be seen."""
+    lines = pictures(shown)
+    wide = [line for line in lines if width_of(line) > columns]
+    if wide:
+        return f"too wide: {wide[0]!r}"
+    if not any(re.search(r"\d %  .* s left$", line) for line in lines):
+        return "nobody sees how far it is"
+    return (
+        "" if "next, type" in shown.replace("\r\n", " ") and "wrote m.npz" in shown else "it does not say how it ended"
+    )
+
+
+def trainings_watched(folder: Path, widths=WIDTHS, terminals=TERMINALS, kinds=tuple(WATCHED)) -> Iterator[str]:
+    """Train each kind of model on terminals of several widths and kinds: every line must fit."""
+    for number, (kind, columns, variables) in enumerate(product(kinds, widths, terminals)):
+        workdir = new_folder(folder, number, WATCHED[kind])
+        command = ["train", "text.txt", "-o", "m.npz", *WATCHED[kind], *SMALL[:-2], "--minutes", "0.05"]
+        shown = through_a_terminal([*CHARLM, *command], workdir, columns, env=variables)
+        problem = misfits(shown, columns) or (harmful_in("".join(pictures(shown))) and "control characters")
+        yield f"{kind}, {columns} columns, {variables}: {problem}" if problem else ""
 
 
 LOCALES = (

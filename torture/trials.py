@@ -51,6 +51,7 @@ def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         "little memory": faults.little_memory,
         "code points to a terminal": terminals.each_code_point,
         "commands in a terminal": terminals.by_commands,
+        "trainings in a terminal": terminals.trainings_watched,
         "locales": terminals.in_locales,
         "samples that follow the softmax": partial(samples.like_the_softmax, times=times(1_000_000)),
         "extreme sampling options": partial(terminals.options_at_edges, longest=times(1_000_000)),

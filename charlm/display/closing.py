@@ -140,10 +140,17 @@ def _as_argument(path) -> str:
 def _next(words: list[str], what: str = "next, type") -> list[str]:
     """A command to type; where it is too wide for the terminal, a backslash continues it."""
     width = terminal_width() or 10_000
+    pieces: list[str] = []
+    for word in words:  # an option and its value stay together
+        if pieces and pieces[-1].startswith("-") and " " not in pieces[-1]:
+            pieces[-1] += f" {word}"
+        else:
+            pieces.append(word)
     line, lines = "  ", [f"{what}:"]
-    for word in words:
-        if line.strip() and width_of(f"{line} {word}") + 3 > width:
+    for number, piece in enumerate(pieces, 1):
+        longer = f"{line} {piece}" if line.strip() else line + piece
+        if line.strip() and width_of(longer) + (2 if number < len(pieces) else 0) > width:
             lines.append(f"{line} \\")
-            line = "    "
-        line = f"{line} {word}" if line.strip() else line + word
+            longer = f"    {piece}"
+        line = longer
     return [*lines, line]

@@ -185,7 +185,8 @@ class _Block:
         from rich.text import Text
 
         if self._report is not None:
-            lines = self.lines(min(WIDEST, options.max_width), console.size.height)
+            width = terminal_width() or options.max_width  # rich would believe a COLUMNS that is not true
+            lines = self.lines(min(WIDEST, width), console.size.height)
             yield Text("\n").join(Text(line, style, no_wrap=True, overflow="crop") for line, style in lines)
 
     def lines(self, width: int, height: int) -> list[tuple[str, str]]:
@@ -245,7 +246,7 @@ def _compiling_shown() -> Iterator[None]:
         def render(self, task):
             return f"{task.elapsed or 0:.0f} s"
 
-    console, begun = Console(stderr=True), time.monotonic()
+    console, begun = Console(stderr=True, width=terminal_width()), time.monotonic()
     text = first_that_fits(COMPILING, console.width - 10)
     spinner = SpinnerColumn("line" if is_ascii_only() else "dots")
     with Progress(spinner, TextColumn(text), Elapsed(""), console=console, transient=True) as progress:

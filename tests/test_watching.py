@@ -1,0 +1,368 @@
+"""What a person sees of a training: in words before it, as one block or a dozen lines while it runs, and at its end."""
+
+import hashlib
+import io
+import math
+import re
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from charlm.cli import program
+from charlm.display import closing, columns, durations, live, preview, say
+from charlm.learning.progress import Report
+from charlm.learning.session import TrainingFiles, TrainingSession
+from torture import terminals
+from torture.runs import CHARLM, SMALL, some_examples
+
+OPTIONS = {"hidden": 6, "layers": 1, "batch": 4, "steps": 8, "epochs": 3, "lr": 0.02, "threads": 1}
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_text, monkeypatch):
+    (tmp_path / "text.txt").write_text(tiny_text, encoding="utf-8")
+    (tmp_path / "examples.tsv").write_text(some_examples(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def opened(path="text.txt", **options):
+    return TrainingSession(path, TrainingFiles(), OPTIONS | options)
+
+
+def report(step=10, tokens=100, seconds=1.0, valid_loss=None, **others):
+    values = {"step": step, "epoch": 0.5, "seconds": seconds, "tokens": tokens, "tokens_per_second": 100.0}
+    return Report(**values, train_loss=2.0, valid_loss=valid_loss, improved=False, **others)
+
+
+def train(*arguments):
+    return CliRunner().invoke(program, ["train", *arguments], catch_exceptions=False)
+
+
+# --- Columns
+
+
+def test_columns_are_those_of_a_terminal():
+    assert columns.width_of("abc") == 3 and columns.width_of("日本") == 4 and columns.width_of("é") == 1
+    assert columns.width_of("e\u0301") == 1
+    assert columns.cut("日本語", 5) == "日本…" and columns.cut("abc", 3) == "abc" and columns.cut("abcd", 3) == "ab…"
+
+
+@pytest.mark.parametrize("width", [10, 17, 40])
+def test_a_line_is_broken_at_spaces_only(width):
+    text = "  a line of 日本語 words, some-of-which-are-long and   others not"
+    lines = columns.wrapped(text, width)
+    assert " ".join(line.strip() for line in lines).split() == text.split()
+    assert all(columns.width_of(line) <= width or " " not in line.strip() for line in lines)
+    assert lines[0].startswith("  a") and all(line.startswith("    ") for line in lines[1:])
+    assert columns.wrapped("short", width) == ["short"]
+
+
+def test_times_are_said_in_words():
+    assert [durations.short(time) for time in (0.4, 59, 60, 83, 3600, 7512)] == [
+        *("0 s", "59 s", "1 min", "1 min 23 s", "1 h", "2 h 5 min"),
+    ]
+    assert [durations.in_words(minutes) for minutes in (1 / 60, 0.5, 1, 2.5, 480)] == [
+        *("1 second", "30 seconds", "1 minute", "2.5 minutes", "8 hours"),
+    ]
+
+
+# --- While it runs
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40])
+@pytest.mark.parametrize("variables", [{"TERM": "xterm"}, {"TERM": "dumb"}], ids=["block", "lines"])
+def test_a_training_fits_into_its_terminal(folder, width, variables):
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.03", "--lines"]
+    shown = terminals.through_a_terminal(command, folder, width, env=variables)
+    assert terminals.misfits(shown, width) == ""
+    has_block = "the model writes now:" in shown
+    assert has_block == (variables["TERM"] == "xterm")
+    assert not has_block or "\x1b[?25l" not in shown.rpartition("\x1b[?25h")[2], "the cursor is left hidden"
+
+
+def test_a_line_that_is_too_wide_is_noticed():
+    good = " 12 %   3 s left\r\nwrote m.npz\r\nnext, type:\r\n"
+    assert terminals.misfits(good, 40) == ""
+    assert "too wide" in terminals.misfits(good + "x" * 41, 40)
+    assert "how far" in terminals.misfits("wrote m.npz\r\nnext, type:", 40)
+
+
+def test_colours_can_be_turned_off(folder):
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--epochs", "40"]
+    coloured = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+    assert coloured.search(terminals.through_a_terminal(command, folder, 80, env={"TERM": "xterm"}))
+    assert not coloured.search(
+        terminals.through_a_terminal(command, folder, 80, env={"TERM": "xterm", "NO_COLOR": "1"})
+    )
+
+
+def test_a_closed_stderr_does_not_stop_the_training(folder):
+    command = " ".join([*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", "2>&-"])
+    assert subprocess.run(command, shell=True, cwd=folder, timeout=60).returncode == 0
+    assert (folder / "m.npz").exists()
+
+
+def test_a_pipe_gets_about_a_dozen_lines(monkeypatch):
+    said = []
+    monkeypatch.setattr(live, "say", said.append)
+    state = SimpleNamespace(progress=0.0, ending=False)
+    trainer = SimpleNamespace(
+        total_tokens=1000, settings=SimpleNamespace(minutes=None), state=state, finished=False, best_loss=1.5
+    )
+    milestones = live._Milestones(SimpleNamespace(trainer=trainer))
+    for tokens in range(0, 1001, 2):
+        trainer.finished = tokens == 1000
+        milestones.show(report(tokens=tokens, seconds=tokens / 10 + 0.1, valid_loss=1.5 if tokens % 20 == 0 else None))
+    assert len(said) == 12 and said[-1].startswith("100 %") and said[0].startswith("  8 %")
+    assert all("held-out loss 1.5000" in line and "training loss 2.0000" in line for line in said)
+    assert said[0].endswith(" s left") and "left" not in said[-1]
+    milestones.show(report(rolled_back=True))
+    assert "rolled back to update 10" in said[-1]
+
+
+def test_the_way_and_the_time_that_are_left():
+    state = SimpleNamespace(ending=False)
+    settings = SimpleNamespace(minutes=None)
+    trainer = SimpleNamespace(total_tokens=1000, settings=settings, state=state, finished=False)
+    assert live.how_far(trainer, report(tokens=250, seconds=10)) == (0.25, 30)
+    settings.minutes = 1
+    assert live.how_far(trainer, report(tokens=250, seconds=15)) == (0.25, 45)
+    fraction, left = live.how_far(trainer, report(tokens=800, seconds=20))  # the tokens end before the time does
+    assert fraction == 0.8 and left == pytest.approx(5)
+    state.ending = True
+    assert live.how_far(trainer, report(tokens=500, seconds=20)) == (0.5, 20)
+    assert live.how_far(trainer, report(tokens=0, seconds=0)) == (0.0, None)
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40, 24])
+@pytest.mark.parametrize("height", [50, 24, 10, 5, 3])
+def test_the_block_fits_and_keeps_the_way_and_the_time(folder, width, height):
+    with opened() as session:
+        session.train_baselines()
+        block = live._Block(session, 3)
+        for found in session.run():
+            block._report, block._held_out = found, found.valid_loss or block._held_out
+            block._preview._next = 0.0
+            block._preview.refresh()
+        lines = [line for line, _ in block.lines(width, height)]
+    assert len(lines) < max(2, height) and all(columns.width_of(line) < width for line in lines)
+    assert re.search(r"100 %   0 s left$", lines[0])
+    text = " ".join(line.strip() for line in lines)
+    assert f"loss {block._held_out:.3f}" in text or height < 4
+    if height >= 24:
+        name, loss = live.best_baseline(session)
+        assert f"{name} get {loss:.3f}" in text and "the model writes now:" in text
+        assert ("●" in text) == (width > 28)
+        assert width < 60 or "lower is better" in text
+
+
+def test_a_terminal_that_goes_away_does_not_stop_the_training(folder, monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setenv("TERM", "xterm")
+    with opened() as session, live.shown(session) as show:
+        for found in session.run():
+            show(found)
+        assert session.finished
+
+
+def test_a_notebook_sees_the_block(folder, monkeypatch):
+    """By rich's own support: the block is what rich asks to be drawn."""
+    with opened() as session:
+        block = live._Block(session, 0)
+        for found in session.run():
+            block._report = found
+        console = Console(file=io.StringIO(), width=70, force_jupyter=False)
+        console.print(block)
+    assert "100 %" in console.file.getvalue() and "lower is better" in console.file.getvalue()
+    monkeypatch.setattr(live, "_is_notebook", lambda: True)
+    assert live.can_redraw()
+
+
+def test_quiet_shows_nothing(folder, capsys):
+    with opened() as session, live.shown(session, quiet=True) as show:
+        for found in session.run():
+            show(found)
+    assert capsys.readouterr() == ("", "")
+
+
+# --- What the model writes
+
+
+@pytest.mark.parametrize("options", [{}, {"lines": True}, {"level": "word", "min_count": 1}, {"level": "byte"}])
+def test_showing_samples_changes_no_bit(folder, options):
+    def trained(shows):
+        with opened(**options) as session:
+            sampled = preview.Preview(session.trainer, 3)
+            for _ in session.run():
+                sampled._next = 0.0
+                if shows:
+                    sampled.refresh()
+            return hashlib.sha256(session.best.parameters.tobytes()).hexdigest(), sampled.lines(60)
+
+    (with_samples, lines), (without, none) = trained(True), trained(False)
+    assert with_samples == without and lines and not none
+    assert len(lines) <= 3 and all(columns.width_of(line) <= 60 for line in lines)
+
+
+def test_the_sample_changes_as_the_model_learns(folder):
+    with opened(lines=True, epochs=30) as session:
+        sampled = preview.Preview(session.trainer, 3)
+        sampled.refresh()
+        before = sampled.lines(60)
+        sampled.refresh()
+        assert sampled.lines(60) == before, "it was sampled a moment ago"
+        for _ in session.run():
+            pass
+        sampled._next = 0.0
+        sampled.refresh()
+        assert sampled.lines(60) != before
+        assert sampled._next >= time.perf_counter() + preview.EVERY / 2
+
+
+def test_a_large_network_writes_a_piece_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr(preview, "SLICE", 0.0)
+    with opened() as session:
+        sampled = preview.Preview(session.trainer, 2)
+        lengths = []
+        for _ in range(2 * 80 + 2):
+            sampled._next = 0.0
+            sampled.refresh()
+            lengths.append(len(sampled._written[0][1]))
+        assert lengths[:3] == [0, 1, 2] and max(lengths) == 160
+        start = time.perf_counter()
+        sampled._next = 0.0
+        sampled.refresh()
+        spent = time.perf_counter() - start
+        assert sampled._next - start >= 0.9 * min(spent, sampled._next - start) / preview.PART / 2 or spent < 0.001
+
+
+def test_only_a_task_that_writes_shows_samples(folder):
+    for task, label in (("classify", None), ("tag", None), ("translate", None), ("generate", "abba: ")):
+        with opened("examples.tsv", task=task, steps=64) as session:
+            sampled = preview.Preview(session.trainer, 2)
+            sampled.refresh()
+            assert bool(sampled.lines(60)) == bool(label)
+            assert all(": " in line or line.endswith(":") for line in sampled.lines(60))
+
+
+def test_samples_cannot_control_the_terminal(folder):
+    with opened() as session:
+        sampled = preview.Preview(session.trainer, 3)
+        sampled.texts = ["a\tb\x1b[2Jc\u202ed\n\n\n日本語日本語"]
+        assert sampled.lines(40) == ["a    b␛[2Jc\\u202ed", "日本語日本語"]
+        assert all(columns.width_of(line) <= 6 for line in sampled.lines(6))
+        sampled._written = [("", [2, 1, 3])]
+        assert "<UNK>" not in sampled._decoded()[0] and len(sampled._decoded()[0]) == 2
+        session.trainer.parameters[:] = math.nan
+        sampled.texts, sampled._next = [], 0.0
+        sampled.refresh()
+        assert sampled.lines(40) == []
+
+
+def test_show_says_how_many_lines(folder):
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.03"]
+    shown = terminals.through_a_terminal([*command, "--show", "0"], folder, 80, env={"TERM": "xterm"})
+    assert "the model writes now" not in shown and " s left" in shown
+    assert "the model writes now" not in train("text.txt", "-o", "m.npz", *SMALL, "--epochs", "1", "--show", "2").stderr
+
+
+# --- Before and after
+
+
+def test_compiling_is_said_before_it_happens(folder, monkeypatch):
+    from charlm.learning import session as module
+
+    def new_trainer(paths, on_compile, **options):
+        with on_compile() or nullcontext():
+            say("compiles")
+        return real(paths, on_compile=None, **options)
+
+    real = module.new_trainer
+    monkeypatch.setattr(module, "new_trainer", new_trainer)
+    lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.02").stderr.splitlines()
+    assert lines[:2] == ["compiling charlm for this processor: about 10 seconds, only this once", "compiles"]
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_compiling_is_shown_as_it_goes_on(folder, width):
+    program = "import time; from charlm.display.live import compiling\nwith compiling(): time.sleep(1.3)"
+    shown = terminals.through_a_terminal([sys.executable, "-c", program], folder, width, env={"TERM": "xterm"})
+    lines = terminals.pictures(shown)
+    assert any(re.search("compiling.*1 s$", line.rstrip()) for line in lines) and "compiled charlm" in shown
+    assert all(columns.width_of(line) <= width for line in lines)
+
+
+def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
+    (folder / "my text.txt").write_text((folder / "text.txt").read_text(encoding="utf-8"), encoding="utf-8")
+    lines = train("my text.txt", "-o", "my model.npz", *SMALL, "--epochs", "2", "--lines").stderr.splitlines()
+    best = next(line for line in lines if line.startswith("best held-out loss"))
+    loss, choices = re.search(
+        r"loss ([\d.]+) nats per character: .* by ([\d.]+) equally likely characters$", best
+    ).groups()
+    assert float(choices) == pytest.approx(math.exp(float(loss)), rel=0.01)
+    assert lines[-3:] == ["wrote my model.npz", "next, type:", "  charlm sample --model 'my model.npz' --count 10"]
+    assert any(line.startswith("ended after ") and "2 passes over the text" in line for line in lines)
+
+
+def test_a_model_that_beats_the_n_grams_is_told_so(folder):
+    rng = np.random.default_rng(1)
+    text = "".join(f"{''.join(rng.choice(list('abcdefgh'), 6))}\n" for _ in range(300))  # n-grams only memorise it
+    (folder / "noise.txt").write_text(text, encoding="utf-8")
+    options = [*SMALL, "--hidden", "12", "--epochs", "60", "--lr", "0.01", "--steps", "20"]
+    shown = train("noise.txt", "-o", "m.npz", *options, "--lines").stderr
+    assert re.search(
+        r"\nthat is better than \S+ \(\d\.\d{4}\), which only count which character follows which\n", shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        (["--task", "classify"], "charlm predict --model m.npz"),
+        (["--task", "classify", "--valid", "examples.tsv"], "charlm evaluate --model m.npz examples.tsv"),
+        (["--task", "generate"], "charlm sample --model m.npz --given bead --count 10"),
+    ],
+)
+def test_the_next_command_is_that_of_the_task(folder, options, command):
+    shown = train("examples.tsv", "-o", "m.npz", *SMALL, "--epochs", "1", *options).stderr.splitlines()
+    assert shown[-1] == f"  {command}"
+    assert not any("nan" in line or "inf" in line for line in shown)
+
+
+def test_a_command_that_is_too_wide_goes_on_after_a_backslash(monkeypatch):
+    monkeypatch.setattr(closing, "terminal_width", lambda: 30)
+    lines = closing._next(["charlm", "sample", "--model", "dinosaurs.npz", "--count", "10"])
+    assert lines == ["next, type:", "  charlm sample \\", "    --model dinosaurs.npz \\", "    --count 10"]
+
+
+def test_a_file_whose_name_looks_like_an_option_is_no_option():
+    assert closing._as_argument("-x.npz") == "./-x.npz" and closing._as_argument("-") == "-"
+
+
+def test_the_table_of_a_narrow_terminal_has_fewer_columns(folder, monkeypatch):
+    with opened() as session:
+        session.train_baselines()
+        for _ in session.run():
+            pass
+        widths = {}
+        for width in (80, 45, 30):
+            monkeypatch.setattr(closing, "terminal_width", lambda width=width: width)
+            table = closing._table(session)
+            widths[width] = len(table[0].split())
+            assert all(columns.width_of(line) <= width for line in table)
+    assert widths == {80: 3, 45: 2, 30: 1}
