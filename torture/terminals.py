@@ -148,12 +148,12 @@ def pictures(output: str) -> list[str]:
 
 def misfits(shown: str, columns: int) -> str:
     """What a terminal of so many columns could not show of a training, "" for nothing: each line must fit, a text may
-    be broken at spaces only, and the way and the time that are left must always be seen."""
+    be broken at spaces only, and a person must see how far it is, and how it ended."""
     lines = pictures(shown)
     wide = [line for line in lines if width_of(line) > columns]
     if wide:
         return f"too wide: {wide[0]!r}"
-    if not any(re.search(r"\d %  .* s left$", line) for line in lines):
+    if not any(re.search(r"\d %(   |$)", line) for line in lines):
         return "nobody sees how far it is"
     return (
         "" if "next, type" in shown.replace("\r\n", " ") and "wrote m.npz" in shown else "it does not say how it ended"

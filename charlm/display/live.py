@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..learning.session import TrainingSession
 
 PARTS = 12  # lines that a whole training writes into a pipe or a file, about
-REDRAWN = 0.1  # seconds between two pictures of the block, at least
+REDRAWN = 0.5  # seconds between two pictures of the block, at least
 WIDEST, CURVE = 100, 6  # columns of the block, at most; lines of its curve
 COMPILING = (
     "compiling charlm for this processor: about 10 seconds, only this once",

@@ -1,9 +1,11 @@
 """The losses of a training, drawn in characters for a terminal, or as an SVG picture."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from operator import itemgetter
 
 from ..files import check_outputs
 
@@ -73,10 +75,11 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
         row = round((high - loss) / (high - low) * (height - 1))
         rows[row][round(step / last * (columns - 1))] = mark
 
-    for column in range(columns) if curve.training else ():
+    training = curve.training
+    for column in range(columns) if training else ():
         step = column / (columns - 1) * last
-        if step >= curve.training[0][0]:
-            put(step, _near(curve.training, step, last / columns), dot)
+        if step >= training[0][0]:
+            put(step, _near(training, step, last / columns), dot)
     for step, loss in curve.held_out:
         put(step, loss, ring)
     labels = [f"{high - number / (height - 1) * (high - low):6.3f}" for number in range(height)]
@@ -97,17 +100,16 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
 
 def _near(points, x, reach):
     """The mean of the points that are at most ``reach`` from x, so that a curve of many points is not torn; where these
-    are one or two, the value between the points."""
-    near = [y for position, y in points if abs(position - x) <= reach]
-    return sum(near) / len(near) if len(near) > 2 else _between(points, x)
-
-
-def _between(points, x):
-    """The value at x on the straight lines through the points, which are in order of x."""
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
-        if x <= x1:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
-    return points[-1][1]
+    are one or two, the value at x on the straight lines through the points, which are in order of x."""
+    start, stop = (bisect_left(points, at, key=itemgetter(0)) for at in (x - reach, x + reach))
+    near = [y for _, y in points[start:stop]]
+    if len(near) > 2:
+        return sum(near) / len(near)
+    after = bisect_left(points, x, key=itemgetter(0))
+    if not 0 < after < len(points):
+        return points[min(after, len(points) - 1)][1]
+    (x0, y0), (x1, y1) = points[after - 1 : after + 1]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
 def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
