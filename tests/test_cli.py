@@ -485,7 +485,9 @@ def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
     (folder / "names.txt").write_text("ada\nbob\neve\n" * 400)
     train = ["train", "names.txt", "-o", "new.npz", *SMALL, "--level", level, "--epochs", "1"]
     lines = done(*train).stderr.splitlines()
-    assert lines[0].startswith("charlm learns from names.txt (a list: 1,080 lines, and 120 held out to test it) in 1 pass ")
+    assert lines[0].startswith(
+        "charlm learns from names.txt (a list: 1,080 lines, and 120 held out to test it) in 1 pass "
+    )
     assert lines[1] == "each line is a text of its own; if this is no list, --stream takes it as one long text"
     assert load_model("new.npz").lines
     for option, lines in ("--lines", True), ("--stream", False):

@@ -16,13 +16,14 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from charlm.cli import program
-from charlm.display import closing, columns, durations, live, preview, say
+from charlm.display import closing, durations, live, preview, say
 from charlm.learning.progress import Report
 from charlm.learning.session import TrainingFiles, TrainingSession
+from charlm.text import layout
 from torture import terminals
 from torture.runs import CHARLM, SMALL, some_examples
 
-OPTIONS = {"hidden": 6, "layers": 1, "batch": 4, "steps": 8, "epochs": 3, "lr": 0.02, "threads": 1}
+OPTIONS = {"lines": False, "hidden": 6, "layers": 1, "batch": 4, "steps": 8, "epochs": 3, "lr": 0.02, "threads": 1}
 
 
 @pytest.fixture
@@ -50,19 +51,19 @@ def train(*arguments):
 
 
 def test_columns_are_those_of_a_terminal():
-    assert columns.width_of("abc") == 3 and columns.width_of("日本") == 4 and columns.width_of("é") == 1
-    assert columns.width_of("e\u0301") == 1
-    assert columns.cut("日本語", 5) == "日本…" and columns.cut("abc", 3) == "abc" and columns.cut("abcd", 3) == "ab…"
+    assert layout.width_of("abc") == 3 and layout.width_of("日本") == 4 and layout.width_of("é") == 1
+    assert layout.width_of("e\u0301") == 1
+    assert layout.cut("日本語", 5) == "日本…" and layout.cut("abc", 3) == "abc" and layout.cut("abcd", 3) == "ab…"
 
 
 @pytest.mark.parametrize("width", [10, 17, 40])
 def test_a_line_is_broken_at_spaces_only(width):
     text = "  a line of 日本語 words, some-of-which-are-long and   others not"
-    lines = columns.wrapped(text, width)
+    lines = layout.wrapped(text, width, 4)
     assert " ".join(line.strip() for line in lines).split() == text.split()
-    assert all(columns.width_of(line) <= width or " " not in line.strip() for line in lines)
+    assert all(layout.width_of(line) <= width or " " not in line.strip() for line in lines)
     assert lines[0].startswith("  a") and all(line.startswith("    ") for line in lines[1:])
-    assert columns.wrapped("short", width) == ["short"]
+    assert layout.wrapped("short", width) == ["short"]
 
 
 def test_times_are_said_in_words():
@@ -154,7 +155,7 @@ def test_the_block_fits_and_keeps_the_way_and_the_time(folder, width, height):
             block._preview._next = 0.0
             block._preview.refresh()
         lines = [line for line, _ in block.lines(width, height)]
-    assert len(lines) < max(2, height) and all(columns.width_of(line) < width for line in lines)
+    assert len(lines) < max(2, height) and all(layout.width_of(line) < width for line in lines)
     assert re.search(r"100 %   0 s left$", lines[0])
     text = " ".join(line.strip() for line in lines)
     assert f"loss {block._held_out:.3f}" in text or height < 4
@@ -217,7 +218,7 @@ def test_showing_samples_changes_no_bit(folder, options):
 
     (with_samples, lines), (without, none) = trained(True), trained(False)
     assert with_samples == without and lines and not none
-    assert len(lines) <= 3 and all(columns.width_of(line) <= 60 for line in lines)
+    assert len(lines) <= 3 and all(layout.width_of(line) <= 60 for line in lines)
 
 
 def test_the_sample_changes_as_the_model_learns(folder):
@@ -254,7 +255,7 @@ def test_a_large_network_writes_a_piece_at_a_time(folder, monkeypatch):
 
 def test_only_a_task_that_writes_shows_samples(folder):
     for task, label in (("classify", None), ("tag", None), ("translate", None), ("generate", "abba: ")):
-        with opened("examples.tsv", task=task, steps=64) as session:
+        with opened("examples.tsv", task=task, steps=64, lines=None) as session:
             sampled = preview.Preview(session.trainer, 2)
             sampled.refresh()
             assert bool(sampled.lines(60)) == bool(label)
@@ -266,7 +267,7 @@ def test_samples_cannot_control_the_terminal(folder):
         sampled = preview.Preview(session.trainer, 3)
         sampled.texts = ["a\tb\x1b[2Jc\u202ed\n\n\n日本語日本語"]
         assert sampled.lines(40) == ["a    b␛[2Jc\\u202ed", "日本語日本語"]
-        assert all(columns.width_of(line) <= 6 for line in sampled.lines(6))
+        assert all(layout.width_of(line) <= 6 for line in sampled.lines(6))
         sampled._written = [("", [2, 1, 3])]
         assert "<UNK>" not in sampled._decoded()[0] and len(sampled._decoded()[0]) == 2
         session.trainer.parameters[:] = math.nan
@@ -305,7 +306,7 @@ def test_compiling_is_shown_as_it_goes_on(folder, width):
     shown = terminals.through_a_terminal([sys.executable, "-c", program], folder, width, env={"TERM": "xterm"})
     lines = terminals.pictures(shown)
     assert any(re.search("compiling.*1 s$", line.rstrip()) for line in lines) and "compiled charlm" in shown
-    assert all(columns.width_of(line) <= width for line in lines)
+    assert all(layout.width_of(line) <= width for line in lines)
 
 
 def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
@@ -346,7 +347,7 @@ def test_the_next_command_is_that_of_the_task(folder, options, command):
 
 
 def test_a_command_that_is_too_wide_goes_on_after_a_backslash(monkeypatch):
-    monkeypatch.setattr(closing, "terminal_width", lambda: 30)
+    monkeypatch.setattr(closing, "stderr_width", lambda: 30)
     lines = closing._next(["charlm", "sample", "--model", "dinosaurs.npz", "--count", "10"])
     assert lines == ["next, type:", "  charlm sample \\", "    --model dinosaurs.npz \\", "    --count 10"]
 
@@ -362,8 +363,8 @@ def test_the_table_of_a_narrow_terminal_has_fewer_columns(folder, monkeypatch):
             pass
         widths = {}
         for width in (80, 45, 30):
-            monkeypatch.setattr(closing, "terminal_width", lambda width=width: width)
+            monkeypatch.setattr(closing, "stderr_width", lambda width=width: width)
             table = closing._table(session)
             widths[width] = len(table[0].split())
-            assert all(columns.width_of(line) <= width for line in table)
+            assert all(layout.width_of(line) <= width for line in table)
     assert widths == {80: 3, 45: 2, 30: 1}

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from charlm.display.columns import width_of
 from charlm.model import Model, load_model
 from charlm.modelfile import save_model
 from charlm.network.architecture import Architecture
+from charlm.text.layout import width_of
 from charlm.text.vocabulary import SPECIAL, Vocabulary
 
 from .runs import CHARLM, SMALL, TASKS, ForkServer, complaint, digest, new_folder, run
@@ -133,10 +133,10 @@ def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
 WIDTHS = (120, 80, 60, 40)
 TERMINALS = ({"TERM": "xterm"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"})
 WATCHED = {
-    "stream": [],
+    "stream": ["--stream"],
     "lines": ["--lines"],
-    "words": ["--level", "word"],
-    "bytes": ["--level", "byte"],
+    "words": ["--stream", "--level", "word"],
+    "bytes": ["--stream", "--level", "byte"],
     **{task: ["--task", task] for task in TASKS},
 }
 

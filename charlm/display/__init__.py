@@ -7,27 +7,47 @@
     model       the contents of a model file
     scores      figures of samples, scores and comparisons
     colour      a text painted by its surprise
-    columns     text in the columns of a terminal; durations: times in words
+    durations   times in words
 
 stdout carries data, and everything else goes to stderr. An error must not cost the import of NumPy or rich: the modules
 import them inside functions, or get what they show from their callers.
 """
 
+import os
 import sys
 
+from ..text.layout import wrapped
 from ..text.visible import visible
-from .columns import terminal_width, wrapped
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, for the person at the keyboard. A terminal gets as many lines as it needs columns."""
+    """Write one line to stderr, for the person at the keyboard. On a terminal, no word is broken."""
     try:
-        width = terminal_width()
-        lines = [visible(line)] if width is None else wrapped(visible(line), width)
+        line = visible(line)
+        lines = wrapped(line, stderr_width(), len(line) - len(line.lstrip(" ")) + 2)
         sys.stderr.write("".join(f"{part}\n" for part in lines))
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # stderr is closed
+
+
+def stderr_width() -> int | None:
+    """The columns of the terminal that stderr is; None where it is a file or a pipe, or closed."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def is_ascii_only() -> bool:
+    """Whether stderr cannot show other characters than those of ASCII."""
+    try:
+        "●━".encode(getattr(sys.stderr, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def write_text(text: str) -> None:

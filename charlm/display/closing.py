@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..reports.loss_curve import in_characters
 from ..score import LN2, exp
+from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
-from .columns import is_ascii_only, terminal_width, width_of
+from . import is_ascii_only, stderr_width
 from .durations import short
 from .live import best_baseline
 from .model import number_of
-from .opening import is_a_list_read_as_a_stream
 from .scores import side_by_side
 
 if TYPE_CHECKING:
@@ -82,8 +82,6 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     ]
     if better:
         remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
-        if is_a_list_read_as_a_stream(corpus):
-            remedy = "train with --lines, because the text looks like a list"
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         return [*lines, f"{names} did better than the model: {remedy}, or give more text"]
     name, loss = best_baseline(session)
@@ -102,9 +100,9 @@ def _table(session: TrainingSession) -> list[str]:
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
         if name != "xz":
             figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
-    lines, width = side_by_side(figures), terminal_width()
+    lines, width = side_by_side(figures), stderr_width()
     for column in ("perplexity", by_text):  # a narrow terminal lacks these
-        if width is None or max(map(width_of, lines)) <= width:
+        if fits(lines, width):
             break
         figures = {name: {key: row[key] for key in row if key != column} for name, row in figures.items()}
         lines = side_by_side({name: row for name, row in figures.items() if row})
@@ -113,7 +111,7 @@ def _table(session: TrainingSession) -> list[str]:
 
 def curve_lines(session: TrainingSession) -> list[str]:
     """The losses of a training, drawn in characters; no lines where stderr is not a terminal."""
-    width = terminal_width()
+    width = stderr_width()
     return [] if width is None else in_characters(session.losses, min(76, width - 1), 12, is_ascii_only())
 
 
@@ -139,7 +137,7 @@ def _as_argument(path) -> str:
 
 def _next(words: list[str], what: str = "next, type") -> list[str]:
     """A command to type; where it is too wide for the terminal, a backslash continues it."""
-    width = terminal_width() or 10_000
+    width = stderr_width() or 10_000
     pieces: list[str] = []
     for word in words:  # an option and its value stay together
         if pieces and pieces[-1].startswith("-") and " " not in pieces[-1]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..learning.options import BY_NAME
 from ..reports.loss_curve import in_characters
-from . import say
-from .columns import first_that_fits, is_ascii_only, terminal_width, width_of, wrapped
+from ..text.layout import first_that_fits, width_of, wrapped
+from . import is_ascii_only, say, stderr_width
 from .durations import short
 from .preview import Preview
 
@@ -55,7 +55,7 @@ def shown(session: TrainingSession, show: int | None = None, quiet: bool = False
 
 def can_redraw() -> bool:
     """Whether stderr is a terminal on which a block can be drawn again in place, or a notebook."""
-    if terminal_width() is not None:
+    if stderr_width() is not None:
         return os.environ.get("TERM") not in ("dumb", "unknown")
     return _is_notebook()
 
@@ -185,7 +185,7 @@ class _Block:
         from rich.text import Text
 
         if self._report is not None:
-            width = terminal_width() or options.max_width  # rich would believe a COLUMNS that is not true
+            width = stderr_width() or options.max_width  # rich would believe a COLUMNS that is not true
             lines = self.lines(min(WIDEST, width), console.size.height)
             yield Text("\n").join(Text(line, style, no_wrap=True, overflow="crop") for line, style in lines)
 
@@ -226,7 +226,7 @@ class _Block:
                 f"loss {self._held_out:.3f}",
             ]
         texts = [f"{text}{others}; lower is better" for text in words] + [f"{words[-1]}{others}"]
-        return wrapped(first_that_fits(texts, width), width)
+        return wrapped(first_that_fits(texts, width), width, 2)
 
 
 def compiling() -> AbstractContextManager | None:
@@ -246,7 +246,7 @@ def _compiling_shown() -> Iterator[None]:
         def render(self, task):
             return f"{task.elapsed or 0:.0f} s"
 
-    console, begun = Console(stderr=True, width=terminal_width()), time.monotonic()
+    console, begun = Console(stderr=True, width=stderr_width()), time.monotonic()
     text = first_that_fits(COMPILING, console.width - 10)
     spinner = SpinnerColumn("line" if is_ascii_only() else "dots")
     with Progress(spinner, TextColumn(text), Elapsed(""), console=console, transient=True) as progress:

@@ -24,20 +24,20 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
 
     trainer = session.trainer
     corpus, unit = trainer.corpus, session.unit
-    lines = [_what_will_happen(trainer, unit), f"the network: {_network(trainer.architecture)}"]
+    lines = [_what_will_happen(trainer, unit)]
+    if _is_taken_for_a_list(corpus):
+        lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
+    lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.step:
         lines.append(f"resuming after {number_of(trainer.step, 'update')}")
-    if is_a_list_read_as_a_stream(corpus):
-        lines.append("the text looks like a list: with --lines, charlm takes each line as a text of its own")
     if trainer.plan and len(corpus.train) < SMALL:
         lines.append("the text is small: a longer text helps more than any option")
     return [*lines, *(_reasons(trainer, unit) if explain else ())]
 
 
-def is_a_list_read_as_a_stream(corpus: Corpus) -> bool:
-    from ..text.corpus import looks_like_a_list
-
-    return corpus.vocabulary.level == "char" and not corpus.lines and looks_like_a_list(corpus.train)
+def _is_taken_for_a_list(corpus: Corpus) -> bool:
+    """Whether charlm has found by itself that each line is a text of its own."""
+    return corpus.lines_chosen and corpus.lines
 
 
 def _what_will_happen(trainer: Trainer, unit: str) -> str:
@@ -47,7 +47,8 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
         names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
     text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     learns = "learns" if task == "text" else f"learns to {task}"
-    beginning = f"charlm {learns} from {text} ({_size(corpus, unit)}) {_how_long(trainer)}"
+    size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
+    beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
         return f"{beginning}, and keeps the model that predicts the held-out text best"
     return f"{beginning}; nothing is held out, so charlm keeps the last model"

@@ -16,9 +16,9 @@ import numpy as np
 from ..model import Model
 from ..network.stepper import Stepper, take_rows
 from ..sampling.decoding import Decoding
+from ..text.layout import cut, wrapped
 from ..text.visible import visible
 from ..text.vocabulary import EOS, UNKNOWN
-from .columns import cut, wrapped
 
 if TYPE_CHECKING:
     from ..learning.loop import Trainer

@@ -1,11 +1,11 @@
-"""Lines for people that keep to the width of a terminal. No word is broken that fits into a line.
+"""Lines for people that keep to the width of a terminal. No word is broken.
 
 A file or a pipe has no width (None): its lines are as long as they are, and programs may read them.
 """
 
 import shutil
 import sys
-import textwrap
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 NARROW = 52  # columns of a terminal in which a name and its value no longer fit beside each other
@@ -18,11 +18,52 @@ def terminal_width() -> int | None:
     return max(20, shutil.get_terminal_size().columns)
 
 
+def width_of(text: str) -> int:
+    """The columns that a terminal needs for a text: 2 for a wide character, 0 for a mark on the character before it."""
+    return len(text) if text.isascii() else sum(map(_width_of_character, text))
+
+
+def _width_of_character(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def wrapped(line: str, width: int | None, indent: int = 0) -> list[str]:
-    """A line, or several where it is wider than ``width``; all but the first begin with ``indent`` blanks."""
-    if width is None or len(line) <= width:
+    """A line, or several where it is wider than ``width``; all but the first begin with ``indent`` blanks. A line is
+    broken at spaces only: a word that is too wide keeps a line of its own, so that a terminal can still copy it."""
+    if width is None or width_of(line) <= width:
         return [line]
-    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]
+    lines, part = [], line[: len(line) - len(line.lstrip(" "))]
+    for word in line.lstrip(" ").split(" "):
+        longer = f"{part} {word}" if part.strip() else part + word
+        if part.strip() and width_of(longer) > width:
+            lines.append(part.rstrip())
+            longer = " " * indent + word
+        part = longer
+    return [*lines, part.rstrip()]
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or its beginning and … where it needs more than ``width`` columns."""
+    if width_of(text) <= width:
+        return text
+    used, kept = 0, ""
+    for character in text:
+        used += _width_of_character(character)
+        if used > width - 1:
+            break
+        kept += character
+    return f"{kept}…"
+
+
+def first_that_fits(texts: Iterable[str], width: int) -> str:
+    """The first of some texts that needs at most ``width`` columns; else the last one."""
+    text = ""
+    for text in texts:
+        if width_of(text) <= width:
+            break
+    return text
 
 
 def wrapped_text(text: str, width: int | None) -> str:
@@ -37,7 +78,7 @@ def named_values(rows: Iterable[tuple[str, str]], name_width: int, width: int | 
     lines = []
     for name, value in rows:
         line = f"{name:<{name_width}} {value}"
-        if width is not None and len(line) > width and width < NARROW:
+        if width is not None and width_of(line) > width and width < NARROW:
             lines += [name, *wrapped(f"  {value}", width, 2)]
         else:
             lines += wrapped(line, width, name_width + 1)
@@ -46,7 +87,7 @@ def named_values(rows: Iterable[tuple[str, str]], name_width: int, width: int | 
 
 def fits(lines: Iterable[str], width: int | None) -> bool:
     """Whether no line is wider than ``width``."""
-    return width is None or max(map(len, lines), default=0) <= width
+    return width is None or max(map(width_of, lines), default=0) <= width
 
 
 def stacked(head: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> list[str]:
