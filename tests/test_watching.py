@@ -59,11 +59,14 @@ def test_columns_are_those_of_a_terminal():
 @pytest.mark.parametrize("width", [10, 17, 40])
 def test_a_line_is_broken_at_spaces_only(width):
     text = "  a line of 日本語 words, some-of-which-are-long and   others not"
-    lines = layout.wrapped(text, width, 4)
+    lines = layout.wrapped(text, width, 4, breaks_words=False)
     assert " ".join(line.strip() for line in lines).split() == text.split()
     assert all(layout.width_of(line) <= width or " " not in line.strip() for line in lines)
     assert lines[0].startswith("  a") and all(line.startswith("    ") for line in lines[1:])
     assert layout.wrapped("short", width) == ["short"]
+    broken = layout.wrapped(text, width, 4)
+    assert all(layout.width_of(line) <= width for line in broken)
+    assert "".join(broken).replace(" ", "") == text.replace(" ", "")
 
 
 def test_times_are_said_in_words():

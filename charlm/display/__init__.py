@@ -24,7 +24,7 @@ def say(line: str) -> None:
     """Write one line to stderr, for the person at the keyboard. On a terminal, no word is broken."""
     try:
         line = visible(line)
-        lines = wrapped(line, stderr_width(), len(line) - len(line.lstrip(" ")) + 2)
+        lines = wrapped(line, stderr_width(), len(line) - len(line.lstrip(" ")) + 2, breaks_words=False)
         sys.stderr.write("".join(f"{part}\n" for part in lines))
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):

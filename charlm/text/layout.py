@@ -1,4 +1,4 @@
-"""Lines for people that keep to the width of a terminal. No word is broken.
+"""Lines for people that keep to the width of a terminal. No word is broken that fits into a line.
 
 A file or a pipe has no width (None): its lines are as long as they are, and programs may read them.
 """
@@ -29,9 +29,10 @@ def _width_of_character(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def wrapped(line: str, width: int | None, indent: int = 0) -> list[str]:
-    """A line, or several where it is wider than ``width``; all but the first begin with ``indent`` blanks. A line is
-    broken at spaces only: a word that is too wide keeps a line of its own, so that a terminal can still copy it."""
+def wrapped(line: str, width: int | None, indent: int = 0, *, breaks_words: bool = True) -> list[str]:
+    """A line, or several where it is wider than ``width``; all but the first begin with ``indent`` blanks. It is broken
+    at spaces. breaks_words: break a word too that does not fit into a line; otherwise it keeps a line of its own, from
+    which a person can copy it whole."""
     if width is None or width_of(line) <= width:
         return [line]
     lines, part = [], line[: len(line) - len(line.lstrip(" "))]
@@ -40,21 +41,27 @@ def wrapped(line: str, width: int | None, indent: int = 0) -> list[str]:
         if part.strip() and width_of(longer) > width:
             lines.append(part.rstrip())
             longer = " " * indent + word
+        while breaks_words and width_of(longer) > width:
+            begun = _beginning(longer, width)
+            lines.append(begun)
+            longer = " " * indent + longer[len(begun) :]
         part = longer
     return [*lines, part.rstrip()]
 
 
+def _beginning(text: str, width: int) -> str:
+    """As much of the text as fits into ``width`` columns, at least one character after its indent."""
+    used, least = 0, len(text) - len(text.lstrip(" ")) + 1
+    for number, character in enumerate(text):
+        used += _width_of_character(character)
+        if used > width and number >= least:
+            return text[:number]
+    return text
+
+
 def cut(text: str, width: int) -> str:
     """The text, or its beginning and … where it needs more than ``width`` columns."""
-    if width_of(text) <= width:
-        return text
-    used, kept = 0, ""
-    for character in text:
-        used += _width_of_character(character)
-        if used > width - 1:
-            break
-        kept += character
-    return f"{kept}…"
+    return text if width_of(text) <= width else f"{_beginning(text, width - 1)}…"
 
 
 def first_that_fits(texts: Iterable[str], width: int) -> str:
