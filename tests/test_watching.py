@@ -185,6 +185,19 @@ def test_a_terminal_that_goes_away_does_not_stop_the_training(folder, monkeypatc
         assert session.finished
 
 
+def test_a_terminal_that_became_narrower_keeps_little_of_the_old_picture(folder, monkeypatch):
+    with opened() as session:
+        block = live._Block(session, 0)
+        written = io.StringIO()
+        block._live = SimpleNamespace(console=Console(file=written, force_terminal=True), stop=lambda: None)
+        block._lines = ["x" * 99, "x" * 50, "x" * 51]
+        for width, rows in ((100, 0), (50, 2), (90, 0)):
+            monkeypatch.setattr(live, "stderr_width", lambda width=width: width)
+            block._make_room()
+            assert written.getvalue().count("\x1b[1A") == rows
+            written.truncate(0)
+
+
 def test_a_notebook_sees_the_block(folder, monkeypatch):
     """By rich's own support: the block is what rich asks to be drawn."""
     with opened() as session:

@@ -138,6 +138,7 @@ class _Block:
         self._held_out: float | None = None
         self._live: Any = None
         self._drawn, self._ascii_only = -math.inf, is_ascii_only()
+        self._width, self._lines = 0, []  # of the last picture
 
     def __enter__(self) -> _Block:
         return self
@@ -161,6 +162,7 @@ class _Block:
             if report.rolled_back:
                 say(rollback_line(report))
             if self._live:
+                self._make_room()
                 self._live.refresh()
         except (OSError, ValueError):
             self._stop()
@@ -176,6 +178,18 @@ class _Block:
         self._live.start()
         console.show_cursor(True)  # a second Ctrl-C ends the program at once: the terminal must still have a cursor
 
+    def _make_room(self) -> None:
+        """Erase the lines that a terminal has made of the last picture's lines, where it has become narrower: rich will
+        erase one line for each that it wrote."""
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        width = stderr_width()
+        if width and width < self._width:
+            more = sum(max(0, width_of(line) - 1) // width for line in self._lines)
+            self._live.console.control(Control(*((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)) * more))
+        self._width = width or self._width
+
     def _stop(self) -> None:
         if self._live:
             with suppress(OSError, ValueError):
@@ -187,6 +201,7 @@ class _Block:
         if self._report is not None:
             width = stderr_width() or options.max_width  # rich would believe a COLUMNS that is not true
             lines = self.lines(min(WIDEST, width), console.size.height)
+            self._lines = [line for line, _ in lines]
             yield Text("\n").join(Text(line, style, no_wrap=True, overflow="crop") for line, style in lines)
 
     def lines(self, width: int, height: int) -> list[tuple[str, str]]:

@@ -66,9 +66,9 @@ class Preview:
         """What to show: at most ``number`` lines of at most ``width`` columns, without blank ones."""
         found: list[str] = []
         for text in self.texts:
-            shown = [visible(line.replace("\t", "    ")).rstrip() for line in text.split("\n") if line.strip()]
+            shown = [visible(line.replace("\t", "    ")).strip() for line in text.split("\n") if line.strip()]
             if self._is_stream:
-                shown = [part.strip() for line in shown for part in wrapped(line, width)]
+                shown = [part for line in shown for part in wrapped(line, width)]
             found += (cut(line, width) for line in shown)
         return found[: self.number]
 
