@@ -337,6 +337,21 @@ def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
     assert any(line.startswith("ended after ") and "2 passes over the text" in line for line in lines)
 
 
+def test_a_model_that_was_there_is_named(folder, monkeypatch):
+    command = ["text.txt", "-o", "m.npz", *SMALL, "--epochs", "2"]
+    assert "kept" not in train(*command, "--seed", "2").stderr
+    assert "\nkept the model that was there as m.previous.npz\nwrote m.npz\n" in train(*command, "--seed", "2").stderr
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["charlm.cli.train"], "caught_signals", lambda: nullcontext([2]))
+        stopped = train(*command).stderr.splitlines()
+    assert re.fullmatch(
+        r"stopped after 1 update, at \d+ %; the best model so far is in m.checkpoint.npz; m.npz is as it was",
+        stopped[-3],
+    )
+    assert stopped[-2:] == ["to continue, type:", "  charlm train text.txt -o m.npz --resume"]
+    assert train(*command, "--restart").stderr.startswith("gives up the unfinished training in m.checkpoint.npz")
+
+
 def test_a_model_that_beats_the_n_grams_is_told_so(folder):
     rng = np.random.default_rng(1)
     text = "".join(f"{''.join(rng.choice(list('abcdefgh'), 6))}\n" for _ in range(300))  # n-grams only memorise it

@@ -42,7 +42,8 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     if session.files.output is None:
         return lines
-    return [*lines, f"wrote {session.files.output}", *_first_use(session)]
+    kept = [f"kept the model that was there as {session.kept}"] if session.kept else []
+    return [*lines, *kept, f"wrote {session.files.output}", *_first_use(session)]
 
 
 def stopped_lines(session: TrainingSession) -> list[str]:
@@ -50,11 +51,11 @@ def stopped_lines(session: TrainingSession) -> list[str]:
     trainer, files = session.trainer, session.files
     loss = f" (held-out loss {trainer.best_loss:.4f})" if trainer.state.best_loss is not None else ""
     command = ["charlm", "train", *map(_as_argument, session.paths), "-o", _as_argument(files.output), "--resume"]
-    return [
-        f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %; "
-        f"the best model so far{loss} is in {files.output}",
-        *_next(command, "to continue, type"),
-    ]
+    lines = [f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %"]
+    if session.best_file is not None:
+        untouched = "" if str(session.best_file) == str(files.output) else f"; {files.output} is as it was"
+        lines = [f"{lines[0]}; the best model so far{loss} is in {session.best_file}{untouched}"]
+    return [*lines, *_next(command, "to continue, type")]
 
 
 def _best_loss(session: TrainingSession) -> str:

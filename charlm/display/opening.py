@@ -24,7 +24,7 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
 
     trainer = session.trainer
     corpus, unit = trainer.corpus, session.unit
-    lines = [_what_will_happen(trainer, unit)]
+    lines = [*filter(None, [session.given_up]), _what_will_happen(trainer, unit)]
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     lines.append(f"the network: {_network(trainer.architecture)}")
