@@ -123,7 +123,7 @@ def cut_short(path):
 
 def interrupted():
     errors = ended_by(signal.SIGINT, 130)
-    assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was; to continue" in errors
+    assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was\nto continue, type:\n" in errors
 
 
 def killed_twice():

@@ -339,7 +339,7 @@ def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
 
 def test_a_model_that_was_there_is_named(folder, monkeypatch):
     command = ["text.txt", "-o", "m.npz", *SMALL, "--epochs", "2"]
-    assert "kept" not in train(*command, "--seed", "2").stderr
+    assert "kept" not in train(*command).stderr
     assert "\nkept the model that was there as m.previous.npz\nwrote m.npz\n" in train(*command, "--seed", "2").stderr
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["charlm.cli.train"], "caught_signals", lambda: nullcontext([2]))
