@@ -27,7 +27,7 @@ from ..modelfile import is_model
 from ..options import Path
 from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
-from ..text.reading import path_list
+from ..text.reading import files_in, path_list
 from .autotune import new_trainer
 from .checkpoint import Checkpoint, checkpoint_path, last_checkpoint, previous_checkpoint_path
 from .control import held_out_losses
@@ -67,11 +67,11 @@ class TrainingSession:
     """A training run. ``with`` opens the session, which makes its ``trainer``; its end saves a training that was left
     before its end, and releases locks and threads.
 
-    paths: the text files. options: the given options by their names (see ``TrainingOptions``); a resumed training takes
-    all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many tokens, the last ones
-    of the training part, they were trained on. given_up: a line about the unfinished training that this one gives up,
-    None where there is none. on_compile: called when the first kernel begins to compile, on opening or when the
-    training begins; it may return a context manager that is open while charlm compiles.
+    paths: the text files, or a ``MemoryText``. options: the given options by their names (see ``TrainingOptions``); a
+    resumed training takes all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many
+    tokens, the last ones of the training part, they were trained on. given_up: a line about the unfinished training
+    that this one gives up, None where there is none. on_compile: called when the first kernel begins to compile, on
+    opening or when the training begins; it may return a context manager that is open while charlm compiles.
 
     Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
     raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
@@ -141,7 +141,7 @@ class TrainingSession:
 
     def _check_places(self) -> None:
         """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
-        files, read = self.files, [*self.paths, *path_list(self.options.get("valid") or [])]
+        files, read = self.files, files_in([*self.paths, *path_list(self.options.get("valid") or [])])
         taken = [] if files.output is None else result_files(files.output, files.backup)
         if taken:
             check_outputs(taken, read, is_model, "a model", "--output")
@@ -225,7 +225,7 @@ class TrainingSession:
         options = self.options | {name: decided[name] for name in NAMES if name in decided}
         options.pop("threads", None)
         if "valid" in options:
-            options["valid"] = list(map(str, path_list(options["valid"])))
+            options["valid"] = list(map(str, files_in(options["valid"])))  # a text from memory must be given again
         return options
 
 

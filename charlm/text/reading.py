@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from ..errors import CorpusError, UsageError
+from .memory import MemoryText
 
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
 MODEL_SIGNATURE = b"PK\3\4", b"header.npy"  # of a model file: at its start, and at offset 30 (see modelfile.py)
@@ -22,7 +23,10 @@ NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte ord
 
 
 def name_of(path) -> str:
-    """A file's name as text, the same in every locale. The shell's ``<(command)`` is "a pipe"."""
+    """A file's name as text, the same in every locale; that of a text from memory. The shell's ``<(command)`` is "a
+    pipe"."""
+    if isinstance(path, MemoryText):
+        return path.name
     name = os.fsencode(path).decode("utf-8", "surrogateescape")
     if name in ("-", "/dev/stdin", "/dev/fd/0"):
         return "standard input"
@@ -37,7 +41,10 @@ def _is_pipe(path) -> bool:
 
 
 def _read_bytes(path) -> Iterator[bytes]:
-    """The bytes of a file, or of standard input for "-", in pieces. Raises CorpusError."""
+    """The bytes of a file, of standard input for "-", or of a text from memory, in pieces. Raises CorpusError."""
+    if isinstance(path, MemoryText):
+        yield from path.pieces()
+        return
     try:
         if path == "-":
             if sys.stdin is None:
@@ -149,10 +156,11 @@ def read_text(
 ) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
-    paths: names of files, "-" for standard input. level: at "byte" the pieces are bytes; at "word" each piece ends at
-    the end of a line, so that no word is cut. digest: an object whose ``update`` gets all bytes as they are read, a
-    ``Digest`` for example. has_level: the command has the option --level, so that an error may advise it. Raises
-    CorpusError if a file cannot be read or decoded, UsageError for an unknown encoding.
+    paths: names of files, "-" for standard input, or texts from memory, which have no ``encoding``. level: at "byte"
+    the pieces are bytes; at "word" each piece ends at the end of a line, so that no word is cut. digest: an object
+    whose ``update`` gets all bytes as they are read, a ``Digest`` for example. has_level: the command has the option
+    --level, so that an error may advise it. Raises CorpusError if a file cannot be read or decoded, UsageError for an
+    unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -166,7 +174,8 @@ def read_text(
     for path in paths:
         end, last, rest = (b"\n", b"", b"") if level == "byte" else ("\n", "", "")
         with closing(digested(path)) as data:  # an error in decoding closes the file too
-            for piece in data if level == "byte" else _decode(path, data, encoding, has_level):
+            its_encoding = "utf-8" if isinstance(path, MemoryText) else encoding
+            for piece in data if level == "byte" else _decode(path, data, its_encoding, has_level):
                 if not piece:
                     continue
                 last = piece[-1:]
@@ -196,5 +205,10 @@ class Digest:
 
 
 def path_list(paths) -> list:
-    """A list of the names of files, from one name or several."""
-    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    """A list of the names of files, from one name or several; a text from memory stands in place of a name."""
+    return [paths] if isinstance(paths, (str, os.PathLike, MemoryText)) else list(paths)
+
+
+def files_in(paths) -> list:
+    """Those of ``path_list`` that are files, and not texts from memory."""
+    return [path for path in path_list(paths) if not isinstance(path, MemoryText)]

@@ -1,0 +1,261 @@
+"""Texts from memory: a string, lines or pairs → the bytes of a file with the same text, piece by piece.
+
+Wherever charlm reads a file, it takes a ``MemoryText`` in place of the file's name, so that all that is true of files
+is true of it; its SHA-256 is that of the file. A generator is read once, and only a piece of it is in memory at a time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from os import PathLike
+from typing import Any
+
+from ..errors import CorpusError, UsageError
+
+CHARACTERS = 1 << 16  # of a piece, about
+NOTHING = object()  # of an iterable without values
+MARK = "__label__"  # of a label in a file of fastText
+NO_STRINGS = "leave such rows out (of a pandas column: column.dropna()), or turn the values into strings"
+
+
+class MemoryText:
+    """A text from memory, in place of the name of a file.
+
+    name: in messages, and in the record of a model. sentences: the text is sentences of words and tags.
+    """
+
+    def __init__(self, name: str, pieces: Iterable[str], sentences: bool = False):
+        self.name, self.sentences, self._pieces = name, sentences, pieces
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of the text in UTF-8. Raises CorpusError for what cannot be a text."""
+        for piece in self._pieces:
+            try:
+                yield piece.encode()
+            except UnicodeEncodeError as error:
+                around = piece[max(0, error.start - 10) : error.start + 10]
+                raise CorpusError(
+                    f"{self.name} has half of a character (a lone surrogate) in {around!r}; decode the text with its "
+                    "own encoding"
+                ) from None
+
+
+def training_text(given: dict[str, Any], valid: Any, task: str | None, resume: bool) -> tuple[Any, dict[str, Any]]:
+    """The text to train on, and the options that follow from it: lines, valid, and the task of sentences with tags.
+
+    given: see ``one_text``. valid: held-out text of the same kind. task: the option, None if nobody said. resume: then
+    the checkpoint says what the task is. Raises as ``one_text`` does, and UsageError for pairs without a task.
+    """
+    source, kind = one_text(given, task), _kind(given)
+    options = {"lines": given["lines"] if is_switch(given["lines"]) else True}
+    if kind == "pairs" and source.sentences:
+        options["task"] = "tag"
+    elif kind == "pairs" and task is None and not resume:
+        raise UsageError(
+            "pairs need a task: task='classify' or 'generate' for (label, text), task='translate' for (source, target)"
+        )
+    if valid is not None:
+        options["valid"] = text_of_kind(kind, valid, "valid", options.get("task", task))
+    return source, options
+
+
+def one_text(given: dict[str, Any], task: str | None) -> Any:
+    """The one text that was given, None for the others: a list of paths, or a ``MemoryText``.
+
+    given: paths, text, lines, pairs. The values True and False of lines are no text, but an option. task: to which
+    pairs must fit, None if nobody said. Raises UsageError if no text or several were given, and UsageError or
+    CorpusError for one of the wrong form.
+    """
+    kind = _kind(given)
+    return text_of_kind(kind, given[kind], kind, task)
+
+
+def _kind(given: dict[str, Any]) -> str:
+    """Which of the texts was given."""
+    names = [name for name, value in given.items() if value is not None and not (name == "lines" and is_switch(value))]
+    if len(names) != 1:
+        what = f"{' and '.join(names)} are several texts" if names else "there is no text"
+        raise UsageError(f"{what}; give one: the path of a file (or a list of paths), or text=, lines= or pairs=")
+    return names[0]
+
+
+def text_of_kind(kind: str, value: Any, name: str, task: str | None = None) -> Any:
+    """A list of paths or a ``MemoryText``. kind: "paths", "text", "lines" or "pairs". name: in messages.
+
+    Raises UsageError or CorpusError for a value that is not of this kind.
+    """
+    if kind == "paths":
+        return checked_paths(value, name)
+    if kind == "text":
+        return MemoryText(name, _pieces_of_text(value, name))
+    items = _iterator(value, name)
+    first = next(items, NOTHING)
+    if first is NOTHING:
+        raise CorpusError(f"{name} is empty; give something to learn from (a generator can be read only once)")
+    items = chain([first], items)
+    if kind == "lines":
+        return MemoryText(name, _joined(_lines(items, name)))
+    sentences = _is_sentence(first)
+    _check_task_of_pairs(sentences, name, task)
+    rows = _sentences(items, name) if sentences else _pairs(items, name, has_label=task != "translate")
+    return MemoryText(name, _joined(rows), sentences)
+
+
+def is_switch(lines: Any) -> bool:
+    """Whether a value of the argument ``lines`` is the option and not a text."""
+    return lines is None or lines is True or lines is False
+
+
+def checked_paths(paths: Any, name: str = "paths") -> list:
+    """The names of files as a list. Raises UsageError where they are not names."""
+    found = [paths] if isinstance(paths, (str, PathLike)) else _list_of(paths, name)
+    if not found:
+        raise UsageError(f"{name} names no file; give the path of a text file")
+    for path in found:
+        if not isinstance(path, (str, PathLike)):
+            remedy = "; give lines as lines=, pairs as pairs="
+            raise UsageError(f"{name} must be the path of a file or a list of paths, not {_shown(path)}{remedy}")
+        if isinstance(path, str) and "\n" in path:
+            raise UsageError(f"{path[:20]!r}… is a text, not the path of a file; give a text as text=")
+    return found
+
+
+def check_string(value: Any, name: str) -> None:
+    """Raise UsageError where a value is not a string."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a string, not {_shown(value)}")
+
+
+def _list_of(paths: Any, name: str) -> list:
+    try:
+        return list(paths)
+    except TypeError:
+        raise UsageError(f"{name} must be the path of a file or a list of paths, not {_shown(paths)}") from None
+
+
+def _iterator(values: Any, name: str) -> Iterator:
+    """The values one by one. Raises UsageError where they are not what a person may take for an iterable of texts."""
+    if isinstance(values, str):
+        raise UsageError(f"{name} is one string; give a list of strings, or the whole text as text=")
+    if isinstance(values, Mapping) or hasattr(
+        values, "columns"
+    ):  # iterating would give its keys, or its columns' names
+        raise UsageError(
+            f"{name} is a {type(values).__name__}; give the texts in it: frame['text'] for lines, "
+            "zip(frame['label'], frame['text']) for pairs"
+        )
+    try:
+        return iter(values)
+    except TypeError:
+        raise UsageError(f"{name} must be a list or another iterable, not {_shown(values)}") from None
+
+
+def _pieces_of_text(text: Any, name: str) -> Iterator[str]:
+    if not isinstance(text, str):
+        raise UsageError(f"{name} must be a string, not {_shown(text)}; give a list of strings as lines=")
+    if not text.strip():
+        raise CorpusError(f"{name} is empty; give something to learn from")
+    return (text[start : start + CHARACTERS] for start in range(0, len(text), CHARACTERS))
+
+
+def _joined(rows: Iterable[str]) -> Iterator[str]:
+    """The rows joined into pieces of about CHARACTERS."""
+    some, size = [], 0
+    for row in rows:
+        some.append(row)
+        size += len(row)
+        if size >= CHARACTERS:
+            yield "".join(some)
+            some, size = [], 0
+    yield "".join(some)
+
+
+def _lines(items: Iterable, name: str) -> Iterator[str]:
+    """Each line with its end. A line may bring its end along, as the lines of an open file do."""
+    for number, line in enumerate(items):
+        where = f"{name}[{number}]"
+        _check_is_string(line, where)
+        line = line[:-1] if line.endswith("\n") else line
+        if "\n" in line:
+            raise CorpusError(
+                f"{where} has a line feed inside: {_short(line)}; give its lines one by one (splitlines()), or all in "
+                "one string as text="
+            )
+        yield line + "\n"
+
+
+def _pairs(items: Iterable, name: str, has_label: bool) -> Iterator[str]:
+    """Each pair of strings as a line with a tab. has_label: the first string of each is a label."""
+    for number, item in enumerate(items):
+        where = f"{name}[{number}]"
+        first, second = _values(item, where)
+        if has_label and (not first.strip() or first.startswith(MARK)):
+            wrong = f"a label that begins with {MARK}; leave that out" if first.strip() else "no label; leave it out"
+            raise CorpusError(f"{where} has {wrong}")
+        yield f"{first}\t{second}\n"
+
+
+def _sentences(items: Iterable, name: str) -> Iterator[str]:
+    """Each sentence as a line for each word with its tag, and a blank line."""
+    for number, sentence in enumerate(items):
+        where = f"{name}[{number}]"
+        if not _is_sentence(sentence):
+            raise CorpusError(
+                f"{where} is not a list of pairs (word, tag), as the first sentence is: {_short(sentence)}"
+            )
+        rows = []
+        for position, item in enumerate(sentence):
+            word, tag = _values(item, f"{where}[{position}]")
+            if not word.strip() or not tag.strip():
+                raise CorpusError(f"{where}[{position}] has no {'word' if tag.strip() else 'tag'}; leave it out")
+            rows.append(f"{word}\t{tag}\n")
+        yield "".join(rows) + "\n"
+
+
+def _values(item: Any, where: str) -> tuple[str, str]:
+    """The two strings of a pair. Raises CorpusError where the item is none."""
+    if isinstance(item, str) or not hasattr(item, "__iter__"):
+        raise CorpusError(
+            f"{where} is not a pair but {_shown(item)}; give pairs of strings, as zip(labels, texts) does"
+        )
+    values = tuple(item)
+    if len(values) != 2:
+        raise CorpusError(f"{where} has {len(values)} values and not two: {_short(item)}; give pairs of strings")
+    for position, value in enumerate(values):
+        _check_is_string(value, f"{where}[{position}]")
+        for character, what in (("\t", "tab"), ("\n", "line feed")):
+            if character in value:
+                raise CorpusError(
+                    f"{where}[{position}] has a {what} inside: {_short(value)}; put a space in its place (replace)"
+                )
+    return values[0], values[1]
+
+
+def _is_sentence(item: Any) -> bool:
+    """Whether an item is a sequence of pairs, and not a pair of strings."""
+    return isinstance(item, (list, tuple)) and all(isinstance(one, (list, tuple)) for one in item)
+
+
+def _check_task_of_pairs(sentences: bool, name: str, task: str | None) -> None:
+    if task == "text":
+        raise UsageError(f"{name} goes with a task that has answers: classify, generate, tag or translate")
+    if task is not None and sentences != (task == "tag"):
+        wanted = {"tag": "sentences, each a list of (word, tag)", "translate": "pairs (source, target)"}
+        raise UsageError(
+            f"{name} must be {wanted.get(task, 'pairs (label, text)')} for the task {task!r}, and not "
+            f"{'sentences of words and tags' if sentences else 'pairs of strings'}"
+        )
+
+
+def _check_is_string(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise CorpusError(f"{where} is not a string but {_shown(value)}; {NO_STRINGS}")
+
+
+def _shown(value: Any) -> str:
+    """A value and its type, for a message."""
+    return "None" if value is None else f"{_short(value)} ({type(value).__name__})"
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:37] + "…"
