@@ -1,17 +1,22 @@
-"""Scored blocks → one row per line or one row per token, as TSV or JSON."""
+"""Scored blocks → one row per line, per token or per word: as TSV or JSON, or as an array."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 
+from ..errors import UsageError
+from ..model import Model
 from ..score import LN2
 from ..text.vocabulary import UNKNOWN
-from .pipeline import ScoredBlock
+from .blocks import blocks, clean
+from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks
 
 LINE = ("line", "tokens", "unknown_tokens", "nats", "bits_per_character", "text")
 TOKEN = ("token", "log_probability", "rank", "entropy")
+WORD = ("line", "tokens", "unknown_tokens", "nats", "word")
 COLUMNS_BY_TOKEN = ("ranks", "entropies")
 
 
@@ -58,6 +63,62 @@ def token_rows(block: ScoredBlock) -> Iterator[tuple]:
         scores.entropies.tolist(),
         strict=True,
     )
+
+
+def word_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
+    """The fields WORD of each word of a block of whole lines, and of each line end. before: as for ``line_rows``.
+
+    A word is a run of characters that are not white space, with the white space before it. So each token belongs to one
+    row, and the rows are as many as ``Score.perplexity_per_word`` counts.
+    """
+    ends, words = [], []  # where each word ends in the scored text, in characters or bytes
+    for line in (line for line, length in zip(block.lines(), block.lengths.tolist(), strict=True) if length):
+        start = ends[-1] if ends else 0
+        pattern, newline = (_BYTE_WORD, b"\n") if isinstance(line, bytes) else (_TEXT_WORD, "\n")
+        for match in pattern.finditer(line + newline):
+            ends.append(start + match.end())
+            words.append(match[1])
+    words = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
+    level = block.vocabulary.level
+    sizes = np.array(list(map(len, block.symbols())), np.int64) if level == "word" else 1
+    stops = np.cumsum(np.broadcast_to(sizes, len(block.tokens)))  # where each token ends
+    word_of = np.searchsorted(ends, stops)
+    line_of = np.repeat(np.arange(before + 1, before + 1 + len(block.lengths)), block.lengths)
+    lines = np.zeros(len(words), np.int64)
+    lines[word_of] = line_of
+    unknown = np.bincount(word_of, block.tokens == UNKNOWN, len(words)).astype(np.int64)
+    nats = np.bincount(word_of, block.scores.nats, len(words))
+    columns = (lines, np.bincount(word_of, minlength=len(words)), unknown, nats)
+    return zip(*(column.tolist() for column in columns), words, strict=True)
+
+
+_TEXT_WORD, _BYTE_WORD = re.compile(r"[^\S\n]*(\n|\S+)"), re.compile(rb"[^\S\n]*(\n|\S+)")
+_TYPES = {"log_probability": float, "nats": float, "bits_per_character": float, "entropy": float}
+_OBJECTS = ("text", "token", "word")  # Python strings: an array of fixed width would give each the room of the longest
+
+
+def row_array(model: Model, text: str, by: str, options: ScoringOptions = DEFAULTS) -> np.ndarray:
+    """The rows of a text from memory, as a structured array with the fields LINE, TOKEN or WORD.
+
+    by: "line", "token" or "word". Strings are Python objects, counts are int64, all others float64. Raises UsageError
+    for another ``by``, and for a model of another task.
+    """
+    if by not in ("line", "token", "word"):
+        raise UsageError(f"by must be 'line', 'token' or 'word', not {by!r}")
+    names = {"line": LINE, "token": TOKEN, "word": WORD}[by]
+    kinds = [(name, object if name in _OBJECTS else _TYPES.get(name, np.int64)) for name in names]
+    columns = COLUMNS_BY_TOKEN if by == "token" else ()
+    parts, before = [], 0
+    for (block,) in scored_blocks(
+        [model], blocks(clean(text, model.vocabulary.level), True), columns=columns, options=options
+    ):
+        if by == "token":
+            rows = token_rows(block)
+        else:
+            rows = (line_rows if by == "line" else word_rows)(block, before)
+        parts.append(np.array(list(rows), kinds))
+        before += len(block.lengths)
+    return np.concatenate(parts) if parts else np.empty(0, kinds)
 
 
 def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
