@@ -1,90 +1,312 @@
-"""charlm trains recurrent language models on your own text, samples new text from them, and measures perplexity.
+"""Train recurrent language models on your own text, sample new text from them, and measure how well they predict text.
 
-The folders, in the order in which a text goes through the program:
+    import charlm
 
-    text/       files → token ids; n-gram counts; the record that tells copies from new text
-    kernels/    the compiled arithmetic
-    network/    parameters, layers, optimizers, and the order in which they call the kernels
-    tasks/      what a network learns: the next token, a label, tags, a translation
-    model       what training makes and everything else uses; modelfile: the model as a file
-    learning/   a text → a model: the loop, its settings, checkpoints, a run with its files
-    scoring/    a model and a text → perplexity (score: the figures of a text)
-    predicting  a model and examples → labels, tags, targets
-    sampling/   a model → new text
-    reports/    pictures and pages
-    display/    what a person sees in the terminal
-    cli/        the commands
-    files       files written completely or not at all; errors: what can go wrong
+    model = charlm.train("names.txt", lines=True, minutes=1)
+    for sample in charlm.sample(model, count=5):
+        print(sample.text)
+    print(charlm.perplexity(model, "a new text").bits_per_character)
+    model.save("names.npz")
 
-An export of the model, for other programs, has its place in a folder export/, which does not exist yet.
+Make a model:
+
+    train            a text → the model that does best on its held-out part
+    training         the same, report by report: ``for report in charlm.training(…)``
+    load             the file of a model, or a checkpoint → the model
+
+Ask a language model:
+
+    sample           new text
+    perplexity       how surprising a text is to it
+    log_probability  the logarithm of the probability of a text
+    rows             the figures of a text by line, by token or by word, as an array that pandas takes
+    next_tokens      the distribution of the next token
+    states           the hidden states after each token
+
+Ask a model of labels, tags or translations:
+
+    predict          its answers
+    evaluate         how often its answers are right (for a language model: the figures of ``perplexity``)
+
+Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__ as __version__
-from .errors import UsageError, check_option_names
+from .errors import CharlmError as CharlmError
+from .errors import CorpusError as CorpusError
+from .errors import DivergedError as DivergedError
+from .errors import ModelFileError as ModelFileError
+from .errors import SamplingError as SamplingError
+from .errors import UsageError as UsageError
+from .errors import check_option_names
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Never
 
-    from .learning.options import TrainingOptions
-    from .learning.progress import Report
-    from .model import Model
-    from .sampling.samples import Sample
-    from .score import Score
+    import numpy as np
+
+    from .learning.progress import Report as Report
+    from .learning.training import Training as Training
+    from .model import Model as Model
+    from .sampling.samples import Sample as Sample
+    from .score import Score as Score
+    from .scoring.states import HiddenStates as HiddenStates
+    from .text.novelty import Novelty
 
     Path = str | PathLike[str]
+    Pair = tuple[str, str] | Sequence[str]
+    Pairs = Iterable[Pair] | Iterable[Sequence[Pair]]
+
+__all__ = [
+    *("train", "training", "load", "sample", "perplexity", "log_probability", "rows", "next_tokens", "states"),
+    *("predict", "evaluate", "Model", "Training", "Report", "Sample", "Score", "HiddenStates", "CharlmError"),
+    *("UsageError", "CorpusError", "ModelFileError", "DivergedError", "SamplingError", "__version__"),
+]
+
+_CLASSES = {  # each is imported when it is asked for: they need NumPy, and ``import charlm`` takes no time
+    "Model": "model",
+    "Training": "learning.training",
+    "Report": "learning.progress",
+    "Sample": "sampling.samples",
+    "Score": "score",
+    "HiddenStates": "scoring.states",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_CLASSES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def train(
-    paths: Path | Iterable[Path],
+    paths: Path | Iterable[Path] | None = None,
     *,
+    text: str | None = None,
+    lines: bool | Iterable[str] | None = None,
+    pairs: Pairs | None = None,
+    task: str | None = None,
+    level: str | None = None,
+    holdout: float | None = None,
+    valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    encoding: str | None = None,
+    min_count: int | None = None,
+    max_vocabulary: int | None = None,
+    novelty: bool | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    cell: str | None = None,
+    context: int | None = None,
+    hidden: int | None = None,
+    layers: int | None = None,
+    embedding: int | None = None,
+    tied: bool | None = None,
+    bidirectional: bool | None = None,
+    batch: int | None = None,
+    steps: int | None = None,
+    lr: float | None = None,
+    schedule: str | None = None,
+    clip: float | None = None,
+    dropout: float | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
-    restart: bool = False,
-    backup: bool = True,
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
     stop: Callable[[], bool] | None = None,
     on_report: Callable[[Report], object] | None = None,
-    **options: Unpack[TrainingOptions],
+    progress: bool = True,
+    **misspelt: Never,
 ) -> Model:
-    """Train a model on text files and return the one that does best on the held-out part.
+    """Train a model on a text and return the one that does best on the held-out part.
 
-    paths: the name of a file, or several; "-" is standard input.
-    output: write the model to this file, and a checkpoint next to it about every ``save_every`` seconds. Without it,
-        nothing is saved.
-    resume: continue the unfinished training of ``output``, with its options where none are given.
-    restart: begin anew where ``output`` has an unfinished training, and give that up.
-    backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz.
-    log: write each report to this file, as one line of JSON.
-    plot: draw the losses to this file, as a picture (SVG).
-    stop: a function that is called after each update; when it returns True, the training stops. With ``output``, it is
-        saved and can be resumed, as it is after a KeyboardInterrupt or an error of ``on_report``.
-    on_report: a function that is called with each ``learning.progress.Report``: at each evaluation, and otherwise about
-        once a second.
-    options: those of ``charlm train``, with underscores: minutes=1, hidden=256, lines=True, max_vocabulary=10000, …
-        ``learning.options.TrainingOptions`` lists them.
+    Give one text. None stands for the default of each option, which is in brackets; charlm chooses the options that
+    have none, by the text, the time and the speed of this machine.
+
+    The text
+        paths: the path of a text file, or several; "-" is standard input.
+        text: the text itself.
+        lines: the lines of a text, one string each: a list, a column of a DataFrame, a generator (it is read once).
+            Each line is then a text of its own. With paths or text: True for that, False for one long text.
+        pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
+            "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
+        task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
+        level: what a token is, "char", "word" or "byte" ("char").
+        holdout: the fraction of the text that charlm measures on (0.1).
+        valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
+        encoding: of the files ("utf-8").
+        min_count: symbols that occur fewer times become <UNK> (1, for words 2).
+        max_vocabulary: how many symbols the model knows at most.
+        novelty: keep in the model what tells new text from copies (True).
+
+    How long
+        minutes: the time for the whole training (5, if epochs is not given either).
+        epochs: passes over the text instead.
+
+    The network
+        cell: the kind of layer: "lstm", "gru", "rnn", "peephole" or "feedforward" ("lstm"; for "classify" "gru").
+        context: how many tokens a feed-forward network sees (8).
+        hidden: the width of a layer.
+        layers: how many.
+        embedding: the width of an embedding of the input; 0 is one-hot input.
+        tied: use the embedding as output weights too (False).
+        bidirectional: read each text forward and backward; not for task "text" (False).
+
+    The updates
+        batch: pieces of the text, or lines, that are trained on in parallel.
+        steps: tokens of the windows that gradients are propagated through.
+        lr: the highest learning rate.
+        schedule: how the learning rate falls: "cosine", "linear" or "constant" ("cosine").
+        clip: gradients are scaled down to this norm; 0 is no limit (0.2).
+        dropout: the fraction of each layer's units that are dropped at random.
+        precision: of the matrix products, "float32" or "bf16" ("float32").
+        seed: of all random choices (1).
+        threads: how many work; the result does not depend on it.
+
+    The files
+        output: write the model to this file, and a checkpoint next to it about every ``save_every`` seconds (60.0).
+        resume: continue the stopped training of ``output``, with its options where none are given (False).
+        log: write each report to this file, as one line of JSON.
+        plot: draw the losses to this file, as a picture (SVG).
+
+    While it trains
+        stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
+            it is saved and can be resumed.
+        on_report: a function that is called with each ``Report``: at each evaluation, and otherwise about once a
+            second. Where it returns False (not None), the training stops as with ``stop``.
+        progress: show the progress if stderr is a terminal, or in a notebook (True).
+
+    Ctrl-C stops the training after the update: a warning says so, and the best model so far is returned. A second
+    Ctrl-C raises KeyboardInterrupt at once.
 
     Raises CharlmError: UsageError for an option that makes no sense, CorpusError for a text that cannot be read or is
     too short, ModelFileError for a file that cannot be written or resumed, DivergedError for a loss that diverges at
     every learning rate.
     """
-    from .learning.session import TrainingFiles, TrainingSession
+    given = _without_misspelt(locals(), "train")
+    stop, on_report, progress = (given.pop(name) for name in ("stop", "on_report", "progress"))
+    return _trained(_training(**given), stop, on_report, progress)
 
-    files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+
+def training(
+    paths: Path | Iterable[Path] | None = None,
+    *,
+    text: str | None = None,
+    lines: bool | Iterable[str] | None = None,
+    pairs: Pairs | None = None,
+    task: str | None = None,
+    level: str | None = None,
+    holdout: float | None = None,
+    valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    encoding: str | None = None,
+    min_count: int | None = None,
+    max_vocabulary: int | None = None,
+    novelty: bool | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    cell: str | None = None,
+    context: int | None = None,
+    hidden: int | None = None,
+    layers: int | None = None,
+    embedding: int | None = None,
+    tied: bool | None = None,
+    bidirectional: bool | None = None,
+    batch: int | None = None,
+    steps: int | None = None,
+    lr: float | None = None,
+    schedule: str | None = None,
+    clip: float | None = None,
+    dropout: float | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+    output: Path | None = None,
+    resume: bool = False,
+    save_every: float = 60.0,
+    log: Path | None = None,
+    plot: Path | None = None,
+    **misspelt: Never,
+) -> Training:
+    """Return a training that is an iterable of reports: the loop trains, and may end at any time.
+
+        training = charlm.training("text.txt", minutes=5)
+        for report in training:
+            if report.valid_loss is not None and report.valid_loss < 1.5:
+                break
+        training.best.save("m.npz")
+
+    ``best`` is the best model so far, at any time after the first report. Leaving the loop early (``break``, an
+    exception, Ctrl-C) ends the training as ``stop`` of ``train`` does: with ``output`` it is saved and can be resumed.
+    ``with training:`` around the loop ends it in any case.
+
+    The arguments are those of ``train``, and so are the errors; ``help(charlm.train)`` explains them.
+    """
+    return _training(**_without_misspelt(locals(), "train"))
+
+
+def _without_misspelt(arguments: dict[str, Any], command: str) -> dict[str, Any]:
+    """The arguments of a function by name. Raises UsageError where one was given that the function does not have."""
+    misspelt = arguments.pop("misspelt")
+    check_option_names(misspelt, arguments, command)
+    return arguments
+
+
+def _training(
+    *,
+    paths: Any,
+    text: Any,
+    lines: Any,
+    pairs: Any,
+    output: Path | None,
+    resume: bool,
+    save_every: float,
+    log: Path | None,
+    plot: Path | None,
+    **options: Any,
+) -> Training:
+    """A training from the arguments of ``train``."""
+    from .learning.session import TrainingFiles, TrainingSession
+    from .learning.training import Training
+    from .text.memory import training_text
+
+    source, more = training_text(
+        {"paths": paths, "text": text, "lines": lines, "pairs": pairs}, options["valid"], options["task"], resume
     )
-    with TrainingSession(paths, files, options) as session:
-        for report in session.run(stop or (lambda: False)):
-            if on_report:
-                on_report(report)
-        return session.best
+    files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
+    return Training(TrainingSession(source, files, options | more))
+
+
+def _trained(
+    training: Training,
+    stop: Callable[[], bool] | None,
+    on_report: Callable[[Report], object] | None,
+    progress: bool,
+) -> Model:
+    """Go through a training to its end, or until someone stops it: the best model."""
+    with training:
+        for report in training.run(stop or (lambda: False)):
+            if on_report and on_report(report) is False:
+                training.stop()
+    if training.interrupted and not training.finished:
+        from warnings import warn
+
+        warn("Ctrl-C stopped the training; this is the best model so far", stacklevel=3)
+    return training.best
 
 
 def load(path: Path) -> Model:
@@ -94,21 +316,74 @@ def load(path: Path) -> Model:
     return load_model(path)
 
 
-def sample(model: Model, count: int = 1, length: int | None = None, **options: Any) -> Iterator[Sample]:
-    """Return an iterator of samples (text, log_probability, tokens, perplexity, longest_copied_run, novel). Each comes
-    as soon as it is complete.
+def sample(
+    model: Model,
+    count: int = 1,
+    length: int | None = None,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    unknown: str = "reject",
+    prime: str = "",
+    start_with: str = "",
+    stop: str | Sequence[str] = (),
+    min_length: int = 0,
+    max_length: int | None = None,
+    unique: bool = False,
+    best_of: int = 1,
+    max_copied: int | None = None,
+    allow_copies: bool = False,
+    corpus: Path | Sequence[Path] | Novelty | None = None,
+    encoding: str = "utf-8",
+    max_tries: int = 10_000,
+    fill: str | None = None,
+    seed: int | tuple[int, ...] | None = None,
+    given: str | None = None,
+    **misspelt: Never,
+) -> Iterator[Sample]:
+    """Return an iterator of samples. Each comes as soon as it is complete.
 
-    count: how many; length: tokens of each, for a model of one long text. options: those of ``charlm sample``, with
-    underscores (temperature=0.8, start_with="Tyr", fill="Tyr____us"). Raises UsageError for an option that does not
-    exist or makes no sense, and SamplingError, after the samples that were found, where charlm finds no more.
+    How much
+        count: how many samples (1).
+        length: tokens of each, for a model of one long text.
+        min_length: the fewest characters of a sample (0).
+        max_length: the most characters.
+        stop: a text, or several, after which a sample ends.
+
+    What the model reads and writes
+        prime: a text that the model reads before each sample.
+        start_with: the text that each sample begins with.
+        fill: a pattern whose blanks (_) are filled: "Tyr____us".
+        given: the label, for a model of task "generate".
+
+    How it chooses
+        temperature: below 1 the samples are more ordinary, above 1 more surprising (1.0).
+        top_k: choose among the k most likely tokens only; 0 is all (0).
+        top_p: choose among the most likely tokens that together have this probability (1.0).
+        min_p: leave out tokens that are less likely than this times the most likely one (0.0).
+        best_of: sample so many candidates for each sample, and take the most likely one (1).
+        seed: an integer or several; None is a new one each time.
+
+    Which samples are rejected
+        unknown: "reject" rejects samples with <UNK>, "mask" never chooses it ("reject").
+        unique: reject samples that came before (False).
+        max_copied: characters of the longest run of the training text that a sample may hold.
+        allow_copies: do not reject copies (False).
+        corpus: text files in which copies are searched, instead of the model's own record.
+        encoding: of these files ("utf-8").
+        max_tries: rejections in a row after which it gives up (10000).
+
+    Raises UsageError for an option that makes no sense, and SamplingError, after the samples that were found, where
+    charlm finds no more.
     """
-    from dataclasses import fields
-
+    options = _without_misspelt(locals(), "sample")
+    model, count, length = (options.pop(name) for name in ("model", "count", "length"))
     from .sampling.sampler import new_sampler
     from .sampling.settings import SamplingOptions
 
     _check_model(model)
-    check_option_names(options, ["count", "length", *(field.name for field in fields(SamplingOptions))], "sample")
     return new_sampler(model, count, length, SamplingOptions(**options)).samples()
 
 
@@ -126,12 +401,12 @@ def perplexity(
     adapt: a learning rate at which the model keeps learning from the text (dynamic evaluation), None for not at all.
     precision: of the matrix products, "float32" or "bf16".
 
-    Returns a ``score.Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for
-    an option that makes no sense.
+    Returns a ``Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for an
+    option that makes no sense.
     """
     from .scoring.perplexity import perplexity as score_text
 
-    _check_model(model)
+    _check_model(model, text)
     return score_text(model, text, threads=threads, adapt=adapt, precision=precision)
 
 
@@ -140,27 +415,119 @@ def log_probability(model: Model, text: str) -> float:
     end."""
     from .scoring.scorer import log_probability as log_probability_of_text
 
-    _check_model(model)
+    _check_model(model, text)
     return log_probability_of_text(model, text)
+
+
+def rows(
+    model: Model,
+    text: str,
+    by: str = "line",
+    *,
+    threads: int | None = None,
+    adapt: float | None = None,
+    precision: str = "float32",
+) -> np.ndarray:
+    """Return the figures of a text by line, by token or by word, as a structured array, of which
+    ``pandas.DataFrame(rows)`` makes a table.
+
+    by "line": the fields line (its number, from 1), tokens, unknown_tokens, nats, bits_per_character, text.
+    by "token": token, log_probability, rank (1 is the most likely token), entropy of the distribution, in nats.
+    by "word": line, tokens, unknown_tokens, nats, word. A word is a run of characters that are not white space, with
+    the white space before it; a line end is a row of its own. So the nats of all rows add up to those of the text.
+
+    Strings are Python objects, counts int64, figures float64. threads, adapt, precision: as for ``perplexity``. Raises
+    UsageError for an option that makes no sense.
+    """
+    from .scoring.pipeline import ScoringOptions
+    from .scoring.rows import row_array
+
+    _check_model(model, text)
+    return row_array(model, text, by, ScoringOptions(threads=threads, adapt=adapt, precision=precision))
+
+
+def next_tokens(model: Model, text: str) -> dict[str, float]:
+    """Return the distribution of the token after a text: symbol → probability, the most likely first. The
+    probabilities sum to 1.
+
+    The line end is "<EOS>", a symbol outside the vocabulary "<UNK>"; in a model of bytes, a byte outside ASCII is a
+    lone surrogate (PEP 383). A model of lines reads the last line of the text only. The model reads the text token by
+    token: some thousand tokens take a second. Raises UsageError for a model of another task.
+    """
+    from .scoring.states import next_tokens as distribution_after
+
+    _check_model(model, text)
+    return distribution_after(model, text)
+
+
+def states(model: Model, text: str) -> HiddenStates:
+    """Return the hidden states after each token of a text.
+
+    Returns ``a``, the hidden states, float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM in the
+    same shape, None for other cells. In a model of lines, a line feed brings back the state before a line. The model
+    reads the text token by token: some thousand tokens take a second. Raises UsageError for a model of another task,
+    and for a feed-forward network, which has no states.
+    """
+    from .scoring.states import hidden_states
+
+    _check_model(model, text)
+    return hidden_states(model, text)
 
 
 def predict(model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None) -> list[Any]:
     """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
     label first.
 
-    items: texts; for a tagger lists of words.
+    items: a list of texts, or another iterable; for a tagger each item is a list of words.
     top: how many labels a classifier gives, the most likely one if None.
     beam: the width of a translator's search, 1 if None.
 
-    Raises UsageError for a language model, and for an option that the model's task does not have.
+    Raises UsageError for a language model, for items of another form, and for an option that the model's task does not
+    have.
     """
-    from .predicting import Predictor
+    from .predicting import Predictor, checked_items
 
     _check_model(model)
-    return Predictor(model).predict(list(items), top=top, beam=beam)
+    return Predictor(model).predict(checked_items(model.task, items), top=top, beam=beam)
 
 
-def _check_model(model: object) -> None:
-    """Raise UsageError for the name of a file in place of a model."""
+def evaluate(
+    model: Model,
+    paths: Path | Iterable[Path] | None = None,
+    *,
+    text: str | None = None,
+    lines: Iterable[str] | None = None,
+    pairs: Pairs | None = None,
+    encoding: str = "utf-8",
+    beam: int | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Measure how often a model is right about examples with their answers: the figures of ``charlm evaluate --json``.
+
+    paths, text, lines, pairs: the examples; give one of these, as to ``train``.
+    encoding: of the files.
+    beam: the width of a translator's search, 1 if None.
+    threads: how many work; the figures do not depend on it.
+
+    A classifier gives accuracy, macro F1 and the confusion matrix, a tagger the accuracy of tags and the F1 of
+    entities, a translator exact matches and the character error rate, a language model the figures of ``perplexity``.
+    Raises CorpusError for examples that make no sense to the task, UsageError for an option that makes none.
+    """
+    from .predicting import evaluation_of
+    from .text.memory import one_text
+
+    _check_model(model)
+    source = one_text({"paths": paths, "text": text, "lines": lines, "pairs": pairs}, model.task.name)
+    return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
+
+
+def _check_model(model: object, text: object = "") -> None:
+    """Raise UsageError for what is no model (the name of its file, say), and for a text that is no string."""
+    from .model import Model
+    from .text.memory import check_string
+
     if isinstance(model, (str, PathLike)):
         raise UsageError(f"give a model, not the name of its file: charlm.load({str(model)!r})")
+    if not isinstance(model, Model):
+        raise UsageError(f"give a model first, from charlm.train or charlm.load, not {type(model).__name__}")
+    check_string(text, "the text")

@@ -11,10 +11,12 @@ from .network.architecture import Architecture, views
 from .tasks import Task
 from .tasks.language import LanguageModel
 from .text.novelty import Novelty
-from .text.vocabulary import Vocabulary
+from .text.vocabulary import UNITS, Vocabulary
+
+SHOWN = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}  # cells whose names are abbreviations
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Model:
     """A network with its vocabulary and its task.
 
@@ -31,6 +33,19 @@ class Model:
     training: dict = field(default_factory=dict)
     novelty: Novelty | None = None
     task: Task = field(default_factory=LanguageModel)
+
+    def __repr__(self) -> str:
+        """One line: <charlm.Model: LSTM 1×256, characters, 66 symbols, held-out loss 1.47>."""
+        sizes, level = self.architecture, self.vocabulary.level
+        network = f"{'bidirectional ' if sizes.bidirectional else ''}{SHOWN.get(sizes.cell, sizes.cell)}"
+        parts = [f"{network} {sizes.layers}×{sizes.hidden}", f"{UNITS[level]}s{' in lines' if self.lines else ''}"]
+        parts += [f"{len(self.vocabulary):,} symbols"]
+        if self.task.name != "text":
+            parts = [f"task {self.task.name}", *parts]
+        loss = self.training.get("valid_loss") if isinstance(self.training, dict) else None
+        if isinstance(loss, float):
+            parts.append(f"held-out loss {loss:.2f}")
+        return f"<charlm.Model: {', '.join(parts)}>"
 
     def check_task(self, *names: str) -> None:
         """Raise UsageError if the model was trained for another task than these. names: values of --task."""

@@ -1,14 +1,17 @@
 """Model + examples → its predictions, as the examples arrive, and how often they are right."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 from .errors import CorpusError, UsageError
 from .model import Model
 from .network.threads import ThreadPool
 from .options import BEAM, THREADS, TOP, by_name, checked
 from .scoring.blocks import blocks, read_ahead
-from .tasks import MODULES
+from .scoring.perplexity import perplexity_of_files
+from .scoring.pipeline import ScoringOptions
+from .tasks import MODULES, Task
 from .tasks.examples import ROWS, lines_in, lines_of
 from .text.reading import name_of, path_list, read_text
 
@@ -64,6 +67,36 @@ class Predictor:
             if name not in self.task.options:
                 raise UsageError(f"--{name} does not go with a model of --task {self.task.name}")
         return given
+
+
+def evaluation_of(
+    model: Model, paths: Any, encoding: str = "utf-8", *, threads: int | None = None, beam: int | None = None
+) -> Any:
+    """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``."""
+    if model.task.name != "text":
+        return Predictor(model, threads).evaluate(paths, encoding, beam=beam)
+    if beam:
+        raise UsageError("--beam does not go with a language model")
+    return perplexity_of_files(model, path_list(paths), ScoringOptions(encoding=encoding, threads=threads))
+
+
+def checked_items(task: Task, items: Iterable[Any]) -> list:
+    """The items of a call from Python, as a list. Raises UsageError where the task cannot predict for them."""
+    of_words = task.name == "tag"
+    wanted = "a list of sentences, each a list of words" if of_words else "a list of texts"
+    example = "[text.split()]" if of_words else "[text]"
+    if isinstance(items, (str, bytes)):
+        raise UsageError(f"predict takes {wanted}, not one string: charlm.predict(model, {example})")
+    if not isinstance(items, Iterable):
+        raise UsageError(f"predict takes {wanted}, not {type(items).__name__}: charlm.predict(model, {example})")
+    found = [
+        list(item) if of_words and isinstance(item, Iterable) and not isinstance(item, str) else item for item in items
+    ]
+    for number, item in enumerate(found):
+        words = item if isinstance(item, list) else [item]
+        if isinstance(item, list) != of_words or not all(isinstance(word, str) for word in words):
+            raise UsageError(f"predict takes {wanted}; items[{number}] is {type(item).__name__}: {item!r:.40}")
+    return found
 
 
 def no_text_in(paths: list) -> CorpusError:

@@ -119,7 +119,9 @@ def functions(module):
 @pytest.mark.parametrize("module", modules("kernels"))
 def test_functions_fit_on_a_screen_and_many_arguments_have_names(module):
     for name, node, is_method in functions(module):
-        assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{name} is too long"
+        # what a person calls names every option, and explains each: its signature and docstring may be long
+        start = node.body[0].end_lineno if module == "__init__" else node.lineno
+        assert node.end_lineno - start < LONGEST_FUNCTION, f"{name} is too long"
         positional = len(node.args.posonlyargs) + len(node.args.args) - is_method
         most = MOST_OF_A_CONSTRUCTOR if node.name == "__init__" else MOST_POSITIONAL
         assert positional <= most, f"{name} takes {positional} arguments without names"

@@ -59,7 +59,7 @@ def test_a_typed_classifier(tmp_path: Path) -> None:
 def test_an_option_that_does_not_exist_and_a_name_in_place_of_a_model(tiny_model: Path) -> None:
     model = charlm.load(tiny_model)
     with pytest.raises(CharlmError, match="there is no option 'cout'; did you mean 'count'?"):
-        charlm.sample(model, **{"cout": 3})
+        charlm.sample(model, cout=3)  # type: ignore[arg-type]
     calls: list[Callable[[Any], object]] = [
         charlm.sample,
         lambda model: charlm.perplexity(model, "a"),

@@ -2,7 +2,6 @@
 
 import json
 
-from ..errors import UsageError
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS
 from ..text.layout import terminal_width
 from .options import command, files_argument
@@ -39,20 +38,17 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     end_with_the_reader()
     from ..display import write_text
     from ..model import load_model
+    from ..predicting import evaluation_of
 
-    model, files = load_model(model_path), files or ("-",)
+    model = load_model(model_path)
+    found = evaluation_of(model, files or ("-",), encoding, threads=threads, beam=beam)
+    if as_json:
+        write_text(json.dumps(found.as_dict()) + "\n")
+        return
     if model.task.name == "text":
-        if beam:
-            raise UsageError("--beam does not go with a language model")
         from ..display.scores import score_lines
-        from ..scoring.perplexity import perplexity_of_files
-        from ..scoring.pipeline import ScoringOptions
 
-        score = perplexity_of_files(model, files, ScoringOptions(encoding=encoding, threads=threads))
-        lines = score_lines(score, model.vocabulary.level, width=terminal_width())
+        lines = score_lines(found, model.vocabulary.level, width=terminal_width())
     else:
-        from ..predicting import Predictor
-
-        score = Predictor(model, threads).evaluate(files, encoding, beam=beam)
-        lines = score.lines(terminal_width())
-    write_text((json.dumps(score.as_dict()) if as_json else "\n".join(lines)) + "\n")
+        lines = found.lines(terminal_width())
+    write_text("\n".join(lines) + "\n")
