@@ -179,8 +179,9 @@ def train(
         threads: how many work; the result does not depend on it.
 
     The files
-        output: write the model to this file, and a checkpoint next to it about every ``save_every`` seconds (60.0).
+        output: write the model to this file, and checkpoints next to it.
         resume: continue the stopped training of ``output``, with its options where none are given (False).
+        save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
 
@@ -298,7 +299,9 @@ def _trained(
     progress: bool,
 ) -> Model:
     """Go through a training to its end, or until someone stops it: the best model."""
-    with training:
+    from .learning.training import held_interrupts
+
+    with training, held_interrupts(training.interrupts):
         for report in training.run(stop or (lambda: False)):
             if on_report and on_report(report) is False:
                 training.stop()

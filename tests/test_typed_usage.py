@@ -56,6 +56,38 @@ def test_a_typed_classifier(tmp_path: Path) -> None:
     assert sorted(probabilities) == ["cab", "egg"]
 
 
+def test_a_typed_program_without_files() -> None:
+    lines = ["abba cab", "dada egg", "cab"] * 20
+    training = charlm.training(lines=iter(lines), hidden=6, layers=1, batch=4, steps=8, epochs=2, threads=1)
+    assert_type(training, charlm.Training)
+    with training:
+        for report in training:
+            assert assert_type(report, charlm.Report).step > 0
+    model = assert_type(training.best, charlm.Model)
+    assert assert_type(training.finished, bool)
+
+    rows = assert_type(charlm.rows(model, "abba cab", by="word"), np.ndarray)
+    assert rows["word"].tolist() == ["abba", "cab", "\n"]
+    distribution = assert_type(charlm.next_tokens(model, "ab"), dict[str, float])
+    assert sum(distribution.values()) > 0.999
+    states = assert_type(charlm.states(model, "abba"), charlm.HiddenStates)
+    assert assert_type(states.a, np.ndarray).shape == (1, 4, 6) and assert_type(states.c, np.ndarray | None) is not None
+    assert assert_type(charlm.evaluate(model, lines=lines), dict[str, Any])["lines"] == 60
+    score = assert_type(charlm.perplexity(model, "abba"), charlm.Score)
+    assert score.tokens == 5
+    for sample in charlm.sample(model, 1, seed=(1, 2), stop=["b"], allow_copies=True, min_length=1):
+        assert_type(sample, charlm.Sample)
+
+
+def test_a_typed_translator_and_a_typed_tagger() -> None:
+    sources, targets = ["ab", "cd"] * 20, ["ba", "dc"] * 20
+    model = charlm.train(pairs=zip(sources, targets, strict=True), task="translate", hidden=4, epochs=1, threads=1)
+    assert set(charlm.predict(model, ["ab"])[0]) == {"target", "log_probability"}
+    sentences = [[("I", "PRON"), ("am", "VERB")], [("you", "PRON"), ("are", "VERB")]] * 10
+    model = charlm.train(pairs=sentences, valid=sentences, hidden=4, epochs=1, threads=1, on_report=lambda _: False)
+    assert len(charlm.predict(model, [["I", "am"]])[0]["tags"]) == 2
+
+
 def test_an_option_that_does_not_exist_and_a_name_in_place_of_a_model(tiny_model: Path) -> None:
     model = charlm.load(tiny_model)
     with pytest.raises(CharlmError, match="there is no option 'cout'; did you mean 'count'?"):

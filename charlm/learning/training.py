@@ -21,7 +21,7 @@ from .session import TrainingSession
 
 class Training:
     """An iterable of ``Report``: the iteration trains. ``best`` is the best model so far, at any time after the first
-    report.
+    report. interrupts: the Ctrl-C that wait for the end of an update (``held_interrupts``).
 
     However the iteration ends, the training is closed: its locks and threads are released and, with ``output``, its
     checkpoint is saved, so that another training can resume it. After ``break``, Python ends the iteration at once.
@@ -36,7 +36,7 @@ class Training:
 
     def __init__(self, session: TrainingSession):
         self.session = session
-        self._interrupts: list[int] = []
+        self.interrupts: list[int] = []
         self._reports: Any = None  # the generator of the session
         self._is_open = self._is_over = self._is_stopping = False
 
@@ -57,8 +57,8 @@ class Training:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C stopped the training."""
-        return bool(self._interrupts)
+        """Whether Ctrl-C has stopped the training."""
+        return bool(self.interrupts)
 
     def __enter__(self) -> "Training":
         if self._is_over:
@@ -85,7 +85,7 @@ class Training:
             finally:
                 self.session.__exit__(None, None, None)
 
-    def __iter__(self) -> Iterator[Report]:
+    def __iter__(self) -> Generator[Report, None, None]:
         with closing(self.run()) as found:
             yield from found
         if self.interrupted:
@@ -94,11 +94,11 @@ class Training:
     def run(self, stop: Callable[[], bool] = lambda: False) -> Generator[Report, None, None]:
         """The reports to the end of the training, or until ``stop()`` is true after an update, or Ctrl-C stops it."""
         with self:
-            self._reports = found = self.session.run(lambda: self.interrupted or self._is_stopping or stop())
-            with closing(found):
+            self._reports = self.session.run(lambda: self.interrupted or self._is_stopping or stop())
+            with closing(self._reports):
                 while True:
-                    with held_interrupts(self._interrupts):
-                        report = next(found, None)
+                    with held_interrupts(self.interrupts):
+                        report: Report | None = next(self._reports, None)
                     if report is None:
                         return
                     yield report
@@ -115,7 +115,7 @@ def held_interrupts(came: list[int]) -> Iterator[None]:
         yield
         return
 
-    def hold(number, frame):
+    def hold(number: int, frame: object) -> None:
         if came:
             raise KeyboardInterrupt
         came.append(number)

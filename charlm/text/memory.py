@@ -46,7 +46,7 @@ def training_text(given: dict[str, Any], valid: Any, task: str | None, resume: b
     the checkpoint says what the task is. Raises as ``one_text`` does, and UsageError for pairs without a task.
     """
     source, kind = one_text(given, task), _kind(given)
-    options = {"lines": given["lines"] if is_switch(given["lines"]) else True}
+    options: dict[str, Any] = {"lines": given["lines"] if is_switch(given["lines"]) else True}
     if kind == "pairs" and source.sentences:
         options["task"] = "tag"
     elif kind == "pairs" and task is None and not resume:
