@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from ._version import __version__ as __version__
 from .errors import CharlmError as CharlmError
@@ -47,8 +47,6 @@ from .errors import UsageError as UsageError
 from .errors import check_option_names
 
 if TYPE_CHECKING:
-    from typing import Never
-
     import numpy as np
 
     from .learning.progress import Report as Report
@@ -342,7 +340,7 @@ def sample(
     encoding: str = "utf-8",
     max_tries: int = 10_000,
     fill: str | None = None,
-    seed: int | tuple[int, ...] | None = None,
+    seed: int | Sequence[int] | None = None,
     given: str | None = None,
     **misspelt: Never,
 ) -> Iterator[Sample]:

@@ -126,7 +126,9 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             return isinstance(value, int) and self._in_range(value)
         if self.choices:
             return value in self.choices
-        return isinstance(value, (str, PathLike) if self.kind is PathLike else self.kind)
+        if self.kind is PathLike:  # a text from memory (text.memory), which has pieces, stands for a file
+            return isinstance(value, (str, PathLike)) or hasattr(value, "pieces")
+        return isinstance(value, self.kind)
 
     def _in_range(self, value: float) -> bool:
         low = self.least is None or (value > self.least if self.above_least else value >= self.least)

@@ -153,7 +153,7 @@ def test_an_old_name_gives_the_new_one_and_a_warning():
         ({"threads": 0}, "threads must be an integer from 1 to 1,024, not 0"),
         ({"minutes": "5"}, "minutes must be a number above 0 and at most 1,000,000, not '5'"),
         ({"lines": "yes"}, "lines must be True or False, not 'yes'"),
-        ({"valid": 5}, "valid must be the name of a file, or several, not 5"),
+        ({"valid": 5}, "valid must be the path of a file or a list of paths, not 5"),
         ({"save_every": -1}, "save_every must be a number of at least 0, not -1"),
         ({"resume": 1}, "resume must be True or False, not 1"),
     ],

@@ -1,6 +1,7 @@
 """charlm from Python: texts from memory, options by name, trainings that are left early, and what a model is asked."""
 
 import inspect
+import json
 import math
 import pydoc
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -18,8 +20,13 @@ from test_scoring import model_of
 import charlm
 from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.learning.loop import Trainer
+from charlm.learning.options import OF_FILES, TRAINING
+from charlm.options import COMMAND_LINE
+from charlm.options import Path as OptionPath
+from charlm.sampling.options import SAMPLING
 from charlm.text import memory
 from charlm.text.memory import text_of_kind
+from charlm.text.novelty import Novelty
 from charlm.text.vocabulary import UNKNOWN
 
 ROOT = Path(__file__).parent.parent
@@ -511,6 +518,49 @@ def explained(function):
 def test_each_argument_is_explained(name):
     function = getattr(charlm, name)
     assert set(explained(function)) == set(options_of(function)) - {"model"}
+
+
+@pytest.mark.parametrize(("name", "table"), [("train", (*TRAINING, *OF_FILES)), ("sample", SAMPLING)])
+def test_the_signature_and_its_explanation_are_those_of_the_table_of_options(name, table):
+    """In ``train``, None stands for every default, because a resumed training takes the options that are not given from
+    its checkpoint; the explanation has the default in brackets."""
+    function = getattr(charlm, name)
+    names = {one: getattr(charlm, one) for one in charlm.__all__} | {"Pair": str, "Pairs": str, "Novelty": Novelty}
+    kinds = get_type_hints(function, vars(charlm) | names | {"Path": OptionPath})
+    parameters, texts = options_of(function), explained(function)
+    expected = {option.name for option in table if option.where != COMMAND_LINE}
+    others = {"train": {"paths", "text", "pairs", "stop", "on_report", "progress"}, "sample": {"model"}}[name]
+    assert set(parameters) == expected | others
+    for option in (option for option in table if option.name in expected - {"count", "lines", "valid"}):
+        kind, default = option.annotation, option.default
+        if name == "train" and option not in OF_FILES:
+            kind, default = kind | None, None
+        if option.name == "corpus":
+            kind = kind | Novelty
+        assert parameters[option.name].default == default, option.name
+        assert kinds[option.name] == kind, option.name
+        shown = json.dumps(option.default) if isinstance(option.default, str) else str(option.default)
+        if option.default not in (None, "", ()):
+            assert f"({shown})" in texts[option.name], option.name
+        for choice in option.choices:
+            assert f'"{choice}"' in texts[option.name] + texts.get("pairs", ""), option.name
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden": "32"}, "hidden must be an integer from 1 to 65,536, not '32'"),
+        ({"seed": -1}, "seed must be an integer of at least 0, not -1"),
+        ({"threads": 0}, "threads must be an integer from 1 to 1,024, not 0"),
+        ({"lines": "yes"}, "lines is one string"),
+        ({"resume": "yes"}, "resume must be True or False, not 'yes'"),
+        ({"valid": 3}, "valid must be the path of a file or a list of paths, not 3"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_found_before_the_text_is_read(options, words):
+    source = {} if "lines" in options else {"paths": "there is no such file"}
+    with pytest.raises(UsageError, match=words):
+        charlm.training(**source, **options)
 
 
 def test_training_takes_what_train_takes():

@@ -72,6 +72,9 @@ def one_text(given: dict[str, Any], task: str | None) -> Any:
 def _kind(given: dict[str, Any]) -> str:
     """Which of the texts was given."""
     names = [name for name, value in given.items() if value is not None and not (name == "lines" and is_switch(value))]
+    lines = given["lines"]
+    if len(names) > 1 and "lines" in names and (isinstance(lines, str) or not isinstance(lines, Iterable)):
+        raise UsageError(f"lines must be True or False, not {_short(lines)}")
     if len(names) != 1:
         what = f"{' and '.join(names)} are several texts" if names else "there is no text"
         raise UsageError(f"{what}; give one: the path of a file (or a list of paths), or text=, lines= or pairs=")
