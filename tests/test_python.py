@@ -117,7 +117,9 @@ WRONG = [
     ({"text": " \n"}, CorpusError, "text is empty"),
     ({"text": "a\ud800b"}, CorpusError, r"half of a character \(a lone surrogate\) in 'a\\ud800b'"),
     ({"lines": "abc"}, UsageError, "lines is one string; give a list of strings"),
-    ({"lines": 5}, UsageError, "lines must be a list or another iterable, not 5"),
+    ({"lines": 5}, UsageError, "there is no text; give one"),
+    ({"lines": 5, "text": "a"}, UsageError, "lines must be True or False, not 5"),
+    ({"pairs": 5}, UsageError, "pairs must be a list or another iterable, not 5"),
     ({"lines": []}, CorpusError, "lines is empty; .*a generator can be read only once"),
     ({"lines": iter([])}, CorpusError, "lines is empty"),
     ({"lines": ["", ""]}, CorpusError, "there is no text in lines, only blank lines"),
@@ -552,15 +554,14 @@ def test_the_signature_and_its_explanation_are_those_of_the_table_of_options(nam
         ({"hidden": "32"}, "hidden must be an integer from 1 to 65,536, not '32'"),
         ({"seed": -1}, "seed must be an integer of at least 0, not -1"),
         ({"threads": 0}, "threads must be an integer from 1 to 1,024, not 0"),
-        ({"lines": "yes"}, "lines is one string"),
+        ({"lines": "yes"}, "lines must be True or False, not 'yes'"),
         ({"resume": "yes"}, "resume must be True or False, not 'yes'"),
         ({"valid": 3}, "valid must be the path of a file or a list of paths, not 3"),
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_found_before_the_text_is_read(options, words):
-    source = {} if "lines" in options else {"paths": "there is no such file"}
     with pytest.raises(UsageError, match=words):
-        charlm.training(**source, **options)
+        charlm.training("there is no such file", **options)
 
 
 def test_training_takes_what_train_takes():

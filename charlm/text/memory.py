@@ -61,7 +61,7 @@ def training_text(given: dict[str, Any], valid: Any, task: str | None, resume: b
 def one_text(given: dict[str, Any], task: str | None) -> Any:
     """The one text that was given, None for the others: a list of paths, or a ``MemoryText``.
 
-    given: paths, text, lines, pairs. The values True and False of lines are no text, but an option. task: to which
+    given: paths, text, lines, pairs. Where lines is True or False, it is no text, but an option. task: to which
     pairs must fit, None if nobody said. Raises UsageError if no text or several were given, and UsageError or
     CorpusError for one of the wrong form.
     """
@@ -72,9 +72,8 @@ def one_text(given: dict[str, Any], task: str | None) -> Any:
 def _kind(given: dict[str, Any]) -> str:
     """Which of the texts was given."""
     names = [name for name, value in given.items() if value is not None and not (name == "lines" and is_switch(value))]
-    lines = given["lines"]
-    if len(names) > 1 and "lines" in names and (isinstance(lines, str) or not isinstance(lines, Iterable)):
-        raise UsageError(f"lines must be True or False, not {_short(lines)}")
+    if len(names) > 1 and isinstance(given["lines"], str):
+        raise UsageError(f"lines must be True or False, not {_short(given['lines'])}")
     if len(names) != 1:
         what = f"{' and '.join(names)} are several texts" if names else "there is no text"
         raise UsageError(f"{what}; give one: the path of a file (or a list of paths), or text=, lines= or pairs=")
@@ -105,7 +104,7 @@ def text_of_kind(kind: str, value: Any, name: str, task: str | None = None) -> A
 
 def is_switch(lines: Any) -> bool:
     """Whether a value of the argument ``lines`` is the option and not a text."""
-    return lines is None or lines is True or lines is False
+    return not isinstance(lines, Iterable)
 
 
 def checked_paths(paths: Any, name: str = "paths") -> list:
