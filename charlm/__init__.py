@@ -140,7 +140,8 @@ def train(
         paths: the path of a text file, or several; "-" is standard input.
         text: the text itself.
         lines: the lines of a text, one string each: a list, a column of a DataFrame, a generator (it is read once).
-            Each line is then a text of its own. With paths or text: True for that, False for one long text.
+            Each line is then a text of its own. With paths or text, True says the same of their lines, and False that
+            the text is one.
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
