@@ -141,7 +141,7 @@ def train(
         text: the text itself.
         lines: the lines of a text, one string each: a list, a column of a DataFrame, a generator (it is read once).
             Each line is then a text of its own. With paths or text, True says the same of their lines, and False that
-            the text is one.
+            all lines are one text; None lets charlm choose by the text.
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
