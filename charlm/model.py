@@ -10,6 +10,8 @@ from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
 from .tasks import Task
 from .tasks.language import LanguageModel
+from .tasks.summary import NAMES, facts
+from .text.layout import named_values
 from .text.novelty import Novelty
 from .text.vocabulary import UNITS, Vocabulary
 
@@ -46,6 +48,10 @@ class Model:
         if isinstance(loss, float):
             parts.append(f"held-out loss {loss:.2f}")
         return f"<charlm.Model: {', '.join(parts)}>"
+
+    def summary(self) -> str:
+        """The model in words, as ``charlm info`` shows it: several lines, each with a name and what it is."""
+        return "\n".join(named_values(facts(self), NAMES))
 
     def check_task(self, *names: str) -> None:
         """Raise UsageError if the model was trained for another task than these. names: values of --task."""

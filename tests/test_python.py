@@ -13,11 +13,13 @@ from typing import get_type_hints
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from mypy import api as mypy
 from test_rows import TEXT, model_at
 from test_scoring import model_of
 
 import charlm
+from charlm.cli import program
 from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.learning.loop import Trainer
 from charlm.learning.options import OF_FILES, TRAINING
@@ -480,6 +482,12 @@ def test_a_model_shows_itself_in_one_line(tiny_model, classifier):
         "<charlm.Model: task classify, GRU 1×6, characters in lines, 7 symbols, held-out"
     )
     assert repr(model_of(cell="peephole")) == "<charlm.Model: peephole 2×6, characters, 10 symbols>"
+
+
+def test_the_summary_of_a_model_is_what_info_shows(tiny_model, classifier):
+    shown = CliRunner().invoke(program, ["info", str(tiny_model)]).output.splitlines()
+    assert charlm.load(tiny_model).summary().splitlines() == shown[1:] and shown[0].startswith("file ")
+    assert "\ntrained on     pairs: " in classifier.summary()
 
 
 def test_import_takes_no_numpy_and_shows_the_verbs():

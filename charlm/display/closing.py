@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..reports.loss_curve import in_characters
 from ..score import LN2, exp
+from ..tasks.summary import number_of
 from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
 from . import is_ascii_only, stderr_width
 from .durations import short
 from .live import best_baseline
-from .model import number_of
 from .scores import side_by_side
 
 if TYPE_CHECKING:

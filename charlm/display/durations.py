@@ -1,6 +1,6 @@
 """Times in words."""
 
-from .model import number_of
+from ..tasks.summary import number_of
 
 
 def short(seconds: float) -> str:

@@ -1,160 +1,21 @@
-"""The lines that tell a person about a model: its network, and the contents of its file."""
+"""The lines that tell a person about the file of a model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..score import exp
+from ..tasks.summary import NAMES, facts, number_of
 from ..text.layout import named_values
 from ..text.visible import visible
-from ..text.vocabulary import UNITS
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..network.architecture import Architecture
-    from ..text.vocabulary import Vocabulary
-
 
 CHECKPOINT = ": the checkpoint of an unfinished training, with its best model so far"
-
-
-def number_of(number: int, noun: str) -> str:
-    """A number and its noun: 1 line, 2 lines."""
-    return f"{number:,} {noun}{'s' if number != 1 else ''}"
-
-
-def network(a: Architecture) -> str:
-    """An architecture in words, on one line."""
-    entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
-    layers = f"{number_of(a.layers, 'layer')} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
-    entry += f", {number_of(a.outputs, 'output')}" if a.outputs else ""
-    cell = f"{a.cell} of {number_of(a.context, 'token')}" if a.context else a.cell
-    return f"{cell}, {layers}, {entry}: {a.number_of_parameters:,} parameters"
 
 
 def info_lines(model: Model, path, size: int, width: int | None = None, kind: str = "model") -> list[str]:
     """The contents of a model file, as a table. size: of the file, in bytes. width: of the terminal, None for a
     pipe. kind: see ``modelfile.file_kind``."""
-    rows = [
-        ("file", f"{path}, {number_of(size, 'byte')}{CHECKPOINT if kind == 'checkpoint' else ''}"),
-        ("task", model.task.description()),
-        ("network", network(model.architecture)),
-    ]
-    if model.task.name == "text":
-        rows.append(("text", "each line is a text of its own" if model.lines else "one long text, one stream"))
-    rows.append(("vocabulary", _vocabulary(model.vocabulary)))
-    try:
-        rows += _training_rows(model)
-    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # another program wrote the file
-        rows += [("training", "the file's record of it makes no sense")]
-    if model.novelty or model.task.name in ("text", "generate"):  # the other tasks do not write new text
-        rows += _novelty_rows(model)
-    return named_values([(name, visible(value)) for name, value in rows], 14, width)
-
-
-def _vocabulary(v: Vocabulary) -> str:
-    """The number of symbols, and the first of them: the most frequent ones."""
-    if v.level == "char":
-        first, between = v.symbols[:60], ""
-    else:
-        first, between = v.symbols[:8], " "
-    symbols = between.join(map(_symbol, first) if v.level != "char" else first)
-    more = " …" if len(v.symbols) > len(first) else ""
-    return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{more}"
-
-
-def _symbol(symbol: str | int) -> str:
-    """A word or a byte, in quotes."""
-    return repr(symbol) if isinstance(symbol, str) else repr(bytes([symbol]))[1:]
-
-
-def _novelty_rows(model: Model) -> list[tuple[str, str]]:
-    """What the model recognises of its training text, and how often it takes new text for training text."""
-    novelty = model.novelty
-    if not novelty:
-        return [("known lines", "none: the model file has no record of its training text")]
-    unit = "bytes" if novelty.in_bytes else "characters"
-    lines = f"every line of the training text; false positives {_percent(novelty.line_rate)}"
-    runs = f"every run of {novelty.shortest_run:,} {unit} or more; false positives {_percent(novelty.run_rate)}"
-    if novelty.window > 1:
-        runs += (
-            f"; the text is large, so one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
-            f"and a copied run may look up to {2 * (novelty.window - 1):,} {unit} longer than it is"
-        )
-    if not len(novelty.runs.bits):
-        runs = f"none: the training text has no run of {novelty.run} {unit}"
-    return [
-        ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
-        ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
-    ]
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2g} %"
-
-
-def _training_rows(model: Model) -> list[tuple[str, str]]:
-    """The record of the training."""
-    rows, training = [], model.training
-    unit = model.task.unit(model.vocabulary.level)
-    corpus, settings = training.get("corpus"), training.get("settings")
-    if corpus:
-        held_out = f"{corpus['held_out_tokens']:,} held out" if corpus["held_out_tokens"] else "nothing held out"
-        rows += [
-            (
-                "trained on",
-                f"{', '.join(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
-                f"{number_of(corpus['train_tokens'], unit)} for training, {held_out}",
-            ),
-            ("SHA-256", f"{corpus['sha256']}"),
-        ]
-    if training.get("step"):
-        epochs = f", {_epochs(training['tokens'] / corpus['train_tokens'])}" if corpus else ""
-        rows += [
-            ("trained for", f"{number_of(training['step'], 'update')}, {number_of(training['tokens'], unit)}{epochs}")
-        ]
-    if "unfinished" in training:
-        rows += [("unfinished", f"{100 * training['unfinished']['progress']:.0f} % of the training was done")]
-    if settings:
-        rows += [("settings", "; ".join(_settings(settings, model)))]
-    if training.get("valid_loss") is not None:
-        rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model))]
-    return rows
-
-
-def _held_out_loss(loss: float, unit: str, model: Model) -> str:
-    """The loss, and what it means: for tokens the perplexity, for labels and tags the probability of the right one."""
-    if unit != UNITS[model.vocabulary.level]:
-        return f"{loss:.4f} nats per {unit}: the right answer gets {100 * exp(-loss):.4g} % (geometric mean)"
-    perplexity = exp(loss)
-    digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
-    about = f"{perplexity:.3g}" if perplexity < 1000 else digits
-    return f"{loss:.4f} nats per {unit}, perplexity {digits}: as surprised as by {about} equally likely {unit}s"
-
-
-def _epochs(number: float) -> str:
-    digits = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-    return f"{digits} epoch{'' if digits == '1' else 's'}"
-
-
-def _settings(settings: dict, model: Model) -> list[str]:
-    """The settings in words, those that the file has."""
-
-    def given(name, words, *, unless=None):
-        value = settings.get(name, unless)
-        if value != unless:
-            yield words.format(f"{value:g}" if isinstance(value, float) else value)
-
-    minutes = settings.get("minutes")
-    rows, steps = settings.get("rows", settings.get("batch")), settings.get("steps")
-    each_update = rows and steps and model.task.batch_description(model, rows, steps)  # has vocabulary and lines
-    return [
-        *([f"{minutes:g} minute{'' if minutes == 1 else 's'}"] if minutes else []),
-        *([_epochs(settings["epochs"])] if not minutes and settings.get("epochs") else []),
-        *([f"each update reads {each_update}"] if each_update else []),
-        *given("lr", f"learning rate {{}}{''.join(given('schedule', ' ({} schedule)'))}"),
-        *given("clip", "gradients clipped to the norm {}", unless=0),
-        *given("dropout", "dropout {}", unless=0),
-        *given("precision", "{}"),
-        *given("seed", "seed {}"),
-    ]
+    file = f"{path}, {number_of(size, 'byte')}{CHECKPOINT if kind == 'checkpoint' else ''}"
+    return named_values([("file", visible(file)), *facts(model)], NAMES, width)

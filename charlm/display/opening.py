@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..tasks.summary import number_of
 from ..text.vocabulary import UNITS
 from .durations import in_words
-from .model import number_of
 
 if TYPE_CHECKING:
     from ..learning.loop import Trainer

@@ -11,6 +11,7 @@ generate   one to many: lines given a label
 tag        many to many of the same length: a tag for each word of a sentence
 entities   entities from the tags of their words
 translate  many to many of another length: a target for each source
+summary    a model in words
 
 The training loop, the model file, the checkpoint and the display use only the methods of ``Task``. Prediction also
 uses the methods of ``PredictionTask``. charlm imports the module of a task when a run needs it, and the compiled
