@@ -123,6 +123,8 @@ def train(
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
+    restart: bool = False,
+    backup: bool = True,
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
@@ -179,14 +181,17 @@ def train(
 
     The files
         output: write the model to this file, and checkpoints next to it.
-        resume: continue the stopped training of ``output``, with its options where none are given (False).
+        resume: continue the unfinished training of ``output``, with its options where none are given (False).
+        restart: begin anew where ``output`` has an unfinished training, and give that up (False).
+        backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz
+            (True).
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
-            it is saved and can be resumed.
+            it is saved and can be resumed, as it is after Ctrl-C and after an error of ``on_report``.
         on_report: a function that is called with each ``Report``: at each evaluation, and otherwise about once a
             second. Where it returns False (not None), the training stops as with ``stop``.
         progress: show the progress if stderr is a terminal, or in a notebook (True).
@@ -237,6 +242,8 @@ def training(
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
+    restart: bool = False,
+    backup: bool = True,
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
@@ -274,6 +281,8 @@ def _training(
     pairs: Any,
     output: Path | None,
     resume: bool,
+    restart: bool,
+    backup: bool,
     save_every: float,
     log: Path | None,
     plot: Path | None,
@@ -287,7 +296,9 @@ def _training(
     source, more = training_text(
         {"paths": paths, "text": text, "lines": lines, "pairs": pairs}, options["valid"], options["task"], resume
     )
-    files = TrainingFiles(output=output, log=log, plot=plot, resume=resume, save_every=save_every)
+    files = TrainingFiles(
+        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+    )
     return Training(TrainingSession(source, files, options | more))
 
 
@@ -312,7 +323,10 @@ def _trained(
 
 
 def load(path: Path) -> Model:
-    """Read a model from a file. Raises ModelFileError where the file is not a model, or is damaged."""
+    """Read a model from a file. Of a checkpoint, it is the best model so far.
+
+    Raises ModelFileError where the file is not a model, or is damaged.
+    """
     from .model import load_model
 
     return load_model(path)
