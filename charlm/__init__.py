@@ -205,7 +205,7 @@ def train(
     """
     given = _without_misspelt(locals(), "train")
     stop, on_report, progress = (given.pop(name) for name in ("stop", "on_report", "progress"))
-    return _trained(_training(**given), stop, on_report, progress)
+    return _trained(given, stop, on_report, progress)
 
 
 def training(
@@ -286,9 +286,10 @@ def _training(
     save_every: float,
     log: Path | None,
     plot: Path | None,
+    on_compile: Any = None,
     **options: Any,
 ) -> Training:
-    """A training from the arguments of ``train``."""
+    """A training from the arguments of ``training``. on_compile: see ``TrainingSession``."""
     from .learning.session import TrainingFiles, TrainingSession
     from .learning.training import Training
     from .text.memory import training_text
@@ -299,22 +300,30 @@ def _training(
     files = TrainingFiles(
         output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
     )
-    return Training(TrainingSession(source, files, options | more))
+    return Training(TrainingSession(source, files, options | more, on_compile))
 
 
 def _trained(
-    training: Training,
+    given: dict[str, Any],
     stop: Callable[[], bool] | None,
     on_report: Callable[[Report], object] | None,
     progress: bool,
 ) -> Model:
-    """Go through a training to its end, or until someone stops it: the best model."""
+    """Go through a training to its end, or until someone stops it: the best model. given: the arguments of
+    ``training``."""
+    from .display.live import can_redraw, compiling, shown
     from .learning.training import held_interrupts
 
+    quiet = not (progress and can_redraw())
+    training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
-        for report in training.run(stop or (lambda: False)):
-            if on_report and on_report(report) is False:
-                training.stop()
+        if not quiet:
+            training.session.train_baselines()  # the loss is shown beside that of the n-grams
+        with shown(training.session, quiet=quiet) as show:
+            for report in training.run(stop or (lambda: False)):
+                show(report)
+                if on_report and on_report(report) is False:
+                    training.stop()
     if training.interrupted and not training.finished:
         from warnings import warn
 

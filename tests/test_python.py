@@ -1,14 +1,19 @@
 """charlm from Python: texts from memory, options by name, trainings that are left early, and what a model is asked."""
 
+import builtins
 import inspect
 import json
 import math
+import os
 import pydoc
 import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import get_type_hints
 
 import numpy as np
@@ -319,6 +324,74 @@ def test_on_report_stops_with_exactly_false(answer, stops, tmp_path):
     model = charlm.train(lines=LINES, on_report=lambda report: reports.append(report) or answer, **options)
     assert (len(reports) == 1) == stops
     assert model.training["step"] == reports[-1].step or not stops
+
+
+# Progress
+
+PROGRAM = """
+import charlm
+charlm.train(lines=["abba cab", "dada egg", "cab"] * 40, hidden=6, epochs=30, threads=1{more})
+"""
+
+
+def stderr_of(program, on_terminal):
+    """What a program writes to stderr, which is a terminal or a pipe. It must write nothing to stdout."""
+    command, environment = [sys.executable, "-c", program], os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    if not on_terminal:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        assert not done.stdout
+        return done.stderr.decode()
+    ours, theirs = os.openpty()
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs) as running:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux ends a terminal that nobody writes to with an error
+            while piece := os.read(ours, 4096):
+                shown += piece
+        assert running.stdout.read() == b""
+    os.close(ours)
+    assert running.returncode == 0, shown.decode()
+    return shown.decode()
+
+
+def test_progress_is_shown_on_a_terminal_only():
+    shown = stderr_of(PROGRAM.format(more=""), on_terminal=True)
+    assert "%" in shown and "loss" in shown and "lower is better" in shown
+    assert stderr_of(PROGRAM.format(more=", progress=False"), on_terminal=True) == ""
+    assert stderr_of(PROGRAM.format(more=""), on_terminal=False) == ""
+
+
+class Output:
+    """As much of an output widget of Jupyter as rich uses."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def clear_output(self, wait=False):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_a_notebook_shows_the_progress_too(monkeypatch):
+    """rich finds a notebook by ``get_ipython``, and shows the block in a widget of ipywidgets."""
+    displayed, shell = [], type("ZMQInteractiveShell", (), {})()
+    modules = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipykernel", "ipywidgets")}
+    modules["IPython.display"].display = displayed.append
+    modules["ipywidgets"].Output = Output
+    for name, module in modules.items():
+        module.__spec__ = ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    charlm.train(lines=LINES, progress=False, **SMALL)
+    assert not displayed
+    charlm.train(lines=LINES, **SMALL)
+    texts = [one._repr_mimebundle_((), ())["text/plain"] for one in displayed if not isinstance(one, Output)]
+    assert any(isinstance(one, Output) for one in displayed) and any("lower is better" in text for text in texts)
 
 
 # What a model is asked
