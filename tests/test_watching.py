@@ -337,6 +337,24 @@ def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
     assert any(line.startswith("ended after ") and "2 passes over the text" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "ending", "passes", "words"),
+    [
+        (20, True, 3.0, ", because the held-out loss no longer fell"),
+        (59, True, 3.0, ""),  # it took its time
+        (20, False, 40.0, ", because --task tag makes at most 40 passes"),
+        (20, False, 3.0, ""),
+    ],
+)
+def test_a_training_that_ends_early_says_why(seconds, ending, passes, words):
+    trainer = SimpleNamespace(
+        state=SimpleNamespace(seconds=seconds, ending=ending),
+        settings=SimpleNamespace(minutes=1.0),
+        task=SimpleNamespace(name="tag", most_epochs=40),
+    )
+    assert closing.why_early(trainer, passes) == words
+
+
 def test_a_model_that_was_there_is_named(folder, monkeypatch):
     command = ["text.txt", "-o", "m.npz", *SMALL, "--epochs", "2"]
     assert "kept" not in train(*command).stderr

@@ -17,8 +17,10 @@ from .live import best_baseline
 from .scores import side_by_side
 
 if TYPE_CHECKING:
+    from ..learning.loop import Trainer
     from ..learning.session import TrainingSession
 
+EARLY = 0.95  # of the minutes: a training that ends later took its time
 PREDICTED = {"classify": "label", "tag": "tag"}  # what the loss of a task is about, if not the unit of the text
 
 
@@ -26,14 +28,9 @@ def conclusion(session: TrainingSession) -> list[str]:
     """How a training ended."""
     trainer = session.trainer
     passes = trainer.state.epoch + trainer.state.tokens_of_epoch / len(trainer.corpus.train)
-    early, most = "", trainer.task.most_epochs
-    if trainer.settings.minutes and round(passes, 2) >= most:
-        early = f", because --task {trainer.task.name} makes at most {most} passes"
-    elif trainer.state.ending:
-        early = ", because the held-out loss no longer fell"
     lines = [
         *curve_lines(session),
-        f"ended after {short(trainer.state.seconds)}{early}: {number_of(trainer.step, 'update')}, "
+        f"ended after {short(trainer.state.seconds)}{why_early(trainer, passes)}: {number_of(trainer.step, 'update')}, "
         f"{passes:.3g} pass{'es' if passes != 1 else ''} over the text",
     ]
     if trainer.evaluation:
@@ -44,6 +41,16 @@ def conclusion(session: TrainingSession) -> list[str]:
         return lines
     kept = [f"kept the model that was there as {session.kept}"] if session.kept else []
     return [*lines, *kept, f"wrote {session.files.output}", *_first_use(session)]
+
+
+def why_early(trainer: Trainer, passes: float) -> str:
+    """Why a training ended before its minutes were over, as words that follow how long it took; "" if it did not."""
+    task, minutes = trainer.task, trainer.settings.minutes
+    if not minutes or trainer.state.seconds > EARLY * 60 * minutes:
+        return ""
+    if round(passes, 2) >= task.most_epochs:
+        return f", because --task {task.name} makes at most {task.most_epochs} passes"
+    return ", because the held-out loss no longer fell" if trainer.state.ending else ""
 
 
 def stopped_lines(session: TrainingSession) -> list[str]:
