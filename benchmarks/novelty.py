@@ -28,6 +28,7 @@ class Search:
     """Answers each question about a text by searching it. Has the methods of ``charlm.text.novelty.Novelty``."""
 
     shortest_run = 16  # as in the filters
+    usual_run, held_out = 0, None
 
     def __init__(self, path):
         self.text = "\n" + Path(path).read_text(encoding="utf-8")
@@ -37,6 +38,9 @@ class Search:
 
     def longest_copied_runs(self, texts):
         return list(map(self.longest_copied_run, texts))
+
+    def last_said(self, text, characters):
+        return text[max(0, len(text) - characters) :]
 
     def longest_copied_run(self, text):
         longest = self.shortest_run - 1
