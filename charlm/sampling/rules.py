@@ -73,6 +73,11 @@ def described(rejections: Counter) -> str:
     return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
 
 
+def in_short(rejections: Counter) -> str:
+    """As ``described``, without explanations."""
+    return described(rejections).replace(REASONS["held_out"].words, "that stand in the held-out part")
+
+
 def remedy_for(rejections: Counter) -> str:
     """What the user can do. Of the reasons for at least a tenth of the rejections, the one that is checked last counts:
     samples that got so far gave no other reason."""
