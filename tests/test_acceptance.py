@@ -107,7 +107,8 @@ def test_no_run_of_a_stream_is_longer_than_allowed(stream, exact):
     assert all(sample.longest_copied_run >= run for sample, run in zip(free, runs, strict=True) if run >= 16)
     (copy,) = charlm.sample(model, 1, 400, temperature=0.4, seed=1, allow_copies=True)
     assert (copy.text, copy.longest_copied_run, copy.novel) == (text[:400], len(squeezed_text(text[:400])), False)
-    assert {sample.novel for sample in free} == {True}  # none beyond COPIED_IN_STREAMS
+    if exact:
+        assert {sample.novel for sample in free} == {True}  # none beyond COPIED_IN_STREAMS
 
 
 def test_the_given_beginning_belongs_to_the_run(stream):

@@ -167,10 +167,11 @@ GOLDEN = {  # format: nats per token of a text when the file was written
 
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
-    """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited
-    context, and format 3 calls their cell window."""
+    """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
+    calls their cell window. From format 5 on, novelty counts what is said and has a held-out part."""
     model = load_model(GOLDEN_FILES / f"format-{number}.npz")
-    assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number < 3)
+    assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number not in (3, 4))
+    assert (model.novelty is not None and model.novelty.held_out is not None) == (number > 4)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)

@@ -147,6 +147,7 @@ class Candidates:
         prompt: Prompt,
         endings: Endings,
         queue: Iterable[tuple[int, int]],
+        *,
         avoidance: Avoidance | None = None,
     ):
         self._avoidance, self._any_avoids = avoidance, False

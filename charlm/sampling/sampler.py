@@ -56,7 +56,7 @@ class Sampler:
         self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
         endings = Endings(model, prompt, rules.max_length)
         avoidance = Avoidance(decoding, rules, model.vocabulary)
-        self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue(), avoidance)
+        self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue(), avoidance=avoidance)
         self._acceptance = Acceptance(self._candidates, endings, model, prompt=prompt, rules=rules, counts=self.counts)
         self._open: dict[int, Candidate] = {}  # the candidates that have begun and were not shown, by number
         self._seen: set[str] = set()  # the texts of all candidates that were whole

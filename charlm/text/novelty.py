@@ -137,8 +137,8 @@ class Novelty:
     in_bytes: the text is bytes, not characters. lines, runs: the filters of its lines and of its runs. window: see
     above, 1 where every run is kept. squeezed: the runs are of what is said (see above), and so are all lengths;
     usual_run: characters of the runs that nine tenths of the author's own new lines do not exceed, 0 if it was not
-    measured; held_out: the record of the held-out part, None without one. Texts are given without their line's end. Questions about many texts at once take
-    much less time for each text.
+    measured; held_out: the record of the held-out part, None without one. Texts are given without their line's end.
+    Questions about many texts at once take much less time for each text.
     """
 
     def __init__(
@@ -218,16 +218,18 @@ class Novelty:
     def _measured(self, pieces, start, separate):
         """The same pieces. Where character number ``start`` is reached, ``usual_run`` is measured on what follows,
         while the filters hold only what stands before."""
-        seen = 0
         for piece in pieces:
-            if seen >= start:
-                following = [piece, *islice(pieces, MEASURED // PIECE - 1)]
-                self._measure(following, separate)
-                yield from following
-                yield from pieces
-                return
-            seen += len(piece)
-            yield piece
+            if len(piece) <= start:
+                start -= len(piece)
+                yield piece
+                continue
+            if start:
+                yield piece[:start]
+            following = [piece[start:], *islice(pieces, MEASURED // PIECE - 1)]
+            self._measure(following, separate)
+            yield from following
+            yield from pieces
+            return
 
     def _measure(self, pieces, separate):
         """Set ``usual_run``: for each line (or SEGMENT characters of a longer one), how long is the longest copied run
