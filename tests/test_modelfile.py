@@ -162,6 +162,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     2: 2.0019561767578127,
     3: 1.8467944860458374,
     4: 1.8467944860458374,
+    5: 1.373019766807556,
 }
 
 
@@ -437,6 +438,11 @@ def put(name, number):
         (setting("novelty", "line_bytes", 3), "novelty"),
         (setting("novelty", "line_bytes", 10**30), "line_bytes"),
         (setting("novelty", "run_bytes", 1 << 28), "novelty"),
+        (setting("novelty", "usual_run", -1), "usual_run"),
+        (setting("novelty", "usual_run", 10**9), "usual_run"),
+        (setting("novelty", "held_out", {}), "held-out part"),
+        (setting("novelty", "held_out", [1]), "held-out part"),
+        (removing("novelty", "held_out"), "held-out part"),
         (array_change("novelty", lambda array: array[:-1]), "novelty"),
         (array_change("novelty", lambda array: array.astype(np.float32)), "novelty"),
         (array_change("novelty", lambda array: array.astype(np.int8)), "novelty"),

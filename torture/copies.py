@@ -57,13 +57,11 @@ def logs(size: int) -> str:
         seconds += chance.randrange(90)
         clock = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         address = f"10.0.{chance.randrange(4)}.{chance.randrange(256)}"
-        path, status = (
-            chance.choice(("index.html", "login", "static/style.css", "api/v1/items")),
-            chance.choice((200, 304)),
-        )
+        path = chance.choice(("index.html", "login", "static/style.css", "api/v1/items"))
+        result = f"{chance.choice((200, 304))} {chance.randrange(9000)}"
         lines.append(
-            f'2024-03-{1 + seconds // 86400:02} {clock} INFO server.access: {address} - "GET /{path} HTTP/1.1" {status} '
-            f'{chance.randrange(9000)} "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"\n'
+            f'2024-03-{1 + seconds // 86400:02} {clock} INFO server.access: {address} - "GET /{path} HTTP/1.1" '
+            f'{result} "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"\n'
         )
     return "".join(lines)
 

@@ -52,6 +52,7 @@ class Sampler:
         predictor = predictor or Stepper(model.architecture, model.parameters, few_rows=not model.lines)
         self.count, self.seed = count, seed_of(options.seed)
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
+        self.max_copied = rules.max_copied  # characters of the longest run that is no copy
         self._best_of, self._unique = options.best_of, options.unique
         self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
         endings = Endings(model, prompt, rules.max_length)

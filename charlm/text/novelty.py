@@ -186,7 +186,7 @@ class Novelty:
             novelty._add(novelty._measured(_small(pieces()), characters - characters // 10, separate), separate)
             return novelty
         novelty._add(_small(pieces()), separate)
-        other = Novelty.of_text(held_out, in_bytes, separate, cap // HELD_OUT_CAP, run)
+        other = Novelty.of_text(held_out, in_bytes, separate, cap=cap // HELD_OUT_CAP, run=run)
         if other.has_text:
             novelty._measure(_first(_small(held_out()), MEASURED), separate)
             novelty.held_out = other
@@ -552,7 +552,7 @@ def _count(pieces, separate, run=RUN, in_bytes=False) -> tuple[int, int, int]:
     length = 0  # of the line that has not ended yet
     squeezer = _Squeezer(in_bytes)
     for piece in pieces:
-        characters, lines = characters + len(piece), lines + np.count_nonzero(piece == LINE_FEED)
+        characters, lines = characters + len(piece), lines + int(np.count_nonzero(piece == LINE_FEED))
         piece = piece[squeezer.kept(piece, piece == LINE_FEED if separate else None)]
         ends = np.flatnonzero(piece == LINE_FEED)
         counted += len(piece)
