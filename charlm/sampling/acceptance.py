@@ -12,7 +12,7 @@ from .prompt import Prompt, line_of
 from .rules import Rules, SamplingCounts
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
-PATIENCE = 16  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
+PATIENCE = 4  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
 # after each place where this was needed
 
 
