@@ -12,7 +12,6 @@ import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
 from charlm.sampling.acceptance import PATIENCE
-from charlm.sampling.options import SamplingOptions
 from charlm.sampling.rules import COPIED_IN_LINES, COPIED_IN_STREAMS, MOST_COPIED, SamplingCounts, rules_for
 from charlm.sampling.sampler import Sampler
 from charlm.sampling.settings import SamplingOptions

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import charlm
 from charlm.errors import SamplingError
-from charlm.sampling.options import SamplingOptions
 from charlm.sampling.sampler import new_sampler
+from charlm.sampling.settings import SamplingOptions
 from charlm.text.novelty import ExactNovelty
 from charlm.text.visible import visible
 
