@@ -28,10 +28,13 @@ class Search:
     """Answers each question about a text by searching it. Has the methods of ``charlm.text.novelty.Novelty``."""
 
     shortest_run = 16  # as in the filters
-    usual_run, held_out = 0, None
+    held_out = None
 
     def __init__(self, path):
         self.text = "\n" + Path(path).read_text(encoding="utf-8")
+
+    def default_limit(self, lines):
+        return 30 if lines else 50
 
     def contains_lines(self, texts):
         return [f"\n{text}\n" in self.text for text in texts]

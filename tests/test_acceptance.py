@@ -12,10 +12,10 @@ import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
 from charlm.sampling.acceptance import PATIENCE
-from charlm.sampling.rules import COPIED_IN_LINES, COPIED_IN_STREAMS, MOST_COPIED, SamplingCounts, rules_for
+from charlm.sampling.rules import SamplingCounts, rules_for
 from charlm.sampling.sampler import Sampler
 from charlm.sampling.settings import SamplingOptions
-from charlm.text.novelty import ExactNovelty, Novelty
+from charlm.text.novelty import COPIED_IN_LINES, COPIED_IN_STREAMS, MOST_COPIED, ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points
 

@@ -10,8 +10,7 @@ lines, a whole line of it. So are copies of the held-out part: the model never s
 counted as a reason of their own. The model file has a record of both, whose filters overlook no copy and take new text
 for a copy at the rate that ``charlm info`` states; the corpus itself gives exact answers.
 
-How much a sample may copy depends on the text: by default, as much as nine tenths of the author's own new lines repeat
-(``Novelty.usual_run``), and at least 50 characters, or 30 in lines, and at most MOST_COPIED.
+How much a sample may copy depends on the text: see ``Novelty.default_limit``.
 
 A stream whose next segment was a copy several times is sampled away from the copies (see ``avoidance``). This segment
 does not follow the model's own distribution; its number is in ``SamplingCounts.avoided``.
@@ -32,10 +31,6 @@ from ..text.vocabulary import as_bytes
 from .options import MOST_TRIES
 from .samples import Sample
 from .settings import SamplingOptions
-
-COPIED_IN_LINES = 30  # characters: the default of --max-copied for a model of lines
-COPIED_IN_STREAMS = 50  # and for a model of a stream
-MOST_COPIED = 500  # a text that repeats itself more than this gets this limit
 
 
 @dataclass(frozen=True)
@@ -236,7 +231,7 @@ def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
     if record is not None:
         least = max(1, record.shortest_run - 1)
         if max_copied is None:
-            max_copied = max(default_limit(record, model.lines), least)
+            max_copied = record.default_limit(model.lines)
         elif max_copied < least:
             raise UsageError(
                 f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"
@@ -249,11 +244,6 @@ def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
         max_copied=max_copied or 0,
         allow_copies=options.allow_copies,
     )
-
-
-def default_limit(record: Novelty, lines: bool) -> int:
-    """The default of --max-copied: see above."""
-    return max(COPIED_IN_LINES if lines else COPIED_IN_STREAMS, min(record.usual_run, MOST_COPIED))
 
 
 def training_text(model: Model, options: SamplingOptions) -> Novelty | None:

@@ -39,6 +39,8 @@ LOOKED_UP = 1 << 20  # characters of texts that are looked up at a time
 MEASURED = 1 << 20  # characters of the held-out part, at most, that ``usual_run`` is measured on
 SEGMENT = 200  # characters at which ``usual_run`` cuts a longer line
 LONGEST_USUAL_RUN = 1 << 20
+COPIED_IN_LINES, COPIED_IN_STREAMS = 30, 50  # characters that a sample may copy, at least, of lines and of a stream
+MOST_COPIED = 500  # and at most, however much the text repeats itself
 HELD_OUT_CAP = 4  # the record of the held-out part has at most 1/4 of CAP
 LINE_FEED = 10
 BARRIER = np.uint32(0xFFFFFFFF)  # stands for a line's end between two texts: a run ends there
@@ -293,6 +295,12 @@ class Novelty:
     def shortest_run(self) -> int:
         """Characters of the shortest copied run that is found; shorter runs are not."""
         return self.run + self.window - 1
+
+    def default_limit(self, lines: bool) -> int:
+        """How many characters in a row a sample may copy: as many as nine tenths of the author's own new lines repeat,
+        within bounds, and no fewer than the record can tell. lines: the model is one of lines."""
+        least = max(COPIED_IN_LINES if lines else COPIED_IN_STREAMS, self.shortest_run - 1)
+        return max(least, min(self.usual_run, MOST_COPIED))
 
     @property
     def line_rate(self) -> float:
