@@ -28,15 +28,22 @@ class Search:
     """Answers each question about a text by searching it. Has the methods of ``charlm.text.novelty.Novelty``."""
 
     shortest_run = 16  # as in the filters
+    held_out = None
 
     def __init__(self, path):
         self.text = "\n" + Path(path).read_text(encoding="utf-8")
+
+    def default_limit(self, lines):
+        return 30 if lines else 50
 
     def contains_lines(self, texts):
         return [f"\n{text}\n" in self.text for text in texts]
 
     def longest_copied_runs(self, texts):
         return list(map(self.longest_copied_run, texts))
+
+    def last_said(self, text, characters):
+        return text[max(0, len(text) - characters) :]
 
     def longest_copied_run(self, text):
         longest = self.shortest_run - 1

@@ -6,14 +6,16 @@ pickles. All members have the date 1980-01-01, so that the same model is always 
     header       uint8 (bytes), the first member: a JSON object in ASCII, see below
     parameters   float32, little-endian: a member for each, with the names and shapes of ``Architecture.shapes``
                  (layer1.W_x, …, W_ya, b_y)
-    novelty      uint8 (line_bytes + run_bytes): the bits of two Bloom filters, first that of the training text's lines,
-                 then that of its runs (see text/novelty.py); only if charlm kept them
+    novelty      uint8 (line_bytes + run_bytes, and those of held_out): the bits of Bloom filters, first that of the
+                 training text's lines, then that of its runs, then those of the held-out part (see text/novelty.py);
+                 only if charlm kept them
 
 The header has these keys:
 
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
-                  cell. charlm reads all four and writes 2, 3 or 4.
+                  cell. 5: a model whose novelty counts what is said, with usual_run and held_out. charlm reads all five
+                  and writes 5, or without novelty 2, 3 or 4.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -24,7 +26,8 @@ The header has these keys:
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out loss], …]; and, in the
                   file of an unfinished training only, unfinished {id, progress}: see learning/record.py
-    novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``
+    novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
+                  format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
     task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
                   (translate); missing for a language model
     sha256        of the parameters in the order of ``Architecture.shapes``, and then of novelty: for each array its
@@ -58,7 +61,8 @@ from .text.vocabulary import Vocabulary
 FORMAT = 2  # of a language model with a recurrent cell
 TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forward cell too, by its old name, window
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
-NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT)  # charlm reads no later format
+SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
+NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT)  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
@@ -284,6 +288,8 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.novelty and model.novelty.squeezed:
+        return SQUEEZED_FORMAT
     if model.architecture.context:
         return FEEDFORWARD_FORMAT
     return TASK_FORMAT if model.task.fields() else FORMAT

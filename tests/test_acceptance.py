@@ -3,15 +3,19 @@
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
+from test_novelty import squeezed_text
 from test_sampling import chi_square, probability, random_model, sampler_of
 
 import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.rules import COPIED_IN_LINES, COPIED_IN_STREAMS, SamplingCounts, rules_for
+from charlm.sampling.acceptance import PATIENCE
+from charlm.sampling.rules import SamplingCounts, rules_for
+from charlm.sampling.sampler import Sampler
 from charlm.sampling.settings import SamplingOptions
-from charlm.text.novelty import ExactNovelty, Novelty
+from charlm.text.novelty import COPIED_IN_LINES, COPIED_IN_STREAMS, MOST_COPIED, ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points
 
@@ -94,18 +98,20 @@ def test_no_run_of_a_stream_is_longer_than_allowed(stream, exact):
     options = {"temperature": 0.4, "max_copied": 20, "seed": 2}
     sampler = sampler_of(model, 20, 400, **options)
     samples = list(sampler.samples())
-    runs = [longest_copied(sample.text, text) for sample in samples]
+    said = squeezed_text(text)
+    runs = [longest_copied(squeezed_text(sample.text), said) for sample in samples]
     assert max(runs) == sampler.counts.longest_copied_run == 20
     assert sampler.counts.rejections["copied"] > 20
     if exact:
         assert [sample.longest_copied_run for sample in samples] == [run if run >= 16 else 0 for run in runs]
     free = list(charlm.sample(model, 20, 400, temperature=0.4, seed=2, allow_copies=True))
-    runs = [longest_copied(sample.text, text) for sample in free]
+    runs = [longest_copied(squeezed_text(sample.text), said) for sample in free]
     assert max(runs) > 22
     assert all(sample.longest_copied_run >= run for sample, run in zip(free, runs, strict=True) if run >= 16)
     (copy,) = charlm.sample(model, 1, 400, temperature=0.4, seed=1, allow_copies=True)
-    assert (copy.text, copy.longest_copied_run, copy.novel) == (text[:400], 400, False)
-    assert {sample.novel for sample in free} == {True}  # none beyond COPIED_IN_STREAMS
+    assert (copy.text, copy.longest_copied_run, copy.novel) == (text[:400], len(squeezed_text(text[:400])), False)
+    if exact:
+        assert {sample.novel for sample in free} == {True}  # none beyond COPIED_IN_STREAMS
 
 
 def test_the_given_beginning_belongs_to_the_run(stream):
@@ -149,7 +155,10 @@ def test_the_default_limits():
     assert rules_for(lines).max_copied == COPIED_IN_LINES and rules_for(stream).max_copied == COPIED_IN_STREAMS
     thinned = Novelty.of_text(lambda: [code_points("ab" * 9000 + "\n")], False, cap=300)
     assert thinned.shortest_run > COPIED_IN_STREAMS
+    assert thinned.usual_run > MOST_COPIED  # lines of two letters
     stream.novelty = thinned
+    assert rules_for(stream).max_copied == MOST_COPIED
+    thinned.usual_run = 0
     assert rules_for(stream).max_copied == thinned.shortest_run - 1
     with pytest.raises(UsageError, match=f"at least {thinned.shortest_run - 1}"):
         rules_for(stream, SamplingOptions(max_copied=COPIED_IN_STREAMS))
@@ -217,3 +226,99 @@ def test_the_summary_says_how_much_was_rejected():
     assert "no copied run of 16" in sampling_summary(
         SamplingCounts(asked=1, found=1, sampled=1, longest_copied_run=0), "line", 16
     )
+
+
+class Alphabet:
+    """Predicts that each of some letters is followed by the next one, with nearly all of the probability."""
+
+    def __init__(self, size):
+        self.logits = np.full((size, size), -9.0)
+        for token in range(2, size):
+            self.logits[token, 2 + (token - 1) % (size - 2)] = 9.0
+        self.logits[:, :2] = -60.0
+        self.logits[:2, 2] = 9.0
+
+    def begin(self, tokens):
+        return [self.logits[[tokens[-1] if tokens else EOS]]], [0.0] * len(tokens)
+
+    def step(self, states, tokens):
+        return [self.logits[tokens]]
+
+    def rows_for(self, candidates):
+        return candidates
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def alphabet_sampler(count, **options):
+    """A sampler whose likeliest text is one long copy."""
+    model = random_model(False, LETTERS)
+    model.novelty = filters_of(LETTERS * 40, False)
+    return Sampler(
+        model,
+        count,
+        600,
+        SamplingOptions(seed=1, max_copied=50, **options),
+        predictor=Alphabet(len(LETTERS) + 2),
+    )
+
+
+def test_a_stream_that_can_only_copy_is_sampled_away_from_the_copy():
+    sampler = alphabet_sampler(3, temperature=0.3)
+    samples = list(sampler.samples())
+    assert len(samples) == 3 and all(sample.novel for sample in samples)
+    assert all(longest_copied(sample.text, LETTERS * 40) <= 50 for sample in samples)
+    assert sampler.counts.avoided >= 3 and sampler.counts.rejections["copied"] >= PATIENCE * 3
+    assert [sample.text for sample in alphabet_sampler(1, temperature=0.3).samples()] == [samples[0].text]
+    assert "sampled away from copies" in sampling_summary(sampler.counts, "line", 16)
+
+
+def test_restrictions_that_leave_no_other_token_are_given_up_where_each_is_a_copy():
+    (sample,) = alphabet_sampler(1, top_p=0.5).samples()
+    assert longest_copied(sample.text, LETTERS * 40) <= 50
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"temperature": 0}, "raise --temperature or"),
+        ({"top_k": 1}, "raise --top-k or"),
+        ({"temperature": 0, "top_k": 1}, "raise --temperature and raise --top-k or"),
+    ],
+)
+def test_where_only_the_most_likely_token_is_sampled_the_message_says_what_helps(options, remedy):
+    with pytest.raises(SamplingError, match=f"only the most likely token.*1 copied.*: {remedy}"):
+        list(alphabet_sampler(1, **options).samples())
+
+
+def test_what_stands_in_the_held_out_part_is_rejected_and_counted():
+    model = random_model(lines=True, seed=2, eos=1.0)
+
+    def text(lines):
+        return lambda: [code_points(lines)]
+
+    model.novelty = Novelty.of_text(text("a\nbb\n"), False, True, held_out=text("aab\nba\n"))
+    sampler = sampler_of(model, 500, seed=1)
+    assert not {sample.text for sample in sampler.samples()} & {"a", "bb", "aab", "ba"}
+    assert sampler.counts.rejections["held_out"] > 5 and sampler.counts.rejections["copied"] > 5
+    summary = sampling_summary(sampler.counts, "sample", 16)
+    assert "that stand in the held-out part, which the model never saw: it has learnt, not copied" in summary
+    for sample in charlm.sample(model, 300, seed=1, allow_copies=True):
+        assert sample.novel == (sample.text not in ("a", "bb", "aab", "ba"))
+    assert not model.novelty.contains_line("aab")  # of the training text
+
+
+def test_good_lines_that_wait_to_be_looked_up_end_the_rejections_in_a_row():
+    model = random_model(lines=True, seed=2, eos=1.0, unknown=-60.0)
+    model.novelty = filters_of("abab\n", True)
+    sampler = sampler_of(model, 600, seed=1, max_tries=1500, min_length=4)
+    assert len(list(sampler.samples())) == 600
+
+
+def test_a_character_that_two_segments_share_counts_once(monkeypatch):
+    monkeypatch.setattr("charlm.sampling.candidates.SEGMENT", 3)
+    model = random_model(lines=False, unknown=-60.0, eos=-60.0)
+    model.vocabulary = type(model.vocabulary)("byte", [0xC3, 0xA9])
+    (sample,) = charlm.sample(model, 1, 8, stop=("éé",), min_length=2, max_length=2, seed=1, max_tries=400)
+    assert sample.text == "éé"

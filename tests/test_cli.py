@@ -1424,10 +1424,15 @@ def test_perplexity_says_that_the_model_adapts(folder):
 
 
 def test_a_run_that_ends_early_tells_what_was_undecided(folder):
+    """There are fewer letters than the samples of one letter that are asked for: some are whole when it gives up, and
+    wait for the others of their three."""
     failing = run("sample", "--model", "tiny.npz", "--temperature", "0", "--unique", "--count", "3", "--length", "9")
     lines = run("train", "text.txt", *SMALL, "--lines", "--epochs", "1", "-o", "lines.npz")
     assert lines.exit_code == 0 and failing.exit_code == 1
-    report = run("sample", "--model", "lines.npz", "--temperature", "0", "--unique", "--count", "3").stderr
+    letters = ["--min-length", "1", "--max-length", "1", "--unique", "--best-of", "3"]
+    ended = run("sample", "--model", "lines.npz", *letters, "--count", "20", "--max-tries", "100", "--seed", "1")
+    report = ended.stderr
+    assert ended.exit_code == 1
     found, sampled, rejected = (
         int(re.search(rf"{word} (\d+)", report)[1]) for word in ("found", "sampled", "rejected")
     )

@@ -544,6 +544,7 @@ def test_a_checkpoint_is_the_best_model_so_far(folder, tiny_text):
     assert model.novelty.contains_lines(tiny_text.split("\n")[:3]).all()
     model.save("m.npz")
     assert charlm.load("m.npz").novelty.bits.tobytes() == model.novelty.bits.tobytes()
+    assert model.novelty.held_out.bits.any() and model.novelty.as_dict() == best.novelty.as_dict()
     sampled = [
         subprocess.check_output([*COMMAND, "sample", "--model", path, "--length", "40", "--seed", "1"])
         for path in ("prec.checkpoint.npz", "m.npz")

@@ -162,15 +162,17 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     2: 2.0019561767578127,
     3: 1.8467944860458374,
     4: 1.8467944860458374,
+    5: 1.373019766807556,
 }
 
 
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
-    """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited
-    context, and format 3 calls their cell window."""
+    """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
+    calls their cell window. From format 5 on, novelty counts what is said and has a held-out part."""
     model = load_model(GOLDEN_FILES / f"format-{number}.npz")
-    assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number < 3)
+    assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number not in (3, 4))
+    assert (model.novelty is not None and model.novelty.held_out is not None) == (number > 4)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)
@@ -436,6 +438,11 @@ def put(name, number):
         (setting("novelty", "line_bytes", 3), "novelty"),
         (setting("novelty", "line_bytes", 10**30), "line_bytes"),
         (setting("novelty", "run_bytes", 1 << 28), "novelty"),
+        (setting("novelty", "usual_run", -1), "usual_run"),
+        (setting("novelty", "usual_run", 10**9), "usual_run"),
+        (setting("novelty", "held_out", {}), "held-out part"),
+        (setting("novelty", "held_out", [1]), "held-out part"),
+        (removing("novelty", "held_out"), "held-out part"),
         (array_change("novelty", lambda array: array[:-1]), "novelty"),
         (array_change("novelty", lambda array: array.astype(np.float32)), "novelty"),
         (array_change("novelty", lambda array: array.astype(np.int8)), "novelty"),

@@ -1,7 +1,9 @@
 """Copies of the training text are always found; new text is taken for a copy as rarely as the filters say."""
 
 import hashlib
+import itertools
 import os
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +14,19 @@ import charlm
 from charlm.learning.autotune import new_trainer
 from charlm.text.bloom import Bloom
 from charlm.text.corpus import CorpusOptions, load_corpus
-from charlm.text.novelty import BASE, LINE_BITS, RUN, ExactNovelty, Novelty, _count
+from charlm.text.novelty import (
+    BASE,
+    LINE_BITS,
+    RUN,
+    SEGMENT,
+    ExactNovelty,
+    Novelty,
+    _count,
+    _cuts,
+    _Squeezer,
+    check_fields,
+    from_fields,
+)
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import as_bytes, code_points
 
@@ -31,6 +45,11 @@ def longest_shared(text, corpus):
         (end - begin for begin in range(len(text)) for end in range(begin, len(text) + 1) if text[begin:end] in corpus),
         default=0,
     )
+
+
+def squeezed_text(text):
+    """The characters that count: of white space, and of one repeated symbol, two in a row."""
+    return re.sub(r"(\s\s)\s+|((.)\3)\3+", r"\1\2", text)
 
 
 class ExactFilter:
@@ -155,16 +174,25 @@ def test_the_pieces_of_a_text_do_not_matter(text, lengths, window, separate):
 def test_lines_and_runs_are_counted(text, length):
     pieces = [points(text[start : start + length]) for start in range(0, len(text), length)]
     lines = text.split("\n")
-    assert _count(pieces, True) == (len(lines) - 1, sum(max(0, len(line) - RUN + 1) for line in lines))
-    assert _count(pieces, False) == (len(lines) - 1, max(0, len(text) - RUN + 1))
+    said = [squeezed_text(line) for line in lines]
+    assert _count(pieces, True) == (len(lines) - 1, sum(max(0, len(line) - RUN + 1) for line in said), len(text))
+    assert _count(pieces, False) == (len(lines) - 1, max(0, len(squeezed_text(text)) - RUN + 1), len(text))
 
 
 def test_bits_mean_tomorrow_what_they_mean_today():
     """A file is read by later versions: whoever changes the hashes must give the file a new format."""
-    novelty = novelty_of("".join(f"{number} and {number * number} again\n" for number in range(500)), cap=3000)
-    bits = novelty.lines.bits.tobytes() + novelty.runs.bits.tobytes()
+    text = "".join(f"{number} and {number * number} again\n" for number in range(500))
+    novelty = novelty_of(text, cap=3000)
     assert novelty.window > 1
-    assert hashlib.sha256(bits).hexdigest()[:16] == "75942408d904f9da"
+    assert hashlib.sha256(novelty.bits.tobytes()).hexdigest()[:16] == "5b102464516f8fea"
+
+    runs = len(text) - RUN + 1  # of all characters, as until format 4
+    window = -(-2 * runs // 2125) - 1
+    kept = runs * 2 / (window + 1)
+    full = Novelty(False, Bloom.of_size(875, 500), Bloom.of_size(min(-(-int(kept * 8) // 8), 2125), kept), window)
+    full._add([points(text)], False)
+    assert not full.squeezed
+    assert hashlib.sha256(full.bits.tobytes()).hexdigest()[:16] == "75942408d904f9da"
 
 
 # Lines
@@ -221,11 +249,15 @@ def test_every_run_of_the_promised_length_is_found(pair, window):
 def test_the_text_itself_answers_exactly(pair):
     text, other = pair
     exact = ExactNovelty([text])
-    shared = longest_shared(other, text)
+    said = squeezed_text(text)
+    shared = longest_shared(squeezed_text(other), said)
     assert exact.longest_copied_run(other) == (shared if shared >= exact.shortest_run == RUN else 0)
-    for begin, end in exact.copied_runs(other):
-        assert other[begin:end] in text
-        assert other[begin : end + 1] not in text or end == len(other)
+    runs = exact.copied_runs(other)
+    assert max((len(squeezed_text(other[begin:end])) for begin, end in runs), default=0) >= exact.longest_copied_run(
+        other
+    )
+    for begin, end in runs:
+        assert 0 <= begin < end <= len(other)
 
 
 @given(copies())
@@ -236,7 +268,7 @@ def test_the_text_itself_answers_exactly_whatever_the_filters_say(pair):
     lines = text.split("\n")[:-1]
     candidates = [*lines, *(line[1:] for line in lines), other, text, text.removesuffix("\n")]
     assert exact.contains_lines(candidates).tolist() == [line in lines for line in candidates]
-    shared = longest_shared(other, text)
+    shared = longest_shared(squeezed_text(other), squeezed_text(text))
     assert exact.longest_copied_run(other) == (shared if shared >= RUN else 0)
 
 
@@ -282,7 +314,8 @@ def test_the_cap_holds_and_so_does_the_promise(cap):
     assert novelty.run_rate < 0.04
     assert novelty.contains_lines(text.split("\n")[:-1]).all()
     span = novelty.shortest_run
-    copied = [text[start : start + span] for start in range(0, len(text) - span, 997)]
+    said = squeezed_text(text)
+    copied = [said[start : start + span] for start in range(0, len(said) - span, 997)]
     assert (novelty.longest_copied_runs(copied) == span).all()
 
 
@@ -314,6 +347,123 @@ def test_lookups_beyond_one_array(monkeypatch):
     novelty = novelty_of("\n".join(lines[::2]) + "\n")
     assert novelty.contains_lines(lines).tolist() == [True, False] * 20
     assert (novelty.longest_copied_runs(lines)[::2] == 20).all()
+
+
+# What is said
+
+
+@given(texts_of(" ab\t\n\u3000é", 60), st.lists(st.integers(1, 9), min_size=1, max_size=9))
+def test_two_of_a_run_count(text, lengths):
+    squeezer, rest, kept = _Squeezer(False), text, []
+    for length in itertools.cycle(lengths):
+        kept.append(squeezer.kept(points(rest[:length])))
+        rest = rest[length:]
+        if not rest:
+            break
+    counted = "".join(itertools.compress(text, np.concatenate(kept)))
+    assert counted == squeezed_text(text)
+    assert squeezed_text(counted) == counted
+
+
+def test_bytes_of_a_character_are_no_white_space():
+    text = "à\xa0\xa0\xa0".encode()
+    assert _Squeezer(True).kept(points(text)).all()
+
+
+@given(texts_of("ab\n -", 60), texts_of("ab\n -", 20), st.integers(0, 30), st.booleans())
+def test_the_last_that_was_said_goes_on_as_the_whole_text(text, more, characters, in_bytes):
+    novelty = novelty_of(as_bytes(text) if in_bytes else text)
+    tail = novelty.last_said(text, characters)
+    assert tail == squeezed_text(text)[max(0, len(squeezed_text(text)) - characters) :]
+    if characters >= 2:
+        assert squeezed_text(tail + more) == squeezed_text(text + more)[-len(squeezed_text(tail + more)) :] or not tail
+
+
+def test_indentation_and_rulers_are_no_copies_but_prose_is():
+    code = "if a:\n" + " " * 20 + "else:\n" + " " * 24 + "b()\n" + "-" * 60 + "\n"
+    prose = "".join(line + ", and " for line in random_lines(300, 30, 40))
+    novelty = novelty_of(code + prose)
+    assert novelty.longest_copied_run("\n" + " " * 20 + "else:\n" + " " * 24) < RUN
+    assert novelty.longest_copied_run("-" * 60) == 0
+    for start in range(0, len(prose) - 50, 7):
+        assert novelty.longest_copied_run("(" + prose[start : start + 50] + ")") >= len(
+            squeezed_text(prose[start : start + 50])
+        )
+
+
+def test_copied_runs_are_where_they_stand_in_the_text():
+    novelty = ExactNovelty(["the quick brown fox   \n   jumps over the dog\n"])
+    text = "xy the quick brown fox" + " " * 30 + "zz"
+    ((start, stop),) = novelty.copied_runs(text)
+    assert text[start:stop].strip() == "the quick brown fox"
+    assert novelty.copied_runs("quick brown fox\t\t\t\t\t\t jumps") == []
+    (run,) = novelty.copied_runs("quick brown fox" + " " * 9 + "?")
+    assert run == (0, 17)
+
+
+# How repetitive the author is
+
+
+def usual_run(known, text, separate):
+    """The same by trying every run: nine tenths of the lines of ``text`` end in no longer run of ``known``."""
+    lengths, said = [], squeezed_text(known)
+    line_start = 0
+    for line in text.splitlines(keepends=True):
+        longest = 0
+        for end in range(line_start + 1, line_start + len(line) + 1):
+            before = squeezed_text(line[: end - line_start] if separate else text[:end])
+            run = 0  # characters before ``end`` of which every stretch of RUN is known
+            while len(before) >= max(RUN, run + 1) and before[-max(RUN, run + 1) :][:RUN] in said:
+                run = max(RUN, run + 1)
+            longest = max(longest, run)
+        lengths.append(longest)
+        line_start += len(line)
+    return int(np.quantile(lengths, 0.9, method="higher"))
+
+
+def test_the_usual_run_is_what_nine_tenths_of_the_held_out_lines_repeat():
+    random = np.random.default_rng(5)
+    words = ["alpha", "beta", "gamma", "delta"]
+    lines = [" ".join(random.choice(words, 6)) + "\n" for _ in range(60)]
+    known, new = "".join(lines[:40]), "".join(lines[40:])
+    for separate in (False, True):
+        exact = winnowed(known, 1, separate=separate)
+        exact.squeezed = True
+        exact._measure([points(new)], separate)
+        assert exact.usual_run == usual_run(known, new, separate) > RUN
+
+
+def test_the_usual_run_of_a_text_is_measured_on_its_last_tenth():
+    lines = random_lines(1000, 31, 40)
+    assert novelty_of("".join(line + "\n" for line in lines)).usual_run < RUN + 3
+    header = "".join(line + "\n" for line in lines[:20])
+    assert novelty_of("".join(header + line + "\n" for line in lines[20:200])).usual_run > 500
+
+
+@given(st.lists(st.integers(0, 500), max_size=20), st.integers(0, 600))
+def test_segments_are_lines_or_parts_of_long_lines(lengths, rest):
+    ends = np.cumsum(np.array([length + 1 for length in lengths], np.int64))
+    size = int(ends[-1] if len(ends) else 0) + rest
+    cuts = _cuts(ends, size)
+    assert set(ends.tolist()) <= set(cuts.tolist()) and (not size or cuts[-1] == size)
+    assert (np.diff(cuts, prepend=0) >= 0).all() and (np.diff(cuts, prepend=0) <= SEGMENT).all()
+
+
+# The held-out part
+
+
+def test_the_held_out_part_is_known_apart():
+    train, new = random_lines(400, 32, 40)[:200], random_lines(400, 33, 40)[:100]
+    novelty = Novelty.of_text(
+        lambda: [points("\n".join(train) + "\n")], False, held_out=lambda: [points("\n".join(new) + "\n")]
+    )
+    assert novelty.contains_lines(train).all() and not novelty.contains_lines(new).any()
+    assert novelty.held_out.contains_lines(new).all() and novelty.longest_copied_run(new[0]) < RUN + 3
+    assert novelty.held_out.longest_copied_run(new[0]) == 40 and novelty.usual_run < RUN + 3
+    again = from_fields(novelty.as_dict(), novelty.bits, False)
+    assert again.as_dict() == novelty.as_dict() and len(novelty.bits) == check_fields(novelty.as_dict())
+    assert again.held_out.contains_lines(new).all() and again.contains_lines(train).all()
+    assert again.longest_copied_runs(train).tolist() == novelty.longest_copied_runs(train).tolist()
 
 
 # From a corpus to a file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from torture import bits, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
+from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
 from torture.attacks import ATTACKS
 
 TRIALS = {
@@ -42,6 +42,9 @@ TRIALS = {
     "locales": lambda folder: terminals.in_locales(folder, terminals.LOCALES[:2]),
     "memory": lambda folder: memory.by_size(folder, megabytes=(1,), texts=("one line",)),
     "samples": lambda folder: samples.like_the_softmax(folder, times=20_000, options=samples.OPTIONS[-1:]),
+    "repetitive texts": lambda folder: copies.repetitive(
+        folder, ("code", "tables", "logs"), size=20_000, epochs=4, count=5, length=200
+    ),
     "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),
 }
 

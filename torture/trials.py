@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from . import bits, caches, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
+from . import bits, caches, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
 
 
 def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
@@ -54,6 +54,7 @@ def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         "trainings in a terminal": terminals.trainings_watched,
         "locales": terminals.in_locales,
         "samples that follow the softmax": partial(samples.like_the_softmax, times=times(1_000_000)),
+        "texts that repeat themselves": partial(copies.repetitive, count=times(100)),
         "extreme sampling options": partial(terminals.options_at_edges, longest=times(1_000_000)),
     }
 

@@ -31,6 +31,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     end_with_the_reader()
     from dataclasses import replace
 
+    from ..display.scores import sampling_progress
+    from ..display.waiting import Waiting
     from ..sampling.decoding import Decoding
     from ..sampling.rules import SamplingCounts
     from ..sampling.sampler import new_sampler
@@ -38,15 +40,19 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     options = {name: value for name, value in options.items() if value is not None}
     _check_inputs(options, prime_file, interactive)
     model, length = load_language_model(model_path, given), options.pop("length", None)
-    options = _sampling_options(model, options, prime_file)
+    with Waiting(lambda: "reading the text of --corpus …; Ctrl-C ends", quiet or "corpus" not in options):
+        options = _sampling_options(model, options, prime_file)
     count = count or (10 if model.lines and not Decoding.of(options).is_certain else 1)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     counts = SamplingCounts()
 
+    unit = "sample" if model.lines or options.fill else "line"
+
     def write_samples(**changes):
         sampler = new_sampler(model, count, length, replace(options, **changes))
         try:
-            _write(sampler.pieces(), as_json)
+            with Waiting(lambda: sampling_progress(sampler.counts, unit), quiet) as waiting:
+                _write(sampler.pieces(), as_json, waiting)
         finally:
             counts.add(sampler.counts)
 
@@ -57,7 +63,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
             write_samples(seed=seed)
     finally:
         if not quiet and counts.asked:
-            _summarize(model, options, counts, count, seed)
+            _summarize(model, options, counts, unit, count, seed)
 
 
 def _check_inputs(options, prime_file, interactive):
@@ -92,23 +98,26 @@ def _prime_from(path, model, encoding):
     return text.removesuffix("\n") if model.lines else text
 
 
-def _summarize(model, options, counts, count, seed):
+def _summarize(model, options, counts, unit, count, seed):
     """Say on stderr how much was sampled and rejected."""
     from ..display import say
     from ..display.scores import sampling_summary
     from ..sampling.decoding import Decoding
 
     known = options.corpus or model.novelty
-    unit = "sample" if model.lines or options.fill else "line"
     summary = sampling_summary(counts, unit, known and known.shortest_run)
     certain = Decoding.of(options).is_certain and count > 1 and not options.unique
     same = "; all samples are the same, because only the most likely token is sampled" if certain else ""
     say(f"{summary}{same}; seed {seed}")
 
 
-def _write(pieces, as_json):
-    """Write samples to stdout as they come, each with a line's end."""
-    from ..display import write_text
+def _write(pieces, as_json, waiting):
+    """Write samples to stdout as they come, each with a line's end. waiting: see ``display.waiting``."""
+    from ..display import write_text as write_now
+
+    def write_text(text):
+        with waiting.shows():
+            write_now(text)
 
     number, inside = 0, False  # inside: the line that was written last has no end
     try:

@@ -8,6 +8,7 @@
     scores      figures of samples, scores and comparisons
     colour      a text painted by its surprise
     durations   times in words
+    waiting     what goes on while a command shows nothing
 
 stdout carries data, and everything else goes to stderr. An error must not cost the import of NumPy or rich: the modules
 import them inside functions, or get what they show from their callers.

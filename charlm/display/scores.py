@@ -43,6 +43,8 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
     if unit == "sample" and undecided:  # of a run that ended early
         line += f", undecided {undecided:,}"
     line += f"; {100 * kept:.3g} % kept"
+    if counts.avoided:
+        line += f"; {counts.avoided:,} {unit}{_s(counts.avoided)} sampled away from copies"
     if counts.longest_copied_run:
         line += f"; longest copied run {counts.longest_copied_run:,} characters"
     elif shortest_run is None:
@@ -51,6 +53,18 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
         where = "in the samples kept, " if counts.rejections["copied"] else ""
         line += f"; {where}no copied run of {shortest_run:,} characters or more"
     return line
+
+
+def sampling_progress(counts: SamplingCounts, unit: str) -> str:
+    """What goes on while a sampler finds nothing to show, in a line. unit: as in ``sampling_summary``."""
+    from ..sampling.rules import in_short
+
+    rejections = counts.rejections.copy()  # another thread counts on
+    reasons = f" ({in_short(rejections)})" if rejections else ""
+    return (
+        f"still sampling: found {counts.found:,} of {counts.asked:,}; sampled {counts.sampled:,} "
+        f"{unit}{_s(counts.sampled)}, rejected {rejections.total():,}{reasons}; Ctrl-C ends"
+    )
 
 
 def _s(number: int) -> str:

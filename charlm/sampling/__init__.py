@@ -5,6 +5,7 @@ sampler         the samples, in order
 prompt          the text that the model reads before it samples
 candidates      candidates for samples, in parallel, and where their segments end
 segments        the part of each candidate that may still be rejected, in arrays
+avoidance       the next token where every likely one would continue a copy
 decoding        logits → the next token: temperature, top-k, top-p, min-p
 random_streams  the random numbers of each candidate
 acceptance      accepts a segment that has ended, or rejects it (<UNK>, length, copy) and samples it again

@@ -12,6 +12,8 @@ from .prompt import Prompt, line_of
 from .rules import Rules, SamplingCounts
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
+PATIENCE = 4  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
+# after each place where this was needed
 
 
 class Acceptance:
@@ -35,8 +37,7 @@ class Acceptance:
     def check(self, ended: list[tuple[int, str]]) -> list[Candidate]:
         """Accept or reject the segments that have ended, and return the candidates of which something was accepted.
 
-        ended: (row, ending) of each segment, see ``Endings.of``. Raises SamplingError where too many are rejected in a
-        row.
+        ended: (row, ending) of each segment, see ``Endings.of``.
         """
         if not ended and not self._parked:
             return []
@@ -58,20 +59,20 @@ class Acceptance:
 
     def _check_lines(self):
         """Search for copies among lines. Many lines are searched at once, because that takes less time for each; the
-        rest is searched when no candidate waits for a row."""
-        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits:
+        rest is searched when no candidate waits for a row, and before charlm gives up."""
+        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits and not self._counts.gives_up:
             return []
         parked, self._parked = self._parked, []
         texts = [text for _, text in parked]
         copies = self._rules.copies_in(texts, [self._prime + text for text in texts])
         accepted = []
-        for (candidate, text), (run, novel) in zip(parked, copies, strict=True):
-            if novel is False and not self._rules.allow_copies:
-                self._counts.reject("copied")
+        for (candidate, text), (run, reason) in zip(parked, copies, strict=True):
+            if reason and not self._rules.allow_copies:
+                self._counts.reject(reason)
                 self._candidates.resample(candidate)
             else:
                 candidate.note_run(run)
-                candidate.finish(text, novel)
+                candidate.finish(text, self._rules.is_novel(reason))
                 accepted.append(candidate)
         return accepted
 
@@ -81,35 +82,47 @@ class Acceptance:
         # where copies are allowed, a run may have any length, and is searched when the sample is whole
         copies = self._rules.copies_in(texts) if self._rules.rejects_copies else [(None, None)] * len(texts)
         accepted = []
-        for (row, ending, text), (run, novel) in zip(segments, copies, strict=True):
-            if novel is False:
-                self._reject(row, "copied")
+        for (row, ending, text), (run, reason) in zip(segments, copies, strict=True):
+            if reason:
+                self._reject_copy(row, reason)
             else:
-                accepted.append(self._accept(row, ending, text, run=run, novel=novel))
+                accepted.append(self._accept(row, ending, text, run))
         return accepted
 
-    def _accept(self, row, ending, text, *, run, novel):
+    def _reject_copy(self, row, reason):
+        """Reject a copy. After several of them in one place, sample away from them."""
+        candidate = self._candidates[row]
+        candidate.copies += 1
+        self._reject(row, reason)
+        if candidate.copies >= max(1, PATIENCE >> candidate.avoided):
+            self._candidates.avoid_copies(row)
+
+    def _accept(self, row, ending, text, run):
         candidate = self._candidates[row]
         candidate.note_run(run)
+        if candidate.avoids:
+            candidate.avoided += 1
+            self._counts.avoided += 1
+        candidate.copies, candidate.avoids = 0, False
         if self._vocabulary.level == "word":
             candidate.extend_line()
         self._candidates.accept(row, text)
         if ending == SAMPLE_ENDS:
             self._candidates.leave(row)
-            self._finish(candidate, text, novel)
+            self._finish(candidate, text)
             return candidate
-        candidate.keep_tail(text, self._rules.max_copied if self._rules.rejects_copies else 0)
+        candidate.tail = self._rules.tail_of(candidate.tail + text)
         self._candidates.continue_from(row)
         if not candidate.restarted:
             self._counts.end_streak()
         return candidate
 
-    def _finish(self, candidate, text, novel):
-        whole = text if candidate.segments == 1 else self._vocabulary.decode(candidate.tokens)
+    def _finish(self, candidate, text):
+        whole, reason = text if candidate.segments == 1 else self._vocabulary.decode(candidate.tokens), None
         if self._rules.allow_copies:
-            ((run, novel),) = self._rules.copies_in([whole])
+            ((run, reason),) = self._rules.copies_in([whole])
             candidate.note_run(run)
-        candidate.finish(whole, novel)
+        candidate.finish(whole, self._rules.is_novel(reason))
 
     def _reject(self, row, reason):
         """Reject the segment, or the whole sample if its length is the reason."""
@@ -137,8 +150,9 @@ class Acceptance:
         if self._lines and not text:
             return "empty"
         if ending == SAMPLE_ENDS and self._rules.limits_length:
-            before = self._vocabulary.decode(candidate.tokens) if candidate.segments else ""
-            return self._rules.reason_of_length(before + text)
+            if candidate.segments:  # decoded as one text: two segments may share a character of several bytes
+                text = self._vocabulary.decode([*candidate.tokens, *candidate.segment])
+            return self._rules.reason_of_length(text)
         return None
 
     def _is_text(self, line):

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..model import Model
+from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, copy_row, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, as_bytes
+from .avoidance import Avoidance
 from .decoding import Decoding
 from .prompt import Prompt
 from .random_streams import RandomStreams
@@ -30,7 +32,9 @@ class Candidate:
     number: its number among all candidates; key: the key of its random numbers; taken: how many of these it had taken
     when it last entered or left a row. tokens, nats, characters: the accepted ids, their sum of -log ŷ, and the length
     of their text. line: the accepted tokens of the unfinished line, prime included; tail: the end of the accepted
-    text, where a copied run may have begun. segment: the tokens of the segment that ``Endings`` has seen; segments: how
+    text, where a copied run may have begun; copies: how many copies were
+    rejected since; avoids: the segment is sampled away from copies, see ``avoidance``; avoided: how many segments
+    were. segment: the tokens of the segment that ``Endings`` has seen; segments: how
     many segments were accepted. sample: the finished sample; restarted: the candidate was rejected whole before.
     """
 
@@ -44,6 +48,9 @@ class Candidate:
     segment: list[int] = field(default_factory=list)
     segments: int = 0
     tail: str = ""
+    copies: int = 0
+    avoids: bool = False
+    avoided: int = 0
     longest_copied_run: int | None = None
     sample: Sample | None = None
     restarted: bool = False
@@ -65,10 +72,6 @@ class Candidate:
         """Remember the longest copied run."""
         if run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, run)
-
-    def keep_tail(self, text: str, characters: int) -> None:
-        """Keep the last characters of the accepted text, which ends with ``text``: a copied run may cross its end."""
-        self.tail = (self.tail + text)[-characters:] if characters else ""
 
     def finish(self, text: str, novel: bool | None) -> None:
         """Make the sample from its whole text."""
@@ -144,7 +147,10 @@ class Candidates:
         prompt: Prompt,
         endings: Endings,
         queue: Iterable[tuple[int, int]],
+        *,
+        avoidance: Avoidance | None = None,
     ):
+        self._avoidance, self._any_avoids = avoidance, False
         self._predictor, self._decoding, self._prompt, self._endings = predictor, decoding, prompt, endings
         self._queue, self._resampled = iter(queue), deque()
         self._start, nats = predictor.begin([*prompt.prime, *prompt.start])
@@ -162,7 +168,10 @@ class Candidates:
     def advance(self) -> list[tuple[int, str]]:
         """Take every candidate one token further: (row, ending, see ``Endings.of``) of each segment that has ended."""
         self._fill_rows()
-        tokens, nats = self._decoding.sample(self._states[-1], self._random.next_numbers())
+        numbers = self._random.next_numbers()
+        tokens, nats = self._decoding.sample(self._states[-1], numbers)
+        if self._any_avoids:
+            self._avoid_copies(tokens, nats, numbers)
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
@@ -189,6 +198,26 @@ class Candidates:
         """Begin the next segment of a stream, after an accepted one."""
         self._begin_segment(row)
         copy_row(self._states, row, self._accepted, row)
+
+    def avoid_copies(self, row: int) -> None:
+        """Sample the segment of a row away from copies, from its beginning on."""
+        self._rows[row].avoids = self._any_avoids = True
+
+    def _avoid_copies(self, tokens, nats, numbers):
+        """Replace the tokens of the rows that are sampled away from copies, and their -log ŷ."""
+        rows = [row for row, candidate in enumerate(self._rows) if candidate is not None and candidate.avoids]
+        self._any_avoids = bool(rows)
+        if not rows:
+            return
+        before = []
+        for row in rows:
+            candidate = self._rows[row]
+            candidate.segment += self._segments.tokens_from(row, len(candidate.segment))
+            start = candidate.tokens if candidate.segments == 0 else []
+            before.append((candidate.tail, [*start, *candidate.segment]))
+        logits = self._states[-1][rows]
+        tokens[rows] = self._avoidance.sample(logits, numbers[rows], before)
+        nats[rows] = -log_softmax(logits.astype(np.float64))[np.arange(len(rows)), tokens[rows]]
 
     def leave(self, row: int) -> None:
         """Make a row idle."""

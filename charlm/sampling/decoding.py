@@ -44,6 +44,12 @@ class Decoding:
         """Whether only the most likely token can be sampled."""
         return self.temperature == 0 or self.top_k == 1
 
+    @property
+    def remedy(self) -> str:
+        """What the user can change so that other tokens can be sampled too; "" where they can."""
+        changes = ["raise --temperature"] * (self.temperature == 0) + ["raise --top-k"] * (self.top_k == 1)
+        return " and ".join(changes)
+
     @cached_property
     def is_unrestricted(self) -> bool:
         """Whether tokens are sampled from the model's own distribution."""

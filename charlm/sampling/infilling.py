@@ -76,15 +76,16 @@ class Filler:
             self.counts.count_sampled(1)
             ids = tokens[chosen].tolist()
             text = decode(ids).removesuffix("\n") if self.model.lines else decode(ids)
-            ((run, novel),) = self.rules.copies_in([text], [prime + text] if self.model.lines else None)
-            reason = self._reason(ids, novel)
+            ((run, copied),) = self.rules.copies_in([text], [prime + text] if self.model.lines else None)
+            reason = self._reason(ids, copied)
             if reason or self.rules.unique:
                 weights[chosen] = 0
             if reason:
                 self.counts.reject(reason)
+                self.counts.check()
                 continue
             self.counts.end_streak()
-            sample = Sample(text, -float(nats[chosen]), len(ids), run, novel)
+            sample = Sample(text, -float(nats[chosen]), len(ids), run, self.rules.is_novel(copied))
             self.counts.count_shown(sample)
             yield sample
 
@@ -93,12 +94,12 @@ class Filler:
         for number, sample in enumerate(self.samples()):
             yield Piece(number, sample.text, sample)
 
-    def _reason(self, ids, novel):
+    def _reason(self, ids, copied):
         """The reason to reject a filling, a name of REASONS; None if there is none."""
         vocabulary = self.model.vocabulary
         if vocabulary.level == "word" and vocabulary.encode(vocabulary.decode(ids)).tolist() != ids:
             return "no_text"
-        return "copied" if novel is False and not self.rules.allow_copies else None
+        return None if self.rules.allow_copies else copied
 
     def _give_up(self, fillings):
         rejections = self.counts.rejections

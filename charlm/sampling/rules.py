@@ -6,8 +6,14 @@ to zero step by step would not do that: it favours beginnings that lead to what 
 segment is sampled again (a line, mostly), so the same holds for each segment given the text before it.
 
 Copies of the training text are rejected too: a run of more than ``max_copied`` of its characters and, for a model of
-lines, a whole line of it. The model file has a record of that text, whose filters overlook no copy and take new text
+lines, a whole line of it. So are copies of the held-out part: the model never saw it, but the user has it; they are
+counted as a reason of their own. The model file has a record of both, whose filters overlook no copy and take new text
 for a copy at the rate that ``charlm info`` states; the corpus itself gives exact answers.
+
+How much a sample may copy depends on the text: see ``Novelty.default_limit``.
+
+A stream whose next segment was a copy several times is sampled away from the copies (see ``avoidance``). This segment
+does not follow the model's own distribution; its number is in ``SamplingCounts.avoided``.
 """
 
 from __future__ import annotations
@@ -25,9 +31,6 @@ from ..text.vocabulary import as_bytes
 from .options import MOST_TRIES
 from .samples import Sample
 from .settings import SamplingOptions
-
-COPIED_IN_LINES = 30  # characters: the default of --max-copied for a model of lines
-COPIED_IN_STREAMS = 50  # and for a model of a stream
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ REASONS = {  # in the order of the last check for each
         "copied",
         "raise --temperature or --max-copied, train for a shorter time or with --dropout, or give --allow-copies",
     ),
+    "held_out": Reason(
+        "that stand in the held-out part, which the model never saw: it has learnt, not copied",
+        "ask for fewer, raise --temperature or --max-copied, or give --allow-copies",
+    ),
     "repeated": Reason("repeated", "ask for fewer, raise --temperature, or leave out --unique"),
     "less_likely": Reason("less likely", "lower --best-of"),
 }
@@ -59,6 +66,11 @@ REASONS = {  # in the order of the last check for each
 def described(rejections: Counter) -> str:
     """ "12 with <UNK>, 3 too short", in the order of REASONS."""
     return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
+
+
+def in_short(rejections: Counter) -> str:
+    """As ``described``, without explanations."""
+    return described(rejections).replace(REASONS["held_out"].words, "that stand in the held-out part")
 
 
 def remedy_for(rejections: Counter) -> str:
@@ -72,15 +84,17 @@ class SamplingCounts:
     """How much was asked, sampled, found and rejected.
 
     ``asked`` and ``found`` count samples; ``sampled`` and ``rejections`` count samples of a line model, and segments
-    (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: only the most
-    likely tokens are sampled, so that a second try brings the same.
+    (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: what the user can
+    change where only the most likely token is ever sampled, so that a second try brings the same; "" elsewhere.
+    avoided: segments that were sampled away from copies.
     """
 
     max_tries: int = MOST_TRIES
-    certain: bool = False
+    certain: str = ""
     asked: int = 0
     found: int = 0
     sampled: int = 0
+    avoided: int = 0
     rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
     longest_copied_run: int | None = None
     streak: Counter = field(default_factory=Counter)  # the rejections since the last success
@@ -94,10 +108,19 @@ class SamplingCounts:
         self.sampled += number
 
     def reject(self, reason: str, segments: int = 1) -> None:
-        """Count a rejection. Raises SamplingError where it is one too many in a row."""
+        """Count a rejection."""
         self.rejections[reason] += segments
         self.streak[reason] += 1
-        if self.certain or self.streak.total() >= self.max_tries:
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether too many were rejected in a row."""
+        rejected = self.streak.total()
+        return rejected >= self.max_tries or bool(self.certain and rejected)
+
+    def check(self) -> None:
+        """Raise SamplingError where too many were rejected in a row."""
+        if self.gives_up:
             raise SamplingError(self.why_given_up())
 
     def drop(self, reason: str, segments: int) -> None:
@@ -118,7 +141,8 @@ class SamplingCounts:
         remedy = remedy_for(self.streak)
         if self.certain:
             why = f"only the most likely token is ever sampled, and the result was rejected ({described(self.streak)})"
-            remedy = remedy.replace("lower --temperature", "raise --temperature")  # there is nothing below 0
+            for advice in ("lower --temperature", "raise --temperature"):
+                remedy = remedy.replace(advice, self.certain)
         else:
             why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
         return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
@@ -126,6 +150,7 @@ class SamplingCounts:
     def add(self, other: SamplingCounts) -> None:
         """Add the counts of another run."""
         self.asked, self.found = self.asked + other.asked, self.found + other.found
+        self.avoided += other.avoided
         self.sampled, self.rejections = self.sampled + other.sampled, self.rejections + other.rejections
         if other.longest_copied_run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, other.longest_copied_run)
@@ -159,18 +184,42 @@ class Rules:
         """ "too_short" or "too_long", or None."""
         return "too_short" if len(text) < self.min_length else "too_long" if len(text) > self.max_length else None
 
-    def copies_in(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, bool | None]]:
-        """(longest copied run, whether it is new) of each text. lines: the whole line that each of them ends."""
-        if self.training_text is None or not texts:
+    def copies_in(self, texts: list[str], lines: list[str] | None = None) -> list[tuple[int | None, str | None]]:
+        """For each text the longest run that it copies from the training text, and the reason to reject it: "copied",
+        "held_out", or None. lines: the whole line that each of them ends."""
+        record = self.training_text
+        if record is None or not texts:
             return [(None, None)] * len(texts)
+        runs, copied = self._search(record, texts, lines)
+        reasons = ["copied" if copy else None for copy in copied]
+        new = [i for i, copy in enumerate(copied) if not copy]
+        if record.held_out is not None and new:
+            new_lines = [lines[i] for i in new] if lines else None
+            _, held_out = self._search(record.held_out, [texts[i] for i in new], new_lines)
+            for i, copy in zip(new, held_out, strict=True):
+                reasons[i] = "held_out" if copy else None
+        return list(zip(runs, reasons, strict=True))
+
+    def _search(self, record, texts, lines):
+        """The longest copied run of each text, and whether it is a copy, in one record."""
         runs = [0] * len(texts)
-        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= self.training_text.shortest_run]
-        for i, run in zip(
-            long, self.training_text.longest_copied_runs(texts[i] for i in long) if long else (), strict=True
-        ):
+        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= record.shortest_run]
+        for i, run in zip(long, record.longest_copied_runs(texts[i] for i in long) if long else (), strict=True):
             runs[i] = int(run)
-        copied = self.training_text.contains_lines(lines) if lines else [False] * len(texts)
-        return [(run, run <= self.max_copied and not line) for run, line in zip(runs, copied, strict=True)]
+        known = record.contains_lines(lines) if lines else [False] * len(texts)
+        return runs, [run > self.max_copied or bool(line) for run, line in zip(runs, known, strict=True)]
+
+    def are_copies(self, texts: list[str]) -> list[bool]:
+        """Whether each text has too long a copied run."""
+        return [reason is not None for _, reason in self.copies_in(texts)]
+
+    def is_novel(self, reason: str | None) -> bool | None:
+        """Whether a text is no copy, by its reason from ``copies_in``; None without a record."""
+        return None if self.training_text is None else reason is None
+
+    def tail_of(self, text: str) -> str:
+        """The end of an accepted text in which a run may have begun that is a copy when more text follows."""
+        return self.training_text.last_said(text, self.max_copied) if self.rejects_copies else ""
 
 
 def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
@@ -182,7 +231,7 @@ def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
     if record is not None:
         least = max(1, record.shortest_run - 1)
         if max_copied is None:
-            max_copied = max(COPIED_IN_LINES if model.lines else COPIED_IN_STREAMS, least)
+            max_copied = record.default_limit(model.lines)
         elif max_copied < least:
             raise UsageError(
                 f"--max-copied must be at least {least}, not {max_copied}: shorter runs are found with --corpus only"

@@ -14,6 +14,7 @@ from ..errors import PromptError, SamplingError, UsageError
 from ..model import Model
 from ..network.stepper import NextToken, Stepper
 from .acceptance import Acceptance
+from .avoidance import Avoidance
 from .candidates import Candidate, Candidates, Endings
 from .decoding import Decoding
 from .infilling import Filler
@@ -50,11 +51,13 @@ class Sampler:
         prompt, rules = prompt_of(model, length, options), rules_for(model, options)
         predictor = predictor or Stepper(model.architecture, model.parameters, few_rows=not model.lines)
         self.count, self.seed = count, seed_of(options.seed)
-        self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.is_certain, asked=count)
+        self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
+        self.max_copied = rules.max_copied  # characters of the longest run that is no copy
         self._best_of, self._unique = options.best_of, options.unique
         self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
         endings = Endings(model, prompt, rules.max_length)
-        self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue())
+        avoidance = Avoidance(decoding, rules, model.vocabulary)
+        self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue(), avoidance=avoidance)
         self._acceptance = Acceptance(self._candidates, endings, model, prompt=prompt, rules=rules, counts=self.counts)
         self._open: dict[int, Candidate] = {}  # the candidates that have begun and were not shown, by number
         self._seen: set[str] = set()  # the texts of all candidates that were whole
@@ -92,6 +95,8 @@ class Sampler:
                     yield piece
                     if piece.sample is not None:
                         number += 1
+                if number < self.count:
+                    self.counts.check()
         except SamplingError:
             yield from self._rest(number)
             raise SamplingError(self.counts.why_given_up()) from None

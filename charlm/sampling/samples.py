@@ -12,8 +12,9 @@ class Sample:
 
     log_probability: the logarithm of the probability of its tokens (nats, ≤ 0) under the model's own distribution, at
     temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are.
-    longest_copied_run: the most characters in a row that are also in the training text, 0 if no run is long enough to
-    be found; novel: whether it is no copy. Both are None if charlm has no record of the training text.
+    longest_copied_run: the most characters in a row that are also in the training text (of those that count, see
+    text/novelty.py), 0 if no run is long enough to be found; novel: whether it is no copy, neither of the training text
+    nor of the held-out part. Both are None if charlm has no record of the training text.
     """
 
     text: str

@@ -77,7 +77,7 @@ class Generate(LabelTask):
             digest=found.digest,
             size=found.size,
             unknown_rate=unknown,
-            novelty=_novelty(found.train, options.level == "byte") if options.novelty else None,
+            novelty=_novelty(found.train, found.held_out, options.level == "byte") if options.novelty else None,
         )
 
     def part(self, vocabulary, examples, where: str) -> ConditionedLines:
@@ -172,10 +172,14 @@ class Generate(LabelTask):
         )
 
 
-def _novelty(examples: list[tuple[str, str]], in_bytes: bool) -> Novelty:
+def _novelty(train: list[tuple[str, str]], held_out: list[tuple[str, str]], in_bytes: bool) -> Novelty:
     """The record of the texts of examples (label, text)."""
     points = (lambda text: np.frombuffer(as_bytes(text), np.uint8)) if in_bytes else code_points
-    return Novelty.of_text(lambda: (points(text + "\n") for _, text in examples), in_bytes, True)
+
+    def texts_of(examples):
+        return lambda: (points(text + "\n") for _, text in examples)
+
+    return Novelty.of_text(texts_of(train), in_bytes, True, held_out=texts_of(held_out) if held_out else None)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..network.architecture import Architecture
 from ..score import exp
+from ..text.novelty import Novelty
 from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
 
@@ -77,10 +78,27 @@ def _novelty_rows(model: Any) -> list[tuple[str, str]]:
         )
     if not len(novelty.runs.bits):
         runs = f"none: the training text has no run of {novelty.run} {unit}"
+    held_out = novelty.held_out
+    known = f"its lines and runs are known too ({len(held_out.bits):,} bytes)" if held_out else "no record of it"
     return [
         ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
         ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
+        ("held-out part", known),
+        ("may copy", _limit(novelty, model.lines, unit)),
     ]
+
+
+def _limit(novelty: Novelty, lines: bool, unit: str) -> str:
+    """The default of --max-copied, and why."""
+    limit = novelty.default_limit(lines)
+    words = f"up to {limit:,} {unit} in a row, unless --max-copied says otherwise"
+    if novelty.squeezed:
+        words += "; of several spaces or line ends in a row, and of one symbol in a row, only the first two count"
+    if novelty.usual_run > limit:
+        words += f"; the text repeats itself even more: its own new lines repeat up to {novelty.usual_run:,}"
+    elif novelty.usual_run == limit:
+        words += "; so much of the text do nine tenths of its own new lines repeat at most"
+    return words
 
 
 def _percent(rate: float) -> str:

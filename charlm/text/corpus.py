@@ -61,8 +61,8 @@ class Corpus:
     training gives to <UNK> at each target (see ``vocabulary.unknown_rate``). names, digest, size: of the files as they
     were read, the SHA-256 and the number of their bytes. evaluated_characters: the characters of the tokens
     ``evaluated``. held_out_at_random: the held-out part is lines chosen at random, and so as hard as the training part
-    for a reader who has seen neither. novelty: the record of the training part, None without one. lines_chosen: nobody
-    said whether each line is a sequence of its own; charlm chose it by the text.
+    for a reader who has seen neither. novelty: the record of the training part and of the held-out part, None without
+    one. lines_chosen: nobody said whether each line is a sequence of its own; charlm chose it by the text.
     """
 
     vocabulary: Vocabulary
@@ -103,8 +103,8 @@ class CorpusOptions:
     one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out, 0 ≤ holdout < 1:
     the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to measure on
     instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for words and 1
-    otherwise if it is None. novelty: keep a record of the training part, which tells without the text whether a line or
-    a run of characters occurred in it.
+    otherwise if it is None. novelty: keep a record of both parts, which tells without the text whether a line or a run
+    of characters occurred in them.
     """
 
     level: str = "char"
@@ -151,7 +151,6 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     counts = _counts(parts(), len(counter))
     least = options.least_count()
     vocabulary = Vocabulary.build(level, counter.counted(counts, least), least, options.max_vocabulary)
-    novelty = _novelty(counter, parts, lines) if options.novelty else None
     if valid:
         held_out_numbers = _buffered(
             map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
@@ -159,6 +158,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         if not len(held_out_numbers):
             raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
         parts = _two_texts(numbers, held_out_numbers)
+    novelty = _novelty(counter, parts, lines) if options.novelty else None
     ids, lengths = counter.ids(vocabulary), counter.lengths()
     del counter  # many words take more room than their ids
     train, held_out = _translated(parts(), ids)
@@ -198,8 +198,14 @@ def _looked_at(pieces: Iterator) -> tuple[bool, Iterator]:
 
 
 def _novelty(counter: SymbolCounter, parts: Callable[[], Iterator[tuple]], lines: bool) -> Novelty:
-    """The record of the training part."""
-    return Novelty.of_text(lambda: counter.points(train for train, _ in parts()), counter.level == "byte", lines)
+    """The record of the training part, with that of the held-out part."""
+
+    def points(part):
+        return lambda: counter.points(pair[part] for pair in parts())
+
+    has_held_out = any(len(held_out) for _, held_out in parts())
+    in_bytes = counter.level == "byte"
+    return Novelty.of_text(points(0), in_bytes, lines, held_out=points(1) if has_held_out else None)
 
 
 def _buffered(pieces: Iterable[np.ndarray], lines: bool) -> TokenBuffer:

@@ -5,6 +5,13 @@ the text, and every copied run of at least ``shortest_run`` characters. They tak
 which they know (``line_rate``, ``run_rate``). Several runs of RUN characters, each one character after the other, make
 a longer copied run.
 
+A copy is measured in what is said: of a run of white space, or of one repeated symbol, the first two characters count
+and the others do not (``_Squeezer``), so that deep indentation or a ruler of dashes is no copy. Two, because prose has
+double letters and blank lines, and measures as it would in full. Records of earlier versions count all characters.
+
+The record also says how long the runs are that the author's own new text repeats (``usual_run``), and it may have a
+second record, of the held-out part (``held_out``), which the questions about the training text leave alone.
+
 Together the filters are never larger than CAP. Where there are too many runs for that, winnowing thins them (Schleimer,
 Wilkerson and Aiken, 2003): of each ``window`` neighbouring runs, only the one with the lowest hash is kept. A text that
 shares RUN + window - 1 characters shares that very run, so that a copy of this length is still always found; it may
@@ -17,6 +24,7 @@ inverse because it is odd. Integers of 64 bits are the same on every machine.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -28,7 +36,21 @@ LINE_BITS, RUN_BITS = 14, 8  # of a filter, for each line and for each run of th
 CAP = 32 << 20  # bytes of both; the lines take at most half of them, and fewer bits each if they are too many
 PIECE = 1 << 15  # characters hashed at a time, so that the arrays stay in the cache
 LOOKED_UP = 1 << 20  # characters of texts that are looked up at a time
+MEASURED = 1 << 20  # characters of the held-out part, at most, that ``usual_run`` is measured on
+SEGMENT = 200  # characters at which ``usual_run`` cuts a longer line
+LONGEST_USUAL_RUN = 1 << 20
+COPIED_IN_LINES, COPIED_IN_STREAMS = 30, 50  # characters that a sample may copy, at least, of lines and of a stream
+MOST_COPIED = 500  # and at most, however much the text repeats itself
+HELD_OUT_CAP = 4  # the record of the held-out part has at most 1/4 of CAP
 LINE_FEED = 10
+BARRIER = np.uint32(0xFFFFFFFF)  # stands for a line's end between two texts: a run ends there
+WHITE = np.zeros(0x3002, bool)  # by code point; the last entry is for all higher ones
+WHITE[[*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F]] = (
+    True
+)
+WHITE[0x3000] = True
+WHITE_BYTES = WHITE.copy()
+WHITE_BYTES[128:] = False  # these bytes are parts of characters
 BASE = 0x9E6D62D06F6A9A9B
 _MASK = (1 << 64) - 1
 _powers: tuple[np.ndarray, np.ndarray] = (np.ones(1, np.uint64),) * 2
@@ -90,53 +112,104 @@ def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
     return before[span:] == before[:-span]
 
 
+class _Squeezer:
+    """Says which characters of a text count: all but the third and later ones of a run of white space, or of one
+    repeated symbol. The text may come in pieces."""
+
+    def __init__(self, in_bytes: bool):
+        self._white = WHITE_BYTES if in_bytes else WHITE
+        self._before = np.full(2, BARRIER)  # the last two characters of the piece before
+
+    def kept(self, points: np.ndarray, barriers: np.ndarray | None = None) -> np.ndarray:
+        """Which characters count, bool (n). points: (n); barriers: where texts end, (n) bool or indices. A barrier
+        counts, and what stands before it is forgotten after it."""
+        joined = np.concatenate((self._before, points.astype(np.uint32, copy=False)))
+        if barriers is not None:
+            joined[2:][barriers] = BARRIER
+        same = joined[1:] == joined[:-1]
+        white = self._white.take(joined, mode="clip")
+        dropped = (same[1:] & same[:-1]) | (white[2:] & white[1:-1] & white[:-2])
+        self._before = joined[-2:]
+        return ~dropped | (joined[2:] == BARRIER)
+
+
 class Novelty:
     """Knows which lines and which runs of characters (bytes at the byte level) the training text holds.
 
     in_bytes: the text is bytes, not characters. lines, runs: the filters of its lines and of its runs. window: see
-    above, 1 where every run is kept. Texts are given without their line's end. Questions about many texts at once take
-    much less time for each text.
+    above, 1 where every run is kept. squeezed: the runs are of what is said (see above), and so are all lengths;
+    usual_run: characters of the runs that nine tenths of the author's own new lines do not exceed, 0 if it was not
+    measured; held_out: the record of the held-out part, None without one. Texts are given without their line's end.
+    Questions about many texts at once take much less time for each text.
     """
 
-    def __init__(self, in_bytes: bool, lines: Bloom, runs: Bloom, window: int = 1, run: int = RUN):
+    def __init__(
+        self,
+        in_bytes: bool,
+        lines: Bloom,
+        runs: Bloom,
+        window: int = 1,
+        run: int = RUN,
+        *,
+        squeezed: bool = False,
+        usual_run: int = 0,
+        held_out: "Novelty | None" = None,
+    ):
         self.in_bytes, self.lines, self.runs, self.window, self.run = in_bytes, lines, runs, window, run
+        self.squeezed, self.usual_run, self.held_out = squeezed, usual_run, held_out
 
-    @classmethod
+    @staticmethod
     def of_text(
-        cls,
         pieces: Callable[[], Iterable[np.ndarray]],
         in_bytes: bool,
         separate: bool = False,
-        cap: int = CAP,
+        cap: int | None = None,
         run: int = RUN,
+        *,
+        held_out: Callable[[], Iterable[np.ndarray]] | None = None,
     ) -> "Novelty":
         """The record of a text, which is read twice.
 
         pieces: a function that returns the text as arrays of code points or bytes, each line with its end. separate:
-        each line is a text of its own, and no run crosses a line's end. cap: bytes of both filters, at most.
+        each line is a text of its own, and no run crosses a line's end. cap: bytes of both filters, at most, None for
+        CAP. held_out: as pieces, the held-out part; without one, ``usual_run`` is measured on the last tenth of the
+        text, against all that stands before it.
         """
-        lines, runs = _count(_small(pieces()), separate, run)
+        cap = CAP if cap is None else cap
+        lines, runs, characters = _count(_small(pieces()), separate, run, in_bytes)
         line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
         room = cap - line_bytes
         window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)  # the narrowest whose runs have room
         kept = runs * 2 / (window + 1)  # winnowing keeps this many, on average
         run_bytes = min(-(-int(kept * RUN_BITS) // 8), room)
-        novelty = cls(in_bytes, Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept), window, run)
+        filters = Bloom.of_size(line_bytes, lines), Bloom.of_size(run_bytes, kept)
+        novelty = Novelty(in_bytes, *filters, window, run, squeezed=True)
+        if held_out is None:
+            novelty._add(novelty._measured(_small(pieces()), characters - characters // 10, separate), separate)
+            return novelty
         novelty._add(_small(pieces()), separate)
+        other = Novelty.of_text(held_out, in_bytes, separate, cap=cap // HELD_OUT_CAP, run=run)
+        if other.has_text:
+            novelty._measure(_first(_small(held_out()), MEASURED), separate)
+            novelty.held_out = other
         return novelty
 
     def _add(self, pieces, separate):
+        squeezer = _Squeezer(self.in_bytes)
         kept = np.zeros(0, np.uint32)  # the end of the text so far, in which spans begin that are not whole yet
         line, length = 0, 0  # hash and length of the line that has not ended yet
         for piece in pieces:
-            points = np.concatenate((kept, piece))
+            counted = squeezer.kept(piece, piece == LINE_FEED if separate else None) if self.squeezed else None
+            whole = counted is None or counted.all()
+            points = np.concatenate((kept, piece if whole else piece[counted]))
             hashed = _Hashed(points)
-            ends = np.flatnonzero(piece == LINE_FEED) + len(kept)
-            begins = np.concatenate(([len(kept)], ends + 1))
-            parts = hashed.stretches(begins, np.append(ends, len(points)))
+            in_full, offset = (hashed, len(kept)) if whole else (_Hashed(piece), 0)
+            ends = np.flatnonzero(piece == LINE_FEED) + offset
+            begins = np.concatenate(([offset], ends + 1))
+            parts = in_full.stretches(begins, np.append(ends, len(piece) + offset))
             parts[0] = (line + pow(BASE, length, 1 << 64) * int(parts[0])) & _MASK
             line = int(parts[-1])
-            length = len(points) - int(begins[-1]) + (length if not len(ends) else 0)
+            length = len(piece) + offset - int(begins[-1]) + (length if not len(ends) else 0)
             self.lines.add(_avalanche(parts[:-1]))
             runs = hashed.runs(self.run, self.window)
             if separate and len(runs):
@@ -144,9 +217,55 @@ class Novelty:
             self.runs.add(runs[np.flatnonzero(np.diff(runs, prepend=~runs[:1]))])
             kept = points[max(0, len(points) - self.shortest_run + 1) :]
 
+    def _measured(self, pieces, start, separate):
+        """The same pieces. Where character number ``start`` is reached, ``usual_run`` is measured on what follows,
+        while the filters hold only what stands before."""
+        for piece in pieces:
+            if len(piece) <= start:
+                start -= len(piece)
+                yield piece
+                continue
+            if start:
+                yield piece[:start]
+            following = [piece[start:], *islice(pieces, MEASURED // PIECE - 1)]
+            self._measure(following, separate)
+            yield from following
+            yield from pieces
+            return
+
+    def _measure(self, pieces, separate):
+        """Set ``usual_run``: for each line (or SEGMENT characters of a longer one), how long is the longest copied run
+        that ends in it? Nine tenths of the lines have no longer one."""
+        points = np.concatenate([np.zeros(0, np.uint32), *pieces])
+        ends = points == LINE_FEED
+        kept = self._kept(points, ends if separate else None)
+        spans = _Hashed(points[kept]).runs(self.run, self.window)
+        if not len(spans):
+            return
+        copied = self.runs.contains(spans)
+        if separate:
+            copied &= _unbroken(ends[kept], self.shortest_run)
+        numbers = np.arange(len(copied))
+        start = np.maximum.accumulate(np.where(copied, -1, numbers)) + 1  # of the run of copied spans
+        lengths = np.zeros(len(points[kept]) + 1, np.int64)  # of the copied run that ends before each character
+        lengths[self.shortest_run :] = np.where(copied, numbers + self.shortest_run - start, 0)
+        cuts = _cuts(np.flatnonzero(ends) + 1, len(points))
+        said = np.unique(np.cumsum(kept)[cuts - 1])
+        longest = np.maximum.reduceat(lengths, np.concatenate(([0], said[said < len(lengths) - 1] + 1)))
+        self.usual_run = min(LONGEST_USUAL_RUN, int(np.quantile(longest, 0.9, method="higher")))
+
+    def _kept(self, points, barriers=None):
+        """Which characters count, bool (n): see ``_Squeezer``."""
+        return _Squeezer(self.in_bytes).kept(points, barriers) if self.squeezed else np.ones(len(points), bool)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any line or run was added."""
+        return bool(self.lines.bits.any() or self.runs.bits.any())
+
     def as_dict(self) -> dict:
         """The fields that a file must have besides the bits of the filters."""
-        return {
+        fields = {
             "run": self.run,
             "window": self.window,
             "line_bytes": len(self.lines.bits),
@@ -154,11 +273,15 @@ class Novelty:
             "run_bytes": len(self.runs.bits),
             "run_hashes": self.runs.hashes,
         }
+        if self.squeezed:
+            fields |= {"usual_run": self.usual_run, "held_out": self.held_out and self.held_out.as_dict()}
+        return fields
 
     @property
     def bits(self) -> np.ndarray:
-        """The bits of both filters, the lines' filter first, uint8 (bytes)."""
-        return np.concatenate((self.lines.bits, self.runs.bits))
+        """The bits of both filters, the lines' filter first, then those of the held-out part, uint8 (bytes)."""
+        bits = np.concatenate((self.lines.bits, self.runs.bits))
+        return np.concatenate((bits, self.held_out.bits)) if self.held_out else bits
 
     def summary(self) -> dict:
         """``as_dict``, the shortest run that is always found, and the rates of mistakes."""
@@ -172,6 +295,12 @@ class Novelty:
     def shortest_run(self) -> int:
         """Characters of the shortest copied run that is found; shorter runs are not."""
         return self.run + self.window - 1
+
+    def default_limit(self, lines: bool) -> int:
+        """How many characters in a row a sample may copy: as many as nine tenths of the author's own new lines repeat,
+        within bounds, and no fewer than the record can tell. lines: the model is one of lines."""
+        least = max(COPIED_IN_LINES if lines else COPIED_IN_STREAMS, self.shortest_run - 1)
+        return max(least, min(self.usual_run, MOST_COPIED))
 
     @property
     def line_rate(self) -> float:
@@ -203,13 +332,33 @@ class Novelty:
         longest = [np.zeros(0, np.int64)]
         for points, begins, ends in self._together(texts):
             longest.append(np.zeros(len(begins), np.int64))
-            starts, stops = self._copied(points, ends)
+            kept = self._kept(points, ends[:-1])
+            before = np.concatenate(([0], np.cumsum(kept)))
+            begins = before[begins]
+            starts, stops = self._copied(points[kept], before[ends])
             np.maximum.at(longest[-1], np.searchsorted(begins, starts, "right") - 1, stops - starts)
         return np.concatenate(longest)
 
     def copied_runs(self, text: str | bytes) -> list[tuple[int, int]]:
-        """The runs of a text that the training text holds, in order, as (start, stop); they may overlap."""
+        """The runs of a text that the training text holds, in order, as (start, stop) in the text; they may overlap.
+        A run includes the characters within it that do not count."""
         points = self._points(text)
+        positions = np.flatnonzero(self._kept(points))
+        runs = self._copied_in(points[positions])
+        return [(int(positions[start]), int(positions[stop - 1]) + 1) for start, stop in runs]
+
+    def last_said(self, text: str, characters: int) -> str:
+        """Of the characters of a text that count, the last ``characters``. What is said after them counts as after the
+        whole text."""
+        points = self._points(text)
+        points = points[self._kept(points)]
+        points = points[max(0, len(points) - characters) :]
+        if self.in_bytes:
+            return points.tobytes().decode("utf-8", "surrogateescape")
+        return points.tobytes().decode("utf-32-le", "surrogatepass")
+
+    def _copied_in(self, points):
+        """The copied runs of one text, of which all characters count, as (start, stop)."""
         return list(zip(*(cuts.tolist() for cuts in self._copied(points, np.array([len(points)]))), strict=True))
 
     def _copied(self, points, ends):
@@ -251,7 +400,8 @@ class Novelty:
 
 
 def check_fields(fields: dict) -> int:
-    """The bytes of the filters with these fields (see ``as_dict``). Raises ValueError where the fields cannot be."""
+    """The bytes of the filters with these fields (see ``as_dict``), those of the held-out part included. Raises
+    ValueError where the fields cannot be."""
     limits = {
         "run": (1, 1 << 10),
         "window": (1, 1 << 16),
@@ -260,23 +410,38 @@ def check_fields(fields: dict) -> int:
         "run_bytes": (0, MOST_BYTES),
         "run_hashes": (1, MOST_HASHES),
     }
+    held_out = None
+    if isinstance(fields, dict) and "usual_run" in fields:
+        limits["usual_run"] = 0, LONGEST_USUAL_RUN
+        fields = dict(fields)
+        held_out = fields.pop("held_out", 0)
     if not isinstance(fields, dict) or set(fields) != set(limits):
         raise ValueError("its record of the training text is not described")
     for name, (least, most) in limits.items():
         if type(fields[name]) is not int or not least <= fields[name] <= most:
             raise ValueError(f"its record of the training text has a {name} that cannot be")
-    return fields["line_bytes"] + fields["run_bytes"]
+    of_held_out = 0
+    if held_out is not None:
+        if not isinstance(held_out, dict) or held_out.get("held_out", 0) is not None:  # it has none of its own
+            raise ValueError("its record of the held-out part is not described")
+        of_held_out = check_fields(held_out)
+    return fields["line_bytes"] + fields["run_bytes"] + of_held_out
 
 
 def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
     """The record that ``as_dict`` described. bits: of its filters one after the other, uint8 (bytes)."""
-    lines, runs = np.split(bits, [fields["line_bytes"]])
+    line_stop = fields["line_bytes"]
+    run_stop = line_stop + fields["run_bytes"]
+    held_out = fields.get("held_out")
     return Novelty(
         in_bytes,
-        Bloom(lines, fields["line_hashes"]),
-        Bloom(runs, fields["run_hashes"]),
+        Bloom(bits[:line_stop], fields["line_hashes"]),
+        Bloom(bits[line_stop:run_stop], fields["run_hashes"]),
         fields["window"],
         fields["run"],
+        squeezed="usual_run" in fields,
+        usual_run=fields.get("usual_run", 0),
+        held_out=from_fields(held_out, bits[run_stop:], in_bytes) if held_out else None,
     )
 
 
@@ -295,7 +460,10 @@ class ExactNovelty(Novelty):
         self._end = b"\n" if in_bytes else "\n"
         cap = min(max(CAP, 2 * len(self.text)), MOST_BYTES)
         filters = Novelty.of_text(self._text_in_points, in_bytes, cap=cap, run=run)
-        super().__init__(in_bytes, filters.lines, filters.runs, filters.window, run)
+        lines, runs, usual_run = filters.lines, filters.runs, filters.usual_run
+        super().__init__(in_bytes, lines, runs, filters.window, run, squeezed=True, usual_run=usual_run)
+        squeezer = _Squeezer(in_bytes)
+        self._said = self._as_text([piece[squeezer.kept(piece)] for piece in self._text_in_points()])
 
     def _text_in_points(self):
         for start in range(0, len(self.text), PIECE):
@@ -321,30 +489,36 @@ class ExactNovelty(Novelty):
         texts = list(texts)
         longest = super().longest_copied_runs(texts)
         for number in np.flatnonzero(longest):
-            runs = self.copied_runs(texts[number])
+            points = self._points(texts[number])
+            runs = self._copied_in(points[self._kept(points)])
             longest[number] = max((end - begin for begin, end in runs), default=0)
         return longest
 
-    def copied_runs(self, text):
-        """As ``Novelty.copied_runs``; none is part of another."""
+    def _copied_in(self, points):
+        """As ``Novelty._copied_in``; none is part of another."""
         # for each run: first a position that it reaches, then its start, then its stop
-        text, found = self._of_kind(text), []
-        for begin, end in super().copied_runs(text):
+        text, said, found = self._as_text([points]), self._said, []
+        for begin, end in super()._copied_in(points):
             reached = begin + self.shortest_run  # the next run stops here or later
             while reached <= end:
                 start = reached - self.shortest_run
-                if text[start:reached] not in self.text:
+                if text[start:reached] not in said:
                     reached += 1
                     continue
-                start = bisect_left(range(start), True, begin, key=lambda start: text[start:reached] in self.text)
+                start = bisect_left(range(start), True, begin, key=lambda start: text[start:reached] in said)
                 begin, stop = start + 1, end
-                if text[start:end] not in self.text:
-                    stop = bisect_left(
-                        range(end), True, reached, key=lambda stop: text[start : stop + 1] not in self.text
-                    )
+                if text[start:end] not in said:
+                    stop = bisect_left(range(end), True, reached, key=lambda stop: text[start : stop + 1] not in said)
                 found.append((start, stop))
                 reached = stop + 1
         return found
+
+    def _as_text(self, pieces):
+        """Code points or bytes as a text of the kind of the training text."""
+        joined = np.concatenate([np.zeros(0, np.uint8), *pieces])
+        if self.in_bytes:
+            return joined.astype(np.uint8).tobytes()
+        return joined.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def _of_kind(self, text):
         """A text as bytes or as characters, whichever the training text is."""
@@ -364,16 +538,35 @@ def _small(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             yield piece[start : start + PIECE]
 
 
-def _count(pieces, separate, run=RUN) -> tuple[int, int]:
-    """The number of line ends, and the number of runs of ``run`` characters."""
-    lines = characters = runs = 0
+def _first(pieces: Iterable[np.ndarray], characters: int) -> list[np.ndarray]:
+    """The first pieces of a text, with about so many characters."""
+    return list(islice(pieces, -(-characters // PIECE)))
+
+
+def _cuts(line_ends: np.ndarray, characters: int) -> np.ndarray:
+    """Where the segments of a text end: at each line's end, and every SEGMENT characters of a longer line."""
+    starts = np.concatenate(([0], line_ends))
+    lengths = np.diff(np.append(starts, characters))
+    parts = np.maximum(1, -(-lengths // SEGMENT))
+    firsts = np.cumsum(parts) - parts
+    numbers = np.arange(parts.sum()) - np.repeat(firsts, parts) + 1
+    cuts = np.minimum(np.repeat(starts, parts) + numbers * SEGMENT, np.repeat(starts + lengths, parts))
+    return cuts[cuts > 0]
+
+
+def _count(pieces, separate, run=RUN, in_bytes=False) -> tuple[int, int, int]:
+    """The number of line ends, of runs of ``run`` characters that count, and of characters."""
+    lines = characters = counted = runs = 0
     length = 0  # of the line that has not ended yet
+    squeezer = _Squeezer(in_bytes)
     for piece in pieces:
+        characters, lines = characters + len(piece), lines + int(np.count_nonzero(piece == LINE_FEED))
+        piece = piece[squeezer.kept(piece, piece == LINE_FEED if separate else None)]
         ends = np.flatnonzero(piece == LINE_FEED)
-        lines, characters = lines + len(ends), characters + len(piece)
+        counted += len(piece)
         if separate:
             lengths = np.diff(ends, prepend=-1) - 1
             lengths[:1] += length
             runs += int(np.maximum(lengths - run + 1, 0).sum())
             length = len(piece) - 1 - int(ends[-1]) if len(ends) else length + len(piece)
-    return lines, runs + max(0, length - run + 1) if separate else max(0, characters - run + 1)
+    return lines, runs + max(0, length - run + 1) if separate else max(0, counted - run + 1), characters
