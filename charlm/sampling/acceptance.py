@@ -3,17 +3,22 @@
 Here a segment with <UNK> is rejected, and one that copies the training text or breaks another of the ``rules``. A
 segment is rejected whole: the sample of a line model, and a line of a stream, so that a long text does not fail for one
 word.
+
+Where several copies were rejected at one place of a stream, it is sampled away from them (``avoidance``). If that finds
+no way on, the segment is tried again, then the whole sample if none of it was shown; after DEAD_ENDS sampling ends.
 """
 
 from ..model import Model
 from ..text.vocabulary import EOS, UNKNOWN
-from .candidates import SAMPLE_ENDS, Candidate, Candidates, Endings
+from .candidates import MAY_COPY, SAMPLE_ENDS, Candidate, Candidates, Endings
 from .prompt import Prompt, line_of
 from .rules import Rules, SamplingCounts
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
 PATIENCE = 4  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
 # after each place where this was needed
+DEAD_ENDS = 64  # of one candidate; after each RESTART of them it begins again, if nothing of it was shown
+RESTART = 8
 
 
 class Acceptance:
@@ -41,10 +46,13 @@ class Acceptance:
         """
         if not ended and not self._parked:
             return []
-        self._counts.count_sampled(len(ended))
         segments = []
         for row, ending in ended:
             candidate = self._candidates[row]
+            if ending == MAY_COPY:
+                segments.append((row, ending, ""))
+                continue
+            self._counts.count_sampled(1)
             text = self._text(candidate)
             reason = self._reason(candidate, text, ending)
             if reason:
@@ -78,32 +86,49 @@ class Acceptance:
 
     def _check_segments(self, segments):
         """Search for copies among segments of streams."""
-        texts = [self._candidates[row].tail + text for row, _, text in segments]
+        if self._rules.rejects_copies and segments:
+            courses = [self._candidates[row].course for row, _, _ in segments]
+            texts = [self._candidates.new_text(row) for row, _, _ in segments]
+            followed = self._rules.follow([course.trail for course in courses], texts)
+            segments = [
+                segment
+                for segment, course, what in zip(segments, courses, followed, strict=True)
+                if self._looks(segment, course, *what)
+            ]
         # where copies are allowed, a run may have any length, and is searched when the sample is whole
-        copies = self._rules.copies_in(texts) if self._rules.rejects_copies else [(None, None)] * len(texts)
-        accepted = []
-        for (row, ending, text), (run, reason) in zip(segments, copies, strict=True):
-            if reason:
-                self._reject_copy(row, reason)
-            else:
-                accepted.append(self._accept(row, ending, text, run))
-        return accepted
+        return [self._accept(*segment) for segment in segments]
+
+    def _looks(self, segment, course, trail, run, reason):
+        """Note what a look at the records says about a segment. True if the segment has ended and is no copy."""
+        row, ending, _ = segment
+        if reason:
+            self._counts.count_sampled(ending == MAY_COPY)
+            self._reject_copy(row, reason)
+            return False
+        course.go_on(trail, len(self._candidates[row].segment), run)
+        if ending == MAY_COPY:
+            self._candidates.make_room(row)
+        return ending != MAY_COPY
 
     def _reject_copy(self, row, reason):
         """Reject a copy. After several of them in one place, sample away from them."""
         candidate = self._candidates[row]
-        candidate.copies += 1
-        self._reject(row, reason)
-        if candidate.copies >= max(1, PATIENCE >> candidate.avoided):
-            self._candidates.avoid_copies(row)
+        course, whole = candidate.course, False
+        if course.avoids:  # each symbol that the model knows would make it a copy
+            course.dead_ends += 1
+            self._counts.no_way_on = course.dead_ends >= DEAD_ENDS
+            whole = course.dead_ends % RESTART == 0 and not candidate.was_shown
+        course.copies += 1
+        course.avoids = course.copies >= max(1, PATIENCE >> course.avoided)
+        self._reject(row, reason, whole)
 
-    def _accept(self, row, ending, text, run):
+    def _accept(self, row, ending, text):
         candidate = self._candidates[row]
-        candidate.note_run(run)
-        if candidate.avoids:
-            candidate.avoided += 1
-            self._counts.avoided += 1
-        candidate.copies, candidate.avoids = 0, False
+        course = candidate.course
+        if self._rules.rejects_copies:
+            candidate.note_run(course.run)
+            self._counts.avoided += course.turned
+            course.accept()
         if self._vocabulary.level == "word":
             candidate.extend_line()
         self._candidates.accept(row, text)
@@ -111,7 +136,6 @@ class Acceptance:
             self._candidates.leave(row)
             self._finish(candidate, text)
             return candidate
-        candidate.tail = self._rules.tail_of(candidate.tail + text)
         self._candidates.continue_from(row)
         if not candidate.restarted:
             self._counts.end_streak()
@@ -124,9 +148,9 @@ class Acceptance:
             candidate.note_run(run)
         candidate.finish(whole, self._rules.is_novel(reason))
 
-    def _reject(self, row, reason):
+    def _reject(self, row, reason, whole=False):
         """Reject the segment, or the whole sample if its length is the reason."""
-        whole = not self._lines and reason in ("too_short", "too_long")
+        whole = whole or not self._lines and reason in ("too_short", "too_long")
         self._counts.reject(reason, self._candidates[row].segments + 1 if whole else 1)
         if whole:
             self._candidates.restart(row)

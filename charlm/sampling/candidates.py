@@ -14,7 +14,7 @@ from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, copy_row, take_rows
 from ..text.vocabulary import EOS, UNKNOWN, as_bytes
-from .avoidance import Avoidance
+from .avoidance import Avoidance, Course
 from .decoding import Decoding
 from .prompt import Prompt
 from .random_streams import RandomStreams
@@ -23,6 +23,7 @@ from .segments import SEGMENT, Segments
 
 IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
+MAY_COPY = "the segment goes on, and may have become a copy"
 
 
 @dataclass(kw_only=True)
@@ -31,11 +32,9 @@ class Candidate:
 
     number: its number among all candidates; key: the key of its random numbers; taken: how many of these it had taken
     when it last entered or left a row. tokens, nats, characters: the accepted ids, their sum of -log ŷ, and the length
-    of their text. line: the accepted tokens of the unfinished line, prime included; tail: the end of the accepted
-    text, where a copied run may have begun; copies: how many copies were
-    rejected since; avoids: the segment is sampled away from copies, see ``avoidance``; avoided: how many segments
-    were. segment: the tokens of the segment that ``Endings`` has seen; segments: how
-    many segments were accepted. sample: the finished sample; restarted: the candidate was rejected whole before.
+    of their text. line: the accepted tokens of the unfinished line, prime included. segment: the tokens of the segment
+    that ``Endings`` has seen; segments: how many segments were accepted. course: the copied runs of a stream. sample:
+    the finished sample; restarted: the candidate was rejected whole before; was_shown: some of its text was taken.
     """
 
     number: int
@@ -47,13 +46,11 @@ class Candidate:
     line: list[int]
     segment: list[int] = field(default_factory=list)
     segments: int = 0
-    tail: str = ""
-    copies: int = 0
-    avoids: bool = False
-    avoided: int = 0
+    course: Course = field(default_factory=Course)
     longest_copied_run: int | None = None
     sample: Sample | None = None
     restarted: bool = False
+    was_shown: bool = False
     _texts: list[str] = field(default_factory=list)  # of the segments that were accepted since ``take_text``
 
     def accept(self, text: str, nats: float, characters: int) -> None:
@@ -84,8 +81,12 @@ class Candidate:
 
     def take_text(self) -> str:
         """The text that was accepted since the last call."""
-        text, self._texts = "".join(self._texts), []
+        text, self._texts, self.was_shown = "".join(self._texts), [], True
         return text
+
+    def withdraw(self) -> None:
+        """Let ``take_text`` give nothing: another candidate takes the place of this one."""
+        self._texts = []
 
 
 class Endings:
@@ -94,6 +95,8 @@ class Endings:
     def __init__(self, model: Model, prompt: Prompt, max_length: float):
         self.lines, self.prompt, self.max_length = model.lines, prompt, max_length
         self.vocabulary, self.widths = model.vocabulary, character_widths(model)
+        words = model.vocabulary.level == "word"
+        self.sizes = [1, 1, *(len(symbol) if words else 1 for symbol in model.vocabulary.symbols)]
         self.stop_tokens = max((len(as_bytes(text)) for text in prompt.stop), default=0)  # the longest stop has no more
 
     def characters(self, tokens: Iterable[int]) -> int:
@@ -150,7 +153,7 @@ class Candidates:
         *,
         avoidance: Avoidance | None = None,
     ):
-        self._avoidance, self._any_avoids = avoidance, False
+        self._avoidance = avoidance
         self._predictor, self._decoding, self._prompt, self._endings = predictor, decoding, prompt, endings
         self._queue, self._resampled = iter(queue), deque()
         self._start, nats = predictor.begin([*prompt.prime, *prompt.start])
@@ -159,30 +162,38 @@ class Candidates:
         self._rows: list[Candidate | None] = []  # None where a row is idle
         self._live = 0  # rows that are not idle
         self._random = RandomStreams()
-        self._segments = Segments(endings.widths, endings.max_length)
+        self._segments = Segments(endings.widths, endings.max_length, endings.sizes)
         self._states = take_rows(self._start, [])
         # the state of each row where its last segment was accepted; lines start again from the prompt
         self._accepted = [] if endings.lines else take_rows(self._start, [])
         self.none_waits = False  # no candidate is left to begin
 
     def advance(self) -> list[tuple[int, str]]:
-        """Take every candidate one token further: (row, ending, see ``Endings.of``) of each segment that has ended."""
+        """Take every candidate one token further: (row, ending) of each segment that has ended, see ``Endings.of``, or
+        that must be looked at before it has (MAY_COPY)."""
         self._fill_rows()
         numbers = self._random.next_numbers()
         tokens, nats = self._decoding.sample(self._states[-1], numbers)
-        if self._any_avoids:
-            self._avoid_copies(tokens, nats, numbers)
+        if near := self._segments.near_copies(tokens):
+            self._avoid_copies([row for row in near if self._rows[row].course.avoids], tokens, nats, numbers)
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
             rows = [row for row, candidate in enumerate(self._rows) if candidate is not None]
         ended = []
         for row in rows:
-            candidate = self._rows[row]
-            candidate.segment += self._segments.tokens_from(row, len(candidate.segment))
+            candidate = self._see(row)
             if ending := self._endings.of(candidate):
                 ended.append((row, ending))
+            elif self._segments.room[row] < 0:
+                ended.append((row, MAY_COPY))
         return ended
+
+    def _see(self, row):
+        """The candidate of a row, with all tokens of its segment."""
+        candidate = self._rows[row]
+        candidate.segment += self._segments.tokens_from(row, len(candidate.segment))
+        return candidate
 
     def __getitem__(self, row: int) -> Candidate:
         return self._rows[row]
@@ -199,25 +210,33 @@ class Candidates:
         self._begin_segment(row)
         copy_row(self._states, row, self._accepted, row)
 
-    def avoid_copies(self, row: int) -> None:
-        """Sample the segment of a row away from copies, from its beginning on."""
-        self._rows[row].avoids = self._any_avoids = True
+    def new_text(self, row: int) -> str:
+        """The text of a stream's segment after its trail, that which the sample starts with included."""
+        candidate, seen = self._rows[row], self._rows[row].course.tokens
+        first = candidate.segments == 0 and not seen
+        tokens = candidate.segment[seen:] if seen else candidate.segment
+        return self._endings.vocabulary.decode(candidate.tokens + tokens if first else tokens)
 
-    def _avoid_copies(self, tokens, nats, numbers):
-        """Replace the tokens of the rows that are sampled away from copies, and their -log ŷ."""
-        rows = [row for row, candidate in enumerate(self._rows) if candidate is not None and candidate.avoids]
-        self._any_avoids = bool(rows)
+    def make_room(self, row: int) -> None:
+        """A row has looked for copies: its segment goes on."""
+        self._segments.set_room(row, self._avoidance.room_of(self._rows[row].course))
+
+    def _avoid_copies(self, rows, tokens, nats, numbers):
+        """Replace the tokens of these rows that would be copies, and their -log ŷ."""
         if not rows:
             return
-        before = []
-        for row in rows:
-            candidate = self._rows[row]
-            candidate.segment += self._segments.tokens_from(row, len(candidate.segment))
-            start = candidate.tokens if candidate.segments == 0 else []
-            before.append((candidate.tail, [*start, *candidate.segment]))
-        logits = self._states[-1][rows]
-        tokens[rows] = self._avoidance.sample(logits, numbers[rows], before)
-        nats[rows] = -log_softmax(logits.astype(np.float64))[np.arange(len(rows)), tokens[rows]]
+        courses = [self._see(row).course for row in rows]
+        logits, texts = self._states[-1][rows], list(map(self.new_text, rows))
+        chosen, found = self._avoidance.sample(logits, numbers[rows], tokens[rows], courses, texts)
+        for row, course, token, what in zip(rows, courses, chosen, found, strict=True):
+            if what is not None:
+                trail, run = what
+                course.turned = course.turned or token != tokens[row]
+                course.go_on(trail, len(self._rows[row].segment) + 1, run)
+                self.make_room(row)
+                self._segments.room[row] += self._segments.sizes[token]  # which ``add`` will take
+        tokens[rows] = chosen
+        nats[rows] = -log_softmax(logits.astype(np.float64))[np.arange(len(rows)), chosen]
 
     def leave(self, row: int) -> None:
         """Make a row idle."""
@@ -229,6 +248,7 @@ class Candidates:
     def resample_segment(self, row: int) -> None:
         """Sample a rejected segment again, from the end of the last accepted one."""
         self._rows[row].segment = []
+        self._rows[row].course.go_back()
         self._begin_segment(row)
         if self._endings.lines:
             copy_row(self._start, 0, self._states, row)
@@ -238,7 +258,10 @@ class Candidates:
     def restart(self, row: int) -> None:
         """Sample the candidate of a row again from its start, with its next random numbers."""
         old = self._rows[row]
-        self._place([row], [self._new(old.number, old.key, self._random.taken(row), restarted=True)])
+        old.withdraw()
+        new = self._new(old.number, old.key, self._random.taken(row), restarted=True)
+        new.course.avoided, new.course.dead_ends = old.course.avoided, old.course.dead_ends
+        self._place([row], [new])
 
     def resample(self, candidate: Candidate) -> None:
         """Put a candidate that has left its row back into the queue; it continues its random numbers."""
@@ -296,7 +319,8 @@ class Candidates:
 
     def _begin_segment(self, row):
         candidate = self._rows[row]
-        self._segments.begin(row, candidate.characters, self._endings.latest(candidate))
+        room = self._avoidance and self._avoidance.room_of(candidate.course)
+        self._segments.begin(row, candidate.characters, self._endings.latest(candidate), room)
 
 
 def character_widths(model: Model) -> list[int]:

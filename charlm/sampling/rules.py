@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from ..errors import SamplingError, UsageError
 from ..model import Model
-from ..text.novelty import RUN, ExactNovelty, Novelty
+from ..text.novelty import RUN, ExactNovelty, Novelty, Trail
 from ..text.reading import read_text
 from ..text.vocabulary import as_bytes
 from .options import MOST_TRIES
@@ -86,7 +86,8 @@ class SamplingCounts:
     ``asked`` and ``found`` count samples; ``sampled`` and ``rejections`` count samples of a line model, and segments
     (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: what the user can
     change where only the most likely token is ever sampled, so that a second try brings the same; "" elsewhere.
-    avoided: segments that were sampled away from copies.
+    avoided: segments that were sampled away from copies. no_way_on: a stream has often come to places after which each
+    symbol makes a copy.
     """
 
     max_tries: int = MOST_TRIES
@@ -95,6 +96,7 @@ class SamplingCounts:
     found: int = 0
     sampled: int = 0
     avoided: int = 0
+    no_way_on: bool = False
     rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
     longest_copied_run: int | None = None
     streak: Counter = field(default_factory=Counter)  # the rejections since the last success
@@ -116,7 +118,7 @@ class SamplingCounts:
     def gives_up(self) -> bool:
         """Whether too many were rejected in a row."""
         rejected = self.streak.total()
-        return rejected >= self.max_tries or bool(self.certain and rejected)
+        return rejected >= self.max_tries or bool(self.certain and rejected) or self.no_way_on
 
     def check(self) -> None:
         """Raise SamplingError where too many were rejected in a row."""
@@ -143,6 +145,9 @@ class SamplingCounts:
             why = f"only the most likely token is ever sampled, and the result was rejected ({described(self.streak)})"
             for advice in ("lower --temperature", "raise --temperature"):
                 remedy = remedy.replace(advice, self.certain)
+        elif self.no_way_on:
+            why = f"then the text was a copy whatever symbol came next ({described(self.streak)})"
+            remedy = "raise --max-copied, or give --allow-copies"
         else:
             why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
         return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
@@ -209,17 +214,28 @@ class Rules:
         known = record.contains_lines(lines) if lines else [False] * len(texts)
         return runs, [run > self.max_copied or bool(line) for run, line in zip(runs, known, strict=True)]
 
-    def are_copies(self, texts: list[str]) -> list[bool]:
-        """Whether each text has too long a copied run."""
-        return [reason is not None for _, reason in self.copies_in(texts)]
-
     def is_novel(self, reason: str | None) -> bool | None:
         """Whether a text is no copy, by its reason from ``copies_in``; None without a record."""
         return None if self.training_text is None else reason is None
 
-    def tail_of(self, text: str) -> str:
-        """The end of an accepted text in which a run may have begun that is a copy when more text follows."""
-        return self.training_text.last_said(text, self.max_copied) if self.rejects_copies else ""
+    def follow(self, trails: list[Trail], texts: list[str]) -> list[tuple[Trail, int, str | None]]:
+        """For each text that follows a trail: the trail at its end, its longest run that the training text holds, and
+        the reason to reject it, as in ``copies_in``."""
+        assert self.training_text is not None
+        found = []
+        for trail, run, held_out_run in self.training_text.follow(trails, texts, self.max_copied):
+            reason = "copied" if run > self.max_copied else "held_out" if held_out_run > self.max_copied else None
+            found.append((trail, run, reason))
+        return found
+
+    def room_after(self, trail: Trail) -> int:
+        """How many characters may follow a trail for certain before there is a copy."""
+        record = self.training_text
+        assert record is not None
+        longest = max(trail.run, record.shortest_run - 1)  # a shorter run is not found
+        if record.held_out is not None:
+            longest = max(longest, trail.held_out_run, record.held_out.shortest_run - 1)
+        return self.max_copied - longest
 
 
 def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:

@@ -10,6 +10,7 @@ import numpy as np
 from ..text.vocabulary import UNKNOWN
 
 SEGMENT = 200  # tokens of a stream after which a segment ends even though the line goes on
+AMPLE = 1 << 40  # characters: more than any segment has
 CAPACITY = 32  # tokens of a segment that the arrays hold at first; they grow
 
 
@@ -19,30 +20,39 @@ class Segments:
     tokens: ids (N, capacity); lengths: the number of tokens, (N); nats: the sum of their -log ŷ, (N); characters: the
     length of the sample's text so far, (N), counted only where ``max_length`` is finite; latest: the most tokens that
     the segment may have, (N); live: whether a candidate stands in the row, (N); widths: the characters of each id.
+    room: how many characters may follow before the row must look for copies, (N), AMPLE where it need not; counted only
+    while ``looks``; sizes: the most characters of each id, as the record of the training text counts them.
     """
 
-    def __init__(self, widths: list[int], max_length: float):
-        self.widths, self.max_length = np.array(widths), max_length
+    def __init__(self, widths: list[int], max_length: float, sizes: list[int]):
+        self.widths, self.max_length, self.sizes = np.array(widths), max_length, np.array(sizes)
         self.tokens = np.zeros((0, CAPACITY), np.intp)
-        self.lengths, self.characters, self.latest = np.zeros((3, 0), np.intp)
+        self.lengths, self.characters, self.latest, self.room = np.zeros((4, 0), np.intp)
+        self.looks = False  # some row must look for copies before its segment ends
         self.nats, self.live, self.rows = np.zeros(0), np.zeros(0, bool), np.arange(0)
         self.longest = 0  # no segment is longer
 
     def take_rows(self, rows: list[int], number: int) -> None:
         """Keep these rows, in this order, and add idle ones after them, ``number`` in all."""
-        for name in ("tokens", "lengths", "characters", "latest", "nats", "live"):
+        for name in ("tokens", "lengths", "characters", "latest", "room", "nats", "live"):
             kept = getattr(self, name)[rows]
             setattr(self, name, np.concatenate((kept, np.zeros((number - len(rows), *kept.shape[1:]), kept.dtype))))
         self.rows = np.arange(number)
 
-    def begin(self, row: int, characters: int, latest: int) -> None:
-        """Begin a segment in a row."""
+    def begin(self, row: int, characters: int, latest: int, room: int | None) -> None:
+        """Begin a segment in a row. room: None for AMPLE."""
         self.lengths[row], self.nats[row], self.live[row] = 0, 0.0, True
         self.characters[row], self.latest[row] = characters, latest
+        self.set_room(row, room)
+
+    def set_room(self, row: int, room: int | None) -> None:
+        """Say how many characters may follow in a row before it must look for copies."""
+        self.room[row] = AMPLE if room is None else room
+        self.looks = self.looks or room is not None
 
     def leave(self, row: int) -> None:
         """Leave a row idle."""
-        self.lengths[row], self.live[row] = 0, False
+        self.lengths[row], self.live[row], self.room[row] = 0, False, AMPLE
 
     def add(self, tokens: np.ndarray, nats: np.ndarray) -> list[int]:
         """Add a token to each row, and return the rows in which a segment may have ended.
@@ -61,6 +71,9 @@ class Segments:
         self.nats += nats
         ended = tokens <= UNKNOWN
         ended |= self.lengths >= self.latest
+        if self.looks:
+            self.room -= self.sizes[tokens]
+            ended |= self.room < 0
         if self.max_length < np.inf:
             self.characters += self.widths[tokens]
             ended |= self.characters > self.max_length
@@ -77,7 +90,17 @@ class Segments:
         if self.max_length < np.inf:
             self.characters += self.widths[token]
         ended = token <= UNKNOWN or length + 1 >= self.latest.item(0) or self.characters.item(0) > self.max_length
+        if self.looks:
+            self.room -= self.sizes[token]
+            ended = ended or self.room.item(0) < 0
         return [0] if ended else []
+
+    def near_copies(self, tokens: np.ndarray) -> list[int]:
+        """The rows in which these tokens, ids (N), would take more room than there is."""
+        if not self.looks:
+            return []
+        self.looks = bool((self.room < AMPLE >> 1).any())
+        return (self.room < self.sizes[tokens]).nonzero()[0].tolist()
 
     def tokens_from(self, row: int, start: int) -> list[int]:
         """The tokens of a segment from number ``start`` on."""

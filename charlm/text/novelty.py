@@ -23,8 +23,9 @@ inverse because it is odd. Integers of 64 bits are the same on every machine.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,7 @@ COPIED_IN_LINES, COPIED_IN_STREAMS = 30, 50  # characters that a sample may copy
 MOST_COPIED = 500  # and at most, however much the text repeats itself
 HELD_OUT_CAP = 4  # the record of the held-out part has at most 1/4 of CAP
 LINE_FEED = 10
+_SEPARATOR = np.array([LINE_FEED], np.uint8)  # between two texts
 BARRIER = np.uint32(0xFFFFFFFF)  # stands for a line's end between two texts: a run ends there
 WHITE = np.zeros(0x3002, bool)  # by code point; the last entry is for all higher ones
 WHITE[[*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F]] = (
@@ -112,6 +114,16 @@ def _unbroken(broken: np.ndarray, span: int) -> np.ndarray:
     return before[span:] == before[:-span]
 
 
+def _lengths(copied: np.ndarray, shortest_run: int, characters: int) -> np.ndarray:
+    """For each character, the length of the copied run that ends with it, 0 if none does. copied: for each span of
+    ``shortest_run`` characters, whether it is a copy, bool (n)."""
+    numbers = np.arange(len(copied))
+    start = np.maximum.accumulate(np.where(copied, -1, numbers)) + 1  # of the run of copied spans
+    lengths = np.zeros(characters, np.int64)
+    lengths[shortest_run - 1 :][: len(copied)] = np.where(copied, numbers + shortest_run - start, 0)
+    return lengths
+
+
 class _Squeezer:
     """Says which characters of a text count: all but the third and later ones of a run of white space, or of one
     repeated symbol. The text may come in pieces."""
@@ -131,6 +143,26 @@ class _Squeezer:
         dropped = (same[1:] & same[:-1]) | (white[2:] & white[1:-1] & white[:-2])
         self._before = joined[-2:]
         return ~dropped | (joined[2:] == BARRIER)
+
+
+class Trail(NamedTuple):
+    """What a record needs of a text to say how long a run becomes when the text goes on.
+
+    said: the last characters that count, code points or bytes, (n). run: characters of the copied run that the text
+    ends with, 0 where it is too short to be found; held_out_run: the same in the record of the held-out part.
+    """
+
+    said: np.ndarray = np.zeros(0, np.uint8)
+    run: int = 0
+    held_out_run: int = 0
+
+
+class Followed(NamedTuple):
+    """A text that stands after a trail: the trail at its end, and its longest copied run in either record."""
+
+    trail: Trail
+    longest: int
+    longest_held_out: int
 
 
 class Novelty:
@@ -245,10 +277,7 @@ class Novelty:
         copied = self.runs.contains(spans)
         if separate:
             copied &= _unbroken(ends[kept], self.shortest_run)
-        numbers = np.arange(len(copied))
-        start = np.maximum.accumulate(np.where(copied, -1, numbers)) + 1  # of the run of copied spans
-        lengths = np.zeros(len(points[kept]) + 1, np.int64)  # of the copied run that ends before each character
-        lengths[self.shortest_run :] = np.where(copied, numbers + self.shortest_run - start, 0)
+        lengths = np.concatenate(([0], _lengths(copied, self.shortest_run, int(kept.sum()))))
         cuts = _cuts(np.flatnonzero(ends) + 1, len(points))
         said = np.unique(np.cumsum(kept)[cuts - 1])
         longest = np.maximum.reduceat(lengths, np.concatenate(([0], said[said < len(lengths) - 1] + 1)))
@@ -347,15 +376,56 @@ class Novelty:
         runs = self._copied_in(points[positions])
         return [(int(positions[start]), int(positions[stop - 1]) + 1) for start, stop in runs]
 
-    def last_said(self, text: str, characters: int) -> str:
-        """Of the characters of a text that count, the last ``characters``. What is said after them counts as after the
-        whole text."""
-        points = self._points(text)
-        points = points[self._kept(points)]
-        points = points[max(0, len(points) - characters) :]
-        if self.in_bytes:
-            return points.tobytes().decode("utf-8", "surrogateescape")
-        return points.tobytes().decode("utf-32-le", "surrogatepass")
+    def follow(self, trails: Sequence[Trail], texts: Sequence[str | bytes], limit: int = 0) -> list[Followed]:
+        """What becomes of each trail where a text follows it. Much cheaper than to ask about the whole text again.
+
+        limit: no run of a trail is longer; only ``ExactNovelty`` needs it.
+        """
+        joined, sizes = [], []
+        for trail, text in zip(trails, texts, strict=True):
+            points = self._points(text)
+            joined += [trail.said, points, _SEPARATOR]
+            sizes.append(len(trail.said) + len(points) + 1)
+        points, stops = np.concatenate(joined), np.cumsum(sizes) - 1
+        kept = self._kept(points, stops)
+        before = np.concatenate(([0], np.cumsum(kept)))
+        points, stops = points[kept], before[stops]
+        begins = np.concatenate(([0], stops[:-1] + 1))
+        hashed, known = _Hashed(points), [len(trail.said) for trail in trails]
+        old = [trail.run for trail in trails]
+        ends, longest = self._runs_after(hashed, begins, stops, known, old)
+        held_out_ends = longest_held_out = [0] * len(trails)
+        if self.held_out is not None:
+            old = [trail.held_out_run for trail in trails]
+            held_out_ends, longest_held_out = self.held_out._runs_after(hashed, begins, stops, known, old)
+        context = self._context(limit)
+        said = [points[max(begin, stop - context) : stop] for begin, stop in zip(begins, stops, strict=True)]
+        after = map(Trail, said, ends, held_out_ends)
+        return list(map(Followed, after, longest, longest_held_out))
+
+    def _context(self, limit):
+        """How many characters that count a trail has to keep: two say whether the next one counts."""
+        return max(3, *(record.shortest_run for record in (self, self.held_out or self))) - 1
+
+    def _runs_after(self, hashed, begins, stops, known, old):
+        """For each text, the copied run that it ends with, and its longest one. begins, stops: where the texts stand,
+        each with a separator after it; known: how many characters each begins with that were followed before; old: the
+        copied run that these end with."""
+        spans = hashed.runs(self.run, self.window)
+        broken = np.zeros(stops[-1] + 1, bool)
+        broken[stops] = True
+        copied = self.runs.contains(spans)
+        copied &= _unbroken(broken, self.shortest_run)[: len(copied)]
+        lengths = _lengths(copied, self.shortest_run, len(broken))
+        sizes = stops + 1 - begins
+        more = np.maximum(0, np.subtract(old, known))  # of a run that began before what its trail has kept
+        if more.any():
+            reaches_begin = lengths == np.arange(1, len(lengths) + 1) - np.repeat(begins, sizes)
+            lengths += np.repeat(more, sizes) * reaches_begin
+        ends = lengths[stops - 1] * (stops > begins)
+        unchanged = stops - begins == known
+        ends[unchanged] = np.array(old)[unchanged]
+        return ends.tolist(), np.maximum.reduceat(lengths, begins).tolist()
 
     def _copied_in(self, points):
         """The copied runs of one text, of which all characters count, as (start, stop)."""
@@ -382,7 +452,6 @@ class Novelty:
     def _together(self, texts) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Texts joined into arrays of about LOOKED_UP characters, a line feed between two: (points, where each text
         begins, where it ends)."""
-        separator = np.array([LINE_FEED], np.uint8)
         texts = iter(texts)
         while True:
             joined, begins, ends, size = [], [], [], 0
@@ -390,7 +459,7 @@ class Novelty:
                 points = self._points(text)
                 begins.append(size)
                 ends.append(size + len(points))
-                joined += [points, separator]
+                joined += [points, _SEPARATOR]
                 size += len(points) + 1
                 if size > LOOKED_UP:
                     break
@@ -493,6 +562,22 @@ class ExactNovelty(Novelty):
             runs = self._copied_in(points[self._kept(points)])
             longest[number] = max((end - begin for begin, end in runs), default=0)
         return longest
+
+    def follow(self, trails, texts, limit=0):
+        """As ``Novelty.follow``. limit: no run of a trail is longer."""
+        followed = super().follow(trails, texts, limit)
+        for number, (trail, found, _) in enumerate(followed):
+            if found:
+                points = np.concatenate((trails[number].said, self._points(texts[number])))
+                points = points[self._kept(points)]
+                runs = self._copied_in(points)
+                longest = max((stop - start for start, stop in runs), default=0)
+                run = max((stop - start for start, stop in runs if stop == len(points)), default=0)
+                followed[number] = Followed(trail._replace(run=run), longest, 0)
+        return followed
+
+    def _context(self, limit):
+        return max(limit, super()._context(limit))
 
     def _copied_in(self, points):
         """As ``Novelty._copied_in``; none is part of another."""
