@@ -15,7 +15,7 @@ from .prompt import Prompt, line_of
 from .rules import Rules, SamplingCounts
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
-PATIENCE = 4  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
+PATIENCE = 8  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
 # after each place where this was needed
 DEAD_ENDS = 64  # of one candidate; after each RESTART of them it begins again, if nothing of it was shown
 RESTART = 8
@@ -119,7 +119,7 @@ class Acceptance:
             self._counts.no_way_on = course.dead_ends >= DEAD_ENDS
             whole = course.dead_ends % RESTART == 0 and not candidate.was_shown
         course.copies += 1
-        course.avoids = course.copies >= max(1, PATIENCE >> course.avoided)
+        course.avoids = course.copies >= PATIENCE >> course.avoided
         self._reject(row, reason, whole)
 
     def _accept(self, row, ending, text):

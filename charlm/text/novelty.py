@@ -391,13 +391,15 @@ class Novelty:
         before = np.concatenate(([0], np.cumsum(kept)))
         points, stops = points[kept], before[stops]
         begins = np.concatenate(([0], stops[:-1] + 1))
-        hashed, known = _Hashed(points), [len(trail.said) for trail in trails]
-        old = [trail.run for trail in trails]
-        ends, longest = self._runs_after(hashed, begins, stops, known, old)
-        held_out_ends = longest_held_out = [0] * len(trails)
-        if self.held_out is not None:
+        hashed, known = _Hashed(points), np.array([len(trail.said) for trail in trails])
+        spans, old = hashed.runs(self.run, self.window), [trail.run for trail in trails]
+        ends, longest = self._runs_after(spans, begins, stops, known, old)
+        held_out_ends, longest_held_out, other = [0] * len(trails), [0] * len(trails), self.held_out
+        if other is not None:
+            if (other.run, other.window) != (self.run, self.window):
+                spans = hashed.runs(other.run, other.window)
             old = [trail.held_out_run for trail in trails]
-            held_out_ends, longest_held_out = self.held_out._runs_after(hashed, begins, stops, known, old)
+            held_out_ends, longest_held_out = other._runs_after(spans, begins, stops, known, old)
         context = self._context(limit)
         said = [points[max(begin, stop - context) : stop] for begin, stop in zip(begins, stops, strict=True)]
         after = map(Trail, said, ends, held_out_ends)
@@ -407,25 +409,24 @@ class Novelty:
         """How many characters that count a trail has to keep: two say whether the next one counts."""
         return max(3, *(record.shortest_run for record in (self, self.held_out or self))) - 1
 
-    def _runs_after(self, hashed, begins, stops, known, old):
+    def _runs_after(self, spans, begins, stops, known, old):
         """For each text, the copied run that it ends with, and its longest one. begins, stops: where the texts stand,
         each with a separator after it; known: how many characters each begins with that were followed before; old: the
         copied run that these end with."""
-        spans = hashed.runs(self.run, self.window)
-        broken = np.zeros(stops[-1] + 1, bool)
-        broken[stops] = True
-        copied = self.runs.contains(spans)
-        copied &= _unbroken(broken, self.shortest_run)[: len(copied)]
-        lengths = _lengths(copied, self.shortest_run, len(broken))
-        sizes = stops + 1 - begins
-        more = np.maximum(0, np.subtract(old, known))  # of a run that began before what its trail has kept
-        if more.any():
-            reaches_begin = lengths == np.arange(1, len(lengths) + 1) - np.repeat(begins, sizes)
-            lengths += np.repeat(more, sizes) * reaches_begin
-        ends = lengths[stops - 1] * (stops > begins)
-        unchanged = stops - begins == known
-        ends[unchanged] = np.array(old)[unchanged]
-        return ends.tolist(), np.maximum.reduceat(lengths, begins).tolist()
+        copied, old = self.runs.contains(spans), np.array(old)
+        ends = longest = np.zeros(len(begins), np.int64)
+        if copied.any():
+            broken = np.zeros(stops[-1] + 1, bool)
+            broken[stops] = True
+            copied &= _unbroken(broken, self.shortest_run)
+            lengths = _lengths(copied, self.shortest_run, len(broken))
+            sizes = stops + 1 - begins
+            more = np.maximum(0, old - known)  # of a run that began before what its trail has kept
+            if more.any():
+                reaches_begin = lengths == np.arange(1, len(lengths) + 1) - np.repeat(begins, sizes)
+                lengths += np.repeat(more, sizes) * reaches_begin
+            ends, longest = lengths[stops - 1] * (stops > begins), np.maximum.reduceat(lengths, begins)
+        return np.where(stops - begins == known, old, ends).tolist(), longest.tolist()
 
     def _copied_in(self, points):
         """The copied runs of one text, of which all characters count, as (start, stop)."""
