@@ -11,10 +11,12 @@ from test_sampling import chi_square, probability, random_model, sampler_of
 import charlm
 from charlm.display.scores import sampling_summary
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.acceptance import PATIENCE
+from charlm.sampling.acceptance import DEAD_ENDS, PATIENCE, RESTART
+from charlm.sampling.candidates import Candidates
 from charlm.sampling.rules import SamplingCounts, rules_for
 from charlm.sampling.sampler import Sampler
 from charlm.sampling.settings import SamplingOptions
+from charlm.tasks.summary import facts
 from charlm.text.novelty import COPIED_IN_LINES, COPIED_IN_STREAMS, MOST_COPIED, ExactNovelty, Novelty
 from charlm.text.reading import read_text
 from charlm.text.vocabulary import EOS, code_points
@@ -322,3 +324,61 @@ def test_a_character_that_two_segments_share_counts_once(monkeypatch):
     model.vocabulary = type(model.vocabulary)("byte", [0xC3, 0xA9])
     (sample,) = charlm.sample(model, 1, 8, stop=("éé",), min_length=2, max_length=2, seed=1, max_tries=400)
     assert sample.text == "éé"
+
+
+def test_where_every_symbol_makes_a_copy_sampling_ends_soon_and_says_so(stream):
+    model, text = stream
+    model.novelty = filters_of(text, False)
+    sampler = sampler_of(model, 2, 60, start_with=text[100:140], max_copied=30, seed=1)
+    with pytest.raises(SamplingError, match="0 of 2 .*copied too much whatever symbol came next: raise --max-copied"):
+        list(sampler.samples())
+    assert DEAD_ENDS <= sampler.counts.rejected <= 2 * (DEAD_ENDS + DEAD_ENDS // RESTART * PATIENCE)
+
+
+def test_a_sample_without_a_way_on_begins_again_if_none_of_it_was_shown(monkeypatch):
+    """After "ab" every symbol is a copy, and the first segment may not be another one."""
+    monkeypatch.setattr("charlm.sampling.candidates.SEGMENT", 2)
+    model = random_model(False, "ab", eos=-60.0)
+    model.novelty = ExactNovelty(["xxaba\nxxabb\nxxab\n\n"], run=3)
+    free = [sample.text for sample in charlm.sample(model, 40, 6, unknown="mask", seed=1, allow_copies=True)]
+    assert any(text.startswith("ab") for text in free[1:])
+    samples = list(sampler_of(model, 40, 6, max_copied=2, unknown="mask", seed=1, best_of=2).samples())
+    assert len(samples) == 40 and not any("aba" in sample.text or "abb" in sample.text for sample in samples)
+
+
+def test_a_stream_that_was_rejected_looks_for_copies_before_its_segment_ends(monkeypatch):
+    """Its segments have 200 tokens, and 51 copied characters are too many."""
+    steps = Counter()
+    advance = Candidates.advance
+    monkeypatch.setattr(Candidates, "advance", lambda self: steps.update(["steps"]) or advance(self))
+    sampler = alphabet_sampler(1, temperature=0.3)
+    list(sampler.samples())
+    rejected = sampler.counts.rejections["copied"]
+    assert rejected >= PATIENCE and steps["steps"] < 600 + 200 * 4 + 60 * rejected
+
+
+def test_info_says_how_much_a_sample_may_copy():
+    model = random_model(False, "ab")
+
+    def rows(**changes):
+        model.novelty = novelty_with(**changes)
+        return dict(facts(model))
+
+    def novelty_with(usual_run=0, held_out=None, squeezed=True):
+        novelty = Novelty.of_text(lambda: [code_points("ab ba\n" * 9)], False, held_out=held_out)
+        novelty.usual_run, novelty.squeezed = usual_run, squeezed
+        return novelty
+
+    assert rows()["may copy"] == (
+        "up to 50 characters in a row, unless --max-copied says otherwise; of several spaces or line ends in a row, "
+        "and of one symbol in a row, only the first two count"
+    )
+    assert rows(squeezed=False)["may copy"].endswith("--max-copied says otherwise")
+    assert "up to 77 characters" in rows(usual_run=77)["may copy"]
+    assert rows(usual_run=77)["may copy"].endswith(
+        "so much of the text do nine tenths of its own new lines repeat at most"
+    )
+    assert rows(usual_run=777)["may copy"].endswith("its own new lines repeat up to 777")
+    assert rows()["held-out part"] == "no record of it"
+    held_out = rows(held_out=lambda: [code_points("aab\n" * 9)])["held-out part"]
+    assert held_out.startswith("its lines and runs are known too")

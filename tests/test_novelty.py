@@ -21,6 +21,7 @@ from charlm.text.novelty import (
     SEGMENT,
     ExactNovelty,
     Novelty,
+    Trail,
     _count,
     _cuts,
     _Squeezer,
@@ -370,13 +371,37 @@ def test_bytes_of_a_character_are_no_white_space():
     assert _Squeezer(True).kept(points(text)).all()
 
 
-@given(texts_of("ab\n -", 60), texts_of("ab\n -", 20), st.integers(0, 30), st.booleans())
-def test_the_last_that_was_said_goes_on_as_the_whole_text(text, more, characters, in_bytes):
-    novelty = novelty_of(as_bytes(text) if in_bytes else text)
-    tail = novelty.last_said(text, characters)
-    assert tail == squeezed_text(text)[max(0, len(squeezed_text(text)) - characters) :]
-    if characters >= 2:
-        assert squeezed_text(tail + more) == squeezed_text(text + more)[-len(squeezed_text(tail + more)) :] or not tail
+@given(
+    texts_of("ab\n -", 120),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.integers(0, 20)), min_size=1, max_size=6),
+    st.integers(2, 5),
+    st.sampled_from(("filters", "winnowed", "exact")),
+    st.booleans(),
+)
+def test_a_text_that_is_followed_has_the_runs_of_the_whole(text, parts, run, kind, in_bytes):
+    text = as_bytes(text) if in_bytes else text
+    if kind == "exact":
+        novelty = ExactNovelty([text], run)
+    else:
+        cap = 20 if kind == "winnowed" else None
+        novelty = Novelty.of_text(
+            lambda: [points(text)], in_bytes, cap=cap, run=run, held_out=lambda: [points(text[: len(text) // 2])]
+        )
+    trails, whole = [Trail(), Trail()], [text[:0], text[:0]]
+    for copied, start, length in parts:
+        more = [(text if copied else text[::-1])[start : start + length], text[:length]]
+        followed = novelty.follow(trails, more, 10_000)
+        whole = [old + new for old, new in zip(whole, more, strict=True)]
+        for one, said in zip(followed, whole, strict=True):
+            said = points(said)[novelty._kept(points(said))]
+            for record, end in ((novelty, one.trail.run), (novelty.held_out, one.trail.held_out_run)):
+                runs = record._copied_in(said) if record else []
+                assert end == max((stop - begin for begin, stop in runs if stop == len(said)), default=0)
+        longest = [novelty.longest_copied_run(said) for said in whole]
+        before = [novelty.longest_copied_run(old[: len(old) - len(new)]) for old, new in zip(whole, more, strict=True)]
+        for one, now, earlier in zip(followed, longest, before, strict=True):
+            assert now == max(one.longest, earlier)
+        trails = [one.trail for one in followed]
 
 
 def test_indentation_and_rulers_are_no_copies_but_prose_is():

@@ -162,9 +162,9 @@ SAMPLING = (
     Option(
         "max_copied",
         int,
-        "Reject samples with more than N characters in a row from the training text; a model of lines also rejects "
-        "every whole line of that text. At least 15 without --corpus.",
-        default_in_words="50, or 30 for lines",
+        "Reject samples with more than N characters in a row from the training text or its held-out part; a model of "
+        "lines also rejects every whole line of them. At least 15 without --corpus.",
+        default_in_words="50, or 30 for lines; more if the text itself repeats more, see charlm info",
         least=1,
         metavar="N",
         group=WHICH,

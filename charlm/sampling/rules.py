@@ -146,7 +146,7 @@ class SamplingCounts:
             for advice in ("lower --temperature", "raise --temperature"):
                 remedy = remedy.replace(advice, self.certain)
         elif self.no_way_on:
-            why = f"then the text was a copy whatever symbol came next ({described(self.streak)})"
+            why = "then the text had copied too much whatever symbol came next"
             remedy = "raise --max-copied, or give --allow-copies"
         else:
             why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"

@@ -97,7 +97,7 @@ def _limit(novelty: Novelty, lines: bool, unit: str) -> str:
     if novelty.usual_run > limit:
         words += f"; the text repeats itself even more: its own new lines repeat up to {novelty.usual_run:,}"
     elif novelty.usual_run == limit:
-        words += "; so much of the text do nine tenths of its own new lines repeat at most"
+        words += "; nine tenths of the text's own new lines repeat no more"
     return words
 
 
