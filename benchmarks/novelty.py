@@ -42,8 +42,16 @@ class Search:
     def longest_copied_runs(self, texts):
         return list(map(self.longest_copied_run, texts))
 
-    def last_said(self, text, characters):
-        return text[max(0, len(text) - characters) :]
+    def follow(self, trails, texts, limit):
+        return [self._followed(trail, text, limit) for trail, text in zip(trails, texts, strict=True)]
+
+    def _followed(self, trail, text, limit):
+        text = text if not len(trail.said) else trail.said + text
+        run = 0
+        while run < len(text) and text[len(text) - run - 1 :] in self.text:
+            run += 1
+        end = run if run >= self.shortest_run else 0
+        return trail._replace(said=text[max(0, len(text) - limit) :], run=end), self.longest_copied_run(text), 0
 
     def longest_copied_run(self, text):
         longest = self.shortest_run - 1

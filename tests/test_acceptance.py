@@ -375,9 +375,7 @@ def test_info_says_how_much_a_sample_may_copy():
     )
     assert rows(squeezed=False)["may copy"].endswith("--max-copied says otherwise")
     assert "up to 77 characters" in rows(usual_run=77)["may copy"]
-    assert rows(usual_run=77)["may copy"].endswith(
-        "so much of the text do nine tenths of its own new lines repeat at most"
-    )
+    assert rows(usual_run=77)["may copy"].endswith("nine tenths of the text's own new lines repeat no more")
     assert rows(usual_run=777)["may copy"].endswith("its own new lines repeat up to 777")
     assert rows()["held-out part"] == "no record of it"
     held_out = rows(held_out=lambda: [code_points("aab\n" * 9)])["held-out part"]
