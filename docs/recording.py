@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = Path(__file__).with_name("first-names.svg")
 README = ROOT / "README.md"
 COMMANDS = (
-    "charlm train corpora/dinosaurs.txt --lines --minutes 1 -o dinosaurs.npz",
+    "charlm train corpora/dinosaurs.txt --minutes 1 -o dinosaurs.npz",
     "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
     "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
 )
