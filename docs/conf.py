@@ -64,6 +64,8 @@ def show_examples(app, context, lines):
 
 
 def mark_options(app, context, lines):
+    """Mark the options that a text names. sphinx-click says itself which option is required."""
+    lines[:] = [line.replace("  [required]", "") for line in lines]
     lines[:] = [line if line.lstrip().startswith((".. ", ":")) else as_code(line) for line in lines]
 
 
@@ -77,13 +79,21 @@ def drop_arguments(app, context, lines):
 
 
 def list_arguments(app, what, name, documented, options, lines):
-    """Turn the parts of a docstring that read "name: what it means" into a list, one item for each argument."""
+    """Turn the parts of a docstring that read "name: what it means" into a list, one item for each argument. A part may
+    have a heading, and be indented below it."""
     names = arguments_of(documented)
     if not names:
         return
     begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:,\s| and ){names})*):\s"
     shown = []
     for paragraph in "\n".join(lines).split("\n\n"):
+        if all(line.startswith("    ") for line in paragraph.split("\n")):
+            shown += [".. code-block:: python", "", *paragraph.split("\n"), ""]
+            continue
+        heading, _, below = paragraph.partition("\n")
+        if re.match(begins, textwrap.dedent(below)) and below.startswith(" "):
+            shown += [f"**{heading}**", ""]
+            paragraph = textwrap.dedent(below)
         if re.match(begins, paragraph):
             paragraph = re.sub(r"\n +", " ", paragraph)
         lead, *parts = re.split(begins, paragraph)
