@@ -63,6 +63,13 @@ def show_examples(app, context, lines):
     lines[:] = shown
 
 
+def list_explanation(app, context, lines):
+    """Add the rows that the help of a command has below its text."""
+    heading, rows = getattr(context.command, "explanation", None) or ("", ())
+    lines += ["", f"**{heading}**", ""] if rows else []
+    lines += [f"* {as_code(name)}: {as_code(meaning)}" for name, meaning in rows] + [""]
+
+
 def mark_options(app, context, lines):
     """Mark the options that a text names. sphinx-click says itself which option is required."""
     lines[:] = [line.replace("  [required]", "") for line in lines]
@@ -117,6 +124,7 @@ def arguments_of(documented):
 def setup(app):
     app.connect("autodoc-process-docstring", list_arguments)
     app.connect("sphinx-click-process-description", show_examples)
+    app.connect("sphinx-click-process-description", list_explanation)
     app.connect("sphinx-click-process-epilog", show_examples)
     app.connect("sphinx-click-process-options", mark_options)
     app.connect("sphinx-click-process-arguments", drop_arguments)
