@@ -12,7 +12,7 @@ all: check test ## check the code, then run the tests
 
 demo: .venv/installed ## train on names of dinosaurs, sample new names, score the held-out names
 	mkdir -p demo
-	$(BIN)/charlm train corpora/dinosaurs.txt --lines --minutes 0.5 -o demo/dinosaurs.npz
+	$(BIN)/charlm train corpora/dinosaurs.txt --minutes 0.5 -o demo/dinosaurs.npz
 	$(BIN)/charlm sample --model demo/dinosaurs.npz --count 20
 	$(BIN)/charlm perplexity --model demo/dinosaurs.npz corpora/dinosaurs-held-out.txt
 	@echo

@@ -63,7 +63,16 @@ def show_examples(app, context, lines):
     lines[:] = shown
 
 
+def list_explanation(app, context, lines):
+    """Add the rows that the help of a command has below its text."""
+    heading, rows = getattr(context.command, "explanation", None) or ("", ())
+    lines += ["", f"**{heading}**", ""] if rows else []
+    lines += [f"* {as_code(name)}: {as_code(meaning)}" for name, meaning in rows] + [""]
+
+
 def mark_options(app, context, lines):
+    """Mark the options that a text names. sphinx-click says itself which option is required."""
+    lines[:] = [line.replace("  [required]", "") for line in lines]
     lines[:] = [line if line.lstrip().startswith((".. ", ":")) else as_code(line) for line in lines]
 
 
@@ -77,13 +86,21 @@ def drop_arguments(app, context, lines):
 
 
 def list_arguments(app, what, name, documented, options, lines):
-    """Turn the parts of a docstring that read "name: what it means" into a list, one item for each argument."""
+    """Turn the parts of a docstring that read "name: what it means" into a list, one item for each argument. A part may
+    have a heading, and be indented below it."""
     names = arguments_of(documented)
     if not names:
         return
     begins = rf"(?:^|\n|; |(?<=\.) )({names}(?:(?:,\s| and ){names})*):\s"
     shown = []
     for paragraph in "\n".join(lines).split("\n\n"):
+        if all(line.startswith("    ") for line in paragraph.split("\n")):
+            shown += [".. code-block:: python", "", *paragraph.split("\n"), ""]
+            continue
+        heading, _, below = paragraph.partition("\n")
+        if re.match(begins, textwrap.dedent(below)) and below.startswith(" "):
+            shown += [f"**{heading}**", ""]
+            paragraph = textwrap.dedent(below)
         if re.match(begins, paragraph):
             paragraph = re.sub(r"\n +", " ", paragraph)
         lead, *parts = re.split(begins, paragraph)
@@ -107,6 +124,7 @@ def arguments_of(documented):
 def setup(app):
     app.connect("autodoc-process-docstring", list_arguments)
     app.connect("sphinx-click-process-description", show_examples)
+    app.connect("sphinx-click-process-description", list_explanation)
     app.connect("sphinx-click-process-epilog", show_examples)
     app.connect("sphinx-click-process-options", mark_options)
     app.connect("sphinx-click-process-arguments", drop_arguments)

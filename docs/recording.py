@@ -2,17 +2,19 @@
 
     python docs/recording.py
 
-runs the commands and draws what they print as an SVG. charlm trains by the clock, so each run of this script gives
-other figures and other names. So the script also writes the names and the figures of this run into the README: text
-and picture agree.
+runs the commands, on a terminal of 80 columns, and draws what they show as an SVG: of the training, how it looks in the
+middle and how it ends. charlm trains by the clock, so each run of this script gives other figures and other names. So
+the script also writes the names and the figures of this run into the README: text and picture agree.
 """
 
 import html
 import os
+import pty
 import re
 import subprocess
 import sys
 import tempfile
+import termios
 import textwrap
 import threading
 from pathlib import Path
@@ -21,52 +23,87 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = Path(__file__).with_name("first-names.svg")
 README = ROOT / "README.md"
 COMMANDS = (
-    "charlm train corpora/dinosaurs.txt --lines --minutes 1 -o dinosaurs.npz",
+    "charlm train corpora/dinosaurs.txt --minutes 1 -o dinosaurs.npz",
     "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
     "charlm perplexity --model dinosaurs.npz corpora/dinosaurs-held-out.txt",
 )
-COLUMNS = 80
-TALLEST, HEAD = 16, 6  # lines of one command's output; of more, the first HEAD and the last ones are shown
+COLUMNS, ROWS = 80, 40  # of the terminal
+ERASED = "\r\x1b[2K"  # begins what erases a block before it is drawn again
+MIDDLE = re.compile(r"\b[5-9]\d %.*left.*the model writes now:", re.S)  # the first such picture of a training is shown
+END = "best held-out loss"  # begins the part of its end that is shown
 NAMES = 4  # of the samples, shown in the README's text
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
 COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
 
 
 def run(command: str, folder: Path) -> list[tuple[str, str]]:
-    """Run a command: ("stdout" or "stderr", line) for each line that it prints."""
+    """Run a command whose stderr is a terminal: ("stdout", "stderr" or "gap", line) for each line that it shows, first
+    those of stdout."""
     arguments = [sys.executable, "-m", *command.split()]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS), "PYTHONUNBUFFERED": "1"}
-    lines = []
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS), "TERM": "xterm", "NO_COLOR": "1"}
+    above, below = pty.openpty()
+    termios.tcsetwinsize(below, (ROWS, COLUMNS))
+    written: list[bytes] = []
 
-    def gather(pipe, name):
-        for line in pipe:
-            lines.append((name, line.rstrip("\n")))
+    def gather():
+        try:
+            while piece := os.read(above, 1 << 16):
+                written.append(piece)
+        except OSError:  # on Linux, this is the end
+            pass
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(arguments, cwd=folder, env=environment, text=True, encoding="utf-8", **pipes) as process:
-        others = threading.Thread(target=gather, args=(process.stderr, "stderr"))
-        others.start()
-        gather(process.stdout, "stdout")
-        others.join()
+    places = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=below, **places) as process:
+        os.close(below)
+        gathering = threading.Thread(target=gather)
+        gathering.start()
+        printed = process.stdout.read().decode().splitlines()
+        gathering.join()
+    os.close(above)
+    shown = stages(b"".join(written).decode())
     if process.returncode:
-        raise SystemExit(f"{command} ended with exit code {process.returncode}: {lines[-1][1] if lines else ''}")
-    return lines
+        raise SystemExit(f"{command} ended with exit code {process.returncode}: {shown[-1] if shown else ''}")
+    return [*(("stdout", line) for line in printed), *(("gap" if line == "…" else "stderr", line) for line in shown)]
 
 
-def shortened(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The lines, wrapped at COLUMNS; of too many, the first and the last with one line that stands for the others."""
-    wrapped = [(name, part) for name, line in lines for part in textwrap.wrap(line, COLUMNS) or [""]]
-    if len(wrapped) <= TALLEST:
-        return wrapped
-    tail = wrapped[-(TALLEST - HEAD - 1) :]
-    return [*wrapped[:HEAD], ("gap", "…"), *tail]
+def stages(written: str) -> list[str]:
+    """The lines that a command shows: its last picture; or of a training in the middle, a line "…", and its end."""
+    last = picture(written)
+    ends = (match.start() for match in re.finditer(re.escape(ERASED), written))
+    pictures = (picture(written[:end]) for end in ends)
+    middle = next((lines for lines in pictures if MIDDLE.search("\n".join(lines))), None)
+    if middle is None:
+        return last
+    begin = next(row for row, line in enumerate(last) if line.startswith(END))
+    return [*middle, "…", *last[begin:]]
+
+
+def picture(written: str) -> list[str]:
+    """The lines on a terminal, where a program has written this. It knows what charlm uses: to go up, to erase a
+    line, to begin it again."""
+    lines, row, column = [""], 0, 0
+    for number, letter, other in re.findall(r"\x1b\[\??(\d*)[\d;]*([A-Za-z])|([^\x1b])", written):
+        if letter == "A":
+            row = max(0, row - int(number or 1))
+        elif letter == "K":
+            lines[row] = "" if number == "2" else lines[row][:column]
+        elif other == "\r":
+            column = 0
+        elif other == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row == len(lines))
+        elif other:
+            lines[row] = lines[row][:column].ljust(column) + other + lines[row][column + 1 :]
+            column += 1
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n").split("\n") if any(lines) else []
 
 
 def joined(sessions: list[tuple[str, list[tuple[str, str]]]]) -> list[tuple[str, str]]:
     """The lines of all sessions: each command, what it prints, and a blank line before the next one."""
     shown = []
     for command, lines in sessions:
-        shown += [*([("gap", "")] if shown else []), ("command", command), *shortened(lines)]
+        shown += [*([("gap", "")] if shown else []), ("command", command)]
+        shown += [(name, part) for name, line in lines for part in textwrap.wrap(line, COLUMNS) or [""]]
     return shown
 
 

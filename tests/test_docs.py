@@ -132,18 +132,20 @@ def test_options_in_sessions_exist():
     assert checked > 40
 
 
+def options_of(command):
+    return {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+
+
 def test_options_named_in_the_guide_exist():
-    known = {
-        option for command in program.commands.values() for parameter in command.params for option in parameter.opts
-    }
+    known = {option for command in program.commands.values() for option in options_of(command)}
     for page in PAGES:
         if page.parent.name in ("guide", "cookbook", "docs") or page.name == "README.md":
             named = set(re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")))
-            assert named <= known | {"--no-novelty", "--help"}, page
+            assert named <= known | {"--help"}, page
 
 
 def test_settings_in_the_table_are_those_of_train():
-    known = {option for parameter in program.commands["train"].params for option in parameter.opts}
+    known = options_of(program.commands["train"])
     table = page_with("guide", "train.md").split("## The settings")[1].split("\n## ")[0]
     named = set(re.findall(r"^\| ([^|]+) \|", table, re.M))
     options = {option for cell in named for option in re.findall(r"`(--[a-z-]+)`", cell)}
@@ -251,11 +253,23 @@ def test_the_recording_writes_what_it_saw_into_the_readme():
 
 def test_the_picture_is_drawn_from_what_commands_print():
     recording = module_of("recording")
-    printed = [("stderr", "a < b"), ("stdout", "x" * 150), *(("stdout", str(i)) for i in range(40))]
+    printed = [("stderr", "a < b"), ("stdout", "x" * 150), ("gap", "…"), ("stdout", "  39")]
     lines = recording.joined([("charlm info m.npz", printed), ("charlm info n.npz", [])])
     texts = [element.text for element in ET.fromstring(recording.svg(lines)).iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[:3] == ["$ charlm info m.npz", "a < b", "x" * 80]
-    assert "…" in texts and "39" in texts and "20" not in texts
+    assert texts == ["$ charlm info m.npz", "a < b", "x" * 80, "x" * 70, "…", "39", "$ charlm info n.npz"]
+
+
+def test_the_picture_shows_a_training_in_the_middle_and_at_its_end():
+    recording = module_of("recording")
+    block = "\x1b[1m{} %   9 s left\x1b[0m\r\nthe model writes now:\r\n  {}"
+    erased = "\r\x1b[2K" + "\x1b[1A\x1b[2K" * 2
+    written = "charlm learns\r\n" + "".join(
+        block.format(percent, name) + erased for percent, name in ((9, "Aaa"), (60, "Bb"), (70, "Cccc"))
+    )
+    written += "ended\r\nbest held-out loss 1.5\r\nwrote m.npz\r\n"
+    middle = ["charlm learns", "60 %   9 s left", "the model writes now:", "  Bb"]
+    assert recording.stages(written) == [*middle, "…", "best held-out loss 1.5", "wrote m.npz"]
+    assert recording.stages("one\r\ntwo\rT\r\n") == ["one", "Two"] and recording.stages("") == []
 
 
 def test_the_commands_of_the_reference_are_made_from_the_program():
