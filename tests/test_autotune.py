@@ -138,6 +138,22 @@ def test_the_speed_is_measured_in_the_precision_of_the_training(tmp_path, tiny_t
     assert asked == ["bf16"] * 3  # checked, and measured twice
 
 
+def test_the_evaluation_of_a_large_vocabulary_leaves_time_for_the_training(tmp_path, monkeypatch):
+    """Of 315,000 held-out words with 47,000 symbols, one evaluation took three times the 24 seconds that were given."""
+    words = Architecture(47_111, "lstm", 32, 1, embedding=32, tied=True)
+    assert autotune.LEAST_EVALUATED < autotune.evaluated_tokens(0.4, words) < 20_000
+    assert autotune.evaluated_tokens(1, Architecture(66, "lstm", 256, 1)) > 200_000
+    path = tmp_path / "text.txt"
+    path.write_text("one extraordinary\n" * 400)
+    monkeypatch.setattr(autotune, "LEAST_EVALUATED", 7)
+    monkeypatch.setattr(autotune, "EVALUATED_PER_SECOND", 1)
+    found = new_trainer(path, minutes=0.01, level="word", lines=False, hidden=5)
+    assert found.evaluation.size == len(found.corpus.evaluated) == 7 < len(found.corpus.held_out)
+    assert found.corpus.evaluated_characters == len(found.corpus.vocabulary.decode(found.corpus.evaluated))
+    by_text = new_trainer(path, epochs=1, level="word", lines=False, hidden=5)
+    assert by_text.evaluation.size == len(by_text.corpus.held_out)
+
+
 def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):
     path = tmp_path / "text.txt"
     path.write_text(tiny_text)

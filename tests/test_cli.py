@@ -480,6 +480,14 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
     assert " did better than the model: train with --minutes" in result.stderr
 
 
+def test_whoever_trained_until_nothing_more_was_learnt_is_not_told_to_train_longer(folder, monkeypatch):
+    monkeypatch.setattr("charlm.learning.control.PATIENCE", -1)
+    options = ["--minutes", "0.1", "--stream", *SMALL, "--lr", "1e-9"]
+    errors = done("train", "text.txt", "-o", "new.npz", *options).stderr
+    assert "because the held-out loss no longer fell" in errors
+    assert errors.count("did better than the model: give more text\n") == 1
+
+
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
 def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
     (folder / "names.txt").write_text("ada\nbob\neve\n" * 400)

@@ -111,7 +111,7 @@ def after(updates):
 
 
 def train(paths="text.txt", **options):
-    return charlm.train(paths, output="prec.npz", **{"epochs": 4, **SMALL, **options})
+    return charlm.train(paths, **{"output": "prec.npz", "epochs": 4, **SMALL, **options})
 
 
 def cut_short(path):
@@ -124,6 +124,11 @@ def cut_short(path):
 def interrupted():
     errors = ended_by(signal.SIGINT, 130)
     assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was\nto continue, type:\n" in errors
+
+
+def terminal_closed():
+    errors = ended_by(signal.SIGHUP, 129)
+    assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was\n" in errors
 
 
 def killed_twice():
@@ -164,7 +169,8 @@ def without_a_backup():
 def resumed_with_another_text():
     train(stop=after(20))
     command = ["other.txt" if word == "text.txt" else word for word in ENDS]
-    assert "the text differs" in run([*COMMAND, *command, "--resume"], 1)
+    errors = run([*COMMAND, *command, "--resume"], 1)
+    assert "the text differs" in errors and "or begin anew with --restart in place of --resume" in errors
 
 
 def full_disk():
@@ -178,6 +184,7 @@ SHELL = {
     "Ctrl-C before the first update": lambda: ended_by(signal.SIGINT, 130, when=".prec.npz.lock"),
     "Ctrl-C": interrupted,
     "SIGTERM": lambda: ended_by(signal.SIGTERM, 143),
+    "the terminal is closed": terminal_closed,
     "kill -9, and once more after --resume": killed_twice,
     "two trainings at once": two_at_once,
     "a wrong option": lambda: run([*COMMAND, *ENDS, "--hidden", "0"], 2),
@@ -472,6 +479,15 @@ def test_resumed_from_the_checkpoint_before_it_does_not_put_the_damaged_one_ther
     assert Checkpoint("prec.checkpoint.npz").state.step == 20
 
 
+@pytest.mark.parametrize("name", ["m.checkpoint.npz", "m.checkpoint.before.npz"])
+@pytest.mark.parametrize("how", [{}, {"restart": True}, {"resume": True}])
+def test_a_finished_model_with_the_name_of_a_checkpoint_is_kept(folder, good, name, how):
+    Path("prec.npz").rename(name)
+    with pytest.raises(CharlmError, match=f"will not overwrite {name}, which is a finished model and no checkpoint"):
+        train(output="m.npz", **how)
+    assert Path(name).read_bytes() == (good / "prec.npz").read_bytes()
+
+
 @pytest.mark.parametrize("damaged", ["prec.checkpoint.npz", "both"])
 def test_an_unfinished_training_that_cannot_be_read_is_named_too(folder, damaged):
     train(stop=after(20), save_every=0)
@@ -596,3 +612,17 @@ def test_a_checkpoint_with_a_strange_identity_is_damaged(folder, unfinished):
     write_archive("prec.checkpoint.npz", kept.header, kept.arrays)
     with pytest.raises(ModelFileError, match="damaged"):
         Checkpoint("prec.checkpoint.npz")
+
+
+def test_the_shell_and_the_system_both_say_that_the_terminal_is_closed():
+    """A second SIGHUP does not end the program before it has saved, and ``nohup`` lets it train on."""
+    program = (
+        "import os, signal, sys, time\nfrom charlm.cli.signals import caught_signals\n"
+        "with caught_signals() as caught:\n    for _ in range(2):\n        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "        time.sleep(0.2)\n    print(caught)\n"
+    )
+    command = [sys.executable, "-c", program]
+    ignored = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+    for before, caught in ((None, "[1]\n"), (ignored, "[]\n")):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=before)
+        assert (done.returncode, done.stdout, done.stderr) == (0, caught, "")

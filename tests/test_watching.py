@@ -321,7 +321,7 @@ def test_compiling_is_shown_as_it_goes_on(folder, width):
     program = "import time; from charlm.display.live import compiling\nwith compiling(): time.sleep(1.3)"
     shown = terminals.through_a_terminal([sys.executable, "-c", program], folder, width, env={"TERM": "xterm"})
     lines = terminals.pictures(shown)
-    assert any(re.search("compiling.*1 s$", line.rstrip()) for line in lines) and "compiled charlm" in shown
+    assert any(re.search("1 s compiling", line) for line in lines) and "compiled charlm" in shown
     assert all(layout.width_of(line) <= width for line in lines)
 
 

@@ -3,11 +3,12 @@
     options     the tables of options as options of the command line
     help        the help of the program and of its commands
     messages    what is wrong with the arguments, in one line
-    signals     what Ctrl-C, SIGTERM and a closed pipe do
+    signals     what Ctrl-C, SIGTERM, a closed terminal and a closed pipe do
 
 No other part of the package imports click. A command imports NumPy and the compiler only if it needs them.
 
-Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or argument; 130 Ctrl-C; 143 SIGTERM.
+Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or argument; 129 SIGHUP; 130 Ctrl-C;
+143 SIGTERM.
 """
 
 import os

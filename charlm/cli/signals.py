@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread, current_thread, main_thread
 
+AT_ONCE = (signal.SIGINT, signal.SIGTERM)  # a second one of these ends the program at once
+
 
 @contextmanager
 def caught_signals() -> Iterator[list[int]]:
-    """A list that gets the first SIGINT or SIGTERM, so that the program can finish its update and save. A second signal
-    ends the program at once.
+    """A list that gets the first SIGINT, SIGTERM or SIGHUP (somebody closed the terminal), so that the program can
+    finish its update and save. A second signal ends the program at once, but for SIGHUP, which system and shell both
+    send. A signal that is ignored, as under ``nohup``, stays so.
 
     A thread reads the signals. Python would tell the main thread only after the kernel that it is running.
     """
@@ -18,16 +21,18 @@ def caught_signals() -> Iterator[list[int]]:
     if current_thread() is not main_thread():  # only the main thread may handle signals
         yield caught
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    ending = [*AT_ONCE, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    numbers = [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
 
     def read_signals():
         while came := os.read(reading, 1):
             if came[0] in numbers:
-                if caught:
+                if not caught:
+                    caught.append(came[0])
+                elif came[0] in AT_ONCE:
                     os._exit(128 + came[0])
-                caught.append(came[0])
 
     reader = Thread(target=read_signals, daemon=True)
     reader.start()

@@ -89,9 +89,12 @@ def comparison_lines(session: TrainingSession) -> list[str]:
         *_table(session),
     ]
     if better:
-        remedy = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        longer = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        remedy = (
+            "give more text" if trainer.state.ending else f"{longer}, or give more text"
+        )  # ending: it learnt enough
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
-        return [*lines, f"{names} did better than the model: {remedy}, or give more text"]
+        return [*lines, f"{names} did better than the model: {remedy}"]
     name, loss = best_baseline(session)
     return [f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which", *lines]
 

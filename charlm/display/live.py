@@ -264,7 +264,7 @@ def _compiling_shown() -> Iterator[None]:
     console, begun = Console(stderr=True, width=stderr_width()), time.monotonic()
     text = first_that_fits(COMPILING, console.width - 10)
     spinner = SpinnerColumn("line" if is_ascii_only() else "dots")
-    with Progress(spinner, TextColumn(text), Elapsed(""), console=console, transient=True) as progress:
+    with Progress(spinner, Elapsed(""), TextColumn(text), console=console, transient=True) as progress:
         progress.add_task("")
         console.show_cursor(True)
         yield

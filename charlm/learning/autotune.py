@@ -49,6 +49,12 @@ WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768,
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on
 SMALL = 100_000  # tokens of a small training text
 MOMENT = 0.3  # seconds in which the machine's speed is measured
+EVALUATION = 0.1  # of the minutes: an evaluation may take about so much of them …
+EVALUATED_PER_SECOND = (
+    1e10  # … if the machine scores so many multiply-adds per second. A resumed training must evaluate
+)
+# on the same tokens, so this is no measured speed.
+LEAST_EVALUATED = 8192  # tokens that are evaluated however long that takes
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,13 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, thre
     return choose(corpus, budget(first.architecture, rows, steps), cell, given)
 
 
+def evaluated_tokens(minutes: float, architecture: Architecture) -> int:
+    """The most held-out tokens to evaluate a network on: with a large vocabulary, scoring more of them would take a
+    short training's time. Scoring a token needs one of the three products of an update."""
+    each = multiply_adds(architecture) / 3
+    return max(LEAST_EVALUATED, round(EVALUATION * 60 * minutes * EVALUATED_PER_SECOND / each))
+
+
 def recurrent_weights(architecture: Architecture) -> int:
     """The weights of all layers, without those of one-hot input, of which a token uses one row."""
     sizes, cell = architecture, CELLS[architecture.cell]
@@ -220,6 +233,7 @@ def new_trainer(
         )
         plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
+        corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
     decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell}
     return Trainer(
         corpus,

@@ -125,8 +125,8 @@ class Checkpoint:
             found = found or ["the optimizer"]
         if found:
             raise ModelFileError(
-                f"cannot resume from {self.path}: {'; '.join(found)}; give the same text and options as then, or start "
-                "again without --resume"
+                f"cannot resume from {self.path}: {'; '.join(found)}; give the same text and options as then, or begin "
+                "anew with --restart in place of --resume"
             )
         if self.header["rows"] != trainer.rows:
             raise ModelFileError(f"{self.path} is damaged: its number of rows does not follow from its settings")

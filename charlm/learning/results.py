@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
-from ..modelfile import is_saved, read_model, save_model
+from ..modelfile import file_kind, is_saved, read_model, save_model
 from .checkpoint import checkpoint_path, previous_checkpoint_path, save_checkpoint
 from .loop import Trainer
 from .options import CHECKPOINT_SECONDS
@@ -47,6 +47,20 @@ def check_output_name(path) -> None:
             raise UsageError(
                 f"will not write a model to {path}, which is a name of {what}; choose another name for --output"
             )
+
+
+def check_checkpoints(model_path) -> None:
+    """Raise ModelFileError where a model has the name of a checkpoint of this one: a training would delete it."""
+    for path in (checkpoint_path(model_path), previous_checkpoint_path(model_path)):
+        with suppress(ModelFileError):
+            if file_kind(path) == "model":
+                break
+    else:
+        return
+    raise ModelFileError(
+        f"will not overwrite {path}, which is a finished model and no checkpoint; give it another name, or choose "
+        "another one for --output"
+    )
 
 
 class Results:

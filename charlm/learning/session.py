@@ -34,7 +34,7 @@ from .control import held_out_losses
 from .loop import Trainer
 from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
 from .progress import Report, reports
-from .results import Results, check_output_name, result_files
+from .results import Results, check_checkpoints, check_output_name, result_files
 
 REPORT_SECONDS = 1.0  # between reports, at most
 OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")  # what a person may expect, and gets no picture of
@@ -103,6 +103,7 @@ class TrainingSession:
         with ExitStack() as opened:
             if files.output is not None:
                 opened.enter_context(exclusive_training(files.output))
+                check_checkpoints(files.output)
                 if not files.resume:
                     self._check_unfinished(files.output)
             if files.resume:

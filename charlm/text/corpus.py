@@ -6,7 +6,7 @@ alone, and then translates the numbers into ids. It goes through the numbers sev
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 
 import numpy as np
@@ -20,7 +20,7 @@ from .reading import PIECE, Digest, name_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
 from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
 
-EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on
+EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
 DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
 
@@ -59,10 +59,11 @@ class Corpus:
     train, held_out: ids (n) in the vocabulary's smallest type. lines: each line is a sequence of its own; blank lines
     are skipped. frequencies: how often each id occurs in the training part, (V). unknown_rate: the probability that
     training gives to <UNK> at each target (see ``vocabulary.unknown_rate``). names, digest, size: of the files as they
-    were read, the SHA-256 and the number of their bytes. evaluated_characters: the characters of the tokens
-    ``evaluated``. held_out_at_random: the held-out part is lines chosen at random, and so as hard as the training part
-    for a reader who has seen neither. novelty: the record of the training part and of the held-out part, None without
-    one. lines_chosen: nobody said whether each line is a sequence of its own; charlm chose it by the text.
+    were read, the SHA-256 and the number of their bytes. evaluated_lengths: of each held-out token that training
+    evaluates the model on, in characters: (n), the first ones. held_out_at_random: the held-out part is lines chosen at
+    random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the training
+    part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence of its
+    own; charlm chose it by the text.
     """
 
     vocabulary: Vocabulary
@@ -74,15 +75,24 @@ class Corpus:
     names: tuple[str, ...]
     digest: str
     size: int
-    evaluated_characters: int
+    evaluated_lengths: np.ndarray
     held_out_at_random: bool = False
     novelty: Novelty | None = None
     lines_chosen: bool = False
 
     @property
     def evaluated(self) -> np.ndarray:
-        """The held-out tokens that training evaluates the model on: the first EVALUATED_TOKENS."""
-        return self.held_out[:EVALUATED_TOKENS]
+        """The held-out tokens that training evaluates the model on: the first ones."""
+        return self.held_out[: len(self.evaluated_lengths)]
+
+    @property
+    def evaluated_characters(self) -> int:
+        """The characters of the tokens ``evaluated``."""
+        return int(self.evaluated_lengths.sum())
+
+    def evaluated_on(self, most: int) -> "Corpus":
+        """This corpus, with at most so many tokens ``evaluated``."""
+        return replace(self, evaluated_lengths=self.evaluated_lengths[:most])
 
     @property
     def log_frequencies(self) -> np.ndarray:
@@ -178,7 +188,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         names=tuple(map(name_of, paths)),
         digest=digest.hexdigest(),
         size=digest.size,
-        evaluated_characters=_evaluated_characters(parts(), lengths),
+        evaluated_lengths=_evaluated_lengths(parts(), lengths),
         held_out_at_random=lines and not valid and len(held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
@@ -259,14 +269,14 @@ def _two_texts(train: TokenBuffer, held_out: TokenBuffer) -> Callable[[], Iterat
     return lambda: chain(((piece, nothing) for piece in train), ((nothing, piece) for piece in held_out))
 
 
-def _evaluated_characters(parts, lengths: np.ndarray) -> int:
-    """The characters of the held-out tokens that training evaluates the model on. lengths: of each number, in
+def _evaluated_lengths(parts, lengths: np.ndarray) -> np.ndarray:
+    """The characters of each held-out token that training evaluates the model on. lengths: of each number, in
     characters."""
-    characters, remaining = 0, EVALUATED_TOKENS
+    found, remaining = [lengths[:0]], EVALUATED_TOKENS
     for _, held_out in parts:
-        characters += int(lengths[held_out[:remaining]].sum())
+        found.append(lengths[held_out[:remaining]])
         remaining = max(0, remaining - len(held_out))
-    return characters
+    return np.concatenate(found)
 
 
 def _counts(parts, symbols: int) -> np.ndarray:
