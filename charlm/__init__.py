@@ -194,7 +194,9 @@ def train(
             it is saved and can be resumed, as it is after Ctrl-C and after an error of ``on_report``.
         on_report: a function that is called with each ``Report``: at each evaluation, and otherwise about once a
             second. Where it returns False (not None), the training stops as with ``stop``.
-        progress: show the progress if stderr is a terminal, or in a notebook (True).
+        progress: show the progress if stderr is a terminal, or in a notebook, which draws it with ipywidgets and
+            otherwise gets some lines (True). A line then also says which file keeps the model that was at ``output``,
+            or which unfinished training is given up.
 
     Ctrl-C stops the training after the update: a warning says so, and the best model so far is returned. A second
     Ctrl-C raises KeyboardInterrupt at once.
@@ -257,7 +259,8 @@ def training(
                 break
         training.best.save("m.npz")
 
-    ``best`` is the best model so far, at any time after the first report. Leaving the loop early (``break``, an
+    ``best`` is the best model so far, at any time after the first report. ``kept`` is the file that keeps the model
+    which was at ``output`` before, None where there is none. Leaving the loop early (``break``, an
     exception, Ctrl-C) ends the training as ``stop`` of ``train`` does: with ``output`` it is saved and can be resumed.
     ``with training:`` around the loop ends it in any case.
 
@@ -311,19 +314,30 @@ def _trained(
 ) -> Model:
     """Go through a training to its end, or until someone stops it: the best model. given: the arguments of
     ``training``."""
-    from .display.live import can_redraw, compiling, shown
+    from .display import say
+    from .display.closing import kept_lines
+    from .display.live import compiling, is_watched, shown
     from .learning.training import held_interrupts
 
-    quiet = not (progress and can_redraw())
+    for name, function in (("stop", stop), ("on_report", on_report)):
+        if function is not None and not callable(function):
+            raise UsageError(f"{name} must be a function, not {function!r:.60}")
+    if not isinstance(progress, bool):
+        raise UsageError(f"progress must be True or False, not {progress!r:.60}")
+    quiet = not (progress and is_watched())
     training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
         if not quiet:
+            if training.session.given_up:
+                say(training.session.given_up)
             training.session.train_baselines()  # the loss is shown beside that of the n-grams
         with shown(training.session, quiet=quiet) as show:
             for report in training.run(stop or (lambda: False)):
                 show(report)
                 if on_report and on_report(report) is False:
                     training.stop()
+    for line in [] if quiet else kept_lines(training.session):
+        say(line)
     if training.interrupted and not training.finished:
         from warnings import warn
 
@@ -409,7 +423,7 @@ def sample(
     from .sampling.settings import SamplingOptions
 
     _check_model(model)
-    return new_sampler(model, count, length, SamplingOptions(**options)).samples()
+    return new_sampler(model, 1 if count is None else count, length, SamplingOptions(**options)).samples()
 
 
 def perplexity(

@@ -8,6 +8,7 @@ import numpy as np
 from .errors import DivergedError, UsageError
 from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
+from .options import check_file_name
 from .tasks import Task
 from .tasks.language import LanguageModel
 from .tasks.summary import NAMES, facts
@@ -18,7 +19,7 @@ from .text.vocabulary import UNITS, Vocabulary
 SHOWN = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}  # cells whose names are abbreviations
 
 
-@dataclass(kw_only=True, repr=False)
+@dataclass(kw_only=True, repr=False, eq=False)  # a model equals itself only: == of arrays is an array
 class Model:
     """A network with its vocabulary and its task.
 
@@ -87,6 +88,7 @@ class Model:
 
         Raises ModelFileError if the file cannot be written, DivergedError if a parameter is not a finite number.
         """
+        check_file_name(path)
         save_model(self, path)
 
 
@@ -95,4 +97,5 @@ def load_model(path: str | os.PathLike) -> Model:
 
     Raises ModelFileError if the file is not a model, is damaged, or is of a later format than this charlm knows.
     """
+    check_file_name(path)
     return Model(**read_model(path))

@@ -8,7 +8,7 @@ The tables hold the options: ``text.options.TEXT`` (how a text is read), ``learn
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
-from os import PathLike
+from os import PathLike, fsencode
 from typing import Any
 
 from .errors import UsageError, check_option_names
@@ -87,6 +87,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             return self.default
         by = by or self.name
         is_one = isinstance(value, (str, bytes, PathLike)) or not isinstance(value, Iterable)
+        is_one = is_one or getattr(value, "ndim", None) == 0  # a number of NumPy, which looks iterable
         if self.several and not is_one:
             return tuple(self._checked(item, by) for item in value)
         return self._checked(value, by)
@@ -125,9 +126,9 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         if self.kind is int:
             return isinstance(value, int) and self._in_range(value)
         if self.choices:
-            return value in self.choices
+            return isinstance(value, str) and value in self.choices
         if self.kind is PathLike:  # a text from memory (text.memory), which has pieces, stands for a file
-            return isinstance(value, (str, PathLike)) or hasattr(value, "pieces")
+            return is_file_name(value) or hasattr(value, "pieces")
         return isinstance(value, self.kind)
 
     def _in_range(self, value: float) -> bool:
@@ -169,6 +170,21 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         bounds = f"one of {', '.join(self.choices)}" if self.choices else self.range_in_words
         parts = (self.required and "required", default and f"default: {default}", bounds)
         return f"[{'; '.join(filter(None, parts))}]" if any(parts) else ""
+
+
+def is_file_name(value: Any) -> bool:
+    """Whether a value can be the name of a file. Python would take a number for a file that is open."""
+    try:
+        name = fsencode(value) if isinstance(value, (str, PathLike)) else b""
+    except (TypeError, UnicodeEncodeError):  # half of a character, which no file system takes
+        return False
+    return name != b"" and b"\0" not in name
+
+
+def check_file_name(value: Any) -> None:
+    """Raise UsageError where a value cannot be the name of a file."""
+    if not is_file_name(value):
+        raise UsageError(f"path must be the name of a file, not {value!r:.60}")
 
 
 def _number(number: float) -> str:

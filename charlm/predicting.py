@@ -7,7 +7,7 @@ from typing import Any
 from .errors import CorpusError, UsageError
 from .model import Model
 from .network.threads import ThreadPool
-from .options import BEAM, THREADS, TOP, by_name, checked
+from .options import BEAM, ENCODING, THREADS, TOP, by_name, checked
 from .scoring.blocks import blocks, read_ahead
 from .scoring.perplexity import perplexity_of_files
 from .scoring.pipeline import ScoringOptions
@@ -52,7 +52,7 @@ class Predictor:
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
         options, paths = self._options(beam=beam), path_list(paths)
-        lines = lines_of(paths, self.vocabulary.level, encoding)
+        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding))
         start = []  # the lines up to the first one that is not blank
         for where, line in lines:
             start.append((where, line))
@@ -75,7 +75,7 @@ def evaluation_of(
     """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``."""
     if model.task.name != "text":
         return Predictor(model, threads).evaluate(paths, encoding, beam=beam)
-    if beam:
+    if beam is not None:
         raise UsageError("--beam does not go with a language model")
     return perplexity_of_files(model, path_list(paths), ScoringOptions(encoding=encoding, threads=threads))
 
@@ -87,8 +87,11 @@ def checked_items(task: Task, items: Iterable[Any]) -> list:
     example = "[text.split()]" if of_words else "[text]"
     if isinstance(items, (str, bytes)):
         raise UsageError(f"predict takes {wanted}, not one string: charlm.predict(model, {example})")
-    if not isinstance(items, Iterable):
-        raise UsageError(f"predict takes {wanted}, not {type(items).__name__}: charlm.predict(model, {example})")
+    try:
+        items = iter(items)
+    except TypeError:
+        message = f"predict takes {wanted}, not {type(items).__name__}: charlm.predict(model, {example})"
+        raise UsageError(message) from None
     found = [
         list(item) if of_words and isinstance(item, Iterable) and not isinstance(item, str) else item for item in items
     ]

@@ -1,10 +1,13 @@
 """charlm from Python: texts from memory, options by name, trainings that are left early, and what a model is asked."""
 
 import builtins
+import copy
+import importlib.util
 import inspect
 import json
 import math
 import os
+import pickle
 import pydoc
 import re
 import signal
@@ -377,21 +380,67 @@ class Output:
         pass
 
 
-def test_a_notebook_shows_the_progress_too(monkeypatch):
-    """rich finds a notebook by ``get_ipython``, and shows the block in a widget of ipywidgets."""
+def in_notebook(monkeypatch, *packages):
+    """Make this a notebook, which rich finds by ``get_ipython``, with some packages: a list of what is displayed."""
     displayed, shell = [], type("ZMQInteractiveShell", (), {})()
-    modules = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipykernel", "ipywidgets")}
+    modules = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipykernel", *packages)}
     modules["IPython.display"].display = displayed.append
-    modules["ipywidgets"].Output = Output
     for name, module in modules.items():
         module.__spec__ = ModuleSpec(name, None)
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    return displayed
+
+
+def test_a_notebook_shows_the_progress_too(monkeypatch):
+    """rich shows the block in a widget of ipywidgets."""
+    displayed = in_notebook(monkeypatch, "ipywidgets")
+    sys.modules["ipywidgets"].Output = Output
     charlm.train(lines=LINES, progress=False, **SMALL)
     assert not displayed
     charlm.train(lines=LINES, **SMALL)
     texts = [one._repr_mimebundle_((), ())["text/plain"] for one in displayed if not isinstance(one, Output)]
     assert any(isinstance(one, Output) for one in displayed) and any("lower is better" in text for text in texts)
+
+
+def test_a_notebook_without_widgets_shows_lines(monkeypatch, capsys):
+    displayed, find_spec = in_notebook(monkeypatch), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "ipywidgets" else find_spec(name, *more)
+    )
+    charlm.train(lines=LINES, progress=False, **SMALL)
+    assert capsys.readouterr().err == ""
+    charlm.train(lines=LINES, **SMALL)
+    assert "100 %   training loss" in capsys.readouterr().err and not displayed
+
+
+REPLACING = """
+import charlm
+options = dict(lines=["abba cab", "dada egg", "cab"] * 40, hidden=6, epochs=2, threads=1, output={output!r})
+charlm.train(progress=False, **options)
+charlm.train(progress=False, stop=lambda: True, **options)
+charlm.train(restart=True, seed=2, {more}, **options)
+"""
+
+
+def test_what_happens_to_files_that_were_there_is_said_on_a_terminal(tmp_path):
+    def shown(on_terminal, more="backup=True"):
+        folder = tmp_path / f"{on_terminal}{more}"
+        folder.mkdir()
+        return stderr_of(REPLACING.format(output=str(folder / "m.npz"), more=more), on_terminal).replace("\r\n", " ")
+
+    said = " ".join(shown(True).split())
+    assert "gives up the unfinished training in" in said and "kept the model that was there as" in said
+    assert "kept the model" not in shown(True, "backup=False")
+    assert shown(False) == shown(True, "progress=False") == ""
+
+
+def test_a_training_knows_which_file_keeps_the_model_that_was_there(tmp_path):
+    kept = []
+    for seed in range(2):
+        training = charlm.training(lines=LINES, output=tmp_path / "m.npz", seed=seed, **SMALL)
+        kept += [training.kept, *(training.kept for report in training if not training.finished), training.kept]
+    assert set(kept[:-1]) == {None} and kept[-1] == tmp_path / "m.previous.npz"
 
 
 # What a model is asked
@@ -526,8 +575,9 @@ def test_what_is_no_list_of_items_is_a_clear_error(classifier, tagger):
         charlm.predict(classifier, "quatre")
     with pytest.raises(UsageError, match=r"predict takes a list of texts; items\[1\] is float: nan"):
         charlm.predict(classifier, ["a", math.nan])
-    with pytest.raises(UsageError, match="predict takes a list of texts, not int"):
-        charlm.predict(classifier, 3)
+    for one in (3, np.array("a")):
+        with pytest.raises(UsageError, match="predict takes a list of texts, not (int|ndarray)"):
+            charlm.predict(classifier, one)
     with pytest.raises(UsageError, match=r"a list of sentences, each a list of words; items\[0\] is str: 'I am'"):
         charlm.predict(tagger, ["I am"])
     assert len(charlm.predict(tagger, [("I", "am")])[0]["tags"]) == 2
@@ -542,6 +592,54 @@ def test_what_is_no_model_and_no_text_is_a_clear_error(tiny_model):
             ask(None, "a")
         with pytest.raises(UsageError, match=r"the text must be a string, not \['a'\] \(list\)"):
             ask(model, ["a"])
+
+
+@pytest.mark.parametrize("name", [None, 3, 1.5, True, b"m.npz", ["m.npz"], "", "a\0b", "\ud800"], ids=repr)
+def test_what_is_no_name_of_a_file_is_a_clear_error(name, tiny_model):
+    """Above all an integer: Python takes it for a file that is open, and closes it."""
+    model = charlm.load(tiny_model)
+    for use in (charlm.load, model.save):
+        with pytest.raises(UsageError, match="path must be the name of a file, not "):
+            use(name)
+    if name is not None:
+        with pytest.raises(UsageError, match=r"\b(there is no text|the path of a file|names no file)\b"):
+            charlm.train([name])
+        with pytest.raises(UsageError, match="output must be the name of a file, not "):
+            charlm.train(lines=LINES, output=name, **SMALL)
+
+
+def test_values_of_numpy_are_no_reason_for_an_error_of_python(tiny_model, classifier):
+    model = charlm.load(tiny_model)
+    for wrong in (np.array(["lstm", "gru"]), np.array([]), ["lstm"], {}):
+        for option in ("cell", "schedule", "level", "precision", "task"):
+            with pytest.raises(UsageError, match=f"{option} must be "):
+                charlm.train(lines=LINES, **SMALL, **{option: wrong})
+        with pytest.raises(UsageError, match="by must be 'line', 'token' or 'word', not "):
+            charlm.rows(model, "a", by=wrong)
+        with pytest.raises(UsageError, match="progress must be True or False, not "):
+            charlm.train(lines=LINES, **SMALL, progress=wrong)
+        for option in ("stop", "on_report"):
+            with pytest.raises(UsageError, match=f"{option} must be a function, not "):
+                charlm.train(lines=LINES, **SMALL, **{option: wrong})
+        with pytest.raises(UsageError, match="encoding must be a text, not "):
+            charlm.evaluate(classifier, pairs=PAIRS, encoding=wrong)
+        with pytest.raises(UsageError, match="--beam does not go with a language model"):
+            charlm.evaluate(model, text="a", beam=wrong)
+    one, same = (list(charlm.sample(model, length=5, seed=seed)) for seed in (np.array(1), 1))
+    assert one == same
+    with pytest.raises(UsageError, match="corpus must be the name of a file, or several, not "):
+        next(charlm.sample(model, length=5, corpus="a\0b"))
+
+
+def test_no_count_is_one_sample(tiny_model):
+    assert len(list(charlm.sample(charlm.load(tiny_model), count=None, length=5))) == 1
+
+
+def test_models_can_be_compared_copied_and_be_keys(tiny_model):
+    model = charlm.load(tiny_model)
+    for other in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert model == model and model != other and len({model, other}) == 2
+        assert charlm.log_probability(other, "abba") == charlm.log_probability(model, "abba")
 
 
 # The module as a person meets it

@@ -39,8 +39,12 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     if session.files.output is None:
         return lines
-    kept = [f"kept the model that was there as {session.kept}"] if session.kept else []
-    return [*lines, *kept, f"wrote {session.files.output}", *_first_use(session)]
+    return [*lines, *kept_lines(session), f"wrote {session.files.output}", *_first_use(session)]
+
+
+def kept_lines(session: TrainingSession) -> list[str]:
+    """Where the model is now that was at the output before: a line, or none."""
+    return [f"kept the model that was there as {session.kept}"] if session.kept else []
 
 
 def why_early(trainer: Trainer, passes: float) -> str:

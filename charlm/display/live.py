@@ -57,18 +57,22 @@ def can_redraw() -> bool:
     """Whether stderr is a terminal on which a block can be drawn again in place, or a notebook."""
     if stderr_width() is not None:
         return os.environ.get("TERM") not in ("dumb", "unknown")
-    return _is_notebook()
+    from importlib.util import find_spec
+
+    return _is_notebook() and find_spec("ipywidgets") is not None  # with which rich shows something that changes
+
+
+def is_watched() -> bool:
+    """Whether a person sees stderr at once: it is a terminal, or a notebook."""
+    return stderr_width() is not None or _is_notebook()
 
 
 def _is_notebook() -> bool:
-    """Whether this is a notebook in which rich can show something that changes."""
     if "ipykernel" not in sys.modules:
         return False
-    from importlib.util import find_spec
-
     from rich.console import Console
 
-    return Console(stderr=True).is_jupyter and find_spec("ipywidgets") is not None
+    return Console(stderr=True).is_jupyter
 
 
 def how_far(trainer: Trainer, report: Report) -> tuple[float, float | None]:

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
@@ -54,6 +55,12 @@ class Training:
     def finished(self) -> bool:
         """Whether the training came to its end, and was not stopped or left."""
         return self._reports is not None and self.session.finished
+
+    @property
+    def kept(self) -> Path | None:
+        """The file that keeps the model which was at the output before, from the end of the training on; None where
+        there is none."""
+        return self.session.kept
 
     @property
     def interrupted(self) -> bool:

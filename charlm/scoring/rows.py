@@ -103,7 +103,7 @@ def row_array(model: Model, text: str, by: str, options: ScoringOptions = DEFAUL
     by: "line", "token" or "word". Strings are Python objects, counts are int64, all others float64. Raises UsageError
     for another ``by``, and for a model of another task.
     """
-    if by not in ("line", "token", "word"):
+    if not isinstance(by, str) or by not in ("line", "token", "word"):
         raise UsageError(f"by must be 'line', 'token' or 'word', not {by!r}")
     names = {"line": LINE, "token": TOKEN, "word": WORD}[by]
     kinds = [(name, object if name in _OBJECTS else _TYPES.get(name, np.int64)) for name in names]

@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Any
 
 from ..errors import CorpusError, UsageError
+from ..options import is_file_name
 
 CHARACTERS = 1 << 16  # of a piece, about
 NOTHING = object()  # of an iterable without values
@@ -113,11 +114,11 @@ def checked_paths(paths: Any, name: str = "paths") -> list:
     if not found:
         raise UsageError(f"{name} names no file; give the path of a text file")
     for path in found:
-        if not isinstance(path, (str, PathLike)):
-            remedy = "; give lines as lines=, pairs as pairs="
-            raise UsageError(f"{name} must be the path of a file or a list of paths, not {_shown(path)}{remedy}")
         if isinstance(path, str) and "\n" in path:
             raise UsageError(f"{path[:20]!r}… is a text, not the path of a file; give a text as text=")
+        if not is_file_name(path):
+            remedy = "; give lines as lines=, pairs as pairs="
+            raise UsageError(f"{name} must be the path of a file or a list of paths, not {_shown(path)}{remedy}")
     return found
 
 
