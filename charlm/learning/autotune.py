@@ -25,7 +25,7 @@ from ..options import Path
 from ..tasks import Task, task_class
 from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
-from .loop import Trainer
+from .loop import Trainer, check_length
 from .options import TrainingOptions, given_options
 from .preparation import prepare
 from .settings import Settings
@@ -48,6 +48,7 @@ RATE_DIVISOR = 3  # of the learning rate then
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on
 SMALL = 100_000  # tokens of a small training text
+STEPS = 64  # of a window, by the clock
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 EVALUATION = 0.1  # of the minutes: an evaluation may take about so much of them …
 EVALUATED_PER_SECOND = (
@@ -120,7 +121,7 @@ def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
 
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
-    text_tokens, options = len(corpus.train), {"steps": 64} | kind_of_network(corpus, cell, given)
+    text_tokens, options = len(corpus.train), {"steps": STEPS} | kind_of_network(corpus, cell, given)
 
     def architecture(hidden):
         return Architecture(
@@ -222,6 +223,7 @@ def new_trainer(
     if minutes is None or kind.defaults:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
+        check_length(corpus, given.get("steps", STEPS))  # before it takes time to compile
         network = {"hidden": 2, "cell": cell} | kind_of_network(corpus, cell, given)
         begun += prepare(
             task,

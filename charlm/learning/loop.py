@@ -85,6 +85,17 @@ class Step:
         return self.rolled_back
 
 
+def check_length(corpus: Corpus, steps: int) -> None:
+    """Raise CorpusError where the training text of a stream is shorter than one window of ``steps`` tokens."""
+    if len(corpus.train) < steps and not corpus.lines:
+        half = len(corpus.train) // 2
+        remedy = f", or --steps {half}" if half > 1 else ""
+        raise CorpusError(
+            f"the training text has {len(corpus.train):,} tokens, fewer than one window of {steps}: "
+            f"give more text{remedy}"
+        )
+
+
 class Trainer:
     """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far; where nothing is held
     out, the latest one.
@@ -111,13 +122,7 @@ class Trainer:
         check_precision(settings.precision)
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
         self.task = task or LanguageModel()
-        if len(corpus.train) < settings.steps and not corpus.lines:
-            half = len(corpus.train) // 2
-            remedy = f", or --steps {half}" if half > 1 else ""
-            raise CorpusError(
-                f"the training text has {len(corpus.train):,} tokens, fewer than one window of {settings.steps}: "
-                f"give more text{remedy}"
-            )
+        check_length(corpus, settings.steps)
         # a short text gets fewer rows: each is at least one window long
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
         self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
