@@ -38,6 +38,6 @@ def test_the_line_says_how_much_was_sampled_and_rejected():
     counts = SamplingCounts(asked=5, found=1, sampled=1200)
     counts.rejections.update(copied=1100, held_out=2)
     assert sampling_progress(counts, "line") == (
-        "still sampling: found 1 of 5; sampled 1,200 lines, rejected 1,102 (1,100 copied, 2 that stand in the held-out "
+        "still sampling: found 1 of 5; sampled 1,200 lines, rejected 1,102 (1,100 copied, 2 in the held-out "
         "part); Ctrl-C ends"
     )

@@ -43,6 +43,8 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
     if unit == "sample" and undecided:  # of a run that ended early
         line += f", undecided {undecided:,}"
     line += f"; {100 * kept:.3g} % kept"
+    if counts.rejections["held_out"]:
+        line += "; the model never saw the held-out part: what it finds of it, it has learnt and not copied"
     if counts.avoided:
         line += f"; {counts.avoided:,} {unit}{_s(counts.avoided)} sampled away from copies"
     if counts.longest_copied_run:
@@ -57,10 +59,10 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
 
 def sampling_progress(counts: SamplingCounts, unit: str) -> str:
     """What goes on while a sampler finds nothing to show, in a line. unit: as in ``sampling_summary``."""
-    from ..sampling.rules import in_short
+    from ..sampling.rules import described
 
     rejections = counts.rejections.copy()  # another thread counts on
-    reasons = f" ({in_short(rejections)})" if rejections else ""
+    reasons = f" ({described(rejections)})" if rejections else ""
     return (
         f"still sampling: found {counts.found:,} of {counts.asked:,}; sampled {counts.sampled:,} "
         f"{unit}{_s(counts.sampled)}, rejected {rejections.total():,}{reasons}; Ctrl-C ends"

@@ -55,7 +55,7 @@ REASONS = {  # in the order of the last check for each
         "raise --temperature or --max-copied, train for a shorter time or with --dropout, or give --allow-copies",
     ),
     "held_out": Reason(
-        "that stand in the held-out part, which the model never saw: it has learnt, not copied",
+        "in the held-out part",
         "ask for fewer, raise --temperature or --max-copied, or give --allow-copies",
     ),
     "repeated": Reason("repeated", "ask for fewer, raise --temperature, or leave out --unique"),
@@ -66,11 +66,6 @@ REASONS = {  # in the order of the last check for each
 def described(rejections: Counter) -> str:
     """ "12 with <UNK>, 3 too short", in the order of REASONS."""
     return ", ".join(f"{rejections[name]:,} {reason.words}" for name, reason in REASONS.items() if rejections[name])
-
-
-def in_short(rejections: Counter) -> str:
-    """As ``described``, without explanations."""
-    return described(rejections).replace(REASONS["held_out"].words, "that stand in the held-out part")
 
 
 def remedy_for(rejections: Counter) -> str:

@@ -34,6 +34,7 @@ from .vocabulary import as_bytes, code_points
 
 RUN = 16
 LINE_BITS, RUN_BITS = 14, 8  # of a filter, for each line and for each run of the text
+HELD_OUT_LINE_BITS = 28  # for each line of the held-out part: sampled lines that stand there are few, and counted
 CAP = 32 << 20  # bytes of both; the lines take at most half of them, and fewer bits each if they are too many
 PIECE = 1 << 15  # characters hashed at a time, so that the arrays stay in the cache
 LOOKED_UP = 1 << 20  # characters of texts that are looked up at a time
@@ -198,18 +199,19 @@ class Novelty:
         cap: int | None = None,
         run: int = RUN,
         *,
+        line_bits: int = LINE_BITS,
         held_out: Callable[[], Iterable[np.ndarray]] | None = None,
     ) -> "Novelty":
         """The record of a text, which is read twice.
 
         pieces: a function that returns the text as arrays of code points or bytes, each line with its end. separate:
         each line is a text of its own, and no run crosses a line's end. cap: bytes of both filters, at most, None for
-        CAP. held_out: as pieces, the held-out part; without one, ``usual_run`` is measured on the last tenth of the
-        text, against all that stands before it.
+        CAP. line_bits: of the filter, for each line. held_out: as pieces, the held-out part; without one, ``usual_run``
+        is measured on the last tenth of the text, against all that stands before it.
         """
         cap = CAP if cap is None else cap
         lines, runs, characters = _count(_small(pieces()), separate, run, in_bytes)
-        line_bytes = min(-(-lines * LINE_BITS // 8), cap // 2)
+        line_bytes = min(-(-lines * line_bits // 8), cap // 2)
         room = cap - line_bytes
         window = max(1, -(-2 * runs * RUN_BITS // (8 * room)) - 1)  # the narrowest whose runs have room
         kept = runs * 2 / (window + 1)  # winnowing keeps this many, on average
@@ -220,7 +222,8 @@ class Novelty:
             novelty._add(novelty._measured(_small(pieces()), characters - characters // 10, separate), separate)
             return novelty
         novelty._add(_small(pieces()), separate)
-        other = Novelty.of_text(held_out, in_bytes, separate, cap=cap // HELD_OUT_CAP, run=run)
+        limits = {"cap": cap // HELD_OUT_CAP, "line_bits": HELD_OUT_LINE_BITS}
+        other = Novelty.of_text(held_out, in_bytes, separate, run=run, **limits)
         if other.has_text:
             novelty._measure(_first(_small(held_out()), MEASURED), separate)
             novelty.held_out = other
