@@ -517,6 +517,7 @@ def test_training_by_the_clock_says_what_it_chose_and_why(folder):
     assert "1 layer of 7 units" in given and "\ndropout: 0.25: " in given and "\nwidth: " not in given
     assert "dropout" not in done(*clock, "--hidden", "7").stderr, "reasons are given to those who ask"
     fixed = done(*TRAIN, "--explain").stderr
+    assert "in 0.0198 passes over the text" in done(*TRAIN[:-1], "0.02", "--restart").stderr
     assert "in 2 passes over the text" in fixed and "update: the network reads 4 pieces of 8 characters," in fixed
     one = done(*TRAIN[:-1], "1", "--lines", "--holdout", "0", "--explain").stderr
     assert "in 1 pass over the text; nothing is held out, so charlm keeps the last model\n" in one
@@ -872,7 +873,7 @@ TASKS = {
     "classify": ("p\tcab\np\tabba\nq\tegg\n" * 40, "line", "classify: a label for each line; 2 labels: p, q"),
     "generate": ("p\tcab\np\tabba\nq\tegg\n" * 40, "character", "generate: lines given their label; 2 labels: p, q"),
     "tag": ("cab\tp\negg\tq\n\n" * 40, "word", "tag: a tag for each word of a sentence; 2 tags: p, q; 2 words known"),
-    "translate": ("ab\tba\n" * 40, "character", "translate: a target for each source; targets of up to 3 tokens"),
+    "translate": ("ab\tba\n" * 40, "character", "translate: a target for each source; targets of up to 2 characters"),
 }
 
 
@@ -900,7 +901,7 @@ def test_info_makes_sense_for_each_task_level_and_mode(folder, task, more, lengt
     printed = done("info", "task.npz").stdout
     assert not re.search(r"None|nan|inf\b|'[a-z]+':|(?<![\d.,])1 \w+s\b(?! held)|planned", printed)
     rows = {line[:14].strip(): line[15:] for line in printed.splitlines()}
-    assert rows["task"] == description
+    assert rows["task"] == description.replace("2 characters", f"2 {unit}s")
     assert re.match(
         rf"examples.txt: \d+ bytes, [\d,]+ {unit}s for training, (\d+|nothing) held out", rows["trained on"]
     )

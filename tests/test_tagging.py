@@ -307,7 +307,7 @@ def test_the_model_file_comes_back(folder, tagger, tmp_path):
     again = load_model(folder / "tagger.npz")
     assert again.task == tagger.task and again.architecture == tagger.architecture and again.task.bio
     assert digest(again, tmp_path / "a.npz") == digest(tagger, tmp_path / "b.npz")
-    assert tagger.task.description() in run("info", folder / "tagger.npz").stdout
+    assert tagger.task.description("char") in run("info", folder / "tagger.npz").stdout
 
 
 @pytest.mark.parametrize(

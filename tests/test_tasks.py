@@ -396,7 +396,7 @@ def test_the_model_file_comes_back(folder, classifier, tmp_path):
 def test_info_names_the_task(folder, classifier, generator, translator):
     for task in ("classifier", "generator", "translator"):
         model = load_model(folder / f"{task}.npz")
-        assert model.task.description() in run("info", folder / f"{task}.npz").stdout
+        assert model.task.description(model.vocabulary.level) in run("info", folder / f"{task}.npz").stdout
         assert json.loads(run("info", folder / f"{task}.npz", "--json").stdout)["task"]["name"] == model.task.name
 
 

@@ -109,6 +109,26 @@ def test_colours_can_be_turned_off(folder):
     )
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (None, " 50 %   training loss 2.0000   held-out loss 1.5000   50 s left"),
+        (60, " 50 %  training loss 2.0000  held-out loss 1.5000  50 s left"),
+        (40, " 50 %  held-out loss 1.5000  50 s left"),
+    ],
+)
+def test_a_line_fits_into_a_terminal_that_draws_nothing(monkeypatch, width, line):
+    said = []
+    monkeypatch.setattr(live, "say", said.append)
+    monkeypatch.setattr(live, "stderr_width", lambda: width)
+    state = SimpleNamespace(progress=0.0, ending=False)
+    trainer = SimpleNamespace(
+        total_tokens=1000, settings=SimpleNamespace(minutes=None), state=state, finished=False, best_loss=1.5
+    )
+    live._Milestones(SimpleNamespace(trainer=trainer)).show(report(tokens=500, seconds=50.0, valid_loss=1.5))
+    assert said == [line]
+
+
 def test_a_closed_stderr_does_not_stop_the_training(folder):
     command = " ".join([*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL, "--epochs", "2", "2>&-"])
     assert subprocess.run(command, shell=True, cwd=folder, timeout=60).returncode == 0

@@ -125,7 +125,9 @@ class _Milestones:
             parts.append(f"held-out loss {self._held_out:.4f}")
         if left is not None and not self._trainer.finished:
             parts.append(f"{short(left)} left")
-        return "   ".join(parts)
+        small = parts if self._held_out is None else [parts[0], *parts[2:]]  # without the training loss
+        lines = ("   ".join(parts), "  ".join(parts), "  ".join(small))
+        return first_that_fits(lines, stderr_width() or len(lines[0]))
 
 
 def _held_out_loss(report: Report) -> float | None:

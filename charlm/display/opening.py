@@ -70,7 +70,7 @@ def _how_long(trainer: Trainer) -> str:
     if minutes:
         return f"for {in_words(minutes)}"
     passes = trainer.total_tokens / len(trainer.corpus.train)
-    return f"in {passes:g} pass{'es' if passes != 1 else ''} over the text"
+    return f"in {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
 
 
 def _network(a: Architecture) -> str:

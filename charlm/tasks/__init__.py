@@ -102,8 +102,8 @@ class Task(Protocol):
     def fields(self) -> dict:
         """The values, for JSON, that a model file must keep of the task, besides network and vocabulary."""
 
-    def description(self) -> str:
-        """What the model has learnt, in one line. Shown by ``charlm info``."""
+    def description(self, level: str) -> str:
+        """What a model of this level has learnt, in one line. Shown by ``charlm info``."""
 
     def architecture_fields(self, vocabulary) -> dict:
         """The fields of the architecture that follow from the task and the vocabulary: name → value.

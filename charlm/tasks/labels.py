@@ -35,7 +35,7 @@ class LabelTask(ExampleTask):
     def fields(self):
         return {"labels": list(self.labels)}
 
-    def description(self):
+    def description(self, level):
         labels = f"{len(self.labels):,} label{'s' if len(self.labels) != 1 else ''}"
         return f"{self.name}: {self.learns}; {labels}: {', '.join(self.labels)}"
 

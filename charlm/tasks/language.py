@@ -37,7 +37,7 @@ class LanguageModel:
     def fields(self) -> dict:
         return {}
 
-    def description(self) -> str:
+    def description(self, level: str) -> str:
         return "text: the next token"
 
     def architecture_fields(self, vocabulary) -> dict:

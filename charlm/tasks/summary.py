@@ -32,7 +32,7 @@ def network(a: Architecture) -> str:
 def facts(model: Any) -> list[tuple[str, str]]:
     """(what it is, what it is in words) of each part of a model, control characters made visible."""
     rows = [
-        ("task", model.task.description()),
+        ("task", model.task.description(model.vocabulary.level)),
         ("network", network(model.architecture)),
     ]
     if model.task.name == "text":

@@ -176,7 +176,7 @@ class Tag(ExampleTask):
     def fields(self):
         return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio}
 
-    def description(self):
+    def description(self, level):
         known = f"{len(self.words):,} word{'s' if len(self.words) != 1 else ''} known"
         return (
             f"{self.name}: a tag for each word of a sentence; {len(self.tags):,} tags: {', '.join(self.tags)}; {known}"

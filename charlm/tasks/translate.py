@@ -100,8 +100,10 @@ class Translate(ExampleTask):
     def fields(self):
         return {"longest": self.longest}
 
-    def description(self):
-        return f"{self.name}: a target for each source; targets of up to {self.longest:,} tokens"
+    def description(self, level):
+        longest = self.longest - 1  # without the <EOS>
+        unit = UNITS[level] if longest == 1 else f"{UNITS[level]}s"
+        return f"{self.name}: a target for each source; targets of up to {longest:,} {unit}"
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": None}
