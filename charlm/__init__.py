@@ -264,9 +264,10 @@ def training(
     exception, Ctrl-C) ends the training as ``stop`` of ``train`` does: with ``output`` it is saved and can be resumed.
     ``with training:`` around the loop ends it in any case.
 
-    The arguments are those of ``train``, and so are the errors; ``help(charlm.train)`` explains them.
+    The arguments are those of ``train`` without stop, on_report and progress, which the loop takes the place of; the
+    errors are the same. ``help(charlm.train)`` explains them.
     """
-    return _training(**_without_misspelt(locals(), "train"))
+    return _training(**_without_misspelt(locals(), "training"))
 
 
 def _without_misspelt(arguments: dict[str, Any], command: str) -> dict[str, Any]:
@@ -433,6 +434,7 @@ def perplexity(
     threads: int | None = None,
     adapt: float | None = None,
     precision: str = "float32",
+    **misspelt: Never,
 ) -> Score:
     """Measure how surprising a text is to a model.
 
@@ -443,10 +445,11 @@ def perplexity(
     Returns a ``Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for an
     option that makes no sense.
     """
+    options = _without_misspelt(locals(), "perplexity")
     from .scoring.perplexity import perplexity as score_text
 
     _check_model(model, text)
-    return score_text(model, text, threads=threads, adapt=adapt, precision=precision)
+    return score_text(**options)
 
 
 def log_probability(model: Model, text: str) -> float:
@@ -466,6 +469,7 @@ def rows(
     threads: int | None = None,
     adapt: float | None = None,
     precision: str = "float32",
+    **misspelt: Never,
 ) -> np.ndarray:
     """Return the figures of a text by line, by token or by word, as a structured array, of which
     ``pandas.DataFrame(rows)`` makes a table.
@@ -478,6 +482,7 @@ def rows(
     Strings are Python objects, counts int64, figures float64. threads, adapt, precision: as for ``perplexity``. Raises
     UsageError for an option that makes no sense.
     """
+    _without_misspelt(locals(), "rows")
     from .scoring.pipeline import ScoringOptions
     from .scoring.rows import row_array
 
@@ -513,7 +518,9 @@ def states(model: Model, text: str) -> HiddenStates:
     return hidden_states(model, text)
 
 
-def predict(model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None) -> list[Any]:
+def predict(
+    model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None, **misspelt: Never
+) -> list[Any]:
     """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
     label first.
 
@@ -524,6 +531,7 @@ def predict(model: Model, items: Iterable[Any], *, top: int | None = None, beam:
     Raises UsageError for a language model, for items of another form, and for an option that the model's task does not
     have.
     """
+    _without_misspelt(locals(), "predict")
     from .predicting import Predictor, checked_items
 
     _check_model(model)
@@ -540,6 +548,7 @@ def evaluate(
     encoding: str = "utf-8",
     beam: int | None = None,
     threads: int | None = None,
+    **misspelt: Never,
 ) -> dict[str, Any]:
     """Measure how often a model is right about examples with their answers: the figures of ``charlm evaluate --json``.
 
@@ -552,6 +561,7 @@ def evaluate(
     entities, a translator exact matches and the character error rate, a language model the figures of ``perplexity``.
     Raises CorpusError for examples that make no sense to the task, UsageError for an option that makes none.
     """
+    _without_misspelt(locals(), "evaluate")
     from .predicting import evaluation_of
     from .text.memory import one_text
 

@@ -38,12 +38,13 @@ class SamplingError(CharlmError):
 
 
 def check_option_names(given: Iterable[str], names: Iterable[str], command: str) -> None:
-    """Raise UsageError where a given option is not one of the names. command: whose --help lists them."""
+    """Raise UsageError where a given option is not one of the names. command: the function that has
+    them."""
     names = list(names)
     for name in given:
         if name not in names:
             from difflib import get_close_matches
 
             close = get_close_matches(name, names, 1)
-            remedy = f"did you mean {close[0]!r}?" if close else f"charlm {command} --help lists the options"
+            remedy = f"did you mean {close[0]!r}?" if close else f"help(charlm.{command}) lists the options"
             raise UsageError(f"there is no option {name!r}; {remedy}")

@@ -1,6 +1,5 @@
 """The model: the result of training, and the input of sampling, scoring and prediction."""
 
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from .errors import DivergedError, UsageError
 from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
-from .options import check_file_name
+from .options import Path, check_file_name
 from .tasks import Task
 from .tasks.language import LanguageModel
 from .tasks.summary import NAMES, facts
@@ -83,7 +82,7 @@ class Model:
             raise UsageError("--given is for a model of --task generate; leave it out")
         return self.task.given(self, label)  # type: ignore[attr-defined]  # of Generate only
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: Path) -> None:
         """Write the model to a file. If that fails, a file that was there before stays as it was.
 
         Raises ModelFileError if the file cannot be written, DivergedError if a parameter is not a finite number.
@@ -92,7 +91,7 @@ class Model:
         save_model(self, path)
 
 
-def load_model(path: str | os.PathLike) -> Model:
+def load_model(path: Path) -> Model:
     """Read a model from a file. Of a checkpoint, it is the best model so far; before the first evaluation, the latest.
 
     Raises ModelFileError if the file is not a model, is damaged, or is of a later format than this charlm knows.

@@ -99,6 +99,10 @@ def checked_items(task: Task, items: Iterable[Any]) -> list:
         words = item if isinstance(item, list) else [item]
         if isinstance(item, list) != of_words or not all(isinstance(word, str) for word in words):
             raise UsageError(f"predict takes {wanted}; items[{number}] is {type(item).__name__}: {item!r:.40}")
+        if of_words and not all(map(str.strip, words)):
+            raise UsageError(
+                f"predict gives a tag to each word; items[{number}] has one of white space only: leave it out"
+            )
     return found
 
 

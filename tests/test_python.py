@@ -126,6 +126,9 @@ WRONG = [
     ({"text": ["a"]}, UsageError, r"text must be a string, not \['a'\] \(list\); give a list of strings as lines="),
     ({"text": " \n"}, CorpusError, "text is empty"),
     ({"text": "a\ud800b"}, CorpusError, r"half of a character \(a lone surrogate\) in 'a\\ud800b'"),
+    ({"paths": Frame()}, UsageError, r"paths is a Frame; give its texts as lines=frame\['text'\]"),
+    ({"paths": ["Ada", "Bob"]}, UsageError, "paths names 2 files, and none is there, as 'Ada'; give lines as lines="),
+    ({"paths": ["Ada", __file__]}, CorpusError, "there is no file Ada; check the name"),
     ({"lines": "abc"}, UsageError, "lines is one string; give a list of strings"),
     ({"lines": 5}, UsageError, "there is no text; give one"),
     ({"lines": 5, "text": "a"}, UsageError, "lines must be True or False, not 5"),
@@ -170,8 +173,13 @@ def test_a_misspelt_option_names_the_nearest_one(tiny_model):
         charlm.train("a.txt", hiden=32)
     with pytest.raises(UsageError, match="there is no option 'minute'; did you mean 'minutes'?"):
         charlm.training("a.txt", minute=1)
+    with pytest.raises(UsageError, match=r"there is no option 'progress'; help\(charlm.training\) lists the options"):
+        charlm.training("a.txt", progress=False)  # which only train has
     with pytest.raises(UsageError, match="there is no option 'temprature'; did you mean 'temperature'?"):
         charlm.sample(charlm.load(tiny_model), temprature=1)
+    for ask in (charlm.perplexity, charlm.rows, charlm.predict, charlm.evaluate):
+        with pytest.raises(UsageError, match=rf"there is no option 'xyz'; help\(charlm.{ask.__name__}\) lists the"):
+            ask(charlm.load(tiny_model), "a", xyz=1)
 
 
 def stops_after(number):
@@ -580,6 +588,8 @@ def test_what_is_no_list_of_items_is_a_clear_error(classifier, tagger):
             charlm.predict(classifier, one)
     with pytest.raises(UsageError, match=r"a list of sentences, each a list of words; items\[0\] is str: 'I am'"):
         charlm.predict(tagger, ["I am"])
+    with pytest.raises(UsageError, match=r"a tag to each word; items\[1\] has one of white space only: leave it out"):
+        charlm.predict(tagger, [["I"], ["am", " "]])
     assert len(charlm.predict(tagger, [("I", "am")])[0]["tags"]) == 2
 
 

@@ -7,6 +7,7 @@ is true of it; its SHA-256 is that of the file. A generator is read once, and on
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from os import PathLike
+from os.path import exists
 from typing import Any
 
 from ..errors import CorpusError, UsageError
@@ -110,6 +111,8 @@ def is_switch(lines: Any) -> bool:
 
 def checked_paths(paths: Any, name: str = "paths") -> list:
     """The names of files as a list. Raises UsageError where they are not names."""
+    if hasattr(paths, "columns") or hasattr(paths, "to_frame"):  # of pandas, say
+        raise UsageError(f"{name} is a {type(paths).__name__}; give its texts as lines=frame['text']")
     found = [paths] if isinstance(paths, (str, PathLike)) else _list_of(paths, name)
     if not found:
         raise UsageError(f"{name} names no file; give the path of a text file")
@@ -119,6 +122,10 @@ def checked_paths(paths: Any, name: str = "paths") -> list:
         if not is_file_name(path):
             remedy = "; give lines as lines=, pairs as pairs="
             raise UsageError(f"{name} must be the path of a file or a list of paths, not {_shown(path)}{remedy}")
+    if len(found) > 1 and "-" not in found and not any(map(exists, found)):
+        raise UsageError(
+            f"{name} names {len(found)} files, and none is there, as {_short(found[0])}; give lines as lines="
+        )
     return found
 
 
