@@ -284,7 +284,7 @@ def test_a_wrong_use(folder, arguments, words):
         (["-o", "tiny.npz", "--valid", "tiny.npz"], "tiny.npz overwrite"),
         (["-o", "n" * 243], "name too long"),
         (["-o", "n" * 300], "name too long"),
-        (["-o", ""], "write"),
+        (["-o", ""], "name file"),
         (["-o", "new.npz", "--log", "new.npz"], "new.npz"),
         (["-o", "new.npz", "--log", "text.txt"], "text.txt"),
         (["-o", "new.npz", "--log", "./text.txt"], "text.txt"),
