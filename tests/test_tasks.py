@@ -15,7 +15,7 @@ from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.learning.options import TASKS
 from charlm.model import load_model
-from charlm.modelfile import write_archive
+from charlm.modelfile import NEWEST, write_archive
 from charlm.predicting import Predictor
 from charlm.tasks import MODULES, PredictionTask, Task, task_class
 from charlm.tasks.examples import TOKENS, tokens_for
@@ -428,7 +428,7 @@ def test_other_levels(folder, tmp_path, task, level):
         {"task": {"name": "classify", "labels": ["x", "y", 3]}},
         {"task": {"name": "classify", "labels": ["x", "y", "a\tb"]}},
         {"task": {"name": "text"}},
-        {"format": 5},
+        {"format": NEWEST + 1},
         {"architecture": {"bidirectional": 1}},
         {"architecture": {"outputs": 2**40}},
         {"architecture": {"outputs": True}},

@@ -228,7 +228,9 @@ def test_a_notebook_sees_the_block(folder, monkeypatch):
         console.print(block)
     assert "100 %" in console.file.getvalue() and "lower is better" in console.file.getvalue()
     monkeypatch.setattr(live, "_is_notebook", lambda: True)
-    assert live.can_redraw()
+    for has_widgets in (True, False):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, found=has_widgets: found or None)
+        assert live.can_redraw() == has_widgets and live.is_watched()
 
 
 def test_quiet_shows_nothing(folder, capsys):

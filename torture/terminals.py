@@ -153,7 +153,7 @@ def misfits(shown: str, columns: int) -> str:
     wide = [line for line in lines if width_of(line) > columns]
     if wide:
         return f"too wide: {wide[0]!r}"
-    if not any(re.search(r"\d %(   |$)", line) for line in lines):
+    if not any(re.search(r"\d %(  |$)", line) for line in lines):
         return "nobody sees how far it is"
     return (
         "" if "next, type" in shown.replace("\r\n", " ") and "wrote m.npz" in shown else "it does not say how it ended"

@@ -114,7 +114,7 @@ class _Milestones:
         fraction, left = how_far(self._trainer, report)
         if _held_out_loss(report) is not None:
             self._held_out = _held_out_loss(report)
-        part = int(fraction * PARTS)
+        part = min(int(fraction * PARTS), PARTS - 1)  # the last one is that of the end
         if part > self._done or self._trainer.finished:
             self._done = part
             say(self._line(report, fraction, left))
