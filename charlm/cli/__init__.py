@@ -14,14 +14,42 @@ Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or arg
 import os
 import sys
 import warnings
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
 
 from .._version import __version__
 from ..errors import CharlmError, UsageError
-from . import evaluate, info, perplexity, predict, sample, train
 from .help import Helpful
 from .messages import message
+
+SUMMARIES = {  # of the commands, in the order of use
+    "train": "Train a model on text files and write it to one file.",
+    "sample": "Sample new text from a model.",
+    "perplexity": "Measure how surprising text is to a model.",
+    "predict": "Predict labels, tags or translations.",
+    "evaluate": "Measure how often a model is right.",
+    "info": "Show what a model file contains.",
+}
+
+
+class Commands(Mapping):
+    """The commands by their names. Each is imported when it is asked for, so that a command does not wait for the
+    options of the others."""
+
+    def __iter__(self):
+        return iter(SUMMARIES)
+
+    def __len__(self):
+        return len(SUMMARIES)
+
+    def __getitem__(self, name):
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        command = getattr(import_module(f".{name}", __name__), name)
+        command.short_help = SUMMARIES[name]
+        return command
 
 
 class Program(Helpful, click.Group):
@@ -32,7 +60,7 @@ class Program(Helpful, click.Group):
 
     def format_commands(self, context, formatter):
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.short_help) for name, command in self.commands.items()])
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def main(self, *args, **settings):
         # NumPy's products are small here, and their bits must not depend on threads
@@ -82,6 +110,7 @@ def _drop_stdout():
 
 @click.group(
     cls=Program,
+    commands=Commands(),
     context_settings={"help_option_names": ["-h", "--help"]},
     examples=(
         "charlm train corpus.txt -o m.npz",
@@ -95,7 +124,3 @@ def program():
 
     charlm COMMAND --help lists the options of a command.
     """
-
-
-for command in (train.train, sample.sample, perplexity.perplexity, predict.predict, evaluate.evaluate, info.info):
-    program.add_command(command)

@@ -11,7 +11,6 @@ from .signals import end_with_the_reader
 @command(
     [MODEL, BEAM, JSON, ENCODING, THREADS],
     arguments=[files_argument()],
-    short_help="Measure how often a model is right.",
     explanation=(
         "The figures, by model",
         (

@@ -16,7 +16,6 @@ from .signals import end_with_the_reader
 @command(
     [Option("model_path", PathLike, MODEL.help, metavar="FILE", flag="--model", short="-m"), JSON],
     arguments=[click.Argument(["bare_path"], type=FILE, metavar="[MODEL]", required=False)],
-    short_help="Show what a model file contains.",
     examples=("charlm info m.npz", "charlm info -m m.npz --json"),
 )
 def info(model_path, bare_path, as_json):

@@ -64,7 +64,6 @@ OUTPUTS = (
 @command(
     [*OUTPUTS, GIVEN, *SCORING, JSON],
     arguments=[files_argument()],
-    short_help="Measure how surprising text is to a model.",
     examples=(
         "charlm perplexity -m m.npz held-out.txt",
         "charlm perplexity -m m.npz --per-line names.txt | sort -t$'\\t' -k5 -rn",

@@ -12,7 +12,6 @@ from .signals import end_with_the_reader
 @command(
     [MODEL, TOP, BEAM, JSON, ENCODING, THREADS],
     arguments=[files_argument()],
-    short_help="Predict labels, tags or translations.",
     explanation=(
         "The prediction, by model",
         (

@@ -14,7 +14,6 @@ from .signals import end_with_the_reader
 @command(
     [MODEL, *SAMPLING, JSON, QUIET],
     first=("model_path", "count", "length", "temperature", "start_with"),
-    short_help="Sample new text from a model.",
     examples=(
         "charlm sample -m names.npz --count 20 --unique",
         'charlm sample -m verse.npz --temperature 0.8 --start-with "Once "',

@@ -27,7 +27,6 @@ def interruption_reported():
     [*OF_FILES[:1], *TRAINING, *OF_FILES[1:]],
     arguments=[click.Argument(["corpus"], type=FILE, nargs=-1, required=True, metavar="CORPUS...")],
     first=("output", "task", "lines", "minutes", "resume"),
-    short_help="Train a model on text files and write it to one file.",
     examples=(
         "charlm train book.txt -o book.npz",
         "charlm train names.txt --minutes 1 -o names.npz",
