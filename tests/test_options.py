@@ -218,6 +218,7 @@ def test_scoring_and_prediction_check_their_options(tiny_model):
         ("train", "name the text to train on: charlm train CORPUS --output FILE"),
         ("train text.txt --hiden 3", "there is no option --hiden; did you mean --hidden?"),
         ("sample tiny.npz", "name the model: charlm sample --model tiny.npz"),
+        ("info a.npz b.npz", "charlm info cannot use 'b.npz'; it takes one file"),
         ("sample -m tiny.npz --start-with Once upon", "charlm sample cannot use 'upon'; put a text that has spaces"),
         ("sampel", "there is no command 'sampel'; the commands are train, sample, "),
         ("predict --top 0 -m m.npz", "--top must be an integer of at least 1, not 0"),

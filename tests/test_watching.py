@@ -347,6 +347,11 @@ def test_compiling_is_shown_as_it_goes_on(folder, width):
     assert all(layout.width_of(line) <= width for line in lines)
 
 
+def test_the_end_of_a_classifier_says_how_likely_the_right_label_is(folder):
+    shown = train("examples.tsv", "-o", "m.npz", *SMALL, "--epochs", "1", "--task", "classify").stderr
+    assert re.search(r"\nbest held-out loss [\d.]+ nats per line: the right answer gets [\d.]+ % \(geom", shown)
+
+
 def test_the_end_says_what_the_loss_means_and_what_to_type(folder):
     (folder / "my text.txt").write_text((folder / "text.txt").read_text(encoding="utf-8"), encoding="utf-8")
     lines = train("my text.txt", "-o", "my model.npz", *SMALL, "--epochs", "2", "--lines").stderr.splitlines()

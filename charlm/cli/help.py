@@ -115,7 +115,8 @@ class HelpfulCommand(Helpful):
             error.ctx = error.ctx or ctx  # click leaves it out where a value is missing
             raise
         if rest and not ctx.resilient_parsing:
-            raise UsageError(f"{ctx.command_path} cannot use {rest[0]!r}; put a text that has spaces into quotes")
+            remedy = "it takes one file" if rest[0].endswith(".npz") else "put a text that has spaces into quotes"
+            raise UsageError(f"{ctx.command_path} cannot use {rest[0]!r}; {remedy}")
         return rest
 
     def format_help_text(self, ctx, formatter):

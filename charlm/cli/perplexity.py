@@ -90,9 +90,9 @@ def perplexity(
     """Measure how surprising a text is to a model. The text is in the files, or comes from standard input (-, or no
     FILE).
 
-    Every <EOS> (line end) and every <UNK> (unknown token) counts as a token. A model trained with --lines reads each
-    line on its own, and skips blank lines. Any other model reads the text as one stream, and predicts each line given
-    all lines before it. Either way the figures of the lines add up to the total.
+    Every <EOS> (line end) and every <UNK> (unknown token) counts as a token. A model of lines reads each line on its
+    own, and skips blank lines. Any other model reads the text as one stream, and predicts each line given all lines
+    before it. Either way the figures of the lines add up to the total.
 
     Several models are ranked by bits per byte. Compare models with different vocabularies by this figure only, and on
     the same text. --per-line and --per-token print tab-separated columns, or with --json one object per row.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..reports.loss_curve import in_characters
 from ..score import LN2, exp
-from ..tasks.summary import number_of
+from ..tasks.summary import meaning_of_loss, number_of
 from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
 from . import is_ascii_only, stderr_width
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..learning.session import TrainingSession
 
 EARLY = 0.95  # of the minutes: a training that ends later took its time
-PREDICTED = {"classify": "label", "tag": "tag"}  # what the loss of a task is about, if not the unit of the text
 
 
 def conclusion(session: TrainingSession) -> list[str]:
@@ -70,14 +69,10 @@ def stopped_lines(session: TrainingSession) -> list[str]:
 
 
 def _best_loss(session: TrainingSession) -> str:
-    trainer = session.trainer
-    choices = exp(trainer.best_loss)
-    number = f"{choices:.3g}" if choices < 1000 else f"{choices:,.0f}"
-    noun = PREDICTED.get(trainer.task.name, session.unit)
-    return (
-        f"best held-out loss {trainer.best_loss:.4f} nats per {session.unit}: the model is as surprised as by {number} "
-        f"equally likely {noun}s"
-    )
+    loss, unit = session.trainer.best_loss, session.unit
+    meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
+    the_model = "the model is " if meaning.startswith("as ") else ""
+    return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
 
 
 def comparison_lines(session: TrainingSession) -> list[str]:

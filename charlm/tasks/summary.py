@@ -135,13 +135,21 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
 
 
 def _held_out_loss(loss: float, unit: str, model: Any) -> str:
-    """The loss, and what it means: for tokens the perplexity, for labels and tags the probability of the right one."""
-    if unit != UNITS[model.vocabulary.level]:
-        return f"{loss:.4f} nats per {unit}: the right answer gets {100 * exp(-loss):.4g} % (geometric mean)"
+    """The loss, for tokens also as perplexity, and what it means."""
     perplexity = exp(loss)
     digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
-    about = f"{perplexity:.3g}" if perplexity < 1000 else digits
-    return f"{loss:.4f} nats per {unit}, perplexity {digits}: as surprised as by {about} equally likely {unit}s"
+    also = f", perplexity {digits}" if unit == UNITS[model.vocabulary.level] else ""
+    return f"{loss:.4f} nats per {unit}{also}: {meaning_of_loss(loss, unit, model.vocabulary.level)}"
+
+
+def meaning_of_loss(loss: float, unit: str, level: str) -> str:
+    """What a loss in nats per ``unit`` means: for tokens of a level how many of them it is like to choose among, for
+    labels and tags the probability of the right one."""
+    if unit != UNITS[level]:
+        return f"the right answer gets {100 * exp(-loss):.4g} % (geometric mean)"
+    choices = exp(loss)
+    number = f"{choices:.3g}" if choices < 1000 else f"{choices:,.0f}"
+    return f"as surprised as by {number} equally likely {unit}s"
 
 
 def _epochs(number: float) -> str:
