@@ -287,7 +287,7 @@ def interrupted_in_python(handler="", code=0, last="Ctrl-C stopped the training;
     )
     Path("text.txt").write_text(Path("text.txt").read_text() * 100)
     errors = ended_by(signal.SIGINT, code, command=(sys.executable, "-c", program), when="begun")
-    assert last in errors.splitlines()[-1]
+    assert any(last in line for line in errors.splitlines()[-2:])  # from Python 3.13 on, a warning quotes the program
     assert Checkpoint("prec.checkpoint.npz").state.step > 0
     Path("prec.checkpoint.npz").rename("checked.npz")  # it would train for ever
 
