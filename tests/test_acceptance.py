@@ -254,7 +254,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def alphabet_sampler(count, **options):
-    """A sampler whose likeliest text is one long copy."""
+    """A sampler whose most likely text is one long copy."""
     model = random_model(False, LETTERS)
     model.novelty = filters_of(LETTERS * 40, False)
     return Sampler(

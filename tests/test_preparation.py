@@ -48,13 +48,12 @@ print(json.dumps([shown, made, time.perf_counter() - start, step.seconds, outsid
 """
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_the_first_run_trains_as_long_as_a_later_one(tmp_path, tiny_text):
     """A run with an empty cache compiles before anything is measured, and its minutes begin after that."""
     (tmp_path / "text.txt").write_text(tiny_text * 20)
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", COLD, str(tmp_path / "text.txt")]
-    if numba.config.DISABLE_JIT:
-        pytest.skip("nothing is compiled")
     shown, made, in_all, seconds, outside = json.loads(
         subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     )

@@ -70,11 +70,6 @@ _folder = _cache_folder()
 _warned = False
 
 
-def is_cold() -> bool:
-    """Whether the cache is empty, so that a first call compiles and takes seconds."""
-    return _folder is None or next(_folder.rglob("*.nbi"), None) is None
-
-
 OnCompile = Callable[[], AbstractContextManager[Any] | None]
 
 
