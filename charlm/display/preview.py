@@ -103,7 +103,7 @@ class Preview:
         """Sample a text of a language model for each entry of ``before``."""
         new: list[tuple[str, list[int]]] = [(words, []) for words in before]
         self._written += new
-        stepper = Stepper(model.architecture, model.parameters, few_rows=len(new) == 1)
+        stepper = Stepper(model.architecture, model.parameters, len(new) == 1, model.mixture)
         rows, decoding = stepper.rows_for(len(new)), Decoding()
         state = take_rows(stepper.begin([])[0], [0] * rows)
         is_open = np.arange(rows) < len(new)

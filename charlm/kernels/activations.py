@@ -1,4 +1,4 @@
-"""σ, tanh and exp as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times slower.
+"""σ, tanh, exp and log as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times slower.
 
 In float32 they are approximations of known error; in float64, which only the checks use, the exact functions of libm.
 There is no literal of another type in them: in numba a bare ``0.5`` would turn a float32 sum into float64.
@@ -36,6 +36,38 @@ def _power_of_two(typing, exponent):
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def _exponent(typing, x):
+    """n as a float32, of a positive float32 x = 2ⁿ m with √½ ≤ m < √2."""
+
+    def generate(context, builder, signature, arguments):
+        word, bits = _scaled_bits(builder, arguments[0])
+        return builder.sitofp(builder.ashr(bits, ir.Constant(word, 23)), ir.FloatType())
+
+    return types.float32(types.float32), generate
+
+
+@intrinsic
+def _mantissa(typing, x):
+    """m of a positive float32 x = 2ⁿ m with √½ ≤ m < √2."""
+
+    def generate(context, builder, signature, arguments):
+        word, bits = _scaled_bits(builder, arguments[0])
+        fraction = builder.and_(bits, ir.Constant(word, (1 << 23) - 1))
+        return builder.bitcast(builder.add(fraction, ir.Constant(word, _ROOT_HALF)), ir.FloatType())
+
+    return types.float32(types.float32), generate
+
+
+_ROOT_HALF = 0x3F3504F3  # the bits of √½
+
+
+def _scaled_bits(builder, x):
+    """The type of a word, and the bits of the float32 x minus those of √½: n stands above its lowest 23 bits."""
+    word = ir.IntType(32)
+    return word, builder.sub(builder.bitcast(x, word), ir.Constant(word, _ROOT_HALF))
+
+
 def tanh(x):
     """tanh x."""
 
@@ -46,6 +78,10 @@ def sigmoid(x):
 
 def exponential(x):
     """eˣ for x ≤ 0; below -87 it stays at e⁻⁸⁷, about 1.6e-38."""
+
+
+def logarithm(x):
+    """log x for a normal number x > 0, the natural logarithm."""
 
 
 # tanh is its argument times a rational function of the argument's square, degree 13 over 6: the form and the
@@ -131,3 +167,45 @@ def _overload_exponential(x):
     if x == types.float32:
         return lambda x: _exponential(x)
     return lambda x: math.exp(x)
+
+
+# log x = n ln 2 + log m with x = 2ⁿ m; log m = r - ½ r² + r³ P(r) with r = m - 1. P is the polynomial of Cephes (S. L.
+# Moshier, logf.c), and ln 2 is split in two as for eˣ.
+P0, P1, P2, P3, P4, P5, P6, P7, P8 = map(
+    f,
+    (
+        3.3333331174e-1,
+        -2.4999993993e-1,
+        2.0000714765e-1,
+        -1.6668057665e-1,
+        1.4249322787e-1,
+        -1.2420140846e-1,
+        1.1676998740e-1,
+        -1.1514610310e-1,
+        7.0376836292e-2,
+    ),
+)
+
+
+@compiled
+def _logarithm(x):
+    n, r = _exponent(x), _mantissa(x) - ONE
+    s = r * r
+    p = _multiply_add(r, P8, P7)
+    p = _multiply_add(r, p, P6)
+    p = _multiply_add(r, p, P5)
+    p = _multiply_add(r, p, P4)
+    p = _multiply_add(r, p, P3)
+    p = _multiply_add(r, p, P2)
+    p = _multiply_add(r, p, P1)
+    p = _multiply_add(r, p, P0)
+    p = _multiply_add(n, _LN2_LOW, p * r * s)
+    p = _multiply_add(-_HALF, s, p) + r
+    return _multiply_add(n, _LN2_HIGH, p)
+
+
+@overload(logarithm)
+def _overload_logarithm(x):
+    if x == types.float32:
+        return lambda x: _logarithm(x)
+    return lambda x: math.log(x)

@@ -23,6 +23,7 @@ from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
 from ..tasks import Task, task_class
+from ..tasks.language import ORDERS
 from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
 from .loop import Trainer, check_length
@@ -219,6 +220,7 @@ def new_trainer(
     minutes, epochs = options.get("minutes"), options.get("epochs")
     if minutes is None and epochs is None:
         minutes = MINUTES
+    order = _order(kind, corpus, options)
     plan = None
     if minutes is None or kind.defaults:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
@@ -230,13 +232,14 @@ def new_trainer(
             _architecture(task, corpus, options | network),
             precision=precision,
             dropout=given.get("dropout"),
+            ngrams=order > 0,
             new_optimizer=lambda network: Adam(network, 1.0),
             on_compile=on_compile,
         )
         plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
         corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
-    decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell}
+    decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell, "ngrams": order}
     return Trainer(
         corpus,
         _architecture(task, corpus, decided),
@@ -247,6 +250,17 @@ def new_trainer(
         plan=plan,
         on_compile=on_compile,
     )
+
+
+def _order(kind: type[Task], corpus: Any, options: dict[str, Any]) -> int:
+    """The order of the n-grams that predict together with the network, given or by the level; 0 for none. Raises
+    UsageError where the task has none."""
+    order = options.get("ngrams")
+    if kind.name != "text":
+        if order:
+            raise UsageError(f"--ngrams goes with --task text; leave it out of --task {kind.name}")
+        return 0
+    return ORDERS[corpus.vocabulary.level] if order is None else order
 
 
 def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:

@@ -172,16 +172,20 @@ _KINDS = {
             len(entry) == 3 and all(map(_is_count, entry[:2])) and entry[1] and _is_number(entry[2]) for entry in losses
         )
     ),
+    list[float]: lambda weights: all(map(_is_number, weights)),
     list[tuple[int, float]]: lambda sampled: all(
         len(entry) == 2 and _is_count(entry[0]) and _is_number(entry[1]) for entry in sampled
     ),
 }
 
 
+_NEW = ("weights", "best_weights", "best_alone")  # which older checkpoints lack
+
+
 def _read_state(values: dict) -> TrainingState:
     state = TrainingState(**values)
     for field in fields(TrainingState):
-        if field.name not in values or not _KINDS[field.type](getattr(state, field.name)):
+        if field.name not in (*values, *_NEW) or not _KINDS[field.type](getattr(state, field.name)):
             raise ValueError(f"it does not say how far the training had come ({field.name})")
     if state.dropout >= 1:
         raise ValueError("its dropout rate would drop all units")

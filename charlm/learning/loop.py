@@ -24,6 +24,7 @@ from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..network.architecture import Architecture, initial_parameters
 from ..network.dropout import Dropout
+from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer
@@ -131,12 +132,14 @@ class Trainer:
         self.window = self.task.window(self.network, settings.steps, self.rows, training=True)
         self._new_optimizer = optimizer or (lambda network: Adam(network, settings.clip))
         self.optimizer = self._new_optimizer(self.network)
-        self.evaluation = self.task.evaluation(self.network, corpus)
+        self.ngrams = self.task.ngrams(corpus, settings, len(self.parameters))
+        self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
         self.state = TrainingState(
             total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0
         )
         self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
+        self._alone: list[float] = []  # the last losses of the network and of the n-grams alone
         self.last_good = self.snapshot()
         self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
         self.is_updating = False  # then state and arrays do not belong together
@@ -182,7 +185,15 @@ class Trainer:
             training=training_record(self.corpus, self.settings, self.rows, self.state, self.identity),
             novelty=self.corpus.novelty,
             task=self.task,
+            mixture=self._best_mixture,
         )
+
+    @property
+    def _best_mixture(self) -> Mixture | None:
+        if self.ngrams is None:
+            return None
+        order, weights = self.ngrams.order, self.state.best_weights
+        return Mixture(self.ngrams, np.reshape(weights, (order, 2)) if weights else np.full((order, 2), EVEN))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the next update depends on, by name: not copies."""
@@ -224,12 +235,14 @@ class Trainer:
             self.architecture,
             precision=self.settings.precision,
             dropout=self.settings.dropout,
+            ngrams=self.ngrams is not None,
             new_optimizer=self._new_optimizer,
             on_compile=self._on_compile,
         )
 
     def held_out_loss(self) -> float:
-        """Nats per token of the held-out part (if it is long, of its beginning) under the current parameters."""
+        """Nats per token of the held-out part (if it is long, of its beginning) under the current parameters, of the
+        network alone."""
         return self.evaluation.loss()
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Step]:
@@ -320,7 +333,7 @@ class Trainer:
             return None, False
         state.next_evaluation = state.tokens + self._evaluate_every
         start = time.perf_counter()
-        valid_loss = self.held_out_loss() if self.evaluation else None
+        valid_loss, network_loss = self._evaluate() if self.evaluation else (None, None)
         if clock:
             clock.evaluation_seconds = time.perf_counter() - start
         train_loss = state.nats / state.counted
@@ -329,9 +342,10 @@ class Trainer:
         improved = valid_loss is not None and valid_loss < self.best_loss
         if valid_loss is not None:
             if self.settings.dropout is None:
-                state.dropout = followed_dropout(state.dropout, valid_loss - train_loss)
+                state.dropout = followed_dropout(state.dropout, network_loss - train_loss)
             if improved:
                 state.best_loss, state.best_progress = valid_loss, state.progress
+                state.best_weights, state.best_alone = state.weights[-len(state.weights) // 3 :], self._alone
                 self.best_parameters = self.parameters.copy()
             elif out_of_patience(state, self.settings):
                 self.parameters[:] = self.best_parameters
@@ -340,6 +354,15 @@ class Trainer:
             state.times_lower = 0
             self.keep_good(state, self.arrays())
         return valid_loss, improved
+
+    def _evaluate(self) -> tuple[float, float]:
+        """The held-out loss, with n-grams that of the mixture, and that of the network alone."""
+        if self.ngrams is None:
+            return 2 * (self.held_out_loss(),)
+        fitted = self.evaluation.fit(self.state.weights)
+        self.state.weights = fitted.weights.ravel().tolist()
+        self._alone = [fitted.network, fitted.ngrams]
+        return fitted.mixture, fitted.network
 
     def _sample_if_due(self, evaluated: bool) -> float | None:
         """Where the evaluations are too few to show how the training goes, and a sample is due: the held-out loss,

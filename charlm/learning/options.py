@@ -12,6 +12,7 @@ from .schedule import SCHEDULES
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 CHECKPOINT_SECONDS = 60.0
+MOST_ORDER = 24  # of n-grams
 HOW_LONG, NETWORK, UPDATES = "How long", "The network", "The updates"
 CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
 
@@ -109,6 +110,25 @@ TRAINING = (
         bool,
         "Read each text forward and backward (not for --task text).",
         default=False,
+        group=NETWORK,
+    ),
+    Option(
+        "ngrams",
+        int,
+        "Count n-grams of up to N tokens, which predict together with the network; 0: the network alone.",
+        default_in_words=CHOSEN,
+        least=0,
+        most=MOST_ORDER,
+        metavar="N",
+        group=NETWORK,
+    ),
+    Option(
+        "max_ngrams",
+        int,
+        "Keep the counts of N n-grams at most.",
+        default_in_words="as many as fit the network's size",
+        least=1,
+        metavar="N",
         group=NETWORK,
     ),
     Option(
@@ -292,7 +312,8 @@ class TrainingOptions(TypedDict, total=False):
 
     The network. cell: kind of layer. context: tokens that a feed-forward network sees. hidden: width of a layer.
     layers: how many. embedding: width of an embedding of the input, 0 for one-hot input. tied: use the embedding as
-    output weights too. bidirectional: read in both directions (not for task "text").
+    output weights too. bidirectional: read in both directions (not for task "text"). ngrams: the order of the n-grams
+    that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
     The updates. batch, steps, lr, schedule, clip, dropout, precision: see ``Settings``. seed: of everything random.
     threads: how many work; the result does not depend on it.
@@ -316,6 +337,8 @@ class TrainingOptions(TypedDict, total=False):
     embedding: int | None
     tied: bool
     bidirectional: bool
+    ngrams: int | None
+    max_ngrams: int | None
     batch: int | None
     steps: int | None
     lr: float | None

@@ -11,6 +11,7 @@ import numpy as np
 from ..kernels.compiling import CompileTimer, OnCompile
 from ..network.architecture import Architecture
 from ..network.dropout import Dropout
+from ..network.mixed_window import read_once
 from ..network.protocols import Network, Optimizer
 from ..network.threads import ThreadPool
 from ..tasks import Task
@@ -22,6 +23,7 @@ def prepare(
     *,
     precision: str,
     dropout: float | None,
+    ngrams: bool,
     new_optimizer: Callable[[Network], Optimizer],
     on_compile: OnCompile | None = None,
 ) -> float:
@@ -29,7 +31,7 @@ def prepare(
     width 2. Returns the seconds in which kernels were compiled: 0 where all are in the cache.
 
     dropout: the rate of the training, or None where it is not known yet; with 0 the kernels of dropout are left out.
-    on_compile: see ``CompileTimer``.
+    ngrams: the network predicts together with n-grams. on_compile: see ``CompileTimer``.
     """
     small, pool = architecture.small(), ThreadPool(1)
     with CompileTimer(on_compile) as timer:
@@ -39,4 +41,6 @@ def prepare(
             network.pack(for_training=True, precision=kind)
             window.train(task.small_batch(), 1.0, None if dropout == 0 else Dropout(0.1, 0))
         new_optimizer(network).update(0.0)
+        if ngrams:
+            read_once(network)
     return timer.seconds

@@ -28,4 +28,5 @@ def training_record(corpus: Corpus, settings: Settings, rows: int, state: Traini
         "tokens": state.tokens,
         "valid_loss": state.best_loss,
         "history": state.history,
+        **({"alone": dict(zip(("network", "ngrams"), state.best_alone, strict=True))} if state.best_alone else {}),
     }

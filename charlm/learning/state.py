@@ -12,9 +12,8 @@ MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
 class TrainingState:
     """How far a training has come, besides its arrays.
 
-    A rollback restores all fields of the last good state except the last five: ``rate_factor`` and ``times_lower``
-    change with each rollback, and what the training has found (``best_loss``, ``best_progress``) and spent
-    (``seconds``) stays.
+    A rollback restores all fields of the last good state except the last seven: ``rate_factor`` and ``times_lower``
+    change with each rollback, and what the training has found (``best_…``) and spent (``seconds``) stays.
 
     step: updates so far. epoch: full passes over the training part so far. updates: the optimizer's own count, which it
     needs for its next update. tokens: trained so far. windows_done, tokens_of_epoch: batches and tokens of the current
@@ -27,7 +26,9 @@ class TrainingState:
     loss on a sample of the held-out part] (see ``control.held_out_losses``); sampled_tokens: ``tokens`` when the last
     sample was due. rate_factor: factor on the learning rate. times_lower: rollbacks in a row, without a good evaluation
     between them. best_loss: the lowest held-out loss, None before the first evaluation. best_progress: ``progress`` at
-    that moment. seconds: time spent.
+    that moment. weights, best_weights: of the mixture, flat, after the last evaluation (3 · N · 2, see
+    ``mixed_window.fit``) and at the best one (N · 2); [] without n-grams. best_alone: held-out losses of the network and
+    of the n-grams alone at the best evaluation; [] without n-grams. seconds: time spent.
     """
 
     step: int = 0
@@ -48,10 +49,13 @@ class TrainingState:
     losses: list[tuple[int, int, float]] = field(default_factory=list)
     sampled: list[tuple[int, float]] = field(default_factory=list)
     sampled_tokens: int = 0
+    weights: list[float] = field(default_factory=list)
     rate_factor: float = 1.0
     times_lower: int = 0
     best_loss: float | None = None
     best_progress: float = 0.0
+    best_weights: list[float] = field(default_factory=list)
+    best_alone: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -95,5 +99,6 @@ class TrainingState:
         """The state after a rollback from here to ``good``, with a lower learning rate."""
         state = copy.deepcopy(good)
         state.rate_factor, state.times_lower = self.rate_factor * RATE_CUT, self.times_lower + 1
-        state.best_loss, state.best_progress, state.seconds = self.best_loss, self.best_progress, self.seconds
+        for name in ("best_loss", "best_progress", "best_weights", "best_alone", "seconds"):
+            setattr(state, name, getattr(self, name))
         return state

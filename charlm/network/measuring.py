@@ -20,6 +20,7 @@ import numpy as np
 from ..text.batches import windows
 from ..text.corpus import line_starts
 from .architecture import Architecture
+from .mixture import Mixture
 from .probabilities import log_softmax
 from .stepper import numpy_network
 
@@ -33,7 +34,8 @@ TOP = 5  # how many of the most likely tokens are kept for each token
 
 
 class Engine(Protocol):
-    """Reads ``rows`` sequences side by side: ``network.stack.StackWindow``, or ``NumPyEngine`` without a compiler.
+    """Reads ``rows`` sequences side by side: ``stack.StackWindow``, mixed with n-grams ``mixed_window.MixedWindow``, or
+    ``NumPyEngine`` without a compiler.
 
     probabilities: (≥ T, rows, V), of the last call of ``forward``, if it had at most STEPS steps.
     """
@@ -56,9 +58,9 @@ class NumPyEngine:
     """The NumPy network of ``stepper.py`` as an engine. Each row is multiplied apart, so that its bits do not depend on
     the other rows; with few rows this takes no longer."""
 
-    def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int):
+    def __init__(self, architecture: Architecture, parameters: np.ndarray, rows: int, mixture: Mixture | None = None):
         self.rows = rows
-        self.network = numpy_network(architecture, parameters, apart=True)
+        self.network = numpy_network(architecture, parameters, True, mixture)
         self.reset()
 
     def reset(self):

@@ -23,6 +23,7 @@ import numpy as np
 from ..text.vocabulary import EOS
 from .architecture import Architecture, views
 from .cells import CELLS
+from .mixture import MixedNetwork, Mixture
 from .probabilities import log_softmax
 from .threads import ThreadPool
 
@@ -42,8 +43,7 @@ class NextToken(Protocol):
     ``copy_row`` choose rows of any state. A row must get the same bits whatever stands in the other rows: only then is
     a sample the same for any number of samples.
 
-    A network is such a predictor (``Stepper``). Counts of n-grams (their states are the last n-1 tokens, their logits
-    logarithms of probabilities) and a mixture of several predictors (its state holds theirs) could be two more.
+    A network is such a predictor (``Stepper``), alone or mixed with n-grams (``mixture.MixedNetwork``).
     """
 
     def rows_for(self, sequences: int) -> int:
@@ -261,18 +261,29 @@ def rows_of(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rows
 
 
-def numpy_network(architecture: Architecture, parameters: np.ndarray, apart: bool) -> NumPyNetwork:
-    """The network of an architecture in NumPy. parameters: (P), float32 or float64."""
-    return (NumPyFeedforward if architecture.context else NumPyNetwork)(architecture, parameters, apart)
+def numpy_network(
+    architecture: Architecture, parameters: np.ndarray, apart: bool, mixture: Mixture | None = None
+) -> "NumPyNetwork | MixedNetwork":
+    """The network of an architecture in NumPy, mixed with n-grams if there are any. parameters: (P), float32 or
+    float64."""
+    network = (NumPyFeedforward if architecture.context else NumPyNetwork)(architecture, parameters, apart)
+    return MixedNetwork(network, mixture) if mixture else network
 
 
 class Stepper:
-    """A network as a ``NextToken``. parameters: (P); few_rows: mostly one sequence is sampled."""
+    """A network as a ``NextToken``, mixed with n-grams if there are any. parameters: (P); few_rows: mostly one sequence
+    is sampled."""
 
-    def __init__(self, architecture: Architecture, parameters: np.ndarray, few_rows: bool = False):
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: np.ndarray,
+        few_rows: bool = False,
+        mixture: Mixture | None = None,
+    ):
         largest = max(array.size for array in views(architecture, parameters).values())
         self.apart = few_rows or largest > SMALL
-        self._network = numpy_network(architecture, parameters, self.apart)
+        self._network = numpy_network(architecture, parameters, self.apart, mixture)
         self._rows_per_thread = ROWS if self.apart else ROWS_PER_THREAD
         self._pool: ThreadPool | None = None  # made when there is work for several threads
 

@@ -37,7 +37,7 @@ class Filler:
     pattern: every _ is a character (or byte) to be found; for a model of words, a run of _ is a word. The probability
     of a whole filling is raised to the power 1 / options.temperature; temperature 0 takes the most likely filling.
     A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
-    predictor: what predicts the next token, instead of the model's network.
+    predictor: what predicts the next token, instead of the model.
     """
 
     def __init__(
@@ -116,7 +116,9 @@ class Filler:
         ``log_evidence`` is then the logarithm of the sum of the weights before: at temperature 1 the probability of
         all fillings together, or an unbiased estimate of it.
         """
-        predictor = self._predictor or Stepper(self.model.architecture, self.model.parameters)
+        predictor = self._predictor or Stepper(
+            self.model.architecture, self.model.parameters, mixture=self.model.mixture
+        )
         power = 1 / self.temperature if self.temperature else 1.0
         state, _ = predictor.begin(self.prime)
         tokens, nats, logs, log_evidence = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1), 0.0

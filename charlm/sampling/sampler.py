@@ -34,7 +34,7 @@ class Sampler:
     """Samples ``count`` texts. ``counts`` says at any time how much was sampled and rejected.
 
     length: tokens of a sample of a stream, or the most that a line may have (longer ones are rejected); None for
-    STREAM_LENGTH or LONGEST_LINE. predictor: what predicts the next token, instead of the model's network.
+    STREAM_LENGTH or LONGEST_LINE. predictor: what predicts the next token, instead of the model.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Sampler:
         options = options or SamplingOptions()
         count, decoding = BY_NAME["count"].check(count), Decoding.of(options)
         prompt, rules = prompt_of(model, length, options), rules_for(model, options)
-        predictor = predictor or Stepper(model.architecture, model.parameters, few_rows=not model.lines)
+        predictor = predictor or Stepper(model.architecture, model.parameters, not model.lines, model.mixture)
         self.count, self.seed = count, seed_of(options.seed)
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
         self.max_copied = rules.max_copied  # characters of the longest run that is no copy

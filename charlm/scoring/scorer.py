@@ -65,7 +65,7 @@ class Engines:
     def numpy(self, sequences: int) -> Engine:
         """A NumPy engine with at most one row for each sequence."""
         rows = min(self._most_rows(), sequences)
-        return self._engine("numpy", rows, lambda: NumPyEngine(self.model.architecture, self.model.parameters, rows))
+        return self._engine("numpy", rows, lambda: self._numpy(rows))
 
     def compiled(self, sequences: int) -> Engine:
         """A compiled engine with a row for each sequence, or with a few more, so that few sizes are made."""
@@ -82,13 +82,19 @@ class Engines:
             self._made[kind, rows] = make()
         return self._made[kind, rows]
 
+    def _numpy(self, rows):
+        model = self.model
+        return NumPyEngine(model.architecture, model.parameters, rows, model.mixture)
+
     def _window(self, rows):
+        from ..network.mixed_window import MixedWindow
         from ..network.stack import Stack, StackWindow
 
         if self.stack is None:
             self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))
             self.stack.pack(for_training=False, precision=self.precision)
-        return StackWindow(self.stack, STEPS, rows)
+        window = StackWindow(self.stack, STEPS, rows)
+        return MixedWindow(window, self.model.mixture) if self.model.mixture else window
 
 
 class Scorer:

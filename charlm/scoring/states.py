@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..model import Model
 from ..network.cells import CELLS
+from ..network.mixture import Mixture
 from ..network.probabilities import log_softmax
 from ..network.stepper import State, numpy_network
 from ..text.vocabulary import EOS, SPECIAL
@@ -35,7 +36,7 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     model.check_task("text")
     if model.lines:
         text = text.rpartition("\n")[2]
-    (state,) = deque(_states_after(model, text), maxlen=1)
+    (state,) = deque(_states_after(model, text, model.mixture), maxlen=1)
     probabilities = np.exp(log_softmax(state[-1][0].astype(np.float64)))
     order = np.argsort(-probabilities, kind="stable")
     names = [*SPECIAL, *(model.vocabulary.decode([number]) for number in range(len(SPECIAL), len(model.vocabulary)))]
@@ -64,9 +65,9 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
     return HiddenStates(a, c if has_c else None)
 
 
-def _states_after(model: Model, text: str) -> Iterator[State]:
-    """The states of the network in NumPy before the first token of a text, and after each token."""
-    network = numpy_network(model.architecture, model.parameters, apart=True)
+def _states_after(model: Model, text: str, mixture: Mixture | None = None) -> Iterator[State]:
+    """The states of the network in NumPy, or of a mixture, before the first token of a text, and after each token."""
+    network = numpy_network(model.architecture, model.parameters, True, mixture)
     end = np.array([EOS])
     beginning = network.step(network.zero_state(1), end)
     state = beginning

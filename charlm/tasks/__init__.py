@@ -30,6 +30,7 @@ from ..errors import UsageError
 from ..network.protocols import Network, Window
 from ..text.batches import Batch
 from ..text.corpus import CorpusOptions
+from ..text.ngrams import NGrams
 
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
@@ -139,8 +140,15 @@ class Task(Protocol):
     def small_batch(self) -> Batch:
         """A batch for a network of size 2. The training loop runs it once, so that numba compiles all kernels."""
 
-    def evaluation(self, network: Network, corpus) -> HeldOutEvaluation | None:
-        """The evaluation on the held-out part, None if nothing is held out. The training loop makes it once."""
+    def ngrams(self, corpus, settings, parameters: int) -> NGrams | None:
+        """The n-grams that predict together with the network, counted on the training part; None where it is alone.
+
+        settings: ``learning.settings.Settings``, with ngrams, max_ngrams and minutes. parameters: of the network.
+        """
+
+    def evaluation(self, network: Network, corpus, ngrams: NGrams | None = None) -> HeldOutEvaluation | None:
+        """The evaluation on the held-out part, None if nothing is held out. The training loop makes it once. With
+        n-grams it is a ``language.MixedEvaluation``."""
 
     def baselines(self, corpus, minutes: float | None) -> tuple[list, int]:
         """Losses of simple models on the held-out part, to compare the network with, for a run of so many minutes.

@@ -22,10 +22,14 @@ EVALUATED = 1 << 14  # held-out examples, from the first one, that training eval
 
 
 class ExampleTask:
-    """The methods that are the same for all tasks with answers: batches carry no state on, and have no baselines."""
+    """The methods that are the same for all tasks with answers: batches carry no state on, and there are
+    no n-grams."""
 
     def state_widths(self, architecture):
         return []
+
+    def ngrams(self, corpus, settings, parameters):
+        return None
 
     def baselines(self, corpus, minutes):
         return [], 0

@@ -116,7 +116,7 @@ class Generate(LabelTask):
         zeros = np.zeros((1, 1), np.int32)
         return Batch(zeros, zeros, fresh=True, lengths=np.ones(1, np.int64))
 
-    def evaluation(self, network, corpus):
+    def evaluation(self, network, corpus, ngrams=None):
         part = corpus.held_out
         if not len(part):
             return None

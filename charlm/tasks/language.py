@@ -8,10 +8,17 @@ import numpy as np
 
 from ..network.architecture import Architecture
 from ..network.measuring import STEPS, Spans, measure, rows_for, sampled_spans, spans
+from ..network.mixture import Mixture
 from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
 from ..text.corpus import Corpus, CorpusOptions, load_corpus
+from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
+
+ORDERS = {"char": 10, "byte": 10, "word": 5}  # of the n-grams of a model, if nobody says
+SINGLETONS = {"char": 6, "byte": 6, "word": 3}  # longer n-grams that occur once are left out of a model's counts
+NGRAMS_PER_PARAMETER = 2  # at most so many: an n-gram takes about three bytes of the file, a parameter four
+LEAST_NGRAMS = 100_000  # that are kept however small the network is
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,22 @@ class LanguageModel:
         tokens = np.zeros((1, 1), np.int32)
         return Batch(tokens, tokens, fresh=True)
 
-    def evaluation(self, network, corpus):
-        return StreamEvaluation(network, corpus) if len(corpus.held_out) else None
+    def ngrams(self, corpus, settings, parameters):
+        if not settings.ngrams:
+            return None
+        counted = corpus.train[-counted_tokens(corpus, settings.minutes) :]
+        level, order = corpus.vocabulary.level, settings.ngrams
+        most = (
+            max(LEAST_NGRAMS, NGRAMS_PER_PARAMETER * parameters) if settings.max_ngrams is None else settings.max_ngrams
+        )
+        return NGrams.count(
+            counted, len(corpus.vocabulary), order, corpus.lines, singletons=SINGLETONS[level], most=most
+        )
+
+    def evaluation(self, network, corpus, ngrams=None):
+        if not len(corpus.held_out):
+            return None
+        return MixedEvaluation(network, corpus, ngrams) if ngrams else StreamEvaluation(network, corpus)
 
     def baselines(self, corpus, minutes):
         most = counted_tokens(corpus, minutes)
@@ -94,13 +115,37 @@ class StreamEvaluation:
 
     def _mean_loss(self, parts: Spans) -> float:
         """Nats per token of some parts, under the current parameters."""
+        nats = measure(self._window(parts), self.tokens, parts).nats  # 0 outside the parts
+        return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
+
+    def _window(self, parts: Spans):
+        """A window of the network with its current parameters."""
         from ..network.stack import StackWindow
 
         self.network.pack(for_training=False)
         # Training needs the memory: a small window, freed afterwards, costs 1 to 3 % of the speed of scoring.
-        window = StackWindow(self.network, STEPS // 2, rows_for(parts))
-        nats = measure(window, self.tokens, parts).nats  # 0 outside the parts
-        return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
+        return StackWindow(self.network, STEPS // 2, rows_for(parts))
+
+
+class MixedEvaluation(StreamEvaluation):
+    """A ``StreamEvaluation`` of a network that predicts together with n-grams. The losses of samples are those of the
+    network alone."""
+
+    def __init__(self, network, corpus, ngrams: NGrams):
+        super().__init__(network, corpus)
+        self.ngrams = ngrams
+
+    def fit(self, weights: list[float]):
+        """Read the held-out part, and improve the weights; see ``mixed_window.fit``. weights: the flat ones of the
+        reading before; [] before the first."""
+        from ..network.mixed_window import even_weights, fit
+
+        parts, order = spans(self.tokens, self.lines), self.ngrams.order
+        window, now = self._window(parts), np.reshape(weights, (3, order, 2)) if weights else even_weights(order)
+        mixture = Mixture(self.ngrams, now[2])
+        if not weights:  # those that nobody fitted are far from the best: two steps
+            now = fit(window, mixture, now, self.tokens, parts).weights
+        return fit(window, mixture, now, self.tokens, parts)
 
 
 TASK = LanguageModel

@@ -226,7 +226,7 @@ class Tag(ExampleTask):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
         return WordBatch(zeros, zeros, fresh=True, lengths=ones, words=zeros, word_lengths=ones, known=zeros[0])
 
-    def evaluation(self, network, corpus):
+    def evaluation(self, network, corpus, ngrams=None):
         part = corpus.held_out
         if not len(part):
             return None

@@ -144,7 +144,7 @@ class Translate(ExampleTask):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
         return PairBatch(zeros, zeros, fresh=True, lengths=ones, sources=zeros, source_lengths=ones)
 
-    def evaluation(self, network, corpus):
+    def evaluation(self, network, corpus, ngrams=None):
         part = corpus.held_out
         if not len(part):
             return None

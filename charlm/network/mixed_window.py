@@ -1,0 +1,165 @@
+"""The mixture in compiled kernels: scoring of long texts, and fitting of the weights to the held-out part."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..kernels import ngrams as kernels
+from ..kernels.softmax import target_ranks
+from ..text.batches import windows
+from ..text.ngrams import NGrams
+from .measuring import Spans
+from .mixture import EVEN, MOST_WEIGHT, RIDGE, Mixture
+from .stack import StackWindow
+
+
+class CompiledNGrams:
+    """The arrays of n-grams as the kernels take them, and the nodes of R rows.
+
+    dtype: of the network's probabilities.
+    """
+
+    def __init__(self, mixture: Mixture, rows: int, dtype):
+        ngrams = mixture.ngrams
+        self.unknown = mixture.unknown
+        self.arrays = (
+            mixture.unigrams.astype(dtype),
+            mixture.first,
+            ngrams.tokens.astype(np.int32),  # one type, so that numba compiles the kernels once
+            ngrams.own.astype(dtype),
+            mixture.backoff.astype(dtype),
+        )
+        self.start = ngrams.no_history(rows)
+        self.nodes = self.start.copy()
+
+    def reset(self) -> None:
+        """Forget the histories of all rows."""
+        self.nodes[:] = self.start
+
+
+class MixedWindow:
+    """A ``measuring.Engine``: a window of a network whose probabilities are mixed with those of n-grams."""
+
+    def __init__(self, window: StackWindow, mixture: Mixture):
+        self.window, self.rows, self.pool = window, window.rows, window.stack.pool
+        dtype = window.outputs.dtype
+        self.ngrams = CompiledNGrams(mixture, self.rows, dtype)
+        self.weights = mixture.weights.astype(dtype)
+        self.scratch = np.empty((self.rows, 2, window.probabilities.shape[2]), dtype)
+
+    def reset(self) -> None:
+        """Start all rows again from the zero state, without a history."""
+        self.window.reset()
+        self.ngrams.reset()
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of the last call of ``forward``, or of its last piece: (≥ T, N, V)."""
+        return self.window.probabilities
+
+    def forward(self, tokens: np.ndarray, targets: np.ndarray, *, ranks: np.ndarray | None = None) -> np.ndarray:
+        """See ``measuring.Engine``."""
+        nats = np.empty(tokens.shape, self.scratch.dtype)
+        for start in range(0, len(tokens), self.window.steps):
+            here = slice(start, start + self.window.steps)
+            self._piece(tokens[here], targets[here], nats[here], None if ranks is None else ranks[here])
+        return nats
+
+    def _piece(self, tokens, targets, nats, ranks):
+        self.window.forward(tokens, targets)
+        found, grams = self.probabilities, self.ngrams
+
+        def some_rows(start, stop):
+            kernels.mix(
+                found, tokens, targets, nats, grams.nodes, *grams.arrays, self.weights, grams.unknown, self.scratch,
+                start, stop,
+            )  # fmt: skip
+            if ranks is not None:
+                target_ranks(found, found.shape[2], targets, ranks, start, stop)
+
+        self.pool.run(self.pool.split(self.rows, some_rows))
+
+
+class Fitted:
+    """What one reading of the held-out part gave: losses in nats per token, and new weights.
+
+    mixture: each half measured with weights that were fitted to the other half; network, ngrams: each part alone.
+    weights: (3, N, 2), fitted to the first half, to the second half, and to both.
+    """
+
+    def __init__(self, losses: np.ndarray, sums: np.ndarray, tokens: int, weights: np.ndarray):
+        self.mixture, self.network, self.ngrams = (losses / tokens).tolist()
+        self.weights = np.stack([_newton(weights, part) for part in (sums[0], sums[1], sums[0] + sums[1])])
+
+
+def even_weights(order: int) -> np.ndarray:
+    """The weights before any is fitted: (3, N, 2), see ``Fitted``."""
+    return np.full((3, order, 2), EVEN)
+
+
+def _newton(weights, sums):
+    """The weights (N, 2) after one step of Newton's method, with a penalty RIDGE/2 · (weight - EVEN)² for each.
+
+    sums: (N, SUMS), the derivatives at ``weights``.
+    """
+    d_alpha, d_beta = (sums[:, :2] + RIDGE * (weights - EVEN)).T
+    aa, ab, bb = sums[:, 2] + RIDGE, sums[:, 3], sums[:, 4] + RIDGE
+    determinant = aa * bb - ab * ab
+    step = np.stack((bb * d_alpha - ab * d_beta, aa * d_beta - ab * d_alpha), axis=1) / determinant[:, None]
+    return np.clip(weights - step, 0, MOST_WEIGHT)
+
+
+def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.ndarray, spans: Spans) -> Fitted:
+    """Read the held-out part, and improve the weights by one step of Newton's method.
+
+    window: of the network, packed, with the STEPS and rows for the text. weights: (3, N, 2), of the reading before, or
+    ``even_weights``. tokens: ids (n); spans: of ``measuring.spans``; the first half of them is one half of the part.
+    """
+    rows, dtype = window.rows, window.outputs.dtype
+    grams, pool = CompiledNGrams(mixture, rows, dtype), window.stack.pool
+    losses, sums = np.zeros((rows, 3)), np.zeros((rows, 2, mixture.ngrams.order, kernels.SUMS))
+    scratch = np.empty((rows, 3, window.probabilities.shape[2]), dtype)
+    held, both = weights[[1, 0]].astype(dtype), weights[2].astype(dtype)
+    second_half = np.arange(len(spans.start)) >= len(spans.start) // 2
+    scored = 0
+    for inputs, targets, halves, fresh in _pieces(tokens, spans, second_half, window):
+        if fresh:
+            window.reset()
+            grams.reset()
+        window.forward(inputs, targets)
+        found, scored = window.probabilities, scored + np.count_nonzero(halves >= 0)
+
+        def some_rows(start, stop, inputs=inputs, targets=targets, halves=halves, found=found):
+            kernels.fit(
+                found, inputs, targets, halves, losses, sums, grams.nodes, *grams.arrays, both, held, grams.unknown,
+                scratch, start, stop,
+            )  # fmt: skip
+
+        pool.run(pool.split(rows, some_rows))
+    return Fitted(losses.sum(0), sums.sum(0), scored, weights[2])
+
+
+def _pieces(tokens, spans, second_half, window) -> Iterable[tuple]:
+    """(inputs, targets, half of each target or -1, whether all rows start anew) of each window, (T, R) each."""
+    order = np.argsort(spans.start - spans.stop, kind="stable")  # the longest first, so that rows end about together
+    for position in range(0, len(order), window.rows):
+        chosen = order[position : position + window.rows]
+        starts, stops, scored = spans.start[chosen], spans.stop[chosen], spans.scored[chosen]
+        step = 0
+        for batch in windows(tokens, starts, stops, window.steps, window.rows):
+            positions = starts + step + np.arange(len(batch.inputs))[:, None]
+            halves = np.full(batch.inputs.shape, -1, np.int32)
+            wanted = (positions >= scored) & (positions < stops)
+            halves[:, : len(chosen)] = np.where(wanted, second_half[chosen], -1)
+            yield batch.inputs, batch.targets, halves, step == 0
+            step += len(batch.inputs)
+
+
+def read_once(network) -> None:
+    """Call every kernel of the mixture once, with a network of width 2, so that numba compiles them."""
+    V = network.architecture.output_size
+    ngrams = NGrams.count(np.zeros(2, np.uint8), V, 2, False, singletons=2, most=None)
+    mixture, token = Mixture(ngrams, np.full((2, 2), EVEN)), np.zeros((1, 1), np.int32)
+    window = StackWindow(network, 1, 1)
+    MixedWindow(window, mixture).forward(token, token, ranks=np.zeros((1, 1), np.int32))
+    fit(window, mixture, even_weights(2), token[0], Spans.one(0, 0, 1))
