@@ -175,7 +175,8 @@ def train(
         schedule: how the learning rate falls: "cosine", "linear" or "constant" ("cosine").
         clip: gradients are scaled down to this norm; 0 is no limit (0.2).
         dropout: the fraction of each layer's units that are dropped at random.
-        precision: of the matrix products, "float32" or "bf16" ("float32").
+        precision: of the matrix products, "float32" or "bf16". Where the processor has bf16, charlm chooses it for task
+            "text" without epochs, and "float32" otherwise.
         seed: of all random choices (1).
         threads: how many work; the result does not depend on it.
 

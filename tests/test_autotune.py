@@ -129,13 +129,33 @@ def test_the_speed_is_plausible():
     assert 1e7 < speed(Architecture(66, "rnn", 128, 1), 8, 4, 1) < 1e14
 
 
-def test_the_speed_is_measured_in_the_precision_of_the_training(tmp_path, tiny_text, monkeypatch):
-    path, asked = tmp_path / "text.txt", []
-    path.write_text(tiny_text)
-    monkeypatch.setattr(autotune, "check_precision", asked.append)
-    monkeypatch.setattr(autotune, "speed", lambda *measured: asked.append(measured[-1]) or 1e9)
-    new_trainer(path, minutes=1, precision="bf16").pool.close()
-    assert asked == ["bf16"] * 3  # checked, and measured twice
+@pytest.mark.parametrize(
+    ("has_bf16", "options", "precision", "by_the_clock"),
+    [
+        (True, {"minutes": 1}, "bf16", True),
+        (True, {}, "bf16", True),
+        (False, {"minutes": 1}, "float32", True),
+        (True, {"minutes": 1, "precision": "float32"}, "float32", True),
+        (False, {"minutes": 1, "precision": "bf16"}, "bf16", True),
+        (True, {"epochs": 1}, "float32", False),
+        (True, {"epochs": 1, "precision": "bf16"}, "bf16", False),
+        (True, {"minutes": 1, "task": "classify"}, "float32", False),
+    ],
+)
+def test_by_the_clock_the_precision_is_the_faster_one(
+    tmp_path, tiny_text, monkeypatch, has_bf16, options, precision, by_the_clock
+):
+    """What is checked, compiled and measured is what the training gets."""
+    path, checked, prepared, measured = tmp_path / "text.txt", [], [], []
+    path.write_text("".join(f"{line[0]}\t{line}\n" for line in tiny_text.splitlines()))
+    monkeypatch.setattr(autotune, "HAS_BFLOAT16", has_bf16)
+    monkeypatch.setattr(autotune, "check_precision", checked.append)
+    monkeypatch.setattr(autotune, "prepare", lambda *_, precision, **others: prepared.append(precision) or 0.0)
+    monkeypatch.setattr(autotune, "speed", lambda *arguments: measured.append(arguments[-1]) or 1e9)
+    monkeypatch.setattr(autotune, "Trainer", lambda corpus, architecture, settings, **others: settings)
+    assert new_trainer(path, **options).precision == precision
+    assert checked == [precision]
+    assert prepared == [precision] * by_the_clock and measured == [precision, precision] * by_the_clock
 
 
 def test_the_evaluation_of_a_large_vocabulary_leaves_time_for_the_training(tmp_path, monkeypatch):

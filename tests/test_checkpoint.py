@@ -54,6 +54,12 @@ def final_bytes(text, path, restored=None):
     return path.read_bytes()
 
 
+def test_one_without_a_precision_among_its_options_has_that_of_its_settings(stopped):
+    """As older checkpoints: charlm must not choose it again."""
+    change(checkpoint_path(stopped), "options", {})
+    assert Checkpoint(checkpoint_path(stopped)).options == {"lines": True, "precision": "float32"}
+
+
 @pytest.mark.uncompiled
 def test_the_previous_one_is_kept_until_the_training_is_finished(text, stopped):
     assert names(stopped.parent) == ["m.checkpoint.before.npz", "m.checkpoint.npz", "m.npz", "text.txt"]

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 import charlm
 from charlm.cli import program
 from charlm.errors import CharlmError, ModelFileError, UsageError
-from charlm.learning.checkpoint import checkpoint_path
+from charlm.learning import autotune
+from charlm.learning.checkpoint import checkpoint_path, last_checkpoint
 from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 
 SMALL = {"hidden": 5, "layers": 1, "epochs": 4, "batch": 4, "steps": 8, "threads": 1}
@@ -97,6 +99,31 @@ def test_resuming_needs_an_output_and_the_same_options(text):
     charlm.train(text, output="m.npz", stop=after(1), **SMALL)
     with pytest.raises(ModelFileError, match=r"cannot resume .*--hidden \(6 now, 5 then\)"):
         charlm.train(text, output="m.npz", resume=True, hidden=6)
+
+
+def test_a_resumed_training_keeps_the_precision_that_charlm_chose(text, monkeypatch):
+    options = {name: value for name, value in SMALL.items() if name != "epochs"}
+    monkeypatch.setattr(autotune, "HAS_BFLOAT16", False)
+    charlm.train(text, output="m.npz", minutes=0.02, stop=after(1), **options)
+    assert last_checkpoint("m.npz").options["precision"] == "float32"
+    monkeypatch.setattr(autotune, "HAS_BFLOAT16", True)
+    with TrainingSession(text, TrainingFiles(output="m.npz", resume=True), {}) as resumed:
+        assert resumed.trainer.settings.precision == "float32"
+
+
+def test_a_training_in_bf16_is_not_resumed_on_a_processor_without_it(text, monkeypatch):
+    def read(path):
+        checkpoint = last_checkpoint(path)
+        checkpoint.settings = replace(checkpoint.settings, precision="bf16")
+        return checkpoint
+
+    charlm.train(text, output="m.npz", stop=after(1), **SMALL)
+    monkeypatch.setattr("charlm.learning.session.last_checkpoint", read)
+    monkeypatch.setattr("charlm.network.products.HAS_BFLOAT16", False)
+    with pytest.raises(
+        ModelFileError, match=r"cannot resume from m\.checkpoint\.npz on this .* with --restart in place"
+    ):
+        charlm.train(text, output="m.npz", resume=True)
 
 
 def test_a_picture_shows_the_baselines(text, tmp_path):

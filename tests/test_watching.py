@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from charlm.cli import program
-from charlm.display import closing, durations, live, preview, say
+from charlm.display import closing, durations, live, opening, preview, say
 from charlm.learning.progress import Report
 from charlm.learning.session import TrainingFiles, TrainingSession
 from charlm.text import layout
@@ -321,6 +322,18 @@ def test_show_says_how_many_lines(folder):
 
 
 # --- Before and after
+
+
+def test_the_opening_says_why_charlm_chose_bf16(folder):
+    """In what the training really multiplies, depends on the processor."""
+    for options, is_said in ({}, True), ({"precision": "float32"}, False):
+        with opened(**options) as session:
+            assert "(bf16)" not in "".join(opening.opening(session))
+            session.trainer.settings = replace(session.trainer.settings, precision="bf16")
+            assert (
+                "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
+                "--precision float32 is more exact" in opening.opening(session)
+            ) is is_said
 
 
 def test_compiling_is_said_before_it_happens(folder, monkeypatch):

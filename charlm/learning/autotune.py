@@ -1,8 +1,9 @@
 """Options → a trainer. It chooses the settings that nobody gave: by the text, the time and the machine.
 
 With ``epochs`` the defaults are FIXED, and one seed gives one model. Otherwise the training goes by the clock: charlm
-measures the machine's speed for a moment. It chooses the width and the dropout that experiments found best for the
-multiply-adds that fit into the time, on a text of this size (benchmarks/recipe.md).
+takes the faster precision of the processor and measures the machine's speed for a moment. It chooses the width and the
+dropout that experiments found best for the multiply-adds that fit into the time, on a text of this size
+(benchmarks/recipe.md).
 """
 
 import math
@@ -14,7 +15,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from ..errors import UsageError
-from ..kernels.compiling import OnCompile
+from ..kernels.compiling import HAS_BFLOAT16, OnCompile
 from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
 from ..network.optimizers import Adam
@@ -213,16 +214,17 @@ def new_trainer(
     options = given_options(options)
     kind = task_class(options.get("task", "text"))
     cell = _checked_cell(kind, options)
-    precision, threads = options.get("precision", "float32"), options.get("threads")
+    minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
+    if minutes is None and epochs is None:
+        minutes = MINUTES
+    by_the_clock = minutes is not None and not kind.defaults
+    precision = options.get("precision") or ("bf16" if by_the_clock and HAS_BFLOAT16 else "float32")
     check_precision(precision)
     task, corpus = kind.load(paths, CorpusOptions(**{name: options[name] for name in OF_CORPUS if name in options}))
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
-    minutes, epochs = options.get("minutes"), options.get("epochs")
-    if minutes is None and epochs is None:
-        minutes = MINUTES
     order = _order(kind, corpus, options)
     plan = None
-    if minutes is None or kind.defaults:
+    if not by_the_clock:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
         check_length(corpus, given.get("steps", STEPS))  # before it takes time to compile
@@ -239,7 +241,8 @@ def new_trainer(
         plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
         chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
         corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
-    decided = options | chosen | {"epochs": float(epochs), "minutes": minutes, "cell": cell, "ngrams": order}
+    found = {"minutes": minutes, "cell": cell, "precision": precision, "ngrams": order}
+    decided = options | chosen | {"epochs": float(epochs)} | found
     return Trainer(
         corpus,
         _architecture(task, corpus, decided),

@@ -24,6 +24,7 @@ from pathlib import Path
 from ..errors import CharlmError, ModelFileError, UsageError
 from ..modelfile import checkpoint_shapes, describe, model_header, novelty_arrays, read_archive, write_archive
 from ..network.architecture import Architecture
+from ..network.products import check_precision
 from ..tasks import Task
 from ..text.corpus import Corpus
 from .loop import Trainer
@@ -78,12 +79,23 @@ class Checkpoint:
             self.corpus_facts = {
                 name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS_FACTS.items()
             }
-            # The mode that charlm chose by the text is none of the given options.
-            self.options = {"lines": self.header["lines"]} | stored_options(dict(self.header["options"]))
+            # What charlm chose by the text and the processor is none of the given options.
+            chosen = {"lines": self.header["lines"], "precision": self.settings.precision}
+            self.options = chosen | stored_options(dict(self.header["options"]))
             self.identity = _read_identity(self.header["training"])
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
+
+    def check_processor(self) -> None:
+        """Raise ModelFileError where this processor cannot multiply in the precision of the training."""
+        try:
+            check_precision(self.settings.precision)
+        except UsageError:
+            raise ModelFileError(
+                f"cannot resume from {self.path} on this processor, which does not multiply in bfloat16 (AVX512-BF16): "
+                "resume it where it began, or begin anew with --restart in place of --resume"
+            ) from None
 
     def differences(self, task: Task, corpus: Corpus, architecture: Architecture, settings: Settings) -> list[str]:
         """What has changed since the checkpoint was written, in words."""

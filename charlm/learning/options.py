@@ -193,8 +193,9 @@ TRAINING = (
     Option(
         "precision",
         str,
-        "Number type of the matrix products in training. bf16 is faster, on processors with AVX512-BF16.",
-        default="float32",
+        "Number type of the matrix products in training. bf16 is faster, on processors with AVX512-BF16: there charlm "
+        "chooses it for --task text without --epochs, and float32 otherwise.",
+        default_in_words=CHOSEN,
         choices=PRECISIONS,
         group=UPDATES,
     ),
@@ -345,7 +346,7 @@ class TrainingOptions(TypedDict, total=False):
     schedule: str
     clip: float
     dropout: float | None
-    precision: str
+    precision: str | None
     seed: int
     threads: int | None
 

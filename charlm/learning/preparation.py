@@ -37,9 +37,10 @@ def prepare(
     with CompileTimer(on_compile) as timer:
         network = task.network(small, np.zeros(small.number_of_parameters, np.float32), pool, 0.1)
         window = task.window(network, 1, 1, training=True)
-        for kind in {precision, "float32"}:  # the held-out part is scored in float32
-            network.pack(for_training=True, precision=kind)
-            window.train(task.small_batch(), 1.0, None if dropout == 0 else Dropout(0.1, 0))
+        network.pack(for_training=True, precision=precision)
+        window.train(task.small_batch(), 1.0, None if dropout == 0 else Dropout(0.1, 0))
+        network.pack(for_training=False)  # the held-out part is scored in float32
+        window.losses(task.small_batch())
         new_optimizer(network).update(0.0)
         if ngrams:
             read_once(network)

@@ -108,6 +108,7 @@ class TrainingSession:
                     self._check_unfinished(files.output)
             if files.resume:
                 checkpoint = last_checkpoint(files.output)
+                checkpoint.check_processor()
                 self.options = given_options(checkpoint.options) | self.options
                 self._check_places()  # again: the checkpoint may name held-out files
             self.trainer = new_trainer(self.paths, on_compile=self._on_compile, **self.options)

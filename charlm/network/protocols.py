@@ -60,6 +60,9 @@ class Window(Protocol):
         ``Network.gradient`` to the gradient of scale · their sum. A batch that is ``fresh`` starts from the zero state.
         """
 
+    def losses(self, batch: Any) -> np.ndarray:
+        """The same, forward only: -log ŷ of every target, (T, N), 0 where there is no target."""
+
 
 class SequenceWindow(Window, Protocol):
     """A window for whole sequences, each from the zero state: ``sequences.Windows``, ``translator.TranslatorWindows``

@@ -73,6 +73,9 @@ class Windows:
         steps, rows = batch.inputs.shape
         return nats[:, :rows], window.probabilities[:steps, :rows]
 
+    def losses(self, batch: Batch) -> np.ndarray:
+        return self.forward(batch)[0]
+
     def train(self, batch: Batch, scale: float, drop: Dropout | None) -> np.ndarray:
         window, inputs, targets, lengths = self._padded(batch)
         return window.forward_backward(inputs, targets, scale, drop, lengths)[:, : batch.inputs.shape[1]]

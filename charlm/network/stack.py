@@ -227,6 +227,12 @@ class StackWindow:
             self.reset()
         return self.forward_backward(batch.inputs, batch.targets, scale, drop)
 
+    def losses(self, batch: Batch) -> np.ndarray:
+        """``forward`` of a batch, from the zero state where the batch is fresh."""
+        if batch.fresh:
+            self.reset()
+        return self.forward(batch.inputs, batch.targets)
+
     def _gradients(self, arrays_of_layers, tokens):
         """The gradients of the weights, from what the backward pass has left in the arrays."""
         steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool

@@ -68,6 +68,9 @@ class TaggerWindows:
         self._read(batch)
         return self.sentences.forward(batch)
 
+    def losses(self, batch: WordBatch) -> np.ndarray:
+        return self.forward(batch)[0]
+
     def train(self, batch: WordBatch, scale: float, drop: Dropout | None) -> np.ndarray:
         backward = self._read(batch, drop)
         nats = self.sentences.train(batch, scale, drop and drop.another())

@@ -101,6 +101,9 @@ class TranslatorWindows:
         steps, rows = batch.inputs.shape
         return nats[:, :rows], window.probabilities[:steps, :rows]
 
+    def losses(self, batch: PairBatch) -> np.ndarray:
+        return self.forward(batch)[0]
+
     def train(self, batch: PairBatch, scale: float, drop: Dropout | None) -> np.ndarray:
         network, pool = self.network, self.network.pool
         s, backward, states = self._read(batch, drop)

@@ -244,7 +244,7 @@ def by_length(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray
 
 
 class ExampleEvaluation:
-    """Scores batches of the held-out part. size: their number of units. window: computes them with ``forward``."""
+    """Scores batches of the held-out part. size: their number of units. window: computes them with ``losses``."""
 
     def __init__(self, network, window, batches: list[Batch]):
         self.network, self.window, self.batches = network, window, batches
@@ -260,7 +260,7 @@ class ExampleEvaluation:
     def _mean_loss(self, batches: list[Batch]) -> float:
         """Nats per unit of some batches, under the current parameters."""
         self.network.pack(for_training=False)
-        nats = sum(float(self.window.forward(batch)[0].sum(dtype=np.float64)) for batch in batches)
+        nats = sum(float(self.window.losses(batch).sum(dtype=np.float64)) for batch in batches)
         return nats / sum(map(_units, batches))
 
 
