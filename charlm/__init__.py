@@ -112,6 +112,8 @@ def train(
     embedding: int | None = None,
     tied: bool | None = None,
     bidirectional: bool | None = None,
+    ngrams: int | None = None,
+    max_ngrams: int | None = None,
     batch: int | None = None,
     steps: int | None = None,
     lr: float | None = None,
@@ -167,6 +169,9 @@ def train(
         embedding: the width of an embedding of the input; 0 is one-hot input.
         tied: use the embedding as output weights too (False).
         bidirectional: read each text forward and backward; not for task "text" (False).
+        ngrams: count n-grams of up to so many tokens, which predict together with the network; 0 is the network alone.
+            Only for task "text".
+        max_ngrams: how many n-grams the model keeps at most.
 
     The updates
         batch: pieces of the text, or lines, that are trained on in parallel.
@@ -234,6 +239,8 @@ def training(
     embedding: int | None = None,
     tied: bool | None = None,
     bidirectional: bool | None = None,
+    ngrams: int | None = None,
+    max_ngrams: int | None = None,
     batch: int | None = None,
     steps: int | None = None,
     lr: float | None = None,

@@ -84,7 +84,7 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
     better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     lines = [
-        f"held-out text, {part}; n-gram baselines trained on {rest} training text",
+        f"held-out text, {part}; n-grams counted in {rest} training text",
         *_table(session),
     ]
     if better:
@@ -95,7 +95,10 @@ def comparison_lines(session: TrainingSession) -> list[str]:
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         return [*lines, f"{names} did better than the model: {remedy}"]
     name, loss = best_baseline(session)
-    return [f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which", *lines]
+    sentence = f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which"
+    if trainer.state.best_alone and trainer.state.best_alone[0] > trainer.best_loss:
+        sentence += f", and than the network alone ({trainer.state.best_alone[0]:.4f})"
+    return [sentence, *lines]
 
 
 def _table(session: TrainingSession) -> list[str]:
@@ -105,6 +108,7 @@ def _table(session: TrainingSession) -> list[str]:
     tokens, figures = len(corpus.evaluated), {}
     for name, nats in {
         "the model": trainer.best_loss * tokens,
+        **({"the network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
         **{one.name: one.nats for one in session.baselines},
     }.items():
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}

@@ -28,6 +28,11 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     lines.append(f"the network: {_network(trainer.architecture)}")
+    if trainer.ngrams:
+        lines.append(
+            f"together with it predict counts of {len(trainer.ngrams) - 1:,} n-grams: runs of up to "
+            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}"
+        )
     if trainer.settings.precision == "bf16" and "precision" not in session.options:
         lines.append(
             "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "

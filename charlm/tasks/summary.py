@@ -8,6 +8,7 @@ from typing import Any
 
 from ..network.architecture import Architecture
 from ..score import exp
+from ..text.ngrams import NGrams
 from ..text.novelty import Novelty
 from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
@@ -38,6 +39,8 @@ def facts(model: Any) -> list[tuple[str, str]]:
     if model.task.name == "text":
         rows.append(("text", "each line is a text of its own" if model.lines else "one long text, one stream"))
     rows.append(("vocabulary", _vocabulary(model.vocabulary)))
+    if model.mixture:
+        rows.append(("n-grams", _ngrams(model.mixture.ngrams, UNITS[model.vocabulary.level])))
     try:
         rows += _training_rows(model)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError):  # another program wrote the file
@@ -56,6 +59,15 @@ def _vocabulary(v: Vocabulary) -> str:
     symbols = between.join(map(_symbol, first) if v.level != "char" else first)
     more = " …" if len(v.symbols) > len(first) else ""
     return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{more}"
+
+
+def _ngrams(ngrams: NGrams, unit: str) -> str:
+    """The counts that predict together with the network."""
+    size = sum(array.nbytes for array in ngrams.arrays().values())
+    return (
+        f"counts of {number_of(len(ngrams) - 1, 'run')} of up to {number_of(ngrams.order, unit)} predict together with "
+        f"the network ({size:,} bytes)"
+    )
 
 
 def _symbol(symbol: str | int) -> str:
@@ -131,6 +143,9 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
         rows += [("settings", "; ".join(_settings(settings, model)))]
     if training.get("valid_loss") is not None:
         rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model))]
+    if "alone" in training:
+        alone = training["alone"]
+        rows += [("each alone", f"the network {alone['network']:.4f}, the n-grams {alone['ngrams']:.4f}")]
     return rows
 
 
