@@ -29,8 +29,8 @@ def baselines(train: np.ndarray, text: np.ndarray, vocabulary_size: int, level: 
     """
     found = []
     for name, order in (("unigrams", 1), (f"{ORDERS[level]}-grams", ORDERS[level])):
-        probabilities = NGrams(train, vocabulary_size, order, lines).probabilities(text)
-        found.append(Baseline(name, -float(np.log(probabilities).sum())))
+        ngrams = NGrams.count(train, vocabulary_size, order, lines, singletons=order, exact=True)
+        found.append(Baseline(name, -float(np.log(ngrams.probabilities(text)).sum())))
     return found
 
 

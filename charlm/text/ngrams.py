@@ -12,137 +12,309 @@ follows. Nᵢ(h·) is the number of tokens that follow h exactly i times, n_i th
 order below single tokens is the uniform distribution 1/V. A sequence starts after an <EOS>; an n-gram that starts with
 this <EOS> keeps its plain count, because no token can come before it.
 
-Each n-gram of an order has a number: its index among the sorted pairs (number of its history, last token). So any order
-and any vocabulary fit 64 bits, and NumPy sorts and looks up whole arrays.
+Pruning: an n-gram that is left out gives its whole count to the order below, D = c, so that γ(h) is 1 - Σ (c(hw) - D) /
+c(h·) over the n-grams that are kept. All counts and discounts are still those of the whole text. The history of an
+n-gram that is kept is kept, and so is what remains of the n-gram without its oldest token.
+
+The n-grams of all orders are the *nodes* of one tree. Node 0 is the empty history, node 1 + w the token w; the n-grams
+of 2, 3, … tokens follow, each order sorted by (node of the history, last token). So (node of the history) · V + (last
+token) is sorted over all nodes, and one search finds n-grams of all orders.
+
+In a model each probability is a code of one byte, in the file and in memory, so that a model predicts the same before
+and after it is saved:
+
+    weight of an n-gram among those with its history    WEIGHTS[code], relative to the heaviest; the last code is 0
+    γ of a history                                      BACKOFFS[code], finest about ½, where it matters most
+
+The n-grams with a history share 1 - γ in proportion to their weights. So the probabilities after each history sum to 1
+and are above 0, whatever the codes are.
 """
 
-from dataclasses import dataclass
+import itertools
+from functools import cached_property
 
 import numpy as np
 
-from .vocabulary import EOS
+from .counting import count_ngrams, tokens_before
+from .vocabulary import EOS, UNKNOWN, smallest_type
 
 ORDERS = {"char": 6, "word": 5, "byte": 6}  # of the baseline at each level
-FALLBACK = (0.5, 1.0, 1.5)  # discounts if too few n-grams occur to estimate one above 0
 
 
-@dataclass
-class _NGramOrder:
-    """The n-grams of one order.
-
-    pairs: (number of the history) · V + (last token) of each n-gram, sorted. counts: of each n-gram. totals, backoff:
-    of each history, the sum of its counts, and the probability γ that it leaves to the order below. discounts: (4).
-    """
-
-    pairs: np.ndarray
-    counts: np.ndarray
-    totals: np.ndarray
-    backoff: np.ndarray
-    discounts: np.ndarray
-
-    def find(self, pairs: np.ndarray) -> np.ndarray:
-        """The number of the n-gram of each pair, -1 if there is none."""
-        indices = np.minimum(np.searchsorted(self.pairs, pairs), len(self.pairs) - 1)
-        return np.where(self.pairs[indices] == pairs, indices, -1) if len(self.pairs) else np.full(len(pairs), -1)
+MOST_ORDER = 32  # of n-grams in a file
 
 
-def discounts(counts: np.ndarray) -> np.ndarray:
-    """The discount D of a count of 0, 1, 2, and 3 or more: (4). counts: of all n-grams of an order."""
-    n = np.bincount(np.minimum(counts, 5), minlength=6).tolist()
-    found = [0.0]
-    for count, fallback in zip((1, 2, 3), FALLBACK, strict=True):
-        discount = 0.0
-        if n[1] and n[2] and n[count]:
-            discount = count - (count + 1) * n[1] / (n[1] + 2 * n[2]) * n[count + 1] / n[count]
-        found.append(discount if discount > 0 else fallback)
-    return np.array(found)
+# Products, and no exponential functions, so that they are the same bits on every machine.
+WEIGHTS = np.append(np.multiply.accumulate(np.append(1.0, np.full(254, 15 / 16))), 0.0)  # from 1 to 10⁻⁷, and 0
+_ABOVE = np.multiply.accumulate(1.03 + 0.001 * np.arange(128))
+_ODDS = np.append(1 / _ABOVE[::-1], _ABOVE)  # γ/(1 - γ): 3 % apart in the middle, 16 % apart at both ends
+BACKOFFS = _ODDS / (1 + _ODDS)  # from 10⁻⁵ to 1 - 10⁻⁵
 
 
 class NGrams:
-    """Probabilities of tokens, given the up to order - 1 tokens before them.
+    """Probabilities of tokens, given the up to order - 1 tokens before them: a tree of M nodes.
 
-    tokens: ids (n) of the text to count; each line ends with <EOS>. lines: each line is a sequence of its own.
+    tokens: the last token of each node, in the smallest unsigned type (M). first: node i has the children first[i] …
+    first[i + 1] - 1: int64 (M + 1). own: what each node has besides what its suffix adds, float32, or float64 where it
+    is exact (M). backoff: γ of each node as a history, 1 where it has no children: like own. orders: the node at which
+    each order begins, from order 0 on, and M at the end: (order + 2). has_unknown: whether <UNK> was counted. lines:
+    each line is a sequence of its own.
+
+    p(w | h) = own(hw) + backoff(h) p(w | h'), and 1/V below the unigrams.
     """
 
-    def __init__(self, tokens: np.ndarray, vocabulary_size: int, order: int, lines: bool):
-        self.vocabulary_size, self.order, self.lines = vocabulary_size, order, lines
-        tokens = tokens.astype(np.int64)
-        before = np.minimum(self._before(tokens), order).astype(np.int16)
-        numbers = tokens  # of the n-gram of the current order that ends at each token, -1 if there is none
-        pairs, counts = np.arange(vocabulary_size), np.bincount(tokens, minlength=vocabulary_size)
-        self.orders, histories = [], 1
-        for n in range(2, order + 1):
-            valid = np.flatnonzero(before >= n - 1)
-            ngrams = np.where(valid > 0, numbers[valid - 1], EOS)  # the histories, from which the pairs are made
-            ngrams *= vocabulary_size
-            ngrams += tokens[valid]
-            longer, index, number = _unique(ngrams)
-            followed = np.bincount(numbers[valid[index]], minlength=len(pairs))  # each without its oldest token
-            at_start = np.bincount(numbers[before == n - 2], minlength=len(pairs))  # no token can come before these
-            self.orders.append(self._smoothed(pairs, followed + at_start, histories))
-            histories, pairs, counts = len(pairs), longer, np.bincount(number, minlength=len(longer))
-            numbers = np.full(len(tokens), -1)
-            numbers[valid] = number
-        self.orders.append(self._smoothed(pairs, counts, histories))
+    def __init__(self, vocabulary_size: int, order: int, lines: bool, has_unknown: bool, tree: dict[str, np.ndarray]):
+        """tree: tokens, children (how many each node has), own, backoff, and of a model own_codes, backoff_codes."""
+        self.vocabulary_size, self.order, self.lines, self.has_unknown = vocabulary_size, order, lines, has_unknown
+        self.tokens, self.own, self.backoff = tree["tokens"], tree["own"], tree["backoff"]
+        self.first = np.ones(len(self.tokens) + 1, np.int64)
+        np.cumsum(tree["children"], out=self.first[1:])
+        self.first[1:] += 1
+        self.orders = _order_starts(self.first, order)
+        self._codes = tree.get("own_codes"), tree.get("backoff_codes")
 
-    def _before(self, tokens):
-        """The number of tokens in the sequence before each token, the <EOS> before the sequence included."""
-        before = np.arange(1, len(tokens) + 1)
+    def __len__(self):
+        return len(self.tokens)
+
+    @classmethod
+    def count(
+        cls,
+        tokens: np.ndarray,
+        vocabulary_size: int,
+        order: int,
+        lines: bool,
+        *,
+        singletons: int,
+        most: int | None = None,
+        exact: bool = False,
+    ) -> "NGrams":
+        """Count the n-grams of a text.
+
+        tokens: ids (n); each line ends with <EOS>. lines: each line is a sequence of its own. singletons: n-grams of
+        more tokens than this that occur once are left out. most: keep at most so many n-grams, those that the text
+        gains most from, and all single tokens; None is all. exact: probabilities are float64 and not codes; no file
+        holds such n-grams.
+        """
+        counted = list(count_ngrams(tokens, vocabulary_size, order, lines, singletons))
+        starts = np.cumsum([1, *map(len, counted)])
+        bases = [0, *starts]  # of the order below each, from that of the unigrams on
+        tree = {
+            "tokens": np.concatenate([[0], *(ngrams.tokens for ngrams in counted)]).astype(counted[0].tokens.dtype),
+            "parents": _joined([ngrams.histories + base for ngrams, base in zip(counted, bases, strict=False)]),
+            "own": np.concatenate([[0.0], *(ngrams.probabilities() for ngrams in counted)]),
+        }
+        if most is not None and most < starts[-1] - 1:
+            suffixes = _joined([ngrams.suffixes + base for ngrams, base in zip(counted, bases, strict=False)])
+            occurrences = _joined([ngrams.occurrences for ngrams in counted])
+            tree = _pruned(tree, suffixes, occurrences, starts, most)
+        return cls(vocabulary_size, order, lines, bool((tokens == UNKNOWN).any()), _finished(tree, exact))
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """(node of the history) · V + (last token) of the nodes 1 …, which is sorted: int64 (M - 1)."""
+        keys = np.repeat(np.arange(len(self)), np.diff(self.first))
+        keys *= self.vocabulary_size
+        keys += self.tokens[1:]
+        return keys
+
+    def start(self) -> np.ndarray:
+        """The nodes of the histories of 0, 1, … tokens at the start of a sequence, -1 where there is none: int64
+        (order)."""
+        nodes = np.full(self.order, -1)
+        nodes[:2] = (0, 1 + EOS)[: self.order]
+        return nodes
+
+    def step(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """The histories after one more token of each row: int64 (rows, order).
+
+        nodes: those before it, made by ``start`` or ``step`` (rows, order). tokens: ids (rows).
+        """
+        found = np.zeros_like(nodes)
+        found[:, 1:] = self._children(nodes[:, :-1], tokens[:, np.newaxis])
         if self.lines:
-            stops = np.flatnonzero(tokens[:-1] == EOS) + 1
-            starts = np.zeros(len(tokens), np.int64)
-            starts[stops] = stops
-            before -= np.maximum.accumulate(starts)
-        return before
+            found[tokens == EOS, 2:] = -1
+        return found
 
-    def _smoothed(self, pairs, counts, histories):
-        found = discounts(counts)
-        history = pairs // self.vocabulary_size
-        totals = np.bincount(history, counts, histories)
-        discounted = np.bincount(history, found[np.minimum(counts, 3)], histories)
-        backoff = np.divide(discounted, totals, out=np.ones(histories), where=totals > 0)
-        return _NGramOrder(pairs, counts, totals, backoff, found)
+    def _children(self, nodes, tokens):
+        """The node of each history with one more token, -1 if it is not kept or if there is no history (node -1)."""
+        wanted = nodes * self.vocabulary_size
+        wanted += tokens  # below 0 where there is no history, as no key is
+        indices = self.keys.searchsorted(wanted)
+        return np.where(self.keys.take(indices, mode="clip") == wanted, indices + 1, -1)
+
+    def lengths(self, nodes: np.ndarray) -> np.ndarray:
+        """How many tokens the longest history of each row has that some n-gram continues: (rows), 0 … order - 1.
+
+        nodes: see ``step``.
+        """
+        continued = self.first[nodes + 1] > self.first[nodes]  # false for node -1, as first[0] < first[M]
+        return np.logical_and.accumulate(continued, axis=1).sum(axis=1) - 1
 
     def probabilities(self, tokens: np.ndarray) -> np.ndarray:
-        """The probability of each token of a text, given the tokens before it: (n). The text starts a sequence."""
-        tokens = tokens.astype(np.int64)
-        before = self._before(tokens)
+        """The probability of each token of a text, given the tokens before it: float64 (n). The text starts a
+        sequence."""
+        before = tokens_before(tokens, self.lines)
         values = np.full(len(tokens), 1 / self.vocabulary_size)
-        numbers = np.zeros(len(tokens), np.int64)  # of the history: there is one of length 0
-        for n, order in enumerate(self.orders, 1):
-            histories = numbers
-            if n > 1:
-                histories = np.append(EOS, numbers[:-1])
-                histories[before < n - 1] = -1
-            known = np.flatnonzero(histories >= 0)
-            history = histories[known]
-            found = order.find(history * self.vocabulary_size + tokens[known])
-            counts = np.where(found >= 0, order.counts[found], 0)
-            totals = np.maximum(order.totals[history], 1)
-            own = (counts - order.discounts[np.minimum(counts, 3)]) / totals
-            values[known] = own + order.backoff[history] * values[known]
-            numbers = np.full(len(tokens), -1)
-            numbers[known] = found
+        known, nodes = np.arange(len(tokens)), np.zeros(len(tokens), np.int64)  # the tokens with a history, its node
+        for n in range(1, self.order + 1):
+            found = self._children(nodes, tokens[known])
+            values[known] *= self.backoff[nodes]
+            values[known[found >= 0]] += self.own[found[found >= 0]]
+            numbers = np.full(len(tokens) + 1, -1)  # of the n-gram that ends before each token
+            numbers[known + 1] = found
+            if n == 1:
+                numbers[0] = 1 + EOS
+            known = np.flatnonzero((numbers[:-1] >= 0) & (before >= n))
+            nodes = numbers[known]
         return values
 
+    def fields(self) -> dict:
+        """What a file needs to know besides ``arrays``: order; sizes, the number of n-grams of each order; histories,
+        how many nodes have children; most_children, of a node but the empty history; has_unknown."""
+        children = np.diff(self.first)
+        return {
+            "order": self.order,
+            "sizes": np.diff(self.orders)[1:].tolist(),
+            "histories": int(np.count_nonzero(children)),
+            "most_children": int(children[1:].max()),
+            "has_unknown": self.has_unknown,
+        }
 
-def _unique(values):
-    """The sorted distinct values, an index of each in ``values``, and for each value its number among the distinct
-    ones. Overwrites ``values``."""
-    bits = len(values).bit_length()
-    if len(values) and values.max() < 1 << (63 - bits):  # value and index sorted as one number: four times as fast
-        ordered = values
-        ordered <<= bits
-        ordered |= np.arange(len(values))
-        ordered.sort()
-        order = ordered & ((1 << bits) - 1)
-        ordered >>= bits
-    else:
-        order = np.argsort(values)
-        ordered = values[order]
-    new = np.ones(len(values), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    numbers = np.empty(len(values), np.int64)
-    numbers[order] = np.cumsum(new)
-    numbers -= 1
-    return ordered[new], order[new], numbers
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of a file, by name. ``array_shapes`` describes them."""
+        own_codes, backoff_codes = self._codes
+        if own_codes is None:
+            raise ValueError("n-grams with exact probabilities have no place in a file")
+        fields = self.fields()
+        shapes = array_shapes(fields, self.vocabulary_size)
+        children = np.diff(self.first)[1 : self.orders[self.order]]
+        return {
+            "ngrams_children": children.astype(shapes["ngrams_children"][0]),
+            "ngrams_tokens": self.tokens[1 + self.vocabulary_size :].astype(shapes["ngrams_tokens"][0]),
+            "ngrams_own": own_codes,
+            "ngrams_backoff": backoff_codes,
+        }
+
+    @classmethod
+    def from_arrays(cls, fields: dict, arrays: dict[str, np.ndarray], vocabulary_size: int, lines: bool) -> "NGrams":
+        """The n-grams that a file holds. fields, arrays: see the methods. Raises ValueError if they are not valid."""
+        for name, (dtype, shape) in array_shapes(fields, vocabulary_size).items():
+            if arrays[name].dtype != dtype or arrays[name].shape != shape:
+                raise ValueError(f"its array {name} does not have the size or the type that its n-grams need")
+        order, sizes = fields["order"], fields["sizes"]
+        counted = arrays["ngrams_children"]
+        children = np.concatenate([[vocabulary_size], counted, np.zeros(sizes[-1] if order > 1 else vocabulary_size)])
+        tokens = np.concatenate([[0], np.arange(vocabulary_size), arrays["ngrams_tokens"]])
+        starts = np.cumsum([0, 1, *sizes])
+        totals = [int(children[start:stop].sum()) for start, stop in zip(starts, starts[1:], strict=False)]
+        if totals != [*sizes, 0]:
+            raise ValueError("its n-grams have other numbers of children than its header says")
+        if np.count_nonzero(children) != fields["histories"] or children[1:].max() != fields["most_children"]:
+            raise ValueError("its n-grams have other children than its header says")
+        tree = {
+            "tokens": tokens.astype(smallest_type(vocabulary_size)),
+            "children": children.astype(np.int64),
+            "own_codes": arrays["ngrams_own"],
+            "backoff_codes": arrays["ngrams_backoff"],
+        }
+        found = cls(vocabulary_size, order, lines, fields["has_unknown"], tree | _decoded(tree))
+        if found.tokens.max() >= vocabulary_size or (found.keys[1:] <= found.keys[:-1]).any():
+            raise ValueError("its n-grams are not sorted, or have tokens that its vocabulary does not have")
+        return found
+
+
+def array_shapes(fields: dict, vocabulary_size: int) -> dict[str, tuple[np.dtype, tuple]]:
+    """The dtype and the shape of each array of a file, by name. Raises ValueError if the fields make no sense.
+
+    ngrams_children: how many children each n-gram has, but for those of the highest order, which have none.
+    ngrams_tokens: the last token of each n-gram from order 2 on. ngrams_own: the code of each n-gram.
+    ngrams_backoff: the code of each node that has children, the empty history first.
+    """
+    order, sizes, histories, most, has_unknown = (
+        fields[name] for name in ("order", "sizes", "histories", "most_children", "has_unknown")
+    )
+    numbers = [order, histories, most, *sizes] if isinstance(sizes, list) else [None]
+    if any(type(number) is not int or not 0 <= number < 2**31 for number in numbers) or type(has_unknown) is not bool:
+        raise ValueError("its header does not describe its n-grams")
+    if not 1 <= order <= MOST_ORDER or len(sizes) != order or sizes[0] != vocabulary_size or most > vocabulary_size:
+        raise ValueError("its header describes n-grams that it cannot have")
+    if not 1 <= histories <= 1 + sum(sizes[:-1]):
+        raise ValueError("its header describes more histories than n-grams")
+    byte = np.dtype("u1")
+    return {
+        "ngrams_children": (np.dtype(smallest_type(most + 1)).newbyteorder("<"), (sum(sizes[:-1]),)),
+        "ngrams_tokens": (np.dtype(smallest_type(vocabulary_size)).newbyteorder("<"), (sum(sizes[1:]),)),
+        "ngrams_own": (byte, (sum(sizes),)),
+        "ngrams_backoff": (byte, (histories,)),
+    }
+
+
+def _order_starts(first, order):
+    """The node at which each order begins, from order 0 on, and the number of nodes: (order + 2)."""
+    starts = [0, 1]
+    for _ in range(order):
+        starts.append(int(first[starts[-1]]))
+    return np.array(starts)
+
+
+def _joined(arrays):
+    """One array for all nodes, with a 0 for the empty history."""
+    return np.concatenate([np.zeros(1, np.int32), *arrays])
+
+
+def _pruned(tree, suffixes, occurrences, starts, most):
+    """A tree with at most ``most`` n-grams, or all single tokens if these are more."""
+    parents, own = tree["parents"], tree["own"]
+    backoff = 1 - np.bincount(parents[1:], own[1:], len(own))
+    values = np.full(len(own), 1 / starts[1])
+    score = np.full(len(own), np.inf)
+    for start, stop in itertools.pairwise(starts):
+        nodes = slice(start, stop)
+        lower = values[suffixes[nodes]]
+        values[nodes] = own[nodes] + backoff[parents[nodes]] * lower
+        if start > 1:
+            without = (own[nodes] + backoff[parents[nodes]]) * lower
+            score[nodes] = occurrences[nodes] * np.log(values[nodes] / without)
+    for start, stop in reversed(list(itertools.pairwise(starts))):
+        nodes = slice(start, stop)
+        np.maximum.at(score, parents[nodes], score[nodes])
+        np.maximum.at(score, suffixes[nodes], score[nodes])
+    best = np.argsort(-score, kind="stable")[: max(most, starts[1] - 1) + 1]
+    kept = np.zeros(len(own), bool)
+    kept[best] = True
+    numbers = np.cumsum(kept) - 1
+    return {"tokens": tree["tokens"][kept], "parents": numbers[parents[kept]], "own": own[kept]}
+
+
+def _finished(tree, exact):
+    """A tree with children, and with its probabilities: as codes, or exact."""
+    parents, own = tree["parents"], tree["own"]
+    children = np.bincount(parents[1:], minlength=len(own))
+    mass = np.bincount(parents[1:], own[1:], len(own))
+    if exact:
+        return {"tokens": tree["tokens"], "children": children, "own": own, "backoff": 1 - mass}
+    first = np.cumsum(children) - children  # among the nodes from 1 on
+    has = children > 0
+    heaviest = np.zeros(len(own))
+    heaviest[has] = np.maximum.reduceat(own[1:], first[has])
+    relative = np.divide(own, heaviest[parents], out=np.zeros(len(own)), where=own > 0)[1:]
+    edges = np.sqrt(WEIGHTS[1:255] * WEIGHTS[:254])[::-1]
+    own_codes = np.where(relative > 0, 254 - edges.searchsorted(relative), 255).astype(np.uint8)
+    odds = np.divide(1 - mass[has], mass[has], out=np.full(np.count_nonzero(has), np.inf), where=mass[has] > 0)
+    backoff_codes = np.sqrt(_ODDS[1:] * _ODDS[:-1]).searchsorted(odds).astype(np.uint8)
+    coded = {"tokens": tree["tokens"], "children": children, "own_codes": own_codes, "backoff_codes": backoff_codes}
+    return coded | _decoded(coded)
+
+
+def _decoded(tree):
+    """The probabilities that the codes of a tree mean: own and backoff, float32 (M)."""
+    children = tree["children"]
+    parents = np.repeat(np.arange(len(children)), children)
+    weights = WEIGHTS[tree["own_codes"]]
+    sums = np.bincount(parents, weights, len(children))
+    backoff = np.ones(len(children))
+    backoff[children > 0] = BACKOFFS[tree["backoff_codes"]]
+    backoff[sums == 0] = 1  # no n-gram with this history has any weight
+    own = np.zeros(len(children), np.float32)
+    own[1:] = weights * ((1 - backoff) / np.where(sums > 0, sums, 1))[parents]
+    return {"own": own, "backoff": backoff.astype(np.float32)}
