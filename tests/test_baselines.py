@@ -63,7 +63,8 @@ def test_the_baselines_of_perplexity(tmp_path, monkeypatch, tiny_text, lines):
     assert list(figures["baselines"]) == ["unigrams", "6-grams", "xz"]
     clean = (lambda text: text.replace("\n\n", "\n").replace("\n\n", "\n")) if lines else (lambda text: text)
     train, text = (clean(Path(name).read_text()) for name in ("corpus.txt", "text.txt"))
-    grams = NGrams(model.vocabulary.encode(train), len(model.vocabulary), 6, lines)
+    ids, size = model.vocabulary.encode(train), len(model.vocabulary)
+    grams = NGrams.count(ids, size, 6, lines, singletons=6, exact=True)
     nats = -np.log(grams.probabilities(model.vocabulary.encode(text))).sum()
     found = figures["baselines"]["6-grams"]
     assert figures["tokens"] == len(text)

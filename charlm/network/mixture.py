@@ -58,6 +58,8 @@ class Mixture:
         """log q of every token after the histories of each row, float64 (R, V), and the length of the longest history
         that has children, (R). nodes: (R, N), see ``NGrams.step``."""
         ngrams, V, first = self.ngrams, self.ngrams.vocabulary_size, self.first
+        if ngrams.order == 1:
+            return np.tile(np.log(self.unigrams), (len(nodes), 1)), np.zeros(len(nodes), np.int64)
         histories = nodes[:, 1:]
         starts = first.take(histories)
         counts = first.take(histories + 1)

@@ -162,6 +162,13 @@ class NGrams:
     def _first(self) -> memoryview:
         return memoryview(self.first)
 
+    def _children(self, nodes, tokens):
+        """The node of each history with one more token, -1 if it is not kept or if there is no history (node -1)."""
+        wanted = nodes * self.vocabulary_size
+        wanted += tokens  # below 0 where there is no history, as no key is
+        indices = self.keys.searchsorted(wanted)
+        return np.where(self.keys.take(indices, mode="clip") == wanted, indices + 1, -1)
+
     def probabilities(self, tokens: np.ndarray) -> np.ndarray:
         """The probability of each token of a text, given the tokens before it: float64 (n). The text starts a
         sequence."""
