@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import DivergedError, UsageError
+from .mixture import Mixture
 from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
 from .options import Path, check_file_name
@@ -26,6 +27,7 @@ class Model:
     vector. lines: each line is a sequence of its own; otherwise the text is one stream. training: how the model was
     made, as JSON values: settings, corpus (names, SHA-256, sizes) and the history of losses. novelty: the record of the
     training text, which tells copies from new text; None without one. task: what the network was trained to do.
+    mixture: the n-grams that predict together with the network, and their weights; None for the network alone.
     """
 
     architecture: Architecture
@@ -35,6 +37,7 @@ class Model:
     training: dict = field(default_factory=dict)
     novelty: Novelty | None = None
     task: Task = field(default_factory=LanguageModel)
+    mixture: Mixture | None = None
 
     def __repr__(self) -> str:
         """One line: <charlm.Model: LSTM 1×256, characters, 66 symbols, held-out loss 1.47>."""
