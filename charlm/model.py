@@ -26,8 +26,8 @@ class Model:
     architecture: the kind of the network and its sizes. vocabulary: its symbols. parameters: float32 (P), all in one
     vector. lines: each line is a sequence of its own; otherwise the text is one stream. training: how the model was
     made, as JSON values: settings, corpus (names, SHA-256, sizes) and the history of losses. novelty: the record of the
-    training text, which tells copies from new text; None without one. task: what the network was trained to do. mixture: the
-    counts of n-grams that predict together with the network; None where the network is alone.
+    training text, which tells copies from new text; None without one. task: what the network was trained to do.
+    mixture: the n-grams that predict together with the network, and their weights; None for the network alone.
     """
 
     architecture: Architecture

@@ -9,13 +9,16 @@ pickles. All members have the date 1980-01-01, so that the same model is always 
     novelty      uint8 (line_bytes + run_bytes, and those of held_out): the bits of Bloom filters, first that of the
                  training text's lines, then that of its runs, then those of the held-out part (see text/novelty.py);
                  only if charlm kept them
+    ngrams_…     the n-grams of a mixture, see text/ngrams.py: ngrams_children (how many n-grams have this one as their
+                 history; none for those of the highest order) and ngrams_tokens (the last token; none for single
+                 tokens), in the smallest unsigned type; ngrams_own and ngrams_backoff (codes), uint8
 
 The header has these keys:
 
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
-                  cell. 5: a model whose novelty counts what is said, with usual_run and held_out. charlm reads all five
-                  and writes 5, or without novelty 2, 3 or 4.
+                  cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
+                  mixture. charlm reads all six and writes the earliest that describes the model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -28,10 +31,12 @@ The header has these keys:
                   file of an unfinished training only, unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
+    ngrams        order, sizes, histories, most_children, has_unknown (see ``NGrams.fields``), and weights [[network,
+                  n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
                   (translate); missing for a language model
-    sha256        of the parameters in the order of ``Architecture.shapes``, and then of novelty: for each array its
-                  name, a zero byte and its data
+    sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
+                  named above: for each array its name, a zero byte and its data
 
 charlm writes the file under another name in the same folder, reads it back, and then moves it to its name. When it
 reads a file it trusts nothing in it: it checks names, types, shapes and sizes against each other before it allocates an
@@ -53,7 +58,9 @@ from ._version import __version__
 from .errors import ModelFileError
 from .files import atomic_file
 from .network.architecture import OPTIONAL, Architecture
+from .network.mixture import MOST_WEIGHT, Mixture
 from .tasks import Task, task_class
+from .text.ngrams import ARRAYS, NGrams, array_shapes
 from .text.novelty import check_fields, from_fields
 from .text.reading import begins_like_a_model
 from .text.vocabulary import Vocabulary
@@ -62,8 +69,10 @@ FORMAT = 2  # of a language model with a recurrent cell
 TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forward cell too, by its old name, window
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
 SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
-NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT)  # charlm reads no later format
+MIXTURE_FORMAT = 6  # of a model that mixes its network with n-grams
+NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT, MIXTURE_FORMAT)  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
+FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
 
@@ -246,7 +255,7 @@ def _read_array(archive, member, name, dtype, shape):
 def save_model(model, path, previous=None) -> None:
     """Write a ``Model`` to a file: see ``Model.save``. previous: where an existing file at ``path`` is kept."""
     model.check_finite()
-    write_archive(path, model_header(model), model.named_parameters | novelty_arrays(model), previous)
+    write_archive(path, model_header(model), model.named_parameters | further_arrays(model), previous)
 
 
 def is_saved(model, path) -> bool:
@@ -256,23 +265,28 @@ def is_saved(model, path) -> bool:
         header, _ = read_archive(path, _model_shapes)
     except ModelFileError:
         return False
-    digest = _digest(model.named_parameters | novelty_arrays(model))
+    digest = _digest(model.named_parameters | further_arrays(model))
     return header == json.loads(json.dumps(model_header(model) | {"sha256": digest}))
 
 
-def novelty_arrays(model) -> dict[str, np.ndarray]:
-    """The arrays of the record of the training text, by name; none without a record."""
-    return {"novelty": model.novelty.bits} if model.novelty else {}
+def further_arrays(model) -> dict[str, np.ndarray]:
+    """The arrays of a model besides its parameters, by name: its record of the training text and its n-grams, if it has
+    them."""
+    novelty = {"novelty": model.novelty.bits} if model.novelty else {}
+    return novelty | (model.mixture.ngrams.arrays() if model.mixture else {})
 
 
 def model_header(model) -> dict:
     """The header of a model's file, without the digest."""
     vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
     novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
+    mixture = model.mixture
+    ngrams = {"ngrams": mixture.ngrams.fields() | {"weights": mixture.weights.tolist()}} if mixture else {}
     fields = model.task.fields()
     task = {"task": {"name": model.task.name} | fields} if fields else {}
     return (
         novelty
+        | ngrams
         | task
         | {
             "format": _format(model),
@@ -288,6 +302,8 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.mixture:
+        return MIXTURE_FORMAT
     if model.novelty and model.novelty.squeezed:
         return SQUEEZED_FORMAT
     if model.architecture.context:
@@ -332,20 +348,38 @@ def _novelty_shapes(header) -> dict[str, tuple]:
     return {"novelty": (np.dtype("u1"), (check_fields(header["novelty"]),))} if "novelty" in header else {}
 
 
+def _ngrams_shapes(header, vocabulary: Vocabulary, task: Task) -> dict[str, tuple]:
+    if "ngrams" not in header:
+        return {}
+    if task.name != "text":
+        raise _Invalid("it has n-grams, which only a language model has")
+    fields = dict(header["ngrams"])
+    weights = fields.pop("weights", None)
+    shapes = array_shapes(fields, len(vocabulary))
+    if not isinstance(weights, list) or len(weights) != fields["order"]:
+        raise _Invalid("its mixture does not have the weights that its n-grams need")
+    for pair in weights:
+        if not isinstance(pair, list) or [type(weight) for weight in pair] != [float, float]:
+            raise _Invalid("its mixture has weights that are not pairs of numbers")
+        if not all(0 <= weight <= MOST_WEIGHT for weight in pair):
+            raise _Invalid("its mixture has a weight that it cannot have")
+    return shapes
+
+
 def _model_shapes(header) -> dict[str, tuple]:
     """The dtype and the shape of each array of a model, by name."""
     if header.get("kind") != "model":
         raise _Invalid(f"it is a {header.get('kind')}, not a model")
-    architecture, _, _ = describe(header)
+    architecture, vocabulary, task = describe(header)
     shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
-    return shapes | _novelty_shapes(header)
+    return shapes | _novelty_shapes(header) | _ngrams_shapes(header, vocabulary, task)
 
 
 def checkpoint_shapes(header) -> dict[str, tuple]:
     """The dtype and the shape of each array of a checkpoint, by name."""
     if header.get("kind") != "checkpoint" or not FORMAT <= header["format"] <= NEWEST:
         raise _Invalid(f"it is not a checkpoint that charlm {__version__} can resume")
-    architecture, _, task = describe(header)
+    architecture, vocabulary, task = describe(header)
     size, rows = architecture.number_of_parameters, header.get("rows")
     if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
         raise _Invalid("it is a checkpoint that does not say how many rows there were")
@@ -356,7 +390,8 @@ def checkpoint_shapes(header) -> dict[str, tuple]:
     shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
     shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     described = {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}
-    return described | (_novelty_shapes(header) if header.get("record") else {})
+    described |= _novelty_shapes(header) if header.get("record") else {}
+    return described | _ngrams_shapes(header, vocabulary, task)
 
 
 def _shapes(header) -> dict[str, tuple]:
@@ -375,12 +410,27 @@ def read_model(path) -> dict:
     architecture, vocabulary, task = describe(header)
     novelty = None
     if "novelty" in arrays:
-        novelty = from_fields(header["novelty"], arrays.pop("novelty"), vocabulary.level == "byte")
+        novelty = from_fields(header["novelty"], arrays["novelty"], vocabulary.level == "byte")
     if header["kind"] == "checkpoint":
         parameters = arrays["best"].copy()
     else:
-        parameters = np.concatenate([array.ravel() for array in arrays.values()])
+        parameters = np.concatenate([arrays[name].ravel() for name in architecture.shapes()])
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it has parameters that are not finite numbers")
+    try:
+        mixture = read_mixture(header, arrays, len(vocabulary))
+    except ValueError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from None
     fields = {"lines": header["lines"], "training": header["training"], "novelty": novelty, "task": task}
-    return {"architecture": architecture, "vocabulary": vocabulary, "parameters": parameters, **fields}
+    sizes = {"architecture": architecture, "vocabulary": vocabulary, "parameters": parameters}
+    return sizes | fields | {"mixture": mixture}
+
+
+def read_mixture(header: dict, arrays: dict[str, np.ndarray], vocabulary_size: int) -> Mixture | None:
+    """The mixture in a file that ``read_archive`` read, if it has one. Raises ValueError where the arrays are no
+    n-grams."""
+    if "ngrams" not in header:
+        return None
+    fields = dict(header["ngrams"])
+    weights = np.array(fields.pop("weights"))
+    return Mixture(NGrams.from_arrays(fields, arrays, vocabulary_size, header["lines"]), weights)

@@ -1,5 +1,6 @@
 """Checkpoints: charlm keeps the last two, only one run writes them, and nothing in one is believed."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -23,6 +24,9 @@ from charlm.learning.progress import reports
 from charlm.learning.results import Results
 from charlm.learning.session import exclusive_training
 from charlm.modelfile import write_archive
+from charlm.network.mixture import Mixture
+from charlm.text.ngrams import NGrams
+from torture.modelfiles import parts_of
 
 SETTINGS = {"lines": False, "hidden": 5, "layers": 1, "epochs": 3.0, "batch": 4, "steps": 8, "threads": 1}
 
@@ -110,6 +114,22 @@ def test_a_checkpoint_is_written_every_so_many_seconds(text, tmp_path, monkeypat
     trainer = new_trainer(text, **SETTINGS)
     list(Results(trainer, tmp_path / "m.npz", {}).follow(reports(trainer.run(), every=0.0), every=4.0))
     assert len(steps) > 5 and set(np.diff(steps)) == {4}  # four ticks between two checkpoints
+
+
+def test_a_checkpoint_holds_the_n_grams_of_the_best_model(text, tmp_path, monkeypatch):
+    """They load with it, and a training is resumed from it."""
+    trainer = new_trainer(text, **SETTINGS)
+    list(trainer.run(stop=lambda: trainer.step == 3))
+    size = len(trainer.corpus.vocabulary)
+    ngrams = NGrams.count(trainer.corpus.train, size, 4, False, singletons=2)
+    best = dataclasses.replace(trainer.best, mixture=Mixture(ngrams, np.full((4, 2), 0.5)))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(trainer), "best", best)
+        save_checkpoint(trainer, tmp_path / "c.npz", {})
+    assert parts_of(charlm.load(tmp_path / "c.npz")) == parts_of(best)
+    other = new_trainer(text, **SETTINGS)
+    Checkpoint(tmp_path / "c.npz").restore(other)
+    assert other.step == 3 and (other.parameters == trainer.parameters).all()
 
 
 # Locks

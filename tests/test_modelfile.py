@@ -19,13 +19,16 @@ from hypothesis import strategies as st
 import charlm
 from charlm.errors import DivergedError, ModelFileError
 from charlm.model import Model, load_model
-from charlm.modelfile import FORMAT, NEWEST, save_model, write_archive
+from charlm.modelfile import FORMAT, HEAVIEST, MIXTURE_FORMAT, NEWEST, is_saved, save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
+from charlm.network.mixture import Mixture
 from charlm.tasks import MODULES
+from charlm.text.ngrams import NGrams
 from charlm.text.novelty import Novelty
 from charlm.text.vocabulary import Vocabulary, code_points
 from torture.attacks import ARRAY, npy, npy_header, read_members, write_members
+from torture.modelfiles import parts_of as facts
 
 SYMBOLS = {"char": ("a", "é", "😀", "\0"), "word": (" the", "x", "."), "byte": (97, 255, 0)}
 
@@ -44,11 +47,11 @@ def new_model(level="char", cell="lstm", embedding=0, tied=False, lines=False, h
 KNOWN = "abba cab, and dada egg\nfee\n"
 
 
-def facts(model):
-    """All parts of a model, for a comparison."""
-    novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
-    parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
-    return model.parameters.tobytes(), *parts
+def new_mixture(model, order=3):
+    """N-grams of the known text, and weights."""
+    tokens = model.vocabulary.encode(KNOWN)
+    ngrams = NGrams.count(tokens, len(model.vocabulary), order, model.lines, singletons=2)
+    return Mixture(ngrams, np.linspace(0.25, 1, 2 * order).reshape(order, 2))
 
 
 @pytest.fixture
@@ -58,9 +61,10 @@ def path(tmp_path):
 
 @pytest.fixture
 def whole(path):
-    """The file of a tiny model with a record of its text."""
+    """The file of a tiny model with a record of its text and n-grams."""
     model = new_model(cell="rnn", hidden=1, layers=1)
     model.novelty = Novelty.of_text(lambda: [code_points(KNOWN)], in_bytes=False)
+    model.mixture = new_mixture(model)
     save_model(model, path)
     return path
 
@@ -156,6 +160,29 @@ def test_the_record_of_the_text_comes_back(whole):
     assert len(novelty.bits) == header["novelty"]["line_bytes"] + header["novelty"]["run_bytes"]
 
 
+@pytest.mark.parametrize("level", list(SYMBOLS))
+@pytest.mark.parametrize(("order", "lines"), [(1, False), (2, True), (7, True)])
+def test_n_grams_come_back(path, level, order, lines):
+    """A model predicts the same before and after it is saved: what n-grams have is what the file has."""
+    model = new_model(level, lines=lines)
+    save_model(model, path)
+    without = path.stat().st_size
+    model.mixture = new_mixture(model, order)
+    assert not is_saved(model, path)
+    save_model(model, path)
+    assert is_saved(model, path) and path.stat().st_size > without
+    again = load_model(path)
+    assert facts(again) == facts(model)
+    tokens = model.vocabulary.encode(KNOWN)
+    found, expected = again.mixture.ngrams.probabilities(tokens), model.mixture.ngrams.probabilities(tokens)
+    assert found.tobytes() == expected.tobytes()
+    assert again.mixture.weights.dtype == np.float64 and again.mixture.ngrams.lines == lines
+    with np.load(path, allow_pickle=False) as archive:
+        assert json.loads(archive["header"].tobytes())["format"] == MIXTURE_FORMAT
+    model.mixture.weights[0, 1] = 3
+    assert not is_saved(model, path)
+
+
 GOLDEN_FILES = Path(__file__).parent / "golden"
 GOLDEN = {  # format: nats per token of a text when the file was written
     1: 1.8669294834136962,
@@ -163,19 +190,29 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     3: 1.8467944860458374,
     4: 1.8467944860458374,
     5: 1.373019766807556,
+    6: 1.937625789642334,
 }
+GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
 
 
 @pytest.mark.parametrize("number", GOLDEN)
 def test_a_file_of_each_format_still_loads(path, number):
     """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
-    calls their cell window. From format 5 on, novelty counts what is said and has a held-out part."""
+    calls their cell window. From format 5 on, novelty counts what is said and has a held-out part. Format 6 has
+    n-grams."""
     model = load_model(GOLDEN_FILES / f"format-{number}.npz")
     assert (model.novelty is None) == (number == 1) and (model.architecture.context is None) == (number not in (3, 4))
     assert (model.novelty is not None and model.novelty.held_out is not None) == (number > 4)
+    assert (model.mixture is not None) == (number == MIXTURE_FORMAT)
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)
+
+
+def test_the_n_grams_of_a_file_still_say_the_same():
+    model = load_model(GOLDEN_FILES / "format-6.npz")
+    found = model.mixture.ngrams.probabilities(model.vocabulary.encode("abba\n"))
+    assert found == pytest.approx(GOLDEN_NGRAMS, rel=1e-7)
 
 
 GOLDEN_TASKS = {  # task: an item, and the output of charlm predict for it when the file was written
@@ -225,7 +262,7 @@ def test_a_file_with_one_wrong_byte(whole, flip):
                 assert type(error) is ModelFileError and "\n" not in str(error), f"byte {place}"
                 errors += 1
             os.pwrite(file.fileno(), bytes([byte]), place)
-    assert len(data) < 6000
+    assert len(data) < 8000
     assert errors > 0.6 * len(data)
     assert facts(load_model(whole)) == facts(model)
 
@@ -448,6 +485,38 @@ def put(name, number):
         (array_change("novelty", lambda array: array.astype(np.int8)), "novelty"),
         (array_change("novelty", lambda array: array[:, None]), "novelty"),
         (lambda header, arrays: arrays.pop("novelty"), "arrays"),
+        (removing("ngrams"), "arrays"),
+        (setting("ngrams", None), ""),
+        (setting("ngrams", {}), "n-grams"),
+        (setting("ngrams", [1]), ""),
+        (setting("ngrams", "more", 1), "n-grams"),
+        (removing("ngrams", "order"), "n-grams"),
+        (setting("ngrams", "order", 4), "n-grams"),
+        (setting("ngrams", "order", 10**9), "n-grams"),
+        (setting("ngrams", "sizes", [6, 1 << 30, 1 << 30]), "ngrams_children"),
+        (setting("ngrams", "sizes", {"6": 1}), "n-grams"),
+        (setting("ngrams", "histories", 10**6), "n-grams"),
+        (setting("ngrams", "most_children", 10**6), "n-grams"),
+        (setting("ngrams", "has_unknown", None), "n-grams"),
+        (removing("ngrams", "weights"), "weights"),
+        (setting("ngrams", "weights", [[1.0, 1.0]] * 2), "weights"),
+        (setting("ngrams", "weights", [[1.0, 1.0]] * 4), "weights"),
+        (setting("ngrams", "weights", [[1.0, 1.0, 1.0]] * 3), "weights"),
+        (setting("ngrams", "weights", [[1.0, 1]] * 3), "weights"),
+        (setting("ngrams", "weights", [["1", 1.0]] * 3), "weights"),
+        (setting("ngrams", "weights", [1.0] * 3), "weights"),
+        (setting("ngrams", "weights", [[1.0, -0.1]] * 3), "weight"),
+        (setting("ngrams", "weights", [[HEAVIEST + 0.1, 1.0]] * 3), "weight"),
+        (setting("ngrams", "weights", [[1e300, 1.0]] * 3), "weight"),
+        (setting("task", {"name": "classify", "labels": ["x", "y"]}), ""),
+        (array_change("ngrams_tokens", lambda array: array[::-1]), "n-grams"),
+        (array_change("ngrams_tokens", lambda array: array + np.uint8(6)), "n-grams"),
+        (array_change("ngrams_tokens", lambda array: array.astype(np.uint16)), "ngrams_tokens"),
+        (array_change("ngrams_children", lambda array: array + np.uint8(1)), "n-grams"),
+        (array_change("ngrams_children", lambda array: array[::-1]), "n-grams"),
+        (array_change("ngrams_own", lambda array: array[:-1]), "ngrams_own"),
+        (array_change("ngrams_backoff", lambda array: array.astype(np.float32)), "ngrams_backoff"),
+        (lambda header, arrays: arrays.pop("ngrams_backoff"), "arrays"),
     ],
 )
 def test_a_file_with_an_impossible_header_or_array(whole, change, word):
@@ -498,7 +567,7 @@ def test_a_file_with_a_hostile_member(whole, name, data):
     check_error(whole)
 
 
-@pytest.mark.parametrize("name", ["header.npy", "b_y.npy", "novelty.npy"])
+@pytest.mark.parametrize("name", ["header.npy", "b_y.npy", "novelty.npy", "ngrams_own.npy"])
 def test_a_file_without_a_member(whole, name):
     members = read_members(whole)
     del members[name]

@@ -191,9 +191,7 @@ def test_steps_find_the_nodes_of_all_histories(lines):
         alone = [grams.step(found[row : row + 1], column[row : row + 1]) for row in range(3)]
         found = grams.step(found, column)
         assert np.array_equal(found, np.concatenate(alone))
-        histories = [
-            (*history, token) for history, token in zip(histories, column.tolist(), strict=True)
-        ]
+        histories = [(*history, token) for history, token in zip(histories, column.tolist(), strict=True)]
         suffixes = [[history[len(history) - n :] for n in range(min(5, len(history) + 1))] for history in histories]
         expected = [[nodes.get(suffix, missing) for suffix in some] + [missing] * (5 - len(some)) for some in suffixes]
         assert found.tolist() == expected and found.dtype == np.int64

@@ -26,6 +26,8 @@ from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import _digest, model_header
+from charlm.network.mixture import Mixture
+from charlm.text.ngrams import NGrams
 
 from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
 from .runs import ForkServer, complaint, new_folder
@@ -38,6 +40,9 @@ def small_model(folder: Path) -> Path:
     text = folder / "known.txt"
     text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
     model = charlm.train(text, cell="rnn", hidden=2, layers=1, batch=2, steps=8, epochs=2, threads=1)
+    tokens = model.vocabulary.encode(text.read_text(encoding="utf-8"))
+    ngrams = NGrams.count(tokens, len(model.vocabulary), 3, model.lines, singletons=2)
+    model.mixture = Mixture(ngrams, np.full((3, 2), 0.5))
     model.save(folder / "small.npz")
     return folder / "small.npz"
 
@@ -62,12 +67,19 @@ def small_checkpoint(folder: Path) -> Path:
     return folder / "small.checkpoint.npz"
 
 
-def model_facts(path) -> tuple:
+def parts_of(model) -> tuple:
     """Everything that makes a model, to compare it by."""
-    model = load_model(path)
     novelty = model.novelty and (model.novelty.in_bytes, model.novelty.as_dict(), model.novelty.bits.tobytes())
-    parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty
+    ngrams = model.mixture and model.mixture.ngrams
+    values = ngrams and [array.tobytes() for array in (*ngrams.arrays().values(), ngrams.own, ngrams.backoff)]
+    mixture = ngrams and (ngrams.fields(), values, model.mixture.weights.tolist())
+    parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty, mixture
     return model.parameters.tobytes(), *parts
+
+
+def model_facts(path) -> tuple:
+    """Everything that makes the model in a file."""
+    return parts_of(load_model(path))
 
 
 def checkpoint_facts(path) -> tuple:

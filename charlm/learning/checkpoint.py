@@ -13,7 +13,7 @@ of a checkpoint as a model.
              (two ``TrainingState``), optimizer (names of its arrays; m and v where the key is missing), record (whether
              the array novelty is there, which older checkpoints lack)
     arrays   best, parameters, the optimizer's, state0, state1, …; each of these but the first again as good.NAME; and
-             novelty, as in a model file
+             novelty and the n-grams of a mixture, as in a model file
 """
 
 import math
@@ -22,7 +22,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ..errors import CharlmError, ModelFileError, UsageError
-from ..modelfile import checkpoint_shapes, describe, model_header, novelty_arrays, read_archive, write_archive
+from ..modelfile import (
+    FURTHER_ARRAYS,
+    checkpoint_shapes,
+    describe,
+    further_arrays,
+    model_header,
+    read_archive,
+    write_archive,
+)
 from ..network.architecture import Architecture
 from ..network.products import check_precision
 from ..tasks import Task
@@ -64,7 +72,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
     }
     arrays = {"best": best.parameters} | trainer.arrays()
     arrays |= {f"good.{name}": array for name, array in good_arrays.items()}
-    write_archive(path, header, arrays | novelty_arrays(best), previous)
+    write_archive(path, header, arrays | further_arrays(best), previous)
 
 
 class Checkpoint:
@@ -129,7 +137,7 @@ class Checkpoint:
         """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
         settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
-        if self.arrays.keys() - {"novelty"} != {
+        if self.arrays.keys() - FURTHER_ARRAYS != {
             "best",
             *trainer.arrays(),
             *(f"good.{name}" for name in trainer.arrays()),

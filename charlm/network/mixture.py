@@ -19,7 +19,7 @@ from ..text.ngrams import NGrams
 from ..text.vocabulary import UNKNOWN
 
 EVEN = 0.55  # both weights before any is fitted
-MOST_WEIGHT = 2.0
+MOST_WEIGHT = 4.0
 RIDGE = 20.0  # how strongly the weights stay at EVEN, as the second derivative of a penalty, in nats
 
 

@@ -39,14 +39,12 @@ from .counting import count_ngrams, tokens_before
 from .vocabulary import EOS, UNKNOWN, smallest_type
 
 ORDERS = {"char": 6, "word": 5, "byte": 6}  # of the baseline at each level
-
-
 MOST_ORDER = 32  # of n-grams in a file
-
+ARRAYS = ("ngrams_children", "ngrams_tokens", "ngrams_own", "ngrams_backoff")  # of a file
 
 # Products, and no exponential functions, so that they are the same bits on every machine.
 WEIGHTS = np.append(np.multiply.accumulate(np.append(1.0, np.full(254, 15 / 16))), 0.0)  # from 1 to 10⁻⁷, and 0
-_ABOVE = np.multiply.accumulate(1.03 + 0.001 * np.arange(128))
+_ABOVE = np.multiply.accumulate(np.append(1.015, 1.03 + 0.001 * np.arange(127)))  # factors grow, to both ends
 _ODDS = np.append(1 / _ABOVE[::-1], _ABOVE)  # γ/(1 - γ): 3 % apart in the middle, 16 % apart at both ends
 BACKOFFS = _ODDS / (1 + _ODDS)  # from 10⁻⁵ to 1 - 10⁻⁵
 
@@ -249,9 +247,10 @@ def array_shapes(fields: dict, vocabulary_size: int) -> dict[str, tuple[np.dtype
     ngrams_tokens: the last token of each n-gram from order 2 on. ngrams_own: the code of each n-gram.
     ngrams_backoff: the code of each node that has children, the empty history first.
     """
-    order, sizes, histories, most, has_unknown = (
-        fields[name] for name in ("order", "sizes", "histories", "most_children", "has_unknown")
-    )
+    if set(fields) != {"order", "sizes", "histories", "most_children", "has_unknown"}:
+        raise ValueError("its header does not describe its n-grams")
+    order, sizes, histories = fields["order"], fields["sizes"], fields["histories"]
+    most, has_unknown = fields["most_children"], fields["has_unknown"]
     numbers = [order, histories, most, *sizes] if isinstance(sizes, list) else [None]
     if any(type(number) is not int or not 0 <= number < 2**31 for number in numbers) or type(has_unknown) is not bool:
         raise ValueError("its header does not describe its n-grams")
@@ -282,18 +281,23 @@ def _joined(arrays):
 
 
 def _pruned(tree, suffixes, occurrences, starts, most):
-    """A tree with at most ``most`` n-grams, or all single tokens if these are more."""
+    """A tree with at most ``most`` n-grams, or all single tokens if these are more.
+
+    The n-grams are kept that have the highest score: occurrences² · log(p / p′) · 0.7ⁿ, where p′ is the probability
+    without the n-gram, and n its order; or the score of a longer one that needs it. On texts of a megabyte this gave
+    lower losses at each size than the occurrences, or occurrences · log(p / p′), alone.
+    """
     parents, own = tree["parents"], tree["own"]
     backoff = 1 - np.bincount(parents[1:], own[1:], len(own))
     values = np.full(len(own), 1 / starts[1])
     score = np.full(len(own), np.inf)
-    for start, stop in itertools.pairwise(starts):
+    for n, (start, stop) in enumerate(itertools.pairwise(starts), 1):
         nodes = slice(start, stop)
         lower = values[suffixes[nodes]]
         values[nodes] = own[nodes] + backoff[parents[nodes]] * lower
-        if start > 1:
+        if n > 1:
             without = (own[nodes] + backoff[parents[nodes]]) * lower
-            score[nodes] = occurrences[nodes] * np.log(values[nodes] / without)
+            score[nodes] = occurrences[nodes] ** 2.0 * np.log(values[nodes] / without) * 0.7**n
     for start, stop in reversed(list(itertools.pairwise(starts))):
         nodes = slice(start, stop)
         np.maximum.at(score, parents[nodes], score[nodes])
