@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 import charlm
 from charlm.errors import DivergedError, ModelFileError
 from charlm.model import Model, load_model
-from charlm.modelfile import FORMAT, HEAVIEST, MIXTURE_FORMAT, NEWEST, is_saved, save_model, write_archive
+from charlm.modelfile import FORMAT, MIXTURE_FORMAT, NEWEST, is_saved, save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
-from charlm.network.mixture import Mixture
+from charlm.network.mixture import MOST_WEIGHT, Mixture
 from charlm.tasks import MODULES
 from charlm.text.ngrams import NGrams
 from charlm.text.novelty import Novelty
@@ -506,7 +506,7 @@ def put(name, number):
         (setting("ngrams", "weights", [["1", 1.0]] * 3), "weights"),
         (setting("ngrams", "weights", [1.0] * 3), "weights"),
         (setting("ngrams", "weights", [[1.0, -0.1]] * 3), "weight"),
-        (setting("ngrams", "weights", [[HEAVIEST + 0.1, 1.0]] * 3), "weight"),
+        (setting("ngrams", "weights", [[MOST_WEIGHT + 0.1, 1.0]] * 3), "weight"),
         (setting("ngrams", "weights", [[1e300, 1.0]] * 3), "weight"),
         (setting("task", {"name": "classify", "labels": ["x", "y"]}), ""),
         (array_change("ngrams_tokens", lambda array: array[::-1]), "n-grams"),

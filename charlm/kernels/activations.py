@@ -1,4 +1,5 @@
-"""σ, tanh, exp and log as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times slower.
+"""σ, tanh, exp and log as arithmetic that LLVM can run on whole vectors; libm's versions are calls, eighty times
+slower.
 
 In float32 they are approximations of known error; in float64, which only the checks use, the exact functions of libm.
 There is no literal of another type in them: in numba a bare ``0.5`` would turn a float32 sum into float64.

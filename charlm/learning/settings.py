@@ -15,8 +15,8 @@ class Settings:
     rate at which each update drops units of the layers; None for a rate that starts at 0 and follows the losses (see
     ``control.followed_dropout``). schedule: how the learning rate falls. seed: of everything random. minutes: the time
     that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
-    matrices; all else is float32. ngrams: the order of the n-grams whose counts predict together with the network, 0 for
-    none; max_ngrams: how many are kept at most, None for as many as fit the network's size.
+    matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
+    max_ngrams: how many are kept at most, None for as many as fit the network's size.
     """
 
     epochs: float = 10.0

@@ -27,8 +27,8 @@ class TrainingState:
     sample was due. rate_factor: factor on the learning rate. times_lower: rollbacks in a row, without a good evaluation
     between them. best_loss: the lowest held-out loss, None before the first evaluation. best_progress: ``progress`` at
     that moment. weights, best_weights: of the mixture, flat, after the last evaluation (3 · N · 2, see
-    ``mixed_window.fit``) and at the best one (N · 2); [] without n-grams. best_alone: held-out losses of the network and
-    of the n-grams alone at the best evaluation; [] without n-grams. seconds: time spent.
+    ``mixed_window.fit``) and at the best one (N · 2); [] without n-grams. best_alone: held-out losses of the network
+    and of the n-grams alone at the best evaluation; [] without n-grams. seconds: time spent.
     """
 
     step: int = 0
