@@ -22,7 +22,7 @@ import numpy as np
 
 from .vocabulary import EOS
 
-ORDERS = {"char": 6, "word": 5, "byte": 6}  # of the baseline at each level
+ORDERS = {"char": 6, "subword": 6, "word": 5, "byte": 6}  # of the baseline at each level
 FALLBACK = (0.5, 1.0, 1.5)  # discounts if too few n-grams occur to estimate one above 0
 
 
