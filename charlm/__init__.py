@@ -149,7 +149,7 @@ def train(
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
-        level: what a token is, "char", "word" or "byte" ("char").
+        level: what a token is, "char", "subword", "word" or "byte" ("char").
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").

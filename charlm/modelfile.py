@@ -18,13 +18,16 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
-                  mixture. charlm reads all six and writes the earliest that describes the model, from 2 on.
+                  mixture, or of subwords. charlm reads all six and writes the earliest that describes the model, from 2
+                  on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
                   layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply
-    vocabulary    level ("char", "word" or "byte") and symbols: a list of strings, or of byte values, from id 2 on
+    vocabulary    level ("char", "subword", "word" or "byte") and symbols: a list of strings, or of byte values, from
+                  id 2 on. A vocabulary of subwords also has merges: [[left id, right id], …]. Its last symbols are what
+                  the merges make, in their order; the symbols before them are characters (see text/subwords.py)
     lines         whether each line is a sequence of its own
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out loss], …]; and, in the
@@ -69,7 +72,7 @@ FORMAT = 2  # of a language model with a recurrent cell
 TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forward cell too, by its old name, window
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
 SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
-MIXTURE_FORMAT = 6  # of a model that mixes its network with n-grams
+MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-grams; of a model of subwords
 NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT, MIXTURE_FORMAT)  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
@@ -278,7 +281,6 @@ def further_arrays(model) -> dict[str, np.ndarray]:
 
 def model_header(model) -> dict:
     """The header of a model's file, without the digest."""
-    vocabulary = {"level": model.vocabulary.level, "symbols": list(model.vocabulary.symbols)}
     novelty = {"novelty": model.novelty.as_dict()} if model.novelty else {}
     mixture = model.mixture
     ngrams = {"ngrams": mixture.ngrams.fields() | {"weights": mixture.weights.tolist()}} if mixture else {}
@@ -293,7 +295,7 @@ def model_header(model) -> dict:
             "kind": "model",
             "charlm": __version__,
             "architecture": model.architecture.as_dict(),
-            "vocabulary": vocabulary,
+            "vocabulary": model.vocabulary.fields(),
             "lines": model.lines,
             "training": model.training,
         }
@@ -304,6 +306,8 @@ def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
     if model.mixture:
         return MIXTURE_FORMAT
+    if model.vocabulary.level == "subword":
+        return SUBWORD_FORMAT
     if model.novelty and model.novelty.squeezed:
         return SQUEEZED_FORMAT
     if model.architecture.context:
@@ -326,22 +330,33 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
             raise _Invalid(f"its architecture has {value!r} for {name}")
     if type(header["lines"]) is not bool:
         raise _Invalid("its header does not say whether each line is a sequence")
-    level, symbols = header["vocabulary"]["level"], header["vocabulary"]["symbols"]
-    if not isinstance(symbols, list) or not isinstance(header["training"], dict):
+    if not isinstance(header["training"], dict):
         raise _Invalid("its header is incomplete")
-    for symbol in symbols:
-        if level == "byte":
-            good = type(symbol) is int and 0 <= symbol < 256 and symbol != 10
-        else:
-            good = type(symbol) is str and symbol not in ("", "\n") and (level == "word" or len(symbol) == 1)
-            symbol.encode()  # raises an error for a lone surrogate
-        if not good:
-            raise _Invalid("its vocabulary has an entry that is not a symbol")
-    vocabulary = Vocabulary(level, symbols)
+    vocabulary = _vocabulary(**header["vocabulary"])
     given = {name: getattr(task.architecture, name) for name in OPTIONAL} | fields
     if any(given[name] != size for name, size in task.architecture_fields(vocabulary).items()):
         raise _Invalid("its vocabulary or its task has another size than its network")
     return task.architecture(**fields), vocabulary, task
+
+
+def _vocabulary(level: str, symbols: list, merges: list | None = None) -> Vocabulary:
+    """The vocabulary of a header, checked; ``Vocabulary`` checks that the merges make their symbols."""
+    if not isinstance(symbols, list) or isinstance(merges, list) != (level == "subword"):
+        raise _Invalid("its header is incomplete")
+    merges = merges or []
+    characters = {"char": len(symbols), "subword": len(symbols) - len(merges)}.get(level, 0)
+    for number, symbol in enumerate(symbols):
+        if level == "byte":
+            good = type(symbol) is int and 0 <= symbol < 256 and symbol != 10
+        else:
+            good = type(symbol) is str and symbol not in ("", "\n") and (number >= characters or len(symbol) == 1)
+            symbol.encode()  # raises an error for a lone surrogate
+        if not good:
+            raise _Invalid("its vocabulary has an entry that is not a symbol")
+    for merge in merges:
+        if type(merge) is not list or list(map(type, merge)) != [int, int]:
+            raise _Invalid("its vocabulary has a merge that is not two ids")
+    return Vocabulary(level, symbols, merges)
 
 
 def _novelty_shapes(header) -> dict[str, tuple]:

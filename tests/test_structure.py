@@ -16,20 +16,8 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
-    *("_version", "errors", "options", "files", "score", "text", "kernels", "network", "tasks"),
-    *(
-        "modelfile",
-        "model",
-        "scoring",
-        "predicting",
-        "reports",
-        "learning",
-        "sampling",
-        "display",
-        "cli",
-        "__init__",
-        "__main__",
-    ),
+    *("_version", "errors", "options", "files", "score", "kernels", "text", "network", "tasks", "modelfile", "model"),
+    *("scoring", "predicting", "reports", "learning", "sampling", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
 AT_THE_ROOT = 10  # modules, at most
@@ -43,6 +31,7 @@ LATE = (
     ("display", "", "an error is shown without NumPy, and a line without rich"),
     ("tasks", "network", "a model is read, sampled from and scored without numba"),
     ("scoring", "network", "a short text is scored without numba"),
+    ("text.merges", "kernels", "a text becomes subwords without numba; only the merges are learnt with it"),
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
     ("errors", "difflib", "only an error about a name needs it"),

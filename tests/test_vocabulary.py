@@ -17,7 +17,7 @@ from charlm.text.vocabulary import (
     unknown_rate,
 )
 
-LEVELS = ("char", "word", "byte")
+LEVELS = ("char", "word", "byte")  # test_subwords.py has the fourth
 levels = st.sampled_from(LEVELS)
 fragments = ["the", "The", " ", "  ", "\n", "\t", "don't", "it’s", ",", "...", "é", "日本", "_", "1.5", "\r", "😀"]
 texts = st.text() | st.lists(st.sampled_from(fragments)).map("".join)
@@ -214,7 +214,7 @@ def test_equal_vocabularies_are_equal():
 
 
 def test_a_vocabulary_that_is_not_possible_is_an_error():
-    with pytest.raises(UsageError, match="letters.*char, word, byte"):
+    with pytest.raises(UsageError, match="letters.*char, subword, word, byte"):
         Vocabulary("letters", "ab")
     with pytest.raises(ValueError, match="distinct"):
         Vocabulary("char", "aba")

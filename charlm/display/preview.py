@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EVERY = 2.0  # seconds from one sample to the next, at least
 PART = 0.003  # of the time of a training that samples may take, about
 SLICE = 0.02  # seconds after which a sample waits for its next turn
-TOKENS = {"char": 80, "byte": 80, "word": 20}  # of a line, at most
+TOKENS = {"char": 80, "byte": 80, "subword": 32, "word": 20}  # of a line, at most
 WRITING = ("text", "generate")  # the tasks whose models write
 
 

@@ -15,6 +15,7 @@ The modules in reading order:
     softmax        softmax and cross-entropy
     dropout        the masks of dropout
     updates        the norm of the gradient, and Adam
+    merging        merges of pairs of tokens, from which subwords are learnt
 
 Letters, here and in ``network/``: T steps, N rows of the batch, D input width, H hidden width, V symbols of the
 vocabulary or outputs of the head, P parameters. ``d`` before a name is the gradient of the loss with respect to it.

@@ -112,9 +112,8 @@ class Checkpoint:
         if corpus.digest != facts["sha256"]:
             sizes = f" ({corpus.size:,} bytes now, {facts['bytes']:,} then)" if corpus.size != facts["bytes"] else ""
             found.append(f"the text differs{sizes}")
-        vocabulary = {"level": corpus.vocabulary.level, "symbols": list(corpus.vocabulary.symbols)}
         split = {"lines": corpus.lines, "train_tokens": len(corpus.train), "held_out_tokens": len(corpus.held_out)}
-        if not found and (vocabulary, task, split) != (
+        if not found and (corpus.vocabulary.fields(), task, split) != (
             self.header["vocabulary"],
             self.task,
             {"lines": self.header["lines"]} | {name: facts[name] for name in ("train_tokens", "held_out_tokens")},

@@ -13,6 +13,7 @@ from ..score import LN2
 BANDS = {
     "char": (2, 4, 6, 8, 10),
     "byte": (2, 4, 6, 8, 10),
+    "subword": (3, 6, 9, 12, 15),
     "word": (5, 8, 11, 14, 17),
 }  # the bits at which each band starts
 # (background, text) of each band from the second on; all are among the 256 colours of a terminal

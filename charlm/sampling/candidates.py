@@ -95,8 +95,7 @@ class Endings:
     def __init__(self, model: Model, prompt: Prompt, max_length: float):
         self.lines, self.prompt, self.max_length = model.lines, prompt, max_length
         self.vocabulary, self.widths = model.vocabulary, character_widths(model)
-        words = model.vocabulary.level == "word"
-        self.sizes = [1, 1, *(len(symbol) if words else 1 for symbol in model.vocabulary.symbols)]
+        self.sizes = model.vocabulary.widths.tolist()
         self.stop_tokens = max((len(as_bytes(text)) for text in prompt.stop), default=0)  # the longest stop has no more
 
     def characters(self, tokens: Iterable[int]) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError
 from ..model import Model
 from ..network.measuring import CHUNK, ROWS
-from ..text.reading import name_of, read_text
+from ..text.reading import WHOLE_LINES, name_of, read_text
 from ..text.vocabulary import as_bytes
 
 BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are scored together: at most ROWS chunks
@@ -95,9 +95,9 @@ def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
 
 def reading_level(models: list[Model]) -> str:
     """The level at which ``read_text`` reads a text for these models: "byte" if all of them read bytes, else the level
-    of one that reads text."""
+    of one that reads text, if possible of one that needs whole lines."""
     levels = {model.vocabulary.level for model in models}
-    return "word" if "word" in levels else "char" if "char" in levels else "byte"
+    return next(level for level in (*WHOLE_LINES, "char", "byte") if level in levels)
 
 
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
@@ -108,7 +108,7 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
     """
     empty = True
     level = reading_level(models)
-    whole_lines = whole_lines or level == "word" or any(model.lines for model in models)
+    whole_lines = whole_lines or level in WHOLE_LINES or any(model.lines for model in models)
     for block in blocks(read_ahead(read_text(paths, level, encoding)), whole_lines):
         empty = False
         yield block

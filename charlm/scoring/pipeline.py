@@ -16,7 +16,7 @@ import numpy as np
 
 from ..model import Model
 from ..network.measuring import TokenScores
-from ..text.vocabulary import EOS, Vocabulary, symbols_in
+from ..text.vocabulary import EOS, Vocabulary
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
 from .options import BY_NAME
@@ -53,8 +53,8 @@ class ScoredBlock:
     vocabulary: turns the text into tokens
     text: whole lines, or any part of a stream
     lengths: the number of tokens of each line, and of the text after the last line end; 0 for a skipped line: (lines)
-    kept: whether each symbol of the text is in a scored line, bool (symbols); None if no line is skipped
-    tokens: ids of the kept symbols (n)
+    kept: whether each token of the text is in a scored line, bool (tokens); None if no line is skipped
+    tokens: ids of the kept tokens (n)
     scores: of these tokens (n)
     """
 
@@ -71,10 +71,9 @@ class ScoredBlock:
 
     def symbols(self) -> list[str]:
         """The text of each token; bytes outside ASCII are lone surrogates (PEP 383)."""
-        level = self.vocabulary.level
-        symbols = symbols_in(self.text, level)
+        symbols = self.vocabulary.split(self.text)
         symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
-        return [_BYTES[symbol] for symbol in symbols] if level == "byte" else list(symbols)
+        return [_BYTES[symbol] for symbol in symbols] if self.vocabulary.level == "byte" else list(symbols)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Values of the tokens, (n), summed over each line: float64 (lines)."""

@@ -79,8 +79,8 @@ def word_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
             ends.append(start + match.end())
             words.append(match[1])
     words = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
-    level = block.vocabulary.level
-    sizes = np.array(list(map(len, block.symbols())), np.int64) if level == "word" else 1
+    is_longer = block.vocabulary.level in ("word", "subword")  # than one character or byte, its symbol may be
+    sizes = np.array(list(map(len, block.symbols())), np.int64) if is_longer else 1
     stops = np.cumsum(np.broadcast_to(sizes, len(block.tokens)))  # where each token ends
     word_of = np.searchsorted(ends, stops)
     line_of = np.repeat(np.arange(before + 1, before + 1 + len(block.lengths)), block.lengths)

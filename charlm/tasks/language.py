@@ -15,8 +15,13 @@ from ..text.corpus import Corpus, CorpusOptions, load_corpus
 from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
 
-ORDERS = {"char": 10, "byte": 10, "word": 5}  # of the n-grams of a model, if nobody says
-SINGLETONS = {"char": 6, "byte": 6, "word": 3}  # longer n-grams that occur once are left out of a model's counts
+ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}  # of the n-grams of a model, if nobody says
+SINGLETONS = {
+    "char": 6,
+    "byte": 6,
+    "subword": 3,
+    "word": 3,
+}  # longer n-grams that occur once are left out of a model's counts
 NGRAMS_PER_PARAMETER = 2  # at most so many: an n-gram takes about three bytes of the file, a parameter four
 LEAST_NGRAMS = 100_000  # that are kept however small the network is
 

@@ -51,14 +51,18 @@ def facts(model: Any) -> list[tuple[str, str]]:
 
 
 def _vocabulary(v: Vocabulary) -> str:
-    """The number of symbols, and the first of them: the most frequent ones."""
+    """The number of symbols, and the first of them: the most frequent ones; of subwords, those that were made first."""
+    characters = len(v.symbols) - len(v.merges)
+    shown = v.symbols[characters:] if v.merges else v.symbols
     if v.level == "char":
-        first, between = v.symbols[:60], ""
+        first, between = shown[:60], ""
     else:
-        first, between = v.symbols[:8], " "
+        first, between = shown[:8], " "
     symbols = between.join(map(_symbol, first) if v.level != "char" else first)
-    more = " …" if len(v.symbols) > len(first) else ""
-    return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}{more}"
+    symbols += " …" if len(shown) > len(first) else ""
+    if v.merges:
+        symbols = f"{number_of(characters, 'character')}, then {symbols}"
+    return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}"
 
 
 def _ngrams(ngrams: NGrams, unit: str) -> str:
@@ -71,7 +75,7 @@ def _ngrams(ngrams: NGrams, unit: str) -> str:
 
 
 def _symbol(symbol: str | int) -> str:
-    """A word or a byte, in quotes."""
+    """A word, a subword or a byte, in quotes."""
     return repr(symbol) if isinstance(symbol, str) else repr(bytes([symbol]))[1:]
 
 

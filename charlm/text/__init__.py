@@ -3,7 +3,9 @@
 In reading order:
 
 reading        files → clean text, in pieces
-vocabulary     text ⇄ token ids, for characters, words or bytes
+vocabulary     text ⇄ token ids, for characters, subwords, words or bytes
+subwords       text → pieces, and their characters → subwords
+merges         learns the merges that make subwords
 token_buffer   holds the ids of a text that is too long for memory
 corpus         files → a training part and a held-out part of ids, and the options for that
 batches        ids → batches of inputs and targets

@@ -2,27 +2,30 @@
 
 ``load_corpus`` numbers the symbols as they come, splits the numbers, builds the vocabulary from the training part
 alone, and then translates the numbers into ids. It goes through the numbers several times, in pieces, because a
-``TokenBuffer`` may keep them in a file.
+``TokenBuffer`` may keep them in a file. Subwords are made last: until then the symbols are characters, so that the
+split and the record of the text are those of a model of characters.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import CorpusError
 from ..options import by_name
 from .lists import BEGINNING, is_list
+from .merges import chosen_size, evenly_spread, with_merges
 from .novelty import Novelty
 from .options import TEXT
-from .reading import PIECE, Digest, name_of, path_list, read_text
+from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, unknown_rate
+from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, text_of, unknown_rate
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
-DEFAULT_MIN_COUNT = {"char": 1, "word": 2, "byte": 1}
+DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "byte": 1}
 
 
 def _signed_type(largest: int) -> type:
@@ -109,12 +112,13 @@ class Corpus:
 class CorpusOptions:
     """How charlm reads and splits files. Raises UsageError for values that are not possible.
 
-    level: the symbols are characters, words or bytes. lines: each line is a sequence of its own (True), or the text is
-    one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out, 0 ≤ holdout < 1:
-    the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to measure on
-    instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for words and 1
-    otherwise if it is None. novelty: keep a record of both parts, which tells without the text whether a line or a run
-    of characters occurred in them.
+    level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
+    the text is one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out,
+    0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to
+    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for
+    words and 1 otherwise if it is None. For subwords min_count is of characters, and charlm chooses max_vocabulary if
+    it is None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a
+    line or a run of characters occurred in them.
     """
 
     level: str = "char"
@@ -147,7 +151,8 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     paths: one name of a file or several, "-" for standard input. Raises CorpusError for files that cannot be read or
     hold too little text.
     """
-    level, lines, paths, valid = options.level, options.lines, path_list(paths), path_list(options.valid or [])
+    lines, paths, valid = options.lines, path_list(paths), path_list(options.valid or [])
+    level = "char" if options.level == "subword" else options.level
     counter, digest = SymbolCounter(level), Digest()
     pieces = read_text(paths, level, options.encoding, digest, has_level=True)
     if lines is None:
@@ -169,27 +174,27 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
             raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
         parts = _two_texts(numbers, held_out_numbers)
     novelty = _novelty(counter, parts, lines) if options.novelty else None
-    ids, lengths = counter.ids(vocabulary), counter.lengths()
-    del counter  # many words take more room than their ids
-    train, held_out = _translated(parts(), ids)
-    if not len(train):
+    if options.level == "subword":
+        vocabulary = _learnt(counter, parts, vocabulary, options.max_vocabulary)
+        found = _segmented(counter, parts, vocabulary)
+    else:
+        found = _translated(counter, parts, vocabulary, counts)
+    if not len(found.train):
         raise CorpusError(
             f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
         )
-    frequencies = np.zeros(len(vocabulary), np.int64)
-    np.add.at(frequencies, ids[: len(counts)], counts)
     return Corpus(
         vocabulary=vocabulary,
-        train=train,
-        held_out=held_out,
+        train=found.train,
+        held_out=found.held_out,
         lines=lines,
-        frequencies=frequencies,
-        unknown_rate=unknown_rate(counts[counts > 0], bool(frequencies[UNKNOWN])),
+        frequencies=found.frequencies,
+        unknown_rate=unknown_rate(counts[counts > 0], bool(found.frequencies[UNKNOWN]), len(found.train)),
         names=tuple(map(name_of, paths)),
         digest=digest.hexdigest(),
         size=digest.size,
-        evaluated_lengths=_evaluated_lengths(parts(), lengths),
-        held_out_at_random=lines and not valid and len(held_out) > 0,
+        evaluated_lengths=found.lengths,
+        held_out_at_random=lines and not valid and len(found.held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
     )
@@ -287,10 +292,45 @@ def _counts(parts, symbols: int) -> np.ndarray:
     return counts
 
 
-def _translated(parts, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of the training part and of the held-out part. ids: of each number."""
-    buffers = TokenBuffer(), TokenBuffer()
-    for pair in parts:
+class _Ids(NamedTuple):
+    """Both parts as ids. frequencies: of each id in the training part, (V). lengths: of the held-out tokens that
+    training evaluates the model on, in characters."""
+
+    train: np.ndarray
+    held_out: np.ndarray
+    frequencies: np.ndarray
+    lengths: np.ndarray
+
+
+def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: np.ndarray) -> _Ids:
+    """Each number as an id. counts: of each number in the training part, the first ones."""
+    ids, buffers = counter.ids(vocabulary), (TokenBuffer(), TokenBuffer())
+    for pair in parts():
         for buffer, part in zip(buffers, pair, strict=True):
             buffer.add(ids.take(part, mode="clip"))  # in half the time of ids[part]
-    return buffers[0].joined(ids.dtype), buffers[1].joined(ids.dtype)
+    frequencies = np.zeros(len(vocabulary), np.int64)
+    np.add.at(frequencies, ids[: len(counts)], counts)
+    train, held_out = (buffer.joined(ids.dtype) for buffer in buffers)
+    return _Ids(train, held_out, frequencies, _evaluated_lengths(parts(), counter.lengths()))
+
+
+def _learnt(counter: SymbolCounter, parts, characters: Vocabulary, size: int | None) -> Vocabulary:
+    """The vocabulary of subwords that the training part gives. size: at most, None if charlm chooses it."""
+    length = sum(len(train) for train, _ in parts())
+    text = "".join(map(text_of, evenly_spread(counter.points(train for train, _ in parts()), length)))
+    return with_merges(characters, text, chosen_size(length, len(characters.symbols)) if size is None else size)
+
+
+def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:
+    """Both parts as subwords, each on its own: where the text is cut between them, a word may be cut."""
+    tokens, frequencies = [], np.zeros(len(vocabulary), np.int64)
+    for part in (0, 1):
+        buffer = TokenBuffer()
+        for text in whole_lines(map(text_of, counter.points(pair[part] for pair in parts()))):
+            ids = vocabulary.encode(text)
+            buffer.add(ids)
+            if part == 0:
+                frequencies += np.bincount(ids, minlength=len(vocabulary))
+        tokens.append(buffer.joined(vocabulary.dtype))
+    train, held_out = tokens
+    return _Ids(train, held_out, frequencies, vocabulary.widths[held_out[:EVALUATED_TOKENS]])

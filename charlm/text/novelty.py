@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .bloom import MOST_BYTES, MOST_HASHES, Bloom
-from .vocabulary import as_bytes, code_points
+from .vocabulary import as_bytes, code_points, text_of
 
 RUN = 16
 LINE_BITS, RUN_BITS = 14, 8  # of a filter, for each line and for each run of the text
@@ -607,7 +607,7 @@ class ExactNovelty(Novelty):
         joined = np.concatenate([np.zeros(0, np.uint8), *pieces])
         if self.in_bytes:
             return joined.astype(np.uint8).tobytes()
-        return joined.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return text_of(joined)
 
     def _of_kind(self, text):
         """A text as bytes or as characters, whichever the training text is."""

@@ -10,7 +10,8 @@ TEXT = (
     Option(
         "level",
         str,
-        "What a token is: a character, a word or a byte.",
+        "What a token is: a character, a subword (a frequent word or a part of a word, learnt from the training text), "
+        "a word or a byte.",
         default="char",
         choices=LEVELS,
         group=WHAT,
@@ -55,8 +56,8 @@ TEXT = (
     Option(
         "max_vocabulary",
         int,
-        "Keep the N most frequent symbols, <EOS> and <UNK> included.",
-        default_in_words="all",
+        "Keep the N most frequent symbols, <EOS> and <UNK> included. Of subwords, make N in all.",
+        default_in_words="all, or chosen by the text for subwords",
         least=3,
         metavar="N",
         group=WHAT,

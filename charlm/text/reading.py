@@ -17,6 +17,7 @@ from contextlib import closing
 from ..errors import CorpusError, UsageError
 from .memory import MemoryText
 
+WHOLE_LINES = ("word", "subword")  # levels at which a cut elsewhere would change the tokens
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
 MODEL_SIGNATURE = b"PK\3\4", b"header.npy"  # of a model file: at its start, and at offset 30 (see modelfile.py)
 NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
@@ -157,10 +158,10 @@ def read_text(
     """The clean text of some files, one after the other, in pieces.
 
     paths: names of files, "-" for standard input, or texts from memory, which have no ``encoding``. level: at "byte"
-    the pieces are bytes; at "word" each piece ends at the end of a line, so that no word is cut. digest: an object
-    whose ``update`` gets all bytes as they are read, a ``Digest`` for example. has_level: the command has the option
-    --level, so that an error may advise it. Raises CorpusError if a file cannot be read or decoded, UsageError for an
-    unknown encoding.
+    the pieces are bytes; at "word" and "subword" each piece ends at the end of a line, so that no token is cut. digest:
+    an object whose ``update`` gets all bytes as they are read, a ``Digest`` for example. has_level: the command has the
+    option --level, so that an error may advise it. Raises CorpusError if a file cannot be read or decoded, UsageError
+    for an unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -171,23 +172,34 @@ def read_text(
                     digest.update(piece)
                 yield piece
 
-    for path in paths:
-        end, last, rest = (b"\n", b"", b"") if level == "byte" else ("\n", "", "")
+    def ended(path):
+        """The pieces of a file, with the line feed that its last line may lack."""
+        end, last = (b"\n", b"") if level == "byte" else ("\n", "")
         with closing(digested(path)) as data:  # an error in decoding closes the file too
             its_encoding = "utf-8" if isinstance(path, MemoryText) else encoding
             for piece in data if level == "byte" else _decode(path, data, its_encoding, has_level):
-                if not piece:
-                    continue
-                last = piece[-1:]
-                if level == "word":
-                    whole, newline, rest = (rest + piece).rpartition(end)
-                    piece = whole + newline
                 if piece:
+                    last = piece[-1:]
                     yield piece
         if last and last != end:
-            rest += end
-        if rest:
-            yield rest
+            yield end
+
+    for path in paths:
+        yield from whole_lines(ended(path)) if level in WHOLE_LINES else ended(path)
+
+
+def whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in pieces that end at line ends, the last one excepted."""
+    rest = []
+    for piece in pieces:
+        end = piece.rfind("\n") + 1
+        if end:
+            yield "".join([*rest, piece[:end]])
+            rest = []
+        if end < len(piece):
+            rest.append(piece[end:])
+    if rest:
+        yield "".join(rest)
 
 
 class Digest:

@@ -1,4 +1,4 @@
-"""Text ⇄ ids, at three levels: a symbol is a character, a word or a byte.
+"""Text ⇄ ids, at four levels: a symbol is a character, a subword, a word or a byte.
 
 Id 0 is <EOS>, the end of a line: every line feed in a text is one. Id 1 is <UNK>, which replaces every symbol that the
 vocabulary does not contain. Both are ids and not strings, so that "<EOS>" or "<UNK>" in a text is ordinary text.
@@ -12,10 +12,12 @@ import numpy as np
 
 from ..errors import UsageError
 from ..options import LEVELS
+from .subwords import Merges
 
 EOS, UNKNOWN = 0, 1
 SPECIAL = ("<EOS>", "<UNK>")
-UNITS = {"char": "character", "word": "word", "byte": "byte"}  # the name of a token at each level
+# The name of a token at each level.
+UNITS = {"char": "character", "subword": "subword", "word": "word", "byte": "byte"}
 
 # A word with the space before it, a punctuation mark with the space before it, the rest of a run of spaces, or any
 # other white space. A space belongs to the symbol after it, so that the symbols joined give the text again.
@@ -23,12 +25,11 @@ _WORD = re.compile(r" ?\w++(?:['’]\w++)*+| ?[^\w\s]|\n| +(?= )|\s")
 
 
 def symbols_in(text: str, level: str) -> list:
-    """The symbols of a text, line feeds included: characters, words or byte values."""
-    if level == "char":
-        return list(text)
+    """The symbols of a text, line feeds included: characters, words or byte values. At level "subword" they are the
+    characters, of which a vocabulary makes its subwords."""
     if level == "word":
         return _WORD.findall(text)
-    return list(as_bytes(text))
+    return list(as_bytes(text)) if level == "byte" else list(text)
 
 
 def as_bytes(text: str | bytes) -> bytes:
@@ -55,17 +56,25 @@ def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
+def text_of(points: np.ndarray) -> str:
+    """The text of some code points, (characters)."""
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
 class Vocabulary:
     """The symbols that a model knows, by id: <EOS>, <UNK>, then ``symbols`` from id 2 on.
 
-    level: "char", "word" or "byte". symbols: distinct characters, words, or byte values 0…255, without the line feed.
-    Raises UsageError for an unknown level, ValueError for symbols that are not distinct.
+    level: "char", "subword", "word" or "byte". symbols: distinct characters, words, or byte values 0…255, without the
+    line feed; at level "subword" the characters come first, then the string that each merge makes. merges: the ids that
+    each merge joins, in the order in which they were learnt, (M, 2): see ``subwords``. Raises UsageError for an unknown
+    level, ValueError for symbols that are not distinct and for merges that do not make these symbols.
     """
 
-    def __init__(self, level: str, symbols: Iterable):
+    def __init__(self, level: str, symbols: Iterable, merges: Iterable = ()):
         if level not in LEVELS:
             raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
         self.level, self.symbols = level, tuple(symbols)
+        self.merges = tuple(map(tuple, merges))
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
         if len(self._ids) < len(self.symbols):
             raise ValueError("the symbols of a vocabulary must be distinct")
@@ -75,20 +84,40 @@ class Vocabulary:
             self._texts = [*(name.encode() for name in names), *(bytes([symbol]) for symbol in self.symbols)]
         else:
             self._texts = [*names, *self.symbols]
+        self._merges = self._checked_merges()
         if level != "word":
-            points = [symbol if level == "byte" else ord(symbol) for symbol in self._ids]
+            made = set(self.symbols[len(self.symbols) - len(self.merges) :])
+            ids = {symbol: number for symbol, number in self._ids.items() if symbol not in made}
+            points = [symbol if level == "byte" else ord(symbol) for symbol in ids]
             # the last entry is for all characters above
             self._table = np.full(256 if level == "byte" else max(points) + 2, UNKNOWN, self.dtype)
-            self._table[points] = list(self._ids.values())
+            self._table[points] = list(ids.values())
+
+    def _checked_merges(self) -> Merges:
+        """What applies the merges. Raises ValueError if they do not make the last symbols."""
+        texts, first = self._texts, len(self) - len(self.merges)
+        if first < len(SPECIAL) or self.merges and self.level != "subword":
+            raise ValueError("a vocabulary has fewer symbols than merges, or merges of no subwords")
+        for made, (left, right) in enumerate(self.merges, first):
+            if not (UNKNOWN < left < made and UNKNOWN < right < made):
+                raise ValueError("a merge joins symbols that do not stand before it")
+            if len(texts[made]) != len(texts[left]) + len(texts[right]) or texts[made] != texts[left] + texts[right]:
+                raise ValueError("a merge does not make its symbol")
+        return Merges(np.array(self.merges, np.int64).reshape(-1, 2), first)
 
     def __len__(self):
         return len(self.symbols) + len(SPECIAL)
 
     def __eq__(self, other):
-        return isinstance(other, Vocabulary) and (self.level, self.symbols) == (other.level, other.symbols)
+        return isinstance(other, Vocabulary) and self.fields() == other.fields()
 
     def __hash__(self):
-        return hash((self.level, self.symbols))
+        return hash((self.level, self.symbols, self.merges))
+
+    def fields(self) -> dict:
+        """The vocabulary as JSON values, by name: the arguments that make it again."""
+        merges = {"merges": list(map(list, self.merges))} if self.level == "subword" else {}
+        return {"level": self.level, "symbols": list(self.symbols)} | merges
 
     @property
     def dtype(self) -> type:
@@ -106,13 +135,37 @@ class Vocabulary:
         return cls(level, [symbol for _, symbol in sorted(kept)[:room]])
 
     def encode(self, text: str | bytes) -> np.ndarray:
-        """The ids of a text, (n) in the smallest unsigned type. A symbol outside the vocabulary becomes <UNK>."""
+        """The ids of a text, (n) in the smallest unsigned type. A symbol outside the vocabulary becomes <UNK>.
+
+        A text that is cut at a line end gives the same ids as its two parts do; at the levels of characters and bytes
+        that is true of any cut. A text can be written in several ways with the same subwords: this is the standard one.
+        """
         if self.level == "word":
             words = _WORD.findall(text)
             return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), self.dtype, len(words))
         if self.level == "byte":
             return self._table[np.frombuffer(as_bytes(text), np.uint8)]
+        if self.level == "subword":
+            return self._merges.encode(text, self._characters).astype(self.dtype)
+        return self._characters(text)
+
+    def _characters(self, text: str) -> np.ndarray:
+        """The id of each character of a text, (characters)."""
         return self._table.take(code_points(text), mode="clip")
+
+    def split(self, text: str | bytes) -> list:
+        """The part of a text that each token stands for, as a string, or as the value of a byte. A symbol outside the
+        vocabulary stays as it is."""
+        if self.level != "subword":
+            return symbols_in(text, self.level)
+        stops = np.cumsum(self.widths[self.encode(text)]).tolist()
+        return [text[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+
+    @property
+    def widths(self) -> np.ndarray:
+        """How many characters of a text each id stands for, or bytes at byte level: int32 (V)."""
+        lengths = repeat(1, len(self.symbols)) if self.level == "byte" else map(len, self.symbols)
+        return np.array([1, 1, *lengths], np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are not UTF-8 become lone surrogates."""
@@ -146,7 +199,7 @@ class SymbolCounter:
         self.level = level
         self._numbers = _Numbers({10 if level == "byte" else "\n": 0})
         if level != "word":
-            self._table = np.full(0x110000 if level == "char" else 256, -1, np.int32)
+            self._table = np.full(256 if level == "byte" else 0x110000, -1, np.int32)
             self._table[10] = 0
 
     def __len__(self):
@@ -167,7 +220,7 @@ class SymbolCounter:
             numbers = self._table.take(points, mode="clip")
             if (numbers < 0).any():
                 for point in sorted(set(points[numbers < 0].tolist())):
-                    self._table[point] = self._numbers[chr(point) if self.level == "char" else point]
+                    self._table[point] = self._numbers[point if self.level == "byte" else chr(point)]
                 numbers = self._table.take(points, mode="clip")
         return numbers.astype(smallest_type(len(self._numbers)))
 
@@ -198,7 +251,7 @@ class SymbolCounter:
         return np.fromiter(ids, vocabulary.dtype, len(self._numbers))
 
 
-def unknown_rate(counts: np.ndarray, has_unknown: bool) -> float:
+def unknown_rate(counts: np.ndarray, has_unknown: bool, targets: int | None = None) -> float:
     """The probability that training gives to <UNK> at each target, so that the model's estimate for it is honest.
 
     If the vocabulary does not contain all symbols of the training part, then <UNK> occurs in it, and the network learns
@@ -206,8 +259,9 @@ def unknown_rate(counts: np.ndarray, has_unknown: bool) -> float:
     would drive its probability towards 0. The rate is then the estimate of Good and Turing (Good, 1953) that the next
     symbol was never seen, from the number n₁ of symbols that occur once among n tokens, with one added so that it is
     never 0: (n₁ + 1) / (n + 2). counts: how often each symbol occurs in the training part. has_unknown: whether <UNK>
-    occurs there.
+    occurs there. targets: the number of tokens if they are fewer than the symbols: a symbol that was never seen is a
+    token of its own, also where the others are joined to subwords.
     """
     if has_unknown:
         return 0.0
-    return float((np.count_nonzero(counts == 1) + 1) / (counts.sum() + 2))
+    return float((np.count_nonzero(counts == 1) + 1) / ((counts.sum() if targets is None else targets) + 2))
