@@ -38,7 +38,7 @@ def test_the_baselines_of_training_know_the_end_of_the_training_part(tmp_path, t
     (tmp_path / "text.txt").write_text(tiny_text)
     corpus = load_corpus(tmp_path / "text.txt", CorpusOptions(lines=True))
     assert counted_tokens(corpus, None) == counted_tokens(corpus, 1) == len(corpus.train)
-    assert counted_tokens(corpus, 0.0001) == 120
+    assert counted_tokens(corpus, 0.0001) == 360
     unigrams, ngrams, xz = corpus_baselines(corpus, 120)
     size, last = len(corpus.vocabulary), corpus.train[-120:]
     expected = baselines(last, corpus.held_out, size, "char", True)

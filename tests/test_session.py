@@ -199,6 +199,6 @@ def test_a_session_tells_what_the_command_shows(text):
         steps = [report.step for report in session.run()]
         assert session.finished and steps[-1] == session.trainer.step
         assert session.unit == "character" and session.losses.history[-1][0] == steps[-1]
-        assert [one.name for one in session.baselines][:2] == ["unigrams", "6-grams"]
+        assert [one.name for one in session.baselines][:2] == ["unigrams", "10-grams"]
         assert session.baseline_tokens == len(session.trainer.corpus.train)
         assert session.best.training["valid_loss"] == session.trainer.best_loss

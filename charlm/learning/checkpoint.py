@@ -88,7 +88,8 @@ class Checkpoint:
                 name: kind(self.header["training"]["corpus"][name]) for name, kind in _CORPUS_FACTS.items()
             }
             # What charlm chose by the text and the processor is none of the given options.
-            chosen = {"lines": self.header["lines"], "precision": self.settings.precision}
+            settings = self.settings
+            chosen = {"lines": self.header["lines"], "precision": settings.precision, "ngrams": settings.ngrams}
             self.options = chosen | stored_options(dict(self.header["options"]))
             self.identity = _read_identity(self.header["training"])
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))

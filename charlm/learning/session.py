@@ -196,7 +196,9 @@ class TrainingSession:
         hundredths of the training's time, and counts as a part of it. A second call does nothing."""
         trainer = self.trainer
         if trainer.evaluation and not self.baselines:
-            self.baselines, self.baseline_tokens = trainer.task.baselines(trainer.corpus, trainer.settings.minutes)
+            self.baselines, self.baseline_tokens = trainer.task.baselines(
+                trainer.corpus, trainer.settings.minutes, trainer.ngrams
+            )
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Generator[Report, None, None]:
         """Train to the end, or until ``stop()`` is true after an update, and write the files. A training that is

@@ -113,16 +113,15 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
     """Read the held-out part, and improve the weights by one step of Newton's method.
 
     window: of the network, packed, with the STEPS and rows for the text. weights: (3, N, 2), of the reading before, or
-    ``even_weights``. tokens: ids (n); spans: of ``measuring.spans``; the first half of them is one half of the part.
+    ``even_weights``. tokens: ids (n), of which the first n/2 are one half; spans: what of them is read.
     """
     rows, dtype = window.rows, window.outputs.dtype
     grams, pool = CompiledNGrams(mixture, rows, dtype), window.stack.pool
     losses, sums = np.zeros((rows, 3)), np.zeros((rows, 2, mixture.ngrams.order, kernels.SUMS))
     scratch = np.empty((rows, 3, window.probabilities.shape[2]), dtype)
     held, both = weights[[1, 0]].astype(dtype), weights[2].astype(dtype)
-    second_half = np.arange(len(spans.start)) >= len(spans.start) // 2
     scored = 0
-    for inputs, targets, halves, fresh in _pieces(tokens, spans, second_half, window):
+    for inputs, targets, halves, fresh in _pieces(tokens, spans, window):
         if fresh:
             window.reset()
             grams.reset()
@@ -139,7 +138,7 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
     return Fitted(losses.sum(0), sums.sum(0), scored, weights[2])
 
 
-def _pieces(tokens, spans, second_half, window) -> Iterable[tuple]:
+def _pieces(tokens, spans, window) -> Iterable[tuple]:
     """(inputs, targets, half of each target or -1, whether all rows start anew) of each window, (T, R) each."""
     order = np.argsort(spans.start - spans.stop, kind="stable")  # the longest first, so that rows end about together
     for position in range(0, len(order), window.rows):
@@ -150,7 +149,7 @@ def _pieces(tokens, spans, second_half, window) -> Iterable[tuple]:
             positions = starts + step + np.arange(len(batch.inputs))[:, None]
             halves = np.full(batch.inputs.shape, -1, np.int32)
             wanted = (positions >= scored) & (positions < stops)
-            halves[:, : len(chosen)] = np.where(wanted, second_half[chosen], -1)
+            halves[:, : len(chosen)] = np.where(wanted, positions >= len(tokens) // 2, -1)
             yield batch.inputs, batch.targets, halves, step == 0
             step += len(batch.inputs)
 

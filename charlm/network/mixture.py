@@ -77,8 +77,8 @@ class Mixture:
         cells = ngrams.tokens.take(indices)
         if len(nodes) > 1:
             cells = cells + (np.arange(len(nodes)) * V).repeat(np.add.reduce(counts, 1))
-        q = np.bincount(cells, own, len(nodes) * V).reshape(-1, V)
-        q += self.unigrams * left[:, -1:]
+        q = self.unigrams * left[:, -1:]
+        q += np.bincount(cells, own, len(nodes) * V).reshape(-1, V)
         return np.log(q, q), np.add.reduce(counts > 0, 1)
 
     def log_mixed(self, logits: np.ndarray, nodes: np.ndarray) -> np.ndarray:

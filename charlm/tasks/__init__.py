@@ -150,8 +150,9 @@ class Task(Protocol):
         """The evaluation on the held-out part, None if nothing is held out. The training loop makes it once. With
         n-grams it is a ``language.MixedEvaluation``."""
 
-    def baselines(self, corpus, minutes: float | None) -> tuple[list, int]:
-        """Losses of simple models on the held-out part, to compare the network with, for a run of so many minutes.
+    def baselines(self, corpus, minutes: float | None, ngrams: NGrams | None) -> tuple[list, int]:
+        """Losses of simple models on the held-out part, to compare the model with, for a run of so many minutes.
+        ngrams: those of the model, None if it has none.
 
         Returns a list of ``text.baselines.Baseline`` and the number of training tokens that they know; ([], 0) for a
         task without baselines.

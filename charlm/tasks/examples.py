@@ -31,7 +31,7 @@ class ExampleTask:
     def ngrams(self, corpus, settings, parameters):
         return None
 
-    def baselines(self, corpus, minutes):
+    def baselines(self, corpus, minutes, ngrams):
         return [], 0
 
 

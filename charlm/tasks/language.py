@@ -15,14 +15,12 @@ from ..text.corpus import Corpus, CorpusOptions, load_corpus
 from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
 
-ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}  # of the n-grams of a model, if nobody says
-SINGLETONS = {
-    "char": 6,
-    "byte": 6,
-    "subword": 3,
-    "word": 3,
-}  # longer n-grams that occur once are left out of a model's counts
+# Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
+ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}
+SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3}
 NGRAMS_PER_PARAMETER = 2  # at most so many: an n-gram takes about three bytes of the file, a parameter four
+SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps before each reading
+FIRST_STEPS = 4  # on the sample, before weights that nobody fitted are used
 LEAST_NGRAMS = 100_000  # that are kept however small the network is
 
 
@@ -100,9 +98,9 @@ class LanguageModel:
             return None
         return MixedEvaluation(network, corpus, ngrams) if ngrams else StreamEvaluation(network, corpus)
 
-    def baselines(self, corpus, minutes):
+    def baselines(self, corpus, minutes, ngrams):
         most = counted_tokens(corpus, minutes)
-        return corpus_baselines(corpus, most), most
+        return corpus_baselines(corpus, most, ngrams), most
 
 
 class StreamEvaluation:
@@ -145,12 +143,14 @@ class MixedEvaluation(StreamEvaluation):
         reading before; [] before the first."""
         from ..network.mixed_window import even_weights, fit
 
-        parts, order = spans(self.tokens, self.lines), self.ngrams.order
-        window, now = self._window(parts), np.reshape(weights, (3, order, 2)) if weights else even_weights(order)
-        mixture = Mixture(self.ngrams, now[2])
-        if not weights:  # those that nobody fitted are far from the best: two steps
-            now = fit(window, mixture, now, self.tokens, parts).weights
-        return fit(window, mixture, now, self.tokens, parts)
+        order, whole = self.ngrams.order, spans(self.tokens, self.lines)
+        sampled = max(round(SAMPLED * self.size), LEAST_SAMPLED)
+        sample = sampled_spans(self.tokens, self.lines, sampled) if sampled < self.size else whole
+        now = np.reshape(weights, (3, order, 2)) if weights else even_weights(order)
+        mixture, window = Mixture(self.ngrams, now[2]), self._window(whole)
+        for _ in range(1 if weights else FIRST_STEPS):  # the network has changed since the last reading
+            now = fit(window, mixture, now, self.tokens, sample).weights
+        return fit(window, mixture, now, self.tokens, whole)
 
 
 TASK = LanguageModel

@@ -9,8 +9,9 @@ from .corpus import Corpus
 from .ngrams import ORDERS, NGrams
 from .vocabulary import as_bytes
 
-MOST_COUNTED = 2_000_000  # tokens of a training text: this takes seconds, and one or two hundred megabytes
-COUNTED_PER_SECOND = 20_000  # tokens for each second of a training run, so that counting takes a few hundredths of it
+MOST_COUNTED = 10_000_000  # tokens of a training text: this takes some ten seconds
+COUNTED_PER_SECOND = 60_000  # tokens for each second of a training run, so that counting takes a few hundredths of it
+MOST_COMPRESSED = 2_000_000  # tokens of a training text that xz knows
 MOST_DICTIONARY = 1 << 26  # bytes of earlier text in which xz searches, at most
 
 
@@ -27,11 +28,14 @@ def baselines(train: np.ndarray, text: np.ndarray, vocabulary_size: int, level: 
 
     train, text: ids (n); each line ends with <EOS>. level: decides the order of the n-grams (``ngrams.ORDERS``).
     """
-    found = []
-    for name, order in (("unigrams", 1), (f"{ORDERS[level]}-grams", ORDERS[level])):
-        ngrams = NGrams.count(train, vocabulary_size, order, lines, singletons=order, exact=True)
-        found.append(Baseline(name, -float(np.log(ngrams.probabilities(text)).sum())))
-    return found
+    orders = 1, ORDERS[level]
+    counted = (NGrams.count(train, vocabulary_size, order, lines, singletons=order, exact=True) for order in orders)
+    return [_baseline(ngrams, text) for ngrams in counted]
+
+
+def _baseline(ngrams: NGrams, text: np.ndarray) -> Baseline:
+    name = "unigrams" if ngrams.order == 1 else f"{ngrams.order}-grams"
+    return Baseline(name, -float(np.log(ngrams.probabilities(text)).sum()))
 
 
 def counted_tokens(corpus: Corpus, minutes: float | None) -> int:
@@ -40,14 +44,20 @@ def counted_tokens(corpus: Corpus, minutes: float | None) -> int:
     return min(len(corpus.train), most)
 
 
-def corpus_baselines(corpus: Corpus, most_tokens: int) -> list[Baseline]:
+def corpus_baselines(corpus: Corpus, most_tokens: int, ngrams: NGrams | None = None) -> list[Baseline]:
     """Unigrams, n-grams and, if this Python has it, xz, measured on the tokens that training evaluates the model on.
 
-    They know the last ``most_tokens`` tokens of the training part. For xz <UNK> is written as these five characters.
+    They know the last ``most_tokens`` tokens of the training part, xz at most MOST_COMPRESSED. For xz <UNK> is written
+    as these five characters.
+    ngrams: those of the model, which are then no other ones.
     """
     train, text, vocabulary = corpus.train[-most_tokens:], corpus.evaluated, corpus.vocabulary
-    found = baselines(train, text, len(vocabulary), vocabulary.level, corpus.lines)
-    extra = xz_bytes(as_bytes(vocabulary.decode(train)), as_bytes(vocabulary.decode(text)))
+    if ngrams:
+        unigrams = NGrams.count(train, len(vocabulary), 1, corpus.lines, singletons=1, exact=True)
+        found = [_baseline(unigrams, text), _baseline(ngrams, text)]
+    else:
+        found = baselines(train, text, len(vocabulary), vocabulary.level, corpus.lines)
+    extra = xz_bytes(as_bytes(vocabulary.decode(train[-MOST_COMPRESSED:])), as_bytes(vocabulary.decode(text)))
     return found if extra is None else [*found, Baseline("xz", 8 * LN2 * extra)]
 
 
