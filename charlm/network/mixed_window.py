@@ -67,7 +67,7 @@ class MixedWindow:
 
     def _piece(self, tokens, targets, nats, ranks):
         self.window.forward(tokens, targets)
-        found, grams = self.probabilities, self.ngrams
+        found, grams = self.window.outputs, self.ngrams  # with padding: of one memory layout, whatever V is
 
         def some_rows(start, stop):
             kernels.mix(
@@ -75,7 +75,7 @@ class MixedWindow:
                 start, stop,
             )  # fmt: skip
             if ranks is not None:
-                target_ranks(found, found.shape[2], targets, ranks, start, stop)
+                target_ranks(found, self.scratch.shape[2], targets, ranks, start, stop)
 
         self.pool.run(self.pool.split(self.rows, some_rows))
 
@@ -126,7 +126,7 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
             window.reset()
             grams.reset()
         window.forward(inputs, targets)
-        found, scored = window.probabilities, scored + np.count_nonzero(halves >= 0)
+        found, scored = window.outputs, scored + np.count_nonzero(halves >= 0)
 
         def some_rows(start, stop, inputs=inputs, targets=targets, halves=halves, found=found):
             kernels.fit(
