@@ -453,7 +453,7 @@ def test_train_prints_no_data(folder):
     assert "list" not in result.stderr  # nobody asks what --stream has answered
     model = load_model("new.npz")
     assert model.architecture.hidden == 4
-    assert f"  the model       {model.training['valid_loss']:.4f} " in result.stderr
+    assert re.search(rf"  the model +{model.training['valid_loss']:.4f} ", result.stderr)
     assert not (folder / "new.checkpoint.npz").exists()
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert all(set(record) - {"sampled_loss"} == RECORD for record in records)
