@@ -500,6 +500,7 @@ def put(name, number):
         (setting("ngrams", "sizes", [6, 1 << 30, 1 << 30]), "ngrams_children"),
         (setting("ngrams", "sizes", {"6": 1}), "n-grams"),
         (setting("ngrams", "histories", 10**6), "n-grams"),
+        (setting("ngrams", "siblings", 2), "ngrams_own"),
         (setting("ngrams", "most_children", 10**6), "n-grams"),
         (setting("ngrams", "has_unknown", None), "n-grams"),
         (removing("ngrams", "weights"), "weights"),

@@ -254,6 +254,15 @@ def test_n_grams_come_back_from_their_arrays():
     assert len(grams) > 1000 and sum(array.nbytes for array in arrays.values()) < 5 * len(grams)
 
 
+def test_an_n_gram_without_siblings_has_no_code():
+    """After ab comes c, always; after b come a and c."""
+    grams = count(np.array([2, 3, 4, 2, 3, 4, 3, 2, 2, EOS]), 5, 3, False)
+    children = np.diff(grams.first)
+    siblings = sum(number for number in children.tolist() if number > 1)
+    assert grams.fields()["siblings"] == len(grams.arrays()["ngrams_own"]) == siblings < len(grams) - 1
+    check_tree(grams)
+
+
 def test_any_codes_are_normalized():
     grams = count(random_tokens(2000), 8, 5, False, singletons=3)
     random, arrays = np.random.default_rng(0), grams.arrays()
@@ -283,6 +292,8 @@ def test_exact_n_grams_are_in_no_file():
         {"histories": 10**9},
         {"histories": 0},
         {"histories": -1},
+        {"siblings": 3},
+        {"siblings": 10**6},
         {"most_children": 300},
         {"most_children": 6},
         {"most_children": 1.0},

@@ -116,13 +116,13 @@ class _Counting:
         last.counts = (counts + np.bincount(suffixes, minlength=size)).astype(np.int32)
         kept = occurrences >= least
         followers = self._followed(n, size) if least > 1 else np.zeros(size, np.int32)
-        self.active, where = valid[index[np.repeat(kept, occurrences)]], pairs[groups[kept]]
+        places, where = valid[index[np.repeat(kept, occurrences)]], pairs[groups[kept]]
         histories = (where // self.vocabulary_size).astype(np.int32)
         if least > 1:
             followers -= np.bincount(histories, occurrences[kept], size).astype(np.int32)
         self.numbers = np.full(len(self.tokens), -1, np.int32)
-        self.numbers[self.active] = np.repeat(np.arange(len(where), dtype=np.int32), occurrences[kept])
-        self.active.sort()
+        self.numbers[places] = np.repeat(np.arange(len(where), dtype=np.int32), occurrences[kept])
+        self.active = np.flatnonzero(self.numbers >= 0).astype(np.int32)
         return CountedOrder(
             histories=histories,
             suffixes=suffixes[kept],

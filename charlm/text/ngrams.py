@@ -26,8 +26,8 @@ and after it is saved:
     weight of an n-gram among those with its history    WEIGHTS[code], relative to the heaviest; the last code is 0
     γ of a history                                      BACKOFFS[code], finest about ½, where it matters most
 
-The n-grams with a history share 1 - γ in proportion to their weights. So the probabilities after each history sum to 1
-and are above 0, whatever the codes are.
+The n-grams with a history share 1 - γ in proportion to their weights. An n-gram that is alone there, as half of all
+are, has no code. So the probabilities after each history sum to 1 and are above 0, whatever the codes are.
 """
 
 import itertools
@@ -187,12 +187,14 @@ class NGrams:
 
     def fields(self) -> dict:
         """What a file needs to know besides ``arrays``: order; sizes, the number of n-grams of each order; histories,
-        how many nodes have children; most_children, of a node but the empty history; has_unknown."""
+        how many nodes have children; siblings, how many n-grams share their history with others; most_children, of a
+        node but the empty history; has_unknown."""
         children = np.diff(self.first)
         return {
             "order": self.order,
             "sizes": np.diff(self.orders)[1:].tolist(),
             "histories": int(np.count_nonzero(children)),
+            "siblings": int(children[children > 1].sum()),
             "most_children": int(children[1:].max()),
             "has_unknown": self.has_unknown,
         }
@@ -219,18 +221,18 @@ class NGrams:
             if arrays[name].dtype != dtype or arrays[name].shape != shape:
                 raise ValueError(f"its array {name} does not have the size or the type that its n-grams need")
         order, sizes = fields["order"], fields["sizes"]
-        counted = arrays["ngrams_children"]
-        children = np.concatenate([[vocabulary_size], counted, np.zeros(sizes[-1] if order > 1 else vocabulary_size)])
+        children = np.concatenate([[vocabulary_size], arrays["ngrams_children"], np.zeros(sizes[-1], np.int64)])
         tokens = np.concatenate([[0], np.arange(vocabulary_size), arrays["ngrams_tokens"]])
         starts = np.cumsum([0, 1, *sizes])
         totals = [int(children[start:stop].sum()) for start, stop in zip(starts, starts[1:], strict=False)]
         if totals != [*sizes, 0]:
             raise ValueError("its n-grams have other numbers of children than its header says")
-        if np.count_nonzero(children) != fields["histories"] or children[1:].max() != fields["most_children"]:
+        found = np.count_nonzero(children), children[children > 1].sum(), children[1:].max()
+        if found != (fields["histories"], fields["siblings"], fields["most_children"]):
             raise ValueError("its n-grams have other children than its header says")
         tree = {
             "tokens": tokens.astype(smallest_type(vocabulary_size)),
-            "children": children.astype(np.int64),
+            "children": children,
             "own_codes": arrays["ngrams_own"],
             "backoff_codes": arrays["ngrams_backoff"],
         }
@@ -244,25 +246,25 @@ def array_shapes(fields: dict, vocabulary_size: int) -> dict[str, tuple[np.dtype
     """The dtype and the shape of each array of a file, by name. Raises ValueError if the fields make no sense.
 
     ngrams_children: how many children each n-gram has, but for those of the highest order, which have none.
-    ngrams_tokens: the last token of each n-gram from order 2 on. ngrams_own: the code of each n-gram.
-    ngrams_backoff: the code of each node that has children, the empty history first.
+    ngrams_tokens: the last token of each n-gram from order 2 on. ngrams_own: the code of each n-gram that has
+    siblings. ngrams_backoff: the code of each node that has children, the empty history first.
     """
-    if set(fields) != {"order", "sizes", "histories", "most_children", "has_unknown"}:
+    if set(fields) != {"order", "sizes", "histories", "siblings", "most_children", "has_unknown"}:
         raise ValueError("its header does not describe its n-grams")
-    order, sizes, histories = fields["order"], fields["sizes"], fields["histories"]
-    most, has_unknown = fields["most_children"], fields["has_unknown"]
-    numbers = [order, histories, most, *sizes] if isinstance(sizes, list) else [None]
+    order, sizes, most, has_unknown = (fields[name] for name in ("order", "sizes", "most_children", "has_unknown"))
+    histories, siblings = fields["histories"], fields["siblings"]
+    numbers = [order, histories, siblings, most, *sizes] if isinstance(sizes, list) else [None]
     if any(type(number) is not int or not 0 <= number < 2**31 for number in numbers) or type(has_unknown) is not bool:
         raise ValueError("its header does not describe its n-grams")
     if not 1 <= order <= MOST_ORDER or len(sizes) != order or sizes[0] != vocabulary_size or most > vocabulary_size:
         raise ValueError("its header describes n-grams that it cannot have")
-    if not 1 <= histories <= 1 + sum(sizes[:-1]):
+    if not 1 <= histories <= 1 + sum(sizes[:-1]) or siblings > sum(sizes):
         raise ValueError("its header describes more histories than n-grams")
     byte = np.dtype("u1")
     return {
         "ngrams_children": (np.dtype(smallest_type(most + 1)).newbyteorder("<"), (sum(sizes[:-1]),)),
         "ngrams_tokens": (np.dtype(smallest_type(vocabulary_size)).newbyteorder("<"), (sum(sizes[1:]),)),
-        "ngrams_own": (byte, (sum(sizes),)),
+        "ngrams_own": (byte, (siblings,)),
         "ngrams_backoff": (byte, (histories,)),
     }
 
@@ -323,6 +325,7 @@ def _finished(tree, exact):
     relative = np.divide(own, heaviest[parents], out=np.zeros(len(own)), where=own > 0)[1:]
     edges = np.sqrt(WEIGHTS[1:255] * WEIGHTS[:254])[::-1]
     own_codes = np.where(relative > 0, 254 - edges.searchsorted(relative), 255).astype(np.uint8)
+    own_codes = own_codes[children[parents[1:]] > 1]
     odds = np.divide(1 - mass[has], mass[has], out=np.full(np.count_nonzero(has), np.inf), where=mass[has] > 0)
     backoff_codes = np.sqrt(_ODDS[1:] * _ODDS[:-1]).searchsorted(odds).astype(np.uint8)
     coded = {"tokens": tree["tokens"], "children": children, "own_codes": own_codes, "backoff_codes": backoff_codes}
@@ -333,7 +336,8 @@ def _decoded(tree):
     """The probabilities that the codes of a tree mean: own and backoff, float32 (M)."""
     children = tree["children"]
     parents = np.repeat(np.arange(len(children)), children)
-    weights = WEIGHTS[tree["own_codes"]]
+    weights = np.ones(len(parents))
+    weights[children[parents] > 1] = WEIGHTS[tree["own_codes"]]
     sums = np.bincount(parents, weights, len(children))
     backoff = np.ones(len(children))
     backoff[children > 0] = BACKOFFS[tree["backoff_codes"]]
