@@ -274,6 +274,12 @@ def test_any_codes_are_normalized():
         check_tree(NGrams.from_arrays(grams.fields(), changed, 8, False))
 
 
+def test_an_order_that_no_file_can_hold():
+    assert count(random_tokens(300), 8, ngrams.MOST_ORDER, False, singletons=3).order == ngrams.MOST_ORDER
+    with pytest.raises(ValueError, match="order"):
+        count(random_tokens(300), 8, ngrams.MOST_ORDER + 1, False)
+
+
 def test_exact_n_grams_are_in_no_file():
     with pytest.raises(ValueError, match="exact"):
         count(random_tokens(50), 8, 3, False, exact=True).arrays()
@@ -330,9 +336,10 @@ def test_arrays_that_are_no_n_grams(name):
 def test_numbers_too_large_to_be_sorted_with_their_indices():
     values = np.array([5, 1 << 62, 5, 0, 1 << 62])
     for shift in (0, 40):
-        found, indices, starts = counting._sorted_groups(values >> shift)
-        assert (found == np.sort(values >> shift)).all() and ((values >> shift)[indices] == found).all()
-        assert found[starts].tolist() == sorted({*(values >> shift).tolist()})
+        found, indices, starts = counting._groups(values >> shift)
+        assert found.tolist() == sorted({*(values >> shift).tolist()})
+        assert (values >> shift)[indices].tolist() == np.sort(values >> shift).tolist()
+        assert ((values >> shift)[indices[starts]] == found).all()
 
 
 def test_the_codes_are_the_same_bits_everywhere():

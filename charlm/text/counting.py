@@ -110,17 +110,17 @@ class _Counting:
         counts += np.bincount(self.numbers[valid[histories < 0]], minlength=size)
         known = histories >= 0
         valid, histories = valid[known], histories[known]
-        pairs, index, groups = _sorted_groups(histories.astype(np.int64) * self.vocabulary_size + self.tokens[valid])
+        pairs, index, groups = _groups(histories.astype(np.int64) * self.vocabulary_size + self.tokens[valid])
         occurrences = np.diff(np.append(groups, len(index)))
         suffixes = self.numbers[valid[index[groups]]]
         last.counts = (counts + np.bincount(suffixes, minlength=size)).astype(np.int32)
         kept = occurrences >= least
         followers = self._followed(n, size) if least > 1 else np.zeros(size, np.int32)
-        places, where = valid[index[np.repeat(kept, occurrences)]], pairs[groups[kept]]
+        places, where = valid[index[np.repeat(kept, occurrences)]], pairs[kept]
         histories = (where // self.vocabulary_size).astype(np.int32)
         if least > 1:
             followers -= np.bincount(histories, occurrences[kept], size).astype(np.int32)
-        self.numbers = np.full(len(self.tokens), -1, np.int32)
+        self.numbers.fill(-1)
         self.numbers[places] = np.repeat(np.arange(len(where), dtype=np.int32), occurrences[kept])
         self.active = np.flatnonzero(self.numbers >= 0).astype(np.int32)
         return CountedOrder(
@@ -143,24 +143,25 @@ class _Counting:
 
 
 def tokens_before(tokens: np.ndarray, lines: bool) -> np.ndarray:
-    """The number of tokens in the sequence before each token, the <EOS> before the sequence included: int32 (n)."""
+    """The number of tokens in the sequence before each token, the <EOS> before the sequence included, or 255 if there
+    are more: uint8 (n)."""
     before = np.arange(1, len(tokens) + 1, dtype=np.int32)
     if lines:
         stops = np.flatnonzero(tokens[:-1] == EOS).astype(np.int32) + 1
         starts = np.zeros(len(tokens), np.int32)
         starts[stops] = stops
         before -= np.maximum.accumulate(starts)
-    return before
+    return np.minimum(before, 255).astype(np.uint8)
 
 
-def _sorted_groups(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sorted values, the index of each in ``values``, and where each run of equal ones starts. Overwrites
-    ``values``."""
+def _groups(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sorted distinct values, the indices that sort ``values``, and where in these each distinct one starts.
+    Overwrites ``values``."""
     bits = len(values).bit_length()
     if len(values) and values.max() < 1 << (63 - bits):  # value and index sorted as one number: four times as fast
         ordered = values
         ordered <<= bits
-        ordered |= np.arange(len(values))
+        ordered |= np.arange(len(values), dtype=np.int32)
         ordered.sort()
         index = (ordered & ((1 << bits) - 1)).astype(np.int32)
         ordered >>= bits
@@ -169,4 +170,4 @@ def _sorted_groups(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
         ordered = values[index]
     new = np.ones(len(values), bool)
     new[1:] = ordered[1:] != ordered[:-1]
-    return ordered, index, np.flatnonzero(new)
+    return ordered[new], index, np.flatnonzero(new)
