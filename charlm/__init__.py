@@ -149,12 +149,14 @@ def train(
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
-        level: what a token is, "char", "subword", "word" or "byte" ("char").
+        level: what a token is, "char", "subword", "word" or "byte" ("char"). A subword is a frequent word or a part of
+            a word; the training text decides which there are.
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
-        min_count: symbols that occur fewer times become <UNK> (1, for words 2).
-        max_vocabulary: how many symbols the model knows at most.
+        min_count: symbols that occur fewer times become <UNK> (1, for words 2). With subwords, these are characters.
+        max_vocabulary: how many symbols the model knows at most; None is all, and with subwords a number that fits the
+            text.
         novelty: keep in the model what tells new text from copies (True).
 
     How long
@@ -444,7 +446,8 @@ def perplexity(
     precision: str = "float32",
     **misspelt: Never,
 ) -> Score:
-    """Measure how surprising a text is to a model.
+    """Measure how surprising a text is to a model. A model of subwords reads the text in its standard segmentation;
+    other subwords can spell the same text, and the figures leave them out.
 
     threads: how many work; the figures do not depend on it.
     adapt: a learning rate at which the model keeps learning from the text (dynamic evaluation), None for not at all.
@@ -462,7 +465,7 @@ def perplexity(
 
 def log_probability(model: Model, text: str) -> float:
     """Return the natural logarithm of the probability of a text. A model of lines takes it as one line, with its
-    end."""
+    end; a model of subwords reads its standard segmentation (see ``perplexity``)."""
     from .scoring.scorer import log_probability as log_probability_of_text
 
     _check_model(model, text)
@@ -503,8 +506,9 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     probabilities sum to 1.
 
     The line end is "<EOS>", a symbol outside the vocabulary "<UNK>"; in a model of bytes, a byte outside ASCII is a
-    lone surrogate (PEP 383). A model of lines reads the last line of the text only. The model reads the text token by
-    token: some thousand tokens take a second. Raises UsageError for a model of another task.
+    lone surrogate (PEP 383). A model of lines reads the last line of the text only. A model of subwords reads the text
+    in its standard segmentation: after "The k" it gives what follows the token " k", and not " king". The model reads
+    the text token by token: some thousand tokens take a second. Raises UsageError for a model of another task.
     """
     from .scoring.states import next_tokens as distribution_after
 

@@ -192,6 +192,35 @@ def test_a_folder_that_is_not_there(tmp_path):
         pass
 
 
+def test_a_training_of_subwords_goes_on_with_the_same_merges(text, tmp_path):
+    options = SETTINGS | {"level": "subword", "max_vocabulary": 40}
+    whole = new_trainer(text, **options)
+    list(whole.run())
+    stopped = new_trainer(text, **options)
+    list(stopped.run(stop=lambda: stopped.step == 9))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    resumed = new_trainer(text, **options)
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    list(resumed.run())
+    assert resumed.best.parameters.tobytes() == whole.best.parameters.tobytes()
+    change(tmp_path / "c.npz", "vocabulary", "merges", [*map(list, stopped.corpus.vocabulary.merges[:-1]), [2, 3]])
+    with pytest.raises(ModelFileError, match="merge"):
+        Checkpoint(tmp_path / "c.npz")
+
+
+def test_other_merges_are_another_text(text, tmp_path):
+    """The same symbols can be made by other merges."""
+    trainer = new_trainer(text, **SETTINGS, level="subword")
+    list(trainer.run(stop=lambda: True))
+    save_checkpoint(trainer, tmp_path / "c.npz", {})
+    checkpoint = Checkpoint(tmp_path / "c.npz")
+    assert not checkpoint.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
+    merges = checkpoint.header["vocabulary"]["merges"]
+    merges[0], merges[1] = merges[1], merges[0]
+    (found,) = checkpoint.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
+    assert "--level" in found and "--max-vocabulary" in found
+
+
 # Damaged and hostile files
 
 

@@ -464,7 +464,7 @@ def test_train_prints_no_data(folder):
     assert all(record["tokens_per_second"] > 0 and record["train_loss"] > 0 for record in records)
 
 
-@pytest.mark.parametrize("level", ["char", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
 def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text, level):
     """The same that ``perplexity --baselines`` gives for the held-out file."""
     (folder / "held-out.txt").write_text("abba cab\n\negg dada\n")
@@ -558,6 +558,7 @@ def test_a_model_is_replaced_by_a_new_one(folder):
     [
         ["--level", "byte"],
         ["--level", "word", "--min-count", "1"],
+        ["--level", "subword", "--max-vocabulary", "40", "--lines"],
         ["--cell", "gru", "--embedding", "3"],
         ["--cell", "peephole", "--tied"],
         ["--cell", "rnn", "--layers", "2", "--dropout", "0.2", "--seed", str(2**63)],
@@ -884,6 +885,7 @@ TASKS = {
         *((task, []) for task in TASKS),
         ("text", ["--lines"]),
         ("text", ["--level", "word"]),
+        ("text", ["--level", "subword"]),
         ("text", ["--level", "byte", "--holdout", "0"]),
         ("text", ["--cell", "feedforward", "--embedding", "2", "--lines"]),
         ("classify", ["--bidirectional", "--level", "word"]),

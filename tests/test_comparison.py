@@ -17,6 +17,8 @@ from charlm.scoring.perplexity import COLUMNS
 from charlm.scoring.pipeline import ScoringOptions, scored_blocks
 
 LEVELS = {"char": "abcdefg é", "word": ["abc", " de", "f"], "byte": list(b"abcdefg \xc3\xa9")}
+LEVELS["subword"] = [*"abcdefg é", "ab", " ab"]
+MERGES = {"subword": [(2, 3), (9, 11)]}
 
 
 def compared(models, text, threads=None):
@@ -26,7 +28,7 @@ def compared(models, text, threads=None):
 
 
 def test_the_best_comes_first_and_totals_are_those_of_each_alone():
-    models = [model_of(symbols=symbols, level=level) for level, symbols in LEVELS.items()]
+    models = [model_of(symbols=symbols, level=level, merges=MERGES.get(level, ())) for level, symbols in LEVELS.items()]
     text = random_text(600, symbols="abcdefg é\n")
     rankings, _ = compared(models, text)
     bits = [ranking.score.bits_per_byte for ranking in rankings]

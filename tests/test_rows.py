@@ -38,8 +38,10 @@ TEXT = "abc é\n\nbad – cab\n\tfe\n \n"
 
 
 def model_at(level, lines=False):
-    symbols = {"char": "abcdef \t", "word": ["abc", "bad", " cab", "fe"], "byte": list(b"abcdef \xc3\xa9")}[level]
-    return model_of(lines, symbols=symbols, level=level)
+    symbols = {"char": "abcdef \t", "word": ["abc", "bad", " cab", "fe"], "byte": list(b"abcdef \xc3\xa9")}
+    symbols["subword"] = [*"abcdef \t", "ab", " c", " cab"]
+    merges = [(2, 3), (8, 4), (11, 10)] if level == "subword" else ()
+    return model_of(lines, symbols=symbols[level], level=level, merges=merges)
 
 
 def one_block(model, text, columns=()):
@@ -48,7 +50,7 @@ def one_block(model, text, columns=()):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("level", ["char", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
 def test_there_is_one_row_per_line_and_they_add_up(level, lines):
     model = model_at(level, lines)
     rows = list(line_rows(one_block(model, TEXT), 7))
@@ -64,7 +66,7 @@ def test_there_is_one_row_per_line_and_they_add_up(level, lines):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("level", ["char", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
 def test_there_is_one_row_per_token_and_they_add_up(level, lines):
     model = model_at(level, lines)
     rows = list(token_rows(one_block(model, TEXT, COLUMNS_BY_TOKEN)))

@@ -24,8 +24,8 @@ from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import UNKNOWN, Vocabulary
 
 
-def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform=False, **sizes):
-    vocabulary = Vocabulary(level, symbols)
+def model_of(lines=False, cell="lstm", symbols="abcdefg ", level="char", uniform=False, merges=(), **sizes):
+    vocabulary = Vocabulary(level, symbols, merges)
     architecture = Architecture(len(vocabulary), **{"cell": cell, "hidden": 6, "layers": 2} | sizes)
     scale = 0 if uniform else 0.6
     parameters = scale * np.random.default_rng(1).normal(0, 1, architecture.number_of_parameters)
@@ -39,10 +39,12 @@ def random_text(characters, seed=0, symbols="abcdefg \n"):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("level", ["char", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
 def test_a_uniform_model_has_perplexity_v(lines, level):
-    symbols = {"char": "abcdefg ", "word": ["abc", " de", "f"], "byte": list(b"abcdefg ")}[level]
-    model = model_of(lines, symbols=symbols, level=level, uniform=True)
+    symbols = {"char": "abcdefg ", "word": ["abc", " de", "f"], "byte": list(b"abcdefg ")}
+    symbols["subword"] = [*"abcdefg ", "ab", " ab"]
+    symbols, merges = symbols[level], [(2, 3), (9, 10)] if level == "subword" else ()
+    model = model_of(lines, symbols=symbols, level=level, merges=merges, uniform=True)
     score = charlm.perplexity(model, random_text(300))
     assert score.perplexity == pytest.approx(len(symbols) + 2, rel=1e-6)
     assert score.nats == pytest.approx(score.tokens * math.log(len(symbols) + 2), rel=1e-6)

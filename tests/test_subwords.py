@@ -7,18 +7,20 @@ merge after the other.
 import subprocess
 import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import chain, pairwise
 from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_scoring import model_of
 
+import charlm
 from charlm.text import corpus, merges, reading, subwords
 from charlm.text.corpus import CorpusOptions, load_corpus
 from charlm.text.merges import chosen_size, evenly_spread, with_merges
-from charlm.text.subwords import LONGEST, distinct_pieces
+from charlm.text.subwords import LONGEST
 from charlm.text.vocabulary import EOS, SPECIAL, UNKNOWN, Vocabulary, code_points, symbols_in, text_of
 
 FRAGMENTS = ["the", "then", " the", " he", "aaa", "abab", " ", "   ", "\n", "don't", "12", "...", "é", "日本日", "\t"]
@@ -36,8 +38,7 @@ def learnt(text, size=40):
 
 
 def pieces_of(text):
-    pieces, numbers = distinct_pieces(text)
-    return [pieces[number] for number in numbers]
+    return list(chain.from_iterable(subwords.pieces_of(text)))
 
 
 def merged(tokens, pair, new):
@@ -83,6 +84,14 @@ def test_the_pieces_of_a_text_joined_are_the_text(text):
     assert all(piece == "\n" or "\n" not in piece for piece in pieces)
 
 
+@given(st.text(st.sampled_from("a1. \t"), min_size=30, max_size=200) | texts, st.integers(40, 90))
+@example(" " * 33 + "x" + " " * 32 + "x", 40)
+def test_the_pieces_of_a_long_text_are_found_part_by_part(text, size):
+    whole = pieces_of(text)
+    with mock.patch.object(subwords, "AT_ONCE", size):
+        assert pieces_of(text) == whole
+
+
 @pytest.mark.parametrize(
     ("text", "pieces"),
     [
@@ -119,11 +128,9 @@ def test_the_merges_of_a_text(text, size):
 @example("the then", "the\x00n the?", 20)
 def test_a_text_is_segmented_by_one_merge_after_the_other(known, text, size):
     vocabulary = learnt(known, size)
-    for batch in (1, subwords.AT_ONCE):
-        with mock.patch.object(subwords, "AT_ONCE", batch):
-            ids = vocabulary.encode(text)
-        assert ids.tolist() == oracle_of_ids(vocabulary, text)
-        assert ids.dtype == vocabulary.dtype
+    ids = vocabulary.encode(text)
+    assert ids.tolist() == oracle_of_ids(vocabulary, text)
+    assert ids.dtype == vocabulary.dtype
 
 
 @given(texts, texts)
@@ -204,6 +211,19 @@ def test_longer_texts_get_more_symbols():
     sizes = [chosen_size(characters, 64) for characters in (1, 10**5, 1_003_854, 2_882_945, 10**7, 10**9)]
     assert sizes == [256, 256, 512, 1024, 2048, 2048]
     assert chosen_size(10**6, 5000) == 5258  # a large alphabet leaves room for merges too
+
+
+def test_words_of_a_text_have_the_figures_of_their_subwords():
+    symbols = [*"abc d", " a", "bc", " abc"]
+    model = model_of(symbols=symbols, level="subword", merges=[(5, 2), (3, 4), (7, 8)])
+    text = "abc abc  abcd é\n\n dab \n"
+    words, tokens = (charlm.rows(model, text, by) for by in ("word", "token"))
+    assert words["word"].tolist() == ["abc", "abc", "abcd", "é", "\n", "\n", "dab", "\n"]
+    assert words["tokens"].tolist() == [2, 1, 3, 2, 1, 1, 4, 2]
+    assert words["unknown_tokens"].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert tokens["token"][:6].tolist() == ["a", "bc", " abc", " ", " abc", "d"]
+    assert words["nats"].sum() == pytest.approx(-tokens["log_probability"].sum())
+    assert words["nats"].sum() == pytest.approx(charlm.perplexity(model, text).nats)
 
 
 # In a corpus

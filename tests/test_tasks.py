@@ -400,10 +400,10 @@ def test_info_names_the_task(folder, classifier, generator, translator):
         assert json.loads(run("info", folder / f"{task}.npz", "--json").stdout)["task"]["name"] == model.task.name
 
 
-@pytest.mark.parametrize("level", ["word", "byte"])
+@pytest.mark.parametrize("level", ["subword", "word", "byte"])
 @pytest.mark.parametrize("task", ["classify", "generate", "translate"])
 def test_other_levels(folder, tmp_path, task, level):
-    """A word is one symbol, and so is a byte that is not UTF-8."""
+    """A word is one symbol, a part of one too, and so is a byte that is not UTF-8."""
     end = b"\xff" if level == "byte" else b"."
     lines = [b"one\tred big cat" + end, b"two\tsmall dog" + end] * 30
     (tmp_path / "lines.tsv").write_bytes(b"\n".join(lines))

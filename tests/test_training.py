@@ -87,6 +87,7 @@ def test_it_beats_the_unigram_model_it_starts_as(text):
         {"cell": "gru", "lines": True},
         {"cell": "peephole", "dropout": 0.3},
         {"cell": "rnn", "level": "byte"},
+        {"cell": "rnn", "level": "subword", "hidden": 5},
         {"cell": "lstm", "level": "word", "tied": True, "hidden": 20},
         {"cell": "feedforward", "context": 5, "dropout": 0.2},
         {"cell": "feedforward", "level": "word", "tied": True, "hidden": 20, "lines": True},

@@ -12,7 +12,7 @@ from charlm.network.cells import CELLS
 
 from .runs import NO_CORE, some_text
 
-LEVELS = ("char", "word", "byte")
+LEVELS = ("char", "subword", "word", "byte")
 
 
 def of_threads_and_lanes(

@@ -130,6 +130,8 @@ OPTIONS = {
     "char": ["--stream"],
     "lines": ["--lines"],
     "word": ["--level", "word", "--stream"],
+    "subword": ["--level", "subword", "--stream"],
+    "subword lines": ["--level", "subword", "--lines"],
     "byte": ["--level", "byte", "--stream"],
     "byte lines": ["--level", "byte", "--lines"],
     **{task: ["--task", task] for task in TASKS},

@@ -34,7 +34,7 @@ def model(data: bytes) -> None:
 def text(data: bytes) -> None:
     """charlm reads a text of these bytes at each level in several encodings, or rejects it."""
     put(FOLDER / "text.txt", data)
-    for level in ("char", "word", "byte"):
+    for level in ("char", "subword", "word", "byte"):
         for encoding in ("utf-8", "utf-16", "latin-1") if level != "byte" else ("utf-8",):
             counter = SymbolCounter(level)
             try:

@@ -26,8 +26,6 @@ from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import _digest, model_header
-from charlm.network.mixture import Mixture
-from charlm.text.ngrams import NGrams
 
 from .attacks import ATTACKS, CANARY, HARMLESS, member_of, npy, read_members, text_of, write_members
 from .runs import ForkServer, complaint, new_folder
@@ -36,13 +34,11 @@ MEMORY = 150 << 20  # bytes that loading may take, besides three times the file
 
 
 def small_model(folder: Path) -> Path:
-    """A model file of five thousand bytes with every member that a model file can have."""
+    """A model file of five thousand bytes with every member that a model file can have, and with merges."""
     text = folder / "known.txt"
     text.write_text("abba cab, and dada egg\nfee\n" * 3, encoding="utf-8")
-    model = charlm.train(text, cell="rnn", hidden=2, layers=1, batch=2, steps=8, epochs=2, threads=1)
-    tokens = model.vocabulary.encode(text.read_text(encoding="utf-8"))
-    ngrams = NGrams.count(tokens, len(model.vocabulary), 3, model.lines, singletons=2)
-    model.mixture = Mixture(ngrams, np.full((3, 2), 0.5))
+    options = {"cell": "rnn", "hidden": 2, "layers": 1, "batch": 2, "steps": 8, "epochs": 2, "threads": 1}
+    model = charlm.train(text, level="subword", max_vocabulary=16, ngrams=3, **options)
     model.save(folder / "small.npz")
     return folder / "small.npz"
 

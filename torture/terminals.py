@@ -136,6 +136,7 @@ WATCHED = {
     "stream": ["--stream"],
     "lines": ["--lines"],
     "words": ["--stream", "--level", "word"],
+    "subwords": ["--stream", "--level", "subword"],
     "bytes": ["--stream", "--level", "byte"],
     **{task: ["--task", task] for task in TASKS},
 }

@@ -6,6 +6,9 @@ the total, rows, painted text, the surprise page, the comparison and the baselin
 A line has the tokens of its text and its <EOS>. A model of lines reads each line from the zero state, and skips blank
 lines, which then have no tokens. A stream model reads on, so that its prediction of a line depends on all lines before.
 Either way the sums over the lines are the figures of the text.
+
+A model of subwords scores the standard segmentation of a text. Other subwords can spell the same text, so that the
+probability of the text is a little higher than that of its tokens.
 """
 
 from collections.abc import Iterable, Iterator

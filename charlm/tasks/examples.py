@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, fitting
 from ..text.corpus import CorpusOptions, held_out_lines
+from ..text.merges import learnt_vocabulary
 from ..text.reading import Digest, name_of, path_list, read_text
-from ..text.vocabulary import EOS, UNITS, Vocabulary, symbols_in
+from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
 
 FASTTEXT = "__label__"
 ROWS, TOKENS = 64, 1 << 14  # in a batch, at most, for evaluation and prediction
@@ -161,8 +162,14 @@ def _split(examples: list, labels_in: Callable[[tuple], Iterable[str]], options:
 
 def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int = 1) -> Vocabulary:
     """The vocabulary of the texts of the training part. at_least: as for ``CorpusOptions.least_count``."""
+    texts = list(texts)
     counts = Counter(symbol for text in texts for symbol in symbols_in(text, options.level))
-    return Vocabulary.build(options.level, counts, options.least_count(at_least), options.max_vocabulary)
+    level = "char" if options.level == "subword" else options.level
+    vocabulary = Vocabulary.build(level, counts, options.least_count(at_least), options.max_vocabulary)
+    if options.level != "subword":
+        return vocabulary
+    points = code_points("\n".join(texts))
+    return learnt_vocabulary(vocabulary, [points], len(points), options.max_vocabulary)
 
 
 def distinct_labels(labels: Iterable[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.layout import fits, stacked
 from ..text.novelty import Novelty
-from ..text.vocabulary import EOS, UNITS, UNKNOWN, as_bytes, code_points, unknown_rate
+from ..text.vocabulary import EOS, UNITS, UNKNOWN, as_bytes, code_points
 from .examples import (
     EVALUATED,
     ROWS,
@@ -65,7 +65,7 @@ class Generate(LabelTask):
         vocabulary = build_vocabulary((text for _, text in found.train), options)
         train = task.part(vocabulary, found.train, "the training part")
         counts = np.bincount(train.texts.ids, minlength=len(vocabulary))
-        unknown = unknown_rate(counts[counts > 0], bool(counts[UNKNOWN]))
+        unknown = vocabulary.unknown_rate(counts)
         frequencies = log_frequencies(train.texts.ids, len(vocabulary))
         frequencies[UNKNOWN] = max(frequencies[UNKNOWN], np.log(max(unknown, 1e-9)))
         return task, Examples(

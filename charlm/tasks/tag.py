@@ -124,8 +124,11 @@ class Tag(ExampleTask):
     def load(cls, paths, options: CorpusOptions) -> "tuple[Tag, Examples]":
         """Lines ``word<TAB>tag``, a blank line after each sentence. Whole sentences are held out; the training part
         gives the tags, the known words and the vocabulary of characters."""
-        if options.level == "word":
-            raise UsageError("--level word does not go with --task tag, which reads each word by its characters")
+        if options.level in ("word", "subword"):
+            raise UsageError(
+                f"--level {options.level} does not go with --task tag, which reads each word by its characters; leave "
+                "it out"
+            )
         found = read_examples(parse_sentence, lambda example: example[1], paths, options, split_sentences)
         names = ", ".join(found.names)
         if len(found.train) < 2:

@@ -9,7 +9,7 @@ from ..network.architecture import Translation
 from ..text.batches import PairBatch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.layout import named_values
-from ..text.vocabulary import EOS, UNITS, UNKNOWN, Vocabulary, unknown_rate
+from ..text.vocabulary import EOS, UNITS, Vocabulary
 from .examples import (
     EVALUATED,
     ROWS,
@@ -88,7 +88,7 @@ class Translate(ExampleTask):
             names=found.names,
             digest=found.digest,
             size=found.size,
-            unknown_rate=unknown_rate(counts[counts > 0], bool(counts[UNKNOWN])),
+            unknown_rate=vocabulary.unknown_rate(counts),
         )
 
     @classmethod

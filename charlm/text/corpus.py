@@ -16,12 +16,12 @@ import numpy as np
 from ..errors import CorpusError
 from ..options import by_name
 from .lists import BEGINNING, is_list
-from .merges import chosen_size, evenly_spread, with_merges
+from .merges import learnt_vocabulary
 from .novelty import Novelty
 from .options import TEXT
 from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, text_of, unknown_rate
+from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
@@ -175,7 +175,9 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         parts = _two_texts(numbers, held_out_numbers)
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     if options.level == "subword":
-        vocabulary = _learnt(counter, parts, vocabulary, options.max_vocabulary)
+        length = sum(len(train) for train, _ in parts())
+        points = counter.points(train for train, _ in parts())
+        vocabulary = learnt_vocabulary(vocabulary, points, length, options.max_vocabulary)
         found = _segmented(counter, parts, vocabulary)
     else:
         found = _translated(counter, parts, vocabulary, counts)
@@ -189,7 +191,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         held_out=found.held_out,
         lines=lines,
         frequencies=found.frequencies,
-        unknown_rate=unknown_rate(counts[counts > 0], bool(found.frequencies[UNKNOWN]), len(found.train)),
+        unknown_rate=vocabulary.unknown_rate(found.frequencies),
         names=tuple(map(name_of, paths)),
         digest=digest.hexdigest(),
         size=digest.size,
@@ -312,13 +314,6 @@ def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: n
     np.add.at(frequencies, ids[: len(counts)], counts)
     train, held_out = (buffer.joined(ids.dtype) for buffer in buffers)
     return _Ids(train, held_out, frequencies, _evaluated_lengths(parts(), counter.lengths()))
-
-
-def _learnt(counter: SymbolCounter, parts, characters: Vocabulary, size: int | None) -> Vocabulary:
-    """The vocabulary of subwords that the training part gives. size: at most, None if charlm chooses it."""
-    length = sum(len(train) for train, _ in parts())
-    text = "".join(map(text_of, evenly_spread(counter.points(train for train, _ in parts()), length)))
-    return with_merges(characters, text, chosen_size(length, len(characters.symbols)) if size is None else size)
 
 
 def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:

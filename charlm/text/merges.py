@@ -3,12 +3,13 @@ again and again. It is exact, and takes a second for some megabytes.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from math import log2, sqrt
 
 import numpy as np
 
-from .subwords import distinct_pieces
-from .vocabulary import SPECIAL, UNKNOWN, Vocabulary
+from .subwords import distinct, pieces_of
+from .vocabulary import SPECIAL, UNKNOWN, Vocabulary, text_of
 
 LEARNT_FROM = 1 << 22  # characters: of a longer text the merges are learnt from as many, evenly spread
 STRETCH = 1 << 16  # characters of a text of which the same fraction is taken from each
@@ -21,7 +22,8 @@ def chosen_size(characters: int, alphabet: int) -> int:
     alphabet: the number of different characters. A megabyte gets 512, and four times as much text twice as many; a
     large alphabet gets half as many on top of its characters. Measured with n-grams of order 5 (nats per character):
     tiny Shakespeare (1.1 MB) 1.509 with 256 symbols, 1.518 with 512; War and Peace (3.2 MB) 1.266 with 512, 1.265 with
-    1,024, 1.267 with 2,048; Python source (3 MB) 1.224, 1.216, 1.217. Networks gain more from longer tokens.
+    1,024, 1.267 with 2,048; Python source (3 MB) 1.224, 1.216, 1.217. Networks gain more from longer tokens. Below
+    100 kB characters do better: 20 kB of War and Peace 1.97 with characters, 2.07 with 256 symbols.
     """
     number = 2 ** round(log2(512 * sqrt(max(1, characters) / 1e6)))
     number = min(MOST, max(FEWEST, number))
@@ -41,6 +43,18 @@ def evenly_spread(pieces: Iterable[np.ndarray], characters: int) -> Iterator[np.
             start += len(piece)
             piece = np.where(position == kept - 1, np.uint32(ord("\n")), piece)[position < kept]
         yield piece
+
+
+def learnt_vocabulary(
+    characters: Vocabulary, pieces: Iterable[np.ndarray], length: int, size: int | None
+) -> Vocabulary:
+    """The vocabulary of subwords that a training text gives. Of a long text a part is looked at: see ``evenly_spread``.
+
+    characters: the vocabulary of its characters. pieces: the code points of the text; length: how many there are. size:
+    of the vocabulary at most, None if charlm chooses it: see ``chosen_size``.
+    """
+    text = "".join(map(text_of, evenly_spread(pieces, length)))
+    return with_merges(characters, text, chosen_size(length, len(characters.symbols)) if size is None else size)
 
 
 def with_merges(characters: Vocabulary, text: str, size: int) -> Vocabulary:
@@ -75,8 +89,8 @@ class _Learner:
         self._tokens = _tokens(characters, text)
         first = np.flatnonzero(self._tokens[merging.NEXT] >= 0)
         left, right = self._tokens[merging.ID, first], self._tokens[merging.ID, first + 1]
-        distinct, found = np.unique(left.astype(np.int64) * size + right, return_inverse=True)
-        self._used = len(distinct)
+        codes, found = np.unique(left.astype(np.int64) * size + right, return_inverse=True)
+        self._used = len(codes)
         self._pairs = np.zeros((5, self._used), np.int64)
         numbers = np.full(self._tokens.shape[1], -1)
         numbers[first] = found
@@ -119,7 +133,7 @@ def _tokens(characters: Vocabulary, text: str) -> np.ndarray:
     """The array ``tokens`` of ``kernels/merging.py`` for the different pieces of a text: no pairs are counted yet."""
     from ..kernels import merging
 
-    pieces, numbers = distinct_pieces(text)
+    pieces, numbers = distinct(list(chain.from_iterable(pieces_of(text))))
     lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
     tokens = np.full((7, lengths.sum()), -1, np.int32)
     tokens[merging.ID] = characters.encode("".join(pieces))

@@ -47,7 +47,8 @@ TEXT = (
     Option(
         "min_count",
         int,
-        "Replace symbols that occur fewer than N times in the training text by <UNK>.",
+        "Replace symbols that occur fewer than N times in the training text by <UNK>. With subwords, these are "
+        "characters.",
         default_in_words="1, or 2 for words",
         least=1,
         metavar="N",
@@ -56,7 +57,7 @@ TEXT = (
     Option(
         "max_vocabulary",
         int,
-        "Keep the N most frequent symbols, <EOS> and <UNK> included. Of subwords, make N in all.",
+        "Keep the N most frequent symbols, <EOS> and <UNK> included. With subwords, make N in all.",
         default_in_words="all, or chosen by the text for subwords",
         least=3,
         metavar="N",

@@ -11,13 +11,13 @@ A model depends on this cut, and its file does not hold it: whoever changes it n
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import numpy as np
 
 LONGEST = 32  # characters of a piece after its space, so that no text takes long
-AT_ONCE = 1 << 15  # different pieces that are segmented together: more take more memory and no less time
+AT_ONCE = 1 << 19  # characters that are segmented together: more take more memory and hardly less time
 _NEVER = np.iinfo(np.int32).max  # the rank of a pair that no merge joins
 
 # Symbols and punctuation; all that is no symbol, digit or white space is a letter, so that combining marks are letters.
@@ -33,10 +33,20 @@ _PIECE = re.compile(
 )
 
 
-def distinct_pieces(text: str) -> tuple[list[str], np.ndarray]:
-    """The different pieces of a text, and the index among them of each piece of the text, in order: (pieces)."""
-    pieces = _PIECE.findall(text)
-    numbers = dict(zip(dict.fromkeys(pieces), count()))
+def pieces_of(text: str) -> Iterator[list[str]]:
+    """The pieces of a text, in lists of those that stand in about AT_ONCE characters."""
+    start = 0
+    while start < len(text):
+        pieces = _PIECE.findall(text, start, start + AT_ONCE)
+        if start + AT_ONCE < len(text):
+            start -= len(pieces.pop())  # it may go on
+        start += AT_ONCE
+        yield pieces
+
+
+def distinct(pieces: list[str]) -> tuple[list[str], np.ndarray]:
+    """The different ones of some pieces, and the index among them of each piece, (pieces)."""
+    numbers = dict(zip(dict.fromkeys(pieces), count(), strict=False))
     return list(numbers), np.fromiter(map(numbers.__getitem__, pieces), np.intp, len(pieces))
 
 
@@ -54,18 +64,21 @@ class Merges:
         self._codes = np.append(np.sort(codes), np.iinfo(np.int64).max)  # of a pair that does not occur
 
     def encode(self, text: str, ids_of: Callable[[str], np.ndarray]) -> np.ndarray:
-        """The ids of the subwords of a text, (n). ids_of: a text → the ids of its characters."""
-        pieces, numbers = distinct_pieces(text)
-        batches = (pieces[start : start + AT_ONCE] for start in range(0, len(pieces), AT_ONCE))
-        tokens, lengths = _joined(self._segmented(batch, ids_of) for batch in batches)
+        """The ids of the subwords of a text, (n). ids_of: a text → the ids of its characters, in the type that all ids
+        fit."""
+        return np.concatenate([ids_of(""), *(self._encoded(pieces, ids_of) for pieces in pieces_of(text))])
+
+    def _encoded(self, pieces: list[str], ids_of) -> np.ndarray:
+        """The ids of the subwords of some pieces. Each different piece is segmented once."""
+        pieces, numbers = distinct(pieces)
+        lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
+        ids = ids_of("".join(pieces))
+        merged = self._merged(ids.astype(np.int32), lengths)
+        is_token = merged >= 0
+        tokens = merged[is_token].astype(ids.dtype)
+        lengths = np.add.reduceat(is_token, np.cumsum(lengths) - lengths, dtype=np.intp)  # of each, in tokens
         starts, lengths = (np.cumsum(lengths) - lengths)[numbers], lengths[numbers]
         return tokens[np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)]
-
-    def _segmented(self, pieces: list[str], ids_of) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens of some pieces, one piece after the other, and the number of tokens of each."""
-        lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
-        ids = self._merged(ids_of("".join(pieces)).astype(np.int32), lengths)
-        return ids[ids >= 0], np.add.reduceat(ids >= 0, np.cumsum(lengths) - lengths)
 
     def _merged(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """The id of each token where its first character stands, and -1 where its other characters stand: (n).
@@ -102,9 +115,3 @@ def _apart(found: np.ndarray) -> np.ndarray:
     numbers = np.arange(len(found))
     first = np.maximum.accumulate(np.where(follows, 0, numbers))  # of its run of neighbours
     return found[(numbers - first) % 2 == 0]
-
-
-def _joined(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    nothing = np.zeros(0, np.int32), np.zeros(0, np.intp)
-    tokens, lengths = zip(nothing, *parts, strict=True)
-    return np.concatenate(tokens), np.concatenate(lengths)

@@ -146,7 +146,7 @@ class Vocabulary:
         if self.level == "byte":
             return self._table[np.frombuffer(as_bytes(text), np.uint8)]
         if self.level == "subword":
-            return self._merges.encode(text, self._characters).astype(self.dtype)
+            return self._merges.encode(text, self._characters)
         return self._characters(text)
 
     def _characters(self, text: str) -> np.ndarray:
@@ -171,6 +171,16 @@ class Vocabulary:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are not UTF-8 become lone surrogates."""
         pieces = map(self._texts.__getitem__, ids)
         return b"".join(pieces).decode("utf-8", "surrogateescape") if self.level == "byte" else "".join(pieces)
+
+    def unknown_rate(self, frequencies: np.ndarray) -> float:
+        """The function ``unknown_rate`` for a training part with so many of each id, (V). Of subwords, it is the
+        characters in them that were seen once or more often."""
+        counts = frequencies.copy()
+        for made, pair in reversed(list(enumerate(self.merges, len(self) - len(self.merges)))):
+            for part in pair:
+                counts[part] += counts[made]
+            counts[made] = 0
+        return unknown_rate(counts[counts > 0], bool(counts[UNKNOWN]), int(frequencies.sum()))
 
     def unknown_in(self, text: str) -> list:
         """The distinct symbols of a text that are not in the vocabulary, in order of appearance."""
