@@ -9,6 +9,7 @@ from ..text.vocabulary import UNITS
 from .durations import in_words
 
 if TYPE_CHECKING:
+    from ..learning.level import LevelChoice
     from ..learning.loop import Trainer
     from ..learning.session import TrainingSession
     from ..network.architecture import Architecture
@@ -25,6 +26,8 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
     trainer = session.trainer
     corpus, unit = trainer.corpus, session.unit
     lines = [*filter(None, [session.given_up]), _what_will_happen(trainer, unit)]
+    if trainer.choice and trainer.choice.level:
+        lines.append(_level(trainer.choice))
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     lines.append(f"the network: {_network(trainer.architecture)}")
@@ -43,6 +46,20 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
     if trainer.plan and len(corpus.train) < SMALL:
         lines.append("the text is small: a longer text helps more than any option")
     return [*lines, *(_reasons(trainer, unit) if explain else ())]
+
+
+def _level(choice: LevelChoice) -> str:
+    """What the tokens are, why, and how to have the others."""
+    level, other = ("subword", "char") if choice.level == "subword" else ("char", "subword")
+    if choice.bits is None:
+        why = "the text is short, or the time"
+    else:
+        bits = dict(zip(("char", "subword"), choice.bits, strict=True))
+        why = (
+            f"n-grams of {UNITS[level]}s need {bits[level]:.3f} bits per character of the held-out text, n-grams of "
+            f"{UNITS[other]}s {bits[other]:.3f}"
+        )
+    return f"a token is a {UNITS[level]}: {why}; --level {other} takes {UNITS[other]}s"
 
 
 def _is_taken_for_a_list(corpus: Corpus) -> bool:

@@ -24,9 +24,10 @@ from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
 from ..tasks import Task, task_class
-from ..tasks.language import ORDERS
+from ..tasks.language import ORDERS, LanguageModel
 from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
+from .level import LevelChoice
 from .loop import Trainer, check_length
 from .options import TrainingOptions, given_options
 from .preparation import prepare
@@ -220,7 +221,7 @@ def new_trainer(
     by_the_clock = minutes is not None and not kind.defaults
     precision = options.get("precision") or ("bf16" if by_the_clock and HAS_BFLOAT16 else "float32")
     check_precision(precision)
-    task, corpus = kind.load(paths, CorpusOptions(**{name: options[name] for name in OF_CORPUS if name in options}))
+    task, corpus, choice = _loaded(kind, paths, options, minutes if by_the_clock else None)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
     order = _order(kind, corpus, options)
     plan = None
@@ -251,8 +252,19 @@ def new_trainer(
         threads=threads,
         begun=begun,
         plan=plan,
+        choice=choice,
         on_compile=on_compile,
     )
+
+
+def _loaded(kind: type[Task], paths, options: dict[str, Any], minutes: float | None) -> tuple[Task, Any, Any]:
+    """The task, the corpus, and how the level was chosen, None where it was given. minutes: of a training by the
+    clock."""
+    of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
+    if minutes is None or of_corpus.keys() & {"level", "max_vocabulary"}:
+        return *kind.load(paths, CorpusOptions(**of_corpus)), None
+    choice = LevelChoice(minutes)
+    return *LanguageModel.load(paths, CorpusOptions(**of_corpus), choice), choice
 
 
 def _order(kind: type[Task], corpus: Any, options: dict[str, Any]) -> int:

@@ -89,7 +89,8 @@ class Checkpoint:
             }
             # What charlm chose by the text and the processor is none of the given options.
             settings = self.settings
-            chosen = {"lines": self.header["lines"], "precision": settings.precision, "ngrams": settings.ngrams}
+            chosen = {"lines": self.header["lines"], "level": self.header["vocabulary"]["level"]}
+            chosen |= {"precision": settings.precision, "ngrams": settings.ngrams}
             self.options = chosen | stored_options(dict(self.header["options"]))
             self.identity = _read_identity(self.header["training"])
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))

@@ -103,8 +103,8 @@ class Trainer:
 
     optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: the value of
     ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
-    plan: how ``autotune`` chose the settings, for the display only; None where it chose nothing. on_compile: see
-    ``kernels.compiling.CompileTimer``. Raises CorpusError where the text is shorter than one window.
+    plan, choice: how ``autotune`` chose the settings and the level, for the display only; None where it chose nothing.
+    on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError where the text is shorter than one window.
     """
 
     def __init__(
@@ -118,10 +118,12 @@ class Trainer:
         threads: int | None = None,
         begun: float | None = None,
         plan: Any = None,
+        choice: Any = None,
         on_compile: OnCompile | None = None,
     ):
         check_precision(settings.precision)
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
+        self.choice = choice
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
         # a short text gets fewer rows: each is at least one window long

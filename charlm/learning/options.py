@@ -321,7 +321,7 @@ class TrainingOptions(TypedDict, total=False):
     """
 
     task: str
-    level: str
+    level: str | None
     lines: bool | None
     holdout: float
     valid: Path | Sequence[Path] | None

@@ -11,7 +11,7 @@ from ..network.measuring import STEPS, Spans, measure, rows_for, sampled_spans, 
 from ..network.mixture import Mixture
 from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
-from ..text.corpus import Corpus, CorpusOptions, load_corpus
+from ..text.corpus import ChooseLevel, Corpus, CorpusOptions, load_corpus
 from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
 
@@ -37,8 +37,8 @@ class LanguageModel:
     most_epochs = math.inf
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> "tuple[LanguageModel, Corpus]":
-        return cls(), load_corpus(paths, options)
+    def load(cls, paths, options: CorpusOptions, choose: ChooseLevel | None = None) -> "tuple[LanguageModel, Corpus]":
+        return cls(), load_corpus(paths, options, choose)
 
     @classmethod
     def from_fields(cls, fields: dict) -> "LanguageModel":

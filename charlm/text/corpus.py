@@ -9,7 +9,7 @@ split and the record of the text are those of a model of characters.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -145,12 +145,40 @@ class CorpusOptions:
 DEFAULTS = CorpusOptions()
 
 
-def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
+class ChooseLevel(Protocol):
+    """Chooses what the tokens of one long text are."""
+
+    def __call__(self, characters: Corpus, subwords: Callable[[], Corpus]) -> Corpus:
+        """One of both: the text in characters, or the same text in subwords, which takes some time to make."""
+
+
+def load_corpus(paths, options: CorpusOptions = DEFAULTS, choose: ChooseLevel | None = None) -> Corpus:
     """Read files, hold a part out, and build the vocabulary from the training part alone.
 
-    paths: one name of a file or several, "-" for standard input. Raises CorpusError for files that cannot be read or
-    hold too little text.
+    paths: one name of a file or several, "-" for standard input. choose: whether one long text is read in subwords
+    instead of characters. Raises CorpusError for files that cannot be read or hold too little text.
     """
+    text = _read(paths, options)
+    corpus = _corpus(text, options)
+    if choose and options.level == "char" and not corpus.lines:
+        return choose(corpus, lambda: _in_subwords(text, corpus, None))
+    return _in_subwords(text, corpus, options.max_vocabulary) if options.level == "subword" else corpus
+
+
+class _Text(NamedTuple):
+    """A text as provisional numbers. parts: goes through them, see ``_split``. valid: the held-out part is another
+    text."""
+
+    counter: SymbolCounter
+    parts: Callable[[], Iterator[tuple]]
+    lines: bool
+    valid: bool
+    names: tuple[str, ...]
+    digest: Digest
+
+
+def _read(paths, options: CorpusOptions) -> _Text:
+    """Number the symbols of the files."""
     lines, paths, valid = options.lines, path_list(paths), path_list(options.valid or [])
     level = "char" if options.level == "subword" else options.level
     counter, digest = SymbolCounter(level), Digest()
@@ -161,11 +189,7 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
     if len(counter) == 1:  # the line feed
         blank = ", only blank lines" if digest.size else ""
         raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}{blank}")
-
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
-    counts = _counts(parts(), len(counter))
-    least = options.least_count()
-    vocabulary = Vocabulary.build(level, counter.counted(counts, least), least, options.max_vocabulary)
     if valid:
         held_out_numbers = _buffered(
             map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
@@ -173,14 +197,16 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         if not len(held_out_numbers):
             raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
         parts = _two_texts(numbers, held_out_numbers)
+    return _Text(counter, parts, lines, bool(valid), tuple(map(name_of, paths)), digest)
+
+
+def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
+    """The corpus in the symbols that were numbered."""
+    counter, parts, lines = text.counter, text.parts, text.lines
+    counts, least = _counts(parts(), len(counter)), options.least_count()
+    vocabulary = Vocabulary.build(counter.level, counter.counted(counts, least), least, options.max_vocabulary)
     novelty = _novelty(counter, parts, lines) if options.novelty else None
-    if options.level == "subword":
-        length = sum(len(train) for train, _ in parts())
-        points = counter.points(train for train, _ in parts())
-        vocabulary = learnt_vocabulary(vocabulary, points, length, options.max_vocabulary)
-        found = _segmented(counter, parts, vocabulary)
-    else:
-        found = _translated(counter, parts, vocabulary, counts)
+    found = _translated(counter, parts, vocabulary, counts)
     if not len(found.train):
         raise CorpusError(
             f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
@@ -192,13 +218,31 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS) -> Corpus:
         lines=lines,
         frequencies=found.frequencies,
         unknown_rate=vocabulary.unknown_rate(found.frequencies),
-        names=tuple(map(name_of, paths)),
-        digest=digest.hexdigest(),
-        size=digest.size,
+        names=text.names,
+        digest=text.digest.hexdigest(),
+        size=text.digest.size,
         evaluated_lengths=found.lengths,
-        held_out_at_random=lines and not valid and len(found.held_out) > 0,
+        held_out_at_random=lines and not text.valid and len(found.held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
+    )
+
+
+def _in_subwords(text: _Text, corpus: Corpus, size: int | None) -> Corpus:
+    """A corpus of characters in subwords, which are learnt from its training part. size: of the vocabulary at most,
+    None if charlm chooses it."""
+    counter, parts = text.counter, text.parts
+    points = counter.points(train for train, _ in parts())
+    vocabulary = learnt_vocabulary(corpus.vocabulary, points, len(corpus.train), size)
+    found = _segmented(counter, parts, vocabulary)
+    return replace(
+        corpus,
+        vocabulary=vocabulary,
+        train=found.train,
+        held_out=found.held_out,
+        frequencies=found.frequencies,
+        unknown_rate=vocabulary.unknown_rate(found.frequencies),
+        evaluated_lengths=found.lengths,
     )
 
 

@@ -12,7 +12,7 @@ TEXT = (
         str,
         "What a token is: a character, a subword (a frequent word or a part of a word, learnt from the training text), "
         "a word or a byte.",
-        default="char",
+        default_in_words="char; of one long text, with --minutes, char or subword as the text suits",
         choices=LEVELS,
         group=WHAT,
     ),
