@@ -111,6 +111,7 @@ def test_the_pieces_of_a_text(text, pieces):
     assert pieces_of(text) == pieces
 
 
+@pytest.mark.uncompiled
 @given(small_texts | texts, st.integers(3, 30))
 @example("aaa aaaa aa\naaaaa\n", 12)
 @example("abcabc abc bcbc abcbc\n" * 3, 30)
@@ -284,6 +285,7 @@ def test_limits_of_the_vocabulary(file):
     letters = len(set(text)) - 1
     assert len(symbols(max_vocabulary=30)) == 30
     assert symbols(max_vocabulary=4).merges == ()
+    assert symbols(max_vocabulary=30).symbols == symbols(max_vocabulary=10**12).symbols[:28]
     rare = symbols(min_count=30)
     assert "é" not in rare.symbols and "e" in rare.symbols
     assert len(symbols(min_count=1).symbols) - len(symbols(min_count=1).merges) == letters

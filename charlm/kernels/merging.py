@@ -70,10 +70,10 @@ def merge(tokens, pairs, used, pair, new, numbers):
     used      the number of pairs that have a number
     pair      the number of the pair that is merged
     new       the id of the token that it becomes, greater than all before
-    numbers   [2, ≥ new + 1] int64   scratch: the numbers of the pairs of the new token with what is before and after it
+    numbers   [2, ≥ new + 1] int64   in/out   the numbers of the pairs of the new token with each token before and after
+                             it; those below ``used`` are of earlier calls
     """
-    numbers[:, :] = -1
-    at = pairs[HEAD, pair]
+    start, at = used, pairs[HEAD, pair]
     while at >= 0:
         second, before = tokens[NEXT, at], tokens[PREVIOUS, at]
         after = tokens[NEXT, second]
@@ -84,14 +84,14 @@ def merge(tokens, pairs, used, pair, new, numbers):
         if before >= 0:
             left = tokens[ID, before]
             row = 1 if left == new else 0  # the new token twice is one pair, whichever comes first
-            if numbers[row, left] < 0:
+            if numbers[row, left] < start:
                 numbers[row, left] = used
                 used += 1
             add(tokens, pairs, before, numbers[row, left], left, new)
         if after >= 0:
             tokens[PREVIOUS, after] = at
             right = tokens[ID, after]
-            if numbers[1, right] < 0:
+            if numbers[1, right] < start:
                 numbers[1, right] = used
                 used += 1
             add(tokens, pairs, at, numbers[1, right], new, right)

@@ -85,8 +85,8 @@ class _Learner:
     def __init__(self, characters: Vocabulary, text: str, size: int):
         from ..kernels import merging
 
-        self._kernels, self._size = merging, size
-        self._tokens = _tokens(characters, text)
+        self._kernels, self._tokens = merging, _tokens(characters, text)
+        self._size = size = min(size, len(characters) + self._tokens.shape[1])
         first = np.flatnonzero(self._tokens[merging.NEXT] >= 0)
         left, right = self._tokens[merging.ID, first], self._tokens[merging.ID, first + 1]
         codes, found = np.unique(left.astype(np.int64) * size + right, return_inverse=True)
@@ -95,7 +95,7 @@ class _Learner:
         numbers = np.full(self._tokens.shape[1], -1)
         numbers[first] = found
         merging.link(self._tokens, self._pairs, numbers)
-        self._scratch = np.zeros((2, size), np.int64)
+        self._scratch = np.zeros((2, size), np.int64)  # of ``merge``
         # The pairs that occur at least ``floor`` times, and some that did: a look at all of them takes longer.
         self._floor, self._frequent = 1, np.zeros(0, np.intp)
 
