@@ -9,7 +9,8 @@ merges         learns the merges that make subwords
 token_buffer   holds the ids of a text that is too long for memory
 corpus         files → a training part and a held-out part of ids, and the options for that
 batches        ids → batches of inputs and targets
-ngrams         n-gram counts with Kneser–Ney smoothing
+counting       which n-grams a text has, and how often
+ngrams         their probabilities, with Kneser–Ney smoothing, and what a model file holds of them
 baselines      the loss of unigrams, n-grams and xz on the held-out part
 novelty        a record of the training text that tells copies from new text
 bloom          the Bloom filter that novelty uses

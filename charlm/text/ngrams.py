@@ -230,8 +230,8 @@ class NGrams:
         totals = [int(children[start:stop].sum()) for start, stop in zip(starts, starts[1:], strict=False)]
         if totals != [*sizes, 0]:
             raise ValueError("its n-grams have other numbers of children than its header says")
-        found = np.count_nonzero(children), children[children > 1].sum(), children[1:].max()
-        if found != (fields["histories"], fields["siblings"], fields["most_children"]):
+        counted = np.count_nonzero(children), children[children > 1].sum(), children[1:].max()
+        if counted != (fields["histories"], fields["siblings"], fields["most_children"]):
             raise ValueError("its n-grams have other children than its header says")
         tree = {
             "tokens": tokens.astype(smallest_type(vocabulary_size)),
