@@ -57,7 +57,7 @@ def final_bytes(text, path, restored=None):
 def test_one_without_a_precision_among_its_options_has_that_of_its_settings(stopped):
     """As older checkpoints: charlm must not choose it again."""
     change(checkpoint_path(stopped), "options", {})
-    assert Checkpoint(checkpoint_path(stopped)).options == {"lines": True, "precision": "float32"}
+    assert Checkpoint(checkpoint_path(stopped)).options == {"lines": False, "precision": "float32"}
 
 
 @pytest.mark.uncompiled
