@@ -984,7 +984,8 @@ print(LANES, *(hashlib.sha256(array.tobytes()).hexdigest() for array in (C, nats
 
 
 def test_vectors_of_any_width_give_the_same_bits():
-    """A product and a training step in float32; a processor without such vectors takes them in parts."""
+    """A product and a training step in float32; a processor without such vectors takes them in parts. The torture
+    trials have the third width."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", TRAINING_STEP],
@@ -992,8 +993,8 @@ def test_vectors_of_any_width_give_the_same_bits():
             stdout=subprocess.PIPE,
             text=True,
         )
-        for lanes in ("4", "8", "16")
+        for lanes in ("8", "16")
     ]
     widths, *digests = zip(*(process.communicate()[0].split() for process in processes), strict=True)
-    assert widths == ("4", "8", "16")
+    assert widths == ("8", "16")
     assert [len(set(same)) for same in digests] == [1, 1, 1, 1]
