@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -218,3 +219,61 @@ def test_the_pytorch_networks_equal_charlms():
             stepped.append(now.numpy())
     np.testing.assert_allclose(logits.numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(np.stack(stepped), expected, atol=1e-5)
+
+
+# --- The anchors
+
+
+@pytest.fixture
+def zpaq(tmp_path, monkeypatch):
+    """Makes a shell script the only program of the name zpaq."""
+
+    def script(text):
+        program = tmp_path / "programs" / "zpaq"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return script
+
+
+def test_an_anchor_is_what_the_held_out_part_adds(tmp_path, zpaq, monkeypatch):
+    """With compressors that only copy, these are the bytes of the held-out part of a training."""
+    anchors = module("anchors")
+    zpaq('[ "$1 $4 $5" = "a -m5 -noattributes" ] && cat "$3" > "$2"')
+    monkeypatch.setattr(anchors, "find_spec", lambda name: True)
+    encoder = SimpleNamespace(encode=lambda data: data[1:], flush=lambda: b"1")
+    asked = []
+    package = SimpleNamespace(Ppmd7Encoder=lambda *arguments: asked.append(arguments) or encoder)
+    monkeypatch.setitem(sys.modules, "pyppmd", package)
+    lines, stream = tmp_path / "lines.txt", tmp_path / "stream.txt"
+    lines.write_text("".join(f"naïve {number % 7}\n" for number in range(100)), encoding="utf-8")
+    stream.write_text("a bé cd. " * 111, encoding="utf-8")
+    of_lines, of_stream = *anchors.rows([lines], lines=True), *anchors.rows([stream])
+    assert [of_lines[name] for name in ("train", "held_out")] == [90 * 8, 10 * 8]  # ten of the hundred lines
+    assert [of_stream[name] for name in ("train", "held_out")] == [900, 100]
+    for name in ("zpaq -m5", "PPMd, order 6", "PPMd, order 8", "PPMd, order 10", "PPMd, order 16"):
+        figures = {"nats_per_character": pytest.approx(9 * np.log(2)), "bits_per_character": 9, "bits_per_byte": 8}
+        assert of_lines[name] == figures and of_stream[name]["bits_per_byte"] == 8
+    assert of_lines["xz"]["bits_per_character"] < 4  # it has seen the lines before
+    assert {order for order, _ in asked} == {6, 8, 10, 16}
+    assert anchors.cells(of_lines)[:3] == ("lines.txt", "720, 80", "6.2383 (9.000)")
+
+
+def test_a_compressor_that_is_missing_or_fails_is_named(tmp_path, zpaq, monkeypatch, capsys):
+    anchors, text = module("anchors"), tmp_path / "text.txt"
+    text.write_text("an anchor\n" * 99)
+    monkeypatch.setattr(anchors, "find_spec", lambda name: None)
+    monkeypatch.setattr(anchors.shutil, "which", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["anchors.py", str(text), "--json", str(tmp_path / "a.json")])
+    anchors.main()
+    printed = capsys.readouterr().out
+    assert "zpaq -m5: left out, because it is not installed\nPPMd, order 6: left out" in printed
+    assert "| text.txt | 900, 90 | – | – | – | – | – | " in printed
+    assert "xz" in json.loads((tmp_path / "a.json").read_text())["anchors"][0]
+    monkeypatch.setattr(anchors.shutil, "which", lambda name: name)
+    for script, told in ("echo no room >&2; exit 2", "no room"), ("exit 0", "it wrote no archive"):
+        zpaq(script)
+        with pytest.raises(SystemExit, match=f"zpaq failed: {told}"):
+            anchors.main()

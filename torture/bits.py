@@ -16,7 +16,7 @@ LEVELS = ("char", "subword", "word", "byte")
 
 
 def of_threads_and_lanes(
-    folder: Path, cells=tuple(CELLS), levels=LEVELS, threads=(1, 2), lanes=("8", "16")
+    folder: Path, cells=tuple(CELLS), levels=LEVELS, threads=(1, 2), lanes=("4", "8", "16")
 ) -> Iterator[str]:
     """Train each cell at each level with each number of threads and lanes. One outcome per cell, level and number of
     lanes, and one per cell in bf16."""
