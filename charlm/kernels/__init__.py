@@ -6,13 +6,14 @@ The modules in reading order:
     compiling      the decorators ``compiled`` and ``inlined``, and where machine code is cached
     prefetch       asks the processor to fetch memory early
     reduce         sums and maxima over a row
-    activations    σ, tanh and exp
+    activations    σ, tanh, exp and log
     tile           the matrix product: packing, the register tile, the loops around it
     bfloat16       the same product with operands in bfloat16
     gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
     gradients      the gradients of a layer's weights
     softmax        softmax and cross-entropy
+    ngrams         the mixture of a network and n-grams, and the derivatives of its loss
     dropout        the masks of dropout
     updates        the norm of the gradient, and Adam
     merging        merges of pairs of tokens, from which subwords are learnt
