@@ -59,7 +59,8 @@ def test_the_first_run_trains_as_long_as_a_later_one(tmp_path, tiny_text):
     )
     assert shown[0] == "open" and len(shown) == 2 and not outside
     assert 1 < shown[1] < made  # compiled while the trainer was made
-    assert seconds == pytest.approx(in_all - shown[1], abs=0.5) and seconds > 0.3
+    # on a busy machine the steps between two kernels take time too, which is not that of compiling
+    assert seconds == pytest.approx(in_all - shown[1], abs=0.5 + 0.1 * shown[1]) and seconds > 0.3
     again = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     assert again[0] == [] and again[3] == pytest.approx(again[2], abs=0.5)
 
