@@ -31,6 +31,7 @@ class AdaptingEngine:
     rows = 1
 
     def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
+        from ..network.adaptive_mixture import AdaptiveMixture
         from ..network.head import softmax_head
         from ..network.optimizers import Adam
         from ..network.stack import Stack, StackWindow
@@ -43,6 +44,7 @@ class AdaptingEngine:
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
+        self.mixture = AdaptiveMixture(model.mixture, np.float32, model.lines) if model.mixture else None
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
         self.reset()
 
@@ -53,6 +55,8 @@ class AdaptingEngine:
             self._learn()
         self.read.reset()
         self.learnt.reset()
+        if self.mixture:
+            self.mixture.reset()
         self.pending = np.zeros((2, 0, 1), np.int32)  # inputs and targets of the unfinished window
 
     def forward(self, tokens, targets, *, ranks=None):
@@ -62,7 +66,7 @@ class AdaptingEngine:
             stop = min(len(tokens), start + STEPS - self.pending.shape[1])
             piece = slice(start, stop)
             of_piece = None if ranks is None else ranks[piece]
-            nats[piece] = self.read.forward(tokens[piece], targets[piece], ranks=of_piece)
+            nats[piece] = self._read(tokens[piece], targets[piece], of_piece)
             if stop <= MOST:  # nobody asks for the probabilities of a longer call
                 self.probabilities[piece] = self.read.probabilities[: stop - start]
             self.pending = np.concatenate((self.pending, np.stack((tokens[piece], targets[piece]))), axis=1)
@@ -70,6 +74,12 @@ class AdaptingEngine:
                 self._learn()
             start = stop
         return nats
+
+    def _read(self, tokens, targets, ranks):
+        if not self.mixture:
+            return self.read.forward(tokens, targets, ranks=ranks)
+        self.read.forward(tokens, targets)
+        return self.mixture.mix(self.read.probabilities[: len(tokens)], tokens, targets, ranks)
 
     def _learn(self):
         """One step along the gradient of the unfinished window."""
