@@ -35,9 +35,9 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
 
     several: whether the value may also be a sequence: "" no, PYTHON, or BOTH if the option may also be repeated on the
     command line. alone: the value of a number that is given by the name of the option alone, or as True in Python,
-    where False is the default; None if it needs a number. where: BOTH, COMMAND_LINE or PYTHON. group: the heading that it has in the help. metavar: the name of
-    the value in the help. short: a short name, as -o. negative: the name that turns a flag off. required: it has no
-    default and must be given on the command line.
+    where False is the default; None if it needs a number. where: BOTH, COMMAND_LINE or PYTHON. group: the heading that
+    it has in the help. metavar: the name of the value in the help. short: a short name, as -o. negative: the name that
+    turns a flag off. required: it has no default and must be given on the command line.
     """
 
     def __init__(

@@ -186,7 +186,7 @@ def remember(passages, least, token):
         return
     key = np.int64(0)
     for back in range(1, least + 1):
-        key = key * np.int64(6364136223846793005) + text[(position - back) & mask] + 1
+        key = (key + text[(position - back) & mask] + 1) * np.int64(6364136223846793005)
     place = (key >> 20) & (places.size - 1)
     found = places[place]
     places[place] = position
@@ -264,8 +264,8 @@ def adapt(probabilities, inputs, targets, nats, nodes, unigrams, first, tokens, 
     nodes          [N] int64     in/out   of the n-grams of the model, which with the next five are those of
                                           ``ngram_logarithms``
     counts, passages, learnt     in/out
-    sizes          5 integers    in       the id of <UNK>, -1 if it is like any other token; that of <EOS> if it starts a
-                                          new sequence, else -1; the most n-grams of what was read; how many tokens are
+    sizes          5 integers    in       the id of <UNK>, -1 if it is like any other; that of <EOS> if it starts a new
+                                          sequence, else -1; the most n-grams of what was read; how many tokens are
                                           counted again when there are more; the fewest tokens of a repeated passage
     scratch        [3, V]        in/out   the last row is 0 before and after
     touched        [V] int32     out      of no use afterwards

@@ -19,7 +19,7 @@ v: the token that comes next in the passage that the text repeats, wherever it s
 
 The weights α, β, γ and δ are each a sum over four classes: of the length of the history that the model knows, of the
 length of the history in the text that was read, of the token before, and of the length of the repeated passage. With
-x_w the logarithms of the four factors, ``log ŷ_w`` … ``[w = v]``, and the token t, each class takes an online Newton step
+x_w the logarithms of the four factors, log ŷ_w … [w = v], and the token t, each class takes an online Newton step
 (Hazan, Agarwal and Kale, Logarithmic regret algorithms for online convex optimization, 2007) after each token:
 
     g = Σ p(w) x_w - x_t      A ← A + g gᵀ      weights ← weights - RATE A⁻¹ g      A = RIDGE · I at first
