@@ -20,6 +20,7 @@ from charlm.network import adaptive_mixture
 from charlm.network.adaptive_mixture import AdaptiveMixture
 from charlm.network.mixture import Mixture
 from charlm.scoring.adaptive import STEPS, AdaptingScorer
+from charlm.scoring.options import RATE
 from charlm.scoring.scorer import Scorer
 from charlm.text.ngrams import NGrams
 from charlm.text.vocabulary import EOS, UNKNOWN
@@ -95,6 +96,31 @@ def test_a_text_that_repeats_itself_becomes_less_surprising(lines):
         assert charlm.perplexity(model, text, adapt=0.01).nats_per_token < fixed / (10 if model.mixture else 2)
         assert np.array_equal(model.parameters, before[0])
         assert not model.mixture or np.array_equal(model.mixture.weights, before[1])
+
+
+def test_true_is_the_usual_rate_and_false_is_none():
+    model, text = mixed(model_of(False)), random_text(200)
+    usual = charlm.perplexity(model, text, adapt=RATE)
+    assert charlm.perplexity(model, text, adapt=True) == charlm.perplexity(model, text, adapt=np.True_) == usual
+    assert charlm.perplexity(model, text, adapt=False) == charlm.perplexity(model, text) != usual
+    by_line = charlm.rows(model, text, adapt=True)
+    assert by_line["nats"].sum() == pytest.approx(usual.nats)
+
+
+def test_the_option_alone_takes_no_file_for_a_rate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model_of(False).save("m.npz")
+    for name in ("text.txt", "--adapt"):
+        Path(name).write_text(random_text(50))
+
+    def rate(*arguments):
+        done = CliRunner().invoke(program, ["perplexity", "-m", "m.npz", "--json", *arguments], input="abc")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout).get("adapt")
+
+    assert rate("--adapt", "text.txt") == rate("text.txt", "--adapt") == rate("--adapt", "--threads", "1") == RATE
+    assert rate("--adapt", "0.01", "text.txt") == rate("text.txt", "--adapt=0.01") == 0.01
+    assert rate("--", "--adapt") is None
 
 
 def test_every_output_adapts_alike(tmp_path, monkeypatch):
@@ -270,3 +296,59 @@ def test_the_mixture_that_learns_is_that_of_its_equations(lines, unknown):
         if lines and token == EOS:
             mixture.reset()
     assert 20 < repeated < 280
+
+
+def all_nats(model, tokens, most=adaptive_mixture.MOST):
+    """-log p of each token, and the mixture after them. The network knows nothing."""
+    mixture, V = AdaptiveMixture(model.mixture, np.float32, model.lines, most=most), len(model.vocabulary)
+    inputs = np.append(EOS, tokens[:-1]).astype(np.int32)
+    y = np.full((len(tokens), 1, V), 1 / V, np.float32)
+    pieces = [slice(start, start + 16) for start in range(0, len(tokens), 16)]
+    found = [mixture.mix(y[piece], inputs[piece, None], tokens[piece, None]) for piece in pieces]
+    return np.concatenate(found)[:, 0], mixture
+
+
+def test_the_room_for_counts_grows_and_changes_nothing(monkeypatch):
+    model, tokens = mixed(model_of(False)), tokens_of(2000)
+    expected, mixture = all_nats(model, tokens)
+    size = len(mixture.counts.keys)
+    monkeypatch.setattr(adaptive_mixture, "ROOM", 16)
+    found, mixture = all_nats(model, tokens)
+    assert np.array_equal(found, expected)
+    assert 16 < mixture.counts.used[0] <= len(mixture.counts.keys) < size
+
+
+def children(counts):
+    """history, as a tuple of tokens → token → how often it came, of all n-grams of a text."""
+    found = {}
+
+    def collect(node, history):
+        child = counts.child[node]
+        while child:
+            found.setdefault(history, {})[int(counts.tokens[child])] = float(counts.count[child])
+            collect(child, (*history, int(counts.tokens[child])))
+            child = counts.sibling[child]
+
+    collect(0, ())
+    return found
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_when_there_are_too_many_counts_only_those_of_the_latest_tokens_stay(lines):
+    model, most, used = mixed(model_of(lines)), 240, [1]
+    tokens, V = tokens_of(600), len(model.vocabulary)
+    mixture = AdaptiveMixture(model.mixture, np.float32, lines, most=most)
+    while used[-1] >= max(used):  # until it forgets
+        token = tokens[len(used) - 1 : len(used), None]
+        mixture.mix(np.full((1, 1, V), 1 / V, np.float32), token, token)
+        used.append(int(mixture.counts.used[0]))
+        if lines and token == EOS:
+            mixture.reset()
+    assert most - model.mixture.ngrams.order < max(used) <= most
+    oracle, stop = Oracle(model.mixture, lines), len(used) - 1
+    for token in tokens[stop - most // (2 * model.mixture.ngrams.order) : stop].tolist():
+        oracle.count(token)
+        oracle.history = (EOS,) if lines and token == EOS else (*oracle.history, token)
+    assert children(mixture.counts) == {
+        history: pytest.approx(counts, rel=1e-6) for history, counts in oracle.counts.items() if counts
+    }

@@ -2,7 +2,7 @@
 
 from ..options import ENCODING, PRECISIONS, THREADS, Option, by_name
 
-RATE = 0.002  # of --adapt, where nobody says: learning.md of the benchmarks has the rates that were tried
+RATE = 0.002  # at which the network learns, if nobody says: docs/guide/perplexity.md has the rates that were tried
 
 SCORING = (
     Option(
