@@ -1,7 +1,7 @@
 """Dynamic evaluation: a model that keeps learning from the text that it scores.
 
-The network reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it has
-before the window, so nothing that comes later can help. After the window the parameters take one step along the
+The network reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it
+has before the window, so nothing that comes later can help. After the window the parameters take one step along the
 gradient of its loss (Mikolov et al., Recurrent neural network based language model, 2010; Krause et al., Dynamic
 evaluation of neural sequence models, 2018). The step is Adam's without momentum: each number's gradient divided by the
 root of the mean of its squares so far. A copy of the model learns; the model itself stays as it is.
@@ -52,8 +52,8 @@ class AdaptingEngine:
         self.reset()
 
     def reset(self) -> None:
-        """Start a new sequence from the zero state. The network learns from the unfinished window first. What was learnt
-        stays."""
+        """Start a new sequence from the zero state. The network learns from the unfinished window first. What was
+        learnt stays."""
         if hasattr(self, "pending"):
             self._learn()
         self.read.reset()
@@ -97,8 +97,8 @@ class AdaptingEngine:
 class AdaptingScorer:
     """A ``scorer.TextScorer`` whose model learns from each part of the text after scoring it.
 
-    columns: see ``TokenScores.empty``; rate: the learning rate of the network, above 0 and at most 1; precision: of the matrix
-    products, "float32" or "bf16". Raises UsageError for another rate or a model of another task.
+    columns: see ``TokenScores.empty``; rate: the learning rate of the network, above 0 and at most 1; precision: of the
+    matrix products, "float32" or "bf16". Raises UsageError for another rate or a model of another task.
     """
 
     def __init__(
