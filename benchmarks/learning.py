@@ -1,6 +1,6 @@
 """How the held-out loss falls with the minutes of training, with n-gram baselines on the same text.
 
-    python benchmarks/learning.py TEXT [--minutes 1 2 3 5 10] [--seeds 1 2 3] [--adapt RATE] [-- OPTION...]
+    python benchmarks/learning.py TEXT [--minutes 1 2 3 5 10] [--seeds 1 2 3] [--adapt] [-- OPTION...]
 
 Options after -- go to ``charlm train``. A minute is a minute of a machine on which PyTorch trains an LSTM 1×256 (N 64,
 T 64, float32, the faster kind of input, two threads) at REFERENCE characters per second. The script measures this
@@ -52,7 +52,7 @@ def training(text, minutes, seed, adapt, options, folder):
     if adapt:
         held_out = folder / "held-out.txt"
         write_held_out(text, held_out, seed, options)
-        score = charlm_command("perplexity", "--model", model, held_out, "--adapt", adapt, "--json")
+        score = charlm_command("perplexity", "--model", model, held_out, "--adapt", "--json")
         record["adapted"] = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats_per_token"]
     return record
 
@@ -71,7 +71,7 @@ def main():
     parser.add_argument("text")
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 3, 5, 10], metavar="M")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N")
-    parser.add_argument("--adapt", type=float, metavar="RATE", help="measure with dynamic evaluation as well")
+    parser.add_argument("--adapt", action="store_true", help="measure a model that keeps learning as well")
     parser.add_argument("--unscaled", action="store_true")
     given = sys.argv[1:]
     cut = given.index("--") if "--" in given else len(given)

@@ -442,7 +442,7 @@ def perplexity(
     text: str,
     *,
     threads: int | None = None,
-    adapt: float | None = None,
+    adapt: bool | float | None = None,
     precision: str = "float32",
     **misspelt: Never,
 ) -> Score:
@@ -450,7 +450,8 @@ def perplexity(
     other subwords can spell the same text, and the figures leave them out.
 
     threads: how many work; the figures do not depend on it.
-    adapt: a learning rate at which the model keeps learning from the text (dynamic evaluation), None for not at all.
+    adapt: True for a model that keeps learning from the text (dynamic evaluation): its network, n-grams of the text,
+        and how much each counts; a number for the learning rate of the network; None or False for not at all.
     precision: of the matrix products, "float32" or "bf16".
 
     Returns a ``Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for an
@@ -478,7 +479,7 @@ def rows(
     by: str = "line",
     *,
     threads: int | None = None,
-    adapt: float | None = None,
+    adapt: bool | float | None = None,
     precision: str = "float32",
     **misspelt: Never,
 ) -> np.ndarray:

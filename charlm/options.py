@@ -34,9 +34,10 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
     old_names: earlier names of choices → the names of today.
 
     several: whether the value may also be a sequence: "" no, PYTHON, or BOTH if the option may also be repeated on the
-    command line. where: BOTH, COMMAND_LINE or PYTHON. group: the heading that it has in the help. metavar: the name of
-    the value in the help. short: a short name, as -o. negative: the name that turns a flag off. required: it has no
-    default and must be given on the command line.
+    command line. alone: the value of a number that is given by the name of the option alone, or as True in Python,
+    where False is the default; None if it needs a number. where: BOTH, COMMAND_LINE or PYTHON. group: the heading that
+    it has in the help. metavar: the name of the value in the help. short: a short name, as -o. negative: the name that
+    turns a flag off. required: it has no default and must be given on the command line.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         choices: Collection[str] = (),
         old_names: Mapping[str, str] | None = None,
         several: str = "",
+        alone: float | None = None,
         where: str = BOTH,
         group: str = "",
         metavar: str | None = None,
@@ -66,7 +68,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         self.default_in_words = default_in_words
         self.least, self.most, self.above_least, self.below_most = least, most, above_least, below_most
         self.choices, self.old_names = choices, old_names or {}  # as they are: a registry may get new names
-        self.several, self.where, self.group, self.metavar = several, where, group, metavar
+        self.several, self.alone, self.where, self.group, self.metavar = several, alone, where, group, metavar
         self.flag, self.short, self.negative = flag or f"--{name.replace('_', '-')}", short, negative
         self.required = required
 
@@ -75,6 +77,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         """The type of the value in Python."""
         one: Any = Path if self.kind is PathLike else self.kind
         found = one | Sequence[one] if self.several else one
+        found = bool | found if self.alone is not None else found
         return found | None if self.default is None else found
 
     def check(self, value: Any, *, by: str = "") -> Any:
@@ -105,6 +108,8 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
     def _checked(self, value: Any, by: str) -> Any:
         if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
             value = value.item()
+        if isinstance(value, bool) and self.alone is not None:
+            return self.alone if value else self.default
         if isinstance(value, str) and value in self.old_names:
             new = self.old_names[value]
             message = f"the {self.name} {value!r} is now called {new!r}: give that name instead"

@@ -109,6 +109,8 @@ class HelpfulCommand(Helpful):
         self.context_settings |= {"allow_extra_args": True}  # parse_args has a better message for them
 
     def parse_args(self, ctx, args):
+        for param in self.params:
+            args = param.completed(args) if hasattr(param, "completed") else args
         try:
             rest = super().parse_args(ctx, args)
         except click.BadOptionUsage as error:

@@ -48,10 +48,31 @@ class TableOption(click.Option):
         if option.default not in (None, "", ()):  # click takes None for a value that was given
             settings["default"] = option.default
         super().__init__(names, help=help, required=option.required, **settings)
-        self.group = option.group
+        self.group, self.option = option.group, option
+
+    def completed(self, args):
+        """The arguments of a command, with the value of an option that is given alone. What follows it is its value
+        if it is a number, else an argument of its own: a file, say."""
+        flag, alone = self.option.flag, self.option.alone
+        if alone is None:
+            return args
+        stop = args.index("--") if "--" in args else len(args)
+        followed = enumerate(zip(args, [*args[1:], ""], strict=False))
+        return [
+            f"{flag}={alone}" if text == flag and position < stop and not _is_number(following) else text
+            for position, (text, following) in followed
+        ]
 
     def get_help_extra(self, ctx):
         return {}  # the text of the help has it
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def command(table=(), *, arguments=(), **settings):

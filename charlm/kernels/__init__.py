@@ -14,6 +14,7 @@ The modules in reading order:
     gradients      the gradients of a layer's weights
     softmax        softmax and cross-entropy
     ngrams         the mixture of a network and n-grams, and the derivatives of its loss
+    adaptive       the mixture that learns from the text as it reads it
     dropout        the masks of dropout
     updates        the norm of the gradient, and Adam
     merging        merges of pairs of tokens, from which subwords are learnt

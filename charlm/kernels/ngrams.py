@@ -73,15 +73,25 @@ def mixed(y, q, alpha, beta, unknown, out):
     """
     for v in range(q.size):
         out[v] = alpha * y[v] + beta * q[v]
+    normalize(out, unknown)
+
+
+@compiled
+def normalize(out, unknown):
+    """Turn logarithms into probabilities of sum 1, in place, of all tokens but <UNK>, which gets 0.
+
+    out  [V]  in/out
+    unknown   in       the id of <UNK>, -1 if it is like any other token
+    """
     if unknown >= 0:
         out[unknown] = -np.inf
     highest = largest(out)
-    for v in range(q.size):
+    for v in range(out.size):
         out[v] = exponential(out[v] - highest)
     if unknown >= 0:
         out[unknown] = 0
     inverse = out.dtype.type(1) / total(out)
-    for v in range(q.size):
+    for v in range(out.size):
         out[v] = out[v] * inverse
 
 

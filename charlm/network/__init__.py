@@ -24,4 +24,5 @@ The modules in reading order; a star marks those that import the kernels, and wi
     mixed_window *   a mixture in kernels: scoring, and fitting its weights
     measuring        tokens through a network → how well it predicts each of them: chunks, burn-in, TokenScores. It
                      stands here and not in ``scoring``, because ``tasks`` need it too and come before ``scoring``
+    adaptive_mixture *   a mixture that learns from the text that it predicts
 """

@@ -1,10 +1,13 @@
 """Dynamic evaluation: a model that keeps learning from the text that it scores.
 
-The model reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it has
-before the window, so nothing that comes later can help. After the window the parameters take one step along the
+The network reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it
+has before the window, so nothing that comes later can help. After the window the parameters take one step along the
 gradient of its loss (Mikolov et al., Recurrent neural network based language model, 2010; Krause et al., Dynamic
 evaluation of neural sequence models, 2018). The step is Adam's without momentum: each number's gradient divided by the
 root of the mean of its squares so far. A copy of the model learns; the model itself stays as it is.
+
+A model with n-grams also counts the n-grams of the text, and learns how much each part of the mixture counts, after
+each token (``network/adaptive_mixture.py``). A model without n-grams has no mixture: its network learns alone.
 
 The text is one sequence, without chunks, and the result does not depend on how it arrives.
 """
@@ -26,11 +29,12 @@ CLIP = 1.0  # the largest norm of a window's mean gradient, so that one odd line
 
 
 class AdaptingEngine:
-    """A ``measuring.Engine`` of one row whose network learns. rate: the learning rate."""
+    """A ``measuring.Engine`` of one row whose network and mixture learn. rate: the learning rate of the network."""
 
     rows = 1
 
     def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
+        from ..network.adaptive_mixture import AdaptiveMixture
         from ..network.head import softmax_head
         from ..network.optimizers import Adam
         from ..network.stack import Stack, StackWindow
@@ -43,26 +47,29 @@ class AdaptingEngine:
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
+        self.mixture = AdaptiveMixture(model.mixture, np.float32, model.lines) if model.mixture else None
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
         self.reset()
 
     def reset(self) -> None:
-        """Start a new sequence from the zero state. The network learns from the unfinished window first, and keeps what
-        it has learnt."""
+        """Start a new sequence from the zero state. The network learns from the unfinished window first. What was
+        learnt stays."""
         if hasattr(self, "pending"):
             self._learn()
         self.read.reset()
         self.learnt.reset()
+        if self.mixture:
+            self.mixture.reset()
         self.pending = np.zeros((2, 0, 1), np.int32)  # inputs and targets of the unfinished window
 
     def forward(self, tokens, targets, *, ranks=None):
-        """-log ŷ of every target, (T, 1), by the parameters before the network learns from the target's window."""
+        """-log p of every target, (T, 1), by the parameters before the network learns from the target's window."""
         nats, start = np.empty(tokens.shape, np.float32), 0
         while start < len(tokens):
             stop = min(len(tokens), start + STEPS - self.pending.shape[1])
             piece = slice(start, stop)
             of_piece = None if ranks is None else ranks[piece]
-            nats[piece] = self.read.forward(tokens[piece], targets[piece], ranks=of_piece)
+            nats[piece] = self._read(tokens[piece], targets[piece], of_piece)
             if stop <= MOST:  # nobody asks for the probabilities of a longer call
                 self.probabilities[piece] = self.read.probabilities[: stop - start]
             self.pending = np.concatenate((self.pending, np.stack((tokens[piece], targets[piece]))), axis=1)
@@ -70,6 +77,12 @@ class AdaptingEngine:
                 self._learn()
             start = stop
         return nats
+
+    def _read(self, tokens, targets, ranks):
+        if not self.mixture:
+            return self.read.forward(tokens, targets, ranks=ranks)
+        self.read.forward(tokens, targets)
+        return self.mixture.mix(self.read.probabilities[: len(tokens)], tokens, targets, ranks)
 
     def _learn(self):
         """One step along the gradient of the unfinished window."""
@@ -84,8 +97,8 @@ class AdaptingEngine:
 class AdaptingScorer:
     """A ``scorer.TextScorer`` whose model learns from each part of the text after scoring it.
 
-    columns: see ``TokenScores.empty``; rate: the learning rate, above 0 and at most 1; precision: of the matrix
-    products, "float32" or "bf16". Raises UsageError for another rate or a model of another task.
+    columns: see ``TokenScores.empty``; rate: the learning rate of the network, above 0 and at most 1; precision: of the
+    matrix products, "float32" or "bf16". Raises UsageError for another rate or a model of another task.
     """
 
     def __init__(

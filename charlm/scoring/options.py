@@ -2,17 +2,21 @@
 
 from ..options import ENCODING, PRECISIONS, THREADS, Option, by_name
 
+RATE = 0.002  # at which the network learns, if nobody says: docs/guide/perplexity.md has the rates that were tried
+
 SCORING = (
     Option(
         "adapt",
         float,
-        "Let the model keep learning from the text as it scores it, at this learning rate (for example 0.0008). The "
-        "model file does not change.",
+        "Let the model keep learning from the text as it scores it: the network, n-grams of the text, and how much "
+        f"each counts. A number is the learning rate of the network, {RATE} without one. The model file does not "
+        "change.",
         default_in_words="no learning",
+        alone=RATE,
         least=0,
         above_least=True,
         most=1,
-        metavar="RATE",
+        metavar="[RATE]",
     ),
     Option(
         "precision",

@@ -92,14 +92,14 @@ def perplexity(
     text: str,
     *,
     threads: int | None = None,
-    adapt: float | None = None,
+    adapt: bool | float | None = None,
     precision: str = "float32",
 ) -> Score:
     """How surprising a text is to a model.
 
-    adapt: the learning rate of a model that keeps learning from the text (see ``adaptive``); precision: of the matrix
-    products; "bf16" is faster, and the figures are then exact to about three digits. Raises UsageError if the processor
-    has no AVX512-BF16.
+    adapt: the learning rate of a model that keeps learning from the text (see ``adaptive``), True for the usual one;
+    precision: of the matrix products; "bf16" is faster, and the figures are then exact to about three digits. Raises
+    UsageError if the processor has no AVX512-BF16.
     """
     options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
     text = blocks(clean(text, model.vocabulary.level), True)

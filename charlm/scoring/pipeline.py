@@ -32,7 +32,8 @@ class ScoringOptions:
 
     encoding: of the files
     threads: the number of threads, None for one per CPU core
-    adapt: the learning rate of models that keep learning from the text, None for models that stay as they are
+    adapt: the learning rate of models that keep learning from the text, None for models that stay as they are; given
+        as True, it becomes the usual rate, and given as False, None
     precision: of the matrix products, "float32" or "bf16"
     """
 
