@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
