@@ -1,8 +1,8 @@
 """Acceptance: a segment that has ended is accepted, or rejected and sampled again.
 
-Here a segment with <UNK> is rejected, and one that copies the training text or breaks another of the ``rules``. A
-segment is rejected whole: the sample of a line model, and a line of a stream, so that a long text does not fail for one
-word.
+Here a segment with <UNK> is rejected, one whose text is read as other tokens, and one that copies the training text or
+breaks another of the ``rules``. A segment is rejected whole: the sample of a line model, and a line of a stream, so
+that a long text does not fail for one word.
 
 Where several copies were rejected at one place of a stream, it is sampled away from them (``avoidance``). If that finds
 no way on, the segment is tried again, then the whole sample if none of it was shown; after DEAD_ENDS sampling ends.
@@ -11,8 +11,9 @@ no way on, the segment is tried again, then the whole sample if none of it was s
 from ..model import Model
 from ..text.vocabulary import EOS, UNKNOWN
 from .candidates import MAY_COPY, SAMPLE_ENDS, Candidate, Candidates, Endings
-from .prompt import Prompt, line_of
+from .prompt import Prompt
 from .rules import Rules, SamplingCounts
+from .segmentation import are_standard
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
 PATIENCE = 8  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
@@ -36,7 +37,7 @@ class Acceptance:
     ):
         self._candidates, self._endings, self._rules, self._counts = candidates, endings, rules, counts
         self._lines, self._vocabulary = model.lines, model.vocabulary
-        self._prime = model.vocabulary.decode(line_of(prompt.prime))  # the beginning of a sample's line
+        self._prime = prompt.text_before(model.vocabulary)  # the beginning of a sample's line
         self._parked: list[tuple[Candidate, str]] = []  # lines to accept if they are no copies
 
     def check(self, ended: list[tuple[int, str]]) -> list[Candidate]:
@@ -129,8 +130,8 @@ class Acceptance:
             candidate.note_run(course.run)
             self._counts.avoided += course.turned
             course.accept()
-        if self._vocabulary.level == "word":
-            candidate.extend_line()
+        if self._vocabulary.level in ("word", "subword"):
+            candidate.extend_line(self._vocabulary)
         self._candidates.accept(row, text)
         if ending == SAMPLE_ENDS:
             self._candidates.leave(row)
@@ -142,7 +143,9 @@ class Acceptance:
         return candidate
 
     def _finish(self, candidate, text):
-        whole, reason = text if candidate.segments == 1 else self._vocabulary.decode(candidate.tokens), None
+        whole, reason = text, None
+        if candidate.segments > 1:
+            whole = self._vocabulary.decode(candidate.tokens)[candidate.skipped :]
         if self._rules.allow_copies:
             ((run, reason),) = self._rules.copies_in([whole])
             candidate.note_run(run)
@@ -152,6 +155,8 @@ class Acceptance:
         """Reject the segment, or the whole sample if its length is the reason."""
         whole = whole or not self._lines and reason in ("too_short", "too_long")
         self._counts.reject(reason, self._candidates[row].segments + 1 if whole else 1)
+        if reason == "other_subwords":
+            self._candidates[row].shorter += 1
         if whole:
             self._candidates.restart(row)
         else:
@@ -159,8 +164,10 @@ class Acceptance:
 
     def _text(self, candidate):
         """What the segment adds to the text of its sample."""
-        first = candidate.segments == 0  # then the text that the sample starts with belongs to it
-        text = self._vocabulary.decode(candidate.tokens + candidate.segment if first else candidate.segment)
+        if candidate.segments == 0:  # then the text that the sample starts with belongs to it
+            text = self._vocabulary.decode(candidate.tokens + candidate.segment)[candidate.skipped :]
+        else:
+            text = self._vocabulary.decode(candidate.segment)
         return text.removesuffix("\n") if self._lines else text
 
     def _reason(self, candidate, text, ending):
@@ -171,13 +178,19 @@ class Acceptance:
             return "too_long"
         if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
             return "no_text"
+        if self._vocabulary.level == "subword" and not self._is_standard(candidate):
+            return "other_subwords"
         if self._lines and not text:
             return "empty"
         if ending == SAMPLE_ENDS and self._rules.limits_length:
             if candidate.segments:  # decoded as one text: two segments may share a character of several bytes
-                text = self._vocabulary.decode([*candidate.tokens, *candidate.segment])
+                text = self._vocabulary.decode([*candidate.tokens, *candidate.segment])[candidate.skipped :]
             return self._rules.reason_of_length(text)
         return None
+
+    def _is_standard(self, candidate):
+        (standard,) = are_standard(self._vocabulary, [[*candidate.line, *candidate.segment]])
+        return standard
 
     def _is_text(self, line):
         """Whether the text of a line is read as the same words; not so where two words have run together."""

@@ -13,13 +13,15 @@ import numpy as np
 from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, copy_row, take_rows
-from ..text.vocabulary import EOS, UNKNOWN, as_bytes
+from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, as_bytes
 from .avoidance import Avoidance, Course
+from .beginning import Beginning, Opening
 from .decoding import Decoding
 from .prompt import Prompt
 from .random_streams import RandomStreams
 from .samples import Sample
-from .segments import SEGMENT, Segments
+from .segmentation import last_piece
+from .segments import SEGMENT, SEGMENT_OF_SUBWORDS, Segments
 
 IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
@@ -32,38 +34,67 @@ class Candidate:
 
     number: its number among all candidates; key: the key of its random numbers; taken: how many of these it had taken
     when it last entered or left a row. tokens, nats, characters: the accepted ids, their sum of -log ŷ, and the length
-    of their text. line: the accepted tokens of the unfinished line, prime included. segment: the tokens of the segment
-    that ``Endings`` has seen; segments: how many segments were accepted. course: the copied runs of a stream. sample:
-    the finished sample; restarted: the candidate was rejected whole before; was_shown: some of its text was taken.
+    of their text. line: the accepted tokens of the unfinished line, prime included; of subwords, those of its last
+    piece. segment: the tokens of the segment that ``Endings`` has seen; segments: how many segments were accepted;
+    shorter: how often the length of the next ones is halved, see ``Endings.latest``. course: the copied runs of a
+    stream. sample: the finished sample; restarted: the candidate was rejected whole before; was_shown: some of its text
+    was taken. opening: how it began; following: the token that comes next and its -log ŷ, where it is not free.
     """
 
     number: int
     key: int
     taken: int
-    tokens: list[int]
-    nats: float
-    characters: int
-    line: list[int]
+    tokens: list[int] = field(default_factory=list)
+    nats: float = 0.0
+    characters: int = 0
+    line: list[int] = field(default_factory=list)
     segment: list[int] = field(default_factory=list)
     segments: int = 0
+    shorter: int = 0
     course: Course = field(default_factory=Course)
     longest_copied_run: int | None = None
     sample: Sample | None = None
     restarted: bool = False
     was_shown: bool = False
+    opening: Opening | None = None
+    following: tuple[int, float] | None = None
     _texts: list[str] = field(default_factory=list)  # of the segments that were accepted since ``take_text``
+
+    def open(self, opening: Opening, characters: int) -> None:
+        """Begin, or begin again. characters: the length of the opening's text."""
+        self.opening, self.following = opening, opening.following
+        self.tokens, self.line = list(opening.tokens), list(opening.line)
+        self.nats, self.characters = opening.nats, characters - opening.skipped
+
+    @property
+    def skipped(self) -> int:
+        """How many characters of the first token belong to the prime."""
+        return self.opening.skipped if self.opening else 0
+
+    def sampled(self, number: int) -> tuple[list[int], int]:
+        """The last ``number`` tokens that were sampled, or all where there are fewer; and how many characters of the
+        first of them were given."""
+        opened, known = (len(self.opening.tokens), self.opening.known) if self.opening else (0, 0)
+        if len(self.segment) >= number:
+            tokens = self.segment[len(self.segment) - number :]
+        else:
+            tokens = (self.tokens[opened:] + self.segment)[-number:]
+        return tokens, known if len(tokens) == len(self.tokens) + len(self.segment) - opened else 0
 
     def accept(self, text: str, nats: float, characters: int) -> None:
         """Accept the segment: its tokens, its text, and the text's sum of -log ŷ and number of characters."""
         self.tokens += self.segment
+        self.shorter = max(0, self.shorter - 1)
         self.nats += nats
         self.characters += characters
         self.segment, self.segments = [], self.segments + 1
         self._texts.append(text)
 
-    def extend_line(self) -> None:
+    def extend_line(self, vocabulary: Vocabulary) -> None:
         """Add the segment to the unfinished line, or finish the line."""
         self.line = [] if self.segment[-1] == EOS else self.line + self.segment
+        if vocabulary.level == "subword":
+            self.line = last_piece(vocabulary, self.line)
 
     def note_run(self, run: int | None) -> None:
         """Remember the longest copied run."""
@@ -103,9 +134,19 @@ class Endings:
         return sum(map(self.widths.__getitem__, tokens))
 
     def latest(self, candidate: Candidate) -> int:
-        """The number of tokens after which the next segment ends at the latest."""
+        """The number of tokens after which the next segment ends at the latest.
+
+        Segments of a stream have SEGMENT tokens at most. Those of subwords have SEGMENT_OF_SUBWORDS, and half as many
+        after each one that was rejected because its tokens are not the standard ones: the more often that happens, the
+        shorter a segment must be to be accepted.
+        """
         left = self.prompt.length - len(candidate.tokens)
-        return left if self.lines else min(left, SEGMENT)
+        return left if self.lines else min(left, self._most(candidate))
+
+    def _most(self, candidate):
+        if self.vocabulary.level == "subword":
+            return max(1, SEGMENT_OF_SUBWORDS >> candidate.shorter)
+        return SEGMENT
 
     def of(self, candidate: Candidate) -> str | None:
         """SEGMENT_ENDS or SAMPLE_ENDS; None while the segment goes on.
@@ -122,17 +163,15 @@ class Endings:
             return SEGMENT_ENDS if self.lines else SAMPLE_ENDS
         if self.lines:
             return None
-        return SEGMENT_ENDS if token == EOS or len(candidate.segment) >= SEGMENT else None
+        return SEGMENT_ENDS if token == EOS or len(candidate.segment) >= self._most(candidate) else None
 
     def is_too_long(self, candidate: Candidate) -> bool:
         """Whether a candidate has more than ``max_length`` characters."""
         return candidate.characters + self.characters(candidate.segment) > self.max_length
 
     def _stops(self, candidate):
-        sampled = candidate.segment
-        if len(sampled) < self.stop_tokens:
-            sampled = candidate.tokens[len(self.prompt.start) :][-self.stop_tokens :] + sampled
-        end = self.vocabulary.decode(sampled[-self.stop_tokens :])
+        tokens, known = candidate.sampled(self.stop_tokens)
+        end = self.vocabulary.decode(tokens)[known:]
         return any(text in end for text in self.prompt.stop)
 
 
@@ -155,9 +194,9 @@ class Candidates:
         self._avoidance = avoidance
         self._predictor, self._decoding, self._prompt, self._endings = predictor, decoding, prompt, endings
         self._queue, self._resampled = iter(queue), deque()
-        self._start, nats = predictor.begin([*prompt.prime, *prompt.start])
-        self._start_nats, self._start_line = sum(nats[len(prompt.prime) :]), prompt.line
-        self._start_characters = endings.characters(prompt.start)
+        self._beginning = Beginning(predictor, endings.vocabulary, decoding, prompt)
+        self._opening = self._beginning.opening()
+        self._start = self._opening.state
         self._rows: list[Candidate | None] = []  # None where a row is idle
         self._live = 0  # rows that are not idle
         self._random = RandomStreams()
@@ -165,6 +204,7 @@ class Candidates:
         self._states = take_rows(self._start, [])
         # the state of each row where its last segment was accepted; lines start again from the prompt
         self._accepted = [] if endings.lines else take_rows(self._start, [])
+        self._some_follow = False  # the next token of some row is not free
         self.none_waits = False  # no candidate is left to begin
 
     def advance(self) -> list[tuple[int, str]]:
@@ -173,8 +213,10 @@ class Candidates:
         self._fill_rows()
         numbers = self._random.next_numbers()
         tokens, nats = self._decoding.sample(self._states[-1], numbers)
+        following = self._follow(tokens, nats)
         if near := self._segments.near_copies(tokens):
-            self._avoid_copies([row for row in near if self._rows[row].course.avoids], tokens, nats, numbers)
+            near = [row for row in near if self._rows[row].course.avoids and row not in following]
+            self._avoid_copies(near, tokens, nats, numbers)
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
@@ -187,6 +229,17 @@ class Candidates:
             elif self._segments.room[row] < 0:
                 ended.append((row, MAY_COPY))
         return ended
+
+    def _follow(self, tokens, nats):
+        """Put the tokens that are not free in their rows, and return these rows."""
+        rows = []
+        if self._some_follow:
+            rows = [row for row, candidate in enumerate(self._rows) if candidate and candidate.following]
+            self._some_follow = False
+        for row in rows:
+            tokens[row], nats[row] = self._rows[row].following
+            self._rows[row].following = None
+        return rows
 
     def _see(self, row):
         """The candidate of a row, with all tokens of its segment."""
@@ -212,9 +265,10 @@ class Candidates:
     def new_text(self, row: int) -> str:
         """The text of a stream's segment after its trail, that which the sample starts with included."""
         candidate, seen = self._rows[row], self._rows[row].course.tokens
-        first = candidate.segments == 0 and not seen
-        tokens = candidate.segment[seen:] if seen else candidate.segment
-        return self._endings.vocabulary.decode(candidate.tokens + tokens if first else tokens)
+        tokens, decode = candidate.segment[seen:], self._endings.vocabulary.decode
+        if candidate.segments == 0 and not seen:
+            return decode(candidate.tokens + tokens)[candidate.skipped :]
+        return decode(tokens)
 
     def make_room(self, row: int) -> None:
         """A row has looked for copies: its segment goes on."""
@@ -248,11 +302,11 @@ class Candidates:
         """Sample a rejected segment again, from the end of the last accepted one."""
         self._rows[row].segment = []
         self._rows[row].course.go_back()
-        self._begin_segment(row)
         if self._endings.lines:
             copy_row(self._start, 0, self._states, row)
         else:
             copy_row(self._accepted, row, self._states, row)
+        self._begin_segment(row)
 
     def restart(self, row: int) -> None:
         """Sample the candidate of a row again from its start, with its next random numbers."""
@@ -267,16 +321,7 @@ class Candidates:
         self._resampled.append((candidate.number, candidate.key, candidate.taken))
 
     def _new(self, number, key, taken=0, restarted=False):
-        return Candidate(
-            number=number,
-            key=key,
-            taken=taken,
-            tokens=list(self._prompt.start),
-            nats=self._start_nats,
-            characters=self._start_characters,
-            line=list(self._start_line),
-            restarted=restarted,
-        )
+        return Candidate(number=number, key=key, taken=taken, restarted=restarted)
 
     def _fill_rows(self):
         """Begin waiting candidates in idle rows, and change the number of rows to that of the candidates."""
@@ -318,8 +363,18 @@ class Candidates:
 
     def _begin_segment(self, row):
         candidate = self._rows[row]
+        if candidate.segments == 0:
+            self._open(row, candidate)
         room = self._avoidance and self._avoidance.room_of(candidate.course)
         self._segments.begin(row, candidate.characters, self._endings.latest(candidate), room)
+
+    def _open(self, row, candidate):
+        opening = self._opening
+        if self._beginning.is_free:
+            opening = self._beginning.opening(self._random.take(row))
+            copy_row(opening.state, 0, self._states, row)
+        candidate.open(opening, self._endings.characters(opening.tokens))
+        self._some_follow = self._some_follow or opening.following is not None
 
 
 def character_widths(model: Model) -> list[int]:

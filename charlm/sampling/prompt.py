@@ -4,9 +4,12 @@ import os
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import PromptError
 from ..model import Model
-from ..text.vocabulary import EOS
+from ..text.vocabulary import EOS, UNKNOWN, Vocabulary
+from .segmentation import divided
 
 LONGEST_PRIME = 2048  # tokens; of a longer prime, its last tokens are read
 
@@ -17,17 +20,57 @@ class Prompt:
 
     prime: ids that are read first and are no part of a sample; start: ids that each sample begins with; length: the
     tokens of a sample of a stream, or the most that a line may have; stop: texts that end a sample.
+
+    Of subwords: rest: the last characters of prime and beginning, whose tokens depend on what follows, so that neither
+    ``prime`` nor ``start`` has them; skipped: how many characters of ``start`` and ``rest`` belong to the prime;
+    settled, prime_rest: so many ids of ``prime`` stay whatever follows the prime, and these characters are the others.
     """
 
     length: int
     prime: tuple[int, ...] = ()
     start: tuple[int, ...] = ()
     stop: tuple[str, ...] = ()
+    rest: str = ""
+    skipped: int = 0
+    settled: int = 0
+    prime_rest: str = ""
 
     @property
     def line(self) -> list[int]:
-        """The tokens of the unfinished line at the end of the prompt."""
-        return line_of([*self.prime, *self.start])
+        """The tokens of the unfinished line at the end of the prompt, those after <UNK>."""
+        tokens = line_of([*self.prime, *self.start])
+        return tokens[len(tokens) - tokens[::-1].index(UNKNOWN) :] if UNKNOWN in tokens else tokens
+
+    def text_before(self, vocabulary: Vocabulary) -> str:
+        """The part of the sample's first line that the prime has."""
+        text = vocabulary.decode(line_of(self.prime))
+        return text + (vocabulary.decode(self.start) + self.rest)[: self.skipped]
+
+
+def encode_prompt(model: Model, length: int, prime: str = "", start: str = "", stop: tuple[str, ...] = ()) -> Prompt:
+    """The prompt of a model's samples. length, stop: see ``Prompt``; prime, start: the texts, see ``SamplingOptions``.
+
+    Raises PromptError where the model cannot sample so.
+    """
+    primed, started = encode_prime(model, prime), encode_start(model, start)
+    if model.vocabulary.level != "subword":
+        return Prompt(length, primed, started, stop, settled=len(primed))
+    ids, settled, prime_rest = divided(model.vocabulary, prime)
+    cut = max(0, len(ids) - LONGEST_PRIME)
+    cut = min(cut, settled)
+    ids, stay, rest = divided(model.vocabulary, prime + start)
+    stops = np.cumsum(model.vocabulary.widths[ids[:stay]])
+    inside = int(np.searchsorted(stops, len(prime), "right"))  # so many of the tokens end within the prime
+    return Prompt(
+        length,
+        prime=tuple(ids[cut:inside]),
+        start=tuple(ids[inside:stay]),
+        stop=stop,
+        rest=rest,
+        skipped=len(prime) - int(stops[inside - 1] if inside else 0),
+        settled=settled - cut,
+        prime_rest=prime_rest,
+    )
 
 
 def encode_start(model: Model, text: str, option: str = "the beginning (--start-with)") -> tuple[int, ...]:

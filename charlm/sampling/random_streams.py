@@ -61,6 +61,14 @@ class RandomStreams:
         """How many numbers of its key a row has taken."""
         return (int(self.before[row]) + self.used) % (1 << 64)
 
+    def take(self, row: int) -> float:
+        """The next number of one row, which ``next_numbers`` then leaves out."""
+        key, position = self.keys[row : row + 1], self.before[row : row + 1]
+        number = float(bits_at(key, position + np.uint64(self.used))[0] >> np.uint64(11)) * 2.0**-53
+        self.before[row : row + 1] += np.uint64(1)
+        self.ready[:, row : row + 1] = self._numbers(key, position)
+        return number
+
     def next_numbers(self) -> np.ndarray:
         """The next number of each row, (N)."""
         if self.used == AHEAD:

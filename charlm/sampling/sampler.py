@@ -15,11 +15,12 @@ from ..model import Model
 from ..network.stepper import NextToken, Stepper
 from .acceptance import Acceptance
 from .avoidance import Avoidance
+from .beginning import longest_opening
 from .candidates import Candidate, Candidates, Endings
 from .decoding import Decoding
 from .infilling import Filler
 from .options import BY_NAME
-from .prompt import Prompt, encode_prime, encode_start, seed_of
+from .prompt import Prompt, encode_prompt, seed_of
 from .random_streams import bits_at, key_of
 from .rules import SamplingCounts, rules_for
 from .samples import Piece, Sample
@@ -159,12 +160,13 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
         raise UsageError(
             "--min-length and --max-length need --stop here: this model samples a stream of --length tokens"
         )
-    start = encode_start(model, options.start_with)
-    if len(start) >= length:
+    prompt = encode_prompt(model, length, options.prime, options.start_with, tuple(options.stop))
+    tokens = longest_opening(model.vocabulary, prompt)
+    if tokens >= length:
         raise PromptError(
-            f"the beginning (--start-with) has {len(start)} tokens; --length must be more than that, not {length}"
+            f"the beginning (--start-with) has {tokens} tokens; --length must be more than that, not {length}"
         )
-    return Prompt(length, encode_prime(model, options.prime), start, tuple(options.stop))
+    return prompt
 
 
 def new_sampler(

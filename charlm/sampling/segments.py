@@ -10,6 +10,7 @@ import numpy as np
 from ..text.vocabulary import UNKNOWN
 
 SEGMENT = 200  # tokens of a stream after which a segment ends even though the line goes on
+SEGMENT_OF_SUBWORDS = 50  # the same for subwords: about as many characters
 AMPLE = 1 << 40  # characters: more than any segment has
 CAPACITY = 32  # tokens of a segment that the arrays hold at first; they grow
 

@@ -1,0 +1,75 @@
+"""The tokens of a text that may go on: which of them stay, and which others its end may become part of.
+
+At level "subword" several sequences of tokens have the same text. One of them is its standard segmentation: the model
+has learnt from it, and ``Vocabulary.encode`` gives it. What follows a text can change the tokens of its last piece only
+(``text/subwords.py`` explains pieces): after "the hou" come the tokens " h", "ou", but in "the house" stands " house".
+And the first tokens of a standard segmentation are the standard segmentation of their own text, so that a text can be
+checked before it is whole. At the other levels, all tokens of a text stay.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..text.subwords import pieces_of
+from ..text.vocabulary import EOS, UNKNOWN, Vocabulary
+
+
+def are_standard(vocabulary: Vocabulary, parts: Iterable[Sequence[int]]) -> list[bool]:
+    """Whether each of some parts of lines is the standard segmentation of its text. parts: ids, without <UNK> and with
+    <EOS> only at the end; each begins with a piece."""
+    parts = [list(part) for part in parts]
+    texts = (vocabulary.decode(part).removesuffix("\n") + "\n" for part in parts)
+    ids = vocabulary.encode("".join(texts)).tolist()
+    found, start = [], 0
+    for part in parts:
+        stop = ids.index(EOS, start) + 1
+        found.append(ids[start : stop - (part[-1:] != [EOS])] == part)
+        start = stop
+    return found
+
+
+def divided(vocabulary: Vocabulary, text: str) -> tuple[list[int], int, str]:
+    """The ids of a text, how many of them stay whatever follows, and the text of the others: those of its last piece,
+    after its last <UNK>."""
+    ids = vocabulary.encode(text).tolist()
+    if vocabulary.level != "subword" or not text:
+        return ids, len(ids), ""
+    (pieces,) = deque(pieces_of(text), maxlen=1)
+    widths, stay, start = vocabulary.widths.tolist(), len(ids), len(text)
+    while start > len(text) - len(pieces[-1]) and ids[stay - 1] not in (EOS, UNKNOWN):
+        stay -= 1
+        start -= widths[ids[stay]]
+    return ids, stay, text[start:]
+
+
+def last_piece(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
+    """The last tokens of a standard segmentation, those of its last piece. ids: without <UNK>."""
+    ids, stay, _ = divided(vocabulary, vocabulary.decode(ids))
+    return ids[stay:]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The tokens that may stand where a text ends: those ``before`` its last one, and the last one, if it also has
+    characters of what follows; None where the text ends with the tokens before."""
+
+    before: tuple[int, ...]
+    token: int | None = None
+
+
+def covers(vocabulary: Vocabulary, rest: str) -> list[Cover]:
+    """All ways in which tokens may stand at the end of a text. rest: its last characters, from ``divided``.
+
+    The cover of a text that goes on is the shortest beginning of the whole text's standard segmentation that holds the
+    given text (Vieira et al., "From language models over tokens to language models over characters", 2024). Each text
+    that begins with the given one has one of these covers, and no two of them.
+    """
+    found = [Cover(tuple(vocabulary.encode(rest).tolist()))]
+    for stop in range(len(rest)):
+        before = tuple(vocabulary.encode(rest[:stop]).tolist())
+        for token, symbol in enumerate(vocabulary.symbols, UNKNOWN + 1):
+            if len(symbol) > len(rest) - stop and symbol.startswith(rest[stop:]):
+                found.append(Cover(before, token))
+    standard = are_standard(vocabulary, ([*c.before, c.token] for c in found[1:]))
+    return found[:1] + [cover for cover, is_standard in zip(found[1:], standard, strict=True) if is_standard]
