@@ -16,7 +16,7 @@ A, B = 2, 3
 
 def ending(lines, segment, tokens=(), length=1000, stop=(), max_length=np.inf):
     model = random_model(lines)
-    endings = Endings(model, Prompt(length, stop=stop), max_length)
+    endings = Endings(model, Prompt(length=length, stop=stop), max_length)
     tokens = list(tokens)
     candidate = Candidate(
         number=0, key=0, taken=0, tokens=tokens, nats=0.0, characters=len(tokens), line=[], segment=list(segment)
@@ -52,7 +52,7 @@ def test_where_a_sample_ends():
 
 def test_candidates_wait_for_a_row_and_a_rejected_segment_takes_new_numbers(monkeypatch):
     monkeypatch.setattr(module, "IN_PARALLEL", 2)
-    prompt = Prompt(100)
+    prompt = Prompt(length=100)
     candidates = Candidates(
         Bigrams(BIGRAMS), Decoding(), prompt, Endings(random_model(True), prompt, np.inf), [(0, 5), (1, 6), (2, 7)]
     )

@@ -20,7 +20,7 @@ from ..network.stepper import NextToken, State, take_rows
 from ..text.vocabulary import Vocabulary
 from .decoding import Decoding
 from .prompt import Prompt
-from .segmentation import covers
+from .segmentation import covers, tokens_after
 
 
 def continued(predictor: NextToken, state: State, parents: np.ndarray, tokens: np.ndarray) -> State:
@@ -123,9 +123,9 @@ class Beginning:
             chosen = int(self._decoding.sample(-self._ends.nats[None], np.array([number]))[0][0])
         cover = self._ends.covers[chosen]
         state, nats, following = self._ends.after(cover.before)
-        tokens, skipped = self._of_sample([*self._prompt.start, *cover.before])
+        tokens, skipped = tokens_after(self._widths, [*self._prompt.start, *cover.before], self._prompt.skipped)
         return Opening(
-            tokens=tokens,
+            tokens=tuple(tokens),
             nats=self._nats + nats,
             state=state,
             line=list(cover.before) if self._prompt.rest else self._prompt.line,
@@ -133,13 +133,6 @@ class Beginning:
             skipped=skipped,
             known=0 if cover.token is None else len(self._prompt.rest) - self._characters(cover.before),
         )
-
-    def _of_sample(self, tokens):
-        """The tokens that do not belong to the prime alone, and how many characters of the first one do."""
-        skipped = self._prompt.skipped
-        while tokens and skipped >= self._widths[tokens[0]]:
-            skipped -= self._widths[tokens.pop(0)]
-        return tuple(tokens), skipped
 
     def _characters(self, tokens: Sequence[int]) -> int:
         return sum(self._widths[token] for token in tokens)

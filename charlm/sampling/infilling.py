@@ -6,29 +6,67 @@ the probability of its tokens. At a blank, every prefix continues in every possi
 chooses ``prefixes`` of them: heavy ones stay as they are, and some of the light ones are sampled and get equal weights.
 The expected value of each weight does not change (the optimal resampling of Fearnhead and Clifford, 2003, for particle
 filters over finite sets). The filler never keeps a prefix twice.
+
+A subword may cover several characters of the pattern, given ones and blanks. So prefixes end at different positions,
+and those that are furthest behind continue first; where they are chosen, prefixes are compared with those that end at
+the same position. A filling has the tokens of its standard segmentation, and a prefix that no such segmentation begins
+with is left out as soon as it comes up. The pattern of a stream is filled as if the text ended with it.
 """
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import SamplingError, UsageError
 from ..model import Model
 from ..network.probabilities import log_softmax
-from ..network.stepper import NextToken, Stepper, take_rows
-from ..text.vocabulary import EOS, UNKNOWN, symbols_in
+from ..network.stepper import NextToken, State, Stepper, take_rows
+from ..text.vocabulary import EOS, UNKNOWN, code_points, symbols_in
+from .beginning import Ends, continued
 from .options import BY_NAME
-from .prompt import encode_prime, encode_start, line_of, seed_of
+from .prompt import encode_prompt, encode_start, seed_of
 from .rules import REASONS, SamplingCounts, described, remedy_for, rules_for
 from .samples import Piece, Sample
+from .segmentation import are_standard, last_piece, tokens_after
 from .settings import SamplingOptions
 
 BLANK = "_"
+ANY, NONE, END = -1, -2, -3  # in place of a code point: a blank, what follows a symbol, what follows a pattern
 PREFIXES = 1024
+CHECKED = 16  # times as many are checked for standard segmentations
 CONTINUATIONS = 1 << 22  # the most that are computed at a time
 CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
+
+
+@dataclass
+class _Prefixes:
+    """Filled prefixes of a pattern that end at the same position.
+
+    tokens: the ids of each; ends: of subwords, those of its last piece; nats: their -log ŷ, (n); logs: the logarithms
+    of their weights, (n); state: after them, one row for each.
+    """
+
+    tokens: list[tuple[int, ...]]
+    ends: list[list[int]]
+    nats: np.ndarray
+    logs: np.ndarray
+    state: State = field(default_factory=list)
+
+
+@dataclass
+class _Branches:
+    """Prefixes with one token more: of which prefix each comes, its token, its -log ŷ and the logarithm of its weight,
+    (n) each."""
+
+    prefixes: _Prefixes
+    parents: np.ndarray
+    tokens: np.ndarray
+    nats: np.ndarray
+    logs: np.ndarray
 
 
 class Filler:
@@ -54,9 +92,12 @@ class Filler:
         check_goes_with_fill(options)
         self.model, self.count, self.temperature = model, BY_NAME["count"].check(count), options.temperature
         self.rules, self.random = rules_for(model, options), np.random.default_rng(seed_of(options.seed))
-        self.prime = encode_prime(model, options.prime)
-        self.allowed = allowed_tokens(model, pattern)
+        self.prompt = encode_prompt(model, options.prime)
+        self.allowed = allowed_tokens(model, pattern, self.prompt.rest)
         self.prefixes = max(1, min(prefixes, CONTINUATIONS // len(model.vocabulary)))
+        self._by_subwords = model.vocabulary.level == "subword"
+        self._places = model.vocabulary.widths if self._by_subwords else np.ones(len(model.vocabulary), np.int32)
+        self._most = CHECKED * self.prefixes if self._by_subwords else self.prefixes  # branches that are kept
         self.counts = SamplingCounts(max_tries=options.max_tries, asked=self.count)
         self._predictor = predictor
         self.log_evidence: float | None = None  # see ``posterior``
@@ -64,7 +105,7 @@ class Filler:
     def samples(self) -> Iterator[Sample]:
         """The fillings, one after the other. Raises SamplingError where none is left that may be shown."""
         tokens, nats, weights = self.posterior()
-        decode, prime = self.model.vocabulary.decode, self.model.vocabulary.decode(line_of(self.prime))
+        decode, prime = self.model.vocabulary.decode, self.prompt.text_before(self.model.vocabulary)
         while self.counts.found < self.count:
             total = weights.sum()
             if total <= 0:
@@ -74,8 +115,9 @@ class Filler:
             else:
                 chosen = int(np.searchsorted(np.cumsum(weights), self.random.random() * total, "right"))
             self.counts.count_sampled(1)
-            ids = tokens[chosen].tolist()
-            text = decode(ids).removesuffix("\n") if self.model.lines else decode(ids)
+            ids = list(map(int, tokens[chosen]))
+            text = decode(ids)[len(self.prompt.rest) :]
+            text = text.removesuffix("\n") if self.model.lines else text
             ((run, copied),) = self.rules.copies_in([text], [prime + text] if self.model.lines else None)
             reason = self._reason(ids, copied)
             if reason or self.rules.unique:
@@ -85,7 +127,8 @@ class Filler:
                 self.counts.check()
                 continue
             self.counts.end_streak()
-            sample = Sample(text, -float(nats[chosen]), len(ids), run, self.rules.is_novel(copied))
+            own, _ = tokens_after(self._places, ids, len(self.prompt.rest))
+            sample = Sample(text, -float(nats[chosen]), len(own), run, self.rules.is_novel(copied))
             self.counts.count_shown(sample)
             yield sample
 
@@ -110,44 +153,81 @@ class Filler:
             f"{fillings:,} most likely{why}: {remedy}"
         )
 
-    def posterior(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The fillings that were found, as ids (n, tokens), their -log ŷ (n), and their weights (n), of sum 1.
+    def posterior(self) -> tuple[list[tuple[int, ...]], np.ndarray, np.ndarray]:
+        """The fillings that were found: the ids of each, their -log ŷ (n), and their weights (n), of sum 1.
 
         ``log_evidence`` is then the logarithm of the sum of the weights before: at temperature 1 the probability of
         all fillings together, or an unbiased estimate of it.
         """
-        predictor = self._predictor or Stepper(
-            self.model.architecture, self.model.parameters, mixture=self.model.mixture
-        )
-        power = 1 / self.temperature if self.temperature else 1.0
-        state, _ = predictor.begin(self.prime)
-        tokens, nats, logs, log_evidence = np.zeros((1, 0), np.int64), np.zeros(1), np.zeros(1), 0.0
-        for allowed in self.allowed:
-            step_nats = -log_softmax(state[-1].astype(np.float64))[:, allowed]
-            continuations = (logs[:, None] - power * step_nats).ravel()
-            all_nats = (nats[:, None] + step_nats).ravel()
-            if len(continuations) <= self.prefixes:
-                chosen, logs = np.arange(len(continuations)), continuations
-            elif self.temperature == 0:
-                chosen = np.sort(np.argsort(-continuations, kind="stable")[: self.prefixes])
-                logs = continuations[chosen]
-            else:
-                chosen, logs = resample(continuations, self.prefixes, self.random)
-            log_evidence += logs.max()
-            logs, nats = logs - logs.max(), all_nats[chosen]
-            parents, last = chosen // len(allowed), allowed[chosen % len(allowed)]
-            tokens = np.column_stack((tokens[parents], last))
-            state = self._continued(predictor, state, parents, last)
-        weights = np.exp(logs)
-        self.log_evidence = log_evidence + math.log(weights.sum())
-        return tokens, nats, weights / weights.sum()
+        predictor, vocabulary = self._predictor or self._network(), self.model.vocabulary
+        state, _ = predictor.begin(self.prompt.prime)
+        nats_of_rest = Ends(predictor, vocabulary, state, self.prompt.rest).nats_of_rest
+        found: _Prefixes | None = _Prefixes([()], [[]], np.zeros(1), np.zeros(1), state)
+        branches: dict[int, list[_Branches]] = defaultdict(list)  # by the position at which they end
+        for position, allowed in enumerate(self.allowed):
+            if position:
+                found = self._chosen(branches.pop(position, []), predictor)
+            for end, branch in self._branches_of(found, position, allowed) if found else ():
+                branches[end].append(branch)
+        found = self._chosen(branches[len(self.allowed)])
+        if found is None:
+            self.log_evidence = -math.inf
+            return [], np.zeros(0), np.zeros(0)
+        most = found.logs.max()
+        weights = np.exp(found.logs - most)
+        self.log_evidence = float(most) + math.log(weights.sum()) + nats_of_rest
+        return found.tokens, found.nats - nats_of_rest, weights / weights.sum()
 
-    @staticmethod
-    def _continued(predictor, state, parents, tokens):
-        """The state of each prefix: the state of its parent after one more token."""
-        padding = (0, predictor.rows_for(len(tokens)) - len(tokens))
-        state = predictor.step(take_rows(state, np.pad(parents, padding)), np.pad(tokens, padding))
-        return take_rows(state, slice(len(tokens)))
+    def _network(self):
+        return Stepper(self.model.architecture, self.model.parameters, mixture=self.model.mixture)
+
+    def _branches_of(self, found, position, allowed):
+        """(where they end, the branches) of prefixes that end at a position, for each number of places that a token
+        takes. allowed: the ids that may be there."""
+        power = 1 / self.temperature if self.temperature else 1.0
+        step_nats = -log_softmax(found.state[-1].astype(np.float64))
+        for places in np.unique(self._places[allowed]).tolist():
+            ids = allowed[self._places[allowed] == places]
+            nats = step_nats[:, ids]
+            chosen, logs = self._reduced((found.logs[:, None] - power * nats).ravel(), self._most)
+            parents, nats = chosen // len(ids), (found.nats[:, None] + nats).ravel()[chosen]
+            yield position + places, _Branches(found, parents, ids[chosen % len(ids)], nats, logs)
+
+    def _chosen(self, branches, predictor=None):
+        """At most ``prefixes`` of the branches that end at one position, with their states if ``predictor`` is given;
+        None where none ends there."""
+        parts = [(branch.parents, branch.tokens, branch.nats, branch.logs) for branch in branches]
+        parents, tokens, nats, logs = map(np.concatenate, zip(*parts, strict=True)) if parts else np.zeros((4, 0), int)
+        sources = np.repeat(np.arange(len(branches)), [len(branch.tokens) for branch in branches])
+        chosen, logs = self._reduced(logs, self._most)
+        ends = [branches[s].prefixes.ends[p] for s, p in zip(sources[chosen], parents[chosen], strict=True)]
+        if self._by_subwords:
+            vocabulary = self.model.vocabulary
+            ends = [[*end, token] for end, token in zip(ends, tokens[chosen].tolist(), strict=True)]
+            standard = np.flatnonzero(are_standard(vocabulary, ends))
+            kept, logs = self._reduced(logs[standard], self.prefixes)
+            chosen = chosen[standard][kept]
+            ends = [last_piece(vocabulary, ends[number]) for number in standard[kept]]
+        if not len(chosen):
+            return None
+        sources, parents, tokens = sources[chosen], parents[chosen], tokens[chosen]
+        before = (branches[s].prefixes.tokens[p] for s, p in zip(sources, parents, strict=True))
+        texts = [(*ids, token) for ids, token in zip(before, tokens.tolist(), strict=True)]
+        found = _Prefixes(texts, ends, nats[chosen], logs)
+        if predictor:
+            rows = (take_rows(branch.prefixes.state, parents[sources == s]) for s, branch in enumerate(branches))
+            state = [np.concatenate(arrays) for arrays in zip(*rows, strict=True)]
+            found.state = continued(predictor, state, np.arange(len(chosen)), tokens)
+        return found
+
+    def _reduced(self, logs, most):
+        """At most ``most`` of some weights: (their indices, in order; the logarithms of the weights). logs: (n)."""
+        if len(logs) <= most:
+            return np.arange(len(logs)), logs
+        if self.temperature == 0:
+            chosen = np.sort(np.argsort(-logs, kind="stable")[:most])
+            return chosen, logs[chosen]
+        return resample(logs, most, self.random)
 
 
 def check_goes_with_fill(options: SamplingOptions) -> None:
@@ -185,9 +265,12 @@ def resample(logs: np.ndarray, count: int, random: np.random.Generator) -> tuple
     return np.sort(chosen), logs[np.argsort(chosen)]
 
 
-def allowed_tokens(model: Model, pattern: str) -> list[np.ndarray]:
-    """For each token of a pattern the ids that may be there, <EOS> at the end for a model of lines."""
+def allowed_tokens(model: Model, pattern: str, rest: str = "") -> list[np.ndarray]:
+    """For each place of a pattern the ids that may begin there, <EOS> at the end for a model of lines. A place is a
+    token; of subwords, it is a character. rest: what stands before the pattern and belongs to its tokens."""
     vocabulary = model.vocabulary
+    if vocabulary.level == "subword":
+        return allowed_subwords(model, rest, pattern)
     symbols = symbols_in(pattern, vocabulary.level)
     if vocabulary.level == "word":
         blanks = [re.fullmatch(f" ?{BLANK}+", symbol) is not None for symbol in symbols]
@@ -196,19 +279,48 @@ def allowed_tokens(model: Model, pattern: str) -> list[np.ndarray]:
                 raise UsageError(f"a blank is a whole word for this model, as in 'the ____ of', not {symbol!r}")
     else:
         blanks = [symbol in (BLANK, ord(BLANK)) for symbol in symbols]
-    if not any(blanks):
-        raise UsageError(f"--fill needs a pattern with at least one blank ({BLANK}), not {pattern!r}")
+    check_blanks(any(blanks), pattern)
     allowed = []
     for symbol, blank in zip(symbols, blanks, strict=True):
         if blank:
             ids = ids_for_blank(vocabulary, symbol)
-            if not len(ids):
-                raise SamplingError("the model's vocabulary has nothing that could fill a blank of --fill")
+            check_fits(len(ids) > 0)
             allowed.append(ids)
         else:
             text = bytes([symbol]).decode("utf-8", "surrogateescape") if vocabulary.level == "byte" else symbol
             allowed.append(np.array(encode_start(model, text, "--fill")))
     return [*allowed, np.array([EOS])] if model.lines else allowed
+
+
+def allowed_subwords(model: Model, rest: str, pattern: str) -> list[np.ndarray]:
+    """The same for a model of subwords: the tokens whose characters all fit the pattern, within its end."""
+    vocabulary = model.vocabulary
+    check_blanks(BLANK in pattern, pattern)
+    check_fits(len(vocabulary.symbols) > 0)
+    encode_start(model, pattern.replace(BLANK, ""), "--fill")
+    points = np.concatenate((code_points(rest), code_points(pattern))).astype(np.int64)
+    points[len(rest) :][code_points(pattern) == ord(BLANK)] = ANY
+    texts = ["\n", "", *vocabulary.symbols]
+    letters = np.full((len(texts), max(map(len, texts))), NONE)
+    for row, text in zip(letters, texts, strict=True):
+        row[: len(text)] = code_points(text)
+    points = np.concatenate((points, np.full(letters.shape[1], END)))
+    allowed = []
+    for place in range(len(rest) + len(pattern)):
+        given = points[place : place + letters.shape[1]]
+        fits = (letters == given) | (letters == NONE) | (given == ANY) & (letters != ord("\n"))
+        allowed.append(np.flatnonzero(fits.all(1) & (np.arange(len(texts)) != UNKNOWN)))
+    return [*allowed, np.array([EOS])] if model.lines else allowed
+
+
+def check_blanks(has_blank: bool, pattern: str) -> None:
+    if not has_blank:
+        raise UsageError(f"--fill needs a pattern with at least one blank ({BLANK}), not {pattern!r}")
+
+
+def check_fits(has_any: bool) -> None:
+    if not has_any:
+        raise SamplingError("the model's vocabulary has nothing that could fill a blank of --fill")
 
 
 def ids_for_blank(vocabulary, symbol) -> np.ndarray:

@@ -14,7 +14,7 @@ from .segmentation import divided
 LONGEST_PRIME = 2048  # tokens; of a longer prime, its last tokens are read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """How candidates begin and end.
 
@@ -47,14 +47,16 @@ class Prompt:
         return text + (vocabulary.decode(self.start) + self.rest)[: self.skipped]
 
 
-def encode_prompt(model: Model, length: int, prime: str = "", start: str = "", stop: tuple[str, ...] = ()) -> Prompt:
-    """The prompt of a model's samples. length, stop: see ``Prompt``; prime, start: the texts, see ``SamplingOptions``.
+def encode_prompt(
+    model: Model, prime: str = "", start: str = "", *, length: int = 0, stop: tuple[str, ...] = ()
+) -> Prompt:
+    """The prompt of a model's samples. prime, start: the texts, see ``SamplingOptions``; length, stop: see ``Prompt``.
 
     Raises PromptError where the model cannot sample so.
     """
     primed, started = encode_prime(model, prime), encode_start(model, start)
     if model.vocabulary.level != "subword":
-        return Prompt(length, primed, started, stop, settled=len(primed))
+        return Prompt(length=length, prime=primed, start=started, stop=stop, settled=len(primed))
     ids, settled, prime_rest = divided(model.vocabulary, prime)
     cut = max(0, len(ids) - LONGEST_PRIME)
     cut = min(cut, settled)
@@ -62,7 +64,7 @@ def encode_prompt(model: Model, length: int, prime: str = "", start: str = "", s
     stops = np.cumsum(model.vocabulary.widths[ids[:stay]])
     inside = int(np.searchsorted(stops, len(prime), "right"))  # so many of the tokens end within the prime
     return Prompt(
-        length,
+        length=length,
         prime=tuple(ids[cut:inside]),
         start=tuple(ids[inside:stay]),
         stop=stop,

@@ -160,7 +160,7 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
         raise UsageError(
             "--min-length and --max-length need --stop here: this model samples a stream of --length tokens"
         )
-    prompt = encode_prompt(model, length, options.prime, options.start_with, tuple(options.stop))
+    prompt = encode_prompt(model, options.prime, options.start_with, length=length, stop=tuple(options.stop))
     tokens = longest_opening(model.vocabulary, prompt)
     if tokens >= length:
         raise PromptError(

@@ -44,9 +44,26 @@ def divided(vocabulary: Vocabulary, text: str) -> tuple[list[int], int, str]:
 
 
 def last_piece(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
-    """The last tokens of a standard segmentation, those of its last piece. ids: without <UNK>."""
-    ids, stay, _ = divided(vocabulary, vocabulary.decode(ids))
-    return ids[stay:]
+    """The tokens at the end of a standard segmentation that what follows may change. ids: without <UNK>."""
+    texts = [vocabulary.decode([token]) for token in ids]
+    if not texts or texts[-1] == "\n":
+        return []
+    (pieces,) = deque(pieces_of("".join(texts)), maxlen=1)
+    characters, start = len(pieces[-1]), len(ids)
+    while characters > 0:
+        start -= 1
+        characters -= len(texts[start])
+    return list(ids[start:])
+
+
+def tokens_after(widths: Sequence[int], ids: Sequence[int], characters: int) -> tuple[list[int], int]:
+    """The ids that end after the first ``characters`` of their text, and how many of these the first one of them has.
+    widths: the characters of each id, see ``Vocabulary``."""
+    start = 0
+    while start < len(ids) and characters >= widths[ids[start]]:
+        characters -= int(widths[ids[start]])
+        start += 1
+    return list(ids[start:]), characters
 
 
 @dataclass(frozen=True)
