@@ -69,3 +69,22 @@ def test_the_numbers_are_uniform_and_neighbours_independent(along):
     counts = np.bincount(16 * boxes[:-1] + boxes[1:], minlength=256)
     statistic = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
     assert 160 < statistic < 370, statistic  # four standard deviations and more
+
+
+def test_one_row_takes_a_number_of_its_own():
+    """The numbers of a row follow each other, whoever takes them, also where the next ones must be made first."""
+    alone, streams = RandomStreams(), RandomStreams()
+    for either in (alone, streams):
+        either.take_rows([], 2)
+        either.begin([0, 1], [11, 12], [0, 0])
+    expected = [alone.next_numbers().tolist() for _ in range(3 * AHEAD)]
+    first, taken = [], 0
+    for step in range(2 * AHEAD):
+        if step % 5 == 0 or step == AHEAD:
+            first.append(streams.take(0))
+            taken += 1
+        numbers = streams.next_numbers()
+        first.append(numbers[0])
+        assert numbers[1] == expected[step][1]
+    assert first == [row[0] for row in expected[: len(first)]]
+    assert (streams.taken(0), streams.taken(1)) == (2 * AHEAD + taken, 2 * AHEAD)

@@ -178,7 +178,7 @@ class Acceptance:
             return "too_long"
         if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
             return "no_text"
-        if self._vocabulary.level == "subword" and not self._is_standard(candidate):
+        if self._vocabulary.level == "subword" and not self._is_standard(candidate, ending):
             return "other_subwords"
         if self._lines and not text:
             return "empty"
@@ -188,9 +188,9 @@ class Acceptance:
             return self._rules.reason_of_length(text)
         return None
 
-    def _is_standard(self, candidate):
-        (standard,) = are_standard(self._vocabulary, [[*candidate.line, *candidate.segment]])
-        return standard
+    def _is_standard(self, candidate, ending):
+        line = [*candidate.line, *candidate.segment]
+        return are_standard(self._vocabulary, [line], goes_on=ending != SAMPLE_ENDS)[0]
 
     def _is_text(self, line):
         """Whether the text of a line is read as the same words; not so where two words have run together."""

@@ -204,7 +204,7 @@ class Filler:
         if self._by_subwords:
             vocabulary = self.model.vocabulary
             ends = [[*end, token] for end, token in zip(ends, tokens[chosen].tolist(), strict=True)]
-            standard = np.flatnonzero(are_standard(vocabulary, ends))
+            standard = np.flatnonzero(are_standard(vocabulary, ends, goes_on=predictor is not None))
             kept, logs = self._reduced(logs[standard], self.prefixes)
             chosen = chosen[standard][kept]
             ends = [last_piece(vocabulary, ends[number]) for number in standard[kept]]

@@ -22,7 +22,8 @@ SAMPLING = (
     Option(
         "length",
         int,
-        "Tokens per sample; for a model of lines, the most that a line may have.",
+        "Tokens (characters, subwords, words or bytes, by --level) per sample; for a model of lines, the most that a "
+        "line may have.",
         default_in_words="500, or 1,000 for lines",
         least=1,
         most=TRILLION,
@@ -41,7 +42,8 @@ SAMPLING = (
     Option(
         "stop",
         str,
-        "End a sample after this text, which is printed. Give it several times for several texts.",
+        "End a sample after this text, which is printed, with the rest of its last token if that is longer. Give it "
+        "several times for several texts.",
         default=(),
         several=BOTH,
         metavar="TEXT",

@@ -11,7 +11,10 @@ class Sample:
     """A whole sample, which the rules have accepted.
 
     log_probability: the logarithm of the probability of its tokens (nats, ≤ 0) under the model's own distribution, at
-    temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are.
+    temperature 1 and without restrictions, <EOS> included, given the prime; tokens: how many these are. Subwords are
+    those of the text's standard segmentation, which ``perplexity`` measures too. A prime that ends inside a token is
+    given as a text: from the probability of prime and sample, that of all texts that begin with the prime is divided
+    out, and ``tokens`` counts the tokens with characters of the sample.
     longest_copied_run: the most characters in a row that are also in the training text (of those that count, see
     text/novelty.py), 0 if no run is long enough to be found; novel: whether it is no copy, neither of the training text
     nor of the held-out part. Both are None if charlm has no record of the training text.

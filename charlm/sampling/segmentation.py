@@ -4,7 +4,8 @@ At level "subword" several sequences of tokens have the same text. One of them i
 has learnt from it, and ``Vocabulary.encode`` gives it. What follows a text can change the tokens of its last piece only
 (``text/subwords.py`` explains pieces): after "the hou" come the tokens " h", "ou", but in "the house" stands " house".
 And the first tokens of a standard segmentation are the standard segmentation of their own text, so that a text can be
-checked before it is whole. At the other levels, all tokens of a text stay.
+checked before it is whole. There is one exception: of several spaces before a word, the last one belongs to the word.
+At the other levels, all tokens of a text stay.
 """
 
 from collections import deque
@@ -15,9 +16,9 @@ from ..text.subwords import pieces_of
 from ..text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 
-def are_standard(vocabulary: Vocabulary, parts: Iterable[Sequence[int]]) -> list[bool]:
-    """Whether each of some parts of lines is the standard segmentation of its text. parts: ids, without <UNK> and with
-    <EOS> only at the end; each begins with a piece."""
+def are_standard(vocabulary: Vocabulary, parts: Iterable[Sequence[int]], goes_on: bool = True) -> list[bool]:
+    """Whether each of some parts of lines is the standard segmentation of its text, or, where the text goes on, the
+    beginning of one. parts: ids, without <UNK> and with <EOS> only at the end; each begins with a piece."""
     parts = [list(part) for part in parts]
     texts = (vocabulary.decode(part).removesuffix("\n") + "\n" for part in parts)
     ids = vocabulary.encode("".join(texts)).tolist()
@@ -26,6 +27,11 @@ def are_standard(vocabulary: Vocabulary, parts: Iterable[Sequence[int]]) -> list
         stop = ids.index(EOS, start) + 1
         found.append(ids[start : stop - (part[-1:] != [EOS])] == part)
         start = stop
+    if goes_on:  # a space at the end may belong to a word that follows
+        spaces = [n for n, part in enumerate(parts) if not found[n] and vocabulary.decode(part[-1:]) == " "]
+        before = are_standard(vocabulary, (parts[n][:-1] for n in spaces), goes_on=False) if spaces else []
+        for number, is_standard in zip(spaces, before, strict=True):
+            found[number] = is_standard
     return found
 
 
@@ -82,11 +88,14 @@ def covers(vocabulary: Vocabulary, rest: str) -> list[Cover]:
     given text (Vieira et al., "From language models over tokens to language models over characters", 2024). Each text
     that begins with the given one has one of these covers, and no two of them.
     """
-    found = [Cover(tuple(vocabulary.encode(rest).tolist()))]
+    whole = tuple(vocabulary.encode(rest).tolist())
+    split = tuple(ids for part in (rest[:-1], rest[-1:]) for ids in vocabulary.encode(part).tolist())
+    certain = [Cover(whole)] + [Cover(split)] * (rest.endswith(" ") and split != whole)
+    found = []
     for stop in range(len(rest)):
         before = tuple(vocabulary.encode(rest[:stop]).tolist())
         for token, symbol in enumerate(vocabulary.symbols, UNKNOWN + 1):
             if len(symbol) > len(rest) - stop and symbol.startswith(rest[stop:]):
                 found.append(Cover(before, token))
-    standard = are_standard(vocabulary, ([*c.before, c.token] for c in found[1:]))
-    return found[:1] + [cover for cover, is_standard in zip(found[1:], standard, strict=True) if is_standard]
+    standard = are_standard(vocabulary, ([*c.before, c.token] for c in found))
+    return certain + [cover for cover, is_standard in zip(found, standard, strict=True) if is_standard]
