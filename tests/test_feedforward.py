@@ -210,7 +210,16 @@ def test_a_pattern_longer_than_its_context_cannot_be_learnt(tmp_path):
     random = np.random.default_rng(1)
     path = tmp_path / "pairs.txt"
     path.write_text("".join(f"{letter}---{letter}\n" for letter in random.choice(list("pq"), 300)))
-    options = {"lines": True, "cell": "feedforward", "hidden": 16, "layers": 1, "epochs": 20, "batch": 16, "lr": 0.02}
+    options = {
+        "lines": True,
+        "cell": "feedforward",
+        "hidden": 16,
+        "layers": 1,
+        "epochs": 20,
+        "batch": 16,
+        "lr": 0.02,
+        "ngrams": 0,
+    }
     losses = []
     for context in (3, 4):
         model = charlm.train(path, context=context, **options)

@@ -462,7 +462,7 @@ def test_memorised_lines_are_not_shown(tmp_path):
     lines = [chr(97 + number) * 3 + "bcdefgh"[number] * 4 for number in range(7)]
     (tmp_path / "few.txt").write_text("\n".join(lines) + "\n")
     model = charlm.train(
-        str(tmp_path / "few.txt"), lines=True, holdout=0, hidden=32, layers=1, batch=7, epochs=300, lr=0.02
+        str(tmp_path / "few.txt"), lines=True, holdout=0, hidden=32, layers=1, batch=7, epochs=300, lr=0.02, ngrams=0
     )
     assert sum(charlm.log_probability(model, line) for line in lines) / len(lines) > -1.1 * np.log(len(lines))
     found, sampler = [], charlm.sample(model, 20, unique=True, max_tries=100, temperature=0.3, seed=1)

@@ -108,7 +108,7 @@ def _table(session: TrainingSession) -> list[str]:
     tokens, figures = len(corpus.evaluated), {}
     for name, nats in {
         "the model": trainer.best_loss * tokens,
-        **({"the network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
+        **({"network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
         **{one.name: one.nats for one in session.baselines},
     }.items():
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
