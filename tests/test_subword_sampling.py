@@ -19,7 +19,7 @@ from charlm.network.architecture import Architecture
 from charlm.sampling.beginning import Opening
 from charlm.sampling.candidates import Candidate, Endings
 from charlm.sampling.infilling import Filler
-from charlm.sampling.prompt import Prompt
+from charlm.sampling.prompt import LONGEST_PRIME, Prompt
 from charlm.sampling.segmentation import are_standard, covers, divided, last_piece
 from charlm.sampling.segments import SEGMENT_OF_SUBWORDS
 from charlm.sampling.settings import SamplingOptions
@@ -291,6 +291,15 @@ def test_a_beginning_that_cannot_be(trained):
         charlm.sample(trained[0], start_with="cax")
     with pytest.raises(UsageError, match=r"has \d+ tokens; --length"):
         charlm.sample(trained[1], 1, 3, start_with="abba cab dada egg")
+
+
+def test_the_last_tokens_of_a_long_prime_count(trained):
+    ids = trained[1].vocabulary.encode("abba cab\nface\n" * 400 + "egg ca")
+    assert len(ids) > LONGEST_PRIME
+    last = trained[1].vocabulary.decode(ids[-LONGEST_PRIME:])
+    options = {"seed": 4, "start_with": "g", "allow_copies": True}
+    first, second = (list(charlm.sample(trained[1], 2, 9, prime=prime, **options)) for prime in ("abba\n" + last, last))
+    assert first == second
 
 
 def test_a_prime_of_words_may_hold_unknown_words():

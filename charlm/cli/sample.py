@@ -23,8 +23,9 @@ from .signals import end_with_the_reader
 def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
     """Sample new text from a model.
 
-    charlm rejects samples that contain <UNK> or copy the training text, and samples again. For a model of a stream, it
-    rejects only the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
+    charlm rejects samples that contain <UNK> or copy the training text, and samples again; a model of subwords also
+    rejects those whose text is cut into other subwords than it sampled. For a model of a stream, charlm rejects only
+    the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
     """
     end_with_the_reader()

@@ -3,6 +3,8 @@
 options         the table of the options of ``charlm sample``; settings: their values, checked once
 sampler         the samples, in order
 prompt          the text that the model reads before it samples
+segmentation    of subwords: which tokens at the end of a text depend on what follows
+beginning       the tokens that a candidate begins with, where the prompt ends inside a token
 candidates      candidates for samples, in parallel, and where their segments end
 segments        the part of each candidate that may still be rejected, in arrays
 avoidance       the next token where every likely one would continue a copy

@@ -159,9 +159,11 @@ class Filler:
         ``log_evidence`` is then the logarithm of the sum of the weights before: at temperature 1 the probability of
         all fillings together, or an unbiased estimate of it.
         """
-        predictor, vocabulary = self._predictor or self._network(), self.model.vocabulary
+        predictor = self._predictor or Stepper(
+            self.model.architecture, self.model.parameters, mixture=self.model.mixture
+        )
         state, _ = predictor.begin(self.prompt.prime)
-        nats_of_rest = Ends(predictor, vocabulary, state, self.prompt.rest).nats_of_rest
+        nats_of_rest = Ends(predictor, self.model.vocabulary, state, self.prompt.rest).nats_of_rest
         found: _Prefixes | None = _Prefixes([()], [[]], np.zeros(1), np.zeros(1), state)
         branches: dict[int, list[_Branches]] = defaultdict(list)  # by the position at which they end
         for position, allowed in enumerate(self.allowed):
@@ -177,9 +179,6 @@ class Filler:
         weights = np.exp(found.logs - most)
         self.log_evidence = float(most) + math.log(weights.sum()) + nats_of_rest
         return found.tokens, found.nats - nats_of_rest, weights / weights.sum()
-
-    def _network(self):
-        return Stepper(self.model.architecture, self.model.parameters, mixture=self.model.mixture)
 
     def _branches_of(self, found, position, allowed):
         """(where they end, the branches) of prefixes that end at a position, for each number of places that a token
