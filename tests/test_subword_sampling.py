@@ -294,7 +294,7 @@ def test_a_beginning_that_cannot_be(trained):
 
 
 def test_the_last_tokens_of_a_long_prime_count(trained):
-    ids = trained[1].vocabulary.encode("abba cab\nface\n" * 400 + "egg ca")
+    ids = trained[1].vocabulary.encode("abba cab\nface\n" * 500 + "egg ca")
     assert len(ids) > LONGEST_PRIME
     last = trained[1].vocabulary.decode(ids[-LONGEST_PRIME:])
     options = {"seed": 4, "start_with": "g", "allow_copies": True}
