@@ -30,11 +30,12 @@ FRAGMENTS = ["the", "then", " the", " he", "aaa", "abab", " ", "   ", "\n", "don
 texts = st.lists(st.sampled_from(FRAGMENTS)).map("".join)
 NAMES = ["a", "b", " ", "ab", " a", "bab", " ab"]
 MERGES = [(2, 3), (4, 2), (3, 5), (4, 5)]  # "a" and "b" are joined before " " and "a"
+SPACES = Vocabulary("subword", ["a", "b", " ", "  ", "ab", " a", " ab"], [(4, 4), (2, 3), (4, 2), (4, 6)])
 
 
-def subword_model(lines, seed=0, eos=1.0, unknown=-9.0):
+def subword_model(lines, seed=0, eos=1.0, unknown=-9.0, vocabulary=None):
     """A small model of random weights, of seven subwords."""
-    vocabulary = Vocabulary("subword", NAMES, MERGES)
+    vocabulary = vocabulary or Vocabulary("subword", NAMES, MERGES)
     architecture = Architecture(len(vocabulary), "lstm", 4, 1)
     parameters = np.random.default_rng(seed).normal(0, 1, architecture.number_of_parameters).astype(np.float32)
     model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
@@ -125,6 +126,11 @@ def test_segmentations_that_are_not_standard():
     assert are_standard(vocabulary, parts) == [False, True, True, False, True, False, True, True, True]
     assert last_piece(vocabulary, [ab, space_ab, a]) == [space_ab, a]
     assert last_piece(vocabulary, [ab, EOS]) == last_piece(vocabulary, []) == []
+    double, start = 5, SPACES.encode("a").tolist()
+    for parts in ([[*start, space, space]], [[*start, space, space, b]], [[*start, double]]):
+        assert are_standard(SPACES, parts) == [True]
+        assert are_standard(SPACES, parts, goes_on=False) == [parts[0][-2:] != [space, space]]
+    assert [cover.before for cover in covers(SPACES, "  ")[:2]] == [(double,), (space, space)]
     assert [(cover.before, cover.token) for cover in covers(vocabulary, " a")] == [((6,), None), ((), space_ab)]
     assert divided(Vocabulary("char", "ab"), "ab") == ([2, 3], 2, "")
     assert divided(vocabulary, "ab\n") == ([ab, EOS], 2, "")
@@ -135,12 +141,15 @@ def test_segmentations_that_are_not_standard():
 
 
 @pytest.mark.parametrize(
-    ("prime", "start"),
-    [("", "a"), ("", "ab "), ("b a", ""), ("a", "b"), ("b ", "a"), ("a☃ b", "a b")],
+    ("prime", "start", "vocabulary"),
+    [
+        *(("", "a", None), ("", "ab ", None), ("b a", "", None), ("a", "b", None), ("b ", "a", None)),
+        *(("a☃ b", "a b", None), ("", "a  ", SPACES)),
+    ],
 )
-def test_lines_follow_the_model_given_their_beginning(prime, start):
+def test_lines_follow_the_model_given_their_beginning(prime, start, vocabulary):
     """All lines of up to two more characters are enumerated; no sample is in tokens that are not standard."""
-    model, count = subword_model(lines=True, eos=3.0), 1000
+    model, count = subword_model(lines=True, eos=3.0, vocabulary=vocabulary), 1000
     endings = ["".join(letters) for n in (0, 1, 2) for letters in itertools.product("ab ", repeat=n)]
     weights = {start + end: text_probability(model, prime + start + end) for end in endings if start + end}
     with warnings.catch_warnings():
@@ -291,6 +300,8 @@ def test_a_beginning_that_cannot_be(trained):
         charlm.sample(trained[0], start_with="cax")
     with pytest.raises(UsageError, match=r"has \d+ tokens; --length"):
         charlm.sample(trained[1], 1, 3, start_with="abba cab dada egg")
+    (sample,) = charlm.sample(trained[1], 1, 1, prime="abba cab dada eg", allow_copies=True)
+    assert sample.tokens == 1  # the tokens of the prime do not count
 
 
 def test_the_last_tokens_of_a_long_prime_count(trained):
@@ -324,17 +335,19 @@ def enumerated(model, pattern, prime="", power=1.0):
 
 
 @pytest.mark.parametrize(
-    ("lines", "pattern", "prime", "temperature"),
+    ("lines", "pattern", "prime", "temperature", "vocabulary"),
     [
-        (True, "_b_a__", "", 1.0),
-        (True, "a_b _", "", 0.5),
-        (False, "_ab_\na_", "", 1.0),
-        (True, "_b_", "a b", 1.0),
-        (False, "__a", "b_a".replace("_", " "), 1.0),
+        (True, "_b_a__", "", 1.0, None),
+        (True, "a_b _", "", 0.5, None),
+        (False, "_ab_\na_", "", 1.0, None),
+        (True, "_b_", "a b", 1.0, None),
+        (False, "__a", "b a", 1.0, None),
+        (True, "a__b_", "", 1.0, SPACES),
+        (False, "__b", "a ", 1.0, SPACES),
     ],
 )
-def test_few_fillings_are_enumerated(lines, pattern, prime, temperature):
-    model = subword_model(lines, seed=3)
+def test_few_fillings_are_enumerated(lines, pattern, prime, temperature, vocabulary):
+    model = subword_model(lines, seed=3, vocabulary=vocabulary)
     filler = Filler(model, pattern, 1, SamplingOptions(prime=prime, temperature=temperature))
     tokens, _, weights = filler.posterior()
     found = [model.vocabulary.decode(ids)[len(filler.prompt.rest) :].removesuffix("\n" * lines) for ids in tokens]

@@ -156,7 +156,7 @@ class Acceptance:
         whole = whole or not self._lines and reason in ("too_short", "too_long")
         self._counts.reject(reason, self._candidates[row].segments + 1 if whole else 1)
         if reason == "other_subwords":
-            self._candidates[row].shorter += 1
+            self._candidates[row].shorten()
         if whole:
             self._candidates.restart(row)
         else:

@@ -140,5 +140,6 @@ class Beginning:
 
 def longest_opening(vocabulary: Vocabulary, prompt: Prompt) -> int:
     """The most tokens that a sample may have when it begins."""
-    most = max((cover.before for cover in covers(vocabulary, prompt.rest)), key=len)
-    return len(prompt.start) + len(most)
+    widths = vocabulary.widths.tolist()
+    begun = ([*prompt.start, *cover.before] for cover in covers(vocabulary, prompt.rest))
+    return max(len(tokens_after(widths, tokens, prompt.skipped)[0]) for tokens in begun)

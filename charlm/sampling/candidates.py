@@ -90,6 +90,10 @@ class Candidate:
         self.segment, self.segments = [], self.segments + 1
         self._texts.append(text)
 
+    def shorten(self) -> None:
+        """Halve the length of the next segments, down to one token."""
+        self.shorter = min(self.shorter + 1, SEGMENT_OF_SUBWORDS.bit_length() - 1)
+
     def extend_line(self, vocabulary: Vocabulary) -> None:
         """Add the segment to the unfinished line, or finish the line."""
         self.line = [] if self.segment[-1] == EOS else self.line + self.segment
@@ -145,7 +149,7 @@ class Endings:
 
     def _most(self, candidate):
         if self.vocabulary.level == "subword":
-            return max(1, SEGMENT_OF_SUBWORDS >> candidate.shorter)
+            return SEGMENT_OF_SUBWORDS >> candidate.shorter
         return SEGMENT
 
     def of(self, candidate: Candidate) -> str | None:

@@ -58,8 +58,7 @@ def encode_prompt(
     if model.vocabulary.level != "subword":
         return Prompt(length=length, prime=primed, start=started, stop=stop, settled=len(primed))
     ids, settled, prime_rest = divided(model.vocabulary, prime)
-    cut = max(0, len(ids) - LONGEST_PRIME)
-    cut = min(cut, settled)
+    cut = min(settled, max(0, len(ids) - LONGEST_PRIME))
     ids, stay, rest = divided(model.vocabulary, prime + start)
     stops = np.cumsum(model.vocabulary.widths[ids[:stay]])
     inside = int(np.searchsorted(stops, len(prime), "right"))  # so many of the tokens end within the prime

@@ -1,9 +1,8 @@
 """The segments of all rows, in arrays. A segment is the part of a candidate that may still be rejected.
 
 A segment of a line model is the whole sample; of a stream it is a line, or SEGMENT tokens of a text without line ends
-(SEGMENT_OF_SUBWORDS or fewer, if they are subwords).
-With the arrays, a new token costs a few NumPy calls for all rows together, and a candidate is looked at only where its
-segment may have ended.
+(SEGMENT_OF_SUBWORDS or fewer, if they are subwords). With the arrays, a new token costs a few NumPy calls for all rows
+together, and a candidate is looked at only where its segment may have ended.
 """
 
 import numpy as np
