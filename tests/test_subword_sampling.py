@@ -93,6 +93,8 @@ def test_what_follows_a_text_changes_its_last_piece_only(known, text, size):
     ids, stay, rest = divided(vocabulary, text)
     assert ids == vocabulary.encode(text).tolist()
     assert text.endswith(rest) and vocabulary.encode(rest).tolist() == ids[stay:]
+    found = [(*cover.before, *([] if cover.token is None else [cover.token])) for cover in covers(vocabulary, rest)]
+    whole_ones = [cover.token is None for cover in covers(vocabulary, rest)]
     for more in ("", "t", "hen", " ", "  ", " b", "\n", ".", "1", "é"):
         whole = vocabulary.encode(text + more).tolist()
         assert whole[:stay] == ids[:stay]
@@ -101,9 +103,8 @@ def test_what_follows_a_text_changes_its_last_piece_only(known, text, size):
             begun = list(itertools.accumulate((len(vocabulary.decode([t])) for t in whole[stay:]), initial=at))
             tokens = tuple(whole[stay : stay + next((i for i, start in enumerate(begun) if start >= len(text)), 0)])
             is_end = begun[len(tokens)] == len(text)
-            found = [(*c.before, *([] if c.token is None else [c.token])) for c in covers(vocabulary, rest)]
             assert found.count(tokens) == 1
-            assert (covers(vocabulary, rest)[found.index(tokens)].token is None) == is_end
+            assert whole_ones[found.index(tokens)] == is_end
 
 
 @given(texts, st.integers(3, 60), st.integers(1, 5))
@@ -164,12 +165,6 @@ def test_lines_follow_the_model_given_their_beginning(prime, start, vocabulary):
     assert sampler.counts.rejections["other_subwords"] > 0
 
 
-def test_giving_nothing_back_would_be_another_distribution():
-    model = subword_model(lines=True)
-    after_tokens = probability(model, [2, 3, EOS]) + probability(model, [2, 3, 2, EOS])
-    assert after_tokens < 0.5 * (text_probability(model, "ab") + text_probability(model, "aba"))
-
-
 @pytest.mark.parametrize(("prime", "start"), [("", "ba"), ("b a", ""), ("a", "b"), ("ab\n", "a")])
 def test_the_log_probability_is_that_of_the_text_given_the_prime(prime, start):
     model = subword_model(lines=False)
@@ -184,6 +179,12 @@ def test_the_log_probability_is_that_of_the_text_given_the_prime(prime, start):
         assert sample.text.startswith(start)
         inside = sum(len(model.vocabulary.decode(ids[: n + 1])) <= len(prime) for n in range(len(ids)))
         assert sample.tokens == len(ids) - inside == 7
+
+
+def test_a_stream_that_ends_with_spaces_has_the_tokens_of_its_text():
+    samples = list(charlm.sample(subword_model(lines=False, vocabulary=SPACES), 200, 3, seed=1))
+    assert all(len(SPACES.encode(sample.text)) == sample.tokens == 3 for sample in samples)
+    assert any(sample.text.endswith("  ") for sample in samples)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -276,15 +277,15 @@ def test_a_line_that_is_always_in_other_subwords():
     model.parameters[:] = 0
     model.named_parameters["b_y"][:] = [-9, -60, 0, 0, *[-60] * 5]  # "a" and "b" alone: any "ab" is not standard
     with pytest.raises(SamplingError, match=r"not in standard subwords.*lower --temperature"):
-        list(charlm.sample(model, start_with="b", max_tries=20, seed=1))
+        list(charlm.sample(model, start_with="b", max_tries=9, seed=1))
 
 
 def test_copies_with_a_prime_that_ends_inside_a_token():
     model = subword_model(lines=True)
     model.novelty = ExactNovelty(["b ab\n"])
-    sampler = sampler_of(model, 300, prime="b a", max_length=2, seed=1)
+    sampler = sampler_of(model, 100, prime="b a", max_length=2, seed=1)
     assert "b" not in {sample.text for sample in sampler.samples()}
-    assert sampler.counts.rejections["copied"] > 10
+    assert sampler.counts.rejections["copied"] > 3
 
 
 def test_copies_of_a_stream_are_avoided(trained, tiny_text):
@@ -344,6 +345,7 @@ def enumerated(model, pattern, prime="", power=1.0):
         (False, "__a", "b a", 1.0, None),
         (True, "a__b_", "", 1.0, SPACES),
         (False, "__b", "a ", 1.0, SPACES),
+        (False, "a__", "", 1.0, SPACES),
     ],
 )
 def test_few_fillings_are_enumerated(lines, pattern, prime, temperature, vocabulary):
