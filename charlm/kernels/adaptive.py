@@ -13,7 +13,7 @@ from .compiling import compiled
 from .ngrams import LEAST, ngram_logarithms, normalize, read_token
 from .reduce import total
 
-DISCOUNT = np.float32(0.5)  # of each count
+DISCOUNT = np.float32(0.75)  # of each count
 FADE = np.float32(0.7)  # what the counts after a history keep when another token follows it
 BUCKETS = 10  # classes of the length of a repeated passage
 PER_BUCKET = 8  # tokens
