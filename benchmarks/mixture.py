@@ -14,6 +14,7 @@ import dataclasses
 import subprocess
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ def stream(path):
 
     model = charlm.load(path)
     if model.lines:
-        return lambda: rate(lambda: charlm.sample(model, 1, seed=1, unique=False), 1)
-    return lambda: rate(lambda: charlm.sample(model, 1, STREAM, seed=1, allow_copies=True), STREAM)
+        return lambda: rate(lambda: list(charlm.sample(model, 1, seed=1, unique=False)), 1)
+    return lambda: rate(lambda: list(charlm.sample(model, 1, STREAM, seed=1, allow_copies=True)), STREAM)
 
 
 def samples(path):
@@ -83,20 +84,22 @@ def loss(model, path):
     return float(Scorer(model).measure(model.vocabulary.encode(text)).nats.sum(dtype=np.float64)) / len(text)
 
 
+def loss_of_ngrams(model, path):
+    """The same by the n-grams alone."""
+    text = path.read_text(encoding="utf-8")
+    return -float(np.log(model.mixture.ngrams.probabilities(model.vocabulary.encode(text))).sum()) / len(text)
+
+
 def honesty(model, first, second):
-    """A table: both halves by the mixture and by the network alone."""
-    alone, told = dataclasses.replace(model, mixture=None), model.training["valid_loss"]
-    characters = len(first.read_text(encoding="utf-8")) / len(
-        model.vocabulary.encode(first.read_text(encoding="utf-8"))
-    )
+    """A table: both halves by the mixture and by its parts."""
+    text = first.read_text(encoding="utf-8")
+    alone, tokens = dataclasses.replace(model, mixture=None), len(model.vocabulary.encode(text))
     yield "| nats per character | first half | second half | difference |"
     yield "|---|---|---|---|"
-    first_losses = told / characters, loss(alone, first)
-    for name, here, there in zip(
-        ("the mixture, as told", "the network alone"),
-        first_losses,
-        (loss(model, second), loss(alone, second)),
-        strict=True,
+    for name, here, there in (
+        ("the mixture, as told", model.training["valid_loss"] * tokens / len(text), loss(model, second)),
+        ("the network alone", loss(alone, first), loss(alone, second)),
+        ("the n-grams alone", loss_of_ngrams(model, first), loss_of_ngrams(model, second)),
     ):
         yield f"| {name} | {here:.4f} | {there:.4f} | {there - here:+.4f} |"
 
@@ -119,7 +122,7 @@ def costs(model, path, text, lines, rounds):
             for which, file in (("with", path), ("alone", alone))
         }
         runs = run_interleaved(contenders, rounds)
-        found, times = medians(runs), ratio(runs, "alone", "with")
+        found, times = medians(runs), ratio(runs["alone"], runs["with"])
         yield (
             f"| {name}, µs per token | {1e6 / found['with']:.1f} | {1e6 / found['alone']:.1f} | {times:.2f} (at most "
             f"{BARS[name]}) |"
@@ -149,7 +152,7 @@ def main():
         subprocess.run(command, check=True)
         model = load_model(path)
         print(f"{model!r}")
-        for line in (*honesty(model, first, second), "", *costs(model, path, second, lines, options.rounds)):
+        for line in chain(honesty(model, first, second), [""], costs(model, path, second, lines, options.rounds)):
             print(line, flush=True)
 
 
