@@ -20,6 +20,7 @@ from ..text.vocabulary import UNKNOWN
 
 EVEN = 0.55  # both weights before any is fitted
 MOST_WEIGHT = 4.0
+IN_HEAD = 1 << 20  # probabilities after short histories that are kept in memory, at most
 RIDGE = 20.0  # how strongly the weights stay at EVEN, as the second derivative of a penalty, in nats
 
 
@@ -54,51 +55,136 @@ class Mixture:
         V = self.ngrams.vocabulary_size
         return self.ngrams.own[1 : V + 1] + np.float64(self.ngrams.backoff[0]) / V
 
+    @cached_property
+    def head(self) -> "Head":
+        """The distributions after short histories."""
+        return Head(self.ngrams, self.unigrams)
+
     def log_ngrams(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log q of every token after the histories of each row, float64 (R, V), and the length of the longest history
         that has children, (R). nodes: (R, N), see ``NGrams.step``."""
-        ngrams, V, first = self.ngrams, self.ngrams.vocabulary_size, self.first
-        if ngrams.order == 1:
-            return np.tile(np.log(self.unigrams), (len(nodes), 1)), np.zeros(len(nodes), np.int64)
-        histories = nodes[:, 1:]
-        starts = first.take(histories)
-        counts = first.take(histories + 1)
-        counts -= starts
-        left = np.multiply.accumulate(self.backoff.take(histories), 1)  # to the shortest histories, down to each
-        sizes = counts.ravel()
-        ends = np.add.accumulate(sizes)
-        starts = starts.ravel()
-        starts -= ends
-        starts += sizes
-        indices = starts.repeat(sizes)
-        indices += np.arange(len(indices))
-        own = (left[:, -1:] / left).ravel().repeat(sizes)
-        own *= ngrams.own.take(indices)
-        cells = ngrams.tokens.take(indices)
-        if len(nodes) > 1:
-            cells = cells + (np.arange(len(nodes)) * V).repeat(np.add.reduce(counts, 1))
-        q = self.unigrams * left[:, -1:]
-        q += np.bincount(cells, own, len(nodes) * V).reshape(-1, V)
-        return np.log(q, q), np.add.reduce(counts > 0, 1)
+        ngrams, head, first = self.ngrams, self.head, self.first
+        known = head.longest(nodes)
+        q, lengths = head.table.take(known, 0), head.lengths.take(known)
+        histories = nodes[:, head.longest_history + 1 :]
+        if histories.size:
+            starts = first.take(histories)
+            counts = first.take(histories + 1)
+            counts -= starts
+            left = np.multiply.accumulate(self.backoff.take(histories), 1)  # to the shorter histories, down to each
+            sizes = counts.ravel()
+            starts = starts.ravel()
+            starts += sizes
+            starts -= np.add.accumulate(sizes)
+            indices = starts.repeat(sizes)
+            indices += np.arange(len(indices))
+            own = (left[:, -1:] / left).ravel().repeat(sizes)
+            own *= ngrams.own.take(indices)
+            cells = (np.arange(len(nodes)) * ngrams.vocabulary_size).repeat(np.add.reduce(counts, 1))
+            cells += ngrams.tokens.take(indices)
+            q *= left[:, -1:]
+            q += np.bincount(cells, own, q.size).reshape(q.shape)
+            lengths = lengths + np.add.reduce(counts > 0, 1)
+        return np.log(q, q), lengths
+
+    def _log_ngrams_of_one(self, nodes: list[int]) -> tuple[np.ndarray, int]:
+        """``log_ngrams`` for one row, (V): the same bits, without calls of NumPy for each history. nodes: (N)."""
+        head, (first, tokens, own, backoff), missing = self.head, self._of_one, len(self.ngrams)
+        shortest = head.longest_history + 1
+        known = next(node for node in reversed(nodes[:shortest]) if node < missing)
+        found, product = [], 1.0
+        for node in nodes[shortest:]:
+            if node == missing:
+                break
+            start, stop = first[node], first[node + 1]
+            if start == stop:
+                break
+            product *= backoff[node]
+            found.append((start, stop, product))
+        q = head.table[known] * product
+        more: dict[int, float] = {}
+        for start, stop, left in found:
+            left = product / left
+            for token, value in zip(tokens[start:stop].tolist(), own[start:stop].tolist(), strict=True):
+                more[token] = more.get(token, 0.0) + value * left
+        for token, value in more.items():
+            q[token] += value
+        return np.log(q, q), int(head.lengths[known]) + len(found)
+
+    @cached_property
+    def _of_one(self):
+        """Arrays in the form of which one number is read fastest."""
+        return tuple(map(memoryview, (self.first, self.ngrams.tokens, self.ngrams.own, self.backoff)))
 
     def log_mixed(self, logits: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Logits of the mixture, float64 (R, V). logits: of the network, (R, V)."""
-        both = np.empty((2, *logits.shape))  # one array, because with one row the calls of NumPy take the time
-        plain, mixed = both
-        plain[:] = logits
-        q, lengths = self.log_ngrams(nodes)
-        weights = self.weights.take(lengths, 0)
-        q *= weights[:, 1:]
-        np.multiply(plain, weights[:, :1], mixed)
+        if len(nodes) == 1:
+            q, length = self._log_ngrams_of_one(nodes[0].tolist())
+            alpha, beta = self._weights[length]
+            logits = logits[0]
+        else:
+            q, lengths = self.log_ngrams(nodes)
+            alpha, beta = (self.weights[:, part].take(lengths)[:, None] for part in (0, 1))
+        both = np.empty((2, *q.shape))  # one array, because with one row the calls of NumPy take the time
+        both[0] = logits
+        mixed = np.multiply(both[0], alpha, both[1])
+        q *= beta
         mixed += q
         if self.unknown >= 0:
-            of_unknown = plain[:, UNKNOWN].copy()
-            both[:, :, UNKNOWN] = -np.inf
-            highest = np.maximum.reduce(both, 2)
-            known = np.log(np.add.reduce(np.exp(both - highest[:, :, None]), 2))
-            known += highest
-            mixed[:, UNKNOWN] = of_unknown + known[1] - known[0]
-        return mixed
+            mixed[..., UNKNOWN] = _as_unknown(both)
+        return mixed if mixed.ndim == 2 else both[1:]
+
+    @cached_property
+    def _weights(self) -> list[list[float]]:
+        return self.weights.tolist()
+
+
+class Head:
+    """The distributions of n-grams after short histories, where the vocabulary is small enough to hold them.
+
+    longest_history: the most tokens of a history. table: q of every token after each node of so many tokens or fewer,
+    float64 (nodes, V). lengths: of the longest history that has children, for each of these nodes.
+    """
+
+    def __init__(self, ngrams: NGrams, unigrams: np.ndarray):
+        V, orders, n = ngrams.vocabulary_size, ngrams.orders, 0
+        while n + 1 < ngrams.order and orders[n + 2] * V <= IN_HEAD:
+            n += 1
+        self.longest_history, self._missing = n, len(ngrams)
+        self.table, self.lengths = np.empty((orders[n + 1], V)), np.zeros(orders[n + 1], np.int64)
+        self.table[0] = unigrams
+        parents = np.repeat(np.arange(len(ngrams)), np.diff(ngrams.first))
+        suffixes = np.zeros(orders[n + 1], np.int64)
+        for length in range(1, n + 1):
+            here = slice(orders[length], orders[length + 1])
+            if length > 1:
+                wanted = suffixes[parents[here.start - 1 : here.stop - 1]] * V + ngrams.tokens[here]
+                suffixes[here] = 1 + ngrams.keys.searchsorted(wanted)
+            below = np.minimum(suffixes[here], here.start - 1)  # of a damaged file, any of them
+            self.table[here] = self.table[below] * ngrams.backoff[here, None]
+            children = slice(ngrams.first[here.start], ngrams.first[here.stop])
+            of_children = parents[children.start - 1 : children.stop - 1]
+            self.table[of_children, ngrams.tokens[children]] += ngrams.own[children]
+            has_children = ngrams.first[1:][here] > ngrams.first[:-1][here]
+            self.lengths[here] = np.where(has_children, length, self.lengths[below])
+
+    def longest(self, nodes: np.ndarray) -> np.ndarray:
+        """The node of the longest history of each row, of those in the table: (R). nodes: (R, N)."""
+        found = nodes[:, self.longest_history]
+        for length in range(self.longest_history - 1, -1, -1):
+            found = np.where(found == self._missing, nodes[:, length], found)
+        return found
+
+
+def _as_unknown(both: np.ndarray) -> np.ndarray:
+    """The logits of <UNK> with which it has the same probability in the second distributions as in the first: (…).
+
+    both: logits of two distributions, (2, …, V).
+    """
+    powers = np.exp(both)
+    powers[..., UNKNOWN] = 0
+    logs = np.log(np.add.reduce(powers, -1))
+    return both[0, ..., UNKNOWN] + (logs[1] - logs[0])
 
 
 class MixedNetwork:

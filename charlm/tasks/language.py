@@ -18,10 +18,10 @@ from ..text.vocabulary import UNITS
 # Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
 ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}
 SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3}
-NGRAMS_PER_PARAMETER = 2  # at most so many: an n-gram takes about three bytes of the file, a parameter four
+NGRAMS_PER_PARAMETER = 3  # at most so many: an n-gram takes about three bytes of the file, a parameter four
 SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps before each reading
 FIRST_STEPS = 4  # on the sample, before weights that nobody fitted are used
-LEAST_NGRAMS = 100_000  # that are kept however small the network is
+LEAST_NGRAMS = 1_000_000  # that are kept however small the network is: three megabytes
 
 
 @dataclass(frozen=True)
