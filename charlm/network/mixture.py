@@ -56,9 +56,9 @@ class Mixture:
         return self.ngrams.own[1 : V + 1] + np.float64(self.ngrams.backoff[0]) / V
 
     @cached_property
-    def head(self) -> "Head":
+    def head(self) -> "ShortHistories":
         """The distributions after short histories."""
-        return Head(self.ngrams, self.unigrams)
+        return ShortHistories(self.ngrams, self.unigrams)
 
     def log_ngrams(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log q of every token after the histories of each row, float64 (R, V), and the length of the longest history
@@ -139,7 +139,7 @@ class Mixture:
         return self.weights.tolist()
 
 
-class Head:
+class ShortHistories:
     """The distributions of n-grams after short histories, where the vocabulary is small enough to hold them.
 
     longest_history: the most tokens of a history. table: q of every token after each node of so many tokens or fewer,
