@@ -4,7 +4,8 @@
 
 runs the commands, on a terminal of 80 columns, and draws what they show as an SVG: of the training, how it looks in the
 middle and how it ends. charlm trains by the clock, so each run of this script gives other figures and other names. So
-the script also writes the names and the figures of this run into the README: text and picture agree.
+the script also writes the names and the figures of this run into the README, and the training into the page Train:
+texts and picture agree.
 """
 
 import html
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = Path(__file__).with_name("first-names.svg")
 README = ROOT / "README.md"
+TRAIN = Path(__file__).with_name("guide") / "train.md"
 COMMANDS = (
     "charlm train corpora/dinosaurs.txt --minutes 1 -o dinosaurs.npz",
     "charlm sample --model dinosaurs.npz --count 8 --temperature 0.8 --seed 1",
@@ -30,7 +32,7 @@ COMMANDS = (
 COLUMNS, ROWS = 80, 40  # of the terminal
 ERASED = "\r\x1b[2K"  # begins what erases a block before it is drawn again
 MIDDLE = re.compile(r"\b[5-9]\d %.*left.*the model writes now:", re.S)  # the first such picture of a training is shown
-END = "best held-out loss"  # begins the part of its end that is shown
+BEGINNING, END = "charlm learns", "best held-out loss"  # the first lines that are shown: of the middle, of the end
 NAMES = 4  # of the samples, shown in the README's text
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 20  # pixels: of a character, of a line, around the text
 COLOURS = {"command": "#f0f3f6", "stdout": "#f0f3f6", "stderr": "#9aa7b4", "gap": "#6b7783"}
@@ -74,8 +76,12 @@ def stages(written: str) -> list[str]:
     middle = next((lines for lines in pictures if MIDDLE.search("\n".join(lines))), None)
     if middle is None:
         return last
-    begin = next(row for row, line in enumerate(last) if line.startswith(END))
-    return [*middle, "…", *last[begin:]]
+    return [*_from(BEGINNING, middle), "…", *_from(END, last)]
+
+
+def _from(beginning: str, lines: list[str]) -> list[str]:
+    """The lines from the one on that has this beginning."""
+    return lines[next(row for row, line in enumerate(lines) if line.startswith(beginning)) :]
 
 
 def picture(written: str) -> list[str]:
@@ -144,10 +150,22 @@ text {{ font: 14px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", "Liberatio
 def with_output(page: str, sessions: list[tuple[str, list[tuple[str, str]]]]) -> str:
     """The README with what this run printed, in the two text blocks of its first session: names, then figures."""
     printed = {command.split()[1]: [line for name, line in lines if name == "stdout"] for command, lines in sessions}
-    texts = iter(("\n".join(printed["sample"][:NAMES]), "\n".join(printed["perplexity"])))
-    before, heading, session = page.partition("\n## One minute")
-    session = re.sub(r"(?<=^```text\n).*?(?=\n```$)", lambda _: next(texts), session, count=2, flags=re.S | re.M)
-    return before + heading + session
+    return _with_texts(page, "\n## One minute", printed["sample"][:NAMES], printed["perplexity"])
+
+
+def with_training(page: str, sessions: list[tuple[str, list[tuple[str, str]]]]) -> str:
+    """The page Train with what the training of this run showed: the middle, then the end."""
+    shown = [line for _, line in sessions[0][1]]
+    gap = shown.index("…")
+    return _with_texts(page, "\n## What you see", shown[:gap], ["ended after …", *shown[gap + 1 :]])
+
+
+def _with_texts(page: str, heading: str, *texts: list[str]) -> str:
+    """A page whose first text blocks after a heading have these lines."""
+    new = iter(map("\n".join, texts))
+    before, heading, session = page.partition(heading)
+    pattern = r"(?<=^```text\n).*?(?=\n```$)"
+    return before + heading + re.sub(pattern, lambda _: next(new), session, count=len(texts), flags=re.S | re.M)
 
 
 def main():
@@ -155,7 +173,8 @@ def main():
         os.symlink(ROOT / "corpora", Path(folder) / "corpora")
         sessions = [(command, run(command, Path(folder))) for command in COMMANDS]
     PICTURE.write_text(svg(joined(sessions)), encoding="utf-8")
-    README.write_text(with_output(README.read_text(encoding="utf-8"), sessions), encoding="utf-8")
+    for page, written in ((README, with_output), (TRAIN, with_training)):
+        page.write_text(written(page.read_text(encoding="utf-8"), sessions), encoding="utf-8")
 
 
 if __name__ == "__main__":

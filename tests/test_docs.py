@@ -236,6 +236,26 @@ def test_the_readme_shows_what_the_picture_shows():
     assert len(shown) > recording.NAMES and set(shown) <= texts
 
 
+def test_the_page_about_training_shows_what_the_picture_shows():
+    recording = module_of("recording")
+    section = recording.TRAIN.read_text(encoding="utf-8").partition("\n## What you see")[2].partition("\n## ")[0]
+    middle, end = (text.splitlines() for language, text in BLOCK.findall(section) if language == "text")
+    picture = ET.parse(recording.PICTURE).getroot()
+    texts = [element.text.strip() for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    shown = [line.strip() for line in [*middle, "…", *end[1:]]]
+    assert texts[1 : 1 + len(shown)] == shown and end[0] == "ended after …"
+
+
+def test_the_recording_writes_the_training_into_its_page():
+    recording = module_of("recording")
+    shown = [("stderr", r"charlm learns \1"), ("gap", "…"), ("stderr", "best held-out loss 1.5"), ("stderr", "wrote")]
+    before = recording.TRAIN.read_text(encoding="utf-8")
+    after = recording.with_training(before, [("charlm train a.txt", shown), ("charlm sample", [])])
+    texts = [text for language, text in BLOCK.findall(after.partition("\n## What you see")[2]) if language == "text"]
+    assert texts[:2] == ["charlm learns \\1\n", "ended after …\nbest held-out loss 1.5\nwrote\n"]
+    assert BLOCK.sub("", after) == BLOCK.sub("", before)
+
+
 def test_the_recording_writes_what_it_saw_into_the_readme():
     recording = module_of("recording")
     names = [f"Name{i}" for i in range(8)]
@@ -263,7 +283,7 @@ def test_the_picture_shows_a_training_in_the_middle_and_at_its_end():
     recording = module_of("recording")
     block = "\x1b[1m{} %   9 s left\x1b[0m\r\nthe model writes now:\r\n  {}"
     erased = "\r\x1b[2K" + "\x1b[1A\x1b[2K" * 2
-    written = "charlm learns\r\n" + "".join(
+    written = "compiled charlm\r\ncharlm learns\r\n" + "".join(
         block.format(percent, name) + erased for percent, name in ((9, "Aaa"), (60, "Bb"), (70, "Cccc"))
     )
     written += "ended\r\nbest held-out loss 1.5\r\nwrote m.npz\r\n"
