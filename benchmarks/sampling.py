@@ -193,6 +193,7 @@ def names(folder, options):
     path = folder / "names.npz"
     epochs, rounds = (1, 2) if options.quick else (15, options.rounds)
     train = charlm_command("train", ROOT / "corpora/dinosaurs.txt", "--lines", "--epochs", epochs, "--batch", 16)
+    train += ["--ngrams", "0"]  # PyTorch has the network alone
     Command([*train, "-q", "-o", str(path)]).measure()
     contenders = {}
     for batch, dropping in ((NAMES, True), (NAMES, False), (NAMES // 4, True))[: 1 if options.quick else None]:

@@ -34,8 +34,8 @@ The header has these keys:
                   file of an unfinished training only, unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
-    ngrams        order, sizes, histories, most_children, has_unknown (see ``NGrams.fields``), and weights [[network,
-                  n-grams], …] by the length of the history; only with the members ``ngrams_…``
+    ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights
+                  [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
                   (translate); missing for a language model
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as

@@ -8,8 +8,8 @@ import pytest
 import charlm
 from charlm.learning.autotune import new_trainer
 from charlm.network.measuring import Spans, measure, spans
-from charlm.network.mixed_window import Fitted, even_weights, fit
-from charlm.network.mixture import EVEN, MixedNetwork, Mixture
+from charlm.network.mixed_window import Fitted, even_weights, fit, newton
+from charlm.network.mixture import EVEN, MOST_WEIGHT, RIDGE, MixedNetwork, Mixture
 from charlm.network.probabilities import log_softmax
 from charlm.network.stack import Stack, StackWindow
 from charlm.network.stepper import Stepper, numpy_network, take_rows
@@ -154,15 +154,29 @@ def loss_with(trainer, weights, tokens, parts):
 def test_fitting_finds_weights_with_a_lower_loss_than_others(trainer):
     window, tokens, parts = held_out(trainer)
     weights = even_weights(4)
-    for _ in range(6):
+    for _ in range(8):
         fitted = fit(window, Mixture(trainer.ngrams, weights[2]), weights, tokens, parts)
         weights = fitted.weights
     best, random = loss_with(trainer, weights[2], tokens, parts), np.random.default_rng(3)
-    penalty = lambda weights: 20 / 2 * ((weights - EVEN) ** 2).sum() / len(tokens)  # noqa: E731
     for _ in range(5):
-        other = np.clip(weights[2] + random.normal(0, 0.05, (4, 2)), 0, None)
-        assert loss_with(trainer, other, tokens, parts) + penalty(other) > best + penalty(weights[2])
+        other = np.clip(weights[2] * random.uniform(0.6, 1.5, (4, 2)), 0, None)
+        assert loss_with(trainer, other, tokens, parts) > best
     assert best < min(fitted.network, fitted.ngrams)
+
+
+def test_weights_of_rare_lengths_stay_near_those_of_all():
+    """Of a loss that is quadratic, one step finds the weights with the lowest loss and penalty."""
+    best = np.array([0.9, 0.3])
+    second = np.array([[400.0, 100.0], [100.0, 300.0]])
+    now = np.full((3, 2), 0.5)
+    parts = [second, 1e-3 * second, 0 * second]
+    sums = np.array([[*(part @ (now[0] - best)), part[0, 0], part[0, 1], part[1, 1]] for part in parts])
+    found = newton(now, sums)
+    assert found[0] == pytest.approx(best, abs=0.05)
+    mean = np.linalg.solve(sum(parts) + RIDGE * np.eye(2), sum(parts) @ best + RIDGE * EVEN)
+    assert found[2] == pytest.approx(mean) and found[1] == pytest.approx(mean, abs=0.02)
+    assert newton(now, np.zeros((3, 5))) == pytest.approx(EVEN)
+    assert newton(now, sums * [-50, -50, 1, 1, 1]).max() <= MOST_WEIGHT
 
 
 def test_each_half_is_measured_with_the_weights_of_the_other(trainer):
@@ -199,28 +213,24 @@ def test_the_fit_is_the_same_for_any_number_of_threads(trainer):
     assert found[0] == found[1] == found[2]
 
 
-def test_a_step_is_newtons(trainer):
-    """The derivatives that the kernel adds up are those of the loss."""
+def test_the_derivatives_are_those_of_the_loss(trainer):
     window, tokens, parts = held_out(trainer)
-    even = even_weights(4)
-    small, step = 1e-3, fit(window, Mixture(trainer.ngrams, even[2]), even, tokens, parts).weights[2] - EVEN
-    base = loss_with(trainer, even[2], tokens, parts)
-    length = 3
-    gradient, second = np.zeros(2), np.zeros((2, 2))
+    even, length, width = even_weights(4), 3, 0.01
+    found = fit(window, Mixture(trainer.ngrams, even[2]), even, tokens, parts).sums.sum(0)[length]
     at = {}
     for a in (-1, 0, 1):
         for b in (-1, 0, 1):
             weights = even[2].copy()
-            weights[length] += 10 * small * np.array([a, b])
+            weights[length] += width * np.array([a, b])
             at[a, b] = loss_with(trainer, weights, tokens, parts) * len(tokens)
-    width = 10 * small
-    gradient[:] = (at[1, 0] - at[-1, 0]) / (2 * width), (at[0, 1] - at[0, -1]) / (2 * width)
-    second[0, 0] = (at[1, 0] - 2 * at[0, 0] + at[-1, 0]) / width**2
-    second[1, 1] = (at[0, 1] - 2 * at[0, 0] + at[0, -1]) / width**2
-    second[0, 1] = second[1, 0] = (at[1, 1] - at[1, -1] - at[-1, 1] + at[-1, -1]) / (4 * width**2)
-    expected = -np.linalg.solve(second + 20 * np.eye(2), gradient)
-    assert base == pytest.approx(at[0, 0] / len(tokens))
-    assert step[length] == pytest.approx(np.clip(expected, -EVEN, None), rel=0.05, abs=0.01)
+    expected = [
+        (at[1, 0] - at[-1, 0]) / (2 * width),
+        (at[0, 1] - at[0, -1]) / (2 * width),
+        (at[1, 0] - 2 * at[0, 0] + at[-1, 0]) / width**2,
+        (at[1, 1] - at[1, -1] - at[-1, 1] + at[-1, -1]) / (4 * width**2),
+        (at[0, 1] - 2 * at[0, 0] + at[0, -1]) / width**2,
+    ]
+    assert found == pytest.approx(np.array(expected), rel=0.02, abs=1)
 
 
 def test_the_told_loss_is_not_that_of_weights_fitted_to_the_same_text(trainer):
@@ -230,6 +240,13 @@ def test_the_told_loss_is_not_that_of_weights_fitted_to_the_same_text(trainer):
     alone = trainer.best.training["alone"]
     assert kept - 1e-6 < trainer.best_loss < kept + 0.05
     assert trainer.best_loss < min(alone["network"], alone["ngrams"])
+
+
+def test_a_sample_of_the_held_out_part_is_measured_with_the_mixture(trainer):
+    weights = trainer.state.weights
+    expected = loss_with(trainer, np.reshape(weights, (3, 4, 2))[2], *held_out(trainer)[1:])
+    assert trainer.evaluation.sample_loss(trainer.evaluation.size, weights) == pytest.approx(expected, abs=0.02)
+    assert trainer.evaluation.sample_loss(500, weights) == pytest.approx(expected, abs=0.2)
 
 
 def test_sampled_text_has_the_log_probability_of_the_sampler(model):

@@ -526,7 +526,7 @@ def test_a_sample_stands_for_the_whole_held_out_part(tmp_path, options):
     letters = np.random.default_rng(1).choice(list("abcdefgh \n"), 40_000)
     path = tmp_path / "noise.txt"
     path.write_text("".join(letters) + "\n")
-    trainer = new_trainer(path, hidden=8, epochs=1, holdout=0.5, **options)
+    trainer = new_trainer(path, hidden=8, epochs=1, holdout=0.5, ngrams=0, **options)
     evaluation = trainer.evaluation
     assert evaluation.sample_loss(evaluation.size) == evaluation.loss()
     for number in (1, evaluation.size // 4):

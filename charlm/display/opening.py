@@ -33,8 +33,8 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
-            f"together with it predict counts of {len(trainer.ngrams) - 1:,} n-grams: runs of up to "
-            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}"
+            f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
+            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}) predict together with it"
         )
     if trainer.settings.precision == "bf16" and "precision" not in session.options:
         lines.append(
@@ -52,7 +52,7 @@ def _level(choice: LevelChoice) -> str:
     """What the tokens are, why, and how to have the others."""
     level, other = ("subword", "char") if choice.level == "subword" else ("char", "subword")
     if choice.bits is None:
-        why = "the text is short, or the time"
+        why = "the text or the time is too short to compare"
     else:
         bits = dict(zip(("char", "subword"), choice.bits, strict=True))
         why = (

@@ -374,5 +374,6 @@ class Trainer:
         if not self.evaluation or self._evaluate_every <= interval or not (intervals or evaluated):
             return None
         state.sampled_tokens += interval * intervals
-        state.sampled.append((state.step, self.evaluation.sample_loss(sample_size(interval))))
+        weights = () if self.ngrams is None else (state.weights,)
+        state.sampled.append((state.step, self.evaluation.sample_loss(sample_size(interval), *weights)))
         return held_out_losses(state)[-1][1]

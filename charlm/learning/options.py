@@ -126,7 +126,7 @@ TRAINING = (
         "max_ngrams",
         int,
         "Keep the counts of N n-grams at most.",
-        default_in_words="as many as fit the network's size",
+        default_in_words="three for each of the network's parameters, at least 1,000,000",
         least=1,
         metavar="N",
         group=NETWORK,

@@ -84,12 +84,14 @@ class Fitted:
     """What one reading of the held-out part gave: losses in nats per token, and new weights.
 
     mixture: each half measured with weights that were fitted to the other half; network, ngrams: each part alone.
-    weights: (3, N, 2), fitted to the first half, to the second half, and to both.
+    weights: (3, N, 2), fitted to the first half, to the second half, and to both. sums: (2, N, SUMS), the derivatives
+    by half and length.
     """
 
     def __init__(self, losses: np.ndarray, sums: np.ndarray, tokens: int, weights: np.ndarray):
         self.mixture, self.network, self.ngrams = (losses / tokens).tolist()
-        self.weights = np.stack([_newton(weights, part) for part in (sums[0], sums[1], sums[0] + sums[1])])
+        self.sums = sums
+        self.weights = np.stack([newton(weights, part) for part in (sums[0], sums[1], sums[0] + sums[1])])
 
 
 def even_weights(order: int) -> np.ndarray:
@@ -97,16 +99,25 @@ def even_weights(order: int) -> np.ndarray:
     return np.full((3, order, 2), EVEN)
 
 
-def _newton(weights, sums):
-    """The weights (N, 2) after one step of Newton's method, with a penalty RIDGE/2 · (weight - EVEN)² for each.
+def newton(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """The weights (N, 2) after one step of Newton's method.
 
-    sums: (N, SUMS), the derivatives at ``weights``.
+    A penalty RIDGE/2 · (weight - mean)² keeps the weights of lengths that are rare near the mean, which is fitted as if
+    all lengths had the same weights, and is itself kept near EVEN. sums: (N, SUMS), the derivatives at ``weights``.
     """
-    d_alpha, d_beta = (sums[:, :2] + RIDGE * (weights - EVEN)).T
-    aa, ab, bb = sums[:, 2] + RIDGE, sums[:, 3], sums[:, 4] + RIDGE
-    determinant = aa * bb - ab * ab
-    step = np.stack((bb * d_alpha - ab * d_beta, aa * d_beta - ab * d_alpha), axis=1) / determinant[:, None]
-    return np.clip(weights - step, 0, MOST_WEIGHT)
+    aa, ab, bb = sums[:, 2], sums[:, 3], sums[:, 4]
+    wanted = (
+        np.stack((aa * weights[:, 0] + ab * weights[:, 1], ab * weights[:, 0] + bb * weights[:, 1])) - sums[:, :2].T
+    )
+    mean = _solved(*(part.sum() for part in (aa, ab, bb)), *(wanted.sum(1) + RIDGE * EVEN))
+    found = _solved(aa, ab, bb, *(wanted + RIDGE * mean[:, None]))
+    return np.clip(found.T, 0, MOST_WEIGHT)
+
+
+def _solved(aa, ab, bb, a, b):
+    """The solution of two linear equations with RIDGE added to their diagonal."""
+    aa, bb = aa + RIDGE, bb + RIDGE
+    return np.stack((bb * a - ab * b, aa * b - ab * a)) / (aa * bb - ab * ab)
 
 
 def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.ndarray, spans: Spans) -> Fitted:

@@ -21,7 +21,7 @@ from ..text.vocabulary import UNKNOWN
 EVEN = 0.55  # both weights before any is fitted
 MOST_WEIGHT = 4.0
 IN_HEAD = 1 << 20  # probabilities after short histories that are kept in memory, at most
-RIDGE = 20.0  # how strongly the weights stay at EVEN, as the second derivative of a penalty, in nats
+RIDGE = 20.0  # how strongly the weights stay near their mean, as the second derivative of a penalty, in nats
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ REASONS = {  # in the order of the last check for each
         "try --unknown mask, or train with a smaller --min-count, a larger --max-vocabulary or --level byte",
     ),
     "no_text": Reason("with words run together", "lower --temperature, or train for longer"),
-    "other_subwords": Reason("not in standard subwords", "lower --temperature, or train for longer"),
+    "other_subwords": Reason("spelled in unusual subwords", "lower --temperature, or train for longer"),
     "empty": Reason("empty", "raise --temperature, or give --start-with"),
     "too_short": Reason("too short", "lower --min-length, or raise --temperature"),
     "too_long": Reason("too long", "raise --max-length (or --length), or lower --temperature"),

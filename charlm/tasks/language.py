@@ -1,6 +1,7 @@
 """The language model: each output is the next token. Scoring and sampling are for its models."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,7 +115,13 @@ class StreamEvaluation:
         return self._mean_loss(spans(self.tokens, self.lines))
 
     def sample_loss(self, number: int) -> float:
-        return self.loss() if number >= self.size else self._mean_loss(sampled_spans(self.tokens, self.lines, number))
+        return self._mean_loss(self._parts(number))
+
+    def _parts(self, number: int) -> Spans:
+        """About ``number`` of the tokens, or all."""
+        if number >= self.size:
+            return spans(self.tokens, self.lines)
+        return sampled_spans(self.tokens, self.lines, number)
 
     def _mean_loss(self, parts: Spans) -> float:
         """Nats per token of some parts, under the current parameters."""
@@ -131,22 +138,34 @@ class StreamEvaluation:
 
 
 class MixedEvaluation(StreamEvaluation):
-    """A ``StreamEvaluation`` of a network that predicts together with n-grams. The losses of samples are those of the
-    network alone."""
+    """A ``StreamEvaluation`` of a network that predicts together with n-grams. weights: the flat ones of the last
+    reading of the held-out part; [] before the first."""
 
     def __init__(self, network, corpus, ngrams: NGrams):
         super().__init__(network, corpus)
         self.ngrams = ngrams
 
-    def fit(self, weights: list[float]):
-        """Read the held-out part, and improve the weights; see ``mixed_window.fit``. weights: the flat ones of the
-        reading before; [] before the first."""
-        from ..network.mixed_window import even_weights, fit
+    def sample_loss(self, number: int, weights: Sequence[float] = ()) -> float:
+        """The loss of the mixture, whose weights know both halves."""
+        from ..network.mixed_window import MixedWindow
 
-        order, whole = self.ngrams.order, spans(self.tokens, self.lines)
-        sampled = max(round(SAMPLED * self.size), LEAST_SAMPLED)
-        sample = sampled_spans(self.tokens, self.lines, sampled) if sampled < self.size else whole
-        now = np.reshape(weights, (3, order, 2)) if weights else even_weights(order)
+        parts = self._parts(number)
+        engine = MixedWindow(self._window(parts), Mixture(self.ngrams, self._weights(weights)[2]))
+        nats = measure(engine, self.tokens, parts).nats
+        return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
+
+    def _weights(self, flat: Sequence[float]) -> np.ndarray:
+        from ..network.mixed_window import even_weights
+
+        order = self.ngrams.order
+        return np.reshape(flat, (3, order, 2)) if len(flat) else even_weights(order)
+
+    def fit(self, weights: Sequence[float]):
+        """Read the held-out part, and improve the weights; see ``mixed_window.fit``."""
+        from ..network.mixed_window import fit
+
+        now, whole = self._weights(weights), spans(self.tokens, self.lines)
+        sample = self._parts(max(round(SAMPLED * self.size), LEAST_SAMPLED))
         mixture, window = Mixture(self.ngrams, now[2]), self._window(whole)
         for _ in range(1 if weights else FIRST_STEPS):  # the network has changed since the last reading
             now = fit(window, mixture, now, self.tokens, sample).weights
