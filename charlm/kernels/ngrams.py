@@ -130,6 +130,14 @@ def mix(probabilities, inputs, targets, nats, nodes, unigrams, first, tokens, ow
 
 
 @compiled
+def weighted(x, weights, products):
+    """Σ x · weights, arrays [V]; the products [V] are written, and may be x."""
+    for v in range(x.size):
+        products[v] = x[v] * weights[v]
+    return total(products)
+
+
+@compiled
 def fit(probabilities, inputs, targets, halves, losses, sums, nodes, unigrams, first, tokens, own, backoff, weights,
         held, unknown, scratch, start, stop):  # fmt: skip
     """Add up the losses of the mixture and of its parts, and the derivatives of the loss by the weights.
@@ -139,7 +147,7 @@ def fit(probabilities, inputs, targets, halves, losses, sums, nodes, unigrams, f
                                                 of the n-grams alone
     sums      [R, 2, N, SUMS] float64  in/out   by half and length, at ``weights``: dα, dβ, dαα, dαβ, dββ of the nats
     held      [2, N, 2]                in       the weights with which each half is measured
-    scratch   [R, 3, V]                out      of no use afterwards
+    scratch   [R, 5, V]                out      of no use afterwards
 
     The others are those of ``mix``; the probabilities stay as they are.
     """
@@ -147,6 +155,7 @@ def fit(probabilities, inputs, targets, halves, losses, sums, nodes, unigrams, f
     for t in range(inputs.shape[0]):
         for r in range(start, stop):
             row, y, q, out = probabilities[t, r][:V], scratch[r, 0], scratch[r, 1], scratch[r, 2]
+            of_y, of_q = scratch[r, 3], scratch[r, 4]
             read_token(first, tokens, nodes[r], inputs[t, r])
             half, target = halves[t, r], targets[t, r]
             if half < 0:
@@ -164,14 +173,11 @@ def fit(probabilities, inputs, targets, halves, losses, sums, nodes, unigrams, f
             mixed(y, q, held[half, length, 0], held[half, length, 1], unknown, out)
             losses[r, 0] -= logarithm(max(out[target], LEAST))
             mixed(y, q, weights[length, 0], weights[length, 1], unknown, out)
-            mean_y = mean_q = square_y = square_q = product = out[0] - out[0]
-            for v in range(V):
-                of_y, of_q = out[v] * y[v], out[v] * q[v]
-                mean_y += of_y
-                mean_q += of_q
-                square_y += of_y * y[v]
-                product += of_y * q[v]
-                square_q += of_q * q[v]
+            mean_q = weighted(out, q, of_q)
+            square_q = weighted(of_q, q, of_q)
+            mean_y = weighted(out, y, of_y)
+            product = weighted(of_y, q, of_q)
+            square_y = weighted(of_y, y, of_y)
             here = sums[r, half, length]
             here[0] += mean_y - y[target]
             here[1] += mean_q - q[target]

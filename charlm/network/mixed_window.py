@@ -129,7 +129,7 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
     rows, dtype = window.rows, window.outputs.dtype
     grams, pool = CompiledNGrams(mixture, rows, dtype), window.stack.pool
     losses, sums = np.zeros((rows, 3)), np.zeros((rows, 2, mixture.ngrams.order, kernels.SUMS))
-    scratch = np.empty((rows, 3, window.probabilities.shape[2]), dtype)
+    scratch = np.empty((rows, 5, window.probabilities.shape[2]), dtype)
     held, both = weights[[1, 0]].astype(dtype), weights[2].astype(dtype)
     scored = 0
     for inputs, targets, halves, fresh in _pieces(tokens, spans, window):
