@@ -149,7 +149,7 @@ def _dropout(rate: float | None) -> str:
 
 def _width(trainer: Trainer) -> str:
     """Why the layers are as wide as they are."""
-    from ..learning.autotune import TOKENS_PER_WEIGHT
+    from ..learning.autotune import tokens_per_weight
 
     plan, symbol = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
     tokens, passes = plan.tokens, plan.tokens / len(trainer.corpus.train)
@@ -157,5 +157,5 @@ def _width(trainer: Trainer) -> str:
     times = f"{passes:.2g}" if passes < 10 else f"{passes:,.0f}"
     return (
         f"width: in this time, this machine can read about {number} {symbol}s (the text {times} times); charlm chose "
-        f"the widest layers for which these are at least {TOKENS_PER_WEIGHT} {symbol}s per weight"
+        f"the widest layers for which these are at least {tokens_per_weight(trainer.corpus)} {symbol}s per weight"
     )

@@ -49,7 +49,8 @@ CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", 
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
-TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on
+TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
+SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
 MOMENT = 0.3  # seconds in which the machine's speed is measured
@@ -66,7 +67,7 @@ class Plan:
     """The options, given and chosen, and the network that they make.
 
     tokens: how many there seems to be time for. widest: charlm chose the width, as the largest that leaves
-    TOKENS_PER_WEIGHT tokens for each weight.
+    ``tokens_per_weight`` tokens for each weight.
     """
 
     options: dict
@@ -122,6 +123,11 @@ def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
     return options
 
 
+def tokens_per_weight(corpus: Corpus) -> int:
+    """How many tokens the chosen width leaves at least to train each recurrent weight on."""
+    return SUBWORDS_PER_WEIGHT if corpus.vocabulary.level == "subword" else TOKENS_PER_WEIGHT
+
+
 def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
     text_tokens, options = len(corpus.train), {"steps": STEPS} | kind_of_network(corpus, cell, given)
@@ -140,7 +146,8 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden))
 
-    fitting = [width for width in WIDTHS if tokens(width) >= TOKENS_PER_WEIGHT * learnt_weights(architecture(width))]
+    each = tokens_per_weight(corpus)
+    fitting = [width for width in WIDTHS if tokens(width) >= each * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     if corpus.held_out_at_random:
         options.setdefault("dropout", None)
