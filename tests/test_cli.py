@@ -483,7 +483,7 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
 
 def test_whoever_trained_until_nothing_more_was_learnt_is_not_told_to_train_longer(folder, monkeypatch):
     monkeypatch.setattr("charlm.learning.control.PATIENCE", -1)
-    options = ["--minutes", "0.1", "--stream", *SMALL, "--lr", "1e-9"]
+    options = ["--minutes", "0.1", "--stream", *SMALL, "--lr", "1e-9", "--ngrams", "0"]
     errors = done("train", "text.txt", "-o", "new.npz", *options).stderr
     assert "because the held-out loss no longer fell" in errors
     assert errors.count("did better than the model: give more text\n") == 1
@@ -706,7 +706,7 @@ def test_copies_are_rejected_unless_they_are_allowed(folder):
 
 
 def test_what_was_found_is_printed_before_the_reason(folder):
-    done(*TRAIN, "--quiet", "--lines")
+    done(*TRAIN, "--quiet", "--lines", "--ngrams", "0")
     arguments = "sample --model new.npz --count 500 --max-length 2 --unique --seed 1 --max-tries 2000".split()
     result = run(*arguments)
     assert result.exit_code == 1
@@ -1443,7 +1443,7 @@ def test_a_run_that_ends_early_tells_what_was_undecided(folder):
     """There are fewer letters than the samples of one letter that are asked for: some are whole when it gives up, and
     wait for the others of their three."""
     failing = run("sample", "--model", "tiny.npz", "--temperature", "0", "--unique", "--count", "3", "--length", "9")
-    lines = run("train", "text.txt", *SMALL, "--lines", "--epochs", "1", "-o", "lines.npz")
+    lines = run("train", "text.txt", *SMALL, "--lines", "--epochs", "1", "--ngrams", "0", "-o", "lines.npz")
     assert lines.exit_code == 0 and failing.exit_code == 1
     letters = ["--min-length", "1", "--max-length", "1", "--unique", "--best-of", "3"]
     ended = run("sample", "--model", "lines.npz", *letters, "--count", "20", "--max-tries", "100", "--seed", "1")

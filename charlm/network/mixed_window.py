@@ -111,7 +111,7 @@ def newton(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
     )
     mean = _solved(*(part.sum() for part in (aa, ab, bb)), *(wanted.sum(1) + RIDGE * EVEN))
     found = _solved(aa, ab, bb, *(wanted + RIDGE * mean[:, None]))
-    return np.clip(found.T, 0, MOST_WEIGHT)
+    return np.ascontiguousarray(np.clip(found.T, 0, MOST_WEIGHT))  # of one memory layout, as the kernels take it
 
 
 def _solved(aa, ab, bb, a, b):
