@@ -69,6 +69,14 @@ def test_one_without_a_precision_among_its_options_has_that_of_its_settings(stop
     }
 
 
+def test_one_of_a_training_at_its_end_knows_which_training_it_is_of(text, tmp_path):
+    """The model at the output may be an unfinished one of this training, which is not to be kept as another one's."""
+    trainer = new_trainer(text, **SETTINGS)
+    list(trainer.run())
+    save_checkpoint(trainer, checkpoint_path(tmp_path / "m.npz"), {})
+    assert trainer.finished and Checkpoint(checkpoint_path(tmp_path / "m.npz")).identity == trainer.identity
+
+
 @pytest.mark.uncompiled
 def test_the_previous_one_is_kept_until_the_training_is_finished(text, stopped):
     assert names(stopped.parent) == ["m.checkpoint.before.npz", "m.checkpoint.npz", "m.npz", "text.txt"]

@@ -612,6 +612,10 @@ def test_a_checkpoint_with_a_strange_identity_is_damaged(folder, unfinished):
     write_archive("prec.checkpoint.npz", kept.header, kept.arrays)
     with pytest.raises(ModelFileError, match="damaged"):
         Checkpoint("prec.checkpoint.npz")
+    del kept.header["training"]["unfinished"]
+    write_archive("prec.checkpoint.npz", kept.header | {"identity": unfinished}, kept.arrays)
+    with pytest.raises(ModelFileError, match="does not say which training"):
+        Checkpoint("prec.checkpoint.npz")
 
 
 def test_the_shell_and_the_system_both_say_that_the_terminal_is_closed():

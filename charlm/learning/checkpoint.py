@@ -10,8 +10,8 @@ charlm keeps the previous checkpoint too, in case the last one cannot be read. `
 of a checkpoint as a model.
 
     header   that of a model file, and: kind "checkpoint", settings, options (of ``charlm train``), rows, place and good
-             (two ``TrainingState``), optimizer (names of its arrays; m and v where the key is missing), record (whether
-             the array novelty is there, which older checkpoints lack)
+             (two ``TrainingState``), identity (of the training), optimizer (names of its arrays), record (whether the
+             array novelty is there). Older checkpoints lack the last three: the arrays of the optimizer are m and v
     arrays   best, parameters, the optimizer's, state0, state1, …; each of these but the first again as good.NAME; and
              novelty and the n-grams of a mixture, as in a model file
 """
@@ -67,6 +67,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
         "rows": trainer.rows,
         "place": asdict(trainer.state),  # these two keys are part of the file format
         "good": asdict(good),
+        "identity": trainer.identity,
         "optimizer": list(trainer.optimizer.state()),
         "record": best.novelty is not None,
     }
@@ -92,7 +93,7 @@ class Checkpoint:
             chosen = {"lines": self.header["lines"], "level": self.header["vocabulary"]["level"]}
             chosen |= {"precision": settings.precision, "ngrams": settings.ngrams}
             self.options = chosen | stored_options(dict(self.header["options"]))
-            self.identity = _read_identity(self.header["training"])
+            self.identity = _read_identity(self.header)
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
@@ -214,12 +215,13 @@ def _read_state(values: dict) -> TrainingState:
     return state
 
 
-def _read_identity(training: dict) -> str | None:
-    """The identity of the training; None in an older checkpoint, and in that of a training that is at its end."""
-    identity = training["unfinished"]["id"] if "unfinished" in training else None
-    if not isinstance(identity, str | None):
+def _read_identity(header: dict) -> str | None:
+    """The identity of the training; None in an older checkpoint whose training is at its end, or that has none."""
+    found = [header["training"]["unfinished"]["id"]] if "unfinished" in header["training"] else []
+    found += [header["identity"]] if "identity" in header else []
+    if not all(isinstance(identity, str) for identity in found):
         raise ValueError("it does not say which training it is of")
-    return identity
+    return found[-1] if found else None
 
 
 def last_checkpoint(model_path) -> Checkpoint:
