@@ -892,7 +892,7 @@ UNTRIED = "import numba; numba.__version__ = '0.99.0'\n"
 
 def test_an_untried_numba_gives_the_same_bits_from_its_plain_cache(tmp_path):
     (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
-    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr({"cell": "rnn", "layers": 1})), [], []
+    code, kept, printed = LITTLE_TRAINING.replace("OPTIONS", repr({"cell": "rnn", "layers": 1, "ngrams": 0})), [], []
     private = "import charlm.kernels.numba_private as private\nprint(private.AVAILABLE)\n"
     home = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path / "home"))
     for before, folders in ((UNTRIED, home), (UNTRIED, home), ("", {})):
