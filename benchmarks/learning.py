@@ -37,7 +37,11 @@ def pytorch_rate() -> float:
 
 
 def training(text, minutes, seed, adapt, options, folder):
-    """Train once. Returns a record: seconds in all, the chosen settings, held-out losses in nats per token."""
+    """Train once. Returns a record: seconds in all, the chosen settings, held-out losses in nats per character.
+
+    The losses of a model of words are in nats per word. A model of subwords is compared with one of characters: what it
+    pays for a text is divided by the characters of the text, not by its subwords.
+    """
     model = folder / "m.npz"
     begun = time.perf_counter()
     command = charlm_command("train", text, "-o", model, "--minutes", minutes, "--seed", seed, *options)
@@ -48,22 +52,25 @@ def training(text, minutes, seed, adapt, options, folder):
     record["network"] = f"{architecture['layers']}×{architecture['hidden']}"
     record["epochs"] = header["training"]["tokens"] / header["training"]["corpus"]["train_tokens"]
     record["dropout"] = settings["dropout"]
-    record["loss"] = header["training"]["valid_loss"]
+    record["level"] = header["vocabulary"]["level"]
+    held_out = held_out_part(text, seed, options)
+    units = len(held_out.held_out) if record["level"] == "subword" else header["training"]["corpus"]["held_out_tokens"]
+    record["loss"] = header["training"]["valid_loss"] * header["training"]["corpus"]["held_out_tokens"] / units
     if adapt:
-        held_out = folder / "held-out.txt"
-        write_held_out(text, held_out, seed, options)
-        score = charlm_command("perplexity", "--model", model, held_out, "--adapt", "--json")
-        record["adapted"] = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats_per_token"]
+        path = folder / "held-out.txt"
+        path.write_text(held_out.vocabulary.decode(held_out.held_out), encoding="utf-8")
+        score = charlm_command("perplexity", "--model", model, path, "--adapt", "--json")
+        record["adapted"] = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats"] / units
     return record
 
 
-def write_held_out(text, path, seed, options):
-    """Write the held-out part of a training with these options to a file."""
+def held_out_part(text, seed, options):
+    """Return the corpus of a training with these options, in characters unless they say ``--level word``."""
     from charlm.text.corpus import CorpusOptions, load_corpus
 
     level = options[options.index("--level") + 1] if "--level" in options else "char"
-    corpus = load_corpus(text, CorpusOptions(level=level, lines="--lines" in options or None, seed=seed, novelty=False))
-    path.write_text(corpus.vocabulary.decode(corpus.held_out), encoding="utf-8")
+    level = "char" if level == "subword" else level
+    return load_corpus(text, CorpusOptions(level=level, lines="--lines" in options or None, seed=seed, novelty=False))
 
 
 def main():
@@ -82,8 +89,8 @@ def main():
         rate = pytorch_rate()
         scale = REFERENCE / rate
         print(f"PyTorch trains {rate:,.0f} characters per second here: one minute is {60 * scale:.0f} seconds")
-    print("| minutes | seconds asked | taken | network | epochs | dropout | held-out losses | median |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| minutes | seconds asked | taken | tokens | network | epochs | dropout | held-out losses | median |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for minutes in options.minutes:
         with tempfile.TemporaryDirectory() as folder:
             records = [
@@ -95,6 +102,7 @@ def main():
             f"{minutes:g}",
             f"{60 * minutes * scale:.0f}",
             ", ".join(f"{record['seconds']:.0f}" for record in records),
+            ", ".join(sorted({record["level"] for record in records})),
             ", ".join(sorted({record["network"] for record in records})),
             ", ".join(f"{record['epochs']:.3g}" for record in records),
             ", ".join(sorted({f"{record['dropout']:g}" for record in records})),

@@ -54,11 +54,9 @@ SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several ch
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
 MOMENT = 0.3  # seconds in which the machine's speed is measured
-EVALUATION = 0.1  # of the minutes: an evaluation may take about so much of them …
-EVALUATED_PER_SECOND = (
-    1e10  # … if the machine scores so many multiply-adds per second. A resumed training must evaluate
-)
-# on the same tokens, so this is no measured speed.
+# An evaluation may take about so much of the minutes, if the machine scores so many multiply-adds per second. A resumed
+# training must evaluate on the same tokens, so this is no measured speed.
+EVALUATION, EVALUATED_PER_SECOND = 0.1, 1e10
 LEAST_EVALUATED = 8192  # tokens that are evaluated however long that takes
 
 
@@ -301,9 +299,9 @@ def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
 
 def _architecture(task: Task, corpus: Corpus, options: dict[str, Any]) -> Architecture:
     hidden, tied = options["hidden"], options.get("tied", False)
-    sizes = task.architecture_fields(corpus.vocabulary) | (
-        {"bidirectional": True} if options.get("bidirectional") else {}
-    )
+    sizes = task.architecture_fields(corpus.vocabulary)
+    if options.get("bidirectional"):
+        sizes["bidirectional"] = True
     return task.architecture(
         cell=options["cell"],
         hidden=hidden,

@@ -89,7 +89,7 @@ class Mixture:
 
     def _log_ngrams_of_one(self, nodes: list[int]) -> tuple[np.ndarray, int]:
         """``log_ngrams`` for one row, (V): the same bits, without calls of NumPy for each history. nodes: (N)."""
-        head, (first, tokens, own, backoff), missing = self.head, self._of_one, len(self.ngrams)
+        head, (first, tokens, own, backoff, lengths), missing = self.head, self._of_one, len(self.ngrams)
         shortest = head.longest_history + 1
         known = next(node for node in reversed(nodes[:shortest]) if node < missing)
         found, product = [], 1.0
@@ -105,16 +105,23 @@ class Mixture:
         more: dict[int, float] = {}
         for start, stop, left in found:
             left = product / left
+            if stop - start == 1:  # as after most long histories
+                token = tokens[start]
+                more[token] = more.get(token, 0.0) + own[start] * left
+                continue
             for token, value in zip(tokens[start:stop].tolist(), own[start:stop].tolist(), strict=True):
                 more[token] = more.get(token, 0.0) + value * left
+        one_by_one = memoryview(q)
         for token, value in more.items():
-            q[token] += value
-        return np.log(q, q), int(head.lengths[known]) + len(found)
+            one_by_one[token] += value
+        return np.log(q, q), lengths[known] + len(found)
 
     @cached_property
     def _of_one(self):
         """Arrays in the form of which one number is read fastest."""
-        return tuple(map(memoryview, (self.first, self.ngrams.tokens, self.ngrams.own, self.backoff)))
+        return tuple(
+            map(memoryview, (self.first, self.ngrams.tokens, self.ngrams.own, self.backoff, self.head.lengths))
+        )
 
     def log_mixed(self, logits: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Logits of the mixture, float64 (R, V). logits: of the network, (R, V)."""

@@ -113,10 +113,8 @@ class AdaptingScorer:
         if not 0 < rate <= 1:
             raise UsageError(f"--adapt must be a learning rate above 0 and at most 1, not {rate}")
         self.vocabulary, self.lines = model.vocabulary, model.lines
-        self.columns, self.engine = (
-            tuple(columns),
-            AdaptingEngine(model, rate=rate, threads=threads, precision=precision),
-        )
+        self.columns = tuple(columns)
+        self.engine = AdaptingEngine(model, rate=rate, threads=threads, precision=precision)
         self._past = np.zeros(0, np.int32)  # the last token of a stream, which is the next input
 
     def measure(self, tokens: np.ndarray) -> TokenScores:

@@ -86,12 +86,16 @@ class LanguageModel:
         if not settings.ngrams:
             return None
         counted = corpus.train[-counted_tokens(corpus, settings.minutes) :]
-        level, order = corpus.vocabulary.level, settings.ngrams
-        most = (
-            max(LEAST_NGRAMS, NGRAMS_PER_PARAMETER * parameters) if settings.max_ngrams is None else settings.max_ngrams
-        )
+        most = settings.max_ngrams
+        if most is None:
+            most = max(LEAST_NGRAMS, NGRAMS_PER_PARAMETER * parameters)
         return NGrams.count(
-            counted, len(corpus.vocabulary), order, corpus.lines, singletons=SINGLETONS[level], most=most
+            counted,
+            len(corpus.vocabulary),
+            settings.ngrams,
+            corpus.lines,
+            singletons=SINGLETONS[corpus.vocabulary.level],
+            most=most,
         )
 
     def evaluation(self, network, corpus, ngrams=None):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..score import LN2
 from .corpus import Corpus
-from .ngrams import ORDERS, NGrams
+from .ngrams import BASELINE_ORDERS, NGrams
 from .vocabulary import as_bytes
 
 MOST_COUNTED = 10_000_000  # tokens of a training text: this takes some ten seconds
@@ -26,9 +26,9 @@ class Baseline:
 def baselines(train: np.ndarray, text: np.ndarray, vocabulary_size: int, level: str, lines: bool) -> list[Baseline]:
     """Unigrams and n-grams counted on ``train`` and measured on ``text``.
 
-    train, text: ids (n); each line ends with <EOS>. level: decides the order of the n-grams (``ngrams.ORDERS``).
+    train, text: ids (n); each line ends with <EOS>. level: decides the order, see ``ngrams.BASELINE_ORDERS``.
     """
-    orders = 1, ORDERS[level]
+    orders = 1, BASELINE_ORDERS[level]
     counted = (NGrams.count(train, vocabulary_size, order, lines, singletons=order, exact=True) for order in orders)
     return [_baseline(ngrams, text) for ngrams in counted]
 
