@@ -1,9 +1,11 @@
-"""Adam as an ``Optimizer``: its state is all that the next update depends on, besides the gradient."""
+"""Adam as an ``Optimizer``: its state is all that the next update depends on, besides the gradient; and its rates."""
+
+import itertools
 
 import numpy as np
 import pytest
 
-from charlm.network.architecture import Architecture
+from charlm.network.architecture import Architecture, rates
 from charlm.network.optimizers import Adam
 from charlm.network.stack import Stack
 from charlm.network.threads import ThreadPool
@@ -44,3 +46,18 @@ def test_a_gradient_that_is_not_finite_changes_nothing(harm):
     stack.gradient[3] = harm
     assert not np.isfinite(adam.update(0.01))
     assert adam.updates == 0 and np.array_equal(stack.parameters, parameters) and not adam.state()["m"].any()
+
+
+def test_some_parameters_learn_at_another_rate():
+    together, apart = network(), network()
+    found = rates(together.architecture, {"W_a": 0.5, "b_y": 2.0})
+    assert list(together.architecture.shapes()) == "layer1.W_x layer1.W_a layer1.b W_ya b_y".split()
+    assert [factor for *_, factor in found] == [1.0, 0.5, 1.0, 2.0]
+    assert found[0][0] == 0 and found[-1][1] == together.parameters.size
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
+    updates(together, Adam(together, 0.5), [1, 2])
+    updates(apart, Adam(apart, 0.5, rates=found), [1, 2])
+    start = network().parameters
+    for first, last, factor in found:
+        change = together.parameters[first:last] - start[first:last]
+        assert np.allclose(apart.parameters[first:last] - start[first:last], factor * change, rtol=1e-3, atol=1e-7)

@@ -1,12 +1,14 @@
 """Adam, after clipping of the gradient."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..kernels.updates import CHUNK, adam, squares
 from .protocols import Network
 
+EPSILON = 1e-8
 CHUNKS_PER_THREAD = 128  # chunks whose squares take longer than it takes to wake a thread for them
 
 
@@ -14,13 +16,21 @@ class Adam:
     """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio,
     2013); see ``protocols.Optimizer``.
 
-    clip: the largest norm of the gradient, 0 for no limit.
+    clip: the largest norm of the gradient, 0 for no limit. rates: (start, stop, factor) of the parameters, which learn
+    at ``factor`` times the rate, see ``architecture.rates``; all learn at the same rate if it is None.
     """
 
     def __init__(
-        self, network: Network, clip: float, *, beta1: float = 0.9, beta2: float = 0.99, epsilon: float = 1e-8
+        self,
+        network: Network,
+        clip: float,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        rates: Sequence[tuple[int, int, float]] | None = None,
     ):
-        self.network, self.clip, self.beta1, self.beta2, self.epsilon = network, clip, beta1, beta2, epsilon
+        self.network, self.clip, self.beta1, self.beta2 = network, clip, beta1, beta2
+        self.rates = rates or [(0, network.parameters.size, 1.0)]
         self.updates = 0
         self.m, self.v = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
         self._sums = np.zeros(-(-network.parameters.size // CHUNK))
@@ -40,15 +50,15 @@ class Adam:
         clipping = self.clip / norm if self.clip and norm > self.clip else 1.0
         corrected_rate = rate / (1 - self.beta1**self.updates)
         correction = 1 / math.sqrt(1 - self.beta2**self.updates)
-        kind = parameters.dtype.type
-        factors = (
-            *map(kind, (clipping, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2)),
-            *map(kind, (corrected_rate, correction, self.epsilon)),
-        )
-        some_parameters = pool.split(
-            parameters.size,
-            lambda start, stop: adam(parameters, gradient, self.m, self.v, factors, start, stop),
-            16,
-        )
-        pool.run(some_parameters)
+        for first, last, factor in self.rates:
+            numbers = (
+                *(clipping, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2),
+                *(factor * corrected_rate, correction, EPSILON),
+            )
+            factors = tuple(map(parameters.dtype.type, numbers))
+
+            def some_parameters(start, stop, first=first, factors=factors):
+                adam(parameters, gradient, self.m, self.v, factors, first + start, first + stop)
+
+            pool.run(pool.split(last - first, some_parameters, 16))
         return norm

@@ -1,10 +1,14 @@
 """Dynamic evaluation: a model that keeps learning from the text that it scores.
 
 The network reads the text in windows of STEPS tokens. It predicts the tokens of a window with the parameters that it
-has before the window, so nothing that comes later can help. After the window the parameters take one step along the
-gradient of its loss (Mikolov et al., Recurrent neural network based language model, 2010; Krause et al., Dynamic
-evaluation of neural sequence models, 2018). The step is Adam's without momentum: each number's gradient divided by the
-root of the mean of its squares so far. A copy of the model learns; the model itself stays as it is.
+has before the window, so nothing that comes later can help. After the window the parameters θ take one step along the
+gradient of its loss, and go back a little to those of the model, θ₀ (Mikolov et al., Recurrent neural network based
+language model, 2010; Krause et al., Dynamic evaluation of neural sequence models, 2018):
+
+    θ ← θ - rate · g / √v      θ ← θ + FORGETTING · rate · (θ₀ - θ)
+
+g is the gradient and v the mean of its squares so far: Adam without momentum. The weights of the output learn at OUTPUT
+times the rate. A copy of the model learns; the model itself stays as it is.
 
 A model with n-grams also counts the n-grams of the text, and learns how much each part of the mixture counts, after
 each token (``network/adaptive_mixture.py``). A model without n-grams has no mixture: its network learns alone.
@@ -24,7 +28,9 @@ from ..network.measuring import Spans, TokenScores, measure
 from ..network.threads import ThreadPool
 from ..text.corpus import line_starts
 
-STEPS = 32
+STEPS = 16
+OUTPUT = 4.0
+FORGETTING = 1.5
 CLIP = 1.0  # the largest norm of a window's mean gradient, so that one odd line does not undo what was learnt
 
 
@@ -35,6 +41,7 @@ class AdaptingEngine:
 
     def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
         from ..network.adaptive_mixture import AdaptiveMixture
+        from ..network.architecture import rates
         from ..network.head import softmax_head
         from ..network.optimizers import Adam
         from ..network.stack import Stack, StackWindow
@@ -46,7 +53,9 @@ class AdaptingEngine:
         self.stack.pack(for_training=True, precision=precision)
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
-        self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999)
+        learns_faster = rates(model.architecture, {"W_ya": OUTPUT})
+        self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999, rates=learns_faster)
+        self.before = model.parameters
         self.mixture = AdaptiveMixture(model.mixture, np.float32, model.lines) if model.mixture else None
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
         self.reset()
@@ -91,6 +100,7 @@ class AdaptingEngine:
         if len(inputs):
             self.learnt.forward_backward(inputs, targets, 1 / len(inputs))
             self.adam.update(self.rate)
+            self.stack.parameters += np.float32(FORGETTING * self.rate) * (self.before - self.stack.parameters)
             self.stack.pack(for_training=True, precision=self.precision)
 
 
