@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from charlm.network.architecture import Architecture, rates
-from charlm.network.optimizers import Adam
+from charlm.network.architecture import Architecture
+from charlm.network.optimizers import Adam, parts
 from charlm.network.stack import Stack
 from charlm.network.threads import ThreadPool
 
@@ -50,13 +50,14 @@ def test_a_gradient_that_is_not_finite_changes_nothing(harm):
 
 def test_some_parameters_learn_at_another_rate():
     together, apart = network(), network()
-    found = rates(together.architecture, {"W_a": 0.5, "b_y": 2.0})
+    rates = {"W_a": 0.5, "b_y": 2.0}
+    found = parts(together.architecture, rates)
     assert list(together.architecture.shapes()) == "layer1.W_x layer1.W_a layer1.b W_ya b_y".split()
     assert [factor for *_, factor in found] == [1.0, 0.5, 1.0, 2.0]
     assert found[0][0] == 0 and found[-1][1] == together.parameters.size
     assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
     updates(together, Adam(together, 0.5), [1, 2])
-    updates(apart, Adam(apart, 0.5, rates=found), [1, 2])
+    updates(apart, Adam(apart, 0.5, rates=rates), [1, 2])
     start = network().parameters
     for first, last, factor in found:
         change = together.parameters[first:last] - start[first:last]

@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..errors import CorpusError
 from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..network.architecture import Architecture, initial_parameters
+from ..network.cells import CELLS
 from ..network.dropout import Dropout
 from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
@@ -132,7 +134,8 @@ class Trainer:
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         self.window = self.task.window(self.network, settings.steps, self.rows, training=True)
-        self._new_optimizer = optimizer or (lambda network: Adam(network, settings.clip))
+        slower = {"W_a": CELLS[architecture.cell].recurrent_rate} if settings.minutes else {}
+        self._new_optimizer = optimizer or partial(Adam, clip=settings.clip, rates=slower)
         self.optimizer = self._new_optimizer(self.network)
         self.ngrams = self.task.ngrams(corpus, settings, len(self.parameters))
         self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
@@ -172,10 +175,11 @@ class Trainer:
     @property
     def _evaluate_every(self) -> int:
         """Tokens to train between evaluations: these take a few hundredths of the time, and there are at most
-        MOST_EVALUATIONS."""
+        MOST_EVALUATIONS. By the clock, a mixture, which takes longer, may be evaluated in every second epoch."""
         train, evaluated = len(self.corpus.train), self.evaluation.size if self.evaluation else 1
         per_epoch = max(1, int(EVALUATED_TOKENS_PER_TRAINED * train / evaluated))
-        return max(train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
+        rarely = self.settings.minutes and self.ngrams is not None and per_epoch == 1
+        return max((2 if rarely else 1) * train // per_epoch, self.total_tokens // MOST_EVALUATIONS, 1)
 
     @property
     def best(self) -> Model:

@@ -1,7 +1,6 @@
 """The sizes of a network, the names and shapes of its parameters, and their first values."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -224,21 +223,6 @@ def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarra
         named[name] = vector[start : start + size].reshape(shape)
         start += size
     return named
-
-
-def rates(architecture: Architecture, factors: Mapping[str, float]) -> list[tuple[int, int, float]]:
-    """Which parameters learn at which rate, for ``optimizers.Adam``: (start, stop, factor) of all of them, in order.
-
-    factors: of the learning rate, by the kind of the parameter, such as "W_a", in any layer; 1 for the other kinds.
-    """
-    found, start = [], 0
-    for name, shape in architecture.shapes().items():
-        stop, factor = start + math.prod(shape), factors.get(name.split(".")[-1], 1.0)
-        if found and found[-1][2] == factor:
-            start = found.pop()[0]
-        found.append((start, stop, factor))
-        start = stop
-    return found
 
 
 def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, seed: int) -> np.ndarray:

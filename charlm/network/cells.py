@@ -19,7 +19,8 @@ class Cell:  # a dataclass or a named tuple would take a millisecond of the star
     kernels: the module that holds the functions ``<name>_forward``, ``<name>_backward`` and, for a cell with peepholes,
     ``<name>_gradient`` (the gradient of p). It is a name, because importing the kernels imports the compiler.
 
-    learning_rate, layers: what a training by the clock takes, if nobody chooses (benchmarks/recipe.md).
+    learning_rate, layers: what a training by the clock takes, if nobody chooses (benchmarks/recipe.md). recurrent_rate:
+    so many times the learning rate W_a gets in such a training.
     """
 
     def __init__(
@@ -30,13 +31,15 @@ class Cell:  # a dataclass or a named tuple would take a millisecond of the star
         recurrent_columns: int,
         kernels: str,
         learning_rate: float,
+        recurrent_rate: float = 1.0,
         has_c: bool = False,
         peepholes: int = 0,
         context: int | None = None,
         layers: int = 1,
     ):
         self.gates, self.input_columns, self.recurrent_columns = gates, input_columns, recurrent_columns
-        self.kernels, self.learning_rate, self.has_c = kernels, learning_rate, has_c
+        self.kernels, self.has_c = kernels, has_c
+        self.learning_rate, self.recurrent_rate = learning_rate, recurrent_rate
         self.peepholes, self.context, self.layers = peepholes, context, layers
 
     @property
@@ -57,6 +60,7 @@ CELLS = {
         has_c=True,
         kernels="charlm.kernels.lstm",
         learning_rate=0.024,
+        recurrent_rate=0.5,
     ),
     "peephole": Cell(
         gates="u f o g",
@@ -66,6 +70,7 @@ CELLS = {
         peepholes=3,
         kernels="charlm.kernels.lstm",
         learning_rate=0.024,
+        recurrent_rate=0.5,
     ),
     "feedforward": Cell(
         gates="a",

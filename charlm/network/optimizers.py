@@ -1,11 +1,12 @@
 """Adam, after clipping of the gradient."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..kernels.updates import CHUNK, adam, squares
+from .architecture import Architecture
 from .protocols import Network
 
 EPSILON = 1e-8
@@ -16,8 +17,8 @@ class Adam:
     """Adam (Kingma and Ba, 2015) after clipping of the gradient by its global norm (Pascanu, Mikolov and Bengio,
     2013); see ``protocols.Optimizer``.
 
-    clip: the largest norm of the gradient, 0 for no limit. rates: (start, stop, factor) of the parameters, which learn
-    at ``factor`` times the rate, see ``architecture.rates``; all learn at the same rate if it is None.
+    clip: the largest norm of the gradient, 0 for no limit. rates: factors of the learning rate, by the kind of a
+    parameter, such as "W_a", in any layer; 1 for the other kinds.
     """
 
     def __init__(
@@ -27,10 +28,10 @@ class Adam:
         *,
         beta1: float = 0.9,
         beta2: float = 0.99,
-        rates: Sequence[tuple[int, int, float]] | None = None,
+        rates: Mapping[str, float] | None = None,
     ):
         self.network, self.clip, self.beta1, self.beta2 = network, clip, beta1, beta2
-        self.rates = rates or [(0, network.parameters.size, 1.0)]
+        self._parts = parts(network.architecture, rates or {})
         self.updates = 0
         self.m, self.v = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
         self._sums = np.zeros(-(-network.parameters.size // CHUNK))
@@ -50,7 +51,7 @@ class Adam:
         clipping = self.clip / norm if self.clip and norm > self.clip else 1.0
         corrected_rate = rate / (1 - self.beta1**self.updates)
         correction = 1 / math.sqrt(1 - self.beta2**self.updates)
-        for first, last, factor in self.rates:
+        for first, last, factor in self._parts:
             numbers = (
                 *(clipping, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2),
                 *(factor * corrected_rate, correction, EPSILON),
@@ -62,3 +63,15 @@ class Adam:
 
             pool.run(pool.split(last - first, some_parameters, 16))
         return norm
+
+
+def parts(architecture: Architecture, rates: Mapping[str, float]) -> list[tuple[int, int, float]]:
+    """The parameters in parts that learn at the same rate: (start, stop, factor of the rate), in order."""
+    found, start = [], 0
+    for name, shape in architecture.shapes().items():
+        stop, factor = start + math.prod(shape), rates.get(name.split(".")[-1], 1.0)
+        if found and found[-1][2] == factor:
+            start = found.pop()[0]
+        found.append((start, stop, factor))
+        start = stop
+    return found

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:  # these import the compiler
+    from .architecture import Architecture
     from .dropout import Dropout
     from .threads import ThreadPool
 
@@ -27,10 +28,12 @@ Parts = list[Callable[[], None]]  # work that threads may do in any order, at th
 class Network(Protocol):
     """Parameters and their gradient. ``stack.Stack``, ``translator.Translator`` and ``tagger.Tagger`` are networks.
 
-    parameters: (P) float32, or float64 for checks. The caller owns them, and an optimizer changes them in place.
-    gradient: (P), set by ``Window.train``. pool: the threads that share the work of an update.
+    parameters: (P) float32, or float64 for checks, as ``architecture`` describes them. The caller owns them, and an
+    optimizer changes them in place. gradient: (P), set by ``Window.train``. pool: the threads that share the work of an
+    update.
     """
 
+    architecture: Architecture
     parameters: np.ndarray
     gradient: np.ndarray
     pool: ThreadPool

@@ -41,7 +41,6 @@ class AdaptingEngine:
 
     def __init__(self, model: Model, rate: float, threads: int | None = None, precision: str = "float32"):
         from ..network.adaptive_mixture import AdaptiveMixture
-        from ..network.architecture import rates
         from ..network.head import softmax_head
         from ..network.optimizers import Adam
         from ..network.stack import Stack, StackWindow
@@ -53,8 +52,7 @@ class AdaptingEngine:
         self.stack.pack(for_training=True, precision=precision)
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
-        learns_faster = rates(model.architecture, {"W_ya": OUTPUT})
-        self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999, rates=learns_faster)
+        self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999, rates={"W_ya": OUTPUT})
         self.before = model.parameters
         self.mixture = AdaptiveMixture(model.mixture, np.float32, model.lines) if model.mixture else None
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
