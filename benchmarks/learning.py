@@ -39,8 +39,9 @@ def pytorch_rate() -> float:
 def training(text, minutes, seed, adapt, options, folder):
     """Train once. Returns a record: seconds in all, the chosen settings, held-out losses in nats per character.
 
-    The losses of a model of words are in nats per word. A model of subwords is compared with one of characters: what it
-    pays for a text is divided by the characters of the text, not by its subwords.
+    The losses are those of the whole held-out part; with a large vocabulary, a training evaluates on its beginning.
+    They are in nats per character, or per word where ``--level word`` is among the options, whatever a token is. told:
+    the one that the training told, in nats per token.
     """
     model = folder / "m.npz"
     begun = time.perf_counter()
@@ -53,14 +54,13 @@ def training(text, minutes, seed, adapt, options, folder):
     record["epochs"] = header["training"]["tokens"] / header["training"]["corpus"]["train_tokens"]
     record["dropout"] = settings["dropout"]
     record["level"] = header["vocabulary"]["level"]
-    held_out = held_out_part(text, seed, options)
-    units = len(held_out.held_out) if record["level"] == "subword" else header["training"]["corpus"]["held_out_tokens"]
-    record["loss"] = header["training"]["valid_loss"] * header["training"]["corpus"]["held_out_tokens"] / units
-    if adapt:
-        path = folder / "held-out.txt"
-        path.write_text(held_out.vocabulary.decode(held_out.held_out), encoding="utf-8")
-        score = charlm_command("perplexity", "--model", model, path, "--adapt", "--json")
-        record["adapted"] = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats"] / units
+    record["told"] = header["training"]["valid_loss"]
+    held_out, path = held_out_part(text, seed, options), folder / "held-out.txt"
+    path.write_text(held_out.vocabulary.decode(held_out.held_out).replace("<UNK>", "\ufffd"), encoding="utf-8")
+    for name, more in [("loss", []), *([("adapted", ["--adapt"])] if adapt else [])]:
+        score = charlm_command("perplexity", "--model", model, path, "--json", *more)
+        nats = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats"]
+        record[name] = nats / len(held_out.held_out)
     return record
 
 
@@ -89,8 +89,8 @@ def main():
         rate = pytorch_rate()
         scale = REFERENCE / rate
         print(f"PyTorch trains {rate:,.0f} characters per second here: one minute is {60 * scale:.0f} seconds")
-    print("| minutes | seconds asked | taken | tokens | network | epochs | dropout | held-out losses | median |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| minutes | seconds asked | taken | tokens | network | epochs | dropout | told | held-out losses | median |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for minutes in options.minutes:
         with tempfile.TemporaryDirectory() as folder:
             records = [
@@ -106,6 +106,7 @@ def main():
             ", ".join(sorted({record["network"] for record in records})),
             ", ".join(f"{record['epochs']:.3g}" for record in records),
             ", ".join(sorted({f"{record['dropout']:g}" for record in records})),
+            ", ".join(f"{record['told']:.4f}" for record in records),
             ", ".join(f"{loss:.4f}" for loss in losses),
             f"{statistics.median(losses):.4f}",
         )

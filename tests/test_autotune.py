@@ -92,6 +92,8 @@ def test_a_text_that_is_read_once_gets_no_dropout(corpus):
     assert 0.5 < dropout_for(1e9, 200_000, 10_000) < dropout_for(1e9, 10**12, 10_000) == MOST_DROPOUT
     rates = [dropout_for(tokens, 300_000, 1_000_000) for tokens in np.geomspace(1e6, 1e9, 20)]
     assert rates == sorted(rates)
+    alone, mixed = (choose(corpus(), 1e10, "lstm", {}, counted).options["dropout"] for counted in (False, True))
+    assert 0 < mixed < alone
     small, large = (choose(corpus(size), 1e10, "lstm", {}).options for size in (2000, 1_000_000))
     assert small["dropout"] > large["dropout"] == 0
     assert small["batch"] < large["batch"] == 32

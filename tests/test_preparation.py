@@ -104,7 +104,7 @@ def test_the_minutes_begin_after_compiling(tmp_path, tiny_text, monkeypatch):
 
     def choose(corpus, end, *arguments):
         ends.append(end)
-        return autotune.choose(corpus, 1e9, *arguments[:2])
+        return autotune.choose(corpus, 1e9, *arguments[:3])
 
     monkeypatch.setattr(autotune, "choose_by_the_clock", choose)
     new_trainer(path, minutes=1)

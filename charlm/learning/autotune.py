@@ -48,6 +48,7 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
+BESIDE_COUNTS = 0.45  # of the dropout of a network alone: a mixture forgives a network that is too sure
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
@@ -126,8 +127,9 @@ def tokens_per_weight(corpus: Corpus) -> int:
     return SUBWORDS_PER_WEIGHT if corpus.vocabulary.level == "subword" else TOKENS_PER_WEIGHT
 
 
-def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
-    """Choose the options that are not given, for a training of ``budget`` multiply-adds."""
+def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = False) -> Plan:
+    """Choose the options that are not given, for a training of ``budget`` multiply-adds. mixed: the network will
+    predict together with n-grams."""
     text_tokens, options = len(corpus.train), {"steps": STEPS} | kind_of_network(corpus, cell, given)
 
     def architecture(hidden):
@@ -150,7 +152,8 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     if corpus.held_out_at_random:
         options.setdefault("dropout", None)
     else:
-        options.setdefault("dropout", dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens))
+        dropout = dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens)
+        options.setdefault("dropout", round(dropout * (BESIDE_COUNTS if mixed else 1), 2))
     rows = 64 if corpus.lines else 32
     much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
     options = {
@@ -160,7 +163,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict) -> Plan:
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
 
-def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, threads, precision) -> Plan:
+def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, threads, precision) -> Plan:
     """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
     first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network."""
 
@@ -169,9 +172,9 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, thre
         return per_second * max(1.0, end - time.perf_counter())
 
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
-    first = choose(corpus, budget(small, 32, 32), cell, given)
+    first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
     rows, steps = first.options["batch"], first.options["steps"]
-    return choose(corpus, budget(first.architecture, rows, steps), cell, given)
+    return choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed)
 
 
 def evaluated_tokens(minutes: float, architecture: Architecture) -> int:
@@ -244,7 +247,7 @@ def new_trainer(
             new_optimizer=lambda network: Adam(network, 1.0),
             on_compile=on_compile,
         )
-        plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, threads, precision)
+        plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, order > 0, threads, precision)
         chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
         corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
     found = {"minutes": minutes, "cell": cell, "precision": precision, "ngrams": order}

@@ -32,7 +32,7 @@ from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer
 from ..network.threads import ThreadPool
 from ..tasks import Task
-from ..tasks.language import LanguageModel
+from ..tasks.language import LAST_READINGS, LanguageModel
 from ..text.batches import Batch
 from ..text.corpus import Corpus
 from .clock import Clock
@@ -341,7 +341,7 @@ class Trainer:
         start = time.perf_counter()
         valid_loss, network_loss = self._evaluate() if self.evaluation else (None, None)
         if clock:
-            clock.evaluation_seconds = time.perf_counter() - start
+            clock.evaluation_seconds = (time.perf_counter() - start) * (1 if self.ngrams is None else LAST_READINGS)
         train_loss = state.nats / state.counted
         state.history.append([state.step, train_loss, valid_loss])
         state.nats, state.counted = 0.0, 0
@@ -365,7 +365,7 @@ class Trainer:
         """The held-out loss, with n-grams that of the mixture, and that of the network alone."""
         if self.ngrams is None:
             return 2 * (self.held_out_loss(),)
-        fitted = self.evaluation.fit(self.state.weights)
+        fitted = self.evaluation.fit(self.state.weights, LAST_READINGS if self.finished else 1)
         self.state.weights = fitted.weights.ravel().tolist()
         self._alone = [fitted.network, fitted.ngrams]
         return fitted.mixture, fitted.network

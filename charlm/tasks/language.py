@@ -20,8 +20,9 @@ from ..text.vocabulary import UNITS
 ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}
 SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3}
 NGRAMS_PER_PARAMETER = 3  # at most so many: an n-gram takes about three bytes of the file, a parameter four
-SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps before each reading
-FIRST_STEPS = 4  # on the sample, before weights that nobody fitted are used
+SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps …
+FIRST_STEPS = 4  # … before weights that nobody fitted are used
+LAST_READINGS = 2  # at the end, because the network has changed since the reading before
 LEAST_NGRAMS = 1_000_000  # that are kept however small the network is: three megabytes
 
 
@@ -164,16 +165,21 @@ class MixedEvaluation(StreamEvaluation):
         order = self.ngrams.order
         return np.reshape(flat, (3, order, 2)) if len(flat) else even_weights(order)
 
-    def fit(self, weights: Sequence[float]):
-        """Read the held-out part, and improve the weights; see ``mixed_window.fit``."""
+    def fit(self, weights: Sequence[float], readings: int = 1):
+        """Read the held-out part so many times, and improve the weights; see ``mixed_window.fit``. The last reading has
+        the losses, with the weights of the one before."""
         from ..network.mixed_window import fit
 
         now, whole = self._weights(weights), spans(self.tokens, self.lines)
-        sample = self._parts(max(round(SAMPLED * self.size), LEAST_SAMPLED))
         mixture, window = Mixture(self.ngrams, now[2]), self._window(whole)
-        for _ in range(1 if weights else FIRST_STEPS):  # the network has changed since the last reading
-            now = fit(window, mixture, now, self.tokens, sample).weights
-        return fit(window, mixture, now, self.tokens, whole)
+        if not weights:
+            sample = self._parts(max(round(SAMPLED * self.size), LEAST_SAMPLED))
+            for _ in range(FIRST_STEPS):
+                now = fit(window, mixture, now, self.tokens, sample).weights
+        for _ in range(readings):
+            fitted = fit(window, mixture, now, self.tokens, whole)
+            now = fitted.weights
+        return fitted
 
 
 TASK = LanguageModel
