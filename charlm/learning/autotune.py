@@ -48,7 +48,6 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
-BESIDE_COUNTS = 0.45  # of the dropout of a network alone: a mixture forgives a network that is too sure
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
@@ -153,7 +152,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
         options.setdefault("dropout", None)
     else:
         dropout = dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens)
-        options.setdefault("dropout", round(dropout * (BESIDE_COUNTS if mixed else 1), 2))
+        options.setdefault("dropout", dropout_beside_counts(dropout) if mixed else dropout)
     rows = 64 if corpus.lines else 32
     much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
     options = {
@@ -205,6 +204,12 @@ def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
     pressure = math.log(max(1.0, tokens / text_tokens * weights / text_tokens))  # how easily it memorises the text
     enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * text_tokens)))
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
+
+
+def dropout_beside_counts(alone: float) -> float:
+    """The dropout rate of a network that predicts together with n-grams, from the rate that is best for it alone. The
+    mixture corrects a network that is too sure, so that it needs less; of a small text it needs nearly as much."""
+    return round(min(alone, alone * (0.35 + alone)), 2)
 
 
 def new_trainer(
