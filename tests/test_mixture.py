@@ -1,6 +1,7 @@
 """The mixture of a network and n-grams: one distribution wherever it is asked, and weights that fit held-out text."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import charlm
 from charlm.learning.autotune import new_trainer
 from charlm.network.measuring import Spans, measure, spans
-from charlm.network.mixed_window import Fitted, even_weights, fit, newton
+from charlm.network.mixed_window import Fitted, even_weights, fit, halves_of, newton
 from charlm.network.mixture import EVEN, MOST_WEIGHT, RIDGE, MixedNetwork, Mixture
 from charlm.network.probabilities import log_softmax
 from charlm.network.stack import Stack, StackWindow
@@ -155,7 +156,7 @@ def test_fitting_finds_weights_with_a_lower_loss_than_others(trainer):
     window, tokens, parts = held_out(trainer)
     weights = even_weights(4)
     for _ in range(8):
-        fitted = fit(window, Mixture(trainer.ngrams, weights[2]), weights, tokens, parts)
+        fitted = fit(window, Mixture(trainer.ngrams, weights[2]), weights, tokens, trainer.corpus.lines, parts)
         weights = fitted.weights
     best, random = loss_with(trainer, weights[2], tokens, parts), np.random.default_rng(3)
     for _ in range(5):
@@ -182,7 +183,7 @@ def test_weights_of_rare_lengths_stay_near_those_of_all():
 def test_each_half_is_measured_with_the_weights_of_the_other(trainer):
     window, tokens, parts = held_out(trainer)
     weights = np.random.default_rng(4).uniform(0.2, 0.9, (3, 4, 2))
-    fitted = fit(window, Mixture(trainer.ngrams, weights[2]), weights, tokens, parts)
+    fitted = fit(window, Mixture(trainer.ngrams, weights[2]), weights, tokens, trainer.corpus.lines, parts)
     by_half = [
         measure(
             Engines(dataclasses.replace(trainer.best, mixture=Mixture(trainer.ngrams, weights[other]))).numpy(
@@ -193,22 +194,35 @@ def test_each_half_is_measured_with_the_weights_of_the_other(trainer):
         ).nats
         for other in (1, 0)
     ]
-    middle = len(tokens) // 2
-    expected = np.concatenate((by_half[0][:middle], by_half[1][middle:])).mean(dtype=np.float64)
+    half = halves_of(tokens, trainer.corpus.lines)
+    expected = np.where(half, by_half[1], by_half[0]).mean(dtype=np.float64)
     assert fitted.mixture == pytest.approx(expected, rel=1e-5)
-    changed, cut = tokens.copy(), int(np.flatnonzero(tokens[:middle] == EOS)[-1])
-    changed[:cut] = changed[:cut][::-1]
-    again = fit(window, Mixture(trainer.ngrams, weights[2]), weights, changed, parts)
+    changed = tokens.copy()
+    if trainer.corpus.lines:
+        ends = np.append(-1, np.flatnonzero(tokens == EOS))
+        for start, end in itertools.pairwise(ends[: len(ends) // 2 * 2]):
+            first = changed[start + 1 : end]
+            first[:] = first[::-1] if half[end] == 0 else first
+    else:
+        changed[: len(tokens) // 2] = changed[: len(tokens) // 2][::-1]
+    again = fit(window, Mixture(trainer.ngrams, weights[2]), weights, changed, trainer.corpus.lines, parts)
     if trainer.corpus.lines:
         assert np.array_equal(again.weights[1], fitted.weights[1])  # the second half alone decides them
     assert not np.array_equal(again.weights[0], fitted.weights[0])
+
+
+def test_halves_of_a_list_are_every_other_line():
+    tokens = np.array([5, 3, EOS, EOS, 4, EOS, 2, 2, EOS])
+    assert halves_of(tokens, True).tolist() == [0, 0, 0, 1, 0, 0, 1, 1, 1]
+    assert halves_of(tokens, False).tolist() == 4 * [False] + 5 * [True]
 
 
 def test_the_fit_is_the_same_for_any_number_of_threads(trainer):
     found = []
     for threads in (1, 2, 5):
         window, tokens, parts = held_out(trainer, threads)
-        weights = fit(window, Mixture(trainer.ngrams, even_weights(4)[2]), even_weights(4), tokens, parts)
+        even = even_weights(4)
+        weights = fit(window, Mixture(trainer.ngrams, even[2]), even, tokens, trainer.corpus.lines, parts)
         found.append((weights.mixture, weights.network, weights.ngrams, weights.weights.tolist()))
     assert found[0] == found[1] == found[2]
 
@@ -216,7 +230,7 @@ def test_the_fit_is_the_same_for_any_number_of_threads(trainer):
 def test_the_derivatives_are_those_of_the_loss(trainer):
     window, tokens, parts = held_out(trainer)
     even, length, width = even_weights(4), 3, 0.01
-    found = fit(window, Mixture(trainer.ngrams, even[2]), even, tokens, parts).sums.sum(0)[length]
+    found = fit(window, Mixture(trainer.ngrams, even[2]), even, tokens, trainer.corpus.lines, parts).sums.sum(0)[length]
     at = {}
     for a in (-1, 0, 1):
         for b in (-1, 0, 1):

@@ -8,6 +8,7 @@ from ..kernels import ngrams as kernels
 from ..kernels.softmax import target_ranks
 from ..text.batches import windows
 from ..text.ngrams import NGrams
+from ..text.vocabulary import EOS
 from .measuring import Spans
 from .mixture import EVEN, MOST_WEIGHT, RIDGE, Mixture
 from .stack import StackWindow
@@ -120,11 +121,13 @@ def _solved(aa, ab, bb, a, b):
     return np.stack((bb * a - ab * b, aa * b - ab * a)) / (aa * bb - ab * ab)
 
 
-def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.ndarray, spans: Spans) -> Fitted:
+def fit(
+    window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.ndarray, lines: bool, spans: Spans
+) -> Fitted:
     """Read the held-out part, and improve the weights by one step of Newton's method.
 
     window: of the network, packed, with the STEPS and rows for the text. weights: (3, N, 2), of the reading before, or
-    ``even_weights``. tokens: ids (n), of which the first n/2 are one half; spans: what of them is read.
+    ``even_weights``. tokens: ids (n); lines: each line is a sequence of its own; spans: what of them is read.
     """
     rows, dtype = window.rows, window.outputs.dtype
     grams, pool = CompiledNGrams(mixture, rows, dtype), window.stack.pool
@@ -132,7 +135,7 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
     scratch = np.empty((rows, 5, window.probabilities.shape[2]), dtype)
     held, both = weights[[1, 0]].astype(dtype), weights[2].astype(dtype)
     scored = 0
-    for inputs, targets, halves, fresh in _pieces(tokens, spans, window):
+    for inputs, targets, halves, fresh in _pieces(tokens, halves_of(tokens, lines), spans, window):
         if fresh:
             window.reset()
             grams.reset()
@@ -149,7 +152,19 @@ def fit(window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.n
     return Fitted(losses.sum(0), sums.sum(0), scored, weights[2])
 
 
-def _pieces(tokens, spans, window) -> Iterable[tuple]:
+def halves_of(tokens: np.ndarray, lines: bool) -> np.ndarray:
+    """To which half of a held-out part each token belongs, 0 or 1: (n). The halves of a stream are its beginning and
+    its end. Those of a list are every other line, because a list may be sorted.
+
+    tokens: ids (n); lines: each line is a sequence of its own.
+    """
+    if not lines:
+        return np.arange(len(tokens)) >= len(tokens) // 2
+    ends = tokens == EOS
+    return (np.cumsum(ends) - ends) % 2
+
+
+def _pieces(tokens, half, spans, window) -> Iterable[tuple]:
     """(inputs, targets, half of each target or -1, whether all rows start anew) of each window, (T, R) each."""
     order = np.argsort(spans.start - spans.stop, kind="stable")  # the longest first, so that rows end about together
     for position in range(0, len(order), window.rows):
@@ -160,7 +175,7 @@ def _pieces(tokens, spans, window) -> Iterable[tuple]:
             positions = starts + step + np.arange(len(batch.inputs))[:, None]
             halves = np.full(batch.inputs.shape, -1, np.int32)
             wanted = (positions >= scored) & (positions < stops)
-            halves[:, : len(chosen)] = np.where(wanted, positions >= len(tokens) // 2, -1)
+            halves[:, : len(chosen)] = np.where(wanted, half.take(positions, mode="clip"), -1)
             yield batch.inputs, batch.targets, halves, step == 0
             step += len(batch.inputs)
 
@@ -172,4 +187,4 @@ def read_once(network) -> None:
     mixture, token = Mixture(ngrams, np.full((2, 2), EVEN)), np.zeros((1, 1), np.int32)
     window = StackWindow(network, 1, 1)
     MixedWindow(window, mixture).forward(token, token, ranks=np.zeros((1, 1), np.int32))
-    fit(window, mixture, even_weights(2), token[0], Spans.one(0, 0, 1))
+    fit(window, mixture, even_weights(2), token[0], False, Spans.one(0, 0, 1))

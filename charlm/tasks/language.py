@@ -175,9 +175,9 @@ class MixedEvaluation(StreamEvaluation):
         if not weights:
             sample = self._parts(max(round(SAMPLED * self.size), LEAST_SAMPLED))
             for _ in range(FIRST_STEPS):
-                now = fit(window, mixture, now, self.tokens, sample).weights
+                now = fit(window, mixture, now, self.tokens, self.lines, sample).weights
         for _ in range(readings):
-            fitted = fit(window, mixture, now, self.tokens, whole)
+            fitted = fit(window, mixture, now, self.tokens, self.lines, whole)
             now = fitted.weights
         return fitted
 
