@@ -39,7 +39,7 @@ def show():
     shown.append(time.perf_counter() - start)
 
 start = time.perf_counter()
-trainer = new_trainer(sys.argv[1], minutes=0.01, cell="rnn", lines=True, on_compile=lambda: show())
+trainer = new_trainer(sys.argv[1], minutes=0.01, cell="rnn", precision="float32", lines=True, on_compile=lambda: show())
 event.register("numba:compile", Watcher())  # from here on
 made = time.perf_counter() - start
 for step in trainer.run():
