@@ -39,9 +39,9 @@ def pytorch_rate() -> float:
 def training(text, minutes, seed, adapt, options, folder):
     """Train once. Returns a record: seconds in all, the chosen settings, held-out losses in nats per character.
 
-    The losses are those of the whole held-out part; with a large vocabulary, a training evaluates on its beginning.
-    They are in nats per character, or per word where ``--level word`` is among the options, whatever a token is. told:
-    the one that the training told, in nats per token.
+    The losses are those of the finished model, whose mixture is fitted to the held-out part, on all of that part; with
+    a large vocabulary, a training evaluates on its beginning. They are in nats per character, or per word where
+    ``--level word`` is among the options, whatever a token is. told: the one that the training told, in nats per token.
     """
     model = folder / "m.npz"
     begun = time.perf_counter()
@@ -55,16 +55,17 @@ def training(text, minutes, seed, adapt, options, folder):
     record["dropout"] = settings["dropout"]
     record["level"] = header["vocabulary"]["level"]
     record["told"] = header["training"]["valid_loss"]
-    held_out, path = held_out_part(text, seed, options), folder / "held-out.txt"
-    path.write_text(held_out.vocabulary.decode(held_out.held_out).replace("<UNK>", "\ufffd"), encoding="utf-8")
+    corpus, path = corpus_of(text, seed, options), folder / "held-out.txt"
+    held_out = corpus.vocabulary.decode(corpus.held_out).replace("<UNK>", "\ufffd")  # one character, also unknown
+    path.write_text(held_out, encoding="utf-8")
     for name, more in [("loss", []), *([("adapted", ["--adapt"])] if adapt else [])]:
         score = charlm_command("perplexity", "--model", model, path, "--json", *more)
         nats = json.loads(subprocess.run(score, capture_output=True, check=True).stdout)["nats"]
-        record[name] = nats / len(held_out.held_out)
+        record[name] = nats / len(corpus.held_out)
     return record
 
 
-def held_out_part(text, seed, options):
+def corpus_of(text, seed, options):
     """Return the corpus of a training with these options, in characters unless they say ``--level word``."""
     from charlm.text.corpus import CorpusOptions, load_corpus
 

@@ -352,3 +352,9 @@ def test_when_there_are_too_many_counts_only_those_of_the_latest_tokens_stay(lin
     assert children(mixture.counts) == {
         history: pytest.approx(counts, rel=1e-6) for history, counts in oracle.counts.items() if counts
     }
+
+
+def test_a_network_that_forgets_everything_predicts_as_the_model_does(monkeypatch):
+    model, tokens = model_of(False), tokens_of(3 * STEPS)
+    monkeypatch.setattr("charlm.scoring.adaptive.FORGETTING", 1e6)
+    assert np.allclose(nats(model, tokens), Scorer(model, ()).measure(tokens).nats, atol=1e-5)

@@ -211,6 +211,13 @@ def test_each_half_is_measured_with_the_weights_of_the_other(trainer):
     assert not np.array_equal(again.weights[0], fitted.weights[0])
 
 
+def test_a_second_reading_has_the_weights_of_the_first(trainer):
+    evaluation = trainer.evaluation
+    once = evaluation.fit([])
+    again, twice = evaluation.fit(once.weights.ravel().tolist()), evaluation.fit([], 2)
+    assert again.mixture == twice.mixture != once.mixture and np.array_equal(again.weights, twice.weights)
+
+
 def test_halves_of_a_list_are_every_other_line():
     tokens = np.array([5, 3, EOS, EOS, 4, EOS, 2, 2, EOS])
     assert halves_of(tokens, True).tolist() == [0, 0, 0, 1, 0, 0, 1, 1, 1]

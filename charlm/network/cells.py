@@ -20,7 +20,7 @@ class Cell:  # a dataclass or a named tuple would take a millisecond of the star
     ``<name>_gradient`` (the gradient of p). It is a name, because importing the kernels imports the compiler.
 
     learning_rate, layers: what a training by the clock takes, if nobody chooses (benchmarks/recipe.md). recurrent_rate:
-    so many times the learning rate W_a gets in such a training.
+    in such a training of a text, W_a learns at so many times the learning rate.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ has before the window, so nothing that comes later can help. After the window th
 gradient of its loss, and go back a little to those of the model, θ₀ (Mikolov et al., Recurrent neural network based
 language model, 2010; Krause et al., Dynamic evaluation of neural sequence models, 2018):
 
-    θ ← θ - rate · g / √v      θ ← θ + FORGETTING · rate · (θ₀ - θ)
+    θ ← θ - rate · g / √v      θ ← θ + min(1, FORGETTING · rate) · (θ₀ - θ)
 
 g is the gradient and v the mean of its squares so far: Adam without momentum. The weights of the output learn at OUTPUT
 times the rate. A copy of the model learns; the model itself stays as it is.
@@ -53,7 +53,7 @@ class AdaptingEngine:
         self.read = StackWindow(self.stack, STEPS, 1)
         self.learnt = StackWindow(self.stack, STEPS, 1, training=True)
         self.adam = Adam(self.stack, CLIP, beta1=0.0, beta2=0.999, rates={"W_ya": OUTPUT})
-        self.before = model.parameters
+        self.before, self.forgotten = model.parameters, np.float32(min(1.0, FORGETTING * rate))
         self.mixture = AdaptiveMixture(model.mixture, np.float32, model.lines) if model.mixture else None
         self.probabilities = np.zeros((MOST, 1, model.architecture.vocabulary_size), np.float32)
         self.reset()
@@ -98,7 +98,7 @@ class AdaptingEngine:
         if len(inputs):
             self.learnt.forward_backward(inputs, targets, 1 / len(inputs))
             self.adam.update(self.rate)
-            self.stack.parameters += np.float32(FORGETTING * self.rate) * (self.before - self.stack.parameters)
+            self.stack.parameters += self.forgotten * (self.before - self.stack.parameters)
             self.stack.pack(for_training=True, precision=self.precision)
 
 
