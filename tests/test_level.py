@@ -1,5 +1,7 @@
 """Characters or subwords: by the clock n-grams of both decide, for one long text of which nobody said the level."""
 
+import math
+
 import pytest
 
 from charlm.display.opening import opening
@@ -19,9 +21,14 @@ NUMBERS = [(7 * number * number + 3 * number) % 10 for number in range(1500)]
 def words(tmp_path, monkeypatch):
     """A file in which whole words follow each other, about as often one as another."""
     monkeypatch.setattr(level, "SHORT", 1000)
+    monkeypatch.setattr(level, "ENOUGH_PASSES", math.inf)  # a short text is read often
     path = tmp_path / "words.txt"
     path.write_text("".join(WORDS[number] + (" " if place % 9 else "\n") for place, number in enumerate(NUMBERS)))
     return path
+
+
+def few_passes(corpus):
+    return 1.0
 
 
 def letters(path):
@@ -37,7 +44,7 @@ def letters(path):
 def test_the_tokens_that_need_fewer_bits_are_taken(words, tmp_path):
     found = {}
     for path in (words, letters(tmp_path / "letters.txt")):
-        choice = LevelChoice(1.0)
+        choice = LevelChoice(1.0, few_passes)
         corpus = load_corpus(path, CorpusOptions(lines=False, novelty=False), choice)
         assert choice.level == corpus.vocabulary.level == ("subword" if choice.bits[1] <= choice.bits[0] else "char")
         found[path.stem] = choice.level
@@ -62,12 +69,18 @@ def test_nothing_is_chosen_for_lists_or_where_somebody_said_it(words, options):
 
 
 def test_a_short_text_or_time_is_read_in_characters(words, monkeypatch):
-    short = LevelChoice(0.1)
+    short = LevelChoice(0.1, few_passes)
     assert load_corpus(words, CorpusOptions(lines=False), short).vocabulary.level == short.level == "char"
     monkeypatch.setattr(level, "SHORT", 10**6)
-    small = LevelChoice(9.0)
+    small = LevelChoice(9.0, few_passes)
     assert load_corpus(words, CorpusOptions(lines=False), small).vocabulary.level == small.level == "char"
     assert small.bits is short.bits is None
+
+
+def test_whoever_has_time_to_read_all_characters_often_learns_more_from_them(words):
+    choice = LevelChoice(1.0, lambda corpus: level.ENOUGH_PASSES)
+    assert load_corpus(words, CorpusOptions(lines=False), choice).vocabulary.level == choice.level == "char"
+    assert choice.bits is None
 
 
 def test_the_opening_says_which_why_and_how_to_have_the_other(words, tmp_path):

@@ -51,7 +51,9 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
 def _level(choice: LevelChoice) -> str:
     """What the tokens are, why, and how to have the others."""
     level, other = ("subword", "char") if choice.level == "subword" else ("char", "subword")
-    if choice.bits is None:
+    if choice.passes and choice.bits is None:
+        why = f"a wide network can read the text {choice.passes:.0f} times, enough to learn more from {UNITS[level]}s"
+    elif choice.bits is None:
         why = "the text or the time is too short to compare"
     else:
         bits = dict(zip(("char", "subword"), choice.bits, strict=True))

@@ -27,7 +27,7 @@ from ..tasks import Task, task_class
 from ..tasks.language import ORDERS, LanguageModel
 from ..text.corpus import Corpus, CorpusOptions
 from .control import MOST_DROPOUT
-from .level import LevelChoice
+from .level import WIDE, LevelChoice
 from .loop import Trainer, check_length
 from .options import TrainingOptions, given_options
 from .preparation import prepare
@@ -234,29 +234,19 @@ def new_trainer(
     by_the_clock = minutes is not None and not kind.defaults
     precision = options.get("precision") or ("bf16" if by_the_clock and HAS_BFLOAT16 else "float32")
     check_precision(precision)
-    task, corpus, choice = _loaded(kind, paths, options, minutes if by_the_clock else None)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
-    order = _order(kind, corpus, options)
-    plan = None
-    if not by_the_clock:
+    options |= {"minutes": minutes, "cell": cell, "precision": precision}
+    planner = Planner(options, given, begun, on_compile) if by_the_clock else None
+    task, corpus, choice = _loaded(kind, paths, options, planner)
+    order, plan = _order(kind, corpus, options), None
+    if not planner:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
         check_length(corpus, given.get("steps", STEPS))  # before it takes time to compile
-        network = {"hidden": 2, "cell": cell} | kind_of_network(corpus, cell, given)
-        begun += prepare(
-            task,
-            _architecture(task, corpus, options | network),
-            precision=precision,
-            dropout=given.get("dropout"),
-            ngrams=order > 0,
-            new_optimizer=lambda network: Adam(network, 1.0),
-            on_compile=on_compile,
-        )
-        plan = choose_by_the_clock(corpus, begun + 60 * minutes, cell, given, order > 0, threads, precision)
-        chosen, epochs = plan.options, epochs or plan.tokens / len(corpus.train)
+        plan = planner.plan(task, corpus)
+        begun, chosen, epochs = planner.begun, plan.options, epochs or plan.tokens / len(corpus.train)
         corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
-    found = {"minutes": minutes, "cell": cell, "precision": precision, "ngrams": order}
-    decided = options | chosen | {"epochs": float(epochs)} | found
+    decided = options | chosen | {"epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,
         _architecture(task, corpus, decided),
@@ -270,17 +260,60 @@ def new_trainer(
     )
 
 
-def _loaded(kind: type[Task], paths, options: dict[str, Any], minutes: float | None) -> tuple[Task, Any, Any]:
-    """The task, the corpus, and how the level was chosen, None where it was given. minutes: of a training by the
+class Planner:
+    """Measures this machine, and plans a training by the clock.
+
+    options: of the training, with minutes, cell and precision. given: those of CHOSEN that somebody gave. begun: the
+    value of ``time.perf_counter()`` from which the minutes count; it grows by the time that compiling takes.
+    """
+
+    def __init__(self, options: dict[str, Any], given: dict, begun: float, on_compile: OnCompile | None):
+        self.options, self.given, self.begun, self._on_compile = options, given, begun, on_compile
+        self.cell, self.seconds = options["cell"], 60 * options["minutes"]
+        self._measured = {"threads": options.get("threads"), "precision": options["precision"]}
+
+    def plan(self, task: Task, corpus: Corpus) -> Plan:
+        """Choose what is not given."""
+        mixed = self._compile(task, corpus)
+        return choose_by_the_clock(corpus, self.begun + self.seconds, self.cell, self.given, mixed, **self._measured)
+
+    def passes(self, corpus: Corpus) -> float:
+        """How often there is time to train a network of width WIDE on each token of the training part."""
+        self._compile(LanguageModel(), corpus)
+        context = self.given.get("context")
+        wide = Architecture(len(corpus.vocabulary), self.cell, WIDE, layers_for(self.cell), context=context)
+        per_second = speed(wide, 32, STEPS, **self._measured) / multiply_adds(wide)
+        return self.seconds * per_second / len(corpus.train)
+
+    def _compile(self, task: Task, corpus: Corpus) -> bool:
+        """Compile the kernels of a training, and return whether n-grams predict together with the network."""
+        mixed = _order(task, corpus, self.options) > 0
+        network = {"hidden": 2} | kind_of_network(corpus, self.cell, self.given)
+        self.begun += prepare(
+            task,
+            _architecture(task, corpus, self.options | network),
+            precision=self.options["precision"],
+            dropout=self.given.get("dropout"),
+            ngrams=mixed,
+            new_optimizer=lambda network: Adam(network, 1.0),
+            on_compile=self._on_compile,
+        )
+        return mixed
+
+
+def _loaded(
+    kind: type[Task], paths, options: dict[str, Any], planner: Planner | None
+) -> tuple[Task, Any, LevelChoice | None]:
+    """The task, the corpus, and how the level was chosen, None where it was given. planner: of a training by the
     clock."""
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
-    if minutes is None or of_corpus.keys() & {"level", "max_vocabulary"}:
+    if not planner or of_corpus.keys() & {"level", "max_vocabulary"}:
         return *kind.load(paths, CorpusOptions(**of_corpus)), None
-    choice = LevelChoice(minutes)
+    choice = LevelChoice(options["minutes"], planner.passes)
     return *LanguageModel.load(paths, CorpusOptions(**of_corpus), choice), choice
 
 
-def _order(kind: type[Task], corpus: Any, options: dict[str, Any]) -> int:
+def _order(kind: type[Task] | Task, corpus: Any, options: dict[str, Any]) -> int:
     """The order of the n-grams that predict together with the network, given or by the level; 0 for none. Raises
     UsageError where the task has none."""
     order = options.get("ngrams")

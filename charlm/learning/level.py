@@ -2,7 +2,8 @@
 
 charlm counts n-grams of both kinds of tokens in the last COUNTED characters of the training part, and takes the tokens
 with which they predict the held-out text in fewer bits per character. What the counts say is true of networks too, and
-these gain even more from subwords (benchmarks/recipe.md).
+these gain even more from subwords (benchmarks/recipe.md). But a network of subwords soon knows its text by heart: where
+a wide one can read all characters ENOUGH_PASSES times, it learns more from these.
 """
 
 from collections.abc import Callable
@@ -18,18 +19,23 @@ from ..text.vocabulary import UNKNOWN
 COUNTED, MEASURED = 1_000_000, 100_000  # characters of the training part and of the held-out part
 SHORT = 1_000_000  # characters: a training part that is shorter is not worth the comparison
 LEAST_MINUTES = 0.3  # the comparison takes some seconds
+WIDE = 512  # width of the network whose passes through the characters are counted
+ENOUGH_PASSES = 10.0
 
 
 class LevelChoice:
-    """A ``text.corpus.ChooseLevel`` that remembers what it found. minutes: of the training.
+    """A ``text.corpus.ChooseLevel`` that remembers what it found.
 
-    level: the one that it chose, None where it was not asked. bits: per character of the held-out text, by n-grams of
-    characters and of subwords; None where it did not compare them.
+    minutes: of the training. count_passes: how often a network of width WIDE can read the characters of a corpus in
+    them. level: the one that it chose, None where it was not asked. passes: so many, None where it did not count them.
+    bits: per character of the held-out text, by n-grams of characters and of subwords; None where it did not compare
+    them.
     """
 
-    def __init__(self, minutes: float):
-        self.minutes = minutes
+    def __init__(self, minutes: float, count_passes: Callable[[Corpus], float]):
+        self.minutes, self._count_passes = minutes, count_passes
         self.level: str | None = None
+        self.passes: float | None = None
         self.bits: tuple[float, float] | None = None
 
     def __call__(self, characters: Corpus, subwords: Callable[[], Corpus]) -> Corpus:
@@ -40,9 +46,11 @@ class LevelChoice:
             and is_complete
             and self.minutes >= LEAST_MINUTES
         ):
-            other = subwords()
-            self.bits = _bits_per_character(characters), _bits_per_character(other)
-            chosen = other if self.bits[1] <= self.bits[0] else characters
+            self.passes = self._count_passes(characters)
+            if self.passes < ENOUGH_PASSES:
+                other = subwords()
+                self.bits = _bits_per_character(characters), _bits_per_character(other)
+                chosen = other if self.bits[1] <= self.bits[0] else characters
         self.level = chosen.vocabulary.level
         return chosen
 
