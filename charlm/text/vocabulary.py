@@ -46,6 +46,13 @@ def as_bytes(text: str | bytes) -> bytes:
         return b"".join(pieces)
 
 
+def bytes_to_spell(symbols: Iterable[str | int], level: str) -> np.ndarray:
+    """How many bytes (UTF-8) spell each of some symbols, with one more byte for the end of a word: int32 (symbols)."""
+    end = level == "word"
+    sizes = (1 if isinstance(symbol, int) else len(as_bytes(symbol)) + end for symbol in symbols)
+    return np.fromiter(sizes, np.int32)
+
+
 def smallest_type(number: int) -> type:
     """The smallest unsigned integer type for the ids 0…number-1."""
     return np.uint8 if number <= 2**8 else np.uint16 if number <= 2**16 else np.uint32
