@@ -20,7 +20,7 @@ import numpy as np
 
 from ..model import Model
 from ..network.measuring import TokenScores
-from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, bytes_to_spell
+from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, bytes_of_unknown
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
 from .options import BY_NAME
@@ -82,11 +82,8 @@ class ScoredBlock:
 
     @cached_property
     def unknown_bytes(self) -> np.ndarray:
-        """How many bytes spell each token that is <UNK> (see ``bytes_to_spell``), 0 for all others: int32 (n)."""
-        unknown, found = self.tokens == UNKNOWN, np.zeros(len(self.tokens), np.int32)
-        if unknown.any():
-            found[unknown] = bytes_to_spell(compress(self.symbols(), unknown.tolist()), self.vocabulary.level)
-        return found
+        """How many bytes spell each token that is <UNK> (see ``bytes_of_unknown``), 0 for all others: int32 (n)."""
+        return bytes_of_unknown(self.tokens, self.vocabulary.level, self.symbols)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Values of the tokens, (n), summed over each line: float64 (lines)."""
