@@ -103,9 +103,9 @@ def test_each_unknown_symbol_can_be_spelled_by_its_bytes(level, symbols, expecte
 def test_the_figures_say_how_much_rests_on_unknown_symbols():
     known = charlm.perplexity(model_of(), "abc\n")
     some = charlm.perplexity(model_of(), "abc é\n")
-    assert known.spelled == known and "spelled out" not in "".join(score_lines(known, "char"))
+    assert known.spelled == known and "spelled" not in "".join(score_lines(known, "char"))
     shown = "\n".join(score_lines(some, "char"))
-    assert "<UNK> 1 (16.67 %)" in shown and f"<UNK> spelled out    {some.spelled.bits_per_byte:.4f}" in shown
+    assert "<UNK> 1 (16.67 %)" in shown and f"with <UNK> spelled   {some.spelled.bits_per_byte:.4f}" in shown
     assert unknown_warning("m.npz", 1, 10, "char") is None
     warning = unknown_warning("m.npz", 2, 10, "word")
     assert "to m.npz, 20.0 % of the tokens (2 of 10) are <UNK>" in warning and "--min-count 1" in warning

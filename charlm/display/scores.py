@@ -81,9 +81,8 @@ def score_lines(
     """The figures of a score as a table. level: of the model's tokens; adapt: the learning rate of a model that kept
     learning from the text; width: of the terminal, None for a pipe; unit: of the surprise of a token, a key of
     ``score.PER_NAT``."""
-    unknown, compares = score.unknown_tokens, "compares models on the same text"
+    unknown, compares = score.unknown_tokens, "   (compares models on the same text)"
     without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if unknown else ""
-    spelled = f"{score.spelled.bits_per_byte:.4f}{{}} bits per byte   (8 bits for each byte of it; {compares})"
     accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
     mark = "   (adapted)" if adapt else ""
     rows = [
@@ -101,8 +100,8 @@ def score_lines(
         ("most likely token", f"{accuracies}{mark}" if accuracies else "not counted"),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}{mark}   (each line end counts as a word)"),
         ("bits per character", f"{score.bits_per_character:.4f}{mark}"),
-        ("bits per byte", f"{score.bits_per_byte:.4f}{mark}{'' if unknown else f'   ({compares})'}"),
-        *([("<UNK> spelled out", spelled.format(mark))] if unknown else []),
+        ("bits per byte", f"{score.bits_per_byte:.4f}{mark}{'   (without what <UNK> is)' if unknown else compares}"),
+        *([("with <UNK> spelled", f"{score.spelled.bits_per_byte:.4f}{mark}{compares}")] if unknown else []),
     ]
     return named_values(rows, 20, width)
 
@@ -138,8 +137,7 @@ def baseline_lines(
     name = "the model, adapted" if adapt else "the model"
     notes = []
     if figures["unknown_tokens"]:
-        note = "spelled: bits/byte with each <UNK> spelled out; compare these, because xz spells everything"
-        notes = wrapped(note, width, 2)
+        notes = wrapped("spelled: bits/byte with each <UNK> spelled, as xz does; compare these", width, 2)
     else:
         figures = {name: value for name, value in figures.items() if name != "bits_per_byte_spelled"}
     return [*heading, *side_by_side({name: figures, **baselines}, width), *notes]
@@ -167,10 +165,10 @@ def ranking_lines(
     """Models compared on one text, as a table with notes, the best model first. lines_per_unit: see ``LineSums``;
     adapt: the learning rate of models that kept learning from the text; width: of the terminal, None for a pipe."""
     any_unknown = any(ranking.score.unknown_tokens for ranking in rankings)
-    head = ("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "unspelled", "difference, 95 %")
+    head = ("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "plain", "difference, 95 %")
     table = [head, *(_ranking_row(ranking, ranking is rankings[0]) for ranking in rankings)]
-    if not any_unknown:
-        table = [(*row[:6], row[7]) for row in table]
+    left_out = head.index("tokens" if any_unknown else "plain")
+    table = [(*row[:left_out], *row[left_out + 1 :]) for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     left = (0, 1, len(widths) - 1)
     lines = []
@@ -192,9 +190,13 @@ def _ranking_row(ranking, is_first):
     else:
         difference = f"{ranking.difference:+.4f}"
         difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
-    counts = f"{score.tokens:,}", f"{score.unknown_tokens:,}", _figure(score.spelled.perplexity_per_word)
-    bits = f"{score.spelled.bits_per_byte:.4f}", f"{score.bits_per_byte:.4f}"
-    return visible(ranking.name), ranking.level, *counts, *bits, difference
+    unknown = f"{100 * score.unknown_share:.1f} %" if score.unknown_tokens else "0"
+    figures = (
+        _figure(score.spelled.perplexity_per_word),
+        f"{score.spelled.bits_per_byte:.4f}",
+        f"{score.bits_per_byte:.4f}",
+    )
+    return visible(ranking.name), ranking.level, f"{score.tokens:,}", unknown, *figures, difference
 
 
 def _ranking_notes(rankings, lines_per_unit):
@@ -209,17 +211,18 @@ def _ranking_notes(rankings, lines_per_unit):
     ]
     if any(ranking.score.unknown_tokens for ranking in rankings):
         notes += [
-            "each <UNK> is spelled out: 8 bits for each byte of the symbol, and for one more at the end of a word;",
-            "unspelled: bits per byte if a model need not say what it does not know",
+            "bits/byte and per word spell each <UNK>: 8 bits for each byte of its symbol,",
+            "and for one more at the end of a word; plain: bits/byte without that",
         ]
     if first.best is None:
         other = min(others, key=lambda ranking: ranking.score.bits_per_byte)
-        shares = [f"{100 * ranking.score.unknown_share:.1f} %" for ranking in (other, first)]
-        notes.append(
-            f"no winner: {visible(first.name)} needs the fewest bits if it spells each <UNK> out, and "
-            f"{visible(other.name)} if it does not, because {shares[0]} of its tokens are <UNK> (of the other's "
-            f"{shares[1]}); compare models that know the symbols of this text, as those of subwords or bytes do"
-        )
+        names = [visible(ranking.name) for ranking in (first, other)]
+        shares = [f"{100 * ranking.score.unknown_share:.1f} %" for ranking in (first, other)]
+        notes += [
+            f"no winner: {names[0]} needs fewest bits if it spells each <UNK>, {names[1]} if not;",
+            f"{shares[1]} of the tokens are <UNK> to {names[1]}, {shares[0]} to {names[0]}: compare",
+            "models that know the symbols of this text, as those of subwords or bytes do",
+        ]
     return notes
 
 
