@@ -183,6 +183,7 @@ def test_the_page(folder):
     assert done.exit_code == 0 and wrote == "wrote page.html" and "52.8 % of the tokens (38 of 72) are <UNK>" in warning
     assert json.loads(done.stdout) == charlm.perplexity(charlm.load("m.npz"), Path("text.txt").read_text()).as_dict()
     text = Path("page.html").read_text(encoding="utf-8")
+    assert f"spelled</dt><dd>{json.loads(done.stdout)['bits_per_character_spelled']:.3f}</dd>" in text
     found = Parsed(text)
     assert found.loaded == ["data:,"] and "http" not in text and "url(" not in text
     assert len(found.scripts) == 2 and "alert" not in found.scripts[1][1]
