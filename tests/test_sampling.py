@@ -156,7 +156,7 @@ def test_a_sample_is_the_same_for_matrices_of_any_width(cell, hidden, symbols):
     architecture = Architecture(len(vocabulary), cell, hidden, 2)
     parameters = np.random.default_rng(0).normal(0, 0.2, architecture.number_of_parameters).astype(np.float32)
     model = Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=True)
-    assert list(charlm.sample(model, 300, seed=3, length=200))[:5] == list(charlm.sample(model, 5, seed=3, length=200))
+    assert list(charlm.sample(model, 160, seed=3, length=80))[:5] == list(charlm.sample(model, 5, seed=3, length=80))
 
 
 def test_a_sample_is_the_same_for_any_number_of_threads(monkeypatch):
@@ -247,7 +247,9 @@ class Bigrams:
         return [self.logits[tokens]]
 
 
-BIGRAMS = np.random.default_rng(6).dirichlet(np.ones(4), 4)  # <EOS>, <UNK>, a, b
+BIGRAMS = np.array(  # after and of <EOS>, <UNK>, a, b
+    [[0.1, 0.1, 0.5, 0.3], [0.2, 0.2, 0.4, 0.2], [0.4, 0.05, 0.15, 0.4], [0.3, 0.1, 0.35, 0.25]]
+)
 
 
 def by_bigrams(tokens):
@@ -259,10 +261,10 @@ def test_samples_follow_any_predictor():
     sampler = Sampler(model, count, 4, SamplingOptions(seed=1, prime="b"), predictor=Bigrams(BIGRAMS))
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
     expected = {model.vocabulary.decode(line): by_bigrams([3, *line, EOS]) / by_bigrams([3]) for line in lines}
-    counts, total = Counter(), sum(expected.values())
-    for sample in sampler.samples():
-        counts[sample.text] += 1
-        assert sample.log_probability == pytest.approx(math.log(expected[sample.text]))
+    samples, total = list(sampler.samples()), sum(expected.values())
+    logs = [math.log(expected[sample.text]) for sample in samples]
+    assert np.allclose([sample.log_probability for sample in samples], logs, rtol=1e-6, atol=0)
+    counts = Counter(sample.text for sample in samples)
     assert chi_square(counts, {text: count * p / total for text, p in expected.items()})[1] < 4
 
 

@@ -113,7 +113,7 @@ def stand_in() -> None:
         lambda x: multiply_add(half, activations._tanh(half * x), half), lambda x: 0.5 * math.tanh(0.5 * x) + 0.5
     )
     activations.exponential = in_float32_or_exact(activations._exponential, math.exp)
-    prefetch._prefetch = lambda array, row, column: array[row, column]
+    prefetch._fetch_to_write = prefetch._fetch_to_read = lambda array, index: array[index]
     reduce._largest = reduction(-np.inf, lambda values: values, np.fmax)
     reduce._total = reduction(0, lambda values: values, np.add)
     reduce._total_square = reduction(0, np.square, np.add, np.float64)

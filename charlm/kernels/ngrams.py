@@ -8,7 +8,8 @@ those of its histories of length 0 … N-1, M for one that was not counted.
 import numpy as np
 
 from .activations import exponential, logarithm
-from .compiling import compiled
+from .compiling import compiled, inlined
+from .prefetch import prefetch_one
 from .reduce import largest, total
 
 LEAST = np.float32(1.2e-38)  # the smallest probability whose logarithm is taken
@@ -34,6 +35,35 @@ def read_token(first, tokens, nodes, token):
             else:
                 high = middle
         nodes[n] = low if low < stop and tokens[low] == token else missing
+
+
+@inlined
+def read_tokens(first, tokens, own, backoff, nodes, inputs, start, stop):
+    """``read_token`` for the rows [start, stop). The rows lie far apart in the tree: while one is read, the memory of
+    the next one is fetched, and what ``ngram_logarithms`` reads first.
+
+    own, backoff    in   see ``ngram_logarithms``
+    nodes   [R, N]  in/out
+    inputs  [R]     in
+    """
+    N = nodes.shape[1]
+    for r in range(start, stop):
+        if r + 1 < stop:
+            prefetch_children(first, tokens, own, nodes[r + 1])
+        read_token(first, tokens, nodes[r], inputs[r])
+        for n in range(1, N):
+            prefetch_one(first, nodes[r, n])
+            prefetch_one(backoff, nodes[r, n])
+
+
+@inlined
+def prefetch_children(first, tokens, own, nodes):
+    """Begin to fetch the first children of each node but the empty history."""
+    last = tokens.size - 1
+    for n in range(1, nodes.size):
+        child = min(first[nodes[n]], last)
+        prefetch_one(tokens, child)
+        prefetch_one(own, child)
 
 
 @compiled
@@ -112,9 +142,11 @@ def mix(probabilities, inputs, targets, nats, nodes, unigrams, first, tokens, ow
     """
     V = unigrams.size
     for t in range(inputs.shape[0]):
+        read_tokens(first, tokens, own, backoff, nodes, inputs[t], start, stop)
         for r in range(start, stop):
+            if r + 1 < stop:
+                prefetch_children(first, tokens, own, nodes[r + 1])
             row, y, q = probabilities[t, r][:V], scratch[r, 0], scratch[r, 1]
-            read_token(first, tokens, nodes[r], inputs[t, r])
             length = ngram_logarithms(unigrams, first, tokens, own, backoff, nodes[r], q)
             for v in range(V):
                 y[v] = logarithm(max(row[v], LEAST))
@@ -153,10 +185,12 @@ def fit(probabilities, inputs, targets, halves, losses, sums, nodes, unigrams, f
     """
     V = unigrams.size
     for t in range(inputs.shape[0]):
+        read_tokens(first, tokens, own, backoff, nodes, inputs[t], start, stop)
         for r in range(start, stop):
+            if r + 1 < stop:
+                prefetch_children(first, tokens, own, nodes[r + 1])
             row, y, q, out = probabilities[t, r][:V], scratch[r, 0], scratch[r, 1], scratch[r, 2]
             of_y, of_q = scratch[r, 3], scratch[r, 4]
-            read_token(first, tokens, nodes[r], inputs[t, r])
             half, target = halves[t, r], targets[t, r]
             if half < 0:
                 continue

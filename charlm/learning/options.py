@@ -154,7 +154,7 @@ TRAINING = (
     Option(
         "lr",
         float,
-        "Highest learning rate.",
+        "Highest learning rate. By the clock, the recurrent weights of an LSTM learn at half of it.",
         default_in_words=CHOSEN,
         least=0,
         above_least=True,

@@ -91,8 +91,10 @@ class Mixture:
         """``log_ngrams`` for one row, (V): the same bits, without calls of NumPy for each history. nodes: (N)."""
         head, (first, tokens, own, backoff, lengths), missing = self.head, self._of_one, len(self.ngrams)
         shortest = head.longest_history + 1
-        known = next(node for node in reversed(nodes[:shortest]) if node < missing)
-        found, product = [], 1.0
+        longest = head.longest_history
+        while nodes[longest] == missing:
+            longest -= 1
+        known, found, product = nodes[longest], [], 1.0
         for node in nodes[shortest:]:
             if node == missing:
                 break
@@ -137,8 +139,10 @@ class Mixture:
         mixed = np.multiply(both[0], alpha, both[1])
         q *= beta
         mixed += q
-        if self.unknown >= 0:
-            mixed[..., UNKNOWN] = _as_unknown(both)
+        if self.unknown >= 0 and mixed.ndim == 2:
+            mixed[:, UNKNOWN] = _as_unknown(both)
+        elif self.unknown >= 0:
+            mixed[UNKNOWN] = _as_unknown_of_one(both)
         return mixed if mixed.ndim == 2 else both[1:]
 
     @cached_property
@@ -184,14 +188,22 @@ class ShortHistories:
 
 
 def _as_unknown(both: np.ndarray) -> np.ndarray:
-    """The logits of <UNK> with which it has the same probability in the second distributions as in the first: (…).
+    """The logits of <UNK> with which it has the same probability in the second distributions as in the first: (R).
 
-    both: logits of two distributions, (2, …, V).
+    both: logits of two distributions, (2, R, V).
     """
     powers = np.exp(both)
-    powers[..., UNKNOWN] = 0
-    logs = np.log(np.add.reduce(powers, -1))
-    return both[0, ..., UNKNOWN] + (logs[1] - logs[0])
+    powers[:, :, UNKNOWN] = 0
+    logs = np.log(np.add.reduce(powers, 2))
+    return both[0, :, UNKNOWN] + (logs[1] - logs[0])
+
+
+def _as_unknown_of_one(both: np.ndarray) -> float:
+    """``_as_unknown`` for one row: the same bits, with arithmetic on numbers. both: (2, V)."""
+    powers = np.exp(both)
+    powers[:, UNKNOWN] = 0
+    first, second = np.log(np.add.reduce(powers, 1)).tolist()
+    return both.item(UNKNOWN) + (second - first)
 
 
 class MixedNetwork:
