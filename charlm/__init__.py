@@ -454,8 +454,9 @@ def perplexity(
         and how much each counts; a number for the learning rate of the network; None or False for not at all.
     precision: of the matrix products, "float32" or "bf16".
 
-    Returns a ``Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …). Raises UsageError for an
-    option that makes no sense.
+    Returns a ``Score`` (nats_per_token, perplexity, bits_per_character, bits_per_byte, …), whose ``unknown_share`` says
+    how much of it rests on <UNK>, and ``spelled`` what the figures are without that. Raises UsageError for an option
+    that makes no sense.
     """
     options = _without_misspelt(locals(), "perplexity")
     from .scoring.perplexity import perplexity as score_text
@@ -478,6 +479,7 @@ def rows(
     text: str,
     by: str = "line",
     *,
+    unit: str = "nats",
     threads: int | None = None,
     adapt: bool | float | None = None,
     precision: str = "float32",
@@ -488,8 +490,12 @@ def rows(
 
     by "line": the fields line (its number, from 1), tokens, unknown_tokens, nats, bits_per_character, text.
     by "token": token, log_probability, rank (1 is the most likely token), entropy of the distribution, in nats.
-    by "word": line, tokens, unknown_tokens, nats, word. A word is a run of characters that are not white space, with
-    the white space before it; a line end is a row of its own. So the nats of all rows add up to those of the text.
+    by "word": line, position (in the line, from 1), tokens, unknown_tokens, nats, word. A word is a run of characters
+    that are not white space, with the white space before it; a line end is a row of its own. So the nats of all rows
+    add up to those of the text.
+
+    unit: "nats", "bits" or "log10", of nats, log_probability and entropy. Their fields are named after it: bits,
+        log2_probability, entropy_bits; log10, log10_probability, entropy_log10.
 
     Strings are Python objects, counts int64, figures float64. threads, adapt, precision: as for ``perplexity``. Raises
     UsageError for an option that makes no sense.
@@ -499,7 +505,7 @@ def rows(
     from .scoring.rows import row_array
 
     _check_model(model, text)
-    return row_array(model, text, by, ScoringOptions(threads=threads, adapt=adapt, precision=precision))
+    return row_array(model, text, by, ScoringOptions(threads=threads, adapt=adapt, precision=precision), unit)
 
 
 def next_tokens(model: Model, text: str) -> dict[str, float]:

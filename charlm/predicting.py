@@ -1,7 +1,8 @@
 """Model + examples → its predictions, as the examples arrive, and how often they are right."""
 
+import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import accumulate, chain, compress
 from typing import Any
 
 from .errors import CorpusError, UsageError
@@ -40,13 +41,51 @@ class Predictor:
     def rows(
         self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
     ) -> Iterator[list[tuple]]:
-        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
-        options, rest = self._options(top=top, beam=beam), []
-        for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
-            items, rest = self.task.items(rest + lines_in(block))
-            yield list(zip(items, self.predict(items, **options), strict=True))
-        items, _ = self.task.items(rest, last=True)
-        yield list(zip(items, self.predict(items, **options), strict=True))
+        """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time.
+
+        An item that cannot be read has a CorpusError in place of its prediction, which names the line; lines are
+        numbered on from file to file.
+        """
+        options, number, rest = self._options(top=top, beam=beam), 1, []
+        pieces = read_text(path_list(paths), self.vocabulary.level, encoding, errors="surrogateescape")
+        parts = ((lines_in(block), False) for block in blocks(read_ahead(pieces), True))
+        for lines, last in chain(parts, [([], True)]):
+            items, rest = self.task.items(rest + lines, last=last)
+            *starts, number = accumulate((len(_lines(item)) for item in items), initial=number)
+            yield list(zip(items, self._predictions(items, starts, encoding, options), strict=True))
+
+    def _predictions(self, items: list, starts: list[int], encoding: str, options: dict) -> list:
+        """A prediction for each item, or a CorpusError. starts: the numbers of their first lines."""
+        if self.vocabulary.level == "byte":
+            errors = [None] * len(items)
+        else:
+            errors = [_undecoded(item, start, encoding) for item, start in zip(items, starts, strict=True)]
+        readable = [error is None for error in errors]
+        found = iter(self._apart(list(compress(items, readable)), list(compress(starts, readable)), options))
+        return [next(found) if error is None else error for error in errors]
+
+    def _apart(self, items: list, starts: list[int], options: dict) -> list:
+        """The same for items that could be decoded. Where one of them cannot be read, it is found by halves: the
+        predictions do not depend on what is predicted together."""
+        try:
+            return self.task.predict(self.window, self.vocabulary, items, **options)
+        except CorpusError as error:
+            if len(items) == 1:
+                return [CorpusError(f"line {starts[0]:,}: {error}")]
+        half = len(items) // 2
+        return self._apart(items[:half], starts[:half], options) + self._apart(items[half:], starts[half:], options)
+
+    def row(self, item: Any, prediction: Any) -> str:
+        """The line or lines that ``charlm predict`` prints for an item: as many of them if there is no prediction."""
+        if isinstance(prediction, CorpusError):
+            return "\n".join("" for _ in _lines(item))
+        return self.task.row(item, prediction)
+
+    def record(self, item: Any, prediction: Any) -> dict | None:
+        """The JSON record that ``charlm predict --json`` prints for an item, None to print none."""
+        if isinstance(prediction, CorpusError):
+            return {"error": str(prediction), "text": "\n".join(_lines(item))}
+        return self.task.record(item, prediction)
 
     def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
@@ -104,6 +143,25 @@ def checked_items(task: Task, items: Iterable[Any]) -> list:
                 f"predict gives a tag to each word; items[{number}] has one of white space only: leave it out"
             )
     return found
+
+
+_UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are not of the encoding (PEP 383)
+
+
+def _lines(item: str | list[str]) -> list[str]:
+    """The lines of an item: of tagging it has several."""
+    return [item] if isinstance(item, str) else item
+
+
+def _undecoded(item: str | list[str], start: int, encoding: str) -> CorpusError | None:
+    """The error of an item that has a byte which its encoding cannot decode. start: the number of its first line."""
+    for number, line in enumerate(_lines(item), start):
+        if not line.isascii() and (found := _UNDECODED.search(line)):
+            byte = ord(found[0]) - 0xDC00
+            return CorpusError(
+                f"line {number:,}: the byte 0x{byte:02x} is not {encoding.upper()}; name the encoding with --encoding"
+            )
+    return None
 
 
 def no_text_in(paths: list) -> CorpusError:

@@ -71,6 +71,15 @@ def test_the_baselines_of_perplexity(tmp_path, monkeypatch, tiny_text, lines):
     assert found["nats_per_token"] == pytest.approx(nats / len(text))
     assert found["bits_per_byte"] == pytest.approx(nats / len(text) / math.log(2))
     bits = 8 * xz_bytes(train.encode(), text.encode()) / len(text)
-    assert figures["baselines"]["xz"] == pytest.approx({"bits_per_character": bits, "bits_per_byte": bits})
+    names = ("bits_per_character", "bits_per_byte", "bits_per_byte_spelled")
+    assert figures["baselines"]["xz"] == pytest.approx(dict.fromkeys(names, bits))
     people = CliRunner().invoke(program, command).stdout
-    assert "6-grams" in people and f"{found['bits_per_byte']:.4f}" in people
+    assert "6-grams" in people and f"{found['bits_per_byte']:.4f}" in people and "spelled" not in people
+    Path("text.txt").write_text("cab é\n")
+    done = CliRunner().invoke(program, [*command, "--unit", "bits"])
+    assert "spelled: bits/byte with each <UNK> spelled, as xz does" in done.stdout and "bits/token" in done.stdout
+    assert "16.7 % of the tokens (1 of 6) are <UNK>" in done.stderr
+    figures = json.loads(CliRunner().invoke(program, [*command, "--json"]).stdout)
+    rows = [figures, *figures["baselines"].values()]
+    more = [row["bits_per_byte_spelled"] - row["bits_per_byte"] for row in rows]
+    assert more == pytest.approx([16 / 7, 16 / 7, 16 / 7, 0])  # xz spells everything

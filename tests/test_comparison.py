@@ -1,6 +1,7 @@
 """Several models on one text: they are in order, and the intervals mean what they say."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from test_scoring import model_of, random_text
 
 import charlm
 from charlm.cli import program
+from charlm.display.scores import ranking_lines
 from charlm.scoring import comparison
 from charlm.scoring.blocks import blocks
 from charlm.scoring.comparison import RESAMPLES, LineSums, bootstrap, compare
@@ -31,13 +33,13 @@ def test_the_best_comes_first_and_totals_are_those_of_each_alone():
     models = [model_of(symbols=symbols, level=level, merges=MERGES.get(level, ())) for level, symbols in LEVELS.items()]
     text = random_text(600, symbols="abcdefg é\n")
     rankings, _ = compared(models, text)
-    bits = [ranking.score.bits_per_byte for ranking in rankings]
+    bits = [ranking.score.spelled.bits_per_byte for ranking in rankings]
     assert bits == sorted(bits)
     for ranking in rankings:
         model = models[int(ranking.name[0])]
         assert ranking.level == model.vocabulary.level
         assert ranking.score == charlm.perplexity(model, text)
-        assert ranking.difference == ranking.score.bits_per_byte - bits[0]
+        assert ranking.difference == ranking.score.spelled.bits_per_byte - bits[0]
         low, high = ranking.interval
         assert low <= ranking.difference <= high
 
@@ -66,12 +68,24 @@ def test_blank_lines_count_for_no_model_if_one_is_a_model_of_lines():
     assert stream.nats < charlm.perplexity(models[1], text).nats
 
 
-def test_unknown_symbols_can_be_spelled_out():
-    models = [model_of(symbols=["abc"], level="word"), model_of(symbols="abc")]
-    rankings, _ = compared(models, "abc abé\n" * 3)
-    spelled = {ranking.name: ranking.spelled - ranking.score.bits_per_byte for ranking in rankings}
-    assert spelled["0.npz"] == pytest.approx(8 * (len(" abé".encode()) + 1) / 9)
-    assert spelled["1.npz"] == pytest.approx(8 * (len(" é".encode())) / 9)
+def test_the_model_that_knows_least_is_not_the_best():
+    """A model that knows nothing but the line end needs least, and most if it spells what it does not know."""
+    text, known, unknown = random_text(600), model_of(uniform=True), model_of(symbols="", uniform=True)
+    rankings, _ = compared([unknown, known], text)
+    assert [ranking.name for ranking in rankings] == ["1.npz", "0.npz"]
+    assert [ranking.score.bits_per_byte for ranking in rankings] == pytest.approx([math.log2(10), 1])
+    assert [ranking.best for ranking in rankings] == [None, None]
+    assert rankings[1].difference > 4 and rankings[1].interval[0] > 4
+    notes = " ".join(ranking_lines(rankings, 1))
+    assert "the best" not in notes.replace("the best model", "")
+    assert "no winner: 1.npz needs fewest bits if it spells each <UNK>, 0.npz if not; " in notes
+
+
+def test_a_model_that_is_the_best_by_both_readings_wins():
+    models = [model_of(symbols=symbols, uniform=True) for symbols in ("abcdefg ", "abc")]
+    rankings, _ = compared(models, "abcé\n" * 3)  # <UNK> once a line to both
+    assert [(ranking.name, ranking.best) for ranking in rankings] == [("1.npz", True), ("0.npz", False)]
+    assert "no winner" not in " ".join(ranking_lines(rankings, 1))
 
 
 def test_the_interval_is_that_of_a_mean():
@@ -122,6 +136,5 @@ def test_the_command(files):
     people = CliRunner().invoke(program, command, input=Path("text.txt").read_text()).stdout.splitlines()
     assert [line.split()[0] for line in people[1:3]] == [record["model"] for record in records]
     assert f"{records[1]['difference']:+.4f}" in people[2] and f"{records[1]['interval'][0]:+.4f}" in people[2]
-    (record,) = (record for record in records if record["model"] == "1.npz")
-    note = f"* 1.npz: {record['bits_per_byte_spelled']:.4f} bits/byte if it spelled out each <UNK>, byte by byte"
-    assert note in people and f"{record['bits_per_byte']:.4f}*" in "".join(people[:3])
+    for record, row in zip(records, people[1:3], strict=True):
+        assert f"{record['bits_per_byte_spelled']:.4f}  {record['bits_per_byte']:.4f}" in row

@@ -423,10 +423,23 @@ def test_characters_of_the_evaluated_tokens_are_those_of_the_text(file, monkeypa
     found = load_corpus(path, options)
     assert found.vocabulary.decode(found.held_out) == "one<UNK> two<UNK><UNK>\n"
     assert found.evaluated_characters == len(held_out)
+    unknown = [len(word) + 1 for word in (" three", ",", " extraordinary")]  # and the end of each
+    assert found.evaluated_unknown_bytes.tolist() == [0, unknown[0], 0, *unknown[1:], 0]
+    assert found.evaluated_unknown_share == 3 / 6
     monkeypatch.setattr("charlm.text.corpus.EVALUATED_TOKENS", 2)
     found = load_corpus(path, options)
     assert len(found.evaluated) == 2
     assert found.evaluated_characters == len("one three")
+    assert found.evaluated_unknown_bytes.tolist() == [0, unknown[0]]
+    assert found.evaluated_on(1).evaluated_unknown_bytes.tolist() == [0]
+
+
+@pytest.mark.parametrize(("level", "expected"), [("char", [2, 1, 3]), ("subword", [2, 1, 3]), ("byte", [1] * 6)])
+def test_an_unknown_character_is_spelled_by_its_bytes(file, level, expected):
+    options = CorpusOptions(level=level, valid=file("ab é ab\nz ab…\n", "valid.txt"))
+    found = load_corpus(file("ab ab ab\nab ab\n" * 9), options)
+    assert found.evaluated_unknown_bytes[found.held_out == UNKNOWN].tolist() == expected
+    assert not found.evaluated_unknown_bytes[found.held_out != UNKNOWN].any()
 
 
 # Windows

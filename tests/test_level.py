@@ -56,7 +56,7 @@ def test_the_chosen_corpus_is_that_of_its_level(words):
     chosen = load_corpus(words, CorpusOptions(**options), lambda characters, subwords: subwords())
     given = load_corpus(words, CorpusOptions(level="subword", **options))
     assert chosen.vocabulary == given.vocabulary and chosen.novelty.bits.tobytes() == given.novelty.bits.tobytes()
-    for name in ("train", "held_out", "frequencies", "evaluated_lengths"):
+    for name in ("train", "held_out", "frequencies", "evaluated_lengths", "evaluated_unknown_bytes"):
         assert (getattr(chosen, name) == getattr(given, name)).all()
     assert chosen.unknown_rate == given.unknown_rate
 

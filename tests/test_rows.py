@@ -24,12 +24,11 @@ from charlm.network.measuring import TOP
 from charlm.network.reference import Reference, log_softmax
 from charlm.score import RANKS
 from charlm.scoring import blocks as text_in_blocks
-from charlm.scoring import rows as rows_module
 from charlm.scoring import scorer as scoring
 from charlm.scoring.blocks import blocks, clean, read_ahead
 from charlm.scoring.perplexity import Total
 from charlm.scoring.pipeline import scored_blocks, scored_files
-from charlm.scoring.rows import COLUMNS_BY_TOKEN, line_rows, rows_by_line, rows_by_token, token_rows
+from charlm.scoring.rows import COLUMNS_BY_TOKEN, KINDS, line_rows, token_rows, written_rows
 from charlm.scoring.scorer import Scorer
 from charlm.text.vocabulary import EOS, UNKNOWN
 
@@ -169,12 +168,12 @@ def test_a_text_in_many_blocks_has_the_rows_of_one(lines, tmp_path, monkeypatch)
     model = model_of(lines)
     (tmp_path / "text.txt").write_text(random_text(3000, symbols="abcdefg  \n"))
     paths = [tmp_path / "text.txt"]
-    for rows, columns, whole_lines in ((rows_by_line, (), True), (rows_by_token, COLUMNS_BY_TOKEN, False)):
+    for by, whole_lines in (("line", True), ("token", False), ("word", True)):
         found = []
         for size in 10**6, 37:
             monkeypatch.setattr(text_in_blocks, "BLOCK", size)
-            scored = scored_files([model], paths, columns=columns, whole_lines=whole_lines)
-            found.append("".join(rows(scored, as_json=True)))
+            scored = scored_files([model], paths, columns=KINDS[by].columns, whole_lines=whole_lines)
+            found.append("".join(written_rows(scored, by, as_json=True)))
         assert found[0] == found[1]
 
 
@@ -201,6 +200,49 @@ def test_totals_add_up():
     assert total.score.tokens == len(TEXT) + 4 and total.score.lines == 6
     assert total.score.within[0] <= total.score.within[1] <= total.score.within[2] <= total.score.tokens
     assert total.score.unknown_tokens == np.count_nonzero(model.vocabulary.encode(TEXT) == UNKNOWN)
+
+
+@pytest.mark.parametrize("unit", ["nats", "bits", "log10"])
+@pytest.mark.parametrize("by", KINDS)
+def test_rows_have_the_unit_that_their_columns_are_named_after(by, unit):
+    model, per_nat = model_at("char"), {"nats": 1, "bits": 1 / math.log(2), "log10": math.log10(math.e)}[unit]
+    block = one_block(model, TEXT, KINDS[by].columns)
+    names = list(charlm.rows(model, TEXT, by).dtype.names)
+    renamed = {
+        "nats": {},
+        "bits": {"nats": "bits", "log_probability": "log2_probability", "entropy": "entropy_bits"},
+        "log10": {"nats": "log10", "log_probability": "log10_probability", "entropy": "entropy_log10"},
+    }[unit]
+    records = [json.loads(row) for row in "".join(written_rows([[block]], by, as_json=True, unit=unit)).splitlines()]
+    nats = charlm.rows(model, TEXT, by)
+    for record, row in zip(records, nats.tolist(), strict=True):
+        row = dict(zip(names, row, strict=True))
+        for name in ("nats", "log_probability", "entropy"):
+            if name in row:
+                row[name] *= per_nat
+        assert record == pytest.approx({renamed.get(name, name): value for name, value in row.items()})
+    array = charlm.rows(model, TEXT, by, unit=unit)
+    assert [dict(zip(array.dtype.names, row, strict=True)) for row in array.tolist()] == records
+    tsv = "".join(written_rows([[block]], by, unit=unit, header=True)).split("\n")
+    assert tsv[0].split("\t") == list(records[0]) and len(tsv) == len(records) + 2
+
+
+def test_another_unit_is_an_error():
+    with pytest.raises(UsageError, match="unit must be nats, bits or log10, not 'nat'"):
+        charlm.rows(model_of(), "ab", unit="nat")
+
+
+def test_rows_of_words_as_tsv():
+    rows = "".join(written_rows([[one_block(model_at("word"), " abc  é\n\n\\n\n")]], "word")).splitlines()
+    rows = [row.split("\t") for row in rows]
+    assert [(*row[:4], row[5]) for row in rows] == [
+        ("1", "1", "1", "1", "abc"),
+        ("1", "2", "2", "2", "é"),  # " " and " é"
+        ("1", "3", "1", "0", "\\n"),
+        ("2", "1", "1", "0", "\\n"),
+        ("3", "1", "2", "2", "\\\\n"),
+        ("3", "2", "1", "0", "\\n"),
+    ]
 
 
 # The command
@@ -238,8 +280,8 @@ def test_rows_of_the_command(tiny_model, tmp_path):
 
 
 def test_bytes_that_are_not_utf_8_are_escaped():
-    rows = "".join(rows_module._tsv([("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)], rows_module.TOKEN))
-    assert rows == "\\xc3\t-1.0000\t2\t0.5000\n\\\\\t-1.0000\t2\t0.5000\n"
+    rows = "".join(map(KINDS["token"].form, [("\udcc3", -1.0, 2, 0.5), ("\\", -1.0, 2, 0.5)]))
+    assert rows == "\\xc3\t-1.0000\t2\t0.5000\\\\\t-1.0000\t2\t0.5000"
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.display.scores import score_lines
+from charlm.display.scores import score_lines, unknown_warning
 from charlm.learning.loop import Trainer
 from charlm.learning.settings import Settings
 from charlm.model import Model
@@ -74,6 +74,54 @@ def test_the_figures_follow_from_each_other():
         "bytes",
         "lines",
     }
+
+
+@pytest.mark.parametrize(
+    ("level", "symbols", "expected"),
+    [
+        ("char", "abc ", 2),
+        ("char", "ab", 1 + 1 + 2),
+        ("subword", "abc ", 2),
+        ("word", ["abc"], len(" abé") + 1 + 1),
+        ("byte", b"abc ", 2),
+        ("byte", b"abc \xc3", 1),
+    ],
+)
+@pytest.mark.parametrize("lines", [True, False])
+def test_each_unknown_symbol_can_be_spelled_by_its_bytes(level, symbols, expected, lines):
+    score = charlm.perplexity(model_of(lines, symbols=symbols, level=level), "abc abé\n\n" * 3)
+    assert score.unknown_bytes == 3 * expected
+    assert score.unknown_share == score.as_dict()["unknown_share"] == score.unknown_tokens / score.tokens > 0
+    spelled = score.spelled
+    assert spelled.nats == pytest.approx(score.nats + 3 * expected * math.log(256)) and spelled.tokens == score.tokens
+    assert spelled.perplexity_without_unknowns == pytest.approx(score.perplexity_without_unknowns)
+    for name in ("bits_per_character", "bits_per_byte", "perplexity_per_word"):
+        assert score.as_dict()[f"{name}_spelled"] == getattr(spelled, name) > getattr(score, name)
+    assert spelled.spelled == spelled
+
+
+def test_the_figures_say_how_much_rests_on_unknown_symbols():
+    known = charlm.perplexity(model_of(), "abc\n")
+    some = charlm.perplexity(model_of(), "abc é\n")
+    assert known.spelled == known and "spelled" not in "".join(score_lines(known, "char"))
+    shown = "\n".join(score_lines(some, "char"))
+    assert "<UNK> 1 (16.67 %)" in shown and f"with <UNK> spelled   {some.spelled.bits_per_byte:.4f}" in shown
+    assert unknown_warning("m.npz", 1, 10, "char") is None
+    warning = unknown_warning("m.npz", 2, 10, "word")
+    assert "to m.npz, 20.0 % of the tokens (2 of 10) are <UNK>" in warning and "--min-count 1" in warning
+
+
+@pytest.mark.parametrize("unit", ["bits", "log10"])
+def test_figures_have_a_unit(unit):
+    score, per_nat = (
+        charlm.perplexity(model_of(), "abc é\n"),
+        {"bits": 1 / math.log(2), "log10": math.log10(math.e)}[unit],
+    )
+    figures, others = score.as_dict(), score.as_dict(unit)
+    assert others.pop(unit) == pytest.approx(per_nat * figures.pop("nats"))
+    assert others.pop(f"{unit}_per_token") == pytest.approx(per_nat * figures.pop("nats_per_token"))
+    assert others == figures
+    assert f"{unit} per token" in "".join(score_lines(score, "char", unit=unit))
 
 
 @pytest.mark.parametrize(

@@ -179,9 +179,11 @@ class Parsed(html.parser.HTMLParser):
 
 def test_the_page(folder):
     done = run("text.txt", "--html", "page.html", "--json")
-    assert done.exit_code == 0 and done.stderr == "wrote page.html\n"
+    wrote, warning = done.stderr.splitlines()
+    assert done.exit_code == 0 and wrote == "wrote page.html" and "52.8 % of the tokens (38 of 72) are <UNK>" in warning
     assert json.loads(done.stdout) == charlm.perplexity(charlm.load("m.npz"), Path("text.txt").read_text()).as_dict()
     text = Path("page.html").read_text(encoding="utf-8")
+    assert f"spelled</dt><dd>{json.loads(done.stdout)['bits_per_character_spelled']:.3f}</dd>" in text
     found = Parsed(text)
     assert found.loaded == ["data:,"] and "http" not in text and "url(" not in text
     assert len(found.scripts) == 2 and "alert" not in found.scripts[1][1]
@@ -259,6 +261,11 @@ def test_a_page_is_written_over_pages_only(folder):
     ("arguments", "words"),
     [
         (["--per-line", "--per-token"], "--per-line and --per-token"),
+        (["--per-word", "--per-token"], "--per-token and --per-word"),
+        (["--header"], "--header goes with --per-line, --per-token or --per-word"),
+        (["--per-word", "--header", "--json"], "leave --header out"),
+        (["--color", "--unit", "bits"], "--color paints by bits"),
+        (["--per-word", "--unit", "bans"], "--unit must be nats, bits or log10, not 'bans'"),
         (["--per-line", "--color"], "--per-line and --color"),
         (["--html", "p.html", "--baselines", "text.txt"], "--html and --baselines"),
         (["--color", "--json"], "--json"),

@@ -284,6 +284,17 @@ def test_a_file_that_charlm_cannot_learn_from(folder, text, words):
     check_error(words, "train", folder / "bad.conll", "--task", "tag", "-o", folder / "new.npz", "--epochs", 1)
 
 
+def test_a_sentence_that_cannot_be_read_has_as_many_empty_lines(folder, tagger):
+    (folder / "bad.conll").write_bytes(b"ab\n\nab\n\xe9\n\nba\n")
+    command = ["predict", "--model", folder / "tagger.npz", folder / "bad.conll"]
+    done = run(*command, code=1)
+    assert [line[:2] for line in done.stdout.split("\n")] == ["ab", "", "", "", "", "ba", ""]
+    assert "1 row without a prediction; line 4: the byte 0xe9 is not UTF-8" in done.stderr
+    records = [json.loads(row) for row in run(*command, "--json", code=1).stdout.splitlines()]
+    assert ["error" in record for record in records] == [False, True, False]
+    assert records[1]["text"] == "ab\n\udce9\n"
+
+
 def test_files_that_charlm_cannot_evaluate_or_predict(folder, tagger):
     model = ["--model", folder / "tagger.npz"]
     (folder / "bad.conll").write_text("\n\n")

@@ -18,7 +18,7 @@ from charlm.model import load_model
 from charlm.modelfile import NEWEST, write_archive
 from charlm.predicting import Predictor
 from charlm.tasks import MODULES, PredictionTask, Task, task_class
-from charlm.tasks.examples import TOKENS, tokens_for
+from charlm.tasks.examples import LONGEST_TEXT, TOKENS, tokens_for
 
 SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
 
@@ -282,6 +282,30 @@ def test_predict_prints_one_row_per_line_in_order(folder, classifier):
     assert record["probability"] == max(record["labels"].values())
     top = run(*arguments, "--top", 3, input="b").stdout.split("\t")
     assert sorted(top[::2]) == ["x", "y", "z"] and sum(map(float, top[1::2])) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_line_that_cannot_be_read_has_an_error_row(folder, classifier):
+    """Each input line has one row, in order; the run goes on and ends with exit code 1."""
+    too_long = "a" * (LONGEST_TEXT + 1)
+    lines = [b"abc", b"a\xe9b", b"", too_long.encode(), b"zzz", too_long.encode()]
+    arguments = ["predict", "--model", folder / "classifier.npz"]
+    done = run(*arguments, "--json", code=1, input=b"\n".join(lines))
+    records = [json.loads(row) for row in done.stdout.splitlines()]
+    assert [record["text"].encode("utf-8", "surrogateescape") for record in records] == lines
+    assert [record["error"][:30] if "error" in record else None for record in records] == [
+        *(None, "line 2: the byte 0xe9 is not U", None, "line 4: the text that begins '", None),
+        "line 6: the text that begins '",
+    ]
+    readable = [line.decode() for line in (lines[0], lines[2], lines[4])]
+    found = [record["labels"] for record in records if "error" not in record]
+    assert found == charlm.predict(classifier, readable)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("charlm: error: 3 rows without a prediction; the first: line 2: the byte 0xe9 is not")
+    done = run(*arguments, code=1, input=b"\n".join(lines))
+    assert [row.partition("\t")[0] for row in done.stdout.split("\n")[:-1]] == [
+        next(iter(record["labels"])) if "labels" in record else "" for record in records
+    ]
+    assert run(*arguments, "--encoding", "latin-1", input=b"a\xe9b\n").stderr == ""
 
 
 def test_evaluate_counts(folder, classifier):

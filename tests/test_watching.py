@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+import charlm
 from charlm.cli import program
 from charlm.display import closing, durations, live, opening, preview, say
 from charlm.learning.progress import Report
@@ -432,6 +433,22 @@ def test_the_next_command_is_that_of_the_task(folder, options, command):
     shown = train("examples.tsv", "-o", "m.npz", *SMALL, "--epochs", "1", *options).stderr.splitlines()
     assert shown[-1] == f"  {command}"
     assert not any("nan" in line or "inf" in line for line in shown)
+
+
+@pytest.mark.parametrize(("held_out", "share"), [("ab abé\n", "14 %"), ("ab\n", None)])
+def test_the_end_says_how_much_of_the_loss_rests_on_unknown_symbols(folder, held_out, share):
+    (folder / "valid.txt").write_text(held_out, encoding="utf-8")
+    with opened(valid="valid.txt", epochs=0.1, ngrams=0) as session:
+        for _ in session.run():
+            pass
+        lines = [line for line in closing.conclusion(session) if "<UNK>" in line]
+    if share is None:
+        assert not lines and "<UNK>" not in session.best.summary().partition("held-out loss")[2]
+    else:
+        bits = charlm.perplexity(session.best, held_out).spelled.bits_per_character
+        assert len(lines) == 1 and lines[0].startswith(f"{share} of the held-out tokens are <UNK>: to spell them out")
+        assert f"would add {16 / 7:.4f} bits per character to these figures ({bits:.4f} for the model)" in lines[0]
+        assert f"{share} of the tokens are <UNK>" in session.best.summary()
 
 
 def test_a_command_that_is_too_wide_goes_on_after_a_backslash(monkeypatch):

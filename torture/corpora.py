@@ -178,7 +178,7 @@ def _use(server, workdir, options, is_large):
     else:
         text = "text.txt"
         sampling = [["sample", *model, "--max-tries", "20", *length]]
-        scoring = [["perplexity"], ["perplexity", "--per-line"], ["perplexity", "--per-token"]]
+        scoring = [["perplexity", *rows] for rows in ([], ["--per-line"], ["--per-token"], ["--per-word"])]
     size = ["--batch", "256", "--steps", "64"] if is_large else []
     epochs = "0.001" if is_large else "1"
     code, errors = server.run(["train", text, "-o", "m.npz", *SMALL, *size, *options, "--epochs", epochs], workdir)

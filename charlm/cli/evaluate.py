@@ -35,19 +35,19 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     (-, or no FILE), in the format that the model was trained on.
     """
     end_with_the_reader()
-    from ..display import write_text
+    from ..display import say, write_text
+    from ..display.scores import score_lines, unknown_warning
     from ..model import load_model
     from ..predicting import evaluation_of
 
     model = load_model(model_path)
     found = evaluation_of(model, files or ("-",), encoding, threads=threads, beam=beam)
-    if as_json:
-        write_text(json.dumps(found.as_dict()) + "\n")
-        return
+    level, width, warning = model.vocabulary.level, terminal_width(), None
     if model.task.name == "text":
-        from ..display.scores import score_lines
-
-        lines = score_lines(found, model.vocabulary.level, width=terminal_width())
+        lines = score_lines(found, level, width=width)
+        warning = unknown_warning(model_path, found.unknown_tokens, found.tokens, level)
     else:
-        lines = found.lines(terminal_width())
-    write_text("\n".join(lines) + "\n")
+        lines = found.lines(width)
+    write_text((json.dumps(found.as_dict()) if as_json else "\n".join(lines)) + "\n")
+    if warning:
+        say(warning)

@@ -2,6 +2,7 @@
 
 import json
 
+from ..errors import CorpusError
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
 from ..text.layout import terminal_width, wrapped_text
 from ..text.reading import name_of
@@ -30,22 +31,30 @@ from .signals import end_with_the_reader
 def predict(*, model_path, files, top, beam, as_json, encoding, threads):
     """Predict the label, the tags or the translation of each line. The lines are in the files, or come from standard
     input (-, or no FILE). Rows come in the order of the lines, as soon as they are ready.
+
+    Each line has a row, a blank line too. The row of a line that cannot be read is empty, with --json it has the key
+    "error"; charlm goes on, and ends with exit code 1.
     """
     end_with_the_reader()
     from ..display import say, write_text
     from ..model import load_model
     from ..predicting import Predictor
+    from ..tasks.summary import number_of
 
     predictor, width = Predictor(load_model(model_path), threads), terminal_width()
-    task = predictor.task
-    found = False
+    found, errors, first = False, 0, None
     for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam):
         found = found or bool(rows)
+        failed = [prediction for _, prediction in rows if isinstance(prediction, CorpusError)]
+        errors, first = errors + len(failed), first or next(iter(failed), None)
         if as_json:
             # a blank line between sentences has no record
-            records = filter(None, (task.record(item, prediction) for item, prediction in rows))
+            records = filter(None, (predictor.record(item, prediction) for item, prediction in rows))
             write_text("".join(json.dumps(record) + "\n" for record in records))
         else:
-            write_text(wrapped_text("".join(task.row(item, prediction) + "\n" for item, prediction in rows), width))
+            text = "".join(predictor.row(item, prediction) + "\n" for item, prediction in rows)
+            write_text(wrapped_text(text, width))
     if not found:
         say(f"there is no text in {', '.join(map(name_of, files or ('-',)))}, so there is nothing to predict")
+    if errors:
+        raise CorpusError(f"{number_of(errors, 'row')} without a prediction; {'the first: ' * (errors > 1)}{first}")

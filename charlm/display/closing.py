@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ..reports.loss_curve import in_characters
-from ..score import LN2, exp
+from ..score import BYTE, LN2, exp
 from ..tasks.summary import meaning_of_loss, number_of
 from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
@@ -36,6 +36,8 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines.append(_best_loss(session))
     if session.baselines:
         lines += comparison_lines(session)
+    if trainer.evaluation:
+        lines += _unknown_lines(session)
     if session.files.output is None:
         return lines
     return [*lines, *kept_lines(session), f"wrote {session.files.output}", *_first_use(session)]
@@ -73,6 +75,22 @@ def _best_loss(session: TrainingSession) -> str:
     meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
     the_model = "the model is " if meaning.startswith("as ") else ""
     return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
+
+
+def _unknown_lines(session: TrainingSession) -> list[str]:
+    """How much of the loss rests on <UNK>: a line, or none where no held-out token is unknown."""
+    from ..text.corpus import Corpus
+
+    corpus = session.trainer.corpus
+    if not isinstance(corpus, Corpus) or not corpus.evaluated_unknown_share:
+        return []
+    unit = "byte" if corpus.vocabulary.level == "byte" else "character"
+    nats = session.trainer.best_loss * len(corpus.evaluated), BYTE * int(corpus.evaluated_unknown_bytes.sum())
+    own, more = (part / LN2 / corpus.evaluated_characters for part in nats)
+    return [
+        f"{100 * corpus.evaluated_unknown_share:.2g} % of the held-out tokens are <UNK>: to spell them out, at 8 bits "
+        f"a byte, would add {more:.4f} bits per {unit} to these figures ({own + more:.4f} for the model)"
+    ]
 
 
 def comparison_lines(session: TrainingSession) -> list[str]:

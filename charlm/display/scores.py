@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..score import Score
+from ..score import PER_NAT, Score
 from ..text.layout import fits, named_values, stacked, wrapped
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from ..scoring.comparison import Ranking
 
 COLUMNS = {
-    "nats_per_token": "nats/token",
+    **{f"{unit}_per_token": f"{unit}/token" for unit in PER_NAT},
     "perplexity": "perplexity",
     "bits_per_character": "bits/character",
     "bits_per_byte": "bits/byte",
+    "bits_per_byte_spelled": "spelled",
 }
+MUCH_UNKNOWN = 0.1  # of the tokens: the fraction of <UNK> above which charlm warns
 
 
 def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None) -> str:
@@ -73,11 +75,14 @@ def _s(number: int) -> str:
     return "" if number == 1 else "s"
 
 
-def score_lines(score: Score, level: str, adapt: float | None = None, width: int | None = None) -> list[str]:
+def score_lines(
+    score: Score, level: str, adapt: float | None = None, width: int | None = None, unit: str = "nats"
+) -> list[str]:
     """The figures of a score as a table. level: of the model's tokens; adapt: the learning rate of a model that kept
-    learning from the text; width: of the terminal, None for a pipe."""
-    unknown_rate = f"{100 * score.unknown_tokens / max(1, score.tokens):.2f} %"
-    without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if score.unknown_tokens else ""
+    learning from the text; width: of the terminal, None for a pipe; unit: of the surprise of a token, a key of
+    ``score.PER_NAT``."""
+    unknown, compares = score.unknown_tokens, "   (compares models on the same text)"
+    without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if unknown else ""
     accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
     mark = "   (adapted)" if adapt else ""
     rows = [
@@ -87,26 +92,55 @@ def score_lines(score: Score, level: str, adapt: float | None = None, width: int
         ),
         (
             "tokens",
-            f"{score.tokens:,}, of which <UNK> {score.unknown_tokens:,} ({unknown_rate}); each <EOS> counts",
+            f"{score.tokens:,}, of which <UNK> {unknown:,} ({100 * score.unknown_share:.2f} %); each <EOS> counts",
         ),
         *([("adapted", f"the model kept learning from this text, with --adapt {adapt:g}")] if adapt else []),
-        ("nats per token", f"{score.nats_per_token:.4f}{mark}   (a token is a {UNITS[level]})"),
+        (f"{unit} per token", f"{PER_NAT[unit] * score.nats_per_token:.4f}{mark}   (a token is a {UNITS[level]})"),
         ("perplexity", f"{_figure(score.perplexity)}{mark}{without}"),
         ("most likely token", f"{accuracies}{mark}" if accuracies else "not counted"),
         ("perplexity per word", f"{_figure(score.perplexity_per_word)}{mark}   (each line end counts as a word)"),
         ("bits per character", f"{score.bits_per_character:.4f}{mark}"),
-        ("bits per byte", f"{score.bits_per_byte:.4f}{mark}   (compares models on the same text)"),
+        ("bits per byte", f"{score.bits_per_byte:.4f}{mark}{'   (without what <UNK> is)' if unknown else compares}"),
+        *([("with <UNK> spelled", f"{score.spelled.bits_per_byte:.4f}{mark}{compares}")] if unknown else []),
     ]
     return named_values(rows, 20, width)
 
 
+def unknown_warning(name: str, unknown: int, tokens: int, level: str) -> str | None:
+    """A line about a model that knows too little of a text; None if it knows enough.
+
+    name: of the model's file; unknown, tokens: how many of how many tokens are <UNK>; level: of the model's tokens.
+    """
+    if unknown <= MUCH_UNKNOWN * tokens:
+        return None
+    share = f"{100 * unknown / tokens:.1f} % of the tokens ({unknown:,} of {tokens:,})"
+    return (
+        f"charlm: warning: to {visible(name)}, {share} are <UNK>, so its figures say little about this text; "
+        f"{_LARGER[level]}"
+    )
+
+
+_LARGER = {  # what to do if too many tokens are <UNK>, by level
+    "char": "train it on text that has these characters, with a larger --max-vocabulary, or with --level byte",
+    "subword": "train it on text that has these characters, or with --level byte",
+    "word": "train it with more words (--min-count 1, a larger --max-vocabulary), or with --level subword or byte",
+    "byte": "train it on text that has these bytes",
+}
+
+
 def baseline_lines(
-    score: Score, baselines: dict[str, dict], corpus: str, adapt: float | None = None, width: int | None = None
+    figures: dict, baselines: dict[str, dict], corpus: str, adapt: float | None = None, width: int | None = None
 ) -> list[str]:
-    """The figures of a model and of the n-gram baselines trained on the file ``corpus``, as a table."""
+    """The figures of a model, ``Score.as_dict``, and of the n-gram baselines trained on the file ``corpus``, as a
+    table."""
     heading = wrapped(f"n-gram baselines trained on {visible(corpus)}", width)
     name = "the model, adapted" if adapt else "the model"
-    return [*heading, *side_by_side({name: score.as_dict(), **baselines}, width)]
+    notes = []
+    if figures["unknown_tokens"]:
+        notes = wrapped("spelled: bits/byte with each <UNK> spelled, as xz does; compare these", width, 2)
+    else:
+        figures = {name: value for name, value in figures.items() if name != "bits_per_byte_spelled"}
+    return [*heading, *side_by_side({name: figures, **baselines}, width), *notes]
 
 
 def side_by_side(figures: dict[str, dict], width: int | None = None) -> list[str]:
@@ -128,48 +162,67 @@ def _cell(column: str, value: float | None) -> str:
 def ranking_lines(
     rankings: list[Ranking], lines_per_unit: int, adapt: float | None = None, width: int | None = None
 ) -> list[str]:
-    """Models compared on one text, as a table with notes, the best model first. A * marks a figure that <UNK> makes too
-    good. lines_per_unit: see ``LineSums``; adapt: the learning rate of models that kept learning from the text; width:
-    of the terminal, None for a pipe."""
-    rows = [("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "difference, 95 %")]
+    """Models compared on one text, as a table with notes, the best model first. lines_per_unit: see ``LineSums``;
+    adapt: the learning rate of models that kept learning from the text; width: of the terminal, None for a pipe."""
     any_unknown = any(ranking.score.unknown_tokens for ranking in rankings)
-    for ranking in rankings:
-        score, interval = ranking.score, ranking.interval
-        difference = f"{ranking.difference:+.4f}" if ranking is not rankings[0] else "the best"
-        if interval and ranking is not rankings[0]:
-            difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}"
-        mark = "*" if score.unknown_tokens else " " if any_unknown else ""
-        row = (visible(ranking.name), ranking.level, f"{score.tokens:,}", f"{score.unknown_tokens:,}")
-        rows.append((*row, _figure(score.perplexity_per_word), f"{score.bits_per_byte:.4f}{mark}", difference))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i in (0, 1, 6) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        table.append("  ".join(cells).rstrip())
-    if not fits(table, width):
-        table = stacked(rows[0], rows[1:], width)
+    head = ("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "plain", "difference, 95 %")
+    table = [head, *(_ranking_row(ranking, ranking is rankings[0]) for ranking in rankings)]
+    left_out = head.index("tokens" if any_unknown else "plain")
+    table = [(*row[:left_out], *row[left_out + 1 :]) for row in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    left = (0, 1, len(widths) - 1)
+    lines = []
+    for row in table:
+        cells = [cell.ljust(widths[i]) if i in left else cell.rjust(widths[i]) for i, cell in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    if not fits(lines, width):
+        lines = stacked(table[0], table[1:], width)
     notes = _ranking_notes(rankings, lines_per_unit)
     if adapt:
         notes = [f"all figures are adapted: each model kept learning from this text, with --adapt {adapt:g}", *notes]
-    return table + [line for note in notes for line in wrapped(note, width, 2)]
+    return lines + [line for note in notes for line in wrapped(note, width, 2)]
+
+
+def _ranking_row(ranking, is_first):
+    score, interval = ranking.score, ranking.interval
+    if is_first:
+        difference = "the best" if ranking.best else "no winner"
+    else:
+        difference = f"{ranking.difference:+.4f}"
+        difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
+    unknown = f"{100 * score.unknown_share:.1f} %" if score.unknown_tokens else "0"
+    figures = (
+        _figure(score.spelled.perplexity_per_word),
+        f"{score.spelled.bits_per_byte:.4f}",
+        f"{score.bits_per_byte:.4f}",
+    )
+    return visible(ranking.name), ranking.level, f"{score.tokens:,}", unknown, *figures, difference
 
 
 def _ranking_notes(rankings, lines_per_unit):
-    score = rankings[0].score
+    first, *others = rankings
+    score = first.score
     runs = "" if lines_per_unit == 1 else f", in runs of {lines_per_unit}"
     notes = [
         f"text: {score.lines:,} lines, {score.bytes:,} bytes; per word: perplexity per word",
-        "difference: bits per byte above the best model, and its 95 % interval",
+        f"difference: bits per byte above the {'best' if first.best else 'first'} model, and its 95 % interval",
         f"(a paired bootstrap over the lines{runs});",
         "if the interval contains 0, this text does not tell the two models apart",
     ]
-    for ranking in rankings:
-        if ranking.score.unknown_tokens:
-            name = visible(ranking.name)
-            notes.append(f"* {name}: {ranking.spelled:.4f} bits/byte if it spelled out each <UNK>, byte by byte")
+    if any(ranking.score.unknown_tokens for ranking in rankings):
+        notes += [
+            "bits/byte and per word spell each <UNK>: 8 bits for each byte of its symbol,",
+            "and for one more at the end of a word; plain: bits/byte without that",
+        ]
+    if first.best is None:
+        other = min(others, key=lambda ranking: ranking.score.bits_per_byte)
+        names = [visible(ranking.name) for ranking in (first, other)]
+        shares = [f"{100 * ranking.score.unknown_share:.1f} %" for ranking in (first, other)]
+        notes += [
+            f"no winner: {names[0]} needs fewest bits if it spells each <UNK>, {names[1]} if not;",
+            f"{shares[1]} of the tokens are <UNK> to {names[1]}, {shares[0]} to {names[0]}: compare",
+            "models that know the symbols of this text, as those of subwords or bytes do",
+        ]
     return notes
 
 

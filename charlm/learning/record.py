@@ -23,6 +23,7 @@ def training_record(corpus: Corpus, settings: Settings, rows: int, state: Traini
             "train_tokens": len(corpus.train),
             "held_out_tokens": len(corpus.held_out),
             "unknown_share": corpus.unknown_rate,
+            **({"held_out_unknown_share": corpus.evaluated_unknown_share} if isinstance(corpus, Corpus) else {}),
         },
         "step": state.step,
         "tokens": state.tokens,

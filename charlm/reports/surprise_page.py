@@ -172,8 +172,10 @@ def _rows(score: Score, level: str) -> tuple[tuple[str, str], ...]:
     """(name, figure) of each figure at the top of the page."""
     unit = UNITS[level]
     perplexity = f"{score.perplexity:.3g}" if score.perplexity < 1000 else f"{score.perplexity:,.0f}"
+    spelled = [("the same with unknown ones spelled", f"{score.spelled.bits_per_character:.3f}")]
     return (
         ("bits per character", f"{score.bits_per_character:.3f}"),
+        *(spelled if score.unknown_tokens else ()),
         (f"perplexity per {unit}", perplexity),
         (f"most likely {unit} was right", f"{100 * score.accuracies.get(1, 0):.0f} %"),
         ("unknown", f"{score.unknown_tokens:,} of {score.tokens:,}"),

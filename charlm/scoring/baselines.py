@@ -15,7 +15,7 @@ from .perplexity import Total, check_not_empty
 from .pipeline import ScoredBlock
 
 BY_TOKEN = ("nats_per_token", "perplexity")
-BY_TEXT = ("bits_per_character", "bits_per_byte")
+BY_TEXT = ("bits_per_character", "bits_per_byte", "bits_per_byte_spelled")
 
 
 class TrainingText:
@@ -41,6 +41,8 @@ def score_with_baselines(
 ) -> tuple[Score, dict[str, dict[str, float]]]:
     """The score of a model, and for each baseline, by name, its figures (BY_TOKEN, BY_TEXT) on the same text.
 
+    The n-grams have the vocabulary of the model, and so the same <UNK>; xz has none, and spells everything.
+
     scored: the scored blocks of the model with ``perplexity.COLUMNS``; their text is kept in memory. paths: the names
     of the text, for the CorpusError if it is empty.
     """
@@ -55,7 +57,7 @@ def score_with_baselines(
         found[baseline.name] = _figures(score, baseline.nats, BY_TOKEN + BY_TEXT)
     more = xz_bytes(_joined(training.pieces, lines), _joined(texts, lines))
     if more is not None:
-        found["xz"] = _figures(score, 8 * LN2 * more, BY_TEXT)
+        found["xz"] = _figures(replace(score, unknown_bytes=0), 8 * LN2 * more, BY_TEXT)
     return score, found
 
 

@@ -1,23 +1,22 @@
 """Several models on one text: which is better, and how surely.
 
-All models score the same text, and are ranked by bits per byte. A paired bootstrap over lines (Efron, 1979; Koehn,
-2004) estimates how much a difference would vary from one text of this kind to another: it resamples lines with
-replacement, as many as there are, each with the scores of all models. If the interval contains 0, the text does not
-tell the two models apart.
+All models score the same text. An unknown symbol costs a model as much as <UNK>, not as much as the symbol itself, so
+that the model with the smallest vocabulary would look best. So charlm ranks the models by the bits per byte that they
+need if they spell each unknown symbol, at 8 bits a byte (``Score.spelled``). A model that learns to spell would need
+less, and never less than its <UNK> alone: the true cost lies between the two. Where they disagree about the best model,
+the text names none.
 
-An unknown symbol costs a model as much as <UNK>, not as much as the symbol itself, so that a small vocabulary looks
-good. charlm invents no penalty for that. It gives a second figure, for a model that spells its unknown symbols out,
-byte by byte at 8 bits; the true cost lies between the two.
+A paired bootstrap over lines (Efron, 1979; Koehn, 2004) estimates how much a difference would vary from one text of
+this kind to another: it resamples lines with replacement, as many as there are, each with the scores of all models. If
+the interval contains 0, the text does not tell the two models apart.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import compress
 
 import numpy as np
 
-from ..score import LN2, Score
-from ..text.vocabulary import UNKNOWN, as_bytes
+from ..score import BYTE, LN2, Score
 from .perplexity import Total
 from .pipeline import ScoredBlock
 
@@ -31,9 +30,10 @@ class Ranking:
     """One model in a comparison.
 
     name: of the model's file
-    difference: its bits per byte minus the bits per byte of the best model
+    difference: its bits per byte, with each <UNK> spelled, minus those of the first model
     interval: of the difference, at CONFIDENCE; None if there are too few lines to resample
-    spelled: its bits per byte if it spelled out each unknown symbol, and an unknown word with one more byte at its end
+    best: whether it needs the fewest bits per byte; None for all models if it depends on the spelling of <UNK> which
+        model that is
     """
 
     name: str
@@ -41,12 +41,12 @@ class Ranking:
     score: Score
     difference: float
     interval: tuple[float, float] | None
-    spelled: float
+    best: bool | None
 
-    def as_dict(self) -> dict:
-        """All figures, for JSON."""
-        own = {"model": self.name, "level": self.level, "difference": self.difference, "interval": self.interval}
-        return own | self.score.as_dict() | {"bits_per_byte_spelled": self.spelled}
+    def as_dict(self, unit: str = "nats") -> dict:
+        """All figures, for JSON. unit: see ``Score.as_dict``."""
+        own = {"model": self.name, "level": self.level, "best": self.best}
+        return own | {"difference": self.difference, "interval": self.interval} | self.score.as_dict(unit)
 
 
 class LineSums:
@@ -89,32 +89,34 @@ def bootstrap(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES)
 
 
 def compare(scored: Iterable[list[ScoredBlock]], names: list[str]) -> tuple[list[Ranking], LineSums]:
-    """The rankings of some models, the best first, and the sums over lines: bytes, then the nats of each model.
+    """The rankings of some models, the best first, and the sums over lines: bytes, then the nats of each model, with
+    each <UNK> spelled.
 
     scored: the scored blocks of all models with ``perplexity.COLUMNS``, in whole lines, at least one; names: of the
     models.
     """
-    totals, spelled, lines = [Total() for _ in names], [0] * len(names), LineSums(1 + len(names))
+    totals, lines = [Total() for _ in names], LineSums(1 + len(names))
     levels = [""] * len(names)
     for blocks in scored:
         for number, block in enumerate(blocks):
             totals[number].add(block)
-            spelled[number] += _bytes_of_unknown(block)
             levels[number] = block.vocabulary.level
-        nats = [block.sums(block.scores.nats) for block in blocks]
+        nats = [block.sums(block.scores.nats + BYTE * block.unknown_bytes) for block in blocks]
         lines.add(np.column_stack([_bytes(blocks[0]), *nats]))
     scores = [total.score for total in totals]
-    order = sorted(range(len(names)), key=lambda number: scores[number].bits_per_byte)
+    spelled, plain = [score.spelled.bits_per_byte for score in scores], [score.bits_per_byte for score in scores]
+    order = sorted(range(len(names)), key=lambda number: (spelled[number], plain[number]))
     best = order[0]
+    agree = plain[best] == min(plain)
     intervals = _intervals(lines.sums(), best)
     rankings = [
         Ranking(
             name=names[number],
             level=levels[number],
             score=scores[number],
-            difference=scores[number].bits_per_byte - scores[best].bits_per_byte,
+            difference=spelled[number] - spelled[best],
             interval=intervals[number],
-            spelled=scores[number].bits_per_byte + 8 * spelled[number] / max(1, scores[number].bytes),
+            best=number == best if agree else None,
         )
         for number in order
     ]
@@ -136,12 +138,3 @@ def _bytes(block: ScoredBlock) -> np.ndarray:
     text = block.text if isinstance(block.text, bytes) else block.text.encode("utf-8", "surrogatepass")
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10) + 1
     return np.where(block.lengths > 0, np.diff(ends, prepend=0), 0)
-
-
-def _bytes_of_unknown(block: ScoredBlock) -> int:
-    """Bytes (UTF-8) of the symbols that are <UNK> to the model, each with an end if the tokens are words."""
-    unknown = block.tokens == UNKNOWN
-    if not unknown.any():
-        return 0
-    end = block.vocabulary.level == "word"
-    return sum(len(as_bytes(symbol)) + end for symbol in compress(block.symbols(), unknown.tolist()))

@@ -1,6 +1,7 @@
 """The options of scoring, as ``charlm perplexity`` and ``charlm.perplexity`` take them."""
 
 from ..options import ENCODING, PRECISIONS, THREADS, Option, by_name
+from ..score import PER_NAT
 
 RATE = 0.002  # at which the network learns, if nobody says: docs/guide/perplexity.md has the rates that were tried
 
@@ -29,3 +30,10 @@ SCORING = (
     THREADS,
 )
 BY_NAME = by_name(SCORING)
+UNIT = Option(
+    "unit",
+    str,
+    "The unit of figures that are logarithms of probabilities. The columns are named after it.",
+    default="nats",
+    choices=tuple(PER_NAT),
+)

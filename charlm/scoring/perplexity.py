@@ -41,7 +41,7 @@ class Total:
 
     def __init__(self):
         self.counter = TextCounter()
-        self.tokens = self.unknown_tokens = 0
+        self.tokens = self.unknown_tokens = self.unknown_bytes = 0
         self.nats = self.unknown_nats = 0.0
         self.within = dict.fromkeys(RANKS, 0)
 
@@ -51,6 +51,7 @@ class Total:
         unknown, nats, ranks = block.tokens == UNKNOWN, block.scores.nats, block.scores.ranks
         self.tokens += len(nats)
         self.unknown_tokens += int(unknown.sum())
+        self.unknown_bytes += int(block.unknown_bytes.sum())
         self.nats += float(nats.sum(dtype=np.float64))
         self.unknown_nats += float(nats[unknown].sum(dtype=np.float64))
         for rank in RANKS if ranks is not None else ():
@@ -64,6 +65,7 @@ class Total:
             unknown_tokens=self.unknown_tokens,
             nats=self.nats,
             unknown_nats=self.unknown_nats,
+            unknown_bytes=self.unknown_bytes,
             characters=self.counter.characters,
             bytes=self.counter.bytes,
             lines=self.counter.lines,

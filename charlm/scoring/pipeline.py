@@ -13,13 +13,14 @@ probability of the text is a little higher than that of its tokens.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import compress
 
 import numpy as np
 
 from ..model import Model
 from ..network.measuring import TokenScores
-from ..text.vocabulary import EOS, Vocabulary
+from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, bytes_of_unknown
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
 from .options import BY_NAME
@@ -79,6 +80,11 @@ class ScoredBlock:
         symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
         return [_BYTES[symbol] for symbol in symbols] if self.vocabulary.level == "byte" else list(symbols)
 
+    @cached_property
+    def unknown_bytes(self) -> np.ndarray:
+        """How many bytes spell each token that is <UNK> (see ``bytes_of_unknown``), 0 for all others: int32 (n)."""
+        return bytes_of_unknown(self.tokens, self.vocabulary.level, self.symbols)
+
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Values of the tokens, (n), summed over each line: float64 (lines)."""
         sums = np.zeros(len(self.lengths))
@@ -87,6 +93,24 @@ class ScoredBlock:
             starts = np.cumsum(self.lengths) - self.lengths
             sums[scored] = np.add.reduceat(values.astype(np.float64), starts[scored])
         return sums
+
+
+class UnknownCounts:
+    """Counts the tokens of scored blocks, and the <UNK> among them, for each model.
+
+    tokens, unknown: the numbers so far, one for each model.
+    """
+
+    def __init__(self, models: int):
+        self.tokens, self.unknown = [0] * models, [0] * models
+
+    def following(self, scored: Iterable[list[ScoredBlock]]) -> Iterator[list[ScoredBlock]]:
+        """The same blocks, counted as they pass."""
+        for blocks in scored:
+            for number, block in enumerate(blocks):
+                self.tokens[number] += len(block.tokens)
+                self.unknown[number] += int(np.count_nonzero(block.tokens == UNKNOWN))
+            yield blocks
 
 
 _BYTES = [bytes([value]).decode("utf-8", "surrogateescape") for value in range(256)]

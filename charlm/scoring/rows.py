@@ -2,43 +2,57 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import UsageError
 from ..model import Model
-from ..score import LN2
+from ..score import LN2, PER_NAT
 from ..text.vocabulary import UNKNOWN
 from .blocks import blocks, clean
+from .options import UNIT
 from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks
 
 LINE = ("line", "tokens", "unknown_tokens", "nats", "bits_per_character", "text")
 TOKEN = ("token", "log_probability", "rank", "entropy")
-WORD = ("line", "tokens", "unknown_tokens", "nats", "word")
+WORD = ("line", "position", "tokens", "unknown_tokens", "nats", "word")
 COLUMNS_BY_TOKEN = ("ranks", "entropies")
 
 
-def rows_by_line(scored: Iterable[list[ScoredBlock]], as_json: bool = False) -> Iterator[str]:
-    """One row per line with the fields LINE, from the scored blocks of one model in whole lines. Each string holds many
-    rows, and comes as soon as they are ready: TSV, or JSON objects."""
-    form, before = _json if as_json else _tsv, 0
+def written_rows(
+    scored: Iterable[list[ScoredBlock]],
+    by: str,
+    *,
+    as_json: bool = False,
+    unit: str = "nats",
+    header: bool = False,
+) -> Iterator[str]:
+    """One row per line, token or word (``by``), from the scored blocks of one model with the columns of KINDS, in whole
+    lines. Each string holds many rows, and comes as soon as they are ready: TSV, or JSON objects.
+
+    unit: of the figures, a key of ``score.PER_NAT``. header: begin TSV with a row of the columns' names.
+    """
+    kind, before = KINDS[by], 0
+    names = in_unit(kind.fields, unit)
+    if header:
+        yield "\t".join(names) + "\n"
     for (block,) in scored:
-        yield from _batches(form(line_rows(block, before), LINE))
+        rows = kind.rows(block, before, PER_NAT[unit])
+        yield from _batches(_json(rows, names) if as_json else _tsv(rows, kind.form))
         before += len(block.lengths)
 
 
-def rows_by_token(scored: Iterable[list[ScoredBlock]], as_json: bool = False) -> Iterator[str]:
-    """One row per token with the fields TOKEN, from the scored blocks of one model with COLUMNS_BY_TOKEN; else as
-    ``rows_by_line``."""
-    form = _json if as_json else _tsv
-    for (block,) in scored:
-        yield from _batches(form(token_rows(block), TOKEN))
+def in_unit(fields: tuple[str, ...], unit: str) -> tuple[str, ...]:
+    """The names of fields whose figures are in a unit: "log2_probability" is the "log_probability" in bits."""
+    return tuple(_IN_UNIT.get(unit, {}).get(name, name) for name in fields)
 
 
-def line_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
-    """The fields LINE of each line of a block of whole lines. before: the number of lines in earlier blocks."""
+def line_rows(block: ScoredBlock, before: int = 0, per_nat: float = 1.0) -> Iterator[tuple]:
+    """The fields LINE of each line of a block of whole lines. before: the number of lines in earlier blocks; per_nat:
+    how much of the unit of the figures is a nat."""
     lines = block.lines()
     if isinstance(block.text, bytes):
         characters = [1 + sum((byte & 0xC0) != 0x80 for byte in line) for line in lines]
@@ -49,35 +63,32 @@ def line_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
     unknown = block.sums(block.tokens == UNKNOWN).astype(np.int64)
     bits = nats / LN2 / np.array(characters)
     numbers = range(before + 1, before + 1 + len(lines))
-    columns = (block.lengths, unknown, nats, bits)
+    columns = (block.lengths, unknown, per_nat * nats, bits)
     return zip(numbers, *(column.tolist() for column in columns), lines, strict=True)
 
 
-def token_rows(block: ScoredBlock) -> Iterator[tuple]:
-    """The fields TOKEN of each token of a block with COLUMNS_BY_TOKEN; log-probability and entropy in nats."""
+def token_rows(block: ScoredBlock, before: int = 0, per_nat: float = 1.0) -> Iterator[tuple]:
+    """The fields TOKEN of each token of a block with COLUMNS_BY_TOKEN. before, per_nat: as for ``line_rows``."""
     scores = block.scores
-    return zip(
-        block.symbols(),
-        (0 - scores.nats).tolist(),
-        scores.ranks.tolist(),
-        scores.entropies.tolist(),
-        strict=True,
-    )
+    probabilities, entropies = (per_nat * column.astype(np.float64) for column in (0 - scores.nats, scores.entropies))
+    return zip(block.symbols(), probabilities.tolist(), scores.ranks.tolist(), entropies.tolist(), strict=True)
 
 
-def word_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
-    """The fields WORD of each word of a block of whole lines, and of each line end. before: as for ``line_rows``.
+def word_rows(block: ScoredBlock, before: int = 0, per_nat: float = 1.0) -> Iterator[tuple]:
+    """The fields WORD of each word of a block of whole lines, and of each line end. The position is that in the line,
+    from 1. before, per_nat: as for ``line_rows``.
 
     A word is a run of characters that are not white space, with the white space before it. So each token belongs to one
     row, and the rows are as many as ``Score.perplexity_per_word`` counts.
     """
-    ends, words = [], []  # where each word ends in the scored text, in characters or bytes
+    ends, words, positions = [], [], []  # where each word ends in the scored text, in characters or bytes
     for line in (line for line, length in zip(block.lines(), block.lengths.tolist(), strict=True) if length):
         start = ends[-1] if ends else 0
         pattern, newline = (_BYTE_WORD, b"\n") if isinstance(line, bytes) else (_TEXT_WORD, "\n")
-        for match in pattern.finditer(line + newline):
+        for position, match in enumerate(pattern.finditer(line + newline), 1):
             ends.append(start + match.end())
             words.append(match[1])
+            positions.append(position)
     words = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
     is_longer = block.vocabulary.level in ("word", "subword")  # than one character or byte, its symbol may be
     sizes = np.array(list(map(len, block.symbols())), np.int64) if is_longer else 1
@@ -88,47 +99,71 @@ def word_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
     lines[word_of] = line_of
     unknown = np.bincount(word_of, block.tokens == UNKNOWN, len(words)).astype(np.int64)
     nats = np.bincount(word_of, block.scores.nats, len(words))
-    columns = (lines, np.bincount(word_of, minlength=len(words)), unknown, nats)
-    return zip(*(column.tolist() for column in columns), words, strict=True)
+    tokens = np.bincount(word_of, minlength=len(words))
+    columns = (tokens, unknown, per_nat * nats)
+    return zip(lines.tolist(), positions, *(column.tolist() for column in columns), words, strict=True)
 
 
+class RowKind(NamedTuple):
+    """A kind of rows. fields: their names, of figures in nats. columns: of the scored blocks (``TokenScores.empty``).
+    rows: a block → the values of the fields. form: a row → its line of TSV, without the end."""
+
+    fields: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: Callable[..., Iterator[tuple]]
+    form: Callable[[tuple], str]
+
+
+def _tsv_of_token(row: tuple) -> str:
+    token, probability, rank, entropy = row
+    return f"{_escaped(token)}\t{probability:.4f}\t{rank}\t{entropy:.4f}"
+
+
+def _tsv_of_word(row: tuple) -> str:
+    line, position, tokens, unknown, surprisal, word = row
+    return f"{line}\t{position}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{_escaped(word)}"
+
+
+KINDS = {
+    "line": RowKind(LINE, (), line_rows, "%d\t%d\t%d\t%.4f\t%.4f\t%s".__mod__),
+    "token": RowKind(TOKEN, COLUMNS_BY_TOKEN, token_rows, _tsv_of_token),
+    "word": RowKind(WORD, (), word_rows, _tsv_of_word),
+}
+_IN_UNIT = {
+    "bits": {"nats": "bits", "log_probability": "log2_probability", "entropy": "entropy_bits"},
+    "log10": {"nats": "log10", "log_probability": "log10_probability", "entropy": "entropy_log10"},
+}
 _TEXT_WORD, _BYTE_WORD = re.compile(r"[^\S\n]*(\n|\S+)"), re.compile(rb"[^\S\n]*(\n|\S+)")
-_TYPES = {"log_probability": float, "nats": float, "bits_per_character": float, "entropy": float}
+_COUNTS = ("line", "position", "tokens", "unknown_tokens", "rank")
 _OBJECTS = ("text", "token", "word")  # Python strings: an array of fixed width would give each the room of the longest
 
 
-def row_array(model: Model, text: str, by: str, options: ScoringOptions = DEFAULTS) -> np.ndarray:
-    """The rows of a text from memory, as a structured array with the fields LINE, TOKEN or WORD.
+def row_array(
+    model: Model, text: str, by: str, options: ScoringOptions = DEFAULTS, unit: str | None = None
+) -> np.ndarray:
+    """The rows of a text from memory, as a structured array with the fields of KINDS.
 
-    by: "line", "token" or "word". Strings are Python objects, counts are int64, all others float64. Raises UsageError
-    for another ``by``, and for a model of another task.
+    by: "line", "token" or "word". unit: see ``written_rows``. Strings are Python objects, counts are int64, all others
+    float64. Raises UsageError for another ``by`` or unit, and for a model of another task.
     """
-    if not isinstance(by, str) or by not in ("line", "token", "word"):
+    if not isinstance(by, str) or by not in KINDS:
         raise UsageError(f"by must be 'line', 'token' or 'word', not {by!r}")
-    names = {"line": LINE, "token": TOKEN, "word": WORD}[by]
-    kinds = [(name, object if name in _OBJECTS else _TYPES.get(name, np.int64)) for name in names]
-    columns = COLUMNS_BY_TOKEN if by == "token" else ()
+    kind, unit = KINDS[by], UNIT.check(unit)
+    types = [object if name in _OBJECTS else np.int64 if name in _COUNTS else np.float64 for name in kind.fields]
+    dtype = list(zip(in_unit(kind.fields, unit), types, strict=True))
     parts, before = [], 0
-    for (block,) in scored_blocks(
-        [model], blocks(clean(text, model.vocabulary.level), True), columns=columns, options=options
-    ):
-        if by == "token":
-            rows = token_rows(block)
-        else:
-            rows = (line_rows if by == "line" else word_rows)(block, before)
-        parts.append(np.array(list(rows), kinds))
+    text_in_blocks = blocks(clean(text, model.vocabulary.level), True)
+    for (block,) in scored_blocks([model], text_in_blocks, columns=kind.columns, options=options):
+        parts.append(np.array(list(kind.rows(block, before, PER_NAT[unit])), dtype))
         before += len(block.lengths)
-    return np.concatenate(parts) if parts else np.empty(0, kinds)
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
-def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
-    """The rows as tab-separated columns; figures have four decimals. In a token, a tab, a line end, a backslash and a
-    byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as it is."""
-    if names == LINE:
-        form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
-        return (form % row for row in rows)
-    form = "%s\t%.4f\t%d\t%.4f\n"
-    return (form % (_escaped(row[0]), *row[1:]) for row in rows)
+def _tsv(rows: Iterable[tuple], form: Callable[[tuple], str]) -> Iterator[str]:
+    """The rows as tab-separated columns; figures have four decimals. In a token or a word, a tab, a line end, a
+    backslash and a byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as
+    it is."""
+    return (form(row) + "\n" for row in rows)
 
 
 def _escaped(symbol):

@@ -146,7 +146,9 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
     if settings:
         rows += [("settings", "; ".join(_settings(settings, model)))]
     if training.get("valid_loss") is not None:
-        rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model))]
+        share = corpus.get("held_out_unknown_share", 0.0) if corpus else 0.0
+        unknown = f"; {_percent(share)} of the tokens are <UNK>" if share else ""
+        rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model) + unknown)]
     if "alone" in training:
         alone = training["alone"]
         rows += [("each alone", f"the network {alone['network']:.4f}, the n-grams {alone['ngrams']:.4f}")]

@@ -8,6 +8,7 @@ split and the record of the text are those of a model of characters.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ from .novelty import Novelty
 from .options import TEXT
 from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, text_of
+from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
@@ -63,10 +64,11 @@ class Corpus:
     are skipped. frequencies: how often each id occurs in the training part, (V). unknown_rate: the probability that
     training gives to <UNK> at each target (see ``vocabulary.unknown_rate``). names, digest, size: of the files as they
     were read, the SHA-256 and the number of their bytes. evaluated_lengths: of each held-out token that training
-    evaluates the model on, in characters: (n), the first ones. held_out_at_random: the held-out part is lines chosen at
-    random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the training
-    part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence of its
-    own; charlm chose it by the text.
+    evaluates the model on, in characters: (n), the first ones. evaluated_unknown_bytes: how many bytes spell each of
+    them that is <UNK>, 0 for all others (see ``bytes_of_unknown``). held_out_at_random: the held-out part is lines
+    chosen at random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the
+    training part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence
+    of its own; charlm chose it by the text.
     """
 
     vocabulary: Vocabulary
@@ -79,6 +81,7 @@ class Corpus:
     digest: str
     size: int
     evaluated_lengths: np.ndarray
+    evaluated_unknown_bytes: np.ndarray
     held_out_at_random: bool = False
     novelty: Novelty | None = None
     lines_chosen: bool = False
@@ -95,7 +98,13 @@ class Corpus:
 
     def evaluated_on(self, most: int) -> "Corpus":
         """This corpus, with at most so many tokens ``evaluated``."""
-        return replace(self, evaluated_lengths=self.evaluated_lengths[:most])
+        lengths, unknown = self.evaluated_lengths[:most], self.evaluated_unknown_bytes[:most]
+        return replace(self, evaluated_lengths=lengths, evaluated_unknown_bytes=unknown)
+
+    @property
+    def evaluated_unknown_share(self) -> float:
+        """The fraction of the tokens ``evaluated`` that are <UNK>."""
+        return float(np.mean(self.evaluated == UNKNOWN)) if len(self.evaluated) else 0.0
 
     @property
     def log_frequencies(self) -> np.ndarray:
@@ -222,6 +231,7 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
         digest=text.digest.hexdigest(),
         size=text.digest.size,
         evaluated_lengths=found.lengths,
+        evaluated_unknown_bytes=found.unknown_bytes,
         held_out_at_random=lines and not text.valid and len(found.held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
@@ -243,6 +253,7 @@ def _in_subwords(text: _Text, corpus: Corpus, size: int | None) -> Corpus:
         frequencies=found.frequencies,
         unknown_rate=vocabulary.unknown_rate(found.frequencies),
         evaluated_lengths=found.lengths,
+        evaluated_unknown_bytes=found.unknown_bytes,
     )
 
 
@@ -320,12 +331,11 @@ def _two_texts(train: TokenBuffer, held_out: TokenBuffer) -> Callable[[], Iterat
     return lambda: chain(((piece, nothing) for piece in train), ((nothing, piece) for piece in held_out))
 
 
-def _evaluated_lengths(parts, lengths: np.ndarray) -> np.ndarray:
-    """The characters of each held-out token that training evaluates the model on. lengths: of each number, in
-    characters."""
-    found, remaining = [lengths[:0]], EVALUATED_TOKENS
+def _evaluated_numbers(parts) -> np.ndarray:
+    """The numbers of the held-out part that training evaluates the model on, (n)."""
+    found, remaining = [np.zeros(0, np.uint8)], EVALUATED_TOKENS
     for _, held_out in parts:
-        found.append(lengths[held_out[:remaining]])
+        found.append(held_out[:remaining])
         remaining = max(0, remaining - len(held_out))
     return np.concatenate(found)
 
@@ -339,13 +349,14 @@ def _counts(parts, symbols: int) -> np.ndarray:
 
 
 class _Ids(NamedTuple):
-    """Both parts as ids. frequencies: of each id in the training part, (V). lengths: of the held-out tokens that
-    training evaluates the model on, in characters."""
+    """Both parts as ids. frequencies: of each id in the training part, (V). lengths, unknown_bytes: of the held-out
+    tokens that training evaluates the model on, as in ``Corpus``."""
 
     train: np.ndarray
     held_out: np.ndarray
     frequencies: np.ndarray
     lengths: np.ndarray
+    unknown_bytes: np.ndarray
 
 
 def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: np.ndarray) -> _Ids:
@@ -357,12 +368,15 @@ def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: n
     frequencies = np.zeros(len(vocabulary), np.int64)
     np.add.at(frequencies, ids[: len(counts)], counts)
     train, held_out = (buffer.joined(ids.dtype) for buffer in buffers)
-    return _Ids(train, held_out, frequencies, _evaluated_lengths(parts(), counter.lengths()))
+    evaluated = _evaluated_numbers(parts())
+    unknown_bytes = bytes_of_unknown(ids, counter.level, lambda: counter.symbols)
+    return _Ids(train, held_out, frequencies, counter.lengths()[evaluated], unknown_bytes[evaluated])
 
 
 def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:
     """Both parts as subwords, each on its own: where the text is cut between them, a word may be cut."""
     tokens, frequencies = [], np.zeros(len(vocabulary), np.int64)
+    unknown_bytes, evaluated = [np.zeros(0, np.int32)], 0
     for part in (0, 1):
         buffer = TokenBuffer()
         for text in whole_lines(map(text_of, counter.points(pair[part] for pair in parts()))):
@@ -370,6 +384,10 @@ def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:
             buffer.add(ids)
             if part == 0:
                 frequencies += np.bincount(ids, minlength=len(vocabulary))
+            elif evaluated < EVALUATED_TOKENS:
+                unknown_bytes.append(bytes_of_unknown(ids, vocabulary.level, partial(vocabulary.split, text)))
+                evaluated += len(ids)
         tokens.append(buffer.joined(vocabulary.dtype))
     train, held_out = tokens
-    return _Ids(train, held_out, frequencies, vocabulary.widths[held_out[:EVALUATED_TOKENS]])
+    lengths = vocabulary.widths[held_out[:EVALUATED_TOKENS]]
+    return _Ids(train, held_out, frequencies, lengths, np.concatenate(unknown_bytes)[: len(lengths)])

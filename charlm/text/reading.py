@@ -88,9 +88,9 @@ class _Decoder:
     The words of Python's own errors differ between its versions; charlm's message uses none of them.
     """
 
-    def __init__(self, path, encoding: str, has_level: bool):
-        self.path, self.encoding, self.has_level = path, encoding, has_level
-        self.decoder = codecs.getincrementaldecoder(encoding)("strict")
+    def __init__(self, path, encoding: str, has_level: bool, errors: str):
+        self.path, self.encoding, self.has_level, self.errors = path, encoding, has_level, errors
+        self.decoder = codecs.getincrementaldecoder(encoding)(errors)
         self.consumed = 0  # bytes of the earlier pieces
 
     def decode(self, piece: bytes, final: bool = False) -> str:
@@ -98,7 +98,7 @@ class _Decoder:
         try:
             text = self.decoder.decode(piece, final)
             if self.encoding != "utf-8":
-                text.encode()  # some codecs let halves of characters (lone surrogates) through
+                text.encode(errors=self.errors)  # some codecs let halves of characters (lone surrogates) through
         except UnicodeError as error:
             raise CorpusError(self._message(error, self.consumed - pending)) from None
         self.consumed += len(piece)
@@ -122,9 +122,9 @@ class _Decoder:
         return f"{name} is not in the encoding {self.encoding}; name the encoding of the text with --encoding"
 
 
-def _decode(path, pieces: Iterable[bytes], encoding: str, has_level: bool) -> Iterator[str]:
+def _decode(path, pieces: Iterable[bytes], encoding: str, has_level: bool, errors: str) -> Iterator[str]:
     """The text of a file without its byte order mark, with LF for each CRLF. Raises CorpusError for a model file."""
-    decoder = _Decoder(path, encoding, has_level)
+    decoder = _Decoder(path, encoding, has_level, errors)
     at_start, carriage_return = True, ""
     for piece in pieces:
         if not decoder.consumed and begins_like_a_model(piece):
@@ -153,15 +153,22 @@ def check_encoding(encoding: str) -> str:
 
 
 def read_text(
-    paths: Iterable, level: str, encoding: str = "utf-8", digest=None, *, has_level: bool = False
+    paths: Iterable,
+    level: str,
+    encoding: str = "utf-8",
+    digest=None,
+    *,
+    has_level: bool = False,
+    errors: str = "strict",
 ) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
     paths: names of files, "-" for standard input, or texts from memory, which have no ``encoding``. level: at "byte"
     the pieces are bytes; at "word" and "subword" each piece ends at the end of a line, so that no token is cut. digest:
     an object whose ``update`` gets all bytes as they are read, a ``Digest`` for example. has_level: the command has the
-    option --level, so that an error may advise it. Raises CorpusError if a file cannot be read or decoded, UsageError
-    for an unknown encoding.
+    option --level, so that an error may advise it. errors: "strict", or "surrogateescape": bytes that are not of the
+    encoding become lone surrogates (PEP 383). Raises CorpusError if a file cannot be read or decoded, UsageError for an
+    unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -177,7 +184,7 @@ def read_text(
         end, last = (b"\n", b"") if level == "byte" else ("\n", "")
         with closing(digested(path)) as data:  # an error in decoding closes the file too
             its_encoding = "utf-8" if isinstance(path, MemoryText) else encoding
-            for piece in data if level == "byte" else _decode(path, data, its_encoding, has_level):
+            for piece in data if level == "byte" else _decode(path, data, its_encoding, has_level, errors):
                 if piece:
                     last = piece[-1:]
                     yield piece

@@ -5,8 +5,8 @@ vocabulary does not contain. Both are ids and not strings, so that "<EOS>" or "<
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress, repeat
 
 import numpy as np
 
@@ -44,6 +44,21 @@ def as_bytes(text: str | bytes) -> bytes:
     except UnicodeEncodeError:
         pieces = (c.encode("utf-8", "surrogateescape" if "\udc80" <= c <= "\udcff" else "surrogatepass") for c in text)
         return b"".join(pieces)
+
+
+def bytes_of_unknown(ids: np.ndarray, level: str, symbols: Callable[[], Iterable[str | int]]) -> np.ndarray:
+    """How many bytes (UTF-8) spell each symbol whose id is <UNK>, with one more for the end of a word, and 0 for each
+    other one: int32 (n).
+
+    ids: of the symbols, (n). symbols: a function that gives the symbols; it is called only if one of them is <UNK>.
+    """
+    unknown, found, end = ids == UNKNOWN, np.zeros(len(ids), np.int32), level == "word"
+    if unknown.any():
+        found[unknown] = [
+            1 if isinstance(symbol, int) else len(as_bytes(symbol)) + end
+            for symbol in compress(symbols(), unknown.tolist())
+        ]
+    return found
 
 
 def smallest_type(number: int) -> type:
