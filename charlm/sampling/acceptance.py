@@ -149,7 +149,7 @@ class Acceptance:
         if self._rules.allow_copies:
             ((run, reason),) = self._rules.copies_in([whole])
             candidate.note_run(run)
-        candidate.finish(whole, self._rules.is_novel(reason))
+        candidate.finish(whole, self._rules.is_novel(reason), self._endings.is_whole(candidate))
 
     def _reject(self, row, reason, whole=False):
         """Reject the segment, or the whole sample if its length is the reason."""

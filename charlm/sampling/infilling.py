@@ -128,7 +128,13 @@ class Filler:
                 continue
             self.counts.end_streak()
             own, _ = tokens_after(self._places, ids, len(self.prompt.rest))
-            sample = Sample(text, -float(nats[chosen]), len(own), run, self.rules.is_novel(copied))
+            sample = Sample(
+                text=text,
+                log_probability=-float(nats[chosen]),
+                tokens=len(own),
+                longest_copied_run=run,
+                novel=self.rules.is_novel(copied),
+            )
             self.counts.count_shown(sample)
             yield sample
 

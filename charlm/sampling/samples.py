@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..score import exp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """A whole sample, which the rules have accepted.
 
@@ -17,7 +17,8 @@ class Sample:
     out, and ``tokens`` counts the tokens with characters of the sample.
     longest_copied_run: the most characters in a row that are also in the training text (of those that count, see
     text/novelty.py), 0 if no run is long enough to be found; novel: whether it is no copy, neither of the training text
-    nor of the held-out part. Both are None if charlm has no record of the training text.
+    nor of the held-out part. Both are None if charlm has no record of the training text. ended: whether it is whole; a
+    sample of a stream that has reached its length, and none of the texts of ``stop``, is cut.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Sample:
     tokens: int
     longest_copied_run: int | None = None
     novel: bool | None = None
+    ended: bool = True
 
     @property
     def perplexity(self) -> float:
@@ -40,6 +42,7 @@ class Sample:
             "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "longest_copied_run": self.longest_copied_run,
             "novel": self.novel,
+            "ended": self.ended,
         }
 
 
