@@ -189,7 +189,8 @@ def train(
 
     The files
         output: write the model to this file, and checkpoints next to it.
-        resume: continue the unfinished training of ``output``, with its options where none are given (False).
+        resume: continue the unfinished training of ``output``, with its options where none are given. Where it is
+            finished, there is nothing to do (False).
         restart: begin anew where ``output`` has an unfinished training, and give that up (False).
         backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz
             (True).
@@ -326,7 +327,7 @@ def _trained(
     """Go through a training to its end, or until someone stops it: the best model. given: the arguments of
     ``training``."""
     from .display import say
-    from .display.closing import kept_lines
+    from .display.closing import kept_lines, nothing_to_do
     from .display.live import compiling, is_watched, shown
     from .learning.training import held_interrupts
 
@@ -338,6 +339,10 @@ def _trained(
     quiet = not (progress and is_watched())
     training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
+        if training.session.done:
+            if not quiet:
+                say(nothing_to_do(training.session))
+            return training.best
         if not quiet:
             if training.session.given_up:
                 say(training.session.given_up)

@@ -4,7 +4,7 @@ import json
 
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
 from ..text.layout import terminal_width, wrapped_text
-from ..text.reading import name_of
+from ..text.reading import names_of
 from .options import command, files_argument
 from .signals import end_with_the_reader
 
@@ -48,4 +48,4 @@ def predict(*, model_path, files, top, beam, as_json, encoding, threads):
         else:
             write_text(wrapped_text("".join(task.row(item, prediction) + "\n" for item, prediction in rows), width))
     if not found:
-        say(f"there is no text in {', '.join(map(name_of, files or ('-',)))}, so there is nothing to predict")
+        say(f"there is no text in {names_of(files or ('-',))}, so there is nothing to predict")
