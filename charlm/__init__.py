@@ -410,7 +410,7 @@ def sample(
     What the model reads and writes
         prime: a text that the model reads before each sample.
         start_with: the text that each sample begins with.
-        fill: a pattern whose blanks (_) are filled: "Tyr____us".
+        fill: a pattern whose blanks (_) are filled: "Tyr____us". A backslash before _ makes it a true underscore.
         given: the label, for a model of task "generate".
 
     How it chooses

@@ -35,7 +35,7 @@ SAMPLING = (
         "fill",
         str,
         "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). "
-        "The fillings are sampled given the whole pattern, what comes after a blank included.",
+        "The fillings are sampled given the whole pattern, what comes after a blank included. \\_ is an underscore.",
         metavar="PATTERN",
         group=WHAT,
     ),
