@@ -388,6 +388,7 @@ def sample(
     max_length: int | None = None,
     unique: bool = False,
     best_of: int = 1,
+    most_likely: int | None = None,
     max_copied: int | None = None,
     allow_copies: bool = False,
     corpus: Path | Sequence[Path] | Novelty | None = None,
@@ -419,6 +420,8 @@ def sample(
         top_p: choose among the most likely tokens that together have this probability (1.0).
         min_p: leave out tokens that are less likely than this times the most likely one (0.0).
         best_of: sample so many candidates for each sample, and take the most likely one (1).
+        most_likely: search for so many of the most likely samples, the most likely first, instead of sampling
+            ``count``. ``Sample.certain`` is False for those that the search could not prove to be among them.
         seed: an integer or several; None is a new one each time.
 
     Which samples are rejected

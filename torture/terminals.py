@@ -227,6 +227,9 @@ EDGES = (
     ["--fill", ""],
     ["--best-of", "0"],
     ["--best-of", "50"],
+    *(["--most-likely", value] for value in ("0", "1", "-1")),
+    ["--most-likely", "1000", "--length", "3", "--allow-copies"],
+    ["--most-likely", "3", "--stop", "a", "--min-length", "3"],
 )
 
 

@@ -30,7 +30,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
 
-    --interactive prints --count samples for each line; where it finds fewer, an error ends them: with --json a row
+    With --interactive, each line gets --count samples; where there are fewer, an error ends them: with --json a row
     {"error": …, "start_with": …}, in a pipe an empty line.
     """
     end_with_the_reader()
@@ -47,7 +47,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     model, length = load_language_model(model_path, given), options.pop("length", None)
     with Waiting(lambda: "reading the text of --corpus …; Ctrl-C ends", quiet or "corpus" not in options):
         options = _sampling_options(model, options, prime_file)
-    count = count or (10 if model.lines and not Decoding.of(options).is_certain else 1)
+    searches, is_certain = options.most_likely is not None, Decoding.of(options).is_certain
+    count = count or (10 if model.lines and not is_certain and not searches else 1)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     counts = SamplingCounts()
 
@@ -72,8 +73,8 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
             write_samples(seed=seed)
     finally:
         if not quiet and counts.asked:
-            notes = _notes(options, unit, count, as_json)
-            _summarize(model, options, counts, unit, [*notes, f"seed {seed}"])
+            notes = [*_notes(options, unit, options.most_likely or count, as_json), *[f"seed {seed}"] * (not searches)]
+            _summarize(model, options, counts, unit, notes)
 
 
 def _check_inputs(options, prime_file, interactive):

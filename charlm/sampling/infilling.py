@@ -39,7 +39,7 @@ ANY, NONE, END = -1, -2, -3  # in place of a code point: a blank, what follows a
 PREFIXES = 1024
 CHECKED = 16  # times as many are checked for standard segmentations
 CONTINUATIONS = 1 << 22  # the most that are computed at a time
-CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
+CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of most_likely".split()
 
 
 @dataclass

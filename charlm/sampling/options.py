@@ -124,6 +124,17 @@ SAMPLING = (
         group=HOW,
     ),
     Option(
+        "most_likely",
+        int,
+        "Search for the N most likely samples instead of sampling, the most likely first; of a stream, these are texts "
+        "of --length tokens, or up to a --stop. Not with --count, --fill, --temperature, --top-k, --top-p, --min-p, "
+        "--best-of, --unknown or --max-tries.",
+        least=1,
+        most=TRILLION,
+        metavar="N",
+        group=HOW,
+    ),
+    Option(
         "seed",
         int,
         "The same seed gives the same samples, for any --count.",

@@ -17,8 +17,9 @@ class Sample:
     out, and ``tokens`` counts the tokens with characters of the sample.
     longest_copied_run: the most characters in a row that are also in the training text (of those that count, see
     text/novelty.py), 0 if no run is long enough to be found; novel: whether it is no copy, neither of the training text
-    nor of the held-out part. Both are None if charlm has no record of the training text. ended: whether it is whole; a
-    sample of a stream that has reached its length, and none of the texts of ``stop``, is cut.
+    nor of the held-out part. Both are None if charlm has no record of the training text. ended: whether it is
+    whole; a sample of a stream that has reached its length, and none of the texts of ``stop``, is cut. certain: whether
+    it is one of the most likely samples for certain, where these were asked for; None otherwise.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Sample:
     longest_copied_run: int | None = None
     novel: bool | None = None
     ended: bool = True
+    certain: bool | None = None
 
     @property
     def perplexity(self) -> float:
@@ -34,8 +36,8 @@ class Sample:
         return exp(-self.log_probability / self.tokens)
 
     def as_dict(self) -> dict:
-        """The fields for JSON, where an infinite perplexity is None."""
-        return {
+        """The fields for JSON, where an infinite perplexity is None; "certain" only where it has a value."""
+        fields = {
             "text": self.text,
             "log_probability": self.log_probability,
             "tokens": self.tokens,
@@ -44,6 +46,7 @@ class Sample:
             "novel": self.novel,
             "ended": self.ended,
         }
+        return fields if self.certain is None else fields | {"certain": self.certain}
 
 
 @dataclass(frozen=True)
