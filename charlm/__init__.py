@@ -21,7 +21,7 @@ Ask a language model:
     log_probability  the logarithm of the probability of a text
     rows             the figures of a text by line, by token or by word, as an array that pandas takes
     next_tokens      the distribution of the next token
-    states           the hidden states after each token
+    states           the hidden states after each token, or after each line
 
 Ask a model of labels, tags or translations:
 
@@ -525,18 +525,22 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     return distribution_after(model, text)
 
 
-def states(model: Model, text: str) -> HiddenStates:
-    """Return the hidden states after each token of a text.
+def states(model: Model, text: str, by: str = "token", *, threads: int | None = None) -> HiddenStates:
+    """Return the hidden states after each token of a text, or after each line.
 
-    Returns ``a``, the hidden states, float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM in the
-    same shape, None for other cells. In a model of lines, a line feed brings back the state before a line. The model
-    reads the text token by token: some thousand tokens take a second. Raises UsageError for a model of another task,
-    and for a feed-forward network, which has no states.
+    by "token": ``a``, the hidden states, is float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM,
+    has the same shape; it is None for other cells. In a model of lines, a line feed brings back the state before a
+    line. The model reads the text token by token: some thousand tokens take a second.
+    by "line": ``a`` is float32 (1, lines, hidden), the top layer after the last token of each line, before its end;
+    ``c`` is None. The kernels read the lines, on so many threads. A classifier has these states too, and no others; if
+    it is bidirectional, ``a`` is (1, lines, 2 hidden).
+
+    Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
-    from .scoring.states import hidden_states
+    from .scoring.state_rows import states_of_text
 
     _check_model(model, text)
-    return hidden_states(model, text)
+    return states_of_text(model, text, by, threads)
 
 
 def predict(

@@ -115,6 +115,8 @@ def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
         ["perplexity", *model, "text.txt"],
         ["perplexity", *model, "--per-line", "text.txt"],
         ["perplexity", *model, "--per-token", "text.txt"],
+        ["states", *model, "text.txt"],
+        ["states", *model, "--per-line", "text.txt"],
         ["train", "\x1b[2J.txt", "-o", "m.npz"],
         ["train", "text.txt", "-o", "m\x1b[31m.npz", *SMALL, "--epochs", "1", "--quiet"],
         ["sample", *model, "--start-with", "é\x1b[2J"],

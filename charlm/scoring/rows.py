@@ -128,10 +128,11 @@ def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
         form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
         return (form % row for row in rows)
     form = "%s\t%.4f\t%d\t%.4f\n"
-    return (form % (_escaped(row[0]), *row[1:]) for row in rows)
+    return (form % (escaped(row[0]), *row[1:]) for row in rows)
 
 
-def _escaped(symbol):
+def escaped(symbol: str) -> str:
+    """A token for a column of a table: without tabs, line ends and bytes that are not UTF-8."""
     symbol = symbol.translate(_ESCAPES)
     return symbol if symbol.isprintable() else "".join(map(_escaped_byte, symbol))
 
