@@ -1014,7 +1014,9 @@ def test_help_ends_with_examples_whose_options_exist(name):
         assert {word for word in words if word.startswith("-")} <= options
 
 
-@pytest.mark.parametrize("command", ["sample", "perplexity text.txt", "predict text.txt", "evaluate text.txt", "info"])
+@pytest.mark.parametrize(
+    "command", ["sample", "perplexity text.txt", "states text.txt", "predict text.txt", "evaluate text.txt", "info"]
+)
 def test_every_command_takes_the_model_by_a_short_name(folder, command):
     short, long = (run(*command.split(), option, "tiny.npz") for option in ("-m", "--model"))
     assert short.exit_code == long.exit_code and short.stderr.count("\n") == long.stderr.count("\n")
@@ -1423,7 +1425,7 @@ def test_a_percent_sign_is_a_token_like_others(folder):
 def test_commands_are_named_in_the_order_of_their_use():
     shown = done("--help").stdout.split("Commands:")[1].split("Examples:")[0]
     assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
-        *("train", "sample", "perplexity", "predict", "evaluate", "info")
+        *("train", "sample", "perplexity", "states", "predict", "evaluate", "info")
     ]
     assert "..." not in shown
 

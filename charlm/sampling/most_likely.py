@@ -242,9 +242,10 @@ class MostLikely:
             raise SamplingError(
                 f"{found:,} of {self.count:,} samples were found; there are no others{rejected}: {remedy}"
             )
+        shorter = "" if self._lines else ", lower --length"
         raise SamplingError(
-            f"{found:,} of {self.count:,} samples were found, of which the first {certain:,} are certain; {limit}: ask "
-            "for fewer, lower --length, or give more of the text with --start-with"
+            f"{found:,} of {self.count:,} samples were found{f' ({why})' if why else ''}, the first {certain:,} for "
+            f"certain; {limit}: ask for fewer{shorter}, or give more of the text with --start-with"
         )
 
 
