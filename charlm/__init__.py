@@ -21,7 +21,7 @@ Ask a language model:
     log_probability  the logarithm of the probability of a text
     rows             the figures of a text by line, by token or by word, as an array that pandas takes
     next_tokens      the distribution of the next token
-    states           the hidden states after each token
+    states           the hidden states after each token, or after each line
 
 Ask a model of labels, tags or translations:
 
@@ -189,7 +189,8 @@ def train(
 
     The files
         output: write the model to this file, and checkpoints next to it.
-        resume: continue the unfinished training of ``output``, with its options where none are given (False).
+        resume: continue the unfinished training of ``output``, with its options where none are given. Where it is
+            finished, there is nothing to do (False).
         restart: begin anew where ``output`` has an unfinished training, and give that up (False).
         backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz
             (True).
@@ -326,7 +327,7 @@ def _trained(
     """Go through a training to its end, or until someone stops it: the best model. given: the arguments of
     ``training``."""
     from .display import say
-    from .display.closing import kept_lines
+    from .display.closing import kept_lines, nothing_to_do
     from .display.live import compiling, is_watched, shown
     from .learning.training import held_interrupts
 
@@ -338,6 +339,10 @@ def _trained(
     quiet = not (progress and is_watched())
     training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
+        if training.session.done:
+            if not quiet:
+                say(nothing_to_do(training.session))
+            return training.best
         if not quiet:
             if training.session.given_up:
                 say(training.session.given_up)
@@ -383,6 +388,7 @@ def sample(
     max_length: int | None = None,
     unique: bool = False,
     best_of: int = 1,
+    most_likely: int | None = None,
     max_copied: int | None = None,
     allow_copies: bool = False,
     corpus: Path | Sequence[Path] | Novelty | None = None,
@@ -405,7 +411,7 @@ def sample(
     What the model reads and writes
         prime: a text that the model reads before each sample.
         start_with: the text that each sample begins with.
-        fill: a pattern whose blanks (_) are filled: "Tyr____us".
+        fill: a pattern whose blanks (_) are filled: "Tyr____us". A backslash before _ makes it a true underscore.
         given: the label, for a model of task "generate".
 
     How it chooses
@@ -414,6 +420,8 @@ def sample(
         top_p: choose among the most likely tokens that together have this probability (1.0).
         min_p: leave out tokens that are less likely than this times the most likely one (0.0).
         best_of: sample so many candidates for each sample, and take the most likely one (1).
+        most_likely: search for so many of the most likely samples, the most likely first, instead of sampling
+            ``count``. ``Sample.certain`` is False for those that the search could not prove to be among them.
         seed: an integer or several; None is a new one each time.
 
     Which samples are rejected
@@ -523,18 +531,22 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     return distribution_after(model, text)
 
 
-def states(model: Model, text: str) -> HiddenStates:
-    """Return the hidden states after each token of a text.
+def states(model: Model, text: str, by: str = "token", *, threads: int | None = None) -> HiddenStates:
+    """Return the hidden states after each token of a text, or after each line.
 
-    Returns ``a``, the hidden states, float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM in the
-    same shape, None for other cells. In a model of lines, a line feed brings back the state before a line. The model
-    reads the text token by token: some thousand tokens take a second. Raises UsageError for a model of another task,
-    and for a feed-forward network, which has no states.
+    by "token": ``a``, the hidden states, is float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM,
+    has the same shape; it is None for other cells. In a model of lines, a line feed brings back the state before a
+    line. The model reads the text token by token: some thousand tokens take a second.
+    by "line": ``a`` is float32 (1, lines, hidden), the top layer after the last token of each line, before its end;
+    ``c`` is None. The kernels read the lines, on so many threads. A classifier has these states too, and no others; if
+    it is bidirectional, ``a`` is (1, lines, 2 hidden).
+
+    Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
-    from .scoring.states import hidden_states
+    from .scoring.state_rows import states_of_text
 
     _check_model(model, text)
-    return hidden_states(model, text)
+    return states_of_text(model, text, by, threads)
 
 
 def predict(

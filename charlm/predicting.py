@@ -14,7 +14,7 @@ from .scoring.perplexity import perplexity_of_files
 from .scoring.pipeline import ScoringOptions
 from .tasks import MODULES, Task
 from .tasks.examples import ROWS, lines_in, lines_of
-from .text.reading import name_of, path_list, read_text
+from .text.reading import names_of, path_list, read_text
 
 
 class Predictor:
@@ -166,4 +166,4 @@ def _undecoded(item: str | list[str], start: int, encoding: str) -> CorpusError 
 
 def no_text_in(paths: list) -> CorpusError:
     """The error for files without text."""
-    return CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+    return CorpusError(f"there is no text in {names_of(paths)}")

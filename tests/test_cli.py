@@ -41,7 +41,7 @@ COMMAND = [sys.executable, "-m", "charlm"]
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "4", "--steps", "8", "--threads", "1"]
 TRAIN = ["train", "text.txt", "-o", "new.npz", *SMALL, "--stream", "--epochs", "2"]  # the text looks like a list
 FULL = Path(os.devnull).with_name("full")
-SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel"]
+SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel", "ended"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
 
@@ -735,9 +735,35 @@ def test_beginnings_from_a_pipe(folder):
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("asked 8, sampled ")
     failing = run(*command, input="ca\nZ\nab\n")
     assert failing.exit_code == 1
-    assert [line[:2] for line in failing.stdout.splitlines()] == ["ca", "ca", "ab", "ab"]
+    assert [line[:2] for line in failing.stdout.splitlines()] == ["ca", "ca", "", "ab", "ab"]
     assert "'Z'" in failing.stderr
-    assert run(*command, input=b"caf\xe9\n").exit_code == 1
+    rows = list(map(json.loads, run(*command, "--json", input=b"\xef\xbb\xbfca\nZ\ncaf\xe9\n\n").stdout.splitlines()))
+    assert [row["start_with"] for row in rows] == ["ca", "ca", "Z", "caf\\xe9", "", ""]
+    assert [list(row) for row in rows[1:4]] == [[*SAMPLE, "start_with"], *2 * [["error", "start_with"]]]
+    assert "never seen 'Z' in this beginning" in rows[2]["error"] and "not UTF-8" in rows[3]["error"]
+    short = run(*command, "--json", "--max-length", "2", "--unique", "--max-tries", "50", input="ca\nab\n")
+    assert [list(json.loads(line))[0] for line in short.stdout.splitlines()] == ["text", "error"] * 2
+    check_failure(folder, [*command, "--encoding", "utf-16"], 2, "--interactive utf-16", input=b"ca\n")
+    check_failure(folder, [*command, "--encoding", "none"], 2, "no text encoding 'none'", input=b"ca\n")
+
+
+def test_a_program_gets_its_rows_before_it_writes_the_next_line(folder):
+    """Also where there is no sample: else it would wait forever."""
+    options = ["--interactive", "--count", "2", "--length", "9", "--json", "-q"]
+    command = [*COMMAND, "sample", "--model", "tiny.npz", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        guard = threading.Timer(50, client.kill)
+        guard.start()
+        for beginning, fields in (("ab", "text"), ("Z", "error"), ("", "text")):
+            client.stdin.write(beginning.encode() + b"\n")
+            client.stdin.flush()
+            for _ in range(1 if fields == "error" else 2):
+                row = json.loads(client.stdout.readline())
+                assert row["start_with"] == beginning and fields in row
+        rest, errors = client.communicate()
+        guard.cancel()
+    assert (client.returncode, rest) == (1, b"")
+    check_error(errors.decode(), "beginning the rows with an error say why")
 
 
 def test_a_person_types_beginnings_until_the_end(folder):
@@ -768,6 +794,18 @@ def test_two_streams_are_two_lines_at_least(folder):
     text = done("sample", "--model", "tiny.npz", "--count", "4", "--length", "3", "--seed", "5").stdout
     texts = [record["text"] for record in records("tiny.npz", "--count", "4", "--length", "3", "--seed", "5")]
     assert text == "".join(part + "\n" * (not part.endswith("\n")) for part in texts)
+
+
+def test_a_terminal_shows_where_a_sample_of_a_stream_ends_and_json_says_it(folder):
+    options = ["--model", "tiny.npz", "--count", "5", "--length", "4", "--stop", "g", "--seed", "1"]
+    found = records(*options[1:])
+    assert {record["ended"] for record in found} == {True, False}
+    assert all(record["ended"] == ("g" in record["text"]) for record in found)
+    assert "--json prints one object per sample" in done("sample", *options).stderr
+    texts = [record["text"] + ("" if record["ended"] else "[…]") for record in found]
+    between = "────────\n"
+    shown = between.join(text + "\n" * (not text.endswith("\n")) for text in texts)
+    assert in_a_terminal(80, "sample", *options, "-q") == shown.splitlines()
 
 
 def test_perplexity_for_programs_and_for_people(folder):
@@ -976,7 +1014,9 @@ def test_help_ends_with_examples_whose_options_exist(name):
         assert {word for word in words if word.startswith("-")} <= options
 
 
-@pytest.mark.parametrize("command", ["sample", "perplexity text.txt", "predict text.txt", "evaluate text.txt", "info"])
+@pytest.mark.parametrize(
+    "command", ["sample", "perplexity text.txt", "states text.txt", "predict text.txt", "evaluate text.txt", "info"]
+)
 def test_every_command_takes_the_model_by_a_short_name(folder, command):
     short, long = (run(*command.split(), option, "tiny.npz") for option in ("-m", "--model"))
     assert short.exit_code == long.exit_code and short.stderr.count("\n") == long.stderr.count("\n")
@@ -1385,7 +1425,7 @@ def test_a_percent_sign_is_a_token_like_others(folder):
 def test_commands_are_named_in_the_order_of_their_use():
     shown = done("--help").stdout.split("Commands:")[1].split("Examples:")[0]
     assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
-        *("train", "sample", "perplexity", "predict", "evaluate", "info")
+        *("train", "sample", "perplexity", "states", "predict", "evaluate", "info")
     ]
     assert "..." not in shown
 

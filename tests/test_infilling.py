@@ -10,7 +10,7 @@ from test_sampling import chi_square, probability, random_model
 
 import charlm
 from charlm.errors import SamplingError, UsageError
-from charlm.sampling.infilling import Filler, resample
+from charlm.sampling.infilling import Filler, read_pattern, resample
 from charlm.sampling.settings import SamplingOptions
 from charlm.text.novelty import ExactNovelty
 from charlm.text.vocabulary import EOS, Vocabulary
@@ -141,6 +141,40 @@ def test_a_blank_of_words_is_a_word():
     assert set(found(Filler(model, "___ cat"))[0]) == {"The cat", "an cat"}
     with pytest.raises(UsageError, match="whole word"):
         Filler(model, "The d__ sat.")
+    with pytest.raises(UsageError, match="never seen 'cat' in .*; it knows ' cat': write it so"):
+        charlm.sample(model, start_with="cat")
+    with pytest.raises(UsageError, match="never seen ' The' in --fill; it knows 'The': write it so"):
+        Filler(model, "____ The")
+    with pytest.raises(UsageError, match="never seen 'cow' in .*; leave it out"):
+        charlm.sample(model, start_with="cow")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "blanks"),
+    [
+        ("a_b", "a_b", [1]),
+        (r"a\__", "a__", [2]),
+        (r"\\_", r"\_", [1]),
+        (r"\\\__", r"\__", [2]),
+        (r"C:\new\\x_", r"C:\new\\x_", [9]),
+        ("__", "__", [0, 1]),
+    ],
+)
+def test_a_backslash_makes_a_true_underscore(pattern, text, blanks):
+    found, is_blank = read_pattern(pattern)
+    assert found == text and np.flatnonzero(is_blank).tolist() == blanks
+
+
+@pytest.mark.parametrize("level", ["char", "byte", "word", "subword"])
+def test_a_true_underscore_stays_in_a_filling(level):
+    model = random_model(lines=True, symbols="abcd", seed=3)
+    symbols = {"word": ["_", " _", " a", " b"], "byte": [*b"_ab\\"], "subword": ["_", "a", "b", "a_"]}
+    merges = [(3, 2)] if level == "subword" else ()
+    model.vocabulary = Vocabulary(level, symbols.get(level, "_ab\\"), merges)
+    pattern, texts = (r"\_ ____", {"_ a", "_ b"}) if level == "word" else (r"\__\_", {"_a_", "_b_", "___"})
+    assert texts <= set(found(Filler(model, pattern))[0]) <= {*texts, "_\\_"}
+    with pytest.raises(UsageError, match="at least one blank"):
+        Filler(model, r"a\_")
 
 
 def test_a_blank_of_bytes_is_a_byte():

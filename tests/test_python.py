@@ -557,7 +557,7 @@ def tagger():
 
 
 def test_only_a_language_model_has_a_next_token(classifier):
-    for ask in (charlm.next_tokens, charlm.states, charlm.rows):
+    for ask in (charlm.next_tokens, charlm.rows):
         with pytest.raises(UsageError, match="this model was trained with --task classify"):
             ask(classifier, "a")
 

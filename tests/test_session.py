@@ -73,6 +73,34 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, resumed
     assert evaluations[0] == evaluations[1]
 
 
+def test_resuming_a_finished_training_is_nothing_to_do(text, tmp_path, capsys):
+    """One line, and the model stays as it is; with another text or other settings it is an error."""
+    charlm.train(text, output="m.npz", **SMALL | {"epochs": 1})
+    before = (tmp_path / "m.npz").read_bytes()
+    command = ["train", text, "-o", "m.npz", "--resume"]
+    for more in [], ["--hidden", "5"]:
+        result = CliRunner().invoke(program, [*command, *more], catch_exceptions=False)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
+        assert result.stderr.startswith("nothing to do: the training of m.npz is finished")
+    training = charlm.training(text, output="m.npz", resume=True)
+    assert list(training) == [] and training.finished and training.kept is None
+    model = charlm.train(text, output="m.npz", resume=True, on_report=pytest.fail)
+    assert (model.parameters == training.best.parameters).all()
+    with pytest.raises(CharlmError, match=r"nothing to resume: .*--epochs \(2.0 now, 1.0 then\); leave out --resume"):
+        charlm.train(text, output="m.npz", resume=True, epochs=2)
+    with pytest.raises(CharlmError, match="nothing to resume: .*the text differs"):
+        charlm.train(text="another text\n" * 9, output="m.npz", resume=True)
+    with pytest.raises(CharlmError, match="no file missing.txt"):
+        charlm.train("missing.txt", output="m.npz", resume=True)
+    assert (tmp_path / "m.npz").read_bytes() == before and names(tmp_path) == ["m.npz", "text.txt"]
+
+
+def test_a_short_run_without_a_held_out_part_leaves_its_last_row(text, tmp_path):
+    charlm.train(text, holdout=0, log="log.jsonl", **SMALL | {"epochs": 1})
+    (row,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert row["epoch"] == 1 and row["valid_loss"] is None and row["train_loss"] > 0
+
+
 def test_python_resumes_what_the_command_has_stopped(text, tmp_path):
     """The files of ``valid`` are kept with the other options, and their threads are not."""
     (tmp_path / "valid.txt").write_text("abba cab\n" * 9)

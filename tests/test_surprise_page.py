@@ -235,6 +235,17 @@ def test_the_page_keeps_the_most_surprising_lines(monkeypatch, size):
     assert max(len(line.symbols) for line in kept) <= 8
 
 
+def test_many_files_are_counted_and_not_named(folder):
+    names = [f"a file with a long name {number}.txt" for number in range(300)]
+    for name in names:
+        Path(name).write_text("abc\n", encoding="utf-8")
+    assert run("--html", "page.html", *names).exit_code == 0
+    heading = re.search("<h1>(.*)</h1>", Path("page.html").read_text(encoding="utf-8"))[1]
+    assert heading == "How surprising is a file with a long name 0.txt and 299 more files to m.npz?"
+    assert run("--html", "page.html", *names[:3]).exit_code == 0
+    assert ", ".join(names[:3]) in Path("page.html").read_text(encoding="utf-8")
+
+
 def test_a_page_is_written_over_pages_only(folder):
     assert run("text.txt", "--html", "page.html").exit_code == 0
     assert run("text.txt", "--html", "page.html").exit_code == 0

@@ -439,6 +439,8 @@ def test_reports_add_up(text):
     steps = list(trainer.run())
     records = list(reports(iter(steps), every=1e9))
     assert records[-1].tokens == sum(step.window_tokens for step in steps) == trainer.total_tokens
+    stopped = list(reports(iter(steps[:-1]), every=1e9))  # before its last evaluation
+    assert stopped[-1].step == len(steps) - 1 and stopped[-1].valid_loss is None
     measured = [step.step for step in steps if step.valid_loss is not None or step.sampled_loss is not None]
     assert [record.step for record in records] == measured
     total = sum(step.train_loss * step.window_tokens for step in steps[: records[0].step])

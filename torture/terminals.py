@@ -116,6 +116,8 @@ def by_commands(folder: Path, length: int = 4000) -> Iterator[str]:
         ["perplexity", *model, "--per-line", "text.txt"],
         ["perplexity", *model, "--per-token", "text.txt"],
         ["perplexity", *model, "--per-word", "text.txt"],
+        ["states", *model, "text.txt"],
+        ["states", *model, "--per-line", "text.txt"],
         ["train", "\x1b[2J.txt", "-o", "m.npz"],
         ["train", "text.txt", "-o", "m\x1b[31m.npz", *SMALL, "--epochs", "1", "--quiet"],
         ["sample", *model, "--start-with", "é\x1b[2J"],
@@ -228,6 +230,9 @@ EDGES = (
     ["--fill", ""],
     ["--best-of", "0"],
     ["--best-of", "50"],
+    *(["--most-likely", value] for value in ("0", "1", "-1")),
+    ["--most-likely", "1000", "--length", "3", "--allow-copies"],
+    ["--most-likely", "3", "--stop", "a", "--min-length", "3"],
 )
 
 

@@ -1,4 +1,5 @@
-"""The command line: one module per command, in the order of use: train, sample, perplexity, predict, evaluate, info.
+"""The command line: one module per command, in the order of use: train, sample, perplexity, states, predict,
+evaluate, info.
 
     options     the tables of options as options of the command line
     help        the help of the program and of its commands
@@ -28,6 +29,7 @@ SUMMARIES = {  # of the commands, in the order of use
     "train": "Train a model on text files and write it to one file.",
     "sample": "Sample new text from a model.",
     "perplexity": "Measure how surprising text is to a model.",
+    "states": "Give the hidden states at each token or line.",
     "predict": "Predict labels, tags or translations.",
     "evaluate": "Measure how often a model is right.",
     "info": "Show what a model file contains.",

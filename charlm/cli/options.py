@@ -90,6 +90,16 @@ def command(table=(), *, arguments=(), **settings):
 
 def load_language_model(path, label):
     """Load a model that samples or scores text. label: of --given. The errors of the model's task name the file."""
+    model = load_model_of(path, label)
+    try:
+        model.check_task("text")
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    return model
+
+
+def load_model_of(path, label):
+    """Load a model; of --task generate, the language model of a label. label: of --given."""
     from ..model import load_model
 
     model = load_model(path)
@@ -97,7 +107,7 @@ def load_language_model(path, label):
         if label is None and model.task.name == "generate":
             labels = ", ".join(model.task.labels)
             raise UsageError(f"add --given LABEL, the label of the text; the model knows {labels}")
-        return model.given(label)
+        return model if label is None else model.given(label)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 

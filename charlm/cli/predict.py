@@ -5,7 +5,7 @@ import json
 from ..errors import CorpusError
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
 from ..text.layout import terminal_width, wrapped_text
-from ..text.reading import name_of
+from ..text.reading import names_of
 from .options import command, files_argument
 from .signals import end_with_the_reader
 
@@ -55,6 +55,6 @@ def predict(*, model_path, files, top, beam, as_json, encoding, threads):
             text = "".join(predictor.row(item, prediction) + "\n" for item, prediction in rows)
             write_text(wrapped_text(text, width))
     if not found:
-        say(f"there is no text in {', '.join(map(name_of, files or ('-',)))}, so there is nothing to predict")
+        say(f"there is no text in {names_of(files or ('-',))}, so there is nothing to predict")
     if errors:
         raise CorpusError(f"{number_of(errors, 'row')} without a prediction; {'the first: ' * (errors > 1)}{first}")

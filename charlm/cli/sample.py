@@ -10,6 +10,8 @@ from ..sampling.options import SAMPLING
 from .options import command, load_language_model
 from .signals import end_with_the_reader
 
+BETWEEN, CUT = "─" * 8, "[…]"  # what a terminal shows between the samples of a stream, and where one is cut
+
 
 @command(
     [MODEL, *SAMPLING, JSON, QUIET],
@@ -27,6 +29,9 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     rejects those whose text is cut into other subwords than it sampled. For a model of a stream, charlm rejects only
     the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
+
+    With --interactive, each line gets --count samples; where there are fewer, an error ends them: with --json a row
+    {"error": …, "start_with": …}, in a pipe an empty line.
     """
     end_with_the_reader()
     from dataclasses import replace
@@ -42,28 +47,34 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     model, length = load_language_model(model_path, given), options.pop("length", None)
     with Waiting(lambda: "reading the text of --corpus …; Ctrl-C ends", quiet or "corpus" not in options):
         options = _sampling_options(model, options, prime_file)
-    count = count or (10 if model.lines and not Decoding.of(options).is_certain else 1)
+    searches, is_certain = options.most_likely is not None, Decoding.of(options).is_certain
+    count = count or (10 if model.lines and not is_certain and not searches else 1)
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     counts = SamplingCounts()
 
     unit = "sample" if model.lines or options.fill else "line"
 
-    def write_samples(**changes):
-        sampler = new_sampler(model, count, length, replace(options, **changes))
+    def write_samples(start_with=options.start_with, **changes):
+        sampler = new_sampler(model, count, length, replace(options, start_with=start_with, **changes))
+        more = {"start_with": start_with} if interactive or start_with else {}
         try:
             with Waiting(lambda: sampling_progress(sampler.counts, unit), quiet) as waiting:
-                _write(sampler.pieces(), as_json, waiting)
+                if as_json:
+                    _write_rows(sampler.pieces(), waiting, more)
+                else:
+                    _write_texts(sampler.pieces(), waiting, unit == "line")
         finally:
             counts.add(sampler.counts)
 
     try:
         if interactive:
-            _for_each_beginning(write_samples, seed, options.encoding, quiet)
+            _for_each_beginning(write_samples, seed, options.encoding, quiet=quiet, as_json=as_json)
         else:
             write_samples(seed=seed)
     finally:
         if not quiet and counts.asked:
-            _summarize(model, options, counts, unit, count, seed)
+            notes = [*_notes(options, unit, options.most_likely or count, as_json), *[f"seed {seed}"] * (not searches)]
+            _summarize(model, options, counts, unit, notes)
 
 
 def _check_inputs(options, prime_file, interactive):
@@ -98,66 +109,99 @@ def _prime_from(path, model, encoding):
     return text.removesuffix("\n") if model.lines else text
 
 
-def _summarize(model, options, counts, unit, count, seed):
-    """Say on stderr how much was sampled and rejected."""
+def _summarize(model, options, counts, unit, notes):
+    """Say on stderr how much was sampled and rejected. notes: what else there is to say."""
     from ..display import say
     from ..display.scores import sampling_summary
-    from ..sampling.decoding import Decoding
 
     known = options.corpus or model.novelty
-    summary = sampling_summary(counts, unit, known and known.shortest_run)
-    certain = Decoding.of(options).is_certain and count > 1 and not options.unique
-    same = "; all samples are the same, because only the most likely token is sampled" if certain else ""
-    say(f"{summary}{same}; seed {seed}")
+    say("; ".join((sampling_summary(counts, unit, known and known.shortest_run), *notes)))
 
 
-def _write(pieces, as_json, waiting):
-    """Write samples to stdout as they come, each with a line's end. waiting: see ``display.waiting``."""
-    from ..display import write_text as write_now
+def _notes(options, unit, count, as_json):
+    """What a person should know about the samples as they were written."""
+    from ..sampling.decoding import Decoding
 
-    def write_text(text):
-        with waiting.shows():
-            write_now(text)
+    if count > 1 and Decoding.of(options).is_certain and not options.unique:
+        yield "all samples are the same, because only the most likely token is sampled"
+    if count > 1 and unit == "line" and not as_json and not _at_terminal(sys.stdout):
+        yield "nothing marks where a sample of the stream ends; --json prints one object per sample"
 
+
+def _at_terminal(stream):
+    return stream is not None and stream.isatty()
+
+
+# How samples are written
+
+
+def _show(waiting, text):
+    from ..display import write_text
+
+    with waiting.shows():
+        write_text(text)
+
+
+def _write_rows(pieces, waiting, more):
+    """Write one JSON object per sample. more: what each of them has besides the sample."""
+    for piece in pieces:
+        if piece.sample is not None:
+            _show(waiting, json.dumps(piece.sample.as_dict() | more) + "\n")
+
+
+def _write_texts(pieces, waiting, is_stream):
+    """Write samples as they come, each with a line's end. On a terminal, a line stands between the samples of a stream,
+    and CUT where the length has cut one; a pipe gets the text alone."""
+    marked = is_stream and _at_terminal(sys.stdout)
     number, inside = 0, False  # inside: the line that was written last has no end
     try:
         for piece in pieces:
-            if as_json:
-                if piece.sample is not None:
-                    write_text(json.dumps(piece.sample.as_dict()) + "\n")
-                continue
-            separator = "\n" if inside and piece.number != number else ""
-            write_text(separator + piece.text)
-            number, inside = piece.number, not piece.text.endswith("\n")
+            between = "\n" * inside + f"{BETWEEN}\n" * marked if piece.number != number else ""
+            end = CUT if marked and piece.sample and not piece.sample.ended else ""
+            text = between + piece.text + end
+            _show(waiting, text)
+            number, inside = piece.number, not text.endswith("\n")
             if piece.sample is not None and inside:
-                write_text("\n")
+                _show(waiting, "\n")
                 inside = False
     finally:
         if inside:
-            write_text("\n")
+            _show(waiting, "\n")
 
 
-def _for_each_beginning(write_samples, seed, encoding, quiet):
-    """Write samples for each line of standard input. At a terminal, Ctrl-C ends this line's samples, Ctrl-D all."""
-    from ..display import say
+# Beginnings from standard input
+
+
+def _for_each_beginning(write_samples, seed, encoding, *, quiet, as_json):
+    """Write samples for each line of standard input: as many as are asked for, or those before an error and then the
+    error. As JSON the error is a row; in a pipe it is an empty line, and words on stderr. So a program that reads
+    always knows where it stands. At a terminal, Ctrl-C ends this line's samples, Ctrl-D all."""
+    from ..display import say, write_text
 
     if sys.stdin is None:
         raise CharlmError("standard input is closed")
-    at_terminal = sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+    at_terminal = _at_terminal(sys.stdin) and _at_terminal(sys.stdout)
     if at_terminal and not quiet:
         say("type the beginning of a sample, and press Enter; Ctrl-D on an empty line ends")
     failed = False
-    for number, beginning in enumerate(_typed() if at_terminal else _piped(encoding)):
+    for number, (beginning, why_not) in enumerate(_typed() if at_terminal else _piped(encoding)):
         try:
+            if why_not:
+                raise PromptError(why_not)
             write_samples(start_with=beginning, seed=(seed, number))
         except (PromptError, SamplingError) as error:
-            say(f"charlm: {' '.join(_for_typed(str(error)).split())}")
-            failed = True
+            failed, message = True, " ".join(_for_typed(str(error)).split())
+            if as_json:
+                write_text(json.dumps({"error": message, "start_with": beginning}) + "\n")
+            else:
+                say(f"charlm: {message}")
+                write_text("" if at_terminal else "\n")
         except KeyboardInterrupt:
             if not at_terminal:
                 raise
     if failed and not at_terminal:
-        raise CharlmError("charlm could not continue every beginning; the messages above say why")
+        where = "the rows with an error" if as_json else "the messages above"
+        raise CharlmError(f"charlm could not continue every beginning; {where} say why")
 
 
 def _for_typed(message):
@@ -168,6 +212,7 @@ def _for_typed(message):
 
 
 def _typed():
+    """(line, "") of each line that a person types."""
     from ..display import write_text
 
     try:
@@ -176,15 +221,25 @@ def _typed():
         pass
     while True:
         try:
-            yield input("> ")
+            yield input("> "), ""
         except EOFError:
             write_text("\n")  # the shell's prompt gets a line of its own
             return
 
 
 def _piped(encoding):
-    for line in iter(sys.stdin.buffer.readline, b""):
+    """(line, why it is no beginning, or "") of each line of standard input, as soon as it is there."""
+    from ..text.reading import check_encoding
+
+    if "\n".encode(check_encoding(encoding)) != b"\n":
+        raise UsageError(
+            f"--interactive cannot read lines in {encoding}: convert them to UTF-8 first (iconv does that)"
+        )
+    for number, line in enumerate(iter(sys.stdin.buffer.readline, b"")):
+        line, why_not = line.removesuffix(b"\n").removesuffix(b"\r"), ""
         try:
-            yield line.removesuffix(b"\n").removesuffix(b"\r").decode(encoding)
+            text = line.decode(encoding)
         except UnicodeError:
-            raise CharlmError(f"standard input is not {encoding.upper()}; name its encoding with --encoding") from None
+            text = line.decode(encoding, "backslashreplace")
+            why_not = f"this beginning is not {encoding.upper()}; name the encoding with --encoding"
+        yield (text if number else text.removeprefix("\ufeff")), why_not

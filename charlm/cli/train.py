@@ -46,7 +46,7 @@ def train(
     --epochs, and for a --task other than text, it takes the fixed settings of the task.
     """
     from ..display import say
-    from ..display.closing import conclusion, stopped_lines
+    from ..display.closing import conclusion, nothing_to_do, stopped_lines
     from ..display.live import compiling, shown
     from ..display.opening import opening
     from ..learning.session import TrainingFiles, TrainingSession
@@ -67,6 +67,10 @@ def train(
     with ExitStack() as opened:
         with interruption_reported():
             session = opened.enter_context(TrainingSession(corpus, files, given, on_compile))
+            if session.done:
+                if not quiet:
+                    say(nothing_to_do(session))
+                return
             if not quiet:
                 for line in opening(session, explain):
                     say(line)

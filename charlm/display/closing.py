@@ -43,6 +43,11 @@ def conclusion(session: TrainingSession) -> list[str]:
     return [*lines, *kept_lines(session), f"wrote {session.files.output}", *_first_use(session)]
 
 
+def nothing_to_do(session: TrainingSession) -> str:
+    """What to say where a training is resumed that is finished."""
+    return f"nothing to do: the training of {session.files.output} is finished; without --resume, a new one begins"
+
+
 def kept_lines(session: TrainingSession) -> list[str]:
     """Where the model is now that was at the output before: a line, or none."""
     return [f"kept the model that was there as {session.kept}"] if session.kept else []

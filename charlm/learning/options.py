@@ -224,7 +224,7 @@ OF_FILES = (
         "resume",
         bool,
         "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
-        "--log, --plot, --save-every and --threads.",
+        "--log, --plot, --save-every and --threads. If it is finished, there is nothing to do.",
         default=False,
         group=HOW_LONG,
     ),

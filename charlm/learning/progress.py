@@ -46,23 +46,32 @@ class Report:
 
 
 def reports(steps: Iterator[Step], every: float) -> Generator[Report, None, None]:
-    """Gather steps: a report at each evaluation, sample and rollback, and one about every ``every`` seconds."""
+    """Gather steps: a report at each evaluation, sample and rollback, one about every ``every`` seconds, and one at the
+    end of the training."""
     nats, counted, last_seconds, last_training = 0.0, 0, 0.0, 0.0
+    step = None
     for step in steps:
         nats, counted = nats + step.train_loss * step.window_tokens, counted + step.window_tokens
         is_special = step.valid_loss is not None or step.sampled_loss is not None or step.rolled_back
-        if not is_special and step.seconds - last_seconds < every:
-            continue
-        yield Report(
-            step=step.step,
-            epoch=step.epoch,
-            seconds=step.seconds,
-            tokens=step.tokens,
-            tokens_per_second=counted / max(step.training_seconds - last_training, 1e-9),
-            train_loss=nats / counted,
-            valid_loss=step.valid_loss,
-            improved=step.improved,
-            sampled_loss=step.sampled_loss,
-            rolled_back=step.rolled_back,
-        )
-        nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds
+        if is_special or step.seconds - last_seconds >= every:
+            yield _report(step, nats, counted, step.training_seconds - last_training)
+            nats, counted, last_seconds, last_training = 0.0, 0, step.seconds, step.training_seconds
+    if step is not None and counted:
+        yield _report(step, nats, counted, step.training_seconds - last_training)
+
+
+def _report(step: Step, nats: float, counted: int, seconds: float) -> Report:
+    """The report after a step. nats, counted: the loss and the number of the tokens since the last report; seconds:
+    spent in their updates."""
+    return Report(
+        step=step.step,
+        epoch=step.epoch,
+        seconds=step.seconds,
+        tokens=step.tokens,
+        tokens_per_second=counted / max(seconds, 1e-9),
+        train_loss=nats / counted,
+        valid_loss=step.valid_loss,
+        improved=step.improved,
+        sampled_loss=step.sampled_loss,
+        rolled_back=step.rolled_back,
+    )

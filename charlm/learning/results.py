@@ -14,14 +14,17 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
+from ..model import Model, load_model
 from ..modelfile import file_kind, is_saved, read_model, save_model
+from ..text.reading import Digest, read_text
 from .checkpoint import checkpoint_path, previous_checkpoint_path, save_checkpoint
 from .loop import Trainer
-from .options import CHECKPOINT_SECONDS
+from .options import BY_NAME, CHECKPOINT_SECONDS
 from .progress import Report
 
 OWN_NAMES = {".checkpoint": "a checkpoint", ".checkpoint.before": "a checkpoint", ".previous": "the previous model"}
@@ -61,6 +64,40 @@ def check_checkpoints(model_path) -> None:
         f"will not overwrite {path}, which is a finished model and no checkpoint; give it another name, or choose "
         "another one for --output"
     )
+
+
+def finished_model(path, paths: list, options: Mapping[str, Any]) -> Model | None:
+    """The model at an output whose training is finished, so that nothing is left to resume; None where there is none.
+
+    paths, options: the text and the given options of the training that shall be resumed. Raises ModelFileError where
+    they are not those of the model.
+    """
+    if checkpoint_path(path).exists() or previous_checkpoint_path(path).exists():
+        return None
+    try:
+        model = load_model(path)
+        if "unfinished" in model.training:
+            return None
+        then, sha256 = dict(model.training["settings"]), model.training["corpus"]["sha256"]
+    except (ModelFileError, TypeError, KeyError, ValueError):  # another program wrote the file
+        return None
+    digest = Digest()
+    for _ in read_text(paths, "byte", digest=digest):
+        pass
+    found = ["the text differs"] if digest.hexdigest() != sha256 else []
+    then.pop("dropout", None)  # it may have followed the losses
+    then |= asdict(model.architecture)
+    found += [
+        f"{BY_NAME[name].flag} ({now} now, {then[name]} then)"
+        for name, now in options.items()
+        if then.get(name, now) != now
+    ]
+    if found:
+        raise ModelFileError(
+            f"there is nothing to resume: the training of {path} is finished, and it was another one: "
+            f"{'; '.join(found)}; leave out --resume to train a new model"
+        )
+    return model
 
 
 class Results:

@@ -34,7 +34,7 @@ from .control import held_out_losses
 from .loop import Trainer
 from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
 from .progress import Report, reports
-from .results import Results, check_checkpoints, check_output_name, result_files
+from .results import Results, check_checkpoints, check_output_name, finished_model, result_files
 
 REPORT_SECONDS = 1.0  # between reports, at most
 OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")  # what a person may expect, and gets no picture of
@@ -70,8 +70,10 @@ class TrainingSession:
     paths: the text files, or a ``MemoryText``. options: the given options by their names (see ``TrainingOptions``); a
     resumed training takes all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many
     tokens, the last ones of the training part, they were trained on. given_up: a line about the unfinished training
-    that this one gives up, None where there is none. on_compile: called when the first kernel begins to compile, on
-    opening or when the training begins; it may return a context manager that is open while charlm compiles.
+    that this one gives up, None where there is none. done: the model at the output where its training is finished, so
+    that there is nothing to resume: then the session has no trainer and no reports; None otherwise. on_compile: called
+    when the first kernel begins to compile, on opening or when the training begins; it may return a context manager
+    that is open while charlm compiles.
 
     Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
     raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
@@ -86,6 +88,7 @@ class TrainingSession:
         self.baselines: list[Baseline] = []
         self.baseline_tokens = 0
         self.given_up: str | None = None
+        self.done: Model | None = None
         self._open, self._on_compile = ExitStack(), on_compile
         self._running: Generator[Report, None, None] | None = None
         if files.resume and files.output is None:
@@ -107,6 +110,9 @@ class TrainingSession:
                 if not files.resume:
                     self._check_unfinished(files.output)
             if files.resume:
+                self.done = finished_model(files.output, self.paths, self.options)
+                if self.done:
+                    return self
                 checkpoint = last_checkpoint(files.output)
                 checkpoint.check_processor()
                 self.options = given_options(checkpoint.options) | self.options
@@ -160,12 +166,12 @@ class TrainingSession:
 
     @property
     def finished(self) -> bool:
-        return self.trainer.finished
+        return self.done is not None or self.trainer.finished
 
     @property
     def best(self) -> Model:
         """The model with the lowest held-out loss so far; the latest one where nothing is held out."""
-        return self.trainer.best
+        return self.done or self.trainer.best
 
     @property
     def best_file(self) -> FilePath | None:
@@ -207,6 +213,8 @@ class TrainingSession:
         return self._running
 
     def _reports(self, stop: Callable[[], bool]) -> Generator[Report, None, None]:
+        if self.done:
+            return
         files, trainer = self.files, self.trainer
         if files.plot is not None:
             self.train_baselines()

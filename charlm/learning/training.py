@@ -47,7 +47,7 @@ class Training:
 
         Raises UsageError before the first report.
         """
-        if self._reports is None or not self.session.trainer.step:
+        if not self.session.done and (self._reports is None or not self.session.trainer.step):
             raise UsageError("the training has no model yet; iterate over it (for report in training: …)")
         return self.session.best
 

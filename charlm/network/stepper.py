@@ -53,7 +53,8 @@ class NextToken(Protocol):
         """Read some tokens from the beginning of a text: (the state after them, one row; -log ŷ of each, in nats)."""
 
     def step(self, state: State, tokens: np.ndarray) -> State:
-        """Read the next token of each row, ids (N), and return the new state. The given state may be overwritten.
+        """Read the next token of each row, ids (N), and return the new state. The given state may be overwritten; its
+        logits are not read.
 
         N is a number that ``rows_for`` returns.
         """

@@ -23,7 +23,7 @@ from ..network.measuring import TokenScores
 from ..score import LN2, Score
 from ..scoring.perplexity import Total, check_not_empty
 from ..scoring.pipeline import ScoredBlock
-from ..text.reading import name_of
+from ..text.reading import names_of
 from ..text.visible import visible
 from ..text.vocabulary import SPECIAL, UNITS, UNKNOWN, Vocabulary
 from .palette import ON_DARK, ON_LIGHT, bands_of, legend
@@ -164,7 +164,7 @@ def score_with_page(
         total.add(block)
         page.add(block)
     score = check_not_empty(total.score, paths)
-    page.write(page_path, score, os.path.basename(model_path), ", ".join(map(name_of, paths)), adapt)
+    page.write(page_path, score, os.path.basename(model_path), names_of(paths), adapt)
     return score
 
 

@@ -14,6 +14,7 @@ acceptance      accepts a segment that has ended, or rejects it (<UNK>, length, 
 rules           the words of the reasons to reject, their counts, and the search for copies of the training text
 samples         whole samples, and pieces of a growing one
 infilling       patterns with blanks
+most_likely     the most likely samples, by best-first search
 
 The network itself predicts the next token in ``network/stepper.py``.
 """

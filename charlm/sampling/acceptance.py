@@ -9,11 +9,11 @@ no way on, the segment is tried again, then the whole sample if none of it was s
 """
 
 from ..model import Model
-from ..text.vocabulary import EOS, UNKNOWN
+from ..text.vocabulary import UNKNOWN
 from .candidates import MAY_COPY, SAMPLE_ENDS, Candidate, Candidates, Endings
 from .prompt import Prompt
 from .rules import Rules, SamplingCounts
-from .segmentation import are_standard
+from .segmentation import are_standard, reads_back
 
 LINES_AT_ONCE = 64  # lines that are searched for copies at a time
 PATIENCE = 8  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
@@ -149,7 +149,7 @@ class Acceptance:
         if self._rules.allow_copies:
             ((run, reason),) = self._rules.copies_in([whole])
             candidate.note_run(run)
-        candidate.finish(whole, self._rules.is_novel(reason))
+        candidate.finish(whole, self._rules.is_novel(reason), self._endings.is_whole(candidate))
 
     def _reject(self, row, reason, whole=False):
         """Reject the segment, or the whole sample if its length is the reason."""
@@ -176,7 +176,7 @@ class Acceptance:
             return "unknown"
         if self._endings.is_too_long(candidate) or self._lines and ending != SAMPLE_ENDS:
             return "too_long"
-        if self._vocabulary.level == "word" and not self._is_text([*candidate.line, *candidate.segment]):
+        if self._vocabulary.level == "word" and not reads_back(self._vocabulary, [*candidate.line, *candidate.segment]):
             return "no_text"
         if self._vocabulary.level == "subword" and not self._is_standard(candidate, ending):
             return "other_subwords"
@@ -191,11 +191,3 @@ class Acceptance:
     def _is_standard(self, candidate, ending):
         line = [*candidate.line, *candidate.segment]
         return are_standard(self._vocabulary, [line], goes_on=ending != SAMPLE_ENDS)[0]
-
-    def _is_text(self, line):
-        """Whether the text of a line is read as the same words; not so where two words have run together."""
-        decode = self._vocabulary.decode
-        if line[-1] != EOS:  # spaces at the end are part of what would follow
-            while line and decode(line[-1:]).isspace():
-                line = line[:-1]
-        return self._vocabulary.encode(decode(line)).tolist() == line

@@ -20,7 +20,7 @@ from ..network.stepper import NextToken, State, take_rows
 from ..text.vocabulary import Vocabulary
 from .decoding import Decoding
 from .prompt import Prompt
-from .segmentation import covers, tokens_after
+from .segmentation import Cover, covers, tokens_after
 
 
 def continued(predictor: NextToken, state: State, parents: np.ndarray, tokens: np.ndarray) -> State:
@@ -121,7 +121,13 @@ class Beginning:
         chosen = 0
         if self.is_free:
             chosen = int(self._decoding.sample(-self._ends.nats[None], np.array([number]))[0][0])
-        cover = self._ends.covers[chosen]
+        return self._opening(self._ends.covers[chosen])
+
+    def openings(self) -> list[Opening]:
+        """All openings that a candidate may have."""
+        return [self._opening(cover) for cover in self._ends.covers]
+
+    def _opening(self, cover: Cover) -> Opening:
         state, nats, following = self._ends.after(cover.before)
         tokens, skipped = tokens_after(self._widths, [*self._prompt.start, *cover.before], self._prompt.skipped)
         return Opening(

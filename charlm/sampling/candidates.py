@@ -105,9 +105,16 @@ class Candidate:
         if run is not None:
             self.longest_copied_run = max(self.longest_copied_run or 0, run)
 
-    def finish(self, text: str, novel: bool | None) -> None:
+    def finish(self, text: str, novel: bool | None, ended: bool = True) -> None:
         """Make the sample from its whole text."""
-        self.sample = Sample(text, -self.nats, len(self.tokens), self.longest_copied_run, novel)
+        self.sample = Sample(
+            text=text,
+            log_probability=-self.nats,
+            tokens=len(self.tokens),
+            longest_copied_run=self.longest_copied_run,
+            novel=novel,
+            ended=ended,
+        )
 
     @property
     def has_text(self) -> bool:
@@ -168,6 +175,10 @@ class Endings:
         if self.lines:
             return None
         return SEGMENT_ENDS if token == EOS or len(candidate.segment) >= self._most(candidate) else None
+
+    def is_whole(self, candidate: Candidate) -> bool:
+        """Whether a sample that ends is whole: its line or its ``stop`` ends it, and not its length."""
+        return self.lines or bool(self.prompt.stop) and self._stops(candidate)
 
     def is_too_long(self, candidate: Candidate) -> bool:
         """Whether a candidate has more than ``max_length`` characters."""

@@ -25,7 +25,7 @@ from ..errors import SamplingError, UsageError
 from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, State, Stepper, take_rows
-from ..text.vocabulary import EOS, UNKNOWN, code_points, symbols_in
+from ..text.vocabulary import EOS, UNKNOWN, as_bytes, code_points, symbols_in
 from .beginning import Ends, continued
 from .options import BY_NAME
 from .prompt import encode_prompt, encode_start, seed_of
@@ -39,7 +39,7 @@ ANY, NONE, END = -1, -2, -3  # in place of a code point: a blank, what follows a
 PREFIXES = 1024
 CHECKED = 16  # times as many are checked for standard segmentations
 CONTINUATIONS = 1 << 22  # the most that are computed at a time
-CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of".split()
+CONFLICTING_OPTIONS = "top_k top_p min_p unknown start_with stop min_length max_length best_of most_likely".split()
 
 
 @dataclass
@@ -72,7 +72,8 @@ class _Branches:
 class Filler:
     """Fills a pattern ``count`` times. ``counts`` says at any time how much was sampled and rejected.
 
-    pattern: every _ is a character (or byte) to be found; for a model of words, a run of _ is a word. The probability
+    pattern: see ``read_pattern``; every blank is a character (or byte) to be found, and for a model of words a run of
+    blanks is a word. The probability
     of a whole filling is raised to the power 1 / options.temperature; temperature 0 takes the most likely filling.
     A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
     predictor: what predicts the next token, instead of the model.
@@ -128,7 +129,13 @@ class Filler:
                 continue
             self.counts.end_streak()
             own, _ = tokens_after(self._places, ids, len(self.prompt.rest))
-            sample = Sample(text, -float(nats[chosen]), len(own), run, self.rules.is_novel(copied))
+            sample = Sample(
+                text=text,
+                log_probability=-float(nats[chosen]),
+                tokens=len(own),
+                longest_copied_run=run,
+                novel=self.rules.is_novel(copied),
+            )
             self.counts.count_shown(sample)
             yield sample
 
@@ -264,21 +271,44 @@ def resample(logs: np.ndarray, count: int, random: np.random.Generator) -> tuple
     return np.sort(chosen), logs[np.argsort(chosen)]
 
 
+def read_pattern(pattern: str) -> tuple[str, np.ndarray]:
+    """The text of a pattern, and which of its characters are blanks, bool (characters).
+
+    A backslash before _ makes it a true underscore. Two backslashes before _ are one backslash and a blank, and so on;
+    all other backslashes stand for themselves. Raises UsageError where there is no blank.
+    """
+    text, blanks = "", []
+    for part in re.split(rf"(\\*{BLANK})", pattern):
+        backslashes = len(part) - 1 if part.endswith(BLANK) else 0
+        shown = part[backslashes - backslashes // 2 :]
+        text += shown
+        blanks += [False] * len(shown)
+        if part.endswith(BLANK):
+            blanks[-1] = backslashes % 2 == 0
+    if not any(blanks):
+        raise UsageError(f"--fill needs a pattern with at least one blank ({BLANK}), not {pattern!r}")
+    return text, np.array(blanks)
+
+
 def allowed_tokens(model: Model, pattern: str, rest: str = "") -> list[np.ndarray]:
     """For each place of a pattern the ids that may begin there, <EOS> at the end for a model of lines. A place is a
     token; of subwords, it is a character. rest: what stands before the pattern and belongs to its tokens."""
     vocabulary = model.vocabulary
+    text, is_blank = read_pattern(pattern)
     if vocabulary.level == "subword":
-        return allowed_subwords(model, rest, pattern)
-    symbols = symbols_in(pattern, vocabulary.level)
+        return allowed_subwords(model, rest, text, is_blank)
+    symbols = symbols_in(text, vocabulary.level)
     if vocabulary.level == "word":
-        blanks = [re.fullmatch(f" ?{BLANK}+", symbol) is not None for symbol in symbols]
-        for symbol, blank in zip(symbols, blanks, strict=True):
-            if not blank and BLANK in symbol and vocabulary.unknown_in(symbol):
+        stops = np.cumsum(list(map(len, symbols)))
+        parts = np.split(is_blank, stops[:-1])
+        blanks = [part[symbol.startswith(" ") :].all() for part, symbol in zip(parts, symbols, strict=True)]
+        for symbol, part, blank in zip(symbols, parts, blanks, strict=True):
+            if part.any() and not blank and vocabulary.unknown_in(symbol):
                 raise UsageError(f"a blank is a whole word for this model, as in 'the ____ of', not {symbol!r}")
+    elif vocabulary.level == "byte":
+        blanks = np.repeat(is_blank, [len(as_bytes(character)) for character in text]).tolist()
     else:
-        blanks = [symbol in (BLANK, ord(BLANK)) for symbol in symbols]
-    check_blanks(any(blanks), pattern)
+        blanks = is_blank.tolist()
     allowed = []
     for symbol, blank in zip(symbols, blanks, strict=True):
         if blank:
@@ -286,35 +316,31 @@ def allowed_tokens(model: Model, pattern: str, rest: str = "") -> list[np.ndarra
             check_fits(len(ids) > 0)
             allowed.append(ids)
         else:
-            text = bytes([symbol]).decode("utf-8", "surrogateescape") if vocabulary.level == "byte" else symbol
-            allowed.append(np.array(encode_start(model, text, "--fill")))
+            given = bytes([symbol]).decode("utf-8", "surrogateescape") if vocabulary.level == "byte" else symbol
+            allowed.append(np.array(encode_start(model, given, "--fill")))
     return [*allowed, np.array([EOS])] if model.lines else allowed
 
 
-def allowed_subwords(model: Model, rest: str, pattern: str) -> list[np.ndarray]:
-    """The same for a model of subwords: the tokens whose characters all fit the pattern, within its end."""
+def allowed_subwords(model: Model, rest: str, text: str, is_blank: np.ndarray) -> list[np.ndarray]:
+    """The same for a model of subwords: the tokens whose characters all fit the pattern, within its end. text,
+    is_blank: of the pattern."""
     vocabulary = model.vocabulary
-    check_blanks(BLANK in pattern, pattern)
     check_fits(len(vocabulary.symbols) > 0)
-    encode_start(model, pattern.replace(BLANK, ""), "--fill")
-    points = np.concatenate((code_points(rest), code_points(pattern))).astype(np.int64)
-    points[len(rest) :][code_points(pattern) == ord(BLANK)] = ANY
+    given_text = "".join(character for character, blank in zip(text, is_blank, strict=True) if not blank)
+    encode_start(model, given_text, "--fill")
+    points = np.concatenate((code_points(rest), code_points(text))).astype(np.int64)
+    points[len(rest) :][is_blank] = ANY
     texts = ["\n", "", *vocabulary.symbols]
     letters = np.full((len(texts), max(map(len, texts))), NONE)
-    for row, text in zip(letters, texts, strict=True):
-        row[: len(text)] = code_points(text)
+    for row, symbol in zip(letters, texts, strict=True):
+        row[: len(symbol)] = code_points(symbol)
     points = np.concatenate((points, np.full(letters.shape[1], END)))
     allowed = []
-    for place in range(len(rest) + len(pattern)):
+    for place in range(len(rest) + len(text)):
         given = points[place : place + letters.shape[1]]
         fits = (letters == given) | (letters == NONE) | (given == ANY) & (letters != ord("\n"))
         allowed.append(np.flatnonzero(fits.all(1) & (np.arange(len(texts)) != UNKNOWN)))
     return [*allowed, np.array([EOS])] if model.lines else allowed
-
-
-def check_blanks(has_blank: bool, pattern: str) -> None:
-    if not has_blank:
-        raise UsageError(f"--fill needs a pattern with at least one blank ({BLANK}), not {pattern!r}")
 
 
 def check_fits(has_any: bool) -> None:

@@ -35,7 +35,7 @@ SAMPLING = (
         "fill",
         str,
         "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). "
-        "The fillings are sampled given the whole pattern, what comes after a blank included.",
+        "The fillings are sampled given the whole pattern, what comes after a blank included. \\_ is an underscore.",
         metavar="PATTERN",
         group=WHAT,
     ),
@@ -120,6 +120,17 @@ SAMPLING = (
         "Sample N candidates for each sample, and print the most likely one.",
         default=1,
         least=1,
+        metavar="N",
+        group=HOW,
+    ),
+    Option(
+        "most_likely",
+        int,
+        "Search for the N most likely samples instead of sampling, the most likely first; of a stream, these are texts "
+        "of --length tokens, or up to a --stop. Not with --count, --fill, --temperature, --top-k, --top-p, --min-p, "
+        "--best-of, --unknown or --max-tries.",
+        least=1,
+        most=TRILLION,
         metavar="N",
         group=HOW,
     ),

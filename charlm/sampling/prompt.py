@@ -79,7 +79,7 @@ def encode_start(model: Model, text: str, option: str = "the beginning (--start-
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
         raise PromptError(
-            f"the model has never seen {_names(unknown)} in {option}; leave it out, or train on a text that has it"
+            f"the model has never seen {_names(unknown)} in {option}; {_remedy(model.vocabulary, unknown)}"
         )
     if model.lines and "\n" in text:
         raise PromptError(f"{option} must be part of one line: this model samples single lines")
@@ -94,6 +94,17 @@ def encode_prime(model: Model, text: str) -> tuple[int, ...]:
     if unknown:
         warnings.warn(f"the model has never seen {_names(unknown)}, and reads <UNK> in the prime", stacklevel=3)
     return tuple(model.vocabulary.encode(text)[-LONGEST_PRIME:].tolist())
+
+
+def _remedy(vocabulary, unknown):
+    """What to do about symbols that are not in the vocabulary. A word at the start of a line lacks the space that it
+    has elsewhere, and so is another token."""
+    if vocabulary.level == "word":
+        others = [word[1:] if word.startswith(" ") else f" {word}" for word in unknown]
+        known = [word for word in others if word and not vocabulary.unknown_in(word)]
+        if known:
+            return f"it knows {_names(known)}: write it so (a word with a space before it is another token)"
+    return "leave it out, or train on a text that has it"
 
 
 def _names(symbols):

@@ -19,6 +19,7 @@ from .beginning import longest_opening
 from .candidates import Candidate, Candidates, Endings
 from .decoding import Decoding
 from .infilling import Filler
+from .most_likely import MostLikely
 from .options import BY_NAME
 from .prompt import Prompt, encode_prompt, seed_of
 from .random_streams import bits_at, key_of
@@ -171,12 +172,21 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
 
 def new_sampler(
     model: Model, count: int = 1, length: int | None = None, options: SamplingOptions | None = None
-) -> Sampler | Filler:
-    """The sampler, or with ``options.fill`` the filler, for these options. Raises UsageError where they conflict."""
+) -> Sampler | Filler | MostLikely:
+    """What samples, fills (``options.fill``) or searches (``options.most_likely``, in place of ``count``) for these
+    options. Raises UsageError where they conflict."""
     options = options or SamplingOptions()
     model, options = model.given(options.given), replace(options, given=None)
-    if options.fill is None:
+    if options.fill is not None:
+        if length is not None:
+            raise UsageError("--fill and --length do not go together")
+        return Filler(model, options.fill, count, options)
+    if options.most_likely is None:
         return Sampler(model, count, length, options)
-    if length is not None:
-        raise UsageError("--fill and --length do not go together")
-    return Filler(model, options.fill, count, options)
+    if BY_NAME["count"].check(count) != 1:
+        raise UsageError("--most-likely and --count do not go together: --most-likely says how many")
+    if not model.lines and length is None and not options.stop:
+        raise UsageError(
+            "--most-likely needs --length or --stop here: this model writes a stream, which has no end of its own"
+        )
+    return MostLikely(model, prompt_of(model, length, options), options)

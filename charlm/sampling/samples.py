@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..score import exp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """A whole sample, which the rules have accepted.
 
@@ -17,7 +17,9 @@ class Sample:
     out, and ``tokens`` counts the tokens with characters of the sample.
     longest_copied_run: the most characters in a row that are also in the training text (of those that count, see
     text/novelty.py), 0 if no run is long enough to be found; novel: whether it is no copy, neither of the training text
-    nor of the held-out part. Both are None if charlm has no record of the training text.
+    nor of the held-out part. Both are None if charlm has no record of the training text. ended: whether it is
+    whole; a sample of a stream that has reached its length, and none of the texts of ``stop``, is cut. certain: whether
+    it is one of the most likely samples for certain, where these were asked for; None otherwise.
     """
 
     text: str
@@ -25,6 +27,8 @@ class Sample:
     tokens: int
     longest_copied_run: int | None = None
     novel: bool | None = None
+    ended: bool = True
+    certain: bool | None = None
 
     @property
     def perplexity(self) -> float:
@@ -32,15 +36,17 @@ class Sample:
         return exp(-self.log_probability / self.tokens)
 
     def as_dict(self) -> dict:
-        """The fields for JSON, where an infinite perplexity is None."""
-        return {
+        """The fields for JSON, where an infinite perplexity is None; "certain" only where it has a value."""
+        fields = {
             "text": self.text,
             "log_probability": self.log_probability,
             "tokens": self.tokens,
             "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "longest_copied_run": self.longest_copied_run,
             "novel": self.novel,
+            "ended": self.ended,
         }
+        return fields if self.certain is None else fields | {"certain": self.certain}
 
 
 @dataclass(frozen=True)

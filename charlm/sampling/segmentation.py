@@ -35,6 +35,15 @@ def are_standard(vocabulary: Vocabulary, parts: Iterable[Sequence[int]], goes_on
     return found
 
 
+def reads_back(vocabulary: Vocabulary, line: Sequence[int]) -> bool:
+    """Whether the text of a line, or of its beginning, is read as the same words; not so where two words have run
+    together. line: ids, without <UNK>."""
+    if line[-1] != EOS:  # spaces at the end are part of what would follow
+        while line and vocabulary.decode(line[-1:]).isspace():
+            line = line[:-1]
+    return vocabulary.encode(vocabulary.decode(line)).tolist() == list(line)
+
+
 def divided(vocabulary: Vocabulary, text: str) -> tuple[list[int], int, str]:
     """The ids of a text, how many of them stay whatever follows, and the text of the others: those of its last piece,
     after its last <UNK>."""

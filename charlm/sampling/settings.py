@@ -23,6 +23,7 @@ class SamplingOptions:
     start_with: the text that each sample begins with. stop: a text, or several, after which a sample ends (kept as a
     tuple). min_length, max_length: characters that a sample must have, None for no limit. unique: reject samples that
     were shown before. best_of: so many candidates are sampled for each sample, and the most likely one is shown.
+    most_likely: so many of the most likely samples are searched for, instead of sampling.
     max_copied: characters of the longest run of the training text that a sample may hold, None for the default;
     allow_copies: show copies too; corpus: text files, or a ``Novelty``, in which copies are searched, instead of the
     model's own record; encoding: of these files. max_tries: rejections in a row after which sampling ends with
@@ -42,6 +43,7 @@ class SamplingOptions:
     max_length: int | None = None
     unique: bool = False
     best_of: int = 1
+    most_likely: int | None = None
     max_copied: int | None = None
     allow_copies: bool = False
     corpus: Path | Sequence[Path] | Novelty | None = None

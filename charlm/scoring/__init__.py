@@ -15,5 +15,6 @@ Outputs, each a consumer of scored blocks (painted text is in ``display``, the s
     perplexity  the figures of the whole text
     rows        one row per line or per token
     comparison  several models ranked on one text
+    state_rows  the hidden states at each token or after each line (not from scored blocks)
     baselines   the figures of n-gram baselines and xz on the same text
 """

@@ -10,7 +10,7 @@ from ..model import Model
 from ..score import LN2, Score
 from ..text.baselines import baselines, xz_bytes
 from ..text.corpus import line_starts
-from ..text.reading import name_of, read_text
+from ..text.reading import names_of, read_text
 from .perplexity import Total, check_not_empty
 from .pipeline import ScoredBlock
 
@@ -32,7 +32,7 @@ class TrainingText:
             lengths = np.diff(line_starts(tokens))
             tokens = tokens[np.repeat(lengths > 1, lengths)]
         if not len(tokens):
-            raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+            raise CorpusError(f"there is no text in {names_of(paths)}")
         self.tokens = tokens
 
 

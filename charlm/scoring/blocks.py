@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError
 from ..model import Model
 from ..network.measuring import CHUNK, ROWS
-from ..text.reading import WHOLE_LINES, name_of, read_text
+from ..text.reading import WHOLE_LINES, names_of, read_text
 from ..text.vocabulary import as_bytes
 
 BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are scored together: at most ROWS chunks
@@ -113,4 +113,4 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
         empty = False
         yield block
     if empty:
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+        raise CorpusError(f"there is no text in {names_of(paths)}")

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..model import Model
 from ..score import RANKS, Score
-from ..text.reading import name_of
+from ..text.reading import names_of
 from ..text.vocabulary import UNKNOWN
 from .blocks import blocks, clean
 from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks, scored_files
@@ -85,7 +85,7 @@ def total(scored: Iterable[list[ScoredBlock]]) -> Score:
 def check_not_empty(score: Score, paths) -> Score:
     """The score. Raises CorpusError if no token of the files was scored, since they hold nothing but blank lines."""
     if not score.tokens:
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+        raise CorpusError(f"there is no text in {names_of(paths)}")
     return score
 
 

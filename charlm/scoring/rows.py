@@ -116,12 +116,12 @@ class RowKind(NamedTuple):
 
 def _tsv_of_token(row: tuple) -> str:
     token, probability, rank, entropy = row
-    return f"{_escaped(token)}\t{probability:.4f}\t{rank}\t{entropy:.4f}"
+    return f"{escaped(token)}\t{probability:.4f}\t{rank}\t{entropy:.4f}"
 
 
 def _tsv_of_word(row: tuple) -> str:
     line, position, tokens, unknown, surprisal, word = row
-    return f"{line}\t{position}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{_escaped(word)}"
+    return f"{line}\t{position}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{escaped(word)}"
 
 
 KINDS = {
@@ -166,7 +166,8 @@ def _tsv(rows: Iterable[tuple], form: Callable[[tuple], str]) -> Iterator[str]:
     return (form(row) + "\n" for row in rows)
 
 
-def _escaped(symbol):
+def escaped(symbol: str) -> str:
+    """A token for a column of a table: without tabs, line ends and bytes that are not UTF-8."""
     symbol = symbol.translate(_ESCAPES)
     return symbol if symbol.isprintable() else "".join(map(_escaped_byte, symbol))
 

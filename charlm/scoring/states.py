@@ -12,7 +12,7 @@ from ..network.cells import CELLS
 from ..network.mixture import Mixture
 from ..network.probabilities import log_softmax
 from ..network.stepper import State, numpy_network
-from ..text.vocabulary import EOS, SPECIAL
+from ..text.vocabulary import EOS, SPECIAL, Vocabulary
 
 
 class HiddenStates(NamedTuple):
@@ -39,7 +39,7 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     (state,) = deque(_states_after(model, text, model.mixture), maxlen=1)
     probabilities = np.exp(log_softmax(state[-1][0].astype(np.float64)))
     order = np.argsort(-probabilities, kind="stable")
-    names = [*SPECIAL, *(model.vocabulary.decode([number]) for number in range(len(SPECIAL), len(model.vocabulary)))]
+    names = token_names(model.vocabulary)
     return {names[number]: float(probabilities[number]) for number in order}
 
 
@@ -49,10 +49,8 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
 
     Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
-    model.check_task("text")
+    check_has_states(model, by_line=False)
     sizes = model.architecture
-    if sizes.context:
-        raise UsageError("a feed-forward network has no hidden states; train with cell='lstm', 'gru' or 'rnn'")
     shape, has_c = (sizes.layers, len(model.vocabulary.encode(text)), sizes.hidden), CELLS[sizes.cell].has_c
     a, c = np.zeros(shape, np.float32), np.zeros(shape if has_c else (0,), np.float32)
     states = _states_after(model, text)
@@ -63,6 +61,20 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
             if has_c:
                 c[layer, token] = state[2 * layer + 1][0]
     return HiddenStates(a, c if has_c else None)
+
+
+def token_names(vocabulary: Vocabulary) -> list[str]:
+    """The text of each id, with "<EOS>" and "<UNK>"."""
+    return [*SPECIAL, *(vocabulary.decode([number]) for number in range(len(SPECIAL), len(vocabulary)))]
+
+
+def check_has_states(model: Model, by_line: bool) -> None:
+    """Raise UsageError for a model whose task or network has no states at each token, or after each line."""
+    model.check_task("text", "classify")
+    if model.architecture.context:
+        raise UsageError("a feed-forward network has no hidden states; train with cell='lstm', 'gru' or 'rnn'")
+    if model.task.name == "classify" and not by_line:
+        raise UsageError("a classifier has a state for each line and none for a token: give --per-line (by='line')")
 
 
 def _states_after(model: Model, text: str, mixture: Mixture | None = None) -> Iterator[State]:

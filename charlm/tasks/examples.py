@@ -11,7 +11,7 @@ from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, fitting
 from ..text.corpus import CorpusOptions, held_out_lines
 from ..text.merges import learnt_vocabulary
-from ..text.reading import Digest, name_of, path_list, read_text
+from ..text.reading import Digest, name_of, names_of, path_list, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
 
 FASTTEXT = "__label__"
@@ -136,7 +136,7 @@ def read_examples(
         lines = lines_of(paths, options.level, options.encoding, digest, has_level=True)
         found = [parse(where, example) for where, example in split_into_examples(lines)]
         if not found:
-            raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}")
+            raise CorpusError(f"there is no text in {names_of(paths)}")
         return found
 
     train, held_out = examples(paths, digest), []

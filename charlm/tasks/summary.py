@@ -10,6 +10,7 @@ from ..network.architecture import Architecture
 from ..score import exp
 from ..text.ngrams import NGrams
 from ..text.novelty import Novelty
+from ..text.reading import names_of
 from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
 
@@ -131,7 +132,7 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
         rows += [
             (
                 "trained on",
-                f"{', '.join(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
+                f"{names_of(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
                 f"{number_of(corpus['train_tokens'], unit)} for training, {held_out}",
             ),
             ("SHA-256", f"{corpus['sha256']}"),

@@ -11,6 +11,7 @@ from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
+from ..text.reading import names_of
 from ..text.vocabulary import EOS
 from .entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
 from .examples import (
@@ -130,7 +131,7 @@ class Tag(ExampleTask):
                 "it out"
             )
         found = read_examples(parse_sentence, lambda example: example[1], paths, options, split_sentences)
-        names = ", ".join(found.names)
+        names = names_of(found.names)
         if len(found.train) < 2:
             raise CorpusError(f"{names} is one sentence; put a blank line after each sentence, and give more of them")
         tags = distinct_labels(tag for _, tags in found.train for tag in tags)

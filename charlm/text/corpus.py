@@ -20,7 +20,7 @@ from .lists import BEGINNING, is_list
 from .merges import learnt_vocabulary
 from .novelty import Novelty
 from .options import TEXT
-from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
+from .reading import PIECE, Digest, name_of, names_of, path_list, read_text, whole_lines
 from .token_buffer import TokenBuffer, release
 from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
 
@@ -197,14 +197,14 @@ def _read(paths, options: CorpusOptions) -> _Text:
     numbers = _buffered(map(counter.number, pieces), lines)
     if len(counter) == 1:  # the line feed
         blank = ", only blank lines" if digest.size else ""
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}{blank}")
+        raise CorpusError(f"there is no text in {names_of(paths)}{blank}")
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
     if valid:
         held_out_numbers = _buffered(
             map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
         )
         if not len(held_out_numbers):
-            raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
+            raise CorpusError(f"there is no text in {names_of(valid)}")
         parts = _two_texts(numbers, held_out_numbers)
     return _Text(counter, parts, lines, bool(valid), tuple(map(name_of, paths)), digest)
 

@@ -20,6 +20,7 @@ from .memory import MemoryText
 WHOLE_LINES = ("word", "subword")  # levels at which a cut elsewhere would change the tokens
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
 MODEL_SIGNATURE = b"PK\3\4", b"header.npy"  # of a model file: at its start, and at offset 30 (see modelfile.py)
+MOST_NAMES = 3  # of files that are listed one by one
 NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
 
 
@@ -32,6 +33,12 @@ def name_of(path) -> str:
     if name in ("-", "/dev/stdin", "/dev/fd/0"):
         return "standard input"
     return "a pipe" if re.fullmatch("/(dev|proc/self)/fd/[0-9]+", name) and _is_pipe(path) else name
+
+
+def names_of(paths: Iterable) -> str:
+    """The names of some files, for a message or a heading; of many, the first one and how many others there are."""
+    names = list(map(name_of, paths))
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} and {len(names) - 1:,} more files"
 
 
 def _is_pipe(path) -> bool:
