@@ -63,9 +63,9 @@ from .files import atomic_file
 from .network.architecture import OPTIONAL, Architecture
 from .network.mixture import MOST_WEIGHT, Mixture
 from .tasks import Task, task_class
+from .text.formats import begins_like_a_model
 from .text.ngrams import ARRAYS, NGrams, array_shapes
 from .text.novelty import check_fields, from_fields
-from .text.reading import begins_like_a_model
 from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell

@@ -89,7 +89,7 @@ def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
         text = as_bytes(text)
         yield text if text.endswith(b"\n") or not text else text + b"\n"
     else:
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         yield text if text.endswith("\n") or not text else text + "\n"
 
 
