@@ -154,7 +154,8 @@ def train(
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
-        min_count: symbols that occur fewer times become <UNK> (1, for words 2). With subwords, these are characters.
+        min_count: symbols that occur fewer times become <UNK> (1; for words 2, or 1 where more than 2 % of
+            the text would be <UNK>). With subwords, these are characters.
         max_vocabulary: how many symbols the model knows at most; None is all, and with subwords a number that fits the
             text.
         novelty: keep in the model what tells new text from copies (True).

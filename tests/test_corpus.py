@@ -323,18 +323,45 @@ def test_a_symbol_of_the_held_out_part_alone_is_unknown(file):
         ({"min_count": 2}, "abc", "aaaabbbcc<UNK>\n"),
         ({"max_vocabulary": 4}, "ab", "aaaabbb<UNK><UNK><UNK>\n"),
         ({"level": "word"}, ("aaaabbbccd",), "aaaabbbccd\n"),
-        ({"level": "word", "min_count": 2}, (), "<UNK>\n"),
         ({"level": "byte"}, b"abcd", "aaaabbbccd\n"),
     ],
 )
 def test_limits_of_the_vocabulary(file, options, symbols, train):
-    """A word must be seen twice by default, so the word is written twice."""
-    path = file("aaaabbbccd\n")
-    paths = [path, path] if options == {"level": "word"} else [path]
-    found = load_corpus(paths, CorpusOptions(holdout=0, **options))
+    found = load_corpus(file("aaaabbbccd\n"), CorpusOptions(holdout=0, **options))
     assert found.vocabulary.symbols == tuple(symbols)
-    assert found.vocabulary.decode(found.train) == train * len(paths)
+    assert found.vocabulary.decode(found.train) == train
     assert len(found.held_out) == 0
+
+
+@pytest.mark.parametrize(("rare", "min_count", "share"), [(3, 2, 4 / 205), (4, 1, 0), (100, 1, 0)])
+def test_words_that_occur_once_are_unknown_unless_they_are_many(file, rare, min_count, share):
+    path = file("one two\n" * 40 + "one\n" * 40 + "".join(f"a{n} " for n in range(rare)))  # and a space at the end
+    words = load_corpus(path, CorpusOptions(level="word", holdout=0))
+    assert (words.min_count, words.unknown_shares) == (min_count, (share, 0))
+    given = load_corpus(path, CorpusOptions(level="word", holdout=0, min_count=2))
+    assert (given.min_count, given.unknown_shares) == (2, ((rare + 1) / (rare + 202), 0))
+
+
+def test_the_shares_of_the_unknown_in_both_parts(file):
+    options = CorpusOptions(min_count=2, valid=file("axcx\n", "valid.txt"), lines=False)
+    assert load_corpus(file("aabbc" * 9 + "x\n"), options).unknown_shares == (1 / 47, 2 / 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "why"),
+    [
+        (
+            "one two\nthree four\n",
+            {"level": "word", "min_count": 2},
+            "no word occurs 2 times there; give --min-count 1",
+        ),
+        ("ab\n", {"min_count": 3, "holdout": 0}, "no character occurs 3 times there; give --min-count 1"),
+        ("\n" * 90 + "abc", {}, "it is blank"),
+    ],
+)
+def test_a_vocabulary_without_symbols_is_an_error(file, text, options, why):
+    with pytest.raises(CorpusError, match=f"there is nothing to learn from the training part: {why}"):
+        load_corpus(file(text), CorpusOptions(lines=False, **options))
 
 
 @pytest.mark.parametrize(("text", "min_count", "rate"), [("aab\n", 1, 3 / 6), ("aabb\n", 1, 2 / 7), ("aab\n", 2, 0)])

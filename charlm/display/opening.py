@@ -30,6 +30,8 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append(_level(trainer.choice))
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
+    if trainer.task.name == "text":
+        lines.append(_unknown(corpus, "min_count" in session.options))
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
@@ -60,6 +62,20 @@ def _level(choice: LevelChoice) -> str:
             f"{UNITS[other]}s {bits[other]:.3f}"
         )
     return f"a token is a {UNITS[level]}: {why}; --level {other} takes {UNITS[other]}s"
+
+
+def _unknown(corpus: Corpus, is_given: bool) -> str:
+    """How many tokens are <UNK>, and which. is_given: somebody said how often a symbol must occur."""
+    from ..text.corpus import DEFAULT_MIN_COUNT
+
+    level, shares = corpus.vocabulary.level, corpus.unknown_shares
+    parts = zip(("training", "held-out"), shares if len(corpus.held_out) else shares[:1], strict=False)
+    found = " and ".join(f"{100 * share:.2g} % of the {name} part" for name, share in parts)
+    line = f"tokens that the model does not know (<UNK>): {found if any(shares) else 'none'}"
+    if is_given or DEFAULT_MIN_COUNT[level] == 1:
+        return line
+    known = "are known, as they are more than 2 %" if corpus.min_count == 1 else "are among them"
+    return f"{line}; {UNITS[level]}s that occur once {known} (--min-count decides otherwise)"
 
 
 def _is_taken_for_a_list(corpus: Corpus) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, fitting
-from ..text.corpus import CorpusOptions, held_out_lines
+from ..text.corpus import CorpusOptions, check_vocabulary, held_out_lines, warn_of_unknown
 from ..text.merges import learnt_vocabulary
 from ..text.reading import Digest, name_of, path_list, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
@@ -165,7 +165,12 @@ def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int
     texts = list(texts)
     counts = Counter(symbol for text in texts for symbol in symbols_in(text, options.level))
     level = "char" if options.level == "subword" else options.level
-    vocabulary = Vocabulary.build(level, counts, options.least_count(at_least), options.max_vocabulary)
+    least = options.least_count(np.array([*counts.values()], np.int64), at_least)
+    vocabulary = Vocabulary.build(level, counts, least, options.max_vocabulary)
+    if counts:
+        check_vocabulary(vocabulary, least)
+        known = sum(map(counts.__getitem__, vocabulary.symbols))
+        warn_of_unknown(1 - known / counts.total())
     if options.level != "subword":
         return vocabulary
     points = code_points("\n".join(texts))

@@ -6,8 +6,10 @@ alone, and then translates the numbers into ids. It goes through the numbers sev
 split and the record of the text are those of a model of characters.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -21,11 +23,13 @@ from .novelty import Novelty
 from .options import TEXT
 from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, text_of
+from .vocabulary import EOS, UNITS, UNKNOWN, SymbolCounter, Vocabulary, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
 DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "byte": 1}
+MOST_RARE = 0.02  # of the tokens of the training part, that charlm makes <UNK> by itself (benchmarks/recipe.md)
+MOST_UNKNOWN = 0.1  # of the tokens of a part: beyond that, charlm warns
 
 
 def _signed_type(largest: int) -> type:
@@ -66,7 +70,8 @@ class Corpus:
     evaluates the model on, in characters: (n), the first ones. held_out_at_random: the held-out part is lines chosen at
     random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the training
     part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence of its
-    own; charlm chose it by the text.
+    own; charlm chose it by the text. min_count: how often a symbol must occur in the training part to be in the
+    vocabulary.
     """
 
     vocabulary: Vocabulary
@@ -82,6 +87,17 @@ class Corpus:
     held_out_at_random: bool = False
     novelty: Novelty | None = None
     lines_chosen: bool = False
+    min_count: int = 1
+
+    @cached_property
+    def unknown_shares(self) -> tuple[float, float]:
+        """The fraction of the tokens that are <UNK>, of the training part and of the held-out part; 0 of none."""
+        in_train = self.frequencies[UNKNOWN] / max(1, self.frequencies.sum())
+        number = 0
+        for start in range(0, len(self.held_out), PIECE):
+            number += np.count_nonzero(self.held_out[start : start + PIECE] == UNKNOWN)
+            release(self.held_out)
+        return float(in_train), number / max(1, len(self.held_out))
 
     @property
     def evaluated(self) -> np.ndarray:
@@ -115,10 +131,10 @@ class CorpusOptions:
     level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
     the text is one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out,
     0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to
-    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for
-    words and 1 otherwise if it is None. For subwords min_count is of characters, and charlm chooses max_vocabulary if
-    it is None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a
-    line or a run of characters occurred in them.
+    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; ``least_count``
+    chooses min_count if it is None. For subwords min_count is of characters, and charlm chooses max_vocabulary if it is
+    None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a line or
+    a run of characters occurred in them.
     """
 
     level: str = "char"
@@ -136,10 +152,13 @@ class CorpusOptions:
             if field.name in OPTIONS:
                 object.__setattr__(self, field.name, OPTIONS[field.name].check(getattr(self, field.name)))
 
-    def least_count(self, at_least: int = 1) -> int:
+    def least_count(self, counts: np.ndarray, at_least: int = 1) -> int:
         """How often a symbol must occur to be kept: ``min_count``, or if it is None the level's default, at least
-        ``at_least``."""
-        return max(at_least, DEFAULT_MIN_COUNT[self.level]) if self.min_count is None else self.min_count
+        ``at_least``; but 1 where more than MOST_RARE of the tokens would be <UNK>. counts: of each symbol, (n)."""
+        if self.min_count is not None:
+            return self.min_count
+        least = max(at_least, DEFAULT_MIN_COUNT[self.level])
+        return least if counts[counts < least].sum() <= MOST_RARE * counts.sum() else 1
 
 
 DEFAULTS = CorpusOptions()
@@ -203,7 +222,8 @@ def _read(paths, options: CorpusOptions) -> _Text:
 def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
     """The corpus in the symbols that were numbered."""
     counter, parts, lines = text.counter, text.parts, text.lines
-    counts, least = _counts(parts(), len(counter)), options.least_count()
+    counts = _counts(parts(), len(counter))
+    least = options.least_count(counts)
     vocabulary = Vocabulary.build(counter.level, counter.counted(counts, least), least, options.max_vocabulary)
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     found = _translated(counter, parts, vocabulary, counts)
@@ -211,6 +231,7 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
         raise CorpusError(
             f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
         )
+    check_vocabulary(vocabulary, least)
     return Corpus(
         vocabulary=vocabulary,
         train=found.train,
@@ -225,7 +246,30 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
         held_out_at_random=lines and not text.valid and len(found.held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
+        min_count=least,
     )
+
+
+def check_vocabulary(vocabulary: Vocabulary, min_count: int) -> None:
+    """Raise CorpusError for a vocabulary without symbols, from which nothing can be learnt. min_count: it has the
+    symbols that occur so often in the training part."""
+    if not vocabulary.symbols:
+        unit = UNITS[vocabulary.level]
+        why = f"no {unit} occurs {min_count} times there; give --min-count 1" if min_count > 1 else "it is blank"
+        raise CorpusError(f"there is nothing to learn from the training part: {why}")
+
+
+def warn_of_unknown(in_train: float, in_held_out: float = 0.0) -> None:
+    """Warn where <UNK> is more than MOST_UNKNOWN of the tokens of a part: a model that knows nothing but <UNK> looks
+    good."""
+    parts = (("training", in_train), ("held-out", in_held_out))
+    found = [f"{100 * share:.2g} % of the tokens of the {name} part" for name, share in parts if share > MOST_UNKNOWN]
+    if found:
+        warnings.warn(
+            f"<UNK> is {' and '.join(found)}, and easy to predict, so that the loss looks better than it is; keep more "
+            "symbols (--min-count 1, a larger --max-vocabulary, more text), or choose --level subword or byte",
+            stacklevel=2,
+        )
 
 
 def _in_subwords(text: _Text, corpus: Corpus, size: int | None) -> Corpus:

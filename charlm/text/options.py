@@ -49,7 +49,7 @@ TEXT = (
         int,
         "Replace symbols that occur fewer than N times in the training text by <UNK>. With subwords, these are "
         "characters.",
-        default_in_words="1, or 2 for words",
+        default_in_words="1; for words 2, or 1 where more than 2 % of the text would be <UNK>",
         least=1,
         metavar="N",
         group=WHAT,
