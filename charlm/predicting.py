@@ -35,6 +35,8 @@ class Predictor:
 
     def predict(self, items: list, *, top: int | None = None, beam: int | None = None) -> list[dict]:
         """The prediction for each item; the task tells what an item and a prediction are."""
+        normalized = self.vocabulary.form.normalized
+        items = [list(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items]
         return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
     def rows(
@@ -42,7 +44,8 @@ class Predictor:
     ) -> Iterator[list[tuple]]:
         """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
         options, rest = self._options(top=top, beam=beam), []
-        for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
+        text = read_text(path_list(paths), self.vocabulary.level, encoding, form=self.vocabulary.form)
+        for block in blocks(read_ahead(text), True):
             items, rest = self.task.items(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
         items, _ = self.task.items(rest, last=True)
@@ -52,7 +55,7 @@ class Predictor:
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
         options, paths = self._options(beam=beam), path_list(paths)
-        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding))
+        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding), form=self.vocabulary.form)
         start = []  # the lines up to the first one that is not blank
         for where, line in lines:
             start.append((where, line))

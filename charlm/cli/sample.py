@@ -52,7 +52,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
         sampler = new_sampler(model, count, length, replace(options, **changes))
         try:
             with Waiting(lambda: sampling_progress(sampler.counts, unit), quiet) as waiting:
-                _write(sampler.pieces(), as_json, waiting)
+                _write(sampler.pieces(), as_json, waiting, model.vocabulary.form.separator)
         finally:
             counts.add(sampler.counts)
 
@@ -111,8 +111,9 @@ def _summarize(model, options, counts, unit, count, seed):
     say(f"{summary}{same}; seed {seed}")
 
 
-def _write(pieces, as_json, waiting):
-    """Write samples to stdout as they come, each with a line's end. waiting: see ``display.waiting``."""
+def _write(pieces, as_json, waiting, separator=None):
+    """Write samples to stdout as they come, each with a line's end. waiting: see ``display.waiting``. separator: the
+    line between two of them, None for none."""
     from ..display import write_text as write_now
 
     def write_text(text):
@@ -126,8 +127,10 @@ def _write(pieces, as_json, waiting):
                 if piece.sample is not None:
                     write_text(json.dumps(piece.sample.as_dict()) + "\n")
                 continue
-            separator = "\n" if inside and piece.number != number else ""
-            write_text(separator + piece.text)
+            before = "\n" if inside and piece.number != number else ""
+            if separator is not None and piece.number != number:
+                before += f"{separator}\n"
+            write_text(before + piece.text)
             number, inside = piece.number, not piece.text.endswith("\n")
             if piece.sample is not None and inside:
                 write_text("\n")

@@ -104,7 +104,8 @@ def _size(corpus: Corpus, unit: str) -> str:
     parts = [corpus.train, corpus.held_out]
     sizes = [len(part) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
-        unit, sizes = "line", [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
+        unit = "line" if corpus.vocabulary.form.separator is None else "item"
+        sizes = [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
     return number_of(sizes[0], unit) + (f", and {sizes[1]:,} held out to test it" if sizes[1] else "")
 
 

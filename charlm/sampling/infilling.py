@@ -93,7 +93,7 @@ class Filler:
         self.model, self.count, self.temperature = model, BY_NAME["count"].check(count), options.temperature
         self.rules, self.random = rules_for(model, options), np.random.default_rng(seed_of(options.seed))
         self.prompt = encode_prompt(model, options.prime)
-        self.allowed = allowed_tokens(model, pattern, self.prompt.rest)
+        self.allowed = allowed_tokens(model, model.vocabulary.inside(pattern), self.prompt.rest)
         self.prefixes = max(1, min(prefixes, CONTINUATIONS // len(model.vocabulary)))
         self._by_subwords = model.vocabulary.level == "subword"
         self._places = model.vocabulary.widths if self._by_subwords else np.ones(len(model.vocabulary), np.int32)
@@ -128,6 +128,7 @@ class Filler:
                 continue
             self.counts.end_streak()
             own, _ = tokens_after(self._places, ids, len(self.prompt.rest))
+            text = self.model.vocabulary.outside(text)
             sample = Sample(text, -float(nats[chosen]), len(own), run, self.rules.is_novel(copied))
             self.counts.count_shown(sample)
             yield sample

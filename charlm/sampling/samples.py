@@ -1,7 +1,8 @@
 """What the sampler gives: whole samples, and pieces of a sample that is still being sampled."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ..score import exp
 
@@ -25,6 +26,10 @@ class Sample:
     tokens: int
     longest_copied_run: int | None = None
     novel: bool | None = None
+
+    def with_text(self, change: Callable[[str], str]) -> "Sample":
+        """This sample, with its text changed."""
+        return replace(self, text=change(self.text))
 
     @property
     def perplexity(self) -> float:

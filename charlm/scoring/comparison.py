@@ -143,5 +143,5 @@ def _bytes_of_unknown(block: ScoredBlock) -> int:
     unknown = block.tokens == UNKNOWN
     if not unknown.any():
         return 0
-    end = block.vocabulary.level == "word"
+    end = block.vocabulary.level in ("word", "token")
     return sum(len(as_bytes(symbol)) + end for symbol in compress(block.symbols(), unknown.tolist()))

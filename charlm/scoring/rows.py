@@ -45,10 +45,11 @@ def line_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
         lines = [line.decode("utf-8", "surrogateescape") for line in lines]
     else:
         characters = [1 + len(line) for line in lines]
+    lines = map(block.vocabulary.form.outside, lines)
     nats = block.sums(block.scores.nats)
     unknown = block.sums(block.tokens == UNKNOWN).astype(np.int64)
     bits = nats / LN2 / np.array(characters)
-    numbers = range(before + 1, before + 1 + len(lines))
+    numbers = range(before + 1, before + 1 + len(characters))
     columns = (block.lengths, unknown, nats, bits)
     return zip(numbers, *(column.tolist() for column in columns), lines, strict=True)
 
@@ -79,7 +80,7 @@ def word_rows(block: ScoredBlock, before: int) -> Iterator[tuple]:
             ends.append(start + match.end())
             words.append(match[1])
     words = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
-    is_longer = block.vocabulary.level in ("word", "subword")  # than one character or byte, its symbol may be
+    is_longer = block.vocabulary.level in ("word", "token", "subword")  # than one character or byte, its symbol may be
     sizes = np.array(list(map(len, block.symbols())), np.int64) if is_longer else 1
     stops = np.cumsum(np.broadcast_to(sizes, len(block.tokens)))  # where each token ends
     word_of = np.searchsorted(ends, stops)
@@ -110,7 +111,7 @@ def row_array(model: Model, text: str, by: str, options: ScoringOptions = DEFAUL
     columns = COLUMNS_BY_TOKEN if by == "token" else ()
     parts, before = [], 0
     for (block,) in scored_blocks(
-        [model], blocks(clean(text, model.vocabulary.level), True), columns=columns, options=options
+        [model], blocks(clean(text, model.vocabulary), True), columns=columns, options=options
     ):
         if by == "token":
             rows = token_rows(block)
@@ -123,10 +124,11 @@ def row_array(model: Model, text: str, by: str, options: ScoringOptions = DEFAUL
 
 def _tsv(rows: Iterable[tuple], names: tuple[str, ...]) -> Iterator[str]:
     """The rows as tab-separated columns; figures have four decimals. In a token, a tab, a line end, a backslash and a
-    byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as it is."""
+    byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as it is, but for
+    the line feeds inside an item."""
     if names == LINE:
         form = "%d\t%d\t%d\t%.4f\t%.4f\t%s\n"
-        return (form % row for row in rows)
+        return (form % (*row[:-1], row[-1].replace("\n", "\\n")) for row in rows)
     form = "%s\t%.4f\t%d\t%.4f\n"
     return (form % (_escaped(row[0]), *row[1:]) for row in rows)
 

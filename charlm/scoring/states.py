@@ -34,12 +34,14 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     beginning. Raises UsageError for a model of another task.
     """
     model.check_task("text")
+    text = model.vocabulary.inside(text)
     if model.lines:
         text = text.rpartition("\n")[2]
     (state,) = deque(_states_after(model, text, model.mixture), maxlen=1)
     probabilities = np.exp(log_softmax(state[-1][0].astype(np.float64)))
     order = np.argsort(-probabilities, kind="stable")
-    names = [*SPECIAL, *(model.vocabulary.decode([number]) for number in range(len(SPECIAL), len(model.vocabulary)))]
+    v = model.vocabulary
+    names = [*SPECIAL, *(v.outside(v.decode([number])) for number in range(len(SPECIAL), len(v)))]
     return {names[number]: float(probabilities[number]) for number in order}
 
 
@@ -50,7 +52,7 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
     Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
     model.check_task("text")
-    sizes = model.architecture
+    text, sizes = model.vocabulary.inside(text), model.architecture
     if sizes.context:
         raise UsageError("a feed-forward network has no hidden states; train with cell='lstm', 'gru' or 'rnn'")
     shape, has_c = (sizes.layers, len(model.vocabulary.encode(text)), sizes.hidden), CELLS[sizes.cell].has_c

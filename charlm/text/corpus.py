@@ -15,19 +15,20 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..options import by_name
+from .forms import LINE_FEED, Form, whole_lines
 from .lists import BEGINNING, is_list
 from .merges import learnt_vocabulary
 from .novelty import Novelty
 from .options import TEXT
-from .reading import PIECE, Digest, name_of, path_list, read_text, whole_lines
+from .reading import PIECE, Digest, name_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
 from .vocabulary import EOS, UNITS, UNKNOWN, SymbolCounter, Vocabulary, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
-DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "byte": 1}
+DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "token": 1, "byte": 1}
 MOST_RARE = 0.02  # of the tokens of the training part, that charlm makes <UNK> by itself (benchmarks/recipe.md)
 MOST_UNKNOWN = 0.1  # of the tokens of a part: beyond that, charlm warns
 
@@ -132,7 +133,8 @@ class CorpusOptions:
     the text is one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out,
     0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to
     measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; ``least_count``
-    chooses min_count if it is None. For subwords min_count is of characters, and charlm chooses max_vocabulary if it is
+    chooses min_count if it is None. normalize, separator: see ``forms.Form``; with a separator, an item counts as a
+    line. For subwords min_count is of characters, and charlm chooses max_vocabulary if it is
     None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a line or
     a run of characters occurred in them.
     """
@@ -142,6 +144,8 @@ class CorpusOptions:
     holdout: float = 0.1
     valid: object = None
     encoding: str = "utf-8"
+    normalize: str = "none"
+    separator: str | None = None
     min_count: int | None = None
     max_vocabulary: int | None = None
     novelty: bool = True
@@ -151,6 +155,19 @@ class CorpusOptions:
         for field in fields(self):
             if field.name in OPTIONS:
                 object.__setattr__(self, field.name, OPTIONS[field.name].check(getattr(self, field.name)))
+        if self.level == "byte" and self.normalize != "none":
+            raise UsageError("--normalize is for text, and --level byte reads bytes: leave one of them out")
+        if self.separator is not None:
+            if self.lines is False:
+                raise UsageError("--separator makes items of a text, and --stream one text: leave one of them out")
+            if len(self.separator.splitlines()) > 1 or LINE_FEED in self.separator:
+                raise UsageError(f"--separator must be one line, not {self.separator!r}")
+            object.__setattr__(self, "lines", True)
+
+    @property
+    def form(self) -> Form:
+        """The form that the text gets."""
+        return Form(self.normalize, self.separator)
 
     def least_count(self, counts: np.ndarray, at_least: int = 1) -> int:
         """How often a symbol must occur to be kept: ``min_count``, or if it is None the level's default, at least
@@ -201,18 +218,21 @@ def _read(paths, options: CorpusOptions) -> _Text:
     lines, paths, valid = options.lines, path_list(paths), path_list(options.valid or [])
     level = "char" if options.level == "subword" else options.level
     counter, digest = SymbolCounter(level), Digest()
-    pieces = read_text(paths, level, options.encoding, digest, has_level=True)
+    pieces = read_text(paths, level, options.encoding, digest, form=options.form, has_level=True)
     if lines is None:
         lines, pieces = _looked_at(pieces)
-    numbers = _buffered(map(counter.number, pieces), lines)
+    numbers, names = _buffered(map(counter.number, pieces), lines), ", ".join(map(name_of, paths))
     if len(counter) == 1:  # the line feed
         blank = ", only blank lines" if digest.size else ""
-        raise CorpusError(f"there is no text in {', '.join(map(name_of, paths))}{blank}")
+        raise CorpusError(f"there is no text in {names}{blank}")
+    if options.separator is not None and sum(np.count_nonzero(piece == EOS) for piece in numbers) == 1:
+        raise CorpusError(
+            f"there is one item only in {names}: no line is the separator {options.separator!r}; check --separator"
+        )
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
     if valid:
-        held_out_numbers = _buffered(
-            map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
-        )
+        pieces = read_text(valid, level, options.encoding, form=options.form, has_level=True)
+        held_out_numbers = _buffered(map(counter.number, pieces), lines)
         if not len(held_out_numbers):
             raise CorpusError(f"there is no text in {', '.join(map(name_of, valid))}")
         parts = _two_texts(numbers, held_out_numbers)
@@ -224,7 +244,9 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
     counter, parts, lines = text.counter, text.parts, text.lines
     counts = _counts(parts(), len(counter))
     least = options.least_count(counts)
-    vocabulary = Vocabulary.build(counter.level, counter.counted(counts, least), least, options.max_vocabulary)
+    vocabulary = Vocabulary.build(
+        counter.level, counter.counted(counts, least), least, options.max_vocabulary, form=options.form
+    )
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     found = _translated(counter, parts, vocabulary, counts)
     if not len(found.train):
@@ -401,7 +423,11 @@ def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: n
     frequencies = np.zeros(len(vocabulary), np.int64)
     np.add.at(frequencies, ids[: len(counts)], counts)
     train, held_out = (buffer.joined(ids.dtype) for buffer in buffers)
-    return _Ids(train, held_out, frequencies, _evaluated_lengths(parts(), counter.lengths()))
+    lengths = _evaluated_lengths(parts(), counter.lengths())
+    if counter.level == "token" and len(lengths):  # the end of a blank line stands in the place of no space
+        ends = held_out[: len(lengths)] == EOS
+        lengths = lengths + (ends & np.concatenate(([True], ends[:-1])))
+    return _Ids(train, held_out, frequencies, lengths)
 
 
 def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:

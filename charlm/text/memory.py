@@ -190,7 +190,7 @@ def _lines(items: Iterable, name: str) -> Iterator[str]:
         if inside:
             raise CorpusError(
                 f"{where} has a {inside} inside: {_short(line)}; give its lines one by one (splitlines()), or all in "
-                "one string as text="
+                'one string as text= (and with separator="", items of several lines with a blank line between them)'
             )
         yield line + "\n"
 

@@ -22,9 +22,10 @@ from ..errors import CorpusError, Note
 from .decoding import check_encoding, text_in
 from .decompression import MODULES, decompressed
 from .formats import byte_order_mark, compression_of, needs_more, pipe_of, why_no_text
+from .forms import PLAIN, Form, whole_lines
 from .memory import MemoryText
 
-WHOLE_LINES = ("word", "subword")  # levels at which a cut elsewhere would change the tokens
+WHOLE_LINES = ("word", "token", "subword")  # levels at which a cut elsewhere would change the tokens
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
 
 
@@ -82,15 +83,15 @@ def _size_and_time(source):
 
 
 def read_text(
-    paths: Iterable, level: str, encoding: str = "utf-8", digest=None, *, has_level: bool = False
+    paths: Iterable, level: str, encoding: str = "utf-8", digest=None, *, form: Form = PLAIN, has_level: bool = False
 ) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
     paths: names of files, "-" for standard input, or texts from memory, which have no ``encoding``. level: at "byte"
-    the pieces are bytes; at "word" and "subword" each piece ends at the end of a line, so that no token is cut. digest:
-    an object whose ``update`` gets all bytes as they stand in the files, a ``Digest`` for example. has_level: the
-    command has the option --level, so that an error may advise it. Raises CorpusError if a file cannot be read or
-    decoded, or is no text, UsageError for an unknown encoding.
+    the pieces are bytes; at WHOLE_LINES each piece ends at the end of a line, so that no token is cut. digest:
+    an object whose ``update`` gets all bytes as they stand in the files, a ``Digest`` for example. form: that the text
+    gets. has_level: the command has the option --level, so that an error may advise it. Raises CorpusError if a file
+    cannot be read or decoded, or is no text, UsageError for an unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -113,7 +114,8 @@ def read_text(
             yield end
 
     for path in paths:
-        yield from whole_lines(ended(path)) if level in WHOLE_LINES else ended(path)
+        pieces = form.read(ended(path), name_of(path))
+        yield from whole_lines(pieces) if level in WHOLE_LINES else pieces
 
 
 def _opened(path, pieces: Iterator[bytes], as_bytes: bool, encoding: str, has_level: bool) -> Iterator:
@@ -157,20 +159,6 @@ def _encoding_of(name: str, beginning: bytes, given: str) -> str:
     message = f"{name} begins with the byte order mark of {marked.upper()}, and --encoding {given} was given"
     warnings.warn(message, stacklevel=2)
     return given
-
-
-def whole_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """The same text in pieces that end at line ends, the last one excepted."""
-    rest = []
-    for piece in pieces:
-        end = piece.rfind("\n") + 1
-        if end:
-            yield "".join([*rest, piece[:end]])
-            rest = []
-        if end < len(piece):
-            rest.append(piece[end:])
-    if rest:
-        yield "".join(rest)
 
 
 class Digest:
