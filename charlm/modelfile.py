@@ -66,7 +66,7 @@ from .network.architecture import OPTIONAL, Architecture
 from .network.mixture import MOST_WEIGHT, Mixture
 from .tasks import Task, task_class
 from .text.formats import begins_like_a_model
-from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form
+from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form, is_separator
 from .text.ngrams import ARRAYS, NGrams, array_shapes
 from .text.novelty import check_fields, from_fields
 from .text.vocabulary import Vocabulary
@@ -374,10 +374,8 @@ def _form(normalize: str = "none", separator: str | None = None) -> Form:
     """The form of a header, checked."""
     if normalize not in NORMAL_FORMS:
         raise _Invalid("its text has a form that charlm does not know")
-    if separator is not None:
-        if type(separator) is not str or len(separator.splitlines()) > 1:
-            raise _Invalid("its separator is not one line")
-        separator.encode()  # raises an error for a lone surrogate
+    if separator is not None and not (type(separator) is str and is_separator(separator)):
+        raise _Invalid("its separator is not one line")
     return Form(normalize, separator)
 
 

@@ -100,7 +100,7 @@ def test_items_that_cannot_be(file, monkeypatch):
         list(read_text([file("a\nb\n" * 9)], "char", form=Form(separator="%")))
     for options, words in (
         ({"separator": "", "lines": False}, "--separator makes items of a text, and --stream one text"),
-        ({"separator": "a\nb"}, "--separator must be one line"),
+        *(({"separator": text}, "--separator must be one line") for text in ("a\nb", "a\n", "\n", "\v", "\udcff")),
         ({"normalize": "NFC", "level": "byte"}, "--normalize is for text, and --level byte reads bytes"),
         ({"normalize": "NFD"}, "normalize must be none, NFC or NFKC"),
     ):
@@ -203,7 +203,8 @@ def test_a_resumed_training_keeps_its_items(file, tmp_path):
         ({"normalize": ["NFC"]}, "its text has a form that charlm does not know"),
         ({"separator": 3}, "its separator is not one line"),
         ({"separator": "a\nb"}, "its separator is not one line"),
-        ({"separator": "\ud800"}, "surrogates not allowed"),
+        ({"separator": "a\n"}, "its separator is not one line"),
+        ({"separator": "\ud800"}, "its separator is not one line"),
         ({"other": 1}, "unexpected keyword argument"),
     ],
 )

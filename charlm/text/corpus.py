@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..options import by_name
-from .forms import LINE_FEED, Form, whole_lines
+from .forms import Form, is_separator, whole_lines
 from .lists import BEGINNING, is_list
 from .merges import learnt_vocabulary
 from .novelty import Novelty
@@ -160,7 +160,7 @@ class CorpusOptions:
         if self.separator is not None:
             if self.lines is False:
                 raise UsageError("--separator makes items of a text, and --stream one text: leave one of them out")
-            if len(self.separator.splitlines()) > 1 or LINE_FEED in self.separator:
+            if not is_separator(self.separator):
                 raise UsageError(f"--separator must be one line, not {self.separator!r}")
             object.__setattr__(self, "lines", True)
 

@@ -59,6 +59,15 @@ class Form(NamedTuple):
 PLAIN = Form()
 
 
+def is_separator(text: str) -> bool:
+    """Whether a text can be the separator of a form: one line, or nothing, that a model file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return text.splitlines() in ([], [text])
+
+
 def known_form(text: str, unknown_in: Callable[[str], list]) -> str | None:
     """The normal form, NFC or NFD, in which a model knows more of a text; None if it knows the text as well as it is.
 
