@@ -68,7 +68,7 @@ def main():
     model = charlm.load(options.model)
     text = "\n".join(lines) + "\n"
     found, total, before = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0
-    for (block,) in scored_blocks([model], blocks(clean(text, model.vocabulary.level), True)):
+    for (block,) in scored_blocks([model], blocks(clean(text, model.vocabulary), True)):
         symbols, nats = iter(block.symbols()), iter(block.scores.nats.tolist())
         for number, length in enumerate(block.lengths.tolist(), before):
             position, most, worst = 0, -1.0, range(0)

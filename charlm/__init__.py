@@ -100,6 +100,8 @@ def train(
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,
+    separator: str | None = None,
+    normalize: str | None = None,
     min_count: int | None = None,
     max_vocabulary: int | None = None,
     novelty: bool | None = None,
@@ -149,12 +151,15 @@ def train(
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
-        level: what a token is, "char", "subword", "word" or "byte" ("char"). A subword is a frequent word or a part of
-            a word; the training text decides which there are.
+        level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
+            part of a word; the training text decides which there are. "token" is whatever stands between spaces.
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
-        min_count: symbols that occur fewer times become <UNK> (1, for words 2). With subwords, these are characters.
+        separator: the line between items of several lines (poems, recipes), each a text of its own; "" for blank lines.
+        normalize: the normal form of Unicode of all that the model reads, "none", "NFC" or "NFKC" ("none").
+        min_count: symbols that occur fewer times become <UNK> (1; for words 2, or 1 where more than 2 % of
+            the text would be <UNK>). With subwords, these are characters.
         max_vocabulary: how many symbols the model knows at most; None is all, and with subwords a number that fits the
             text.
         novelty: keep in the model what tells new text from copies (True).
@@ -230,6 +235,8 @@ def training(
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,
+    separator: str | None = None,
+    normalize: str | None = None,
     min_count: int | None = None,
     max_vocabulary: int | None = None,
     novelty: bool | None = None,

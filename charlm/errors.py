@@ -37,6 +37,10 @@ class SamplingError(CharlmError):
     """The sampler found fewer samples than requested, because it rejected too many."""
 
 
+class Note(UserWarning):
+    """What charlm found in a file and goes by. Nothing is wrong, but a person may know better."""
+
+
 def check_option_names(given: Iterable[str], names: Iterable[str], command: str) -> None:
     """Raise UsageError where a given option is not one of the names. command: the function that has
     them."""

@@ -39,6 +39,10 @@ class Model:
     task: Task = field(default_factory=LanguageModel)
     mixture: Mixture | None = None
 
+    def __post_init__(self) -> None:
+        if self.novelty:
+            self.novelty.inside = self.vocabulary.inside
+
     def __repr__(self) -> str:
         """One line: <charlm.Model: LSTM 1×256, characters, 66 symbols, held-out loss 1.47>."""
         sizes, level = self.architecture, self.vocabulary.level

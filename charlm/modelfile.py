@@ -18,16 +18,18 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
-                  mixture, or of subwords. charlm reads all six and writes the earliest that describes the model, from 2
-                  on.
+                  mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines, or a
+                  model of tokens. charlm reads all seven and writes the earliest that describes the model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
                   layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply
-    vocabulary    level ("char", "subword", "word" or "byte") and symbols: a list of strings, or of byte values, from
-                  id 2 on. A vocabulary of subwords also has merges: [[left id, right id], …]. Its last symbols are what
-                  the merges make, in their order; the symbols before them are characters (see text/subwords.py)
+    vocabulary    level ("char", "subword", "word", "token" or "byte") and symbols: a list of strings, or of byte
+                  values, from id 2 on. A vocabulary of subwords also has merges: [[left id, right id], …]. Its last
+                  symbols are what the merges make, in their order; the symbols before them are characters (see
+                  text/subwords.py). From format 7 on also normalize and separator, where they are not the usual ones:
+                  see text/forms.py
     lines         whether each line is a sequence of its own
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss,
@@ -64,9 +66,10 @@ from .files import atomic_file
 from .network.architecture import OPTIONAL, Architecture
 from .network.mixture import MOST_WEIGHT, Mixture
 from .tasks import Task, task_class
+from .text.formats import begins_like_a_model
+from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form, is_separator
 from .text.ngrams import ARRAYS, NGrams, array_shapes
 from .text.novelty import check_fields, from_fields
-from .text.reading import begins_like_a_model
 from .text.vocabulary import Vocabulary
 
 FORMAT = 2  # of a language model with a recurrent cell
@@ -74,7 +77,8 @@ TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forwar
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
 SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
 MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-grams; of a model of subwords
-NEWEST = max(FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT, MIXTURE_FORMAT)  # charlm reads no later format
+FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.py
+NEWEST = FORM_FORMAT  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
@@ -305,6 +309,8 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.vocabulary.form != PLAIN or model.vocabulary.level == "token":
+        return FORM_FORMAT
     if model.mixture:
         return MIXTURE_FORMAT
     if model.vocabulary.level == "subword":
@@ -334,13 +340,15 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
     if not isinstance(header["training"], dict):
         raise _Invalid("its header is incomplete")
     vocabulary = _vocabulary(**header["vocabulary"])
+    if vocabulary.form.separator is not None and not header["lines"]:
+        raise _Invalid("it has items of several lines, and is no model of lines")
     given = {name: getattr(task.architecture, name) for name in OPTIONAL} | fields
     if any(given[name] != size for name, size in task.architecture_fields(vocabulary).items()):
         raise _Invalid("its vocabulary or its task has another size than its network")
     return task.architecture(**fields), vocabulary, task
 
 
-def _vocabulary(level: str, symbols: list, merges: list | None = None) -> Vocabulary:
+def _vocabulary(level: str, symbols: list, merges: list | None = None, **form) -> Vocabulary:
     """The vocabulary of a header, checked; ``Vocabulary`` checks that the merges make their symbols."""
     if not isinstance(symbols, list) or isinstance(merges, list) != (level == "subword"):
         raise _Invalid("its header is incomplete")
@@ -349,6 +357,9 @@ def _vocabulary(level: str, symbols: list, merges: list | None = None) -> Vocabu
     for number, symbol in enumerate(symbols):
         if level == "byte":
             good = type(symbol) is int and 0 <= symbol < 256 and symbol != 10
+        elif level == "token":
+            good = type(symbol) is str and (symbol == LINE_FEED or symbol.split() == [symbol])
+            symbol.encode()
         else:
             good = type(symbol) is str and symbol not in ("", "\n") and (number >= characters or len(symbol) == 1)
             symbol.encode()  # raises an error for a lone surrogate
@@ -357,7 +368,16 @@ def _vocabulary(level: str, symbols: list, merges: list | None = None) -> Vocabu
     for merge in merges:
         if type(merge) is not list or list(map(type, merge)) != [int, int]:
             raise _Invalid("its vocabulary has a merge that is not two ids")
-    return Vocabulary(level, symbols, merges)
+    return Vocabulary(level, symbols, merges, _form(**form))
+
+
+def _form(normalize: str = "none", separator: str | None = None) -> Form:
+    """The form of a header, checked."""
+    if normalize not in NORMAL_FORMS:
+        raise _Invalid("its text has a form that charlm does not know")
+    if separator is not None and not (type(separator) is str and is_separator(separator)):
+        raise _Invalid("its separator is not one line")
+    return Form(normalize, separator)
 
 
 def _novelty_shapes(header) -> dict[str, tuple]:

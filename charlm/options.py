@@ -14,7 +14,7 @@ from typing import Any
 from .errors import UsageError, check_option_names
 
 Path = str | PathLike[str]
-LEVELS = ("char", "subword", "word", "byte")
+LEVELS = ("char", "subword", "word", "token", "byte")
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 MOST = 65536  # the largest width, number of rows or number of steps
 TRILLION = 10**12  # for numbers of samples and tokens: no run lasts that long

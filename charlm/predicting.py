@@ -36,6 +36,8 @@ class Predictor:
 
     def predict(self, items: list, *, top: int | None = None, beam: int | None = None) -> list[dict]:
         """The prediction for each item; the task tells what an item and a prediction are."""
+        normalized = self.vocabulary.form.normalized
+        items = [list(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items]
         return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
     def rows(
@@ -47,7 +49,8 @@ class Predictor:
         numbered on from file to file.
         """
         options, number, rest = self._options(top=top, beam=beam), 1, []
-        pieces = read_text(path_list(paths), self.vocabulary.level, encoding, errors="surrogateescape")
+        level, form = self.vocabulary.level, self.vocabulary.form
+        pieces = read_text(path_list(paths), level, encoding, form=form, errors="surrogateescape")
         parts = ((lines_in(block), False) for block in blocks(read_ahead(pieces), True))
         for lines, last in chain(parts, [([], True)]):
             items, rest = self.task.items(rest + lines, last=last)
@@ -91,7 +94,7 @@ class Predictor:
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
         options, paths = self._options(beam=beam), path_list(paths)
-        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding))
+        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding), form=self.vocabulary.form)
         start = []  # the lines up to the first one that is not blank
         for where, line in lines:
             start.append((where, line))

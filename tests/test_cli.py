@@ -465,7 +465,7 @@ def test_train_prints_no_data(folder):
     assert all(record["tokens_per_second"] > 0 and record["train_loss"] > 0 for record in records)
 
 
-@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "token", "byte"])
 def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text, level):
     """The same that ``perplexity --baselines`` gives for the held-out file."""
     (folder / "held-out.txt").write_text("abba cab\n\negg dada\n")

@@ -44,7 +44,7 @@ def model_at(level, lines=False):
 
 
 def one_block(model, text, columns=()):
-    ((block,),) = scored_blocks([model], blocks(clean(text, model.vocabulary.level), True), columns=columns)
+    ((block,),) = scored_blocks([model], blocks(clean(text, model.vocabulary), True), columns=columns)
     return block
 
 

@@ -39,10 +39,11 @@ def random_text(characters, seed=0, symbols="abcdefg \n"):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("level", ["char", "subword", "word", "byte"])
+@pytest.mark.parametrize("level", ["char", "subword", "word", "token", "byte"])
 def test_a_uniform_model_has_perplexity_v(lines, level):
     symbols = {"char": "abcdefg ", "word": ["abc", " de", "f"], "byte": list(b"abcdefg ")}
     symbols["subword"] = [*"abcdefg ", "ab", " ab"]
+    symbols["token"] = ["abc", "de", "f"]
     symbols, merges = symbols[level], [(2, 3), (9, 10)] if level == "subword" else ()
     model = model_of(lines, symbols=symbols, level=level, merges=merges, uniform=True)
     score = charlm.perplexity(model, random_text(300))

@@ -37,6 +37,7 @@ TRIALS = {
     "hostile texts": lambda folder: corpora.hostile(
         folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
     ),
+    "hostile items": lambda folder: corpora.hostile(folder, ("separators", "gzip cut off"), ("items", "tokens")),
     "threads and lanes": lambda folder: bits.of_threads_and_lanes(
         folder, cells=("gru",), levels=("byte",), lanes=("",)
     ),

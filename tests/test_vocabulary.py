@@ -214,7 +214,7 @@ def test_equal_vocabularies_are_equal():
 
 
 def test_a_vocabulary_that_is_not_possible_is_an_error():
-    with pytest.raises(UsageError, match="letters.*char, subword, word, byte"):
+    with pytest.raises(UsageError, match="letters.*char, subword, word, token, byte"):
         Vocabulary("letters", "ab")
     with pytest.raises(ValueError, match="distinct"):
         Vocabulary("char", "aba")

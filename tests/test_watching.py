@@ -337,6 +337,22 @@ def test_the_opening_says_why_charlm_chose_bf16(folder):
             ) is is_said
 
 
+def test_the_opening_says_how_much_is_unknown(folder):
+    """A model that knows little looks good: that is a warning."""
+    with opened() as session:
+        assert "tokens that the model does not know (<UNK>): none" in opening.opening(session)
+    with opened(level="word", holdout=0.5) as session:
+        shares = session.trainer.corpus.unknown_shares
+        (line,) = [line for line in opening.opening(session) if "<UNK>" in line]
+        assert shares == (0, 0) and line.endswith(
+            "words that occur once are among them (--min-count decides otherwise)"
+        )
+    warning = "<UNK> is 52 % of the tokens of the training part and 50 % of the tokens of the held-out part, and easy"
+    with pytest.warns(UserWarning, match=warning), opened(level="word", max_vocabulary=6) as session:
+        (line,) = [line for line in opening.opening(session) if "<UNK>" in line]
+    assert line.startswith("tokens that the model does not know (<UNK>): 52 % of the training part and 50 %")
+
+
 def test_compiling_is_said_before_it_happens(folder, monkeypatch):
     from charlm.learning import session as module
 

@@ -12,7 +12,7 @@ from charlm.network.cells import CELLS
 
 from .runs import NO_CORE, some_text
 
-LEVELS = ("char", "subword", "word", "byte")
+LEVELS = ("char", "subword", "word", "token", "byte")
 
 
 def of_threads_and_lanes(

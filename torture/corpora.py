@@ -1,10 +1,14 @@
 """Hostile texts: charlm must train on each, score it and sample from the model, or reject it with one line."""
 
+import bz2
+import gzip
+import lzma
 import os
 import random
 import shutil
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,6 +72,13 @@ def _many_words(number):
     return lambda path: path.write_text("\n".join(f"word{n} other{n} " for n in range(number // 2)))
 
 
+def _zipped(path):
+    """A zip archive of many files with the same bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.txt", LINE * 1000)
+
+
 CORPORA = {
     "empty": _file(""),
     "one byte": _file("a"),
@@ -95,6 +106,24 @@ CORPORA = {
     "byte order marks everywhere": _file(("\ufeff" + LINE) * 40),
     "a byte order mark alone": _file("\ufeff"),
     "UTF-16": _file((LINE * 40).encode("utf-16")),
+    "UTF-16 without a mark": _file((LINE * 40).encode("utf-16-le")),
+    "a mark of UTF-16 alone": _file(b"\xff\xfe"),
+    "half of a character of UTF-16": _file((LINE * 40).encode("utf-16") + b"a"),
+    "gzip": _file(gzip.compress(LINE.encode() * 40)),
+    "gzip, several files": _file(gzip.compress(LINE.encode() * 20) * 3 + bytes(9)),
+    "gzip cut off": _file(gzip.compress(LINE.encode() * 40)[:-9]),
+    "gzip damaged": _file(gzip.compress(random.Random(1).randbytes(900).hex().encode()).replace(b"\0\0", b"ab", 1)),
+    "gzip of gzip": _file(gzip.compress(gzip.compress(LINE.encode() * 40))),
+    "gzip and other bytes": _file(gzip.compress(LINE.encode() * 40) + b"more"),
+    "a bomb of gzip": _file(gzip.compress(bytes(1 << 27))),
+    "a bomb of bzip2": _file(bz2.compress(bytes(1 << 27))),
+    "xz": _file(lzma.compress(LINE.encode() * 40)),
+    "xz with a large window": _file(lzma.compress(b"a", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}])),
+    "zstd": _file(b"\x28\xb5\x2f\xfd" + bytes(40)),
+    "a zip archive": _zipped,
+    "a PDF document": _file(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" * 40),
+    "separators": _file((LINE * 3 + "\n%\n") * 12 + "%\n%\n"),
+    "vertical tabs": _file(LINE.replace(" ", "\v") * 40),
     "UTF-32": _file((LINE * 40).encode("utf-32")),
     "Latin-1": _file("Käse für alle\n".encode("latin-1") * 60),
     "CRLF": _file(LINE.replace("\n", "\r\n") * 40),
@@ -133,6 +162,9 @@ OPTIONS = {
     "subword": ["--level", "subword", "--stream"],
     "subword lines": ["--level", "subword", "--lines"],
     "byte": ["--level", "byte", "--stream"],
+    "tokens": ["--level", "token", "--stream"],
+    "items": ["--separator", ""],
+    "normalised": ["--normalize", "NFKC", "--lines"],
     "byte lines": ["--level", "byte", "--lines"],
     **{task: ["--task", task] for task in TASKS},
 }
@@ -171,7 +203,8 @@ def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> I
 
 def _use(server, workdir, options, is_large):
     (workdir / "m.npz").unlink(missing_ok=True)
-    model, length = ["--model", "m.npz"], ["--max-length" if "--lines" in options else "--length", "60"]
+    has_lines = "--lines" in options or "--separator" in options
+    model, length = ["--model", "m.npz"], ["--max-length" if has_lines else "--length", "60"]
     if "--task" in options:
         text = answered(workdir / "text.txt", options[-1]).name
         sampling, scoring = [], [["evaluate"], ["predict"]]

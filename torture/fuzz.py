@@ -13,11 +13,13 @@ import atheris
 with atheris.instrument_imports(include=["charlm", "zipfile", "json", "codecs"]):
     from charlm.errors import CharlmError
     from charlm.model import load_model
+    from charlm.text.forms import Form
     from charlm.text.reading import read_text
     from charlm.text.vocabulary import SymbolCounter
 
 from .modelfiles import put
 
+FORM = Form(separator="%")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 
@@ -34,11 +36,11 @@ def model(data: bytes) -> None:
 def text(data: bytes) -> None:
     """charlm reads a text of these bytes at each level in several encodings, or rejects it."""
     put(FOLDER / "text.txt", data)
-    for level in ("char", "subword", "word", "byte"):
+    for level in ("char", "subword", "word", "token", "byte"):
         for encoding in ("utf-8", "utf-16", "latin-1") if level != "byte" else ("utf-8",):
             counter = SymbolCounter(level)
             try:
-                for piece in read_text([FOLDER / "text.txt"], level, encoding):
+                for piece in read_text([FOLDER / "text.txt"], level, encoding, form=FORM):
                     counter.number(piece)
             except CharlmError:
                 pass

@@ -22,6 +22,7 @@ KINDS = (
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
     ["--level", "subword", "--max-vocabulary", "40"],
+    ["--separator", "", "--level", "token", "--normalize", "NFC"],
     ["--cell", "feedforward", "--context", "4", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
 )
@@ -172,7 +173,7 @@ def at_odd_updates(folder: Path, epochs: int = 2) -> Iterator[str]:
     text = folder / "text.txt"
     text.write_text(some_text(), encoding="utf-8")
     for number, cell in enumerate(CELLS):
-        for level in ("char", "subword", "word", "byte"):
+        for level in ("char", "subword", "word", "token", "byte"):
             lines = (number + len(level)) % 2 == 0
             options = {"cell": cell, "level": level, "lines": lines, "hidden": 5, "layers": 2, "batch": 4, "steps": 8}
             options |= {"epochs": epochs, "dropout": 0.1, "holdout": 0.2}

@@ -21,7 +21,7 @@ from importlib import import_module
 import click
 
 from .._version import __version__
-from ..errors import CharlmError, UsageError
+from ..errors import CharlmError, Note, UsageError
 from .help import Helpful
 from .messages import message
 
@@ -67,7 +67,7 @@ class Program(Helpful, click.Group):
     def main(self, *args, **settings):
         # NumPy's products are small here, and their bits must not depend on threads
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        warnings.showwarning = lambda message, *_: click.echo(f"charlm: warning: {message}", err=True)
+        warnings.showwarning = _show_warning
         try:
             code = super().main(*args, **settings | {"standalone_mode": False}) or 0  # None is success
             if sys.stdout is not None:
@@ -100,6 +100,11 @@ class Program(Helpful, click.Group):
 
         say(f"charlm: error: {' '.join(str(message).split())}")
         return code
+
+
+def _show_warning(message, category, *_):
+    kind = "" if issubclass(category, Note) else "warning: "
+    click.echo(f"charlm: {kind}{message}", err=True)
 
 
 def _drop_stdout():

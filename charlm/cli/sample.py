@@ -62,7 +62,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
                 if as_json:
                     _write_rows(sampler.pieces(), waiting, more)
                 else:
-                    _write_texts(sampler.pieces(), waiting, unit == "line")
+                    _write_texts(sampler.pieces(), waiting, unit == "line", model.vocabulary.form.separator)
         finally:
             counts.add(sampler.counts)
 
@@ -149,14 +149,17 @@ def _write_rows(pieces, waiting, more):
             _show(waiting, json.dumps(piece.sample.as_dict() | more) + "\n")
 
 
-def _write_texts(pieces, waiting, is_stream):
+def _write_texts(pieces, waiting, is_stream, separator):
     """Write samples as they come, each with a line's end. On a terminal, a line stands between the samples of a stream,
-    and CUT where the length has cut one; a pipe gets the text alone."""
+    and CUT where the length has cut one; a pipe gets the text alone. separator: the line between items of several
+    lines, None where an item is a line."""
     marked = is_stream and _at_terminal(sys.stdout)
     number, inside = 0, False  # inside: the line that was written last has no end
     try:
         for piece in pieces:
             between = "\n" * inside + f"{BETWEEN}\n" * marked if piece.number != number else ""
+            if separator is not None and piece.number != number:
+                between += f"{separator}\n"
             end = CUT if marked and piece.sample and not piece.sample.ended else ""
             text = between + piece.text + end
             _show(waiting, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..text.visible import visible
@@ -66,8 +65,9 @@ class Painter:
         unknown = iter((block.tokens == UNKNOWN).tolist())
         for length in block.lengths.tolist():
             line = Text()
-            for symbol, band, is_unknown in islice(zip(symbols, bands, unknown, strict=True), length):
+            for left, symbol, band, is_unknown in zip(range(length, 0, -1), symbols, bands, unknown, strict=False):
                 text = visible(symbol) if symbol != "\n" else "↵" if band else ""
+                text += "\n" if symbol == "\n" and left > 1 else ""  # inside an item of several lines
                 line.append(text, (self.unknown if is_unknown else self.styles)[band])
             self._print(line)
         self._flush()

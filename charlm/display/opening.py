@@ -30,6 +30,8 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append(_level(trainer.choice))
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
+    if trainer.task.name == "text":
+        lines.append(_unknown(corpus, "min_count" in session.options))
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
@@ -64,6 +66,20 @@ def _level(choice: LevelChoice) -> str:
     return f"a token is a {UNITS[level]}: {why}; --level {other} takes {UNITS[other]}s"
 
 
+def _unknown(corpus: Corpus, is_given: bool) -> str:
+    """How many tokens are <UNK>, and which. is_given: somebody said how often a symbol must occur."""
+    from ..text.corpus import DEFAULT_MIN_COUNT
+
+    level, shares = corpus.vocabulary.level, corpus.unknown_shares
+    parts = zip(("training", "held-out"), shares if len(corpus.held_out) else shares[:1], strict=False)
+    found = " and ".join(f"{100 * share:.2g} % of the {name} part" for name, share in parts)
+    line = f"tokens that the model does not know (<UNK>): {found if any(shares) else 'none'}"
+    if is_given or DEFAULT_MIN_COUNT[level] == 1:
+        return line
+    known = "are known, as they are more than 2 %" if corpus.min_count == 1 else "are among them"
+    return f"{line}; {UNITS[level]}s that occur once {known} (--min-count decides otherwise)"
+
+
 def _is_taken_for_a_list(corpus: Corpus) -> bool:
     """Whether charlm has found by itself that each line is a text of its own."""
     return corpus.lines_chosen and corpus.lines
@@ -90,7 +106,8 @@ def _size(corpus: Corpus, unit: str) -> str:
     parts = [corpus.train, corpus.held_out]
     sizes = [len(part) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
-        unit, sizes = "line", [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
+        unit = "line" if corpus.vocabulary.form.separator is None else "item"
+        sizes = [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
     return number_of(sizes[0], unit) + (f", and {sizes[1]:,} held out to test it" if sizes[1] else "")
 
 

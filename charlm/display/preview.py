@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EVERY = 2.0  # seconds from one sample to the next, at least
 PART = 0.003  # of the time of a training that samples may take, about
 SLICE = 0.02  # seconds after which a sample waits for its next turn
-TOKENS = {"char": 80, "byte": 80, "subword": 32, "word": 20}  # of a line, at most
+TOKENS = {"char": 80, "byte": 80, "subword": 32, "word": 20, "token": 20}  # of a line, at most
 WRITING = ("text", "generate")  # the tasks whose models write
 
 
@@ -78,8 +78,8 @@ class Preview:
 
     def _decoded(self) -> list[str]:
         """The texts of the growing sample, without <UNK>."""
-        decode = self.trainer.corpus.vocabulary.decode
-        return [before + decode(token for token in ids if token != UNKNOWN) for before, ids in self._written]
+        decode, outside = self.trainer.corpus.vocabulary.decode, self.trainer.corpus.vocabulary.outside
+        return [before + outside(decode(token for token in ids if token != UNKNOWN)) for before, ids in self._written]
 
     def _grow(self) -> Iterator[None]:
         """Sample ``number`` lines, or the beginning of one stream, into ``_written``: a token of each at a time."""

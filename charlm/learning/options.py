@@ -304,10 +304,11 @@ class TrainingOptions(TypedDict, total=False):
 
     task: what is learnt: "text", "classify", "generate", "tag" or "translate".
 
-    The text. level: what a token is: "char", "subword", "word" or "byte". lines: each line is a sequence of its own
-    (True) or part of one text (False); charlm chooses by the text if it is None. holdout: fraction of the text to
-    measure on. valid: files to measure on instead. encoding: of the files. min_count: symbols seen fewer times become
-    <UNK>. max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
+    The text. level: what a token is: "char", "subword", "word", "token" or "byte". lines: each line is a sequence of
+    its own (True) or part of one text (False); charlm chooses by the text if it is None. holdout: fraction of the text
+    to measure on. valid: files to measure on instead. encoding: of the files. separator: the line between items of
+    several lines. normalize: the normal form of Unicode. min_count: symbols seen fewer times become <UNK>.
+    max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
 
     The time. minutes: how long the training may take, 5 if neither is given. epochs: passes over the text instead.
 
@@ -326,6 +327,8 @@ class TrainingOptions(TypedDict, total=False):
     holdout: float
     valid: Path | Sequence[Path] | None
     encoding: str
+    separator: str | None
+    normalize: str
     min_count: int | None
     max_vocabulary: int | None
     novelty: bool

@@ -27,6 +27,7 @@ from ..modelfile import is_model
 from ..options import Path
 from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
+from ..text.corpus import Corpus, warn_of_unknown
 from ..text.reading import files_in, path_list
 from .autotune import new_trainer
 from .checkpoint import Checkpoint, checkpoint_path, last_checkpoint, previous_checkpoint_path
@@ -121,6 +122,8 @@ class TrainingSession:
             opened.enter_context(closing(self.trainer.pool))
             if checkpoint:
                 checkpoint.restore(self.trainer)
+            elif isinstance(self.trainer.corpus, Corpus):  # the other tasks warn when they read their texts
+                warn_of_unknown(*self.trainer.corpus.unknown_shares)
             if files.output is not None:
                 last_is_damaged = checkpoint is not None and checkpoint.path != checkpoint_path(files.output)
                 self.results = Results(self.trainer, files.output, self._kept_options(), files.backup, last_is_damaged)

@@ -15,6 +15,7 @@ BANDS = {
     "byte": (2, 4, 6, 8, 10),
     "subword": (3, 6, 9, 12, 15),
     "word": (5, 8, 11, 14, 17),
+    "token": (3, 6, 9, 12, 15),
 }  # the bits at which each band starts
 # (background, text) of each band from the second on; all are among the 256 colours of a terminal
 ON_DARK = (("#000087", "#ffffff"), ("#5f5f87", "#ffffff"), ("#87875f", "#000000"), ("#afaf5f", "#000000"))

@@ -94,7 +94,7 @@ class Filler:
         self.model, self.count, self.temperature = model, BY_NAME["count"].check(count), options.temperature
         self.rules, self.random = rules_for(model, options), np.random.default_rng(seed_of(options.seed))
         self.prompt = encode_prompt(model, options.prime)
-        self.allowed = allowed_tokens(model, pattern, self.prompt.rest)
+        self.allowed = allowed_tokens(model, model.vocabulary.inside(pattern), self.prompt.rest)
         self.prefixes = max(1, min(prefixes, CONTINUATIONS // len(model.vocabulary)))
         self._by_subwords = model.vocabulary.level == "subword"
         self._places = model.vocabulary.widths if self._by_subwords else np.ones(len(model.vocabulary), np.int32)
@@ -130,7 +130,7 @@ class Filler:
             self.counts.end_streak()
             own, _ = tokens_after(self._places, ids, len(self.prompt.rest))
             sample = Sample(
-                text=text,
+                text=self.model.vocabulary.outside(text),
                 log_probability=-float(nats[chosen]),
                 tokens=len(own),
                 longest_copied_run=run,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import PromptError
 from ..model import Model
+from ..text.forms import known_form
 from ..text.vocabulary import EOS, UNKNOWN, Vocabulary
 from .segmentation import divided
 
@@ -54,6 +55,7 @@ def encode_prompt(
 
     Raises PromptError where the model cannot sample so.
     """
+    prime, start = map(model.vocabulary.inside, (prime, start))
     primed, started = encode_prime(model, prime), encode_start(model, start)
     if model.vocabulary.level != "subword":
         return Prompt(length=length, prime=primed, start=started, stop=stop, settled=len(primed))
@@ -78,9 +80,12 @@ def encode_start(model: Model, text: str, option: str = "the beginning (--start-
     """The ids of a text that is part of each sample. Raises PromptError where the model cannot sample it."""
     unknown = model.vocabulary.unknown_in(text)
     if unknown:
-        raise PromptError(
-            f"the model has never seen {_names(unknown)} in {option}; {_remedy(model.vocabulary, unknown)}"
-        )
+        form = known_form(text, model.vocabulary.unknown_in)
+        if form:
+            remedy = f"it knows the same text in {form} (Unicode)"
+        else:
+            remedy = _remedy(model.vocabulary, unknown)
+        raise PromptError(f"the model has never seen {_names(unknown)} in {option}; {remedy}")
     if model.lines and "\n" in text:
         raise PromptError(f"{option} must be part of one line: this model samples single lines")
     return tuple(model.vocabulary.encode(text).tolist())

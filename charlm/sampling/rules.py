@@ -271,4 +271,4 @@ def training_text(model: Model, options: SamplingOptions) -> Novelty | None:
         return corpus  # type: ignore[return-value]  # an object with the methods of Novelty
     paths = [corpus] if isinstance(corpus, (str, os.PathLike)) else list(corpus)
     run = RUN if options.max_copied is None else max(1, min(RUN, options.max_copied + 1))
-    return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding), run)
+    return ExactNovelty(read_text(paths, model.vocabulary.level, options.encoding, form=model.vocabulary.form), run)

@@ -55,6 +55,7 @@ class Sampler:
         self.count, self.seed = count, seed_of(options.seed)
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
         self.max_copied = rules.max_copied  # characters of the longest run that is no copy
+        self._outside = model.vocabulary.outside
         self._best_of, self._unique = options.best_of, options.unique
         self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
         endings = Endings(model, prompt, rules.max_length)
@@ -146,7 +147,8 @@ class Sampler:
             self.counts.count_shown(candidate.sample)
             if self._unique:
                 self._shown.add(candidate.sample.text)
-        return Piece(number, text, candidate.sample)
+        sample = candidate.sample and candidate.sample.with_text(self._outside)
+        return Piece(number, self._outside(text, sample is not None), sample)
 
 
 def are_whole(candidates: list[Candidate | None]) -> bool:
@@ -161,7 +163,8 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
         raise UsageError(
             "--min-length and --max-length need --stop here: this model samples a stream of --length tokens"
         )
-    prompt = encode_prompt(model, options.prime, options.start_with, length=length, stop=tuple(options.stop))
+    stop = tuple(map(model.vocabulary.inside, options.stop))
+    prompt = encode_prompt(model, options.prime, options.start_with, length=length, stop=stop)
     tokens = longest_opening(model.vocabulary, prompt)
     if tokens >= length:
         raise PromptError(

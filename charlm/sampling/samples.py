@@ -1,7 +1,8 @@
 """What the sampler gives: whole samples, and pieces of a sample that is still being sampled."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ..score import exp
 
@@ -29,6 +30,10 @@ class Sample:
     novel: bool | None = None
     ended: bool = True
     certain: bool | None = None
+
+    def with_text(self, change: Callable[[str], str]) -> "Sample":
+        """This sample, with its text changed."""
+        return replace(self, text=change(self.text))
 
     @property
     def perplexity(self) -> float:

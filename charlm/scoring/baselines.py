@@ -26,7 +26,7 @@ class TrainingText:
 
     def __init__(self, model: Model, paths, encoding: str = "utf-8"):
         self.vocabulary, self.lines = model.vocabulary, model.lines
-        self.pieces = list(read_text(paths, self.vocabulary.level, encoding))
+        self.pieces = list(read_text(paths, self.vocabulary.level, encoding, form=self.vocabulary.form))
         tokens = np.concatenate([self.vocabulary.encode(piece) for piece in self.pieces] or [np.zeros(0, np.uint8)])
         if self.lines:
             lengths = np.diff(line_starts(tokens))

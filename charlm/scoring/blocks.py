@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..model import Model
 from ..network.measuring import CHUNK, ROWS
+from ..text.forms import Form
 from ..text.reading import WHOLE_LINES, names_of, read_text
-from ..text.vocabulary import as_bytes
+from ..text.vocabulary import Vocabulary, as_bytes
 
 BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are scored together: at most ROWS chunks
 AHEAD = 4  # pieces that are read before anyone needs them
@@ -82,15 +83,27 @@ def _cut(pieces):
             yield from (piece[start : start + CHUNK] for start in range(0, len(piece), CHUNK))
 
 
-def clean(text: str | bytes, level: str) -> Iterator[str | bytes]:
-    """A text from memory in the form that ``reading.read_text`` gives to a file's text: without a byte order mark, with
-    a line feed at every line end and at the end."""
-    if level == "byte":
-        text = as_bytes(text)
-        yield text if text.endswith(b"\n") or not text else text + b"\n"
+def clean(text: str | bytes, vocabulary: Vocabulary) -> Iterator[str | bytes]:
+    """A text from memory as ``reading.read_text`` gives a file's text for a vocabulary: without a byte order mark, with
+    a line feed at every line end and at the end, in the vocabulary's form."""
+    end: str | bytes = "\n"
+    if vocabulary.level == "byte":
+        text, end = as_bytes(text), b"\n"
     else:
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        yield text if text.endswith("\n") or not text else text + "\n"
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    whole = text if text.endswith(end) or not text else text + end
+    return vocabulary.form.read(iter([whole] if whole else []), "the text")
+
+
+def form_of(models: list[Model]) -> Form:
+    """The form in which these models read a text. Raises UsageError where they do not read the same text."""
+    forms = {model.vocabulary.form for model in models}
+    if len(forms) > 1:
+        raise UsageError(
+            "the models read other texts, because the --normalize or --separator of their trainings differ: measure "
+            "each of them alone"
+        )
+    return forms.pop()
 
 
 def reading_level(models: list[Model]) -> str:
@@ -107,9 +120,9 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
     hold no text.
     """
     empty = True
-    level = reading_level(models)
+    level, form = reading_level(models), form_of(models)
     whole_lines = whole_lines or level in WHOLE_LINES or any(model.lines for model in models)
-    for block in blocks(read_ahead(read_text(paths, level, encoding)), whole_lines):
+    for block in blocks(read_ahead(read_text(paths, level, encoding, form=form)), whole_lines):
         empty = False
         yield block
     if empty:

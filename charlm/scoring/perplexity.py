@@ -104,7 +104,7 @@ def perplexity(
     UsageError if the processor has no AVX512-BF16.
     """
     options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
-    text = blocks(clean(text, model.vocabulary.level), True)
+    text = blocks(clean(text, model.vocabulary), True)
     return total(scored_blocks([model], text, columns=COLUMNS, options=options))
 
 

@@ -11,6 +11,7 @@ A model of subwords scores the standard segmentation of a text. Other subwords c
 probability of the text is a little higher than that of its tokens.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -20,6 +21,7 @@ import numpy as np
 
 from ..model import Model
 from ..network.measuring import TokenScores
+from ..text.forms import known_form
 from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, bytes_of_unknown
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
@@ -78,7 +80,8 @@ class ScoredBlock:
         """The text of each token; bytes outside ASCII are lone surrogates (PEP 383)."""
         symbols = self.vocabulary.split(self.text)
         symbols = symbols if self.kept is None else compress(symbols, self.kept.tolist())
-        return [_BYTES[symbol] for symbol in symbols] if self.vocabulary.level == "byte" else list(symbols)
+        found = [_BYTES[symbol] for symbol in symbols] if self.vocabulary.level == "byte" else list(symbols)
+        return found if self.vocabulary.form.separator is None else list(map(self.vocabulary.form.outside, found))
 
     @cached_property
     def unknown_bytes(self) -> np.ndarray:
@@ -150,9 +153,26 @@ def scored_blocks(
 
 def blocks_by_scorers(scorers: list[TextScorer], text: Iterable[str | bytes]) -> Iterator[list[ScoredBlock]]:
     """For each block of a text a scored block of each scorer; see ``scored_blocks``."""
-    skip_blank_lines = any(scorer.lines for scorer in scorers)
+    skip_blank_lines, is_told = any(scorer.lines for scorer in scorers), False
     for block in text:
-        yield [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
+        scored = [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
+        is_told = is_told or any(map(_has_another_form, scored))
+        yield scored
+
+
+def _has_another_form(block: ScoredBlock) -> bool:
+    """Whether the model knows more of a text in another normal form, and a warning about it."""
+    if isinstance(block.text, bytes) or block.text.isascii() or not (block.tokens == UNKNOWN).any():
+        return False
+    form = known_form(block.text, block.vocabulary.unknown_in)
+    if form is None:
+        return False
+    warnings.warn(
+        f"symbols of the text are <UNK>, and the model knows them in {form}, another normal form of Unicode: normalise "
+        "the text, or train with --normalize NFC, which then holds for each text that the model reads",
+        stacklevel=2,
+    )
+    return True
 
 
 def scorer_of(model: Model, columns: Iterable[str] = (), options: ScoringOptions = DEFAULTS) -> TextScorer:

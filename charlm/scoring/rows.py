@@ -59,10 +59,11 @@ def line_rows(block: ScoredBlock, before: int = 0, per_nat: float = 1.0) -> Iter
         lines = [line.decode("utf-8", "surrogateescape") for line in lines]
     else:
         characters = [1 + len(line) for line in lines]
+    lines = map(block.vocabulary.form.outside, lines)
     nats = block.sums(block.scores.nats)
     unknown = block.sums(block.tokens == UNKNOWN).astype(np.int64)
     bits = nats / LN2 / np.array(characters)
-    numbers = range(before + 1, before + 1 + len(lines))
+    numbers = range(before + 1, before + 1 + len(characters))
     columns = (block.lengths, unknown, per_nat * nats, bits)
     return zip(numbers, *(column.tolist() for column in columns), lines, strict=True)
 
@@ -90,7 +91,7 @@ def word_rows(block: ScoredBlock, before: int = 0, per_nat: float = 1.0) -> Iter
             words.append(match[1])
             positions.append(position)
     words = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
-    is_longer = block.vocabulary.level in ("word", "subword")  # than one character or byte, its symbol may be
+    is_longer = block.vocabulary.level in ("word", "token", "subword")  # than one character or byte, its symbol may be
     sizes = np.array(list(map(len, block.symbols())), np.int64) if is_longer else 1
     stops = np.cumsum(np.broadcast_to(sizes, len(block.tokens)))  # where each token ends
     word_of = np.searchsorted(ends, stops)
@@ -152,7 +153,7 @@ def row_array(
     types = [object if name in _OBJECTS else np.int64 if name in _COUNTS else np.float64 for name in kind.fields]
     dtype = list(zip(in_unit(kind.fields, unit), types, strict=True))
     parts, before = [], 0
-    text_in_blocks = blocks(clean(text, model.vocabulary.level), True)
+    text_in_blocks = blocks(clean(text, model.vocabulary), True)
     for (block,) in scored_blocks([model], text_in_blocks, columns=kind.columns, options=options):
         parts.append(np.array(list(kind.rows(block, before, PER_NAT[unit])), dtype))
         before += len(block.lengths)
@@ -162,7 +163,7 @@ def row_array(
 def _tsv(rows: Iterable[tuple], form: Callable[[tuple], str]) -> Iterator[str]:
     """The rows as tab-separated columns; figures have four decimals. In a token or a word, a tab, a line end, a
     backslash and a byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as
-    it is."""
+    it is, but for the line feeds inside an item."""
     return (form(row) + "\n" for row in rows)
 
 

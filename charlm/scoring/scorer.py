@@ -175,8 +175,9 @@ def log_probability(model: Model, text: str) -> float:
     A stream model scores the text as it stands. A model of lines scores one line, and its <EOS> counts. ``charlm
     sample`` gives the same figure with each sample. Raises UsageError if a model of lines gets several lines.
     """
+    text = model.vocabulary.inside(text.removesuffix("\n") if model.lines else text)
     if model.lines:
-        text = text.removesuffix("\n") + "\n"
+        text += "\n"
         if text.count("\n") > 1:
             raise UsageError("a model of lines scores single lines; split the text at its line ends")
     return -float(Scorer(model).measure(model.vocabulary.encode(text)).nats.sum(dtype=np.float64))

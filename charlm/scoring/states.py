@@ -34,6 +34,7 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     beginning. Raises UsageError for a model of another task.
     """
     model.check_task("text")
+    text = model.vocabulary.inside(text)
     if model.lines:
         text = text.rpartition("\n")[2]
     (state,) = deque(_states_after(model, text, model.mixture), maxlen=1)
@@ -50,7 +51,7 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
     Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
     check_has_states(model, by_line=False)
-    sizes = model.architecture
+    text, sizes = model.vocabulary.inside(text), model.architecture
     shape, has_c = (sizes.layers, len(model.vocabulary.encode(text)), sizes.hidden), CELLS[sizes.cell].has_c
     a, c = np.zeros(shape, np.float32), np.zeros(shape if has_c else (0,), np.float32)
     states = _states_after(model, text)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..text.batches import Batch, Sequences, fitting
-from ..text.corpus import CorpusOptions, held_out_lines
+from ..text.corpus import CorpusOptions, check_vocabulary, held_out_lines, warn_of_unknown
+from ..text.forms import PLAIN, Form
 from ..text.merges import learnt_vocabulary
 from ..text.reading import Digest, name_of, names_of, path_list, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
@@ -59,7 +60,7 @@ class Examples:
 
 
 def lines_of(
-    paths: Iterable, level: str, encoding: str, digest=None, *, has_level: bool = False
+    paths: Iterable, level: str, encoding: str, digest=None, *, form: Form = PLAIN, has_level: bool = False
 ) -> Iterator[tuple[str, str]]:
     """(where the line is, its text) for each line of some files, blank lines included.
 
@@ -68,7 +69,7 @@ def lines_of(
     for path in paths:
         rest = b"" if level == "byte" else ""
         number = 0
-        for piece in read_text([path], level, encoding, digest, has_level=has_level):
+        for piece in read_text([path], level, encoding, digest, form=form, has_level=has_level):
             piece = rest + piece
             stop = piece.rfind(b"\n" if level == "byte" else "\n") + 1
             rest = piece[stop:]
@@ -130,10 +131,12 @@ def read_examples(
     a label that no other training example has goes to the training part. split_into_examples: turns the lines (where,
     text) into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
     """
+    if options.separator is not None:
+        raise UsageError("--separator is for --task text: the other tasks have an example in each line")
     paths, valid, digest = path_list(paths), path_list(options.valid or []), Digest()
 
     def examples(paths, digest=None):
-        lines = lines_of(paths, options.level, options.encoding, digest, has_level=True)
+        lines = lines_of(paths, options.level, options.encoding, digest, form=options.form, has_level=True)
         found = [parse(where, example) for where, example in split_into_examples(lines)]
         if not found:
             raise CorpusError(f"there is no text in {names_of(paths)}")
@@ -165,7 +168,12 @@ def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int
     texts = list(texts)
     counts = Counter(symbol for text in texts for symbol in symbols_in(text, options.level))
     level = "char" if options.level == "subword" else options.level
-    vocabulary = Vocabulary.build(level, counts, options.least_count(at_least), options.max_vocabulary)
+    least = options.least_count(np.array([*counts.values()], np.int64), at_least)
+    vocabulary = Vocabulary.build(level, counts, least, options.max_vocabulary, form=options.form)
+    if counts:
+        check_vocabulary(vocabulary, least)
+        known = sum(map(counts.__getitem__, vocabulary.symbols))
+        warn_of_unknown(1 - known / counts.total())
     if options.level != "subword":
         return vocabulary
     points = code_points("\n".join(texts))

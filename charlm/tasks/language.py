@@ -17,8 +17,8 @@ from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
 
 # Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
-ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5}
-SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3}
+ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5, "token": 5}
+SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3, "token": 3}
 NGRAMS_PER_PARAMETER = 3  # at most so many: an n-gram takes about three bytes of the file, a parameter four
 SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps …
 FIRST_STEPS = 4  # … before weights that nobody fitted are used

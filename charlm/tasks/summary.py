@@ -38,7 +38,9 @@ def facts(model: Any) -> list[tuple[str, str]]:
         ("network", network(model.architecture)),
     ]
     if model.task.name == "text":
-        rows.append(("text", "each line is a text of its own" if model.lines else "one long text, one stream"))
+        rows.append(("text", _items(model.vocabulary.form.separator) if model.lines else "one long text, one stream"))
+    if model.vocabulary.form.normalize != "none":
+        rows.append(("normal form", f"{model.vocabulary.form.normalize} (Unicode): of each text that the model reads"))
     rows.append(("vocabulary", _vocabulary(model.vocabulary)))
     if model.mixture:
         rows.append(("n-grams", _ngrams(model.mixture.ngrams, UNITS[model.vocabulary.level])))
@@ -49,6 +51,14 @@ def facts(model: Any) -> list[tuple[str, str]]:
     if model.novelty or model.task.name in ("text", "generate"):  # the other tasks do not write new text
         rows += _novelty_rows(model)
     return [(name, visible(value)) for name, value in rows]
+
+
+def _items(separator: str | None) -> str:
+    """What each text of a model of lines is. separator: of its form."""
+    if separator is None:
+        return "each line is a text of its own"
+    lines = f"a line {separator!r}" if separator else "blank lines"
+    return f"items of several lines, each a text of its own, separated by {lines}"
 
 
 def _vocabulary(v: Vocabulary) -> str:

@@ -125,7 +125,7 @@ class Tag(ExampleTask):
     def load(cls, paths, options: CorpusOptions) -> "tuple[Tag, Examples]":
         """Lines ``word<TAB>tag``, a blank line after each sentence. Whole sentences are held out; the training part
         gives the tags, the known words and the vocabulary of characters."""
-        if options.level in ("word", "subword"):
+        if options.level in ("word", "token", "subword"):
             raise UsageError(
                 f"--level {options.level} does not go with --task tag, which reads each word by its characters; leave "
                 "it out"

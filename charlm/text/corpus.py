@@ -6,27 +6,31 @@ alone, and then translates the numbers into ids. It goes through the numbers sev
 split and the record of the text are those of a model of characters.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..options import by_name
+from .forms import Form, is_separator, whole_lines
 from .lists import BEGINNING, is_list
 from .merges import learnt_vocabulary
 from .novelty import Novelty
 from .options import TEXT
-from .reading import PIECE, Digest, name_of, names_of, path_list, read_text, whole_lines
+from .reading import PIECE, Digest, name_of, names_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNKNOWN, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
+from .vocabulary import EOS, UNITS, UNKNOWN, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
-DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "byte": 1}
+DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "token": 1, "byte": 1}
+MOST_RARE = 0.02  # of the tokens of the training part, that charlm makes <UNK> by itself (benchmarks/recipe.md)
+MOST_UNKNOWN = 0.1  # of the tokens of a part: beyond that, charlm warns
 
 
 def _signed_type(largest: int) -> type:
@@ -68,7 +72,8 @@ class Corpus:
     them that is <UNK>, 0 for all others (see ``bytes_of_unknown``). held_out_at_random: the held-out part is lines
     chosen at random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the
     training part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence
-    of its own; charlm chose it by the text.
+    of its own; charlm chose it by the text. min_count: how often a symbol must occur in the training part to be in the
+    vocabulary.
     """
 
     vocabulary: Vocabulary
@@ -85,6 +90,17 @@ class Corpus:
     held_out_at_random: bool = False
     novelty: Novelty | None = None
     lines_chosen: bool = False
+    min_count: int = 1
+
+    @cached_property
+    def unknown_shares(self) -> tuple[float, float]:
+        """The fraction of the tokens that are <UNK>, of the training part and of the held-out part; 0 of none."""
+        in_train = self.frequencies[UNKNOWN] / max(1, self.frequencies.sum())
+        number = 0
+        for start in range(0, len(self.held_out), PIECE):
+            number += np.count_nonzero(self.held_out[start : start + PIECE] == UNKNOWN)
+            release(self.held_out)
+        return float(in_train), number / max(1, len(self.held_out))
 
     @property
     def evaluated(self) -> np.ndarray:
@@ -124,10 +140,11 @@ class CorpusOptions:
     level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
     the text is one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out,
     0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to
-    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count is 2 for
-    words and 1 otherwise if it is None. For subwords min_count is of characters, and charlm chooses max_vocabulary if
-    it is None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a
-    line or a run of characters occurred in them.
+    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; ``least_count``
+    chooses min_count if it is None. normalize, separator: see ``forms.Form``; with a separator, an item counts as a
+    line. For subwords min_count is of characters, and charlm chooses max_vocabulary if it is
+    None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a line or
+    a run of characters occurred in them.
     """
 
     level: str = "char"
@@ -135,6 +152,8 @@ class CorpusOptions:
     holdout: float = 0.1
     valid: object = None
     encoding: str = "utf-8"
+    normalize: str = "none"
+    separator: str | None = None
     min_count: int | None = None
     max_vocabulary: int | None = None
     novelty: bool = True
@@ -144,11 +163,27 @@ class CorpusOptions:
         for field in fields(self):
             if field.name in OPTIONS:
                 object.__setattr__(self, field.name, OPTIONS[field.name].check(getattr(self, field.name)))
+        if self.level == "byte" and self.normalize != "none":
+            raise UsageError("--normalize is for text, and --level byte reads bytes: leave one of them out")
+        if self.separator is not None:
+            if self.lines is False:
+                raise UsageError("--separator makes items of a text, and --stream one text: leave one of them out")
+            if not is_separator(self.separator):
+                raise UsageError(f"--separator must be one line, not {self.separator!r}")
+            object.__setattr__(self, "lines", True)
 
-    def least_count(self, at_least: int = 1) -> int:
+    @property
+    def form(self) -> Form:
+        """The form that the text gets."""
+        return Form(self.normalize, self.separator)
+
+    def least_count(self, counts: np.ndarray, at_least: int = 1) -> int:
         """How often a symbol must occur to be kept: ``min_count``, or if it is None the level's default, at least
-        ``at_least``."""
-        return max(at_least, DEFAULT_MIN_COUNT[self.level]) if self.min_count is None else self.min_count
+        ``at_least``; but 1 where more than MOST_RARE of the tokens would be <UNK>. counts: of each symbol, (n)."""
+        if self.min_count is not None:
+            return self.min_count
+        least = max(at_least, DEFAULT_MIN_COUNT[self.level])
+        return least if counts[counts < least].sum() <= MOST_RARE * counts.sum() else 1
 
 
 DEFAULTS = CorpusOptions()
@@ -191,18 +226,21 @@ def _read(paths, options: CorpusOptions) -> _Text:
     lines, paths, valid = options.lines, path_list(paths), path_list(options.valid or [])
     level = "char" if options.level == "subword" else options.level
     counter, digest = SymbolCounter(level), Digest()
-    pieces = read_text(paths, level, options.encoding, digest, has_level=True)
+    pieces = read_text(paths, level, options.encoding, digest, form=options.form, has_level=True)
     if lines is None:
         lines, pieces = _looked_at(pieces)
-    numbers = _buffered(map(counter.number, pieces), lines)
+    numbers, names = _buffered(map(counter.number, pieces), lines), names_of(paths)
     if len(counter) == 1:  # the line feed
         blank = ", only blank lines" if digest.size else ""
-        raise CorpusError(f"there is no text in {names_of(paths)}{blank}")
+        raise CorpusError(f"there is no text in {names}{blank}")
+    if options.separator is not None and sum(np.count_nonzero(piece == EOS) for piece in numbers) == 1:
+        raise CorpusError(
+            f"there is one item only in {names}: no line is the separator {options.separator!r}; check --separator"
+        )
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
     if valid:
-        held_out_numbers = _buffered(
-            map(counter.number, read_text(valid, level, options.encoding, has_level=True)), lines
-        )
+        pieces = read_text(valid, level, options.encoding, form=options.form, has_level=True)
+        held_out_numbers = _buffered(map(counter.number, pieces), lines)
         if not len(held_out_numbers):
             raise CorpusError(f"there is no text in {names_of(valid)}")
         parts = _two_texts(numbers, held_out_numbers)
@@ -212,14 +250,18 @@ def _read(paths, options: CorpusOptions) -> _Text:
 def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
     """The corpus in the symbols that were numbered."""
     counter, parts, lines = text.counter, text.parts, text.lines
-    counts, least = _counts(parts(), len(counter)), options.least_count()
-    vocabulary = Vocabulary.build(counter.level, counter.counted(counts, least), least, options.max_vocabulary)
+    counts = _counts(parts(), len(counter))
+    least = options.least_count(counts)
+    vocabulary = Vocabulary.build(
+        counter.level, counter.counted(counts, least), least, options.max_vocabulary, form=options.form
+    )
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     found = _translated(counter, parts, vocabulary, counts)
     if not len(found.train):
         raise CorpusError(
             f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
         )
+    check_vocabulary(vocabulary, least)
     return Corpus(
         vocabulary=vocabulary,
         train=found.train,
@@ -235,7 +277,30 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
         held_out_at_random=lines and not text.valid and len(found.held_out) > 0,
         novelty=novelty,
         lines_chosen=options.lines is None,
+        min_count=least,
     )
+
+
+def check_vocabulary(vocabulary: Vocabulary, min_count: int) -> None:
+    """Raise CorpusError for a vocabulary without symbols, from which nothing can be learnt. min_count: it has the
+    symbols that occur so often in the training part."""
+    if not vocabulary.symbols:
+        unit = UNITS[vocabulary.level]
+        why = f"no {unit} occurs {min_count} times there; give --min-count 1" if min_count > 1 else "it is blank"
+        raise CorpusError(f"there is nothing to learn from the training part: {why}")
+
+
+def warn_of_unknown(in_train: float, in_held_out: float = 0.0) -> None:
+    """Warn where <UNK> is more than MOST_UNKNOWN of the tokens of a part: a model that knows nothing but <UNK> looks
+    good."""
+    parts = (("training", in_train), ("held-out", in_held_out))
+    found = [f"{100 * share:.2g} % of the tokens of the {name} part" for name, share in parts if share > MOST_UNKNOWN]
+    if found:
+        warnings.warn(
+            f"<UNK> is {' and '.join(found)}, and easy to predict, so that the loss looks better than it is; keep more "
+            "symbols (--min-count 1, a larger --max-vocabulary, more text), or choose --level subword or byte",
+            stacklevel=2,
+        )
 
 
 def _in_subwords(text: _Text, corpus: Corpus, size: int | None) -> Corpus:
@@ -369,8 +434,12 @@ def _translated(counter: SymbolCounter, parts, vocabulary: Vocabulary, counts: n
     np.add.at(frequencies, ids[: len(counts)], counts)
     train, held_out = (buffer.joined(ids.dtype) for buffer in buffers)
     evaluated = _evaluated_numbers(parts())
+    lengths = counter.lengths()[evaluated]
+    if counter.level == "token" and len(lengths):  # the end of a blank line stands in the place of no space
+        ends = held_out[: len(lengths)] == EOS
+        lengths = lengths + (ends & np.concatenate(([True], ends[:-1])))
     unknown_bytes = bytes_of_unknown(ids, counter.level, lambda: counter.symbols)
-    return _Ids(train, held_out, frequencies, counter.lengths()[evaluated], unknown_bytes[evaluated])
+    return _Ids(train, held_out, frequencies, lengths, unknown_bytes[evaluated])
 
 
 def _segmented(counter: SymbolCounter, parts, vocabulary: Vocabulary) -> _Ids:

@@ -15,6 +15,7 @@ from ..options import is_file_name
 
 CHARACTERS = 1 << 16  # of a piece, about
 NOTHING = object()  # of an iterable without values
+LINE_ENDS = (("\n", "line feed"), ("\r", "carriage return"))
 MARK = "__label__"  # of a label in a file of fastText
 NO_STRINGS = "leave such rows out (of a pandas column: column.dropna()), or turn the values into strings"
 
@@ -185,10 +186,11 @@ def _lines(items: Iterable, name: str) -> Iterator[str]:
         where = f"{name}[{number}]"
         _check_is_string(line, where)
         line = line[:-1] if line.endswith("\n") else line
-        if "\n" in line:
+        inside = next((what for character, what in LINE_ENDS if character in line.removesuffix("\r")), None)
+        if inside:
             raise CorpusError(
-                f"{where} has a line feed inside: {_short(line)}; give its lines one by one (splitlines()), or all in "
-                "one string as text="
+                f"{where} has a {inside} inside: {_short(line)}; give its lines one by one (splitlines()), or all in "
+                'one string as text= (and with separator="", items of several lines with a blank line between them)'
             )
         yield line + "\n"
 
@@ -232,7 +234,7 @@ def _values(item: Any, where: str) -> tuple[str, str]:
         raise CorpusError(f"{where} has {len(values)} values and not two: {_short(item)}; give pairs of strings")
     for position, value in enumerate(values):
         _check_is_string(value, f"{where}[{position}]")
-        for character, what in (("\t", "tab"), ("\n", "line feed")):
+        for character, what in (("\t", "tab"), *LINE_ENDS):
             if character in value:
                 raise CorpusError(
                     f"{where}[{position}] has a {what} inside: {_short(value)}; put a space in its place (replace)"

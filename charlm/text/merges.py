@@ -73,7 +73,7 @@ def with_merges(characters: Vocabulary, text: str, size: int) -> Vocabulary:
         learner.merge(pair, len(names))
         names.append(names[left] + names[right])
         merges.append((left, right))
-    return Vocabulary("subword", names[len(SPECIAL) :], merges)
+    return Vocabulary("subword", names[len(SPECIAL) :], merges, characters.form)
 
 
 class _Learner:

@@ -38,7 +38,7 @@ import numpy as np
 from .counting import count_ngrams, tokens_before
 from .vocabulary import EOS, UNKNOWN, smallest_type
 
-BASELINE_ORDERS = {"char": 6, "subword": 6, "word": 5, "byte": 6}
+BASELINE_ORDERS = {"char": 6, "subword": 6, "word": 5, "token": 5, "byte": 6}
 MOST_ORDER = 32  # of n-grams in a file
 ARRAYS = ("ngrams_children", "ngrams_tokens", "ngrams_own", "ngrams_backoff")  # of a file
 

@@ -190,6 +190,7 @@ class Novelty:
     ):
         self.in_bytes, self.lines, self.runs, self.window, self.run = in_bytes, lines, runs, window, run
         self.squeezed, self.usual_run, self.held_out = squeezed, usual_run, held_out
+        self.inside: Callable[[str], str] = str  # a person's text → as the model reads it, which sets this
 
     @staticmethod
     def of_text(
@@ -346,11 +347,11 @@ class Novelty:
 
     def contains_line(self, text: str | bytes) -> bool:
         """Whether the text is a whole line of the training text."""
-        return bool(self.contains_lines([text])[0])
+        return bool(self.contains_lines([self.inside(text) if isinstance(text, str) else text])[0])
 
     def longest_copied_run(self, text: str | bytes) -> int:
         """Characters of the longest run of the text that the training text holds; 0 below ``shortest_run``."""
-        return int(self.longest_copied_runs([text])[0])
+        return int(self.longest_copied_runs([self.inside(text) if isinstance(text, str) else text])[0])
 
     def contains_lines(self, texts: Iterable[str | bytes]) -> np.ndarray:
         """``contains_line`` of each text, bool (texts)."""

@@ -3,6 +3,7 @@
 from os import PathLike
 
 from ..options import ENCODING, LEVELS, PYTHON, Option
+from .forms import NORMAL_FORMS
 
 WHAT = "What to learn"
 
@@ -11,7 +12,7 @@ TEXT = (
         "level",
         str,
         "What a token is: a character, a subword (a frequent word or a part of a word, learnt from the training text), "
-        "a word or a byte.",
+        "a word, whatever stands between spaces (token), or a byte.",
         default_in_words="char; of one long text, with --minutes, char or subword as the text suits",
         choices=LEVELS,
         group=WHAT,
@@ -45,11 +46,28 @@ TEXT = (
     ),
     ENCODING,
     Option(
+        "separator",
+        str,
+        "The text is items of several lines (poems, recipes, tunes), and a line TEXT separates two of them; with an "
+        'empty TEXT ("") a blank line does. Each item is a text of its own, as each line is with --lines.',
+        metavar="TEXT",
+        group=WHAT,
+    ),
+    Option(
+        "normalize",
+        str,
+        "Bring the text into this normal form of Unicode, and each text that the model reads later: NFC joins letters "
+        "and their accents, NFKC also replaces variants of characters.",
+        default="none",
+        choices=NORMAL_FORMS,
+        group=WHAT,
+    ),
+    Option(
         "min_count",
         int,
         "Replace symbols that occur fewer than N times in the training text by <UNK>. With subwords, these are "
         "characters.",
-        default_in_words="1, or 2 for words",
+        default_in_words="1; for words 2, or 1 where more than 2 % of the text would be <UNK>",
         least=1,
         metavar="N",
         group=WHAT,

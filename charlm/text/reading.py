@@ -1,8 +1,10 @@
 """Files → clean text, piece by piece.
 
-charlm decodes each file strictly as UTF-8 (or as ``encoding``), drops a byte order mark at its beginning, and turns
-each CRLF into LF. It adds a line feed to a last line that has none, so that every line ends with <EOS>. At byte level
-it adds that line feed and changes nothing else. Memory does not grow with the length of the files.
+charlm decompresses what is compressed (see ``decompression``), decodes each file strictly as UTF-8 (or as ``encoding``,
+or as a byte order mark says), drops that mark, and turns each line end into LF (see ``decoding``). It names a file that
+is no text for what it is (see ``formats``). It adds a line feed to a last line that has none, so that every line ends
+with <EOS>. At byte level it adds that line feed and changes nothing else. Memory does not grow with the length of the
+files.
 """
 
 import codecs
@@ -11,17 +13,21 @@ import os
 import re
 import stat
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 
-from ..errors import CorpusError, UsageError
+from ..errors import CorpusError, Note
+from .decoding import check_encoding, text_in
+from .decompression import MODULES, decompressed
+from .formats import byte_order_mark, compression_of, needs_more, pipe_of, why_no_text
+from .forms import PLAIN, Form, whole_lines
 from .memory import MemoryText
 
-WHOLE_LINES = ("word", "subword")  # levels at which a cut elsewhere would change the tokens
+WHOLE_LINES = ("word", "token", "subword")  # levels at which a cut elsewhere would change the tokens
 PIECE = 1 << 18  # bytes read at a time: larger pieces cost more memory and are not faster
-MODEL_SIGNATURE = b"PK\3\4", b"header.npy"  # of a model file: at its start, and at offset 30 (see modelfile.py)
 MOST_NAMES = 3  # of files that are listed one by one
-NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
 
 
 def name_of(path) -> str:
@@ -77,86 +83,10 @@ def _read_bytes(path) -> Iterator[bytes]:
         raise CorpusError(f"cannot read {name_of(path)}: {error.strerror}") from None
 
 
-def begins_like_a_model(beginning: bytes) -> bool:
-    """Whether a file with these first bytes, 40 or more, looks like one of charlm's models or checkpoints."""
-    start, name = MODEL_SIGNATURE
-    return beginning.startswith(start) and beginning[30:].startswith(name)
-
-
 def _size_and_time(source):
     """The size of an open file and the time of its last change; None for a pipe or a device."""
     about = os.fstat(source.fileno())
     return (about.st_size, about.st_mtime_ns) if stat.S_ISREG(about.st_mode) else None
-
-
-class _Decoder:
-    """Decodes the bytes of one file, which come in pieces, and raises CorpusError for bytes that it cannot decode.
-
-    The words of Python's own errors differ between its versions; charlm's message uses none of them.
-    """
-
-    def __init__(self, path, encoding: str, has_level: bool, errors: str):
-        self.path, self.encoding, self.has_level, self.errors = path, encoding, has_level, errors
-        self.decoder = codecs.getincrementaldecoder(encoding)(errors)
-        self.consumed = 0  # bytes of the earlier pieces
-
-    def decode(self, piece: bytes, final: bool = False) -> str:
-        pending = len(self.decoder.getstate()[0])
-        try:
-            text = self.decoder.decode(piece, final)
-            if self.encoding != "utf-8":
-                text.encode(errors=self.errors)  # some codecs let halves of characters (lone surrogates) through
-        except UnicodeError as error:
-            raise CorpusError(self._message(error, self.consumed - pending)) from None
-        self.consumed += len(piece)
-        return text
-
-    def _message(self, error: UnicodeError, offset: int) -> str:
-        """offset: the position in the file of the first byte that the decoder had in hand."""
-        name, bad_byte = name_of(self.path), isinstance(error, UnicodeDecodeError)
-        encoding = codecs.lookup(self.encoding).name
-        if encoding in NEED_A_MARK and (not bad_byte or error.encoding == encoding):
-            return (
-                f"{name} is not in the encoding {self.encoding}: it does not begin with a byte order mark; "
-                f"name the byte order too (--encoding {encoding}-le or {encoding}-be), or another encoding"
-            )
-        if bad_byte:
-            return (
-                f"{name}: the byte 0x{error.object[error.start]:02x} at offset {offset + error.start:,} "
-                f"is not {self.encoding.upper()}; name the encoding of the text (--encoding latin-1, say)"
-                f"{', or read bytes (--level byte)' if self.has_level else ''}"
-            )
-        return f"{name} is not in the encoding {self.encoding}; name the encoding of the text with --encoding"
-
-
-def _decode(path, pieces: Iterable[bytes], encoding: str, has_level: bool, errors: str) -> Iterator[str]:
-    """The text of a file without its byte order mark, with LF for each CRLF. Raises CorpusError for a model file."""
-    decoder = _Decoder(path, encoding, has_level, errors)
-    at_start, carriage_return = True, ""
-    for piece in pieces:
-        if not decoder.consumed and begins_like_a_model(piece):
-            raise CorpusError(f"{name_of(path)} is a model of charlm, not a text; name a text file")
-        text = carriage_return + decoder.decode(piece)
-        if at_start and text:
-            at_start, text = False, text.removeprefix("\ufeff")
-        carriage_return = "\r" if text.endswith("\r") else ""
-        text = text[: len(text) - len(carriage_return)]
-        yield text.replace("\r\n", "\n") if "\r" in text else text  # looking for one character is much faster
-    yield carriage_return + decoder.decode(b"", final=True)
-
-
-def check_encoding(encoding: str) -> str:
-    """The name of an encoding, if Python can decode text from it piece by piece. Raises UsageError otherwise."""
-    try:
-        codecs.getincrementaldecoder(encoding)
-        found = codecs.lookup(encoding)
-        if not found._is_text_encoding:
-            raise LookupError
-        if found.name == "utf-8-sig":
-            return "utf-8"  # charlm drops a byte order mark in any case
-    except (LookupError, ValueError):
-        raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1 or utf-16") from None
-    return encoding
 
 
 def read_text(
@@ -165,17 +95,18 @@ def read_text(
     encoding: str = "utf-8",
     digest=None,
     *,
+    form: Form = PLAIN,
     has_level: bool = False,
     errors: str = "strict",
 ) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
     paths: names of files, "-" for standard input, or texts from memory, which have no ``encoding``. level: at "byte"
-    the pieces are bytes; at "word" and "subword" each piece ends at the end of a line, so that no token is cut. digest:
-    an object whose ``update`` gets all bytes as they are read, a ``Digest`` for example. has_level: the command has the
-    option --level, so that an error may advise it. errors: "strict", or "surrogateescape": bytes that are not of the
-    encoding become lone surrogates (PEP 383). Raises CorpusError if a file cannot be read or decoded, UsageError for an
-    unknown encoding.
+    the pieces are bytes; at WHOLE_LINES each piece ends at the end of a line, so that no token is cut. digest:
+    an object whose ``update`` gets all bytes as they stand in the files, a ``Digest`` for example. form: that the text
+    gets. has_level: the command has the option --level, so that an error may advise it. errors: "strict", or
+    "surrogateescape": bytes that are not of the encoding become lone surrogates (PEP 383). Raises CorpusError if a file
+    cannot be read or decoded, or is no text, UsageError for an unknown encoding.
     """
     encoding = check_encoding(encoding)
 
@@ -190,8 +121,7 @@ def read_text(
         """The pieces of a file, with the line feed that its last line may lack."""
         end, last = (b"\n", b"") if level == "byte" else ("\n", "")
         with closing(digested(path)) as data:  # an error in decoding closes the file too
-            its_encoding = "utf-8" if isinstance(path, MemoryText) else encoding
-            for piece in data if level == "byte" else _decode(path, data, its_encoding, has_level, errors):
+            for piece in _opened(path, data, level == "byte", encoding, has_level=has_level, errors=errors):
                 if piece:
                     last = piece[-1:]
                     yield piece
@@ -199,21 +129,51 @@ def read_text(
             yield end
 
     for path in paths:
-        yield from whole_lines(ended(path)) if level in WHOLE_LINES else ended(path)
+        pieces = form.read(ended(path), name_of(path))
+        yield from whole_lines(pieces) if level in WHOLE_LINES else pieces
 
 
-def whole_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """The same text in pieces that end at line ends, the last one excepted."""
-    rest = []
+def _opened(path, pieces: Iterator[bytes], as_bytes: bool, encoding: str, *, has_level: bool, errors: str) -> Iterator:
+    """The text of a file, or its bytes as they stand there; what is compressed is decompressed first."""
+    name = name_of(path)
+    if isinstance(path, MemoryText):
+        return pieces if as_bytes else text_in(name, pieces, "utf-8", has_level, errors)
+    beginning, pieces = _with_beginning(pieces)
+    compression = compression_of(beginning)
+    if as_bytes:
+        if compression:
+            what = f"{name} is compressed ({compression}), and --level byte reads its bytes as they are"
+            warnings.warn(f"{what}; for the bytes in it: {pipe_of(compression)}", Note, stacklevel=2)
+        return pieces
+    if compression in MODULES:
+        beginning, pieces = _with_beginning(decompressed(name, pieces, compression))
+    why = why_no_text(beginning, has_level)
+    if why:
+        raise CorpusError(f"{name} {why}")
+    return text_in(name, pieces, _encoding_of(name, beginning, encoding), has_level, errors)
+
+
+def _with_beginning(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """So many of the first bytes that they tell what a file is, and all its pieces."""
+    beginning = b""
     for piece in pieces:
-        end = piece.rfind("\n") + 1
-        if end:
-            yield "".join([*rest, piece[:end]])
-            rest = []
-        if end < len(piece):
-            rest.append(piece[end:])
-    if rest:
-        yield "".join(rest)
+        beginning += piece
+        if not needs_more(beginning):
+            break
+    return beginning, chain([beginning], pieces)
+
+
+def _encoding_of(name: str, beginning: bytes, given: str) -> str:
+    """The encoding of a text: the one that its byte order mark names, unless another than UTF-8 was given."""
+    marked, known = byte_order_mark(beginning), codecs.lookup(given).name
+    if marked is None or known.startswith(marked):
+        return given
+    if known == "utf-8":
+        warnings.warn(f"{name} is in {marked.upper()}, as its byte order mark says", Note, stacklevel=2)
+        return marked
+    message = f"{name} begins with the byte order mark of {marked.upper()}, and --encoding {given} was given"
+    warnings.warn(message, stacklevel=2)
+    return given
 
 
 class Digest:

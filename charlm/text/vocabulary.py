@@ -1,4 +1,5 @@
-"""Text ⇄ ids, at four levels: a symbol is a character, a subword, a word or a byte.
+"""Text ⇄ ids, at five levels: a symbol is a character, a subword, a word, a token or a byte. A token is whatever stands
+between white space; a model writes a space after each.
 
 Id 0 is <EOS>, the end of a line: every line feed in a text is one. Id 1 is <UNK>, which replaces every symbol that the
 vocabulary does not contain. Both are ids and not strings, so that "<EOS>" or "<UNK>" in a text is ordinary text.
@@ -12,24 +13,35 @@ import numpy as np
 
 from ..errors import UsageError
 from ..options import LEVELS
+from .forms import PLAIN, Form
 from .subwords import Merges
 
 EOS, UNKNOWN = 0, 1
 SPECIAL = ("<EOS>", "<UNK>")
 # The name of a token at each level.
-UNITS = {"char": "character", "subword": "subword", "word": "word", "byte": "byte"}
+UNITS = {"char": "character", "subword": "subword", "word": "word", "token": "token", "byte": "byte"}
 
 # A word with the space before it, a punctuation mark with the space before it, the rest of a run of spaces, or any
 # other white space. A space belongs to the symbol after it, so that the symbols joined give the text again.
 _WORD = re.compile(r" ?\w++(?:['’]\w++)*+| ?[^\w\s]|\n| +(?= )|\s")
+# A token or a line feed, also one inside an item (see ``forms``); and the same with the white space before it.
+_TOKEN = re.compile(r"\S+|[\n\v]")
+_TOKEN_AND_SPACE = re.compile(r"[^\S\n\v]*(?:\S+|[\n\v])")
+_SPACE_AT_END = re.compile(r" (?=[\n\v]|\Z)")
+FOUND_BY = {"word": _WORD, "token": _TOKEN}  # the levels whose symbols an expression finds
 
 
 def symbols_in(text: str, level: str) -> list:
     """The symbols of a text, line feeds included: characters, words or byte values. At level "subword" they are the
     characters, of which a vocabulary makes its subwords."""
-    if level == "word":
-        return _WORD.findall(text)
+    if level in FOUND_BY:
+        return FOUND_BY[level].findall(text)
     return list(as_bytes(text)) if level == "byte" else list(text)
+
+
+def text_of_symbol(symbol: str, level: str) -> str:
+    """How a model writes a symbol; not of bytes."""
+    return f"{symbol} " if level == "token" and symbol.strip() else symbol
 
 
 def as_bytes(text: str | bytes) -> bytes:
@@ -52,7 +64,7 @@ def bytes_of_unknown(ids: np.ndarray, level: str, symbols: Callable[[], Iterable
 
     ids: of the symbols, (n). symbols: a function that gives the symbols; it is called only if one of them is <UNK>.
     """
-    unknown, found, end = ids == UNKNOWN, np.zeros(len(ids), np.int32), level == "word"
+    unknown, found, end = ids == UNKNOWN, np.zeros(len(ids), np.int32), level in ("word", "token")
     if unknown.any():
         found[unknown] = [
             1 if isinstance(symbol, int) else len(as_bytes(symbol)) + end
@@ -79,16 +91,17 @@ def text_of(points: np.ndarray) -> str:
 class Vocabulary:
     """The symbols that a model knows, by id: <EOS>, <UNK>, then ``symbols`` from id 2 on.
 
-    level: "char", "subword", "word" or "byte". symbols: distinct characters, words, or byte values 0…255, without the
+    level: one of LEVELS. symbols: distinct characters, words, tokens, or byte values 0…255, without the
     line feed; at level "subword" the characters come first, then the string that each merge makes. merges: the ids that
-    each merge joins, in the order in which they were learnt, (M, 2): see ``subwords``. Raises UsageError for an unknown
-    level, ValueError for symbols that are not distinct and for merges that do not make these symbols.
+    each merge joins, in the order in which they were learnt, (M, 2): see ``subwords``. form: that a text has when it is
+    encoded. Raises UsageError for an unknown level, ValueError for symbols that are not distinct and for merges that do
+    not make these symbols.
     """
 
-    def __init__(self, level: str, symbols: Iterable, merges: Iterable = ()):
+    def __init__(self, level: str, symbols: Iterable, merges: Iterable = (), form: Form = PLAIN):
         if level not in LEVELS:
             raise UsageError(f"there is no level {level!r}; choose one of {', '.join(LEVELS)}")
-        self.level, self.symbols = level, tuple(symbols)
+        self.level, self.symbols, self.form = level, tuple(symbols), form
         self.merges = tuple(map(tuple, merges))
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
         if len(self._ids) < len(self.symbols):
@@ -98,9 +111,9 @@ class Vocabulary:
         if level == "byte":
             self._texts = [*(name.encode() for name in names), *(bytes([symbol]) for symbol in self.symbols)]
         else:
-            self._texts = [*names, *self.symbols]
+            self._texts = [text_of_symbol(symbol, level) for symbol in (*names, *self.symbols)]
         self._merges = self._checked_merges()
-        if level != "word":
+        if level not in FOUND_BY:
             made = set(self.symbols[len(self.symbols) - len(self.merges) :])
             ids = {symbol: number for symbol, number in self._ids.items() if symbol not in made}
             points = [symbol if level == "byte" else ord(symbol) for symbol in ids]
@@ -127,19 +140,21 @@ class Vocabulary:
         return isinstance(other, Vocabulary) and self.fields() == other.fields()
 
     def __hash__(self):
-        return hash((self.level, self.symbols, self.merges))
+        return hash((self.level, self.symbols, self.merges, self.form))
 
     def fields(self) -> dict:
-        """The vocabulary as JSON values, by name: the arguments that make it again."""
+        """The vocabulary as JSON values, by name, with those of its form."""
         merges = {"merges": list(map(list, self.merges))} if self.level == "subword" else {}
-        return {"level": self.level, "symbols": list(self.symbols)} | merges
+        return {"level": self.level, "symbols": list(self.symbols)} | merges | self.form.fields()
 
     @property
     def dtype(self) -> type:
         return smallest_type(len(self.symbols) + len(SPECIAL))
 
     @classmethod
-    def build(cls, level: str, counts: dict, min_count: int = 1, max_vocabulary: int | None = None) -> "Vocabulary":
+    def build(
+        cls, level: str, counts: dict, min_count: int = 1, max_vocabulary: int | None = None, *, form: Form = PLAIN
+    ) -> "Vocabulary":
         """A vocabulary of the symbols that occur at least ``min_count`` times, sorted by frequency, then by symbol.
 
         counts: how often each symbol occurs in the training part. max_vocabulary: the size of the vocabulary at most,
@@ -147,7 +162,7 @@ class Vocabulary:
         """
         kept = [(-count, symbol) for symbol, count in counts.items() if count >= min_count and symbol not in ("\n", 10)]
         room = None if max_vocabulary is None else max(0, max_vocabulary - len(SPECIAL))
-        return cls(level, [symbol for _, symbol in sorted(kept)[:room]])
+        return cls(level, [symbol for _, symbol in sorted(kept)[:room]], form=form)
 
     def encode(self, text: str | bytes) -> np.ndarray:
         """The ids of a text, (n) in the smallest unsigned type. A symbol outside the vocabulary becomes <UNK>.
@@ -155,8 +170,8 @@ class Vocabulary:
         A text that is cut at a line end gives the same ids as its two parts do; at the levels of characters and bytes
         that is true of any cut. A text can be written in several ways with the same subwords: this is the standard one.
         """
-        if self.level == "word":
-            words = _WORD.findall(text)
+        if self.level in FOUND_BY:
+            words = FOUND_BY[self.level].findall(text)
             return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), self.dtype, len(words))
         if self.level == "byte":
             return self._table[np.frombuffer(as_bytes(text), np.uint8)]
@@ -171,6 +186,8 @@ class Vocabulary:
     def split(self, text: str | bytes) -> list:
         """The part of a text that each token stands for, as a string, or as the value of a byte. A symbol outside the
         vocabulary stays as it is."""
+        if self.level == "token":
+            return _TOKEN_AND_SPACE.findall(text)
         if self.level != "subword":
             return symbols_in(text, self.level)
         stops = np.cumsum(self.widths[self.encode(text)]).tolist()
@@ -179,13 +196,25 @@ class Vocabulary:
     @property
     def widths(self) -> np.ndarray:
         """How many characters of a text each id stands for, or bytes at byte level: int32 (V)."""
-        lengths = repeat(1, len(self.symbols)) if self.level == "byte" else map(len, self.symbols)
-        return np.array([1, 1, *lengths], np.int32)
+        return np.array([1, 1, *map(len, self._texts[len(SPECIAL) :])], np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids: "\\n" for <EOS>, "<UNK>" for <UNK>. Bytes that are not UTF-8 become lone surrogates."""
         pieces = map(self._texts.__getitem__, ids)
         return b"".join(pieces).decode("utf-8", "surrogateescape") if self.level == "byte" else "".join(pieces)
+
+    def inside(self, text: str) -> str:
+        """A part of one line or item, as a model reads and writes it: in its form, with a space after each token."""
+        text = self.form.inside(text)
+        if self.level != "token":
+            return text
+        return "".join(text_of_symbol(token, "token") for token in _TOKEN.findall(text))
+
+    def outside(self, text: str, is_end: bool = True) -> str:
+        """What a model has written, for a person. is_end: no token follows."""
+        if self.level == "token":
+            text = _SPACE_AT_END.sub("", text if is_end else text + "|").removesuffix("" if is_end else "|")
+        return self.form.outside(text)
 
     def unknown_rate(self, frequencies: np.ndarray) -> float:
         """The function ``unknown_rate`` for a training part with so many of each id, (V). Of subwords, it is the
@@ -223,7 +252,7 @@ class SymbolCounter:
     def __init__(self, level: str):
         self.level = level
         self._numbers = _Numbers({10 if level == "byte" else "\n": 0})
-        if level != "word":
+        if level not in FOUND_BY:
             self._table = np.full(256 if level == "byte" else 0x110000, -1, np.int32)
             self._table[10] = 0
 
@@ -237,8 +266,8 @@ class SymbolCounter:
 
     def number(self, text: str | bytes) -> np.ndarray:
         """The provisional numbers of a piece of text: (n), in the smallest unsigned type that holds all numbers."""
-        if self.level == "word":
-            words = _WORD.findall(text)
+        if self.level in FOUND_BY:
+            words = FOUND_BY[self.level].findall(text)
             numbers = np.fromiter(map(self._numbers.__getitem__, words), np.uint32, len(words))
         else:
             points = np.frombuffer(as_bytes(text), np.uint8) if self.level == "byte" else code_points(text)
@@ -257,9 +286,10 @@ class SymbolCounter:
     def points(self, numbers: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The text of provisional numbers as code points or bytes, piece by piece."""
         symbols = self.symbols
-        if self.level == "word":
+        if self.level in FOUND_BY:
+            texts = [text_of_symbol(symbol, self.level) for symbol in symbols]
             for piece in numbers:
-                yield code_points("".join(map(symbols.__getitem__, piece.tolist())))
+                yield code_points("".join(map(texts.__getitem__, piece.tolist())))
         else:
             table = np.array(symbols, np.uint8) if self.level == "byte" else code_points("".join(symbols))
             for piece in numbers:
@@ -267,6 +297,8 @@ class SymbolCounter:
 
     def lengths(self) -> np.ndarray:
         """The number of characters of each symbol, or of bytes at byte level: (symbols)."""
+        if self.level == "token":  # the end of a line stands in the place of a space
+            return np.array([len(symbol) + 1 if symbol.strip() else 0 for symbol in self._numbers], np.int32)
         lengths = map(len, self._numbers) if self.level == "word" else repeat(1)
         return np.fromiter(lengths, np.int32, len(self._numbers))
 
