@@ -41,11 +41,11 @@ class Predictor:
         self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
     ) -> Iterator[list[tuple]]:
         """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time."""
-        options, rest = self._options(top=top, beam=beam), []
+        options, rest, items_in = self._options(top=top, beam=beam), [], self.task.item_reader()
         for block in blocks(read_ahead(read_text(path_list(paths), self.vocabulary.level, encoding)), True):
-            items, rest = self.task.items(rest + lines_in(block))
+            items, rest = items_in(rest + lines_in(block))
             yield list(zip(items, self.predict(items, **options), strict=True))
-        items, _ = self.task.items(rest, last=True)
+        items, _ = items_in(rest, last=True)
         yield list(zip(items, self.predict(items, **options), strict=True))
 
     def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):

@@ -15,8 +15,9 @@ from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
-from charlm.tasks.entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
-from charlm.tasks.tag import LONGEST_WORD, MOST_WORDS, parse_sentence, split_sentences
+from charlm.tasks.entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
+from charlm.tasks.sentences import MOST_WORDS, SENTENCES
+from charlm.tasks.tag import LONGEST_WORD
 
 TAGS = ("O", "B-p", "I-p", "B-q", "I-q")
 
@@ -74,7 +75,8 @@ def test_one_to_one_is_a_sentence_of_one_word(folder, tmp_path):
     found = json.loads(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll", "--json").stdout)
     assert found["token_accuracy"] == 1 and found["sentences"] == found["tokens"] == 80
     assert found["entity_f1"] is None and found["entity_precision"] is None and "types" not in found
-    assert len(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll").stdout.splitlines()) == 1
+    figures = run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll").stdout.splitlines()
+    assert len(figures) == 2 and "none: the tags do not mark entities" in figures[1]
 
 
 def test_sentences_together_give_the_bits_of_one_at_a_time(folder, tagger):
@@ -128,12 +130,36 @@ def test_entities_are_those_of_conll(tags, found):
     assert spans(tags.split()) == found
 
 
-def test_which_tags_are_entity_tags_and_how():
-    assert are_entity_tags(TAGS) and are_entity_tags(["B-p"]) and not are_entity_tags(["O"])
-    assert not any(map(are_entity_tags, (["O", "NOUN"], ["O", "B-p", "S-p"], ["B-p", "B-"])))
-    assert entities_begin_with_b([["B-p", "I-p"], ["O", "B-q", "I-p"]]) and not entities_begin_with_b(
-        [["I-p", "B-p", "O", "I-q"]]
-    )
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        (TAGS, "BIO"),
+        (["B-p"], "BIO"),
+        (["O", "I-p", "I-q"], "BIO"),
+        (["O", "B", "I"], "BIO"),
+        (["O", "B-p", "S-p"], "IOBES"),
+        (["O", "B-p", "I-p", "E-p", "S-q"], "IOBES"),
+        (["O", "B-p", "I-p", "L-p", "U-p"], "BILOU"),
+        (["O", "B-p", "M-p", "E-p", "S-p"], "BMES"),
+        (["B", "M", "E", "S"], "BMES"),
+        (["O", "B-p", "M-p", "E-p", "W-p"], "BMEWO"),
+        (["O"], ""),
+        (["O", "NOUN"], ""),
+        (["O", "B-p", "X-p"], ""),
+        (["B-p", "B-"], ""),
+        (["B-p", "L-p", "E-p"], ""),
+        (["O", "S", "I"], ""),
+    ],
+)
+def test_the_scheme_of_tags(tags, scheme):
+    assert scheme_of(tags) == scheme
+
+
+def test_tags_follow_their_scheme_or_not():
+    assert follow_their_scheme([["B-p", "I-p"], ["O", "B-q", "I-p"]], "BIO")
+    assert not follow_their_scheme([["I-p", "B-p", "O", "I-q"]], "BIO")
+    assert follow_their_scheme([["S-p", "O", "B-q", "I-q", "E-q", "S-q"]], "IOBES")
+    assert not follow_their_scheme([["B-p", "O", "B-q", "E-q"]], "IOBES")  # a B-p that does not end
 
 
 def is_consistent(tags):
@@ -226,10 +252,7 @@ def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):
 
 def test_evaluate_counts(folder, tagger):
     found = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll", "--json").stdout
-    pairs = [
-        parse_sentence(*sentence)
-        for sentence in split_sentences((str(number), line) for number, line in numbered(folder))
-    ]
+    pairs = [pair for _, pair in SENTENCES.examples((str(number), line) for number, line in numbered(folder))]
     predicted = [one["tags"] for one in charlm.predict(tagger, [words for words, _ in pairs])]
     assert json.loads(found) == TaggingResult.of([tags for _, tags in pairs], predicted, True).as_dict()
     table = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll").stdout.splitlines()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..learning.loop import Trainer
     from ..learning.session import TrainingSession
     from ..network.architecture import Architecture
+    from ..tasks.examples import Examples
     from ..text.corpus import Corpus
 
 MOST_NAMES = 3  # of files
@@ -30,6 +31,7 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append(_level(trainer.choice))
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
+    lines += corpus.notes
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
@@ -78,7 +80,12 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
         return f"{beginning}, and keeps the model that predicts the held-out text best"
-    return f"{beginning}; nothing is held out, so charlm keeps the last model"
+    return f"{beginning}; nothing is held out{_why_nothing(corpus)}, so charlm keeps the last model"
+
+
+def _why_nothing(corpus: Corpus | Examples) -> str:
+    """Why nothing is held out, as words in parentheses; "" where somebody asked for that."""
+    return f" ({corpus.why_no_held_out})" if corpus.why_no_held_out else ""
 
 
 def _size(corpus: Corpus, unit: str) -> str:

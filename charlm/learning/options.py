@@ -305,9 +305,10 @@ class TrainingOptions(TypedDict, total=False):
     task: what is learnt: "text", "classify", "generate", "tag" or "translate".
 
     The text. level: what a token is: "char", "subword", "word" or "byte". lines: each line is a sequence of its own
-    (True) or part of one text (False); charlm chooses by the text if it is None. holdout: fraction of the text to
-    measure on. valid: files to measure on instead. encoding: of the files. min_count: symbols seen fewer times become
-    <UNK>. max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
+    (True) or part of one text (False); charlm chooses by the text if it is None. columns: of a table, by name or
+    number: "label,text". holdout: fraction of the text to measure on. valid: files to measure on instead. encoding: of
+    the files. min_count: symbols seen fewer times become <UNK>. max_vocabulary: how many symbols to keep. novelty: keep
+    in the model what tells new text from copies.
 
     The time. minutes: how long the training may take, 5 if neither is given. epochs: passes over the text instead.
 
@@ -323,6 +324,7 @@ class TrainingOptions(TypedDict, total=False):
     task: str
     level: str | None
     lines: bool | None
+    columns: str | Sequence[str] | None
     holdout: float
     valid: Path | Sequence[Path] | None
     encoding: str

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError
 from ..model import Model
 from ..network.measuring import CHUNK, ROWS
+from ..text.columns import text_with_columns
 from ..text.reading import WHOLE_LINES, name_of, read_text
 from ..text.vocabulary import as_bytes
 
@@ -103,11 +104,15 @@ def reading_level(models: list[Model]) -> str:
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
     """The blocks of some files, one file after the other, for these models; "-" is standard input.
 
-    whole_lines: each block ends at the end of a line; some models need this anyway. Raises CorpusError if the files
+    whole_lines: each block ends at the end of a line; some models need this anyway. Models of a column of tables read it
+    in the files. Raises CorpusError if the files
     hold no text.
     """
     empty = True
     level = reading_level(models)
+    columns = getattr(models[0].task, "columns", None)
+    if columns and all(model.task == models[0].task for model in models):
+        paths = [text_with_columns(path, columns, encoding) for path in paths]
     whole_lines = whole_lines or level in WHOLE_LINES or any(model.lines for model in models)
     for block in blocks(read_ahead(read_text(paths, level, encoding)), whole_lines):
         empty = False

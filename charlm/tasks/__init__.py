@@ -20,7 +20,7 @@ kernels only inside the task's methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -173,6 +173,10 @@ class PredictionTask(Task, Protocol):
 
         last: the file has no more lines, so that every item is complete.
         """
+
+    def item_reader(self) -> Callable[..., tuple[list, list[str]]]:
+        """A function with the arguments and the result of ``items``, for the lines of one prediction in their order. It
+        may remember what the first of them were."""
 
     def predict(self, window, vocabulary, items: list, **options) -> list[dict]:
         """A prediction for each item. window: of a network that is packed for scoring."""

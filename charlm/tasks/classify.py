@@ -20,7 +20,6 @@ from .examples import (
     encode_texts,
     label_numbers,
     log_frequencies,
-    parse_labelled,
     read_examples,
     tokens_for,
 )
@@ -50,9 +49,9 @@ class Classify(LabelTask):
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> "tuple[Classify, Examples]":
-        """Lines ``label<TAB>text`` or ``__label__x text``. The training part gives the labels and the vocabulary."""
-        found = read_examples(parse_labelled, lambda example: example[:1], paths, options)
-        task = cls(distinct_labels(label for label, _ in found.train))
+        """Labels and texts (see ``labels``). The training part gives the labels and the vocabulary."""
+        found = read_examples(cls.form(), paths, options)
+        task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
         if len(task.labels) < 2:
             raise CorpusError(
                 f"{', '.join(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
@@ -64,9 +63,7 @@ class Classify(LabelTask):
             train=train,
             held_out=task.part(vocabulary, found.held_out, "the held-out part"),
             log_frequencies=log_frequencies(train.labels, len(task.labels)),
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
+            **found.facts(),
         )
 
     def part(self, vocabulary, examples, where: str) -> LabelledLines:
