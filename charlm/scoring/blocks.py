@@ -104,9 +104,8 @@ def reading_level(models: list[Model]) -> str:
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
     """The blocks of some files, one file after the other, for these models; "-" is standard input.
 
-    whole_lines: each block ends at the end of a line; some models need this anyway. Models of a column of tables read it
-    in the files. Raises CorpusError if the files
-    hold no text.
+    whole_lines: each block ends at the end of a line; some models need this anyway. Where the models were trained on a
+    column of tables, it is read in the files too. Raises CorpusError if the files hold no text.
     """
     empty = True
     level = reading_level(models)

@@ -147,7 +147,8 @@ def check_two_columns(where: str, first: str, names: str) -> None:
     if len(fields) > 2:
         raise CorpusError(
             f"{where} has {len(fields)} columns ({beginnings(fields)}) and not two with one tab between them; name two "
-            f"of them for charlm train, by their names or numbers, in the order of {names}: --columns 1,2"
+            f"of them for charlm train, in the order {names}, by a heading's names or by their numbers: --columns "
+            f"{len(fields) - 1},{len(fields)}, for example"
         )
 
 

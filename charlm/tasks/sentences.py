@@ -11,6 +11,7 @@ from ..text.columns import (
     CONLLU,
     JSON,
     SPACES,
+    WHITE,
     ColumnReader,
     Columns,
     Line,
@@ -97,7 +98,7 @@ def are_comments(lines: list[Line], columns: Columns, tags: set[str]) -> list[bo
         if line.startswith("#") and columns.delimiter != JSON:
             fields = split_fields(line, columns.delimiter)
             is_word = len(without_empty_end(fields, columns.width)) == columns.width
-            by_chance = is_word and begins and columns.delimiter == SPACES and line.startswith("# ")
+            by_chance = is_word and begins and columns.delimiter in (SPACES, WHITE) and line.startswith("# ")
             is_comment = columns.conllu or not is_word and (begins or line.startswith("# "))
             is_comment = is_comment or by_chance and fields[columns.positions[1]] not in tags
         found.append(is_comment)
@@ -189,7 +190,10 @@ def _note_of_scheme(distinct: set[str], tags: list[list[str]]) -> str:
     scheme = scheme_of(distinct)
     if not scheme:
         example = min(distinct - {"O"}, key=lambda tag: (tag[1:2] == "-", tag), default="O")
-        return f"the tags do not mark entities, as {example!r:.30} shows: charlm evaluate gives no F1 of entities"
+        remedy = f" (write B-{example}, I-{example} if they are)" if "O" in distinct and "-" not in example else ""
+        return (
+            f"the tags do not mark entities, as {example!r:.30} shows{remedy}: charlm evaluate gives no F1 of entities"
+        )
     if follow_their_scheme(tags, scheme):
         return f"the tags mark entities by the scheme {scheme}: predicted tags follow it"
     form = (

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
-from ..text.columns import JSON, SPACES, ColumnReader, Columns, begins_an_object, positions_in
+from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
 from ..text.vocabulary import EOS
 from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
@@ -281,7 +281,7 @@ class Tag(ExampleTask):
 
     def _with_tag(self, line: str, tag: str) -> str:
         """A line with one more column, separated like the others."""
-        if self.columns and self.columns.delimiter != SPACES:
+        if self.columns and self.columns.delimiter not in (SPACES, WHITE):
             return line + self.columns.delimiter + tag
         return line + ("\t" if "\t" in line or " " not in line.strip() else " ") + tag
 

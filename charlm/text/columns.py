@@ -16,8 +16,8 @@ from ..errors import CorpusError, UsageError
 from .memory import MemoryText
 from .reading import name_of, read_text, whole_lines
 
-SPACES, JSON = " ", "json"
-DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", SPACES: "spaces"}
+SPACES, WHITE, JSON = " ", " \t", "json"
+DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", SPACES: "spaces", WHITE: "spaces and tabs"}
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 LOOKED_AT = 100  # lines at the beginning of a file
 MOST_COLUMNS = 1 << 16
@@ -37,8 +37,9 @@ class Columns:
     """Which columns of a file are read, and what separates them. A model keeps it.
 
     names: of the columns, in the order in which the task reads them: names of the heading, keys of JSON, or numbers
-    from 1. delimiter: a key of DELIMITERS, where SPACES is any number of spaces; or JSON, for an object in each line.
-    positions: of the columns in the training file, from 0; () for JSON. width: the number of its columns, 0 for JSON.
+    from 1. delimiter: a key of DELIMITERS, where SPACES and WHITE stand for a run of any length; or JSON, for an object
+    in each line. positions: of the columns in the training file, from 0; () for JSON. width: the number of its columns,
+    0 for JSON.
     heading: a line names the columns. quotes: a field in double quotes may hold delimiters and line feeds. conllu: the
     file is CoNLL-U. comments: of a file with a word on each line, some lines that begin with # are comments.
     """
@@ -188,14 +189,16 @@ class _Candidate(NamedTuple):
 
 
 def _candidates(delimiter: str, lines: list[Line], of_words: bool) -> Iterator[_Candidate]:
-    if delimiter == SPACES and not of_words:
+    if delimiter in (SPACES, WHITE) and not of_words:
         return
-    for quotes in (False,) if of_words and delimiter in ("\t", SPACES) else (True, False):
+    for quotes in (False,) if of_words and delimiter in ("\t", SPACES, WHITE) else (True, False):
         probe = Columns(names=("1",), delimiter=delimiter, positions=(0,), width=1, quotes=quotes)
         try:
             rows = [row for _, row in split_rows(probe, lines, last=len(lines) < LOOKED_AT // 2)[0]]
-        except CorpusError:  # the quotes are none of CSV
-            continue
+        except CorpusError:  # the quotes are none of CSV: those of a TSV may be text
+            if delimiter not in ",;":
+                continue
+            rows = [split_fields(lines[0][1], delimiter)]
         if rows:
             first = rows[0]
             while len(first) > 1 and not first[-1].strip():
@@ -393,6 +396,8 @@ def _texts(rows: list[Row]) -> Iterator[str]:
 
 def split_fields(line: str, delimiter: str) -> list[str]:
     """The fields of a line without quotes."""
+    if delimiter == WHITE:
+        line, delimiter = line.replace("\t", " "), SPACES
     return [field for field in line.split(" ") if field] if delimiter == SPACES else line.split(delimiter)
 
 
