@@ -194,6 +194,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     5: 1.373019766807556,
     6: 0.9265838086605072,
     "6-subword": 1.0737267136573792,
+    7: 1.6891672134399414,
 }
 GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
 
@@ -202,7 +203,7 @@ GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # 
 def test_a_file_of_each_format_still_loads(path, number):
     """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
     calls their cell window. From format 5 on, novelty counts what is said and has a held-out part. Format 6 has
-    n-grams, or subwords."""
+    n-grams, or subwords; format 7 has columns."""
     model, format = load_model(GOLDEN_FILES / f"format-{number}.npz"), int(str(number)[0])
     assert (model.novelty is None) == (format == 1) and (model.architecture.context is None) == (format not in (3, 4))
     assert (model.novelty is not None and model.novelty.held_out is not None) == (format > 4)
@@ -225,12 +226,17 @@ GOLDEN_TASKS = {  # task: an item, and the output of charlm predict for it when 
     "tag": (["ab", "cc", "b", "a"], "ab\tB-x\ncc\tI-x\nb\tO\na\tB-x"),
     "translate": ("abca", "aa"),
 }
+GOLDEN_OF_7 = {"classify": ("bb", "y\t0.9995"), "tag": (["a", "c", "d", "b"], "a\tS-x\nc\tB-x\nd\tE-x\nb\tO")}
 
 
-@pytest.mark.parametrize("task", GOLDEN_TASKS)
-def test_a_file_of_each_task_still_loads(path, task):
-    model = load_model(GOLDEN_FILES / f"format-3-{task}.npz")
-    item, row = GOLDEN_TASKS[task]
+@pytest.mark.parametrize(
+    ("format", "task"), [*((3, task) for task in GOLDEN_TASKS), *((7, task) for task in GOLDEN_OF_7)]
+)
+def test_a_file_of_each_task_still_loads(path, format, task):
+    """Format 7 has columns (classify), or another scheme of tags than BIO."""
+    model = load_model(GOLDEN_FILES / f"format-{format}-{task}.npz")
+    item, row = (GOLDEN_TASKS if format == 3 else GOLDEN_OF_7)[task]
+    assert (model.task.columns is not None) == (format == 7 and task == "classify")
     assert model.task.row(item, *charlm.predict(model, [item])) == row
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)

@@ -3,6 +3,7 @@ charlm reads and writes files correctly, and a file or an option that is not pos
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -124,6 +125,10 @@ def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder,
         ("B-p I-q", [("p", 0, 1), ("q", 1, 2)]),
         ("O O", []),
         ("", []),
+        ("S-p B-q I-q E-q O E-p", [("p", 0, 1), ("q", 1, 4), ("p", 5, 6)]),
+        ("U-p U-p B-q L-q I-q", [("p", 0, 1), ("p", 1, 2), ("q", 2, 4), ("q", 4, 5)]),
+        ("B M E S O", [("", 0, 3), ("", 3, 4)]),
+        ("B-p E-q B-q", [("p", 0, 1), ("q", 1, 2), ("q", 2, 3)]),
     ],
 )
 def test_entities_are_those_of_conll(tags, found):
@@ -182,6 +187,47 @@ def test_the_most_likely_consistent_tags_are_found():
         assert found[:length, row].tolist() == list(best)
         inconsistent += not is_consistent([TAGS[k] for k in probabilities[:length, row].argmax(1)])
     assert inconsistent > 10
+
+
+BIOES = ("O", "B-p", "E-p", "I-p", "S-p", "S-q", "B-q", "E-q")
+
+
+def is_whole(tags):
+    """Whether tags follow IOBES."""
+    return all(
+        (before[0] in "BI") == (tag[0] in "IE") and (tag[0] not in "IE" or before[2:] == tag[2:])
+        for before, tag in itertools.pairwise(["O", *tags, "O"])
+    )
+
+
+def test_the_most_likely_whole_entities_are_found():
+    """An exhaustive search finds the same tags, of which each entity ends, at the latest with the sentence."""
+    random = np.random.default_rng(4)
+    lengths, number = np.array([4, 1, 3, 2] * 10), len(BIOES)
+    probabilities = random.dirichlet(np.full(number, 0.3), (4, 40)).astype(np.float32)
+    found, broken = most_likely_tags(probabilities, lengths, BIOES), 0
+    for row, length in enumerate(lengths.tolist()):
+        ways = [way for way in itertools.product(range(number), repeat=length) if is_whole([BIOES[k] for k in way])]
+        best = max(ways, key=lambda way: np.log(probabilities[np.arange(length), row, way].astype(np.float64)).sum())
+        assert found[:length, row].tolist() == list(best)
+        broken += not is_whole([BIOES[k] for k in probabilities[:length, row].argmax(1)])
+    assert broken > 10
+
+
+def test_a_tagger_of_another_scheme(folder, tmp_path):
+    """The names of one or two words in IOBES. The model knows the scheme when it is loaded."""
+    text = (folder / "train.conll").read_text()
+    text = re.sub(r"B-(.)(?!\n.*\tI)", r"S-\1", text).replace("I-", "E-")
+    (tmp_path / "iobes.conll").write_text(text)
+    model = charlm.train(tmp_path / "iobes.conll", task="tag", epochs=8, bidirectional=True, **SMALL)
+    model.save(tmp_path / "m.npz")
+    model = load_model(tmp_path / "m.npz")
+    assert model.task.scheme == "IOBES" and model.task.bio and {tag[0] for tag in model.task.tags} == set("OBES")
+    found = charlm.evaluate(model, tmp_path / "iobes.conll")
+    assert found["entity_f1"] > 0.9 and found["entities"] == text.count("\n\n")
+    random = np.random.default_rng(8)
+    items = [["".join(random.choice(list("abKLpq"), random.integers(1, 4))) for _ in range(9)] for _ in range(50)]
+    assert all(is_whole(one["tags"]) for one in charlm.predict(model, items))
 
 
 def test_tags_are_consistent_where_probabilities_are_zero():
