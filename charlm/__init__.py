@@ -98,6 +98,7 @@ def train(
     task: str | None = None,
     level: str | None = None,
     columns: str | Sequence[str] | None = None,
+    multi_label: bool | None = None,
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,
@@ -155,6 +156,8 @@ def train(
         columns: which columns of a table (TSV, CSV, CoNLL) or keys of JSON Lines the files hold the examples in, by
             name or number: "label,text", "word,tag", "source,target", or for task "text" one, each field a text of its
             own.
+        multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
+            string, in which commas or bars separate the labels.
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
@@ -231,6 +234,7 @@ def training(
     task: str | None = None,
     level: str | None = None,
     columns: str | Sequence[str] | None = None,
+    multi_label: bool | None = None,
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,

@@ -18,8 +18,8 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
-                  mixture, or of subwords. 7: a model of a task with columns, or with a scheme. charlm reads all seven
-                  and writes the earliest that describes the model, from 2 on.
+                  mixture, or of subwords. 7: a model of a task with columns, a scheme or multi_label. charlm reads all
+                  seven and writes the earliest that describes the model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -36,9 +36,10 @@ The header has these keys:
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
     ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
-    task          name, and the fields of the task: labels (classify, generate); tags, words, bio and, if it is not BIO,
-                  scheme (tag); longest (translate); of all, columns (the fields of ``text.columns.Columns``) where the
-                  files are tables; missing for a language model without columns
+    task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
+                  have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); columns (the
+                  fields of ``text.columns.Columns``) where the files are tables; missing for a language model without
+                  columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data
 
@@ -74,7 +75,8 @@ TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forwar
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
 SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
 MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-grams; of a model of subwords
-COLUMNS_FORMAT = 7  # of a model that reads columns by name or number, or whose tags follow a scheme other than BIO
+# Of a model that reads columns by name or number, of several labels, or of tags by another scheme than BIO.
+COLUMNS_FORMAT = 7
 NEWEST = max(
     FORMAT, TASK_FORMAT, FEEDFORWARD_FORMAT, SQUEEZED_FORMAT, MIXTURE_FORMAT, COLUMNS_FORMAT
 )  # charlm reads no later format
@@ -337,7 +339,7 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
-    if {"columns", "scheme"} & model.task.fields().keys():
+    if {"columns", "scheme", "multi_label"} & model.task.fields().keys():
         return COLUMNS_FORMAT
     if model.mixture:
         return MIXTURE_FORMAT

@@ -226,7 +226,11 @@ GOLDEN_TASKS = {  # task: an item, and the output of charlm predict for it when 
     "tag": (["ab", "cc", "b", "a"], "ab\tB-x\ncc\tI-x\nb\tO\na\tB-x"),
     "translate": ("abca", "aa"),
 }
-GOLDEN_OF_7 = {"classify": ("bb", "y\t0.9995"), "tag": (["a", "c", "d", "b"], "a\tS-x\nc\tB-x\nd\tE-x\nb\tO")}
+GOLDEN_OF_7 = {
+    "classify": ("bb", "y\t0.9995"),
+    "several": ("ab", "a\t0.9992\tb\t0.9991"),
+    "tag": (["a", "c", "d", "b"], "a\tS-x\nc\tB-x\nd\tE-x\nb\tO"),
+}
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,8 @@ def _loaded(kind: type[Task], paths, options: dict[str, Any], minutes: float | N
     """The task, the corpus, and how the level was chosen, None where it was given. minutes: of a training by the
     clock."""
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
+    if options.get("multi_label") and kind.name != "classify":
+        raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
     if minutes is None or of_corpus.keys() & {"level", "max_vocabulary"}:
         return *kind.load(paths, CorpusOptions(**of_corpus)), None
     choice = LevelChoice(minutes)

@@ -306,9 +306,9 @@ class TrainingOptions(TypedDict, total=False):
 
     The text. level: what a token is: "char", "subword", "word" or "byte". lines: each line is a sequence of its own
     (True) or part of one text (False); charlm chooses by the text if it is None. columns: of a table, by name or
-    number: "label,text". holdout: fraction of the text to measure on. valid: files to measure on instead. encoding: of
-    the files. min_count: symbols seen fewer times become <UNK>. max_vocabulary: how many symbols to keep. novelty: keep
-    in the model what tells new text from copies.
+    number: "label,text". multi_label: an example of "classify" may have several labels. holdout: fraction of the text
+    to measure on. valid: files to measure on instead. encoding: of the files. min_count: symbols seen fewer times
+    become <UNK>. max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
 
     The time. minutes: how long the training may take, 5 if neither is given. epochs: passes over the text instead.
 
@@ -325,6 +325,7 @@ class TrainingOptions(TypedDict, total=False):
     level: str | None
     lines: bool | None
     columns: str | Sequence[str] | None
+    multi_label: bool
     holdout: float
     valid: Path | Sequence[Path] | None
     encoding: str

@@ -86,7 +86,9 @@ class Examples:
     train, held_out: the examples in the form in which the task batches them; ``len`` is their number of units.
     notes: what charlm has found in the files and guessed by them, one line each. why_no_held_out: why nothing is held
     out, "" where something is, or where nobody asked for it.
-    log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs).
+    log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs); of
+    its odds where several outputs may be true at once. log_of_targets: the logarithm of the probability of each target
+    at these frequencies; ``log_frequencies`` if it is None.
     names, digest, size, unknown_rate, novelty: as in ``Corpus``.
     """
 
@@ -101,8 +103,13 @@ class Examples:
     novelty: object = None
     notes: tuple[str, ...] = ()
     why_no_held_out: str = ""
+    log_of_targets: Any = None
     lines = True
     lines_chosen = False
+
+    def __post_init__(self):
+        if self.log_of_targets is None:
+            self.log_of_targets = self.log_frequencies
 
 
 def lines_of(

@@ -77,10 +77,45 @@ def _of_fasttext(where: str, line: str) -> tuple[str, str]:
         raise CorpusError(
             f"{where} does not begin with {FASTTEXT}, as the lines before it do; write {FASTTEXT}x text in each line"
         )
-    label, text = re.fullmatch(r"(\S*)\s*(.*)", line.removeprefix(FASTTEXT), re.DOTALL).groups()
+    label, text = _first_label(line)
     if text.startswith(FASTTEXT) or f" {FASTTEXT}" in text:
-        raise CorpusError(f"{where} has two labels; give each line one")
+        raise CorpusError(f"{where} has two labels; give each line one, or --multi-label to charlm train")
     return label, text
+
+
+def _first_label(line: str) -> tuple[str, str]:
+    """The label at the beginning of a line of fastText, and the rest after its white space."""
+    label, *rest = re.split(r"\s+", line.removeprefix(FASTTEXT), maxsplit=1)
+    return label, "".join(rest)
+
+
+def read_several(lines: Iterator[Line], columns: Columns) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]:
+    """(where it is, (labels, text)) for each example, which may have several labels, or none. Raises CorpusError for a
+    line that is no example."""
+    if columns.delimiter == FASTTEXT:
+        for where, line in not_blank(lines):
+            labels = []
+            while line.startswith(FASTTEXT):
+                label, line = _first_label(line)
+                labels.append(label)
+            if f" {FASTTEXT}" in line:  # labels may stand anywhere
+                labels += (word.removeprefix(FASTTEXT) for word in line.split() if word.startswith(FASTTEXT))
+                line = " ".join(word for word in line.split() if not word.startswith(FASTTEXT))
+            yield where, (_distinct(labels), line)
+        return
+    if columns == TABBED:
+        examples = ((where, *_of_tabs(where, line)) for where, line in not_blank(lines))
+    else:
+        examples = ((where, *values) for where, values in read_rows(ColumnReader(columns), lines))
+    for where, labels, text in examples:
+        if isinstance(text, list):
+            raise CorpusError(f"{where} has a list in place of a text; give a text")
+        yield where, (_distinct(labels if isinstance(labels, list) else re.split("[,|]", labels)), text)
+
+
+def _distinct(labels: list[str]) -> tuple[str, ...]:
+    """The labels that are not empty, each once."""
+    return tuple(dict.fromkeys(filter(None, map(clean_label, labels))))
 
 
 def _of_tabs(where: str, line: str) -> tuple[str, str]:

@@ -113,6 +113,11 @@ class Corpus:
         rates[UNKNOWN] = max(rates[UNKNOWN], self.unknown_rate)
         return np.log(np.maximum(rates, 1 / (len(self.train) + 2)))
 
+    @property
+    def log_of_targets(self) -> np.ndarray:
+        """The logarithm of the probability that the unigram model gives to each target: ``log_frequencies``."""
+        return self.log_frequencies
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions:
@@ -120,7 +125,8 @@ class CorpusOptions:
 
     level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
     the text is one sequence (False); charlm chooses by the text if it is None. columns: names or numbers of the columns
-    that are read of a table, as the task needs them; None where the files are no tables. holdout: the fraction to hold
+    that are read of a table, as the task needs them; None where the files are no tables. multi_label: an
+    example may have several labels. holdout: the fraction to hold
     out, 0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid:
     files to measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; min_count
     is 2 for words and 1 otherwise if it is None. For subwords min_count is of characters, and charlm chooses
@@ -131,6 +137,7 @@ class CorpusOptions:
     level: str = "char"
     lines: bool | None = None
     columns: str | Sequence[str] | None = None
+    multi_label: bool = False
     holdout: float = 0.1
     valid: object = None
     encoding: str = "utf-8"

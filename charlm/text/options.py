@@ -36,6 +36,14 @@ TEXT = (
         group=WHAT,
     ),
     Option(
+        "multi_label",
+        bool,
+        "With --task classify, a line may have several labels, or none: __label__a __label__b text, or a column of "
+        "labels that commas or bars separate.",
+        default=False,
+        group=WHAT,
+    ),
+    Option(
         "holdout",
         float,
         "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",
