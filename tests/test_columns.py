@@ -70,6 +70,9 @@ def test_quotes_hold_delimiters_line_feeds_and_quotes():
     text = 'label,text\nx,"a, ""b""\nc"\n"y\n z",d\n'
     assert examples(LABELLED, text, "label,text") == [("x", 'a, "b" c'), ("y z", "d")]
     assert examples(PAIRS, 'a\t"b\tc"\nd\te\n', "1,2") == [("a", "b\tc"), ("d", "e")]
+    assert examples(SENTENCES, "a b\tN P\nc\tV\n", "1,2") == [(["a b", "c"], ["N P", "V"])]  # as somebody said
+    late = "a\tb\n" * 1000 + 'c\t"d\n'  # a quote in a TSV that has none at its beginning is text
+    assert examples(PAIRS, late, "1,2")[-1] == ("c", '"d')
     literal = 'a\t"b" or c\nd\t"e\n'  # no CSV
     assert examples(PAIRS, literal, "1,2") == [("a", '"b" or c'), ("d", '"e')]
 
@@ -200,6 +203,7 @@ def test_other_files_of_words():
     [
         ("line 1 tabs spaces 'NNP B-PER' --columns 1,3", "Alba\tNNP B-PER\n", None),
         ("line 2 tab spaces", "a O\nNew York\tX\n", None),
+        ("line 2 no tag", "word,tag\na,\nb,X\n", "word,tag"),
         ("line 3 2 columns 3", "a\tb\tO\nc\td\tO\ne\tX\n", None),
         ("line 2 one column --columns", "a,b\tO\nc\n", None),
         ("line 1 JSON --columns word,tag", '{"w": ["a"]}\n', None),
@@ -328,7 +332,8 @@ def test_a_tagger_of_columns(folder, tmp_path):
     assert rows[0] == "# text = ab b a" and rows[1].split("\t")[1] == "ab" and len(rows[1].split("\t")) == 11
     assert rows[4] == "" and len(rows) == 40 * 5
     assert run("predict", "--model", tmp_path / "m.npz", input="# a\nab\nb\n").stdout.count("\t") == 2
-    assert len(Predictor(model).predict([["ab", "b"]])[0]["tags"]) == 2
+    words = ["ab", "# a", '"', "1.1\tx", "a,b c"]  # from Python each is a word, whatever it looks like
+    assert len(Predictor(model).predict([words])[0]["tags"]) == 5
     (tmp_path / "l.jsonl").write_text('{"w": ["ab", "b"], "t": ["X", "Y"]}\n' * 30)
     listed = charlm.train(tmp_path / "l.jsonl", task="tag", columns="w,t", epochs=8, **SMALL)
     listed.save(tmp_path / "l.npz")

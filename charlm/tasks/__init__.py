@@ -5,11 +5,12 @@ In reading order:
 language   text: many to many, each output is the next token (a language model)
 examples   files of examples, and the code that all tasks with answers share
 labels     lines with labels, and predictions of labels
-classify   many to one: a label for each line
+classify   many to one: a label for each line, or several
 confusion  accuracy, F1 and the confusion matrix of labels
 generate   one to many: lines given a label
-tag        many to many of the same length: a tag for each word of a sentence
 entities   entities from the tags of their words
+sentences  files of words and tags
+tag        many to many of the same length: a tag for each word of a sentence
 translate  many to many of another length: a target for each source
 summary    a model in words
 

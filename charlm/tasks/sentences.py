@@ -29,7 +29,12 @@ from .entities import follow_their_scheme, scheme_of
 from .examples import TABBED, ExampleForm, rarity_note
 
 DOCUMENT = "-DOCSTART-"  # begins the line that CoNLL files put before each document
+FIRST_AND_LAST = ("first", "last")  # the columns of a word and its tag, if nobody says
 MOST_WORDS = 4096  # in a sentence, and in a batch for evaluation and prediction
+
+
+class SentenceLines(list):
+    """The lines of a sentence in a file. (A list of any other class has the words of a sentence themselves.)"""
 
 
 def ends_a_sentence(line: str) -> bool:
@@ -79,7 +84,7 @@ def _first_and_last(where: str, first: str) -> Columns:
     delimiter = "\t" if "\t" in first else SPACES
     fields = without_empty_end(split_fields(first, delimiter), 2)
     width = max(2, len(fields))
-    return Columns(names=("1", str(width)), delimiter=delimiter, positions=(0, width - 1), width=width)
+    return Columns(names=FIRST_AND_LAST, delimiter=delimiter, positions=(0, width - 1), width=width)
 
 
 def _tags_in(lines: list[Line], columns: Columns) -> set[str]:
@@ -150,7 +155,7 @@ def _word_and_tag(where: str, fields: list[str], columns: Columns, positions: tu
     if not tag.strip() or not word.strip():
         raise CorpusError(f"{where} has no {'word' if tag.strip() else 'tag'}; write word<TAB>tag")
     tag = tag.strip()
-    if columns.delimiter == "\t" and " " in tag and columns.positions == (0, columns.width - 1) and not columns.quotes:
+    if columns.delimiter == "\t" and " " in tag and columns.names == FIRST_AND_LAST:
         number = len(" ".join(fields).split())
         raise CorpusError(
             f"{where} separates its columns by tabs and by spaces, so that its tag would be {tag!r:.40}: write one of "
@@ -178,7 +183,7 @@ def notes_of_tags(sentences: list[tuple[list[str], list[str]]], columns: Columns
     notes, tags = [], [tags for _, tags in sentences]
     if columns.conllu:
         notes.append(f"the file is CoNLL-U: charlm reads {columns.describe()}; --columns form,xpos reads other tags")
-    elif columns.width > 2 and columns.names == ("1", str(columns.width)):
+    elif columns.width > 2 and columns.names == FIRST_AND_LAST:
         notes.append(f"words are in the first, tags in the last of {columns.width} columns; --columns names others")
     if columns.comments and not columns.conllu:
         notes.append("some lines that begin with # are comments, by their number of columns: charlm skips them")

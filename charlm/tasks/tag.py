@@ -30,6 +30,7 @@ from .examples import (
 from .sentences import (
     MOST_WORDS,
     SENTENCES,
+    SentenceLines,
     are_comments,
     check_length,
     ends_a_sentence,
@@ -211,13 +212,13 @@ class Tag(ExampleTask):
     def items(self, lines, last=False):
         """Each item is the lines of a sentence and the line that ends it; of JSON Lines, one line."""
         if self.columns and self.columns.delimiter == JSON:
-            return [[line] for line in lines], []
-        items, item = [], []
+            return [SentenceLines([line]) for line in lines], []
+        items, item = [], SentenceLines()
         for line in lines:
             item.append(line)
             if ends_a_sentence(line):
                 items.append(item)
-                item = []
+                item = SentenceLines()
         for some in [*items, item]:
             check_length(some, repr(some[0]) if some else "")
         return (items + [item], []) if last and item else (items, item)
@@ -233,22 +234,25 @@ class Tag(ExampleTask):
         found: list[str | None] = []
         comments = are_comments([("", line) for line in item], seen, set(self.tags))
         for row, line, is_comment in zip(rows, item, comments, strict=True):
-            is_heading = columns.heading and positions_in(columns.names, row) is not None
+            positions = positions_in(columns.names, row) if columns.heading else None
+            if positions not in (None, columns.positions):
+                raise CorpusError(f"the heading {line!r:.60} names its columns in another order than the training file")
             is_part = columns.conllu and len(row) > 1 and is_part_of_words(line)
-            none = not row or is_heading or is_part or columns.comments and is_comment
+            none = not row or positions or is_part or columns.comments and is_comment
             found.append(None if none else row[columns.positions[0] if columns.positions[0] < len(row) else 0])
         return found
 
     def words_of(self, item: list[str]) -> list[str]:
         """The words of an item; of one from Python, which is a list of words, the words themselves."""
+        if not isinstance(item, SentenceLines):
+            return [word for word in item if word.strip()]
         if self.columns and self.columns.delimiter == JSON and item and begins_an_object(item[0]):
             (words,) = ColumnReader(self.columns, self.columns.names[:1]).rows([("the input", item[0])])[0][0].values
             return words if isinstance(words, list) else words.split()
         return [word for word in self.words_in(item) if word is not None]
 
     def predict(self, window, vocabulary, items) -> list[dict]:
-        """For each item its tags and the probability of each. An item is a list of words, or of lines whose first
-        columns are the words."""
+        """For each item its tags and the probability of each. An item is a list of words, or ``SentenceLines``."""
         return self.tags_for(window, vocabulary, list(map(self.words_of, items)))
 
     def tags_for(self, window, vocabulary, sentences: list[list[str]]) -> list[dict]:

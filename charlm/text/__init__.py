@@ -3,6 +3,7 @@
 In reading order:
 
 reading        files → clean text, in pieces
+columns        files of columns: tables, CoNLL and JSON Lines
 vocabulary     text ⇄ token ids, for characters, subwords, words or bytes
 subwords       text → pieces, and their characters → subwords
 merges         learns the merges that make subwords

@@ -19,7 +19,7 @@ from .reading import name_of, read_text, whole_lines
 SPACES, WHITE, JSON = " ", " \t", "json"
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", SPACES: "spaces", WHITE: "spaces and tabs"}
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-LOOKED_AT = 100  # lines at the beginning of a file
+LOOKED_AT = 1000  # lines at the beginning of a file
 MOST_COLUMNS = 1 << 16
 Line = tuple[str, str]  # where it is, its text
 Value = str | list[str]  # of a field; JSON may have a list
@@ -39,9 +39,9 @@ class Columns:
     names: of the columns, in the order in which the task reads them: names of the heading, keys of JSON, or numbers
     from 1. delimiter: a key of DELIMITERS, where SPACES and WHITE stand for a run of any length; or JSON, for an object
     in each line. positions: of the columns in the training file, from 0; () for JSON. width: the number of its columns,
-    0 for JSON.
-    heading: a line names the columns. quotes: a field in double quotes may hold delimiters and line feeds. conllu: the
-    file is CoNLL-U. comments: of a file with a word on each line, some lines that begin with # are comments.
+    0 for JSON. heading: a line names the columns. quotes: a field in double quotes may hold delimiters and line feeds.
+    conllu: the file is CoNLL-U. comments: of a file with a word on each line, some lines that begin with # are
+    comments.
     """
 
     names: tuple[str, ...]
@@ -189,9 +189,13 @@ class _Candidate(NamedTuple):
 
 
 def _candidates(delimiter: str, lines: list[Line], of_words: bool) -> Iterator[_Candidate]:
+    """What a delimiter makes of the first lines: with the quotes of CSV, and where quotes may be text, without them."""
     if delimiter in (SPACES, WHITE) and not of_words:
         return
+    has_quotes = delimiter in ",;" or any('"' in text for _, text in lines)
     for quotes in (False,) if of_words and delimiter in ("\t", SPACES, WHITE) else (True, False):
+        if quotes and not has_quotes:
+            continue
         probe = Columns(names=("1",), delimiter=delimiter, positions=(0,), width=1, quotes=quotes)
         try:
             rows = [row for _, row in split_rows(probe, lines, last=len(lines) < LOOKED_AT // 2)[0]]
@@ -205,8 +209,6 @@ def _candidates(delimiter: str, lines: list[Line], of_words: bool) -> Iterator[_
                 first = first[:-1]
             widths = {len(without_empty_end(row, len(first))) for row in rows}
             yield _Candidate(delimiter, quotes, first, len(widths) == 1)
-            if delimiter == "\t" and quotes and not any('"' in text for _, text in lines):
-                return
 
 
 def _fitting(names: tuple[str, ...], one: _Candidate, of_words: bool) -> tuple[Columns, bool] | None:
