@@ -21,7 +21,7 @@ from charlm.predicting import Predictor
 from charlm.tasks.classify import Classify
 from charlm.tasks.sentences import SENTENCES
 from charlm.tasks.translate import FORM as PAIRS
-from charlm.text.columns import CONLLU, Columns, column_text, find_columns, parse_names
+from charlm.text.columns import CONLLU, LOOKED_AT, Columns, column_text, find_columns, parse_names
 
 LABELLED = Classify.form()
 
@@ -33,7 +33,7 @@ def located(text):
 def examples(form, text, columns=None):
     """The examples of a file."""
     lines = located(text)
-    return [example for _, example in form.read(iter(lines), form.find(lines, columns))]
+    return [example for _, example in form.read(iter(lines), form.find(lines[:LOOKED_AT], columns))]
 
 
 def check_corpus_error(words, form, text, columns=None):
@@ -73,6 +73,8 @@ def test_quotes_hold_delimiters_line_feeds_and_quotes():
     assert examples(SENTENCES, "a b\tN P\nc\tV\n", "1,2") == [(["a b", "c"], ["N P", "V"])]  # as somebody said
     late = "a\tb\n" * 1000 + 'c\t"d\n'  # a quote in a TSV that has none at its beginning is text
     assert examples(PAIRS, late, "1,2")[-1] == ("c", '"d')
+    open_quote = 'a\t"b\n' + "c\td\n" * 1000
+    assert examples(PAIRS, open_quote, "1,2")[0] == ("a", '"b')
     literal = 'a\t"b" or c\nd\t"e\n'  # no CSV
     assert examples(PAIRS, literal, "1,2") == [("a", '"b" or c'), ("d", '"e')]
 

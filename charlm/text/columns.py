@@ -20,6 +20,7 @@ SPACES, WHITE, JSON = " ", " \t", "json"
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", SPACES: "spaces", WHITE: "spaces and tabs"}
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 LOOKED_AT = 1000  # lines at the beginning of a file
+LONGEST_ROW = 50  # lines: a quote that is still open after so many is text
 MOST_COLUMNS = 1 << 16
 Line = tuple[str, str]  # where it is, its text
 Value = str | list[str]  # of a field; JSON may have a list
@@ -198,7 +199,9 @@ def _candidates(delimiter: str, lines: list[Line], of_words: bool) -> Iterator[_
             continue
         probe = Columns(names=("1",), delimiter=delimiter, positions=(0,), width=1, quotes=quotes)
         try:
-            rows = [row for _, row in split_rows(probe, lines, last=len(lines) < LOOKED_AT // 2)[0]]
+            found, rest = split_rows(probe, lines, last=len(lines) < LOOKED_AT // 2)
+            is_text = len(rest) >= LONGEST_ROW and delimiter not in ",;"
+            rows = [] if is_text else [row for _, row in found]
         except CorpusError:  # the quotes are none of CSV: those of a TSV may be text
             if delimiter not in ",;":
                 continue
