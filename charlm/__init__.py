@@ -97,6 +97,8 @@ def train(
     pairs: Pairs | None = None,
     task: str | None = None,
     level: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    multi_label: bool | None = None,
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,
@@ -153,6 +155,11 @@ def train(
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
         level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
             part of a word; the training text decides which there are. "token" is whatever stands between spaces.
+        columns: which columns of a table (TSV, CSV, CoNLL) or keys of JSON Lines the files hold the examples in, by
+            name or number: "label,text", "word,tag", "source,target", or for task "text" one, each field a text of its
+            own.
+        multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
+            string, in which commas or bars separate the labels.
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
@@ -232,6 +239,8 @@ def training(
     pairs: Pairs | None = None,
     task: str | None = None,
     level: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    multi_label: bool | None = None,
     holdout: float | None = None,
     valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     encoding: str | None = None,
@@ -351,8 +360,8 @@ def _trained(
                 say(nothing_to_do(training.session))
             return training.best
         if not quiet:
-            if training.session.given_up:
-                say(training.session.given_up)
+            for line in filter(None, [training.session.given_up, *training.session.trainer.corpus.notes]):
+                say(line)
             training.session.train_baselines()  # the loss is shown beside that of the n-grams
         with shown(training.session, quiet=quiet) as show:
             for report in training.run(stop or (lambda: False)):

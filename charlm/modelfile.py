@@ -18,8 +18,9 @@ The header has these keys:
     format        1: from before charlm kept ``novelty``. 2: a language model with a recurrent cell. 3: a model of
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
-                  mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines, or a
-                  model of tokens. charlm reads all seven and writes the earliest that describes the model, from 2 on.
+                  mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines; a model
+                  of tokens; a model of a task with columns, a scheme or multi_label. charlm reads all seven and writes
+                  the earliest that describes the model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -39,8 +40,10 @@ The header has these keys:
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
     ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
-    task          name, and the fields of the task: labels (classify, generate); tags, words, bio (tag); longest
-                  (translate); missing for a language model
+    task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
+                  have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); columns (the
+                  fields of ``text.columns.Columns``) where the files are tables; missing for a language model without
+                  columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data
 
@@ -77,8 +80,9 @@ TASK_FORMAT = 3  # of a model of another task; until format 4 of the feed-forwar
 FEEDFORWARD_FORMAT = 4  # of a model with the feed-forward cell
 SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/novelty.py
 MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-grams; of a model of subwords
-FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.py
-NEWEST = FORM_FORMAT  # charlm reads no later format
+FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.py; of a model of tokens
+COLUMNS_FORMAT = 7  # of a model that reads columns by name or number, of several labels, or of another scheme than BIO
+NEWEST = 7  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
@@ -98,8 +102,7 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=No
 
     previous: where an existing file at ``path`` is kept. Raises ModelFileError if the file cannot be written.
     """
-    header = header | {"sha256": _digest(arrays)}
-    text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    text = _as_json(header | {"sha256": _digest(arrays)})
     try:
         with (
             atomic_file(path, _check_whole, previous) as file,
@@ -113,6 +116,10 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=No
                     member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _as_json(header: dict) -> bytes:
+    return json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
 
 
 def is_model(path) -> bool:
@@ -200,8 +207,11 @@ def _why_not_ours(path, kind: str, error: Exception) -> str:
         return f"{path} is empty, not a {kind} of charlm{remedy}"
     if isinstance(error, zipfile.BadZipFile) and not is_model(path):
         return f"{path} is not a {kind} of charlm{remedy}"
-    reason = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
-    return f"{path} is not a {kind} of charlm, or it is damaged: {reason}"
+    return f"{path} is not a {kind} of charlm, or it is damaged: {_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    return textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
 
 
 def _open_array(archive, member):
@@ -231,18 +241,23 @@ def _read_header(archive, members, size) -> dict:
     file, shape, dtype = _open_array(archive, members["header.npy"])
     if dtype != np.uint8 or len(shape) != 1:
         raise _Invalid("its header is not an array of bytes")
-    text = str(_read_data(file, members["header.npy"], shape, dtype), "utf-8")
-    if sum(map(text.count, ",[{")) > 1_000_000 + size // 64:  # each value takes far more memory than bytes in the file
-        raise _Invalid("its header has too many values")
-    header = json.loads(text, parse_float=_finite, parse_constant=_finite)
-    if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
-        raise _Invalid("its header does not name a format")
+    header = _parsed_header(str(_read_data(file, members["header.npy"], shape, dtype), "utf-8"), size)
     if header["format"] > NEWEST:
         writer = textwrap.shorten(f"{header.get('charlm')}, format {header['format']}", 60, placeholder=" …")
         raise ModelFileError(
             f"{archive.fp.name} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
             f"format {NEWEST}: upgrade charlm"
         )
+    return header
+
+
+def _parsed_header(text: str, size: int) -> dict:
+    """A header from its JSON. size: of the file, in bytes."""
+    if sum(map(text.count, ",[{")) > 1_000_000 + size // 64:  # each value takes far more memory than bytes in the file
+        raise _Invalid("its header has too many values")
+    header = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    if not isinstance(header, dict) or type(header.get("format")) is not int or header["format"] < 1:
+        raise _Invalid("its header does not name a format")
     return header
 
 
@@ -260,9 +275,27 @@ def _read_array(archive, member, name, dtype, shape):
     return _read_data(file, member, shape, dtype)
 
 
+def check_readable(model) -> None:
+    """Raise ModelFileError where charlm could not read the file of this model again. Training calls this before it
+    begins, so that no training ends in a file that nobody can load."""
+    arrays = model.named_parameters | further_arrays(model)
+    try:
+        text = _as_json(model_header(model))
+        size = len(text) + sum(array.nbytes for array in arrays.values())
+        for name, (dtype, shape) in _model_shapes(_parsed_header(text.decode(), size)).items():
+            if (arrays[name].dtype, arrays[name].shape) != (dtype, tuple(shape)):
+                raise _Invalid(f"its array {name} has another type or size than its header says")
+    except Exception as error:  # as in ``read_archive``: the reader's checks raise many kinds
+        raise ModelFileError(
+            f"charlm could not read the file of this model again: {_reason(error)}; change the labels or names that "
+            "cannot be, or let the model know fewer (--max-vocabulary)"
+        ) from None
+
+
 def save_model(model, path, previous=None) -> None:
     """Write a ``Model`` to a file: see ``Model.save``. previous: where an existing file at ``path`` is kept."""
     model.check_finite()
+    check_readable(model)
     write_archive(path, model_header(model), model.named_parameters | further_arrays(model), previous)
 
 
@@ -311,6 +344,8 @@ def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
     if model.vocabulary.form != PLAIN or model.vocabulary.level == "token":
         return FORM_FORMAT
+    if {"columns", "scheme", "multi_label"} & model.task.fields().keys():
+        return COLUMNS_FORMAT
     if model.mixture:
         return MIXTURE_FORMAT
     if model.vocabulary.level == "subword":

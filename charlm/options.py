@@ -18,6 +18,7 @@ LEVELS = ("char", "subword", "word", "token", "byte")
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 MOST = 65536  # the largest width, number of rows or number of steps
 TRILLION = 10**12  # for numbers of samples and tokens: no run lasts that long
+LARGEST = 2**1024  # bounds the integers that have no bound of their own: Python and JSON read no number of any length
 UNNAMED = 10**9  # help does not name an upper bound from here on: nobody reaches it
 FILES = "Files and output"  # a group of options
 BOTH, COMMAND_LINE, PYTHON = "both", "command line", "Python"
@@ -116,8 +117,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             warnings.warn(message, FutureWarning, stacklevel=3)
             value = new
         if not self._fits(value):
-            shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:59]}…"
-            raise UsageError(f"{by} must be {self.words}, not {shown}")
+            raise UsageError(f"{by} must be {self.words}, not {_shown(value)}")
         return float(value) if self.kind is float else value
 
     def _fits(self, value: Any) -> bool:
@@ -129,7 +129,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             except OverflowError:  # an integer that no float can hold
                 return False
         if self.kind is int:
-            return isinstance(value, int) and self._in_range(value)
+            return isinstance(value, int) and abs(value) < LARGEST and self._in_range(value)
         if self.choices:
             return isinstance(value, str) and value in self.choices
         if self.kind is PathLike:  # a text from memory (text.memory), which has pieces, stands for a file
@@ -190,6 +190,14 @@ def check_file_name(value: Any) -> None:
     """Raise UsageError where a value cannot be the name of a file."""
     if not is_file_name(value):
         raise UsageError(f"path must be the name of a file, not {value!r:.60}")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, at most 60 characters."""
+    if isinstance(value, int) and value.bit_length() > 2000:  # Python may refuse to write it down
+        return f"one of {value.bit_length():,} bits"
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
 
 
 def _number(number: float) -> str:

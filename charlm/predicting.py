@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, compress
+from itertools import chain, compress
 from typing import Any
 
 from .errors import CorpusError, UsageError
@@ -48,14 +48,13 @@ class Predictor:
         An item that cannot be read has a CorpusError in place of its prediction, which names the line; lines are
         numbered on from file to file.
         """
-        options, number, rest = self._options(top=top, beam=beam), 1, []
+        options, rest, items_in = self._options(top=top, beam=beam), [], self.task.item_reader()
         level, form = self.vocabulary.level, self.vocabulary.form
         pieces = read_text(path_list(paths), level, encoding, form=form, errors="surrogateescape")
         parts = ((lines_in(block), False) for block in blocks(read_ahead(pieces), True))
         for lines, last in chain(parts, [([], True)]):
-            items, rest = self.task.items(rest + lines, last=last)
-            *starts, number = accumulate((len(_lines(item)) for item in items), initial=number)
-            yield list(zip(items, self._predictions(items, starts, encoding, options), strict=True))
+            items, rest = items_in(rest + lines, last=last)
+            yield list(zip(items, self._predictions(items, items_in.starts, encoding, options), strict=True))
 
     def _predictions(self, items: list, starts: list[int], encoding: str, options: dict) -> list:
         """A prediction for each item, or a CorpusError. starts: the numbers of their first lines."""

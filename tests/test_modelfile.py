@@ -24,6 +24,7 @@ from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.network.mixture import MOST_WEIGHT, Mixture
 from charlm.tasks import MODULES
+from charlm.tasks.sentences import SentenceLines
 from charlm.text.ngrams import NGrams
 from charlm.text.novelty import Novelty
 from charlm.text.vocabulary import Vocabulary, code_points
@@ -195,6 +196,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     6: 0.9265838086605072,
     "6-subword": 1.0737267136573792,
     7: 1.4895411211997271,
+    "7-columns": 1.6891672134399414,
 }
 GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
 
@@ -203,7 +205,7 @@ GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # 
 def test_a_file_of_each_format_still_loads(path, number):
     """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
     calls their cell window. From format 5 on, novelty counts what is said and has a held-out part. Format 6 has
-    n-grams, or subwords. Format 7 has items of several lines, normalised."""
+    n-grams, or subwords. Format 7 has items of several lines, normalised, or columns."""
     model, format = load_model(GOLDEN_FILES / f"format-{number}.npz"), int(str(number)[0])
     assert (model.novelty is None) == (format == 1) and (model.architecture.context is None) == (format not in (3, 4))
     assert (model.novelty is not None and model.novelty.held_out is not None) == (format > 4)
@@ -227,13 +229,23 @@ GOLDEN_TASKS = {  # task: an item, and the output of charlm predict for it when 
     "tag": (["ab", "cc", "b", "a"], "ab\tB-x\ncc\tI-x\nb\tO\na\tB-x"),
     "translate": ("abca", "aa"),
 }
+GOLDEN_OF_7 = {
+    "classify": ("bb", "y\t0.9995"),
+    "several": ("ab", "a\t0.9992\tb\t0.9991"),
+    "tag": (["a", "c", "d", "b"], "a\tS-x\nc\tB-x\nd\tE-x\nb\tO"),
+}
 
 
-@pytest.mark.parametrize("task", GOLDEN_TASKS)
-def test_a_file_of_each_task_still_loads(path, task):
-    model = load_model(GOLDEN_FILES / f"format-3-{task}.npz")
-    item, row = GOLDEN_TASKS[task]
-    assert model.task.row(item, *charlm.predict(model, [item])) == row
+@pytest.mark.parametrize(
+    ("format", "task"), [*((3, task) for task in GOLDEN_TASKS), *((7, task) for task in GOLDEN_OF_7)]
+)
+def test_a_file_of_each_task_still_loads(path, format, task):
+    """Format 7 has columns (classify), or another scheme of tags than BIO."""
+    model = load_model(GOLDEN_FILES / f"format-{format}-{task}.npz")
+    item, row = (GOLDEN_TASKS if format == 3 else GOLDEN_OF_7)[task]
+    assert (model.task.columns is not None) == (format == 7 and task == "classify")
+    lines = SentenceLines(item) if task == "tag" else item
+    assert model.task.row(lines, *charlm.predict(model, [item])) == row
     save_model(model, path)
     assert facts(load_model(path)) == facts(model)
 

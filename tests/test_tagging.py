@@ -3,6 +3,7 @@ charlm reads and writes files correctly, and a file or an option that is not pos
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.model import load_model
 from charlm.modelfile import write_archive
 from charlm.predicting import Predictor
-from charlm.tasks.entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
-from charlm.tasks.tag import LONGEST_WORD, MOST_WORDS, parse_sentence, split_sentences
+from charlm.tasks.entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
+from charlm.tasks.sentences import MOST_WORDS, SENTENCES
+from charlm.tasks.tag import LONGEST_WORD
 
 TAGS = ("O", "B-p", "I-p", "B-q", "I-q")
 
@@ -74,7 +76,8 @@ def test_one_to_one_is_a_sentence_of_one_word(folder, tmp_path):
     found = json.loads(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll", "--json").stdout)
     assert found["token_accuracy"] == 1 and found["sentences"] == found["tokens"] == 80
     assert found["entity_f1"] is None and found["entity_precision"] is None and "types" not in found
-    assert len(run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll").stdout.splitlines()) == 1
+    figures = run("evaluate", "--model", tmp_path / "one.npz", tmp_path / "one.conll").stdout.splitlines()
+    assert len(figures) == 2 and "none: the tags do not mark entities" in figures[1]
 
 
 def test_sentences_together_give_the_bits_of_one_at_a_time(folder, tagger):
@@ -122,18 +125,46 @@ def test_same_seed_same_bytes_for_any_number_of_threads_and_after_a_stop(folder,
         ("B-p I-q", [("p", 0, 1), ("q", 1, 2)]),
         ("O O", []),
         ("", []),
+        ("S-p B-q I-q E-q O E-p", [("p", 0, 1), ("q", 1, 4), ("p", 5, 6)]),
+        ("U-p U-p B-q L-q I-q", [("p", 0, 1), ("p", 1, 2), ("q", 2, 4), ("q", 4, 5)]),
+        ("B M E S O", [("", 0, 3), ("", 3, 4)]),
+        ("B-p E-q B-q", [("p", 0, 1), ("q", 1, 2), ("q", 2, 3)]),
     ],
 )
 def test_entities_are_those_of_conll(tags, found):
     assert spans(tags.split()) == found
 
 
-def test_which_tags_are_entity_tags_and_how():
-    assert are_entity_tags(TAGS) and are_entity_tags(["B-p"]) and not are_entity_tags(["O"])
-    assert not any(map(are_entity_tags, (["O", "NOUN"], ["O", "B-p", "S-p"], ["B-p", "B-"])))
-    assert entities_begin_with_b([["B-p", "I-p"], ["O", "B-q", "I-p"]]) and not entities_begin_with_b(
-        [["I-p", "B-p", "O", "I-q"]]
-    )
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        (TAGS, "BIO"),
+        (["B-p"], "BIO"),
+        (["O", "I-p", "I-q"], "BIO"),
+        (["O", "B", "I"], "BIO"),
+        (["O", "B-p", "S-p"], "IOBES"),
+        (["O", "B-p", "I-p", "E-p", "S-q"], "IOBES"),
+        (["O", "B-p", "I-p", "L-p", "U-p"], "BILOU"),
+        (["O", "B-p", "M-p", "E-p", "S-p"], "BMES"),
+        (["B", "M", "E", "S"], "BMES"),
+        (["O", "B-p", "M-p", "E-p", "W-p"], "BMEWO"),
+        (["O"], ""),
+        (["O", "NOUN"], ""),
+        (["O", "B-p", "X-p"], ""),
+        (["B-p", "B-"], ""),
+        (["B-p", "L-p", "E-p"], ""),
+        (["O", "S", "I"], ""),
+    ],
+)
+def test_the_scheme_of_tags(tags, scheme):
+    assert scheme_of(tags) == scheme
+
+
+def test_tags_follow_their_scheme_or_not():
+    assert follow_their_scheme([["B-p", "I-p"], ["O", "B-q", "I-p"]], "BIO")
+    assert not follow_their_scheme([["I-p", "B-p", "O", "I-q"]], "BIO")
+    assert follow_their_scheme([["S-p", "O", "B-q", "I-q", "E-q", "S-q"]], "IOBES")
+    assert not follow_their_scheme([["B-p", "O", "B-q", "E-q"]], "IOBES")  # a B-p that does not end
 
 
 def is_consistent(tags):
@@ -156,6 +187,47 @@ def test_the_most_likely_consistent_tags_are_found():
         assert found[:length, row].tolist() == list(best)
         inconsistent += not is_consistent([TAGS[k] for k in probabilities[:length, row].argmax(1)])
     assert inconsistent > 10
+
+
+BIOES = ("O", "B-p", "E-p", "I-p", "S-p", "S-q", "B-q", "E-q")
+
+
+def is_whole(tags):
+    """Whether tags follow IOBES."""
+    return all(
+        (before[0] in "BI") == (tag[0] in "IE") and (tag[0] not in "IE" or before[2:] == tag[2:])
+        for before, tag in itertools.pairwise(["O", *tags, "O"])
+    )
+
+
+def test_the_most_likely_whole_entities_are_found():
+    """An exhaustive search finds the same tags, of which each entity ends, at the latest with the sentence."""
+    random = np.random.default_rng(4)
+    lengths, number = np.array([4, 1, 3, 2] * 10), len(BIOES)
+    probabilities = random.dirichlet(np.full(number, 0.3), (4, 40)).astype(np.float32)
+    found, broken = most_likely_tags(probabilities, lengths, BIOES), 0
+    for row, length in enumerate(lengths.tolist()):
+        ways = [way for way in itertools.product(range(number), repeat=length) if is_whole([BIOES[k] for k in way])]
+        best = max(ways, key=lambda way: np.log(probabilities[np.arange(length), row, way].astype(np.float64)).sum())
+        assert found[:length, row].tolist() == list(best)
+        broken += not is_whole([BIOES[k] for k in probabilities[:length, row].argmax(1)])
+    assert broken > 10
+
+
+def test_a_tagger_of_another_scheme(folder, tmp_path):
+    """The names of one or two words in IOBES. The model knows the scheme when it is loaded."""
+    text = (folder / "train.conll").read_text()
+    text = re.sub(r"B-(.)(?!\n.*\tI)", r"S-\1", text).replace("I-", "E-")
+    (tmp_path / "iobes.conll").write_text(text)
+    model = charlm.train(tmp_path / "iobes.conll", task="tag", epochs=8, bidirectional=True, **SMALL)
+    model.save(tmp_path / "m.npz")
+    model = load_model(tmp_path / "m.npz")
+    assert model.task.scheme == "IOBES" and model.task.bio and {tag[0] for tag in model.task.tags} == set("OBES")
+    found = charlm.evaluate(model, tmp_path / "iobes.conll")
+    assert found["entity_f1"] > 0.9 and found["entities"] == text.count("\n\n")
+    random = np.random.default_rng(8)
+    items = [["".join(random.choice(list("abKLpq"), random.integers(1, 4))) for _ in range(9)] for _ in range(50)]
+    assert all(is_whole(one["tags"]) for one in charlm.predict(model, items))
 
 
 def test_tags_are_consistent_where_probabilities_are_zero():
@@ -226,10 +298,7 @@ def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):
 
 def test_evaluate_counts(folder, tagger):
     found = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll", "--json").stdout
-    pairs = [
-        parse_sentence(*sentence)
-        for sentence in split_sentences((str(number), line) for number, line in numbered(folder))
-    ]
+    pairs = [pair for _, pair in SENTENCES.examples((str(number), line) for number, line in numbered(folder))]
     predicted = [one["tags"] for one in charlm.predict(tagger, [words for words, _ in pairs])]
     assert json.loads(found) == TaggingResult.of([tags for _, tags in pairs], predicted, True).as_dict()
     table = run("evaluate", "--model", folder / "tagger.npz", folder / "more.conll").stdout.splitlines()

@@ -99,6 +99,13 @@ def transpose(B, row, column, packed, start, step):
         packed[start + k * step :][:number] = B[row : row + number, column + k]
 
 
+def exponent_and_mantissa(x):
+    """n and m of x = 2ⁿ m with √½ ≤ m < √2."""
+    mantissa, exponent = math.frexp(x)
+    is_small = mantissa < math.sqrt(0.5)
+    return np.float32(exponent - is_small), np.float32(mantissa * (2 if is_small else 1))
+
+
 def in_float32_or_exact(fast, exact):
     return lambda x: fast(x) if isinstance(x, np.float32) else type(x)(exact(x))
 
@@ -113,6 +120,9 @@ def stand_in() -> None:
         lambda x: multiply_add(half, activations._tanh(half * x), half), lambda x: 0.5 * math.tanh(0.5 * x) + 0.5
     )
     activations.exponential = in_float32_or_exact(activations._exponential, math.exp)
+    activations._exponent = lambda x: exponent_and_mantissa(x)[0]
+    activations._mantissa = lambda x: exponent_and_mantissa(x)[1]
+    activations.logarithm = in_float32_or_exact(activations._logarithm, math.log)
     prefetch._fetch_to_write = prefetch._fetch_to_read = lambda array, index: array[index]
     reduce._largest = reduction(-np.inf, lambda values: values, np.fmax)
     reduce._total = reduction(0, lambda values: values, np.add)

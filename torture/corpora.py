@@ -138,6 +138,14 @@ CORPORA = {
     "not characters": _file("\ufffe\uffff\U0010ffff\n" * 100),
     "<EOS> and <UNK> as text": _file("<EOS><UNK>\n" * 60),
     "a very long word": _file("a" * 100_000 + " b\n" * 30),
+    "a table": _file("id,label,text\n" + '1,x,"a, ""b"""\n2,y,"c\nd"\n' * 30),
+    "a table with an open quote": _file("label,text\n" + 'x,a\ny,"b\n' * 30 + "x,c\n" * 9000),
+    "a table with ragged lines": _file("x\ta\ty\nx\ta\n\ty\n\t\t\t\n" * 30),
+    "objects in JSON": _file('{"1": "x", "2": "a"}\n{"1": ["x"], "2": null}\n' * 30),
+    "broken JSON": _file("{\n" * 30 + '{"a":' * 5000 + "\n"),
+    "CoNLL-U": _file(("# text = a b\n1\ta" + "\t_" * 4 + "\t0" + "\t_" * 3 + "\n1.1" + "\t_" * 9 + "\n\n") * 30),
+    "comments": _file("# 1\na x\n# b x\n#\n\n#c y\n" * 30),
+    "labels of fastText": _file("__label__x\ta\n__label__ b\n__label__\n__label__y __label__z c\n" * 30),
     "no line end at all": _file("abc def " * 4000),
     "every line its own": _file("".join(f"{n:x}\n" for n in range(2000))),
     "ten thousand distinct symbols": _many_symbols(10_000),
@@ -167,6 +175,8 @@ OPTIONS = {
     "normalised": ["--normalize", "NFKC", "--lines"],
     "byte lines": ["--level", "byte", "--lines"],
     **{task: ["--task", task] for task in TASKS},
+    "a column": ["--lines", "--columns", "1"],
+    **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in TASKS},
 }
 ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n", "translate": b"%l\t%l\n"}
 
@@ -206,7 +216,8 @@ def _use(server, workdir, options, is_large):
     has_lines = "--lines" in options or "--separator" in options
     model, length = ["--model", "m.npz"], ["--max-length" if has_lines else "--length", "60"]
     if "--task" in options:
-        text = answered(workdir / "text.txt", options[-1]).name
+        path = workdir / "text.txt"
+        text = path.name if "--columns" in options else answered(path, options[-1]).name
         sampling, scoring = [], [["evaluate"], ["predict"]]
     else:
         text = "text.txt"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..learning.loop import Trainer
     from ..learning.session import TrainingSession
     from ..network.architecture import Architecture
+    from ..tasks.examples import Examples
     from ..text.corpus import Corpus
 
 MOST_NAMES = 3  # of files
@@ -32,6 +33,7 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     if trainer.task.name == "text":
         lines.append(_unknown(corpus, "min_count" in session.options))
+    lines += corpus.notes
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
@@ -96,7 +98,12 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
         return f"{beginning}, and keeps the model that predicts the held-out text best"
-    return f"{beginning}; nothing is held out, so charlm keeps the last model"
+    return f"{beginning}; nothing is held out{_why_nothing(corpus)}, so charlm keeps the last model"
+
+
+def _why_nothing(corpus: Corpus | Examples) -> str:
+    """Why nothing is held out, as words in parentheses; "" where somebody asked for that."""
+    return f" ({corpus.why_no_held_out})" if corpus.why_no_held_out else ""
 
 
 def _size(corpus: Corpus, unit: str) -> str:

@@ -13,6 +13,7 @@ The modules in reading order:
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
     gradients      the gradients of a layer's weights
     softmax        softmax and cross-entropy
+    logistic       the same for labels that do not exclude each other
     ngrams         the mixture of a network and n-grams, and the derivatives of its loss
     adaptive       the mixture that learns from the text as it reads it
     dropout        the masks of dropout

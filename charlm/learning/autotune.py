@@ -307,6 +307,8 @@ def _loaded(
     """The task, the corpus, and how the level was chosen, None where it was given. planner: of a training by the
     clock."""
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
+    if options.get("multi_label") and kind.name != "classify":
+        raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
     if not planner or of_corpus.keys() & {"level", "max_vocabulary"}:
         return *kind.load(paths, CorpusOptions(**of_corpus)), None
     choice = LevelChoice(options["minutes"], planner.passes)

@@ -122,8 +122,8 @@ class Checkpoint:
             {"lines": self.header["lines"]} | {name: facts[name] for name in ("train_tokens", "held_out_tokens")},
         ):
             found.append(
-                "how the text is read (--task, --level, --lines or --stream, --holdout, --valid, --separator, "
-                "--normalize, --min-count, --max-vocabulary)"
+                "how the text is read (--task, --level, --lines or --stream, --columns, --holdout, --valid, "
+                "--separator, --normalize, --min-count, --max-vocabulary)"
             )
         # Sizes follow from the text and the task, whose differences are found above.
         now = asdict(architecture) | asdict(settings)

@@ -327,7 +327,7 @@ class Trainer:
 
     def _unigram_nats(self, batch: Batch) -> float:
         """The unigram model's summed loss on a batch."""
-        return -float(self.corpus.log_frequencies[batch.targets[batch.targets >= 0]].sum())
+        return -float(self.corpus.log_of_targets[batch.targets[batch.targets >= 0]].sum())
 
     def _roll_back(self) -> None:
         good, arrays = self.last_good

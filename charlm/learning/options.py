@@ -305,8 +305,9 @@ class TrainingOptions(TypedDict, total=False):
     task: what is learnt: "text", "classify", "generate", "tag" or "translate".
 
     The text. level: what a token is: "char", "subword", "word", "token" or "byte". lines: each line is a sequence of
-    its own (True) or part of one text (False); charlm chooses by the text if it is None. holdout: fraction of the text
-    to measure on. valid: files to measure on instead. encoding: of the files. separator: the line between items of
+    its own (True) or part of one text (False); charlm chooses by the text if it is None. columns: of a table, by name
+    or number: "label,text". multi_label: an example of "classify" may have several labels. holdout: fraction of the
+    text to measure on. valid: files to measure on instead. encoding: of the files. separator: the line between items of
     several lines. normalize: the normal form of Unicode. min_count: symbols seen fewer times become <UNK>.
     max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
 
@@ -324,6 +325,8 @@ class TrainingOptions(TypedDict, total=False):
     task: str
     level: str | None
     lines: bool | None
+    columns: str | Sequence[str] | None
+    multi_label: bool
     holdout: float
     valid: Path | Sequence[Path] | None
     encoding: str

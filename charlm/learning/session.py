@@ -23,7 +23,7 @@ from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
 from ..kernels.compiling import OnCompile
 from ..model import Model
-from ..modelfile import is_model
+from ..modelfile import check_readable, is_model
 from ..options import Path
 from ..reports.loss_curve import LossCurve, as_svg, check_picture
 from ..text.baselines import Baseline
@@ -120,6 +120,7 @@ class TrainingSession:
                 self._check_places()  # again: the checkpoint may name held-out files
             self.trainer = new_trainer(self.paths, on_compile=self._on_compile, **self.options)
             opened.enter_context(closing(self.trainer.pool))
+            check_readable(self.trainer.best)
             if checkpoint:
                 checkpoint.restore(self.trainer)
             elif isinstance(self.trainer.corpus, Corpus):  # the other tasks warn when they read their texts

@@ -11,7 +11,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
     layers *         a recurrent layer
     bidirectional *  two recurrent layers, the second of which reads from the end
     feedforward *    a layer of the feed-forward language model
-    head *           softmax and cross-entropy on top of the states
+    head *           softmax, or the logistic function, and cross-entropy on top of the states
     stack *          layers and a head: forward, backward, gradients
     sequences *      whole sequences of different lengths through a stack
     translator *     an encoder and a decoder

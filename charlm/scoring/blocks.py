@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError, UsageError
 from ..model import Model
 from ..network.measuring import CHUNK, ROWS
+from ..text.columns import text_with_columns
 from ..text.forms import Form
 from ..text.reading import WHOLE_LINES, names_of, read_text
 from ..text.vocabulary import Vocabulary, as_bytes
@@ -116,11 +117,14 @@ def reading_level(models: list[Model]) -> str:
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
     """The blocks of some files, one file after the other, for these models; "-" is standard input.
 
-    whole_lines: each block ends at the end of a line; some models need this anyway. Raises CorpusError if the files
-    hold no text.
+    whole_lines: each block ends at the end of a line; some models need this anyway. Where the models were trained on a
+    column of tables, it is read in the files too. Raises CorpusError if the files hold no text.
     """
     empty = True
     level, form = reading_level(models), form_of(models)
+    columns = getattr(models[0].task, "columns", None)
+    if columns and all(model.task == models[0].task for model in models):
+        paths = [text_with_columns(path, columns, encoding) for path in paths]
     whole_lines = whole_lines or level in WHOLE_LINES or any(model.lines for model in models)
     for block in blocks(read_ahead(read_text(paths, level, encoding, form=form)), whole_lines):
         empty = False

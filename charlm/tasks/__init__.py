@@ -5,11 +5,12 @@ In reading order:
 language   text: many to many, each output is the next token (a language model)
 examples   files of examples, and the code that all tasks with answers share
 labels     lines with labels, and predictions of labels
-classify   many to one: a label for each line
+classify   many to one: a label for each line, or several
 confusion  accuracy, F1 and the confusion matrix of labels
 generate   one to many: lines given a label
-tag        many to many of the same length: a tag for each word of a sentence
 entities   entities from the tags of their words
+sentences  files of words and tags
+tag        many to many of the same length: a tag for each word of a sentence
 translate  many to many of another length: a target for each source
 summary    a model in words
 
@@ -20,7 +21,7 @@ kernels only inside the task's methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -173,6 +174,10 @@ class PredictionTask(Task, Protocol):
 
         last: the file has no more lines, so that every item is complete.
         """
+
+    def item_reader(self) -> Callable[..., tuple[list, list[str]]]:
+        """A function with the arguments and the result of ``items``, for the lines of one prediction in their order. It
+        may remember what the first of them were."""
 
     def predict(self, window, vocabulary, items: list, **options) -> list[dict]:
         """A prediction for each item. window: of a network that is packed for scoring."""

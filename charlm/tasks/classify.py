@@ -1,6 +1,10 @@
-"""Many to one: a label for each line. The network gives it at the last step, when it has read the whole line."""
+"""Many to one: a label for each line, or several. The network gives them at the last step, when it has read the whole
+line."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,11 +13,12 @@ from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.reading import names_of
 from ..text.vocabulary import UNITS
-from .confusion import ConfusionMatrix
+from .confusion import ConfusionMatrix, LabelSetsResult
 from .examples import (
     EVALUATED,
     ROWS,
     ExampleEvaluation,
+    ExampleForm,
     Examples,
     build_vocabulary,
     by_length,
@@ -21,11 +26,13 @@ from .examples import (
     encode_texts,
     label_numbers,
     log_frequencies,
-    parse_labelled,
+    rarity_note,
     read_examples,
     tokens_for,
 )
-from .labels import LabelTask
+from .labels import WRITE, LabelTask, read_several
+
+THRESHOLD = 0.5  # of the probability from which on a label is predicted, where a line may have several
 
 
 @dataclass
@@ -51,9 +58,11 @@ class Classify(LabelTask):
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> "tuple[Classify, Examples]":
-        """Lines ``label<TAB>text`` or ``__label__x text``. The training part gives the labels and the vocabulary."""
-        found = read_examples(parse_labelled, lambda example: example[:1], paths, options)
-        task = cls(distinct_labels(label for label, _ in found.train))
+        """Labels and texts (see ``labels``). The training part gives the labels and the vocabulary."""
+        if options.multi_label:
+            return SeveralLabels.load_several(paths, options)
+        found = read_examples(cls.form(), paths, options)
+        task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
         if len(task.labels) < 2:
             raise CorpusError(
                 f"{names_of(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
@@ -65,10 +74,14 @@ class Classify(LabelTask):
             train=train,
             held_out=task.part(vocabulary, found.held_out, "the held-out part"),
             log_frequencies=log_frequencies(train.labels, len(task.labels)),
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
+            **found.facts(),
         )
+
+    @classmethod
+    def from_fields(cls, fields):
+        if fields.get("multi_label", True) is not True:
+            raise ValueError("it does not say whether a line may have several labels")
+        return super(Classify, SeveralLabels if "multi_label" in fields else cls).from_fields(fields)
 
     def part(self, vocabulary, examples, where: str) -> LabelledLines:
         """The ids of examples (label, text). Raises CorpusError, which names ``where``, for an unknown label."""
@@ -127,6 +140,95 @@ class Classify(LabelTask):
         """Compare the labels of lines with the most likely ones."""
         labels, texts = self.labelled_texts(lines)
         return ConfusionMatrix.of(labels, [next(iter(found)) for found in self.predict(window, vocabulary, texts)])
+
+
+@dataclass(frozen=True)
+class SeveralLabels(Classify):
+    """Any number of labels for each line. sets: the distinct sets of labels in the files that it is trained and
+    evaluated on, the empty set first; a model does not keep them."""
+
+    sets: Sequences | None = field(default=None, compare=False, repr=False)
+
+    learns = "any number of labels for each line"
+
+    @classmethod
+    def load_several(cls, paths, options: CorpusOptions) -> "tuple[SeveralLabels, Examples]":
+        """As ``load``."""
+        found = read_examples(cls.several_form(), paths, options)
+        counts = Counter(label for labels, _ in found.train for label in labels)
+        if not counts:
+            raise CorpusError(f"no line of {', '.join(found.names)} has a label; {WRITE}")
+        labels = distinct_labels(counts.elements())
+        numbers = {(): 0}  # of the sets
+        for some, _ in [*found.train, *found.held_out]:
+            label_numbers(some, labels, "the held-out part")  # raises an error for an unknown one
+            numbers.setdefault(tuple(sorted(some)), len(numbers))
+        sets = Sequences([label_numbers(some, labels, "") for some in numbers])
+        task = cls(labels, found.columns if options.columns else None, sets)
+        vocabulary = build_vocabulary((text for _, text in found.train), options, at_least=2)
+        train, held_out = (
+            LabelledLines(
+                encode_texts(vocabulary, (text for _, text in examples)),
+                np.array([numbers[tuple(sorted(some))] for some, _ in examples], np.int32),
+            )
+            for examples in (found.train, found.held_out)
+        )
+        rates = np.array([counts[label] for label in labels]) + 0.5  # as if one more line had half of each label
+        rates /= len(found.train) + 1
+        odds = np.log(rates) - np.log1p(-rates)
+        of_sets = np.array([odds[sets.ids[start:stop]].sum() for start, stop in pairwise(sets.starts)])
+        return task, Examples(
+            vocabulary=vocabulary,
+            train=train,
+            held_out=held_out,
+            log_frequencies=odds,
+            log_of_targets=of_sets + np.log1p(-rates).sum(),
+            **found.facts(),
+        )
+
+    @classmethod
+    def several_form(cls) -> ExampleForm:
+        """How its files hold labels and texts."""
+        return cls.form()._replace(
+            read=read_several,
+            labels_in=lambda example: example[0],
+            notes=lambda examples, _: rarity_note(label for labels, _ in examples for label in labels),
+        )
+
+    def fields(self):
+        return super().fields() | {"multi_label": True}
+
+    def network(self, architecture, parameters, pool, unknown=0.0):
+        from ..network.head import logistic_head
+        from ..network.stack import Stack
+
+        sets = self.sets or Sequences([np.zeros(0, np.int32)])
+        return Stack(architecture, parameters, pool, at_end=True, head=partial(logistic_head, sets=sets))
+
+    def predict(self, window, vocabulary, texts, top=None):
+        """For each text the labels with a probability of at least THRESHOLD, or its ``top`` most likely labels: label →
+        probability, falling."""
+        found = super().predict(window, vocabulary, texts, len(self.labels) if top is None else top)
+        if top is not None:
+            return found
+        return [{label: value for label, value in one.items() if value >= THRESHOLD} for one in found]
+
+    def record(self, text, prediction):
+        return {"labels": prediction, "text": text}
+
+    def evaluate(self, window, vocabulary, lines) -> LabelSetsResult:
+        """Compare the labels of lines with the predicted ones."""
+        examples = []
+        for where, (labels, text) in self.several_form().examples(lines, self.columns):
+            examples.append((label_numbers(labels, self.labels, where), text))
+        if not examples:
+            raise CorpusError("there is no example to evaluate: all lines are blank, or name columns")
+        true = np.zeros((len(examples), len(self.labels)), bool)
+        for row, (numbers, _) in enumerate(examples):
+            true[row, numbers] = True
+        groups = self.text_groups([text for _, text in examples])
+        probabilities = np.concatenate([self.probabilities(window, vocabulary, group) for group in groups])
+        return LabelSetsResult.of(self.labels, true, probabilities, THRESHOLD)
 
 
 TASK = Classify

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..text.layout import fits, named_values, wrapped
+from ..text.layout import fits, named_values, stacked, wrapped
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,95 @@ class ConfusionMatrix:
             ]
             if wrong:
                 yield f"  predicted {', '.join(wrong)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSetsResult:
+    """How often predicted sets of labels are right.
+
+    labels: all that the model knows. lines_read, whole: how many lines there are, and how many have exactly the
+    predicted labels. true, predicted, correct: of each label, in how many lines it is, is predicted, and both,
+    (labels). threshold: of the probability from which on a label is predicted. best: the threshold with the highest
+    micro F1 on these lines, and that F1.
+    """
+
+    labels: tuple[str, ...]
+    lines_read: int
+    whole: int
+    true: np.ndarray
+    predicted: np.ndarray
+    correct: np.ndarray
+    threshold: float
+    best: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls, labels: tuple[str, ...], true: np.ndarray, probabilities: np.ndarray, threshold: float
+    ) -> "LabelSetsResult":
+        """Compare true labels, bool (lines, labels), with the probabilities of each, (lines, labels)."""
+        predicted = probabilities >= threshold
+        order = np.argsort(-probabilities, axis=None, kind="stable")
+        falling, hits = probabilities.ravel()[order], np.cumsum(true.ravel()[order])
+        f1 = 2 * hits / (np.arange(1, len(order) + 1) + max(1, true.sum()))
+        is_last = np.append(falling[1:] < falling[:-1], True)  # of equal probabilities all are predicted or none
+        found = np.where(is_last, f1, -1).argmax()
+        return cls(
+            labels=labels,
+            lines_read=len(true),
+            whole=int((predicted == true).all(1).sum()),
+            true=true.sum(0),
+            predicted=predicted.sum(0),
+            correct=(predicted & true).sum(0),
+            threshold=threshold,
+            best=(float(falling[found]), float(f1[found])),
+        )
+
+    def figures(self, chosen) -> dict:
+        """Precision, recall and F1 of some labels together. chosen: indices."""
+        true, predicted, correct = (int(some[chosen].sum()) for some in (self.true, self.predicted, self.correct))
+        return {
+            "lines": true,
+            "precision": correct / max(1, predicted),
+            "recall": correct / max(1, true),
+            "f1": 2 * correct / max(1, true + predicted),
+        }
+
+    def as_dict(self) -> dict:
+        each = {label: self.figures([number]) for number, label in enumerate(self.labels)}
+        micro = self.figures(slice(None))
+        return {
+            "lines": self.lines_read,
+            "exact_match": self.whole / self.lines_read,
+            "threshold": self.threshold,
+            **{f"micro_{name}": micro[name] for name in ("precision", "recall", "f1")},
+            **{
+                f"macro_{name}": float(np.mean([one[name] for one in each.values()]))
+                for name in ("precision", "recall", "f1")
+            },
+            "best_threshold": self.best[0],
+            "best_micro_f1": self.best[1],
+            "labels": each,
+        }
+
+    def lines(self, width: int | None = None) -> list[str]:
+        """The figures and a table of the labels, for people. width: of the terminal, None for a pipe."""
+        found = self.as_dict()
+        rows = [
+            ("exact match", f"{100 * found['exact_match']:.2f} %   ({self.whole:,} of {self.lines_read:,} lines)"),
+            *((f"{kind} F1", self._in_words(found, kind)) for kind in ("micro", "macro")),
+            ("threshold", f"{self.threshold:g}; the best micro F1, {100 * self.best[1]:.2f} %, at {self.best[0]:.3f}"),
+        ]
+        longest, cells = max(map(len, self.labels)), []
+        for label, one in found["labels"].items():
+            percents = (f"{100 * one[name]:.2f}" for name in ("precision", "recall", "f1"))
+            cells.append((label, f"{one['lines']:,}", *percents))
+        table = [f"{'label':<{longest}}    lines   precision %   recall %    F1 %"]
+        for label, lines, precision, recall, f1 in cells:
+            table.append(f"{label:<{longest}}  {lines:>7}   {precision:>11}   {recall:>8}  {f1:>6}")
+        if not fits(table, width):
+            table = stacked(("label", "lines", "precision %", "recall %", "F1 %"), cells, width)
+        return [*named_values(rows, 13, width), "", *table]
+
+    def _in_words(self, found: dict, kind: str) -> str:
+        precision, recall, f1 = (100 * found[f"{kind}_{name}"] for name in ("precision", "recall", "f1"))
+        return f"{f1:.2f} %   (precision {precision:.2f} %, recall {recall:.2f} %)"

@@ -1,23 +1,26 @@
 """Files of examples, one per line: the corpus of the tasks with answers, and the code that these tasks share."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate, chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..text.batches import Batch, Sequences, fitting
+from ..text.columns import LOOKED_AT, ColumnReader, Columns, Line, beginnings, begins_an_object
 from ..text.corpus import CorpusOptions, check_vocabulary, held_out_lines, warn_of_unknown
 from ..text.forms import PLAIN, Form
 from ..text.merges import learnt_vocabulary
 from ..text.reading import Digest, name_of, names_of, path_list, read_text
 from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
 
-FASTTEXT = "__label__"
 ROWS, TOKENS = 64, 1 << 14  # in a batch, at most, for evaluation and prediction
 PROBABILITIES = 1 << 24  # in the outputs of a batch, at most
+TABBED = Columns(names=("1", "2"), delimiter="\t", positions=(0, 1), width=2)  # of files of pairs, if nobody says
 MOST_LABELS = 1 << 16
 LONGEST_TEXT = 1 << 16  # tokens of an example: the network keeps all its steps in memory
 EVALUATED = 1 << 14  # held-out examples, from the first one, that training evaluates the model on
@@ -30,6 +33,9 @@ class ExampleTask:
     def state_widths(self, architecture):
         return []
 
+    def item_reader(self):
+        return ItemReader(self.items)
+
     def ngrams(self, corpus, settings, parameters):
         return None
 
@@ -37,12 +43,69 @@ class ExampleTask:
         return [], 0
 
 
+class ItemReader:
+    """The items in the lines of some files, which a ``Predictor`` hands out block by block. items: those of the task.
+    starts: the number of the first line of each of the last items."""
+
+    def __init__(self, items: Callable[..., tuple[list, list[str]]]):
+        self._items, self.starts, self._next = items, [], 1
+
+    def __call__(self, lines: list[str], last: bool = False) -> tuple[list, list[str]]:
+        """As ``PredictionTask.items``."""
+        items, rest = self._items(lines, last=last)
+        sizes = (1 if isinstance(item, str) else len(item) for item in items)
+        *self.starts, self._next = accumulate(sizes, initial=self._next)
+        return items, rest
+
+
+class TextItems(ItemReader):
+    """The texts to predict for, which may be a column of a table.
+
+    columns: those that the model was trained on, if it was. The files may have them too; otherwise each line is a text.
+    index: which of the columns is the text.
+    """
+
+    def __init__(self, columns: Columns | None, index: int):
+        super().__init__(lambda lines, last: (lines, []))
+        self.columns, self.index = columns, index
+        self.reader: ColumnReader | None = None
+        self.is_decided = columns is None
+
+    def __call__(self, lines: list[str], last: bool = False) -> tuple[list[str], list[str]]:
+        first = next(filter(str.strip, lines), None)
+        if not self.is_decided and first is not None:
+            self._decide(first)
+        if self.reader is None:
+            return super().__call__(lines, last)
+        places = {f"line {number:,} of the input": number for number in range(self._next, self._next + len(lines))}
+        rows, rest = self.reader.rows(list(zip(places, lines, strict=True)), last)
+        self._next += len(lines) - len(rest)
+        self.starts = [places[row.where] for row in rows]
+        for where, (text,) in rows:
+            if isinstance(text, list):
+                raise CorpusError(f"{where} has a list in place of a text; give a text")
+        return [row.values[0] for row in rows], [line for _, line in rest]
+
+    def _decide(self, first: str) -> None:
+        """Read the columns, if the first line has them; else say that each line is a text."""
+        self.is_decided = True
+        name = self.columns.names[self.index]
+        if self.columns.begins_so(first, name):
+            self.reader = ColumnReader(self.columns, (name,))
+        else:
+            warnings.warn(self.columns.missing_in("the input"), stacklevel=2)
+
+
 @dataclass(kw_only=True)
 class Examples:
     """The corpus of a task with answers. It has the fields of a ``Corpus`` that training needs.
 
     train, held_out: the examples in the form in which the task batches them; ``len`` is their number of units.
-    log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs).
+    notes: what charlm has found in the files and guessed by them, one line each. why_no_held_out: why nothing is held
+    out, "" where something is, or where nobody asked for it.
+    log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs); of
+    its odds where several outputs may be true at once. log_of_targets: the logarithm of the probability of each target
+    at these frequencies; ``log_frequencies`` if it is None.
     names, digest, size, unknown_rate, novelty: as in ``Corpus``.
     """
 
@@ -55,8 +118,15 @@ class Examples:
     size: int
     unknown_rate: float = 0.0
     novelty: object = None
+    notes: tuple[str, ...] = ()
+    why_no_held_out: str = ""
+    log_of_targets: Any = None
     lines = True
     lines_chosen = False
+
+    def __post_init__(self):
+        if self.log_of_targets is None:
+            self.log_of_targets = self.log_frequencies
 
 
 def lines_of(
@@ -85,82 +155,141 @@ def lines_in(block: str | bytes) -> list[str]:
     return block.split("\n")[:-1]
 
 
-def not_blank(lines: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def not_blank(lines: Iterator[Line]) -> Iterator[Line]:
     """The lines (where, text) that are not blank."""
     return (line for line in lines if line[1].strip())
 
 
-def parse_labelled(where: str, line: str) -> tuple[str, str]:
-    """The label and the text of a line ``label<TAB>text`` or ``__label__x text``. Raises CorpusError."""
-    if line.startswith(FASTTEXT):
-        label, _, text = line.removeprefix(FASTTEXT).partition(" ")
-        if text.startswith(FASTTEXT):
-            raise CorpusError(f"{where} has two labels; give each line one")
-    else:
-        label, tab, text = line.partition("\t")
-        if not tab:
-            raise CorpusError(
-                f"{where} has no tab between its label and its text; write label<TAB>text or {FASTTEXT}x text"
-            )
-    if not label.strip():
-        raise CorpusError(f"{where} has no label before its text; write label<TAB>text or {FASTTEXT}x text")
-    return label, text
+def check_two_columns(where: str, first: str, names: str) -> None:
+    """Raise CorpusError where the first line of a file without --columns is JSON, or has more columns than two. names:
+    of both, for the message."""
+    if begins_an_object(first):
+        raise CorpusError(f"{where} is an object in JSON; name two of its keys for charlm train: --columns {names}")
+    fields = first.split("\t")
+    while len(fields) > 2 and not fields[-1].strip():
+        fields.pop()
+    if len(fields) > 2:
+        raise CorpusError(
+            f"{where} has {len(fields)} columns ({beginnings(fields)}) and not two with one tab between them; name two "
+            f"of them for charlm train, in the order {names}, by a heading's names or by their numbers: --columns "
+            f"{len(fields) - 1},{len(fields)}, for example"
+        )
 
 
-@dataclass
+class ExampleForm(NamedTuple):
+    """How the files of a task hold its examples.
+
+    find: (the first lines of a file, the option columns) → the columns that are read. read: (the lines of a file, its
+    columns) → (where it is, the example) for each example. labels_in: the labels of an example. notes: (the examples of
+    all files, the columns of the first one) → what a person should know of them, one line each. Lines are (where,
+    text). ``find`` and ``read`` raise CorpusError, and ``find`` raises UsageError for the option.
+    """
+
+    find: Callable[[list[Line], Any], Columns]
+    read: Callable[[Iterator[Line], Columns], Iterator[tuple[Any, tuple]]]
+    labels_in: Callable[[tuple], Iterable[str]]
+    notes: Callable[[list, Columns], list[str]]
+
+    def examples(self, lines: Iterable[Line], columns: Columns | None = None) -> Iterator[tuple[Any, tuple]]:
+        """(where it is, the example) for each example of some lines. columns: of a model; found if it has none."""
+        lines = iter(lines)
+        start = list(islice(lines, LOOKED_AT))
+        return self.read(chain(start, lines), columns or self.find(start, None))
+
+
+@dataclass(kw_only=True)
 class SplitExamples:
-    """The examples of some files. names, digest, size: of the files with the training part, as in ``Corpus``."""
+    """The examples of some files. names, digest, size: of the files with the training part, as in ``Corpus``. columns:
+    of the first file. notes, why_no_held_out: as in ``Examples``."""
 
     train: list
     held_out: list
     names: tuple[str, ...]
     digest: str
     size: int
+    columns: Columns
+    notes: list[str]
+    why_no_held_out: str
+
+    def facts(self) -> dict[str, Any]:
+        """Those fields of ``Examples`` that do not depend on the task."""
+        return {
+            "names": self.names,
+            "digest": self.digest,
+            "size": self.size,
+            "notes": tuple(self.notes),
+            "why_no_held_out": self.why_no_held_out,
+        }
 
 
-def read_examples(
-    parse: Callable[[str, Any], tuple],
-    labels_in: Callable[[tuple], Iterable[str]],
-    paths,
-    options: CorpusOptions,
-    split_into_examples: Callable[[Iterator], Iterator] = not_blank,
-) -> SplitExamples:
-    """Read the examples of some files and hold a part out, as ``load_corpus`` does with lines.
-
-    parse: (where an example is, its line or lines) → the example. labels_in: the labels of an example; an example with
-    a label that no other training example has goes to the training part. split_into_examples: turns the lines (where,
-    text) into the arguments of ``parse``. Raises CorpusError if there is no example, or if ``parse`` raises it.
+def read_examples(form: ExampleForm, paths, options: CorpusOptions) -> SplitExamples:
+    """Read the examples of some files and hold a part out, as ``load_corpus`` does with lines. An example with a label
+    that no other training example has goes to the training part. Raises CorpusError if there is no example, or if the
+    form raises it.
     """
     if options.separator is not None:
         raise UsageError("--separator is for --task text: the other tasks have an example in each line")
     paths, valid, digest = path_list(paths), path_list(options.valid or []), Digest()
 
-    def examples(paths, digest=None):
-        lines = lines_of(paths, options.level, options.encoding, digest, form=options.form, has_level=True)
-        found = [parse(where, example) for where, example in split_into_examples(lines)]
+    def examples(paths, digest=None) -> tuple[list, Columns]:
+        found, columns = [], []
+        for path in paths:  # each has a delimiter and columns of its own
+            lines = lines_of([path], options.level, options.encoding, digest, form=options.form, has_level=True)
+            start = list(islice(lines, LOOKED_AT))
+            columns.append(form.find(start, options.columns))
+            found += (example for _, example in form.read(chain(start, lines), columns[-1]))
         if not found:
             raise CorpusError(f"there is no text in {names_of(paths)}")
-        return found
+        return found, columns[0]
 
-    train, held_out = examples(paths, digest), []
+    (train, columns), held_out, why = examples(paths, digest), [], ""
+    notes = [*([f"charlm reads {columns.describe()}"] if options.columns else []), *form.notes(train, columns)]
     if valid:
-        held_out = examples(valid)
+        held_out, _ = examples(valid)
     else:
-        train, held_out = _split(train, labels_in, options)
-    names = tuple(map(name_of, paths))
-    return SplitExamples(train, held_out, names, digest.hexdigest(), digest.size)
+        train, held_out, why = _split(train, form.labels_in, options)
+    return SplitExamples(
+        train=train,
+        held_out=held_out,
+        names=tuple(map(name_of, paths)),
+        digest=digest.hexdigest(),
+        size=digest.size,
+        columns=columns,
+        notes=notes,
+        why_no_held_out=why,
+    )
 
 
-def _split(examples: list, labels_in: Callable[[tuple], Iterable[str]], options: CorpusOptions) -> tuple[list, list]:
-    """The training examples and the held-out ones, whose labels all occur in the training part."""
+def _split(
+    examples: list, labels_in: Callable[[tuple], Iterable[str]], options: CorpusOptions
+) -> tuple[list, list, str]:
+    """The training examples and the held-out ones, whose labels all occur in the training part; and why none is held
+    out, "" where some are."""
     chosen: tuple[list, list] = [], []
     is_held_out = held_out_lines(len(examples), options.holdout, options.seed)
     for example, held_out in zip(examples, is_held_out.tolist(), strict=True):
         chosen[held_out].append(example)
     train, held_out = chosen
     known = {label for example in train for label in labels_in(example)}
-    train += [example for example in held_out if not known.issuperset(labels_in(example))]
-    return train, [example for example in held_out if known.issuperset(labels_in(example))]
+    kept = [example for example in held_out if known.issuperset(labels_in(example))]
+    why = ""
+    if held_out and not kept:
+        why = f"each of the {len(held_out):,} examples that chance chose has a label or tag that no other has"
+    elif options.holdout and not held_out:
+        why = f"{options.holdout:g} of {len(examples):,} examples is less than one"
+    return train + [example for example in held_out if not known.issuperset(labels_in(example))], kept, why
+
+
+def rarity_note(labels: Iterable[str], what: str = "label") -> list[str]:
+    """A line where most of the distinct labels occur once. what: they are."""
+    counts = Counter(labels)
+    once = [label for label, count in counts.items() if count == 1]
+    if 2 * len(once) <= len(counts):
+        return []
+    return [
+        f"{len(once):,} of {len(counts):,} different {what}s occur once ({beginnings(once, 3)}): no model can learn "
+        f"those; check that the {what}s stand where charlm looks for them (--columns)"
+    ]
 
 
 def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int = 1) -> Vocabulary:

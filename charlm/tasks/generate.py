@@ -28,7 +28,6 @@ from .examples import (
     encode_with_end,
     label_numbers,
     log_frequencies,
-    parse_labelled,
     read_examples,
     tokens_for,
 )
@@ -59,9 +58,9 @@ class Generate(LabelTask):
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> "tuple[Generate, Examples]":
-        """Lines ``label<TAB>text`` or ``__label__x text``. The training part gives the labels and the vocabulary."""
-        found = read_examples(parse_labelled, lambda example: example[:1], paths, options)
-        task = cls(distinct_labels(label for label, _ in found.train))
+        """Labels and texts (see ``labels``). The training part gives the labels and the vocabulary."""
+        found = read_examples(cls.form(), paths, options)
+        task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
         vocabulary = build_vocabulary((text for _, text in found.train), options)
         train = task.part(vocabulary, found.train, "the training part")
         counts = np.bincount(train.texts.ids, minlength=len(vocabulary))
@@ -73,9 +72,7 @@ class Generate(LabelTask):
             train=train,
             held_out=task.part(vocabulary, found.held_out, "the held-out part"),
             log_frequencies=frequencies,
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
+            **found.facts(),
             unknown_rate=unknown,
             novelty=_novelty(found.train, found.held_out, options.level == "byte") if options.novelty else None,
         )

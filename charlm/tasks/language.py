@@ -12,6 +12,7 @@ from ..network.measuring import STEPS, Spans, measure, rows_for, sampled_spans, 
 from ..network.mixture import Mixture
 from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
+from ..text.columns import Columns
 from ..text.corpus import ChooseLevel, Corpus, CorpusOptions, load_corpus
 from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS
@@ -28,7 +29,9 @@ LEAST_NGRAMS = 1_000_000  # that are kept however small the network is: three me
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A ``Task`` whose corpus is a ``Corpus``."""
+    """A ``Task`` whose corpus is a ``Corpus``. columns: the text is one column of files that are tables."""
+
+    columns: Columns | None = None
 
     name = "text"
     commands = "sample or charlm perplexity"
@@ -40,14 +43,15 @@ class LanguageModel:
 
     @classmethod
     def load(cls, paths, options: CorpusOptions, choose: ChooseLevel | None = None) -> "tuple[LanguageModel, Corpus]":
-        return cls(), load_corpus(paths, options, choose)
+        corpus = load_corpus(paths, options, choose)
+        return cls(corpus.columns), corpus
 
     @classmethod
     def from_fields(cls, fields: dict) -> "LanguageModel":
-        return cls()
+        return cls(Columns.from_fields(fields["columns"]) if "columns" in fields else None)
 
     def fields(self) -> dict:
-        return {}
+        return {"columns": self.columns.fields()} if self.columns else {}
 
     def description(self, level: str) -> str:
         return "text: the next token"

@@ -1,19 +1,18 @@
 """Many to many of the same length: a tag for each word of a sentence."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
+from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
 from ..text.reading import names_of
 from ..text.vocabulary import EOS
-from .entities import TaggingResult, are_entity_tags, entities_begin_with_b, most_likely_tags, spans
+from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
 from .examples import (
     EVALUATED,
     ROWS,
@@ -29,9 +28,17 @@ from .examples import (
     log_frequencies,
     read_examples,
 )
+from .sentences import (
+    MOST_WORDS,
+    SENTENCES,
+    SentenceLines,
+    are_comments,
+    check_length,
+    ends_a_sentence,
+    first_column,
+    is_part_of_words,
+)
 
-DOCUMENT = "-DOCSTART-"  # begins the line that CoNLL files put before each document
-MOST_WORDS = 4096  # in a sentence, and in a batch for evaluation and prediction
 KNOWN_FROM = DEFAULT_MIN_COUNT["word"]  # a known word occurs at least so many times in the training part
 LONGEST_WORD = 32  # characters; of a longer word the network reads the first 16 and the last 16
 
@@ -54,63 +61,20 @@ class Sentences:
         return len(self.numbers.ids)
 
 
-def columns(line: str) -> list[str]:
-    """The columns of a line. Tabs separate them or, in a line without tabs, spaces."""
-    return line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
-
-
-def ends_a_sentence(line: str) -> bool:
-    """Whether a line belongs to no sentence: it is blank, or it is the line before a document."""
-    return not line.strip() or line.startswith(DOCUMENT)
-
-
-def split_sentences(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list]]:
-    """Cut lines (where, text) into sentences: for each, where it begins, and its lines (where, text)."""
-    sentence = []
-    for where, line in chain(lines, [("", "")]):
-        if not ends_a_sentence(line):
-            sentence.append((where, line))
-            check_length(sentence, sentence[0][0])
-        elif sentence:
-            yield sentence[0][0], sentence
-            sentence = []
-
-
-def check_length(words, where: str) -> None:
-    """Raise CorpusError for a sentence with more than MOST_WORDS words."""
-    if len(words) > MOST_WORDS:
-        raise CorpusError(
-            f"the sentence at {where} has more than {MOST_WORDS:,} words; put a blank line after each sentence"
-        )
-
-
-def parse_sentence(where: str, lines: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """The words and the tags of a sentence: the first and the last columns of its lines (where, text).
-
-    Raises CorpusError for a line without a word or without a tag.
-    """
-    words, tags = [], []
-    for line_where, line in lines:
-        word, *more = columns(line)
-        tag = more[-1].strip() if more else ""
-        if not tag or not word.strip():
-            raise CorpusError(f"{line_where} has no {'word' if tag else 'tag'}; write word<TAB>tag")
-        words.append(word)
-        tags.append(tag)
-    return words, tags
-
-
 @dataclass(frozen=True)
 class Tag(ExampleTask):
     """A ``PredictionTask``.
 
     tags: all tags of the training part. words: the known words, which occur at least KNOWN_FROM times in the training
-    part; the network has a vector for each, besides its characters. bio: predict I-x only after B-x or I-x.
+    part; the network has a vector for each, besides its characters. bio: predict only what the scheme of the tags
+    allows (of BIO: I-x only after B-x or I-x). columns: of the files, where somebody has named them, or where they are
+    not what charlm takes in any file of words.
     """
 
     tags: tuple[str, ...]
     words: tuple[str, ...]
     bio: bool
+    columns: Columns | None = None
 
     name = "tag"
     commands = "predict or charlm evaluate"
@@ -123,14 +87,14 @@ class Tag(ExampleTask):
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> "tuple[Tag, Examples]":
-        """Lines ``word<TAB>tag``, a blank line after each sentence. Whole sentences are held out; the training part
-        gives the tags, the known words and the vocabulary of characters."""
+        """Sentences with tags (see ``sentences``). Whole sentences are held out; the training part gives the tags, the
+        known words and the vocabulary of characters."""
         if options.level in ("word", "token", "subword"):
             raise UsageError(
                 f"--level {options.level} does not go with --task tag, which reads each word by its characters; leave "
                 "it out"
             )
-        found = read_examples(parse_sentence, lambda example: example[1], paths, options, split_sentences)
+        found = read_examples(SENTENCES, paths, options)
         names = names_of(found.names)
         if len(found.train) < 2:
             raise CorpusError(f"{names} is one sentence; put a blank line after each sentence, and give more of them")
@@ -139,8 +103,11 @@ class Tag(ExampleTask):
             raise CorpusError(f"{names} has one tag only, {tags[0]!r}; a tagger needs two or more")
         counts = Counter(word for words, _ in found.train for word in words)
         known = tuple(sorted(word for word, count in counts.items() if count >= KNOWN_FROM))
-        bio = are_entity_tags(tags) and entities_begin_with_b(tags for _, tags in found.train)
-        task = cls(tags, known, bio)
+        scheme, columns = scheme_of(tags), found.columns
+        bio = scheme != "" and follow_their_scheme((tags for _, tags in found.train), scheme)
+        is_usual = columns.delimiter == SPACES or not any(" " in word for words, _ in found.train for word in words)
+        keeps = options.columns or columns.conllu or columns.comments or not is_usual
+        task = cls(tags, known, bio, columns if keeps else None)
         vocabulary = build_vocabulary((word for words, _ in found.train for word in words), options, at_least=2)
         train, held_out = (
             task.part(vocabulary, [words for words, _ in examples], [tags for _, tags in examples])
@@ -151,9 +118,7 @@ class Tag(ExampleTask):
             train=train,
             held_out=held_out,
             log_frequencies=log_frequencies(train.tags.ids, len(tags)),
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
+            **found.facts(),
         )
 
     def part(self, vocabulary, sentences: list[list[str]], tags: list[list[str]] | None = None) -> Sentences:
@@ -173,12 +138,20 @@ class Tag(ExampleTask):
     @classmethod
     def from_fields(cls, fields):
         tags, words, bio = check_names(fields["tags"], "tag"), fields["words"], fields["bio"]
-        if type(bio) is not bool or bio and not are_entity_tags(tags):
+        if type(bio) is not bool or bio and not scheme_of(tags):
             raise ValueError("it does not say whether its tags mark entities")
-        return cls(tags, check_names(words, "word") if words != [] else (), bio)
+        columns = Columns.from_fields(fields["columns"]) if "columns" in fields else None
+        return cls(tags, check_names(words, "word") if words != [] else (), bio, columns)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme by which the tags mark entities, "" where they mark none."""
+        return scheme_of(self.tags)
 
     def fields(self):
-        return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio}
+        columns = {"columns": self.columns.fields()} if self.columns else {}
+        scheme = {"scheme": self.scheme} if self.bio and self.scheme != "BIO" else {}  # which an older charlm knows not
+        return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio} | scheme | columns
 
     def description(self, level):
         known = f"{len(self.words):,} word{'s' if len(self.words) != 1 else ''} known"
@@ -238,21 +211,50 @@ class Tag(ExampleTask):
         return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
 
     def items(self, lines, last=False):
-        """Each item is the lines of a sentence and the line that ends it."""
-        items, item = [], []
+        """Each item is the lines of a sentence and the line that ends it; of JSON Lines, one line."""
+        if self.columns and self.columns.delimiter == JSON:
+            return [SentenceLines([line]) for line in lines], []
+        items, item = [], SentenceLines()
         for line in lines:
             item.append(line)
             if ends_a_sentence(line):
                 items.append(item)
-                item = []
+                item = SentenceLines()
         for some in [*items, item]:
             check_length(some, repr(some[0]) if some else "")
         return (items + [item], []) if last and item else (items, item)
 
+    def words_in(self, item: list[str]) -> list[str | None]:
+        """For each line of an item the word in it; None where it has none."""
+        columns = self.columns
+        if columns is None:
+            return [None if ends_a_sentence(line) else first_column(line) for line in item]
+        rows = [[] if ends_a_sentence(line) else columns.split(f"the line {line!r:.40}", line) for line in item]
+        widths = [len(row) for row, line in zip(rows, item, strict=True) if row and not line.startswith("#")]
+        seen = replace(columns, width=widths[0], positions=(0, widths[0] - 1)) if widths else columns
+        found: list[str | None] = []
+        comments = are_comments([("", line) for line in item], seen, set(self.tags))
+        for row, line, is_comment in zip(rows, item, comments, strict=True):
+            positions = positions_in(columns.names, row) if columns.heading else None
+            if positions not in (None, columns.positions):
+                raise CorpusError(f"the heading {line!r:.60} names its columns in another order than the training file")
+            is_part = columns.conllu and len(row) > 1 and is_part_of_words(line)
+            none = not row or positions or is_part or columns.comments and is_comment
+            found.append(None if none else row[columns.positions[0] if columns.positions[0] < len(row) else 0])
+        return found
+
+    def words_of(self, item: list[str]) -> list[str]:
+        """The words of an item; of one from Python, which is a list of words, the words themselves."""
+        if not isinstance(item, SentenceLines):
+            return [word for word in item if word.strip()]
+        if self.columns and self.columns.delimiter == JSON and item and begins_an_object(item[0]):
+            (words,) = ColumnReader(self.columns, self.columns.names[:1]).rows([("the input", item[0])])[0][0].values
+            return words if isinstance(words, list) else words.split()
+        return [word for word in self.words_in(item) if word is not None]
+
     def predict(self, window, vocabulary, items) -> list[dict]:
-        """For each item its tags and the probability of each. An item is a list of words, or of lines whose first
-        columns are the words."""
-        return self.tags_for(window, vocabulary, list(map(words_of, items)))
+        """For each item its tags and the probability of each. An item is a list of words, or ``SentenceLines``."""
+        return self.tags_for(window, vocabulary, list(map(self.words_of, items)))
 
     def tags_for(self, window, vocabulary, sentences: list[list[str]]) -> list[dict]:
         """The tags of the words of some sentences, and the probability of each."""
@@ -273,12 +275,24 @@ class Tag(ExampleTask):
         return found
 
     def row(self, item, prediction):
+        if self.columns and self.columns.delimiter == JSON:
+            pairs = zip(self.words_of(item), prediction["tags"], strict=True)
+            return "".join(f"{word}\t{tag}\n" for word, tag in pairs)
         tags = iter(prediction["tags"])
-        return "\n".join(line if ends_a_sentence(line) else with_column(line, next(tags)) for line in item)
+        words = self.words_in(item)
+        return "\n".join(
+            line if word is None else self._with_tag(line, next(tags)) for line, word in zip(item, words, strict=True)
+        )
+
+    def _with_tag(self, line: str, tag: str) -> str:
+        """A line with one more column, separated like the others."""
+        if self.columns and self.columns.delimiter not in (SPACES, WHITE):
+            return line + self.columns.delimiter + tag
+        return line + ("\t" if "\t" in line or " " not in line.strip() else " ") + tag
 
     def record(self, item, prediction):
-        words = words_of(item)
-        marked = spans(prediction["tags"]) if are_entity_tags(self.tags) else None
+        words = self.words_of(item)
+        marked = spans(prediction["tags"]) if self.scheme else None
         entities = marked and [
             {"type": kind, "first": start, "last": stop - 1, "words": words[start:stop]} for kind, start, stop in marked
         ]
@@ -287,27 +301,16 @@ class Tag(ExampleTask):
     def evaluate(self, window, vocabulary, lines) -> TaggingResult:
         """Compare the tags and the entities of sentences with the predicted ones."""
         words, tags = [], []
-        for where, sentence in split_sentences(lines):
-            some_words, some_tags = parse_sentence(where, sentence)
+        for places, (some_words, some_tags) in SENTENCES.examples(lines, self.columns):
             if not set(some_tags) <= set(self.tags):
-                for (line_where, _), tag in zip(sentence, some_tags, strict=True):
-                    label_numbers([tag], self.tags, line_where, "tag")
+                for where, tag in zip(places, some_tags, strict=True):
+                    label_numbers([tag], self.tags, where, "tag")
             words.append(some_words)
             tags.append(some_tags)
         if not words:
             raise CorpusError("there is no sentence to evaluate: all lines are blank")
         predicted = [prediction["tags"] for prediction in self.tags_for(window, vocabulary, words)]
-        return TaggingResult.of(tags, predicted, are_entity_tags(self.tags))
-
-
-def words_of(lines: list[str]) -> list[str]:
-    """The words of a sentence: the first columns of its lines."""
-    return [columns(line)[0] for line in lines if not ends_a_sentence(line)]
-
-
-def with_column(line: str, column: str) -> str:
-    """A line with one more column, separated like the others."""
-    return line + ("\t" if "\t" in line or " " not in line.strip() else " ") + column
+        return TaggingResult.of(tags, predicted, self.scheme != "")
 
 
 TASK = Tag

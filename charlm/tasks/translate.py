@@ -1,26 +1,34 @@
 """Many to many of another length: a target for each source, by an encoder and a decoder."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import CorpusError
 from ..network.architecture import Translation
 from ..text.batches import PairBatch, Sequences, groups
+from ..text.columns import ColumnReader, Columns, Line, find_columns, parse_names, read_rows
 from ..text.corpus import CorpusOptions
 from ..text.layout import named_values
 from ..text.vocabulary import EOS, UNITS, Vocabulary
 from .examples import (
     EVALUATED,
     ROWS,
+    TABBED,
     ExampleEvaluation,
+    ExampleForm,
     Examples,
     ExampleTask,
+    TextItems,
     build_vocabulary,
     by_length,
+    check_two_columns,
     encode_texts,
     encode_with_end,
     log_frequencies,
+    not_blank,
     read_examples,
     tokens_for,
 )
@@ -42,20 +50,44 @@ class Pairs:
         return self.sources.starts + self.targets.starts
 
 
-def parse_pair(where: str, line: str) -> tuple[str, str]:
-    """The source and the target of a line ``source<TAB>target``. Raises CorpusError."""
-    source, tab, target = line.partition("\t")
-    if not tab or "\t" in target:
-        raise CorpusError(f"{where} must have exactly one tab; write source<TAB>target")
-    return source, target
+def find_pairs(lines: list[Line], given: Any) -> Columns:
+    """The columns of a file of sources and targets; TABBED where nobody named them."""
+    if given is not None:
+        return find_columns(parse_names(given, ("source", "target"), "translate"), lines)
+    check_two_columns(*next(not_blank(iter(lines)), ("", "")), "source,target")
+    return TABBED
+
+
+def read_pairs(lines: Iterator[Line], columns: Columns) -> Iterator[tuple[str, tuple[str, str]]]:
+    """(where it is, (source, target)) for each example. Raises CorpusError for a line that is none."""
+    if columns != TABBED:
+        for where, (source, target) in read_rows(ColumnReader(columns), lines):
+            if isinstance(source, list) or isinstance(target, list):
+                raise CorpusError(f"{where} has a list in place of a source or a target; give one of each")
+            yield where, (source, target)
+        return
+    for where, line in not_blank(lines):
+        fields = line.split("\t")
+        while len(fields) > 2 and not fields[-1].strip():
+            fields.pop()
+        if len(fields) != 2:
+            raise CorpusError(
+                f"{where} must have exactly one tab; write source<TAB>target, or name two columns of another file for "
+                "charlm train: --columns source,target"
+            )
+        yield where, (fields[0], fields[1])
+
+
+FORM = ExampleForm(find=find_pairs, read=read_pairs, labels_in=lambda _: (), notes=lambda *_: [])
 
 
 @dataclass(frozen=True)
 class Translate(ExampleTask):
     """A ``PredictionTask``. longest: tokens of the longest target of the training part; the decoder writes twice as
-    many at most."""
+    many at most. columns: of the files, where somebody has named them."""
 
     longest: int
+    columns: Columns | None = None
 
     name = "translate"
     commands = "predict or charlm evaluate"
@@ -68,8 +100,9 @@ class Translate(ExampleTask):
 
     @classmethod
     def load(cls, paths, options: CorpusOptions) -> "tuple[Translate, Examples]":
-        """Lines ``source<TAB>target``. Sources and targets share one vocabulary, that of the training part."""
-        found = read_examples(parse_pair, lambda _: (), paths, options)
+        """Lines ``source<TAB>target``, or two columns. Sources and targets share one vocabulary, that of the training
+        part."""
+        found = read_examples(FORM, paths, options)
         vocabulary = build_vocabulary((text for example in found.train for text in example), options)
         train, held_out = (
             Pairs(
@@ -80,14 +113,13 @@ class Translate(ExampleTask):
         )
         ids = train.targets.ids
         counts = np.bincount(ids, minlength=len(vocabulary))
-        return cls(int(train.targets.lengths.max())), Examples(
+        columns = found.columns if options.columns else None
+        return cls(int(train.targets.lengths.max()), columns), Examples(
             vocabulary=vocabulary,
             train=train,
             held_out=held_out,
             log_frequencies=log_frequencies(ids, len(vocabulary)),
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
+            **found.facts(),
             unknown_rate=vocabulary.unknown_rate(counts),
         )
 
@@ -95,10 +127,10 @@ class Translate(ExampleTask):
     def from_fields(cls, fields):
         if type(fields["longest"]) is not int or not 0 < fields["longest"] < 2**31:
             raise ValueError("it does not say how long its targets were")
-        return cls(fields["longest"])
+        return cls(fields["longest"], Columns.from_fields(fields["columns"]) if "columns" in fields else None)
 
     def fields(self):
-        return {"longest": self.longest}
+        return {"longest": self.longest} | ({"columns": self.columns.fields()} if self.columns else {})
 
     def description(self, level):
         longest = self.longest - 1  # without the <EOS>
@@ -154,6 +186,9 @@ class Translate(ExampleTask):
     def items(self, lines, last=False):
         return lines, []
 
+    def item_reader(self):
+        return TextItems(self.columns, 0)
+
     def predict(self, window, vocabulary: Vocabulary, texts: list[str], beam=1) -> list[dict]:
         """The most likely target of each source that a beam search finds, and its log-probability. beam: the width of
         the search; 1 is greedy."""
@@ -173,9 +208,9 @@ class Translate(ExampleTask):
 
     def evaluate(self, window, vocabulary, lines, beam=1) -> "TranslationResult":
         """Compare the targets of lines with those that the model writes for their sources."""
-        examples = [parse_pair(where, line) for where, line in lines if line.strip()]
+        examples = [example for _, example in FORM.examples(lines, self.columns)]
         if not examples:
-            raise CorpusError("there is no line to evaluate: all lines are blank")
+            raise CorpusError("there is no example to evaluate: all lines are blank, or name columns")
         found = self.predict(window, vocabulary, [source for source, _ in examples], beam)
         targets = [target for _, target in examples]
         return TranslationResult.of(targets, [prediction["target"] for prediction in found])

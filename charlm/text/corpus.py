@@ -7,7 +7,7 @@ split and the record of the text are those of a model of characters.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..options import by_name
+from .columns import Columns, column_text, parse_names
 from .forms import Form, is_separator, whole_lines
 from .lists import BEGINNING, is_list
 from .merges import learnt_vocabulary
@@ -73,7 +74,8 @@ class Corpus:
     chosen at random, and so as hard as the training part for a reader who has seen neither. novelty: the record of the
     training part and of the held-out part, None without one. lines_chosen: nobody said whether each line is a sequence
     of its own; charlm chose it by the text. min_count: how often a symbol must occur in the training part to be in the
-    vocabulary.
+    vocabulary. columns: the text is this column of the files. notes: what charlm has found in the files, one line each.
+    why_no_held_out: why nothing is held out, "" where something is, or where nobody asked for it.
     """
 
     vocabulary: Vocabulary
@@ -91,6 +93,9 @@ class Corpus:
     novelty: Novelty | None = None
     lines_chosen: bool = False
     min_count: int = 1
+    columns: Columns | None = None
+    notes: tuple[str, ...] = ()
+    why_no_held_out: str = ""
 
     @cached_property
     def unknown_shares(self) -> tuple[float, float]:
@@ -132,23 +137,31 @@ class Corpus:
         rates[UNKNOWN] = max(rates[UNKNOWN], self.unknown_rate)
         return np.log(np.maximum(rates, 1 / (len(self.train) + 2)))
 
+    @property
+    def log_of_targets(self) -> np.ndarray:
+        """The logarithm of the probability that the unigram model gives to each target: ``log_frequencies``."""
+        return self.log_frequencies
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions:
     """How charlm reads and splits files. Raises UsageError for values that are not possible.
 
     level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
-    the text is one sequence (False); charlm chooses by the text if it is None. holdout: the fraction to hold out,
-    0 ≤ holdout < 1: the end of the text, or with ``lines`` whole lines chosen at random from ``seed``. valid: files to
-    measure on instead. encoding: of the files. min_count, max_vocabulary: see ``Vocabulary.build``; ``least_count``
-    chooses min_count if it is None. normalize, separator: see ``forms.Form``; with a separator, an item counts as a
-    line. For subwords min_count is of characters, and charlm chooses max_vocabulary if it is
-    None (``merges.chosen_size``). novelty: keep a record of both parts, which tells without the text whether a line or
-    a run of characters occurred in them.
+    the text is one sequence (False); charlm chooses by the text if it is None. columns: names or numbers of the columns
+    that are read of a table, as the task needs them; None where the files are no tables. multi_label: an example may
+    have several labels. holdout: the fraction to hold out, 0 ≤ holdout < 1: the end of the text, or with ``lines``
+    whole lines chosen at random from ``seed``. valid: files to measure on instead. encoding: of the files. min_count,
+    max_vocabulary: see ``Vocabulary.build``; ``least_count`` chooses min_count if it is None. normalize, separator: see
+    ``forms.Form``; with a separator, an item counts as a line. For subwords min_count is of characters, and charlm
+    chooses max_vocabulary if it is None (``merges.chosen_size``). novelty: keep a record of both parts, which tells
+    without the text whether a line or a run of characters occurred in them.
     """
 
     level: str = "char"
     lines: bool | None = None
+    columns: str | Sequence[str] | None = None
+    multi_label: bool = False
     holdout: float = 0.1
     valid: object = None
     encoding: str = "utf-8"
@@ -202,11 +215,26 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS, choose: ChooseLevel | 
     paths: one name of a file or several, "-" for standard input. choose: whether one long text is read in subwords
     instead of characters. Raises CorpusError for files that cannot be read or hold too little text.
     """
+    columns = None
+    if options.columns is not None:
+        paths, options, columns = _columns_of(paths, options)
     text = _read(paths, options)
     corpus = _corpus(text, options)
+    if columns:
+        corpus = replace(corpus, columns=columns, notes=(f"charlm reads {columns.describe()}",))
     if choose and options.level == "char" and not corpus.lines:
         return choose(corpus, lambda: _in_subwords(text, corpus, None))
     return _in_subwords(text, corpus, options.max_vocabulary) if options.level == "subword" else corpus
+
+
+def _columns_of(paths, options: CorpusOptions) -> tuple[list, CorpusOptions, Columns]:
+    """One column of each file in place of the files, the options for it, and where the column is in the first file.
+    Each field is a text of its own, unless somebody said otherwise."""
+    names = parse_names(options.columns or (), ("text",), "text")
+    texts = [column_text(path, names, options.encoding) for path in path_list(paths)]
+    valid = [column_text(path, names, options.encoding)[0] for path in path_list(options.valid or [])]
+    lines = True if options.lines is None else options.lines
+    return [text for text, _ in texts], replace(options, columns=None, valid=valid or None, lines=lines), texts[0][1]
 
 
 class _Text(NamedTuple):
@@ -278,7 +306,15 @@ def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
         novelty=novelty,
         lines_chosen=options.lines is None,
         min_count=least,
+        why_no_held_out=_why_no_held_out(found, lines and not text.valid, options.holdout),
     )
+
+
+def _why_no_held_out(found: "_Ids", is_split_by_line: bool, holdout: float) -> str:
+    """Why no line is held out, in words."""
+    if len(found.held_out) or not is_split_by_line or not holdout:
+        return ""
+    return f"{holdout:g} of {len(line_starts(found.train)) - 1:,} lines is less than one"
 
 
 def check_vocabulary(vocabulary: Vocabulary, min_count: int) -> None:

@@ -26,6 +26,25 @@ TEXT = (
         group=WHAT,
     ),
     Option(
+        "columns",
+        str,
+        "Read these columns of a table (TSV, CSV, CoNLL), or keys of JSON Lines, in the order of --task, by name or "
+        "number: label,text for classify and generate, word,tag for tag, source,target for translate; for text one "
+        "column, each field a text of its own.",
+        default_in_words="label<TAB>text and the like, see --task",
+        several=PYTHON,
+        metavar="NAMES",
+        group=WHAT,
+    ),
+    Option(
+        "multi_label",
+        bool,
+        "With --task classify, a line may have several labels, or none: __label__a __label__b text, or a column of "
+        "labels that commas or bars separate.",
+        default=False,
+        group=WHAT,
+    ),
+    Option(
         "holdout",
         float,
         "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",
