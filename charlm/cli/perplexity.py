@@ -121,7 +121,7 @@ def perplexity(
     models = [load_language_model(path, given) for path in model_paths]
     _announce_standard_input(files)
     options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
-    counts, form = UnknownCounts(len(models)), Form(adapt, as_json, unit)
+    counts, form = UnknownCounts(len(models)), FigureForm(adapt, as_json, unit)
 
     def scored(**what):
         return counts.following(scored_files(models, files, options=options, **what))
@@ -141,7 +141,7 @@ def perplexity(
     _warn_of_unknown(counts, model_paths, models)
 
 
-class Form(NamedTuple):
+class FigureForm(NamedTuple):
     """How figures are written. adapt: the learning rate of models that keep learning from the text, None for models
     that do not; as_json: as JSON; unit: of figures that are logarithms of probabilities."""
 

@@ -57,7 +57,10 @@ def corpus_baselines(corpus: Corpus, most_tokens: int, ngrams: NGrams | None = N
         found = [_baseline(unigrams, text), _baseline(ngrams, text)]
     else:
         found = baselines(train, text, len(vocabulary), vocabulary.level, corpus.lines)
-    extra = xz_bytes(as_bytes(vocabulary.decode(train[-MOST_COMPRESSED:])), as_bytes(vocabulary.decode(text)))
+    known, new = (vocabulary.decode(part) for part in (train[-MOST_COMPRESSED:], text))
+    if vocabulary.level == "token":
+        known, new = vocabulary.outside(known), vocabulary.outside(new)
+    extra = xz_bytes(as_bytes(known), as_bytes(new))
     return found if extra is None else [*found, Baseline("xz", 8 * LN2 * extra)]
 
 
