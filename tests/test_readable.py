@@ -54,6 +54,7 @@ def untrained(task, corpus):
 
 
 @FEW
+@pytest.mark.filterwarnings("ignore::charlm.errors.Note", "ignore:.*has NULs")
 @given(st.sampled_from(list(FORMS)), st.sampled_from([None, "1,2"]), st.lists(st.tuples(TEXTS, TEXTS), min_size=2))
 def test_a_model_of_any_labels_tags_and_symbols_loads_again(tmp_path_factory, name, columns, examples):
     """A file that cannot be read is one line of error; one that can gives a model that can be read too."""

@@ -246,7 +246,7 @@ def new_trainer(
         plan = planner.plan(task, corpus)
         begun, chosen, epochs = planner.begun, plan.options, epochs or plan.tokens / len(corpus.train)
         corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
-    decided = options | chosen | {"epochs": float(epochs), "ngrams": order}
+    decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,
         _architecture(task, corpus, decided),
