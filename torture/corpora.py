@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def _many_words(number):
     return lambda path: path.write_text("\n".join(f"word{n} other{n} " for n in range(number // 2)))
 
 
+def with_large_window(xz: bytes) -> bytes:
+    """A file of xz that asks for a window of 3 GB."""
+    header = bytearray(xz[12 : 12 + 4 * (xz[12] + 1) - 4])  # of its first block, without the checksum
+    header[4] = 39
+    return xz[:12] + header + zlib.crc32(header).to_bytes(4, "little") + xz[12 + len(header) + 4 :]
+
+
 def _zipped(path):
     """A zip archive of many files with the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -118,7 +126,7 @@ CORPORA = {
     "a bomb of gzip": _file(gzip.compress(bytes(1 << 27))),
     "a bomb of bzip2": _file(bz2.compress(bytes(1 << 27))),
     "xz": _file(lzma.compress(LINE.encode() * 40)),
-    "xz with a large window": _file(lzma.compress(b"a", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}])),
+    "xz with a large window": _file(with_large_window(lzma.compress(LINE.encode()))),
     "zstd": _file(b"\x28\xb5\x2f\xfd" + bytes(40)),
     "a zip archive": _zipped,
     "a PDF document": _file(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" * 40),
