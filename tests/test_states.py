@@ -17,7 +17,7 @@ from charlm.scoring.state_rows import state_rows
 
 def found(model, text, by_line=False):
     """All rows of a text: lines, tokens or texts, states."""
-    parts = list(state_rows(model, blocks(clean(text, model.vocabulary.level), True), by_line, threads=1))
+    parts = list(state_rows(model, blocks(clean(text, model.vocabulary), True), by_line, threads=1))
     kinds = sum((part.texts for part in parts), []) if by_line else np.concatenate([part.tokens for part in parts])
     return np.concatenate([part.lines for part in parts]), kinds, np.concatenate([part.states for part in parts])
 
