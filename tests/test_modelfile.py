@@ -195,7 +195,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     5: 1.373019766807556,
     6: 0.9265838086605072,
     "6-subword": 1.0737267136573792,
-    7: 1.6891672134399414,
+    "7-columns": 1.6891672134399414,
 }
 GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
 
