@@ -37,7 +37,7 @@ class Predictor:
     def predict(self, items: list, *, top: int | None = None, beam: int | None = None) -> list[dict]:
         """The prediction for each item; the task tells what an item and a prediction are."""
         normalized = self.vocabulary.form.normalized
-        items = [list(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items]
+        items = [type(item)(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items]
         return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
     def rows(

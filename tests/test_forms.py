@@ -212,9 +212,8 @@ def test_a_form_that_no_model_has(items, tmp_path, monkeypatch, change, why):
     model = charlm.load(items)
     fields = model.vocabulary.fields()
     monkeypatch.setattr(type(model.vocabulary), "fields", lambda self: fields | change)
-    model.save(tmp_path / "m.npz")
-    with pytest.raises(ModelFileError, match=why):
-        charlm.load(tmp_path / "m.npz")
+    with pytest.raises(ModelFileError, match=why):  # the writer asks the reader
+        model.save(tmp_path / "m.npz")
 
 
 # Tokens

@@ -102,7 +102,7 @@ def test_the_minutes_begin_after_compiling(tmp_path, tiny_text, monkeypatch):
         asked.append(on_compile)
         return 30.0
 
-    def choose(corpus, end, *arguments):
+    def choose(corpus, end, *arguments, **measured):
         ends.append(end)
         return autotune.choose(corpus, 1e9, *arguments[:3])
 

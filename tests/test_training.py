@@ -523,7 +523,8 @@ def test_a_sample_is_corrected_by_what_the_evaluations_know():
     assert held_out_losses(TrainingState(history=[[4, 9.0, None]], sampled=[(2, 3.0)])) == [(2, 3.0)]
 
 
-@pytest.mark.parametrize("options", [{}, {"lines": True}, {"level": "word"}], ids=str)
+@pytest.mark.filterwarnings("ignore:<UNK> is")
+@pytest.mark.parametrize("options", [{}, {"lines": True}, {"level": "word", "min_count": 2}], ids=str)
 def test_a_sample_stands_for_the_whole_held_out_part(tmp_path, options):
     letters = np.random.default_rng(1).choice(list("abcdefgh \n"), 40_000)
     path = tmp_path / "noise.txt"

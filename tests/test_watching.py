@@ -451,6 +451,7 @@ def test_the_next_command_is_that_of_the_task(folder, options, command):
     assert not any("nan" in line or "inf" in line for line in shown)
 
 
+@pytest.mark.filterwarnings("ignore:<UNK> is")
 @pytest.mark.parametrize(("held_out", "share"), [("ab abé\n", "14 %"), ("ab\n", None)])
 def test_the_end_says_how_much_of_the_loss_rests_on_unknown_symbols(folder, held_out, share):
     (folder / "valid.txt").write_text(held_out, encoding="utf-8")

@@ -115,6 +115,12 @@ class RowKind(NamedTuple):
     form: Callable[[tuple], str]
 
 
+def _tsv_of_line(row: tuple) -> str:
+    line, tokens, unknown, surprisal, bits, text = row
+    text = text.replace("\n", "\\n")  # inside an item
+    return f"{line}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{bits:.4f}\t{text}"
+
+
 def _tsv_of_token(row: tuple) -> str:
     token, probability, rank, entropy = row
     return f"{escaped(token)}\t{probability:.4f}\t{rank}\t{entropy:.4f}"
@@ -126,7 +132,7 @@ def _tsv_of_word(row: tuple) -> str:
 
 
 KINDS = {
-    "line": RowKind(LINE, (), line_rows, "%d\t%d\t%d\t%.4f\t%.4f\t%s".__mod__),
+    "line": RowKind(LINE, (), line_rows, _tsv_of_line),
     "token": RowKind(TOKEN, COLUMNS_BY_TOKEN, token_rows, _tsv_of_token),
     "word": RowKind(WORD, (), word_rows, _tsv_of_word),
 }

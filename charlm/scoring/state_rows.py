@@ -196,9 +196,7 @@ def states_of_text(model: Model, text: str, by: str, threads: int | None = None)
     check_has_states(model, by == "line")
     if by == "token":
         return hidden_states(model, text)
-    parts = [
-        rows.states for rows in state_rows(model, blocks(clean(text, model.vocabulary), True), True, threads)
-    ]
+    parts = [rows.states for rows in state_rows(model, blocks(clean(text, model.vocabulary), True), True, threads)]
     none = np.zeros((0, model.architecture.state_size), np.float32)
     return HiddenStates(np.concatenate([none, *parts])[None], None)
 

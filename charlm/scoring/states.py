@@ -66,7 +66,8 @@ def hidden_states(model: Model, text: str) -> HiddenStates:
 
 def token_names(vocabulary: Vocabulary) -> list[str]:
     """The text of each id, with "<EOS>" and "<UNK>"."""
-    return [*SPECIAL, *(vocabulary.decode([number]) for number in range(len(SPECIAL), len(vocabulary)))]
+    texts = (vocabulary.outside(vocabulary.decode([number])) for number in range(len(SPECIAL), len(vocabulary)))
+    return [*SPECIAL, *texts]
 
 
 def check_has_states(model: Model, by_line: bool) -> None:

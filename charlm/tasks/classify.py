@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
-from ..text.reading import names_of
+from ..text.reading import listed
 from ..text.vocabulary import UNITS
 from .confusion import ConfusionMatrix, LabelSetsResult
 from .examples import (
@@ -65,7 +65,7 @@ class Classify(LabelTask):
         task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
         if len(task.labels) < 2:
             raise CorpusError(
-                f"{names_of(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
+                f"{listed(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
             )
         vocabulary = build_vocabulary((text for _, text in found.train), options, at_least=2)
         train = task.part(vocabulary, found.train, "the training part")

@@ -10,7 +10,7 @@ from ..network.architecture import Architecture
 from ..score import exp
 from ..text.ngrams import NGrams
 from ..text.novelty import Novelty
-from ..text.reading import names_of
+from ..text.reading import listed
 from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
 
@@ -142,7 +142,7 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
         rows += [
             (
                 "trained on",
-                f"{names_of(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
+                f"{listed(corpus['names'])}: {number_of(corpus['bytes'], 'byte')}, "
                 f"{number_of(corpus['train_tokens'], unit)} for training, {held_out}",
             ),
             ("SHA-256", f"{corpus['sha256']}"),

@@ -10,7 +10,7 @@ from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
 from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
-from ..text.reading import names_of
+from ..text.reading import listed
 from ..text.vocabulary import EOS
 from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
 from .examples import (
@@ -95,7 +95,7 @@ class Tag(ExampleTask):
                 "it out"
             )
         found = read_examples(SENTENCES, paths, options)
-        names = names_of(found.names)
+        names = listed(found.names)
         if len(found.train) < 2:
             raise CorpusError(f"{names} is one sentence; put a blank line after each sentence, and give more of them")
         tags = distinct_labels(tag for _, tags in found.train for tag in tags)

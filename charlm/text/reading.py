@@ -14,7 +14,7 @@ import re
 import stat
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 
@@ -42,8 +42,12 @@ def name_of(path) -> str:
 
 
 def names_of(paths: Iterable) -> str:
-    """The names of some files, for a message or a heading; of many, the first one and how many others there are."""
-    names = list(map(name_of, paths))
+    """``listed`` for the names of some files."""
+    return listed(list(map(name_of, paths)))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names of files, for a message or a heading; of many, the first one and how many others there are."""
     return ", ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} and {len(names) - 1:,} more files"
 
 
