@@ -25,7 +25,7 @@ from ..errors import SamplingError, UsageError
 from ..model import Model
 from ..network.probabilities import log_softmax
 from ..network.stepper import NextToken, State, Stepper, take_rows
-from ..text.vocabulary import EOS, UNKNOWN, as_bytes, code_points, symbols_in
+from ..text.vocabulary import EOS, FOUND_BY, UNKNOWN, as_bytes, code_points, symbols_in
 from .beginning import Ends, continued
 from .options import BY_NAME
 from .prompt import encode_prompt, encode_start, seed_of
@@ -72,10 +72,9 @@ class _Branches:
 class Filler:
     """Fills a pattern ``count`` times. ``counts`` says at any time how much was sampled and rejected.
 
-    pattern: see ``read_pattern``; every blank is a character (or byte) to be found, and for a model of words a run of
-    blanks is a word. The probability
-    of a whole filling is raised to the power 1 / options.temperature; temperature 0 takes the most likely filling.
-    A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
+    pattern: see ``read_pattern``; every blank is a character (or byte) to be found, and for a model of words or tokens
+    a run of blanks is a word or token. The probability of a whole filling is raised to the power
+    1 / options.temperature; temperature 0 takes the most likely filling. A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
     predictor: what predicts the next token, instead of the model.
     """
 
@@ -298,9 +297,8 @@ def allowed_tokens(model: Model, pattern: str, rest: str = "") -> list[np.ndarra
     if vocabulary.level == "subword":
         return allowed_subwords(model, rest, text, is_blank)
     symbols = symbols_in(text, vocabulary.level)
-    if vocabulary.level == "word":
-        stops = np.cumsum(list(map(len, symbols)))
-        parts = np.split(is_blank, stops[:-1])
+    if vocabulary.level in FOUND_BY:
+        parts = [is_blank[slice(*found.span())] for found in FOUND_BY[vocabulary.level].finditer(text)]
         blanks = [part[symbol.startswith(" ") :].all() for part, symbol in zip(parts, symbols, strict=True)]
         for symbol, part, blank in zip(symbols, parts, blanks, strict=True):
             if part.any() and not blank and vocabulary.unknown_in(symbol):
