@@ -74,8 +74,9 @@ class Filler:
 
     pattern: see ``read_pattern``; every blank is a character (or byte) to be found, and for a model of words or tokens
     a run of blanks is a word or token. The probability of a whole filling is raised to the power
-    1 / options.temperature; temperature 0 takes the most likely filling. A rejected filling is not sampled again, and with ``options.unique`` none is sampled twice. prefixes: see above;
-    predictor: what predicts the next token, instead of the model.
+    1 / options.temperature; temperature 0 takes the most likely filling. A rejected filling is not sampled again, and
+    with ``options.unique`` none is sampled twice. prefixes: see above; predictor: what predicts the next token, instead
+    of the model.
     """
 
     def __init__(
