@@ -54,14 +54,14 @@ class Predictor:
         parts = ((lines_in(block), False) for block in blocks(read_ahead(pieces), True))
         for lines, last in chain(parts, [([], True)]):
             items, rest = items_in(rest + lines, last=last)
-            yield list(zip(items, self._predictions(items, items_in.starts, encoding, options), strict=True))
+            starts, errors = items_in.starts, items_in.errors
+            if level != "byte":
+                found = zip(errors, items, starts, strict=True)
+                errors = [error or _undecoded(item, start, encoding) for error, item, start in found]
+            yield list(zip(items, self._predictions(items, starts, errors, options), strict=True))
 
-    def _predictions(self, items: list, starts: list[int], encoding: str, options: dict) -> list:
-        """A prediction for each item, or a CorpusError. starts: the numbers of their first lines."""
-        if self.vocabulary.level == "byte":
-            errors = [None] * len(items)
-        else:
-            errors = [_undecoded(item, start, encoding) for item, start in zip(items, starts, strict=True)]
+    def _predictions(self, items: list, starts: list[int], errors: list[CorpusError | None], options: dict) -> list:
+        """A prediction for each item, or its error. starts: the numbers of their first lines."""
         readable = [error is None for error in errors]
         found = iter(self._apart(list(compress(items, readable)), list(compress(starts, readable)), options))
         return [next(found) if error is None else error for error in errors]

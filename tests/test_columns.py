@@ -287,7 +287,16 @@ def test_a_model_reads_the_columns_again(folder, classifier):
     assert [row[0] for row in plain.stdout.splitlines()][::2] == ["x", "y"]
     assert "the input does not begin with the columns 'label' and 'text' of 3" in plain.stderr
     (folder / "bad.csv").write_text("id,text\n1,aa\n2\n")
+    with open(folder / "bad.csv", "a") as file:
+        file.write('3,"b\nb"\n4,b\n')
     check_error("line 3 one column 2 commas", "predict", *model, folder / "bad.csv")
+    found = [row for rows in Predictor(classifier).rows([folder / "bad.csv"]) for row in rows]
+    assert [(text, isinstance(prediction, CorpusError)) for text, prediction in found] == [
+        ("aa", False), ("2", True), ("b b", False), ("b", False),
+    ]  # fmt: skip
+    with open(folder / "bad.csv", "a") as file:
+        file.write('5,"b"b\n')
+    check_error("quotes line 7 CSV", "predict", *model, folder / "bad.csv")
     assert "columns" in json.loads(run("info", folder / "classifier.npz", "--json").stdout)["task"]
 
 

@@ -45,16 +45,22 @@ class ExampleTask:
 
 class ItemReader:
     """The items in the lines of some files, which a ``Predictor`` hands out block by block. items: those of the task.
-    starts: the number of the first line of each of the last items."""
+
+    starts: the number of the first line of each of the last items. errors: why one of them cannot be read, None where
+    it can.
+    """
 
     def __init__(self, items: Callable[..., tuple[list, list[str]]]):
-        self._items, self.starts, self._next = items, [], 1
+        self._items, self._next = items, 1
+        self.starts: list[int] = []
+        self.errors: list[CorpusError | None] = []
 
     def __call__(self, lines: list[str], last: bool = False) -> tuple[list, list[str]]:
         """As ``PredictionTask.items``."""
         items, rest = self._items(lines, last=last)
         sizes = (1 if isinstance(item, str) else len(item) for item in items)
         *self.starts, self._next = accumulate(sizes, initial=self._next)
+        self.errors = [None] * len(items)
         return items, rest
 
 
@@ -77,14 +83,16 @@ class TextItems(ItemReader):
             self._decide(first)
         if self.reader is None:
             return super().__call__(lines, last)
-        places = {f"line {number:,} of the input": number for number in range(self._next, self._next + len(lines))}
-        rows, rest = self.reader.rows(list(zip(places, lines, strict=True)), last)
+        places = {f"line {number:,}": number for number in range(self._next, self._next + len(lines))}
+        rows, rest = self.reader.rows_or_errors(list(zip(places, lines, strict=True)), last)
         self._next += len(lines) - len(rest)
-        self.starts = [places[row.where] for row in rows]
-        for where, (text,) in rows:
+        texts, self.starts, self.errors = [], [places[row.where] for row in rows], []
+        for where, (text,), error in rows:
             if isinstance(text, list):
-                raise CorpusError(f"{where} has a list in place of a text; give a text")
-        return [row.values[0] for row in rows], [line for _, line in rest]
+                text, error = str(text), CorpusError(f"{where} has a list in place of a text; give a text")
+            texts.append(text)
+            self.errors.append(error)
+        return texts, [line for _, line in rest]
 
     def _decide(self, first: str) -> None:
         """Read the columns, if the first line has them; else say that each line is a text."""

@@ -7,7 +7,7 @@ further line must have the same number, and an error names the first one that ha
 import csv
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -28,10 +28,12 @@ Value = str | list[str]  # of a field; JSON may have a list
 
 
 class Row(NamedTuple):
-    """The fields of a line (with quotes, of several), the chosen ones. where: its first line."""
+    """The fields of a line (with quotes, of several), the chosen ones. where: its first line. error: why it is no row;
+    its value is then all its text."""
 
     where: str
     values: list[Value]
+    error: CorpusError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,16 +307,31 @@ class ColumnReader:
     def rows(self, lines: list[Line], last: bool = False) -> tuple[list[Row], list[Line]]:
         """The rows of some lines, and the lines of an incomplete row at their end. Raises CorpusError for a line that
         has not the columns."""
+        rows, rest = self.rows_or_errors(lines, last)
+        for row in rows:
+            if row.error:
+                raise row.error
+        return rows, rest
+
+    def rows_or_errors(self, lines: list[Line], last: bool = False) -> tuple[list[Row], list[Line]]:
+        """The same; a row that has not the columns has an error. Raises CorpusError for quotes that are not those of
+        CSV: nobody knows where the next row begins."""
         if self.columns.delimiter == JSON:
-            return [Row(where, self._of_object(where, line)) for where, line in lines if line.strip()], []
+            return [self._row(self._of_object, where, line, line) for where, line in lines if line.strip()], []
         found, rest = split_rows(self.columns, lines, last)
         rows = []
         for where, fields in found:
             if self.columns.heading and (positions := positions_in(self.names, fields)) is not None:
                 self.positions, self.width = positions, len(fields)
             else:
-                rows.append(Row(where, self._chosen(where, fields)))
+                rows.append(self._row(self._chosen, where, fields, self.columns.delimiter[0].join(fields)))
         return rows, rest
+
+    def _row(self, values_of: Callable[..., list[Value]], where: str, given: Any, text: str) -> Row:
+        try:
+            return Row(where, values_of(where, given))
+        except CorpusError as error:
+            return Row(where, [text], error)
 
     def _chosen(self, where: str, fields: list[str]) -> list[Value]:
         if len(fields) != self.width:
@@ -350,13 +367,13 @@ def _text_of(value: Any, name: str, where: str) -> Value:
     return text.replace("\n", " ")
 
 
-def read_rows(reader: ColumnReader, lines: Iterable[Line]) -> Iterator[Row]:
-    """The rows of a file. lines: all of it."""
+def read_rows(reader: ColumnReader, lines: Iterable[Line]) -> Iterator[tuple[str, list[Value]]]:
+    """(where it is, its values) for each row of a file. lines: all of it."""
     lines, rest = iter(lines), []
     while some := list(islice(lines, 1000)):
         rows, rest = reader.rows(rest + some)
-        yield from rows
-    yield from reader.rows(rest, last=True)[0]
+        yield from (row[:2] for row in rows)
+    yield from (row[:2] for row in reader.rows(rest, last=True)[0])
 
 
 def column_text(path, names: tuple[str, ...], encoding: str) -> tuple[MemoryText, Columns]:
@@ -391,7 +408,7 @@ def _column(path, columns: Columns, lines: Iterable[Line]) -> MemoryText:
     return MemoryText(name_of(path), ("".join(f"{text}\n" for text in _texts(part)) for part in some))
 
 
-def _texts(rows: list[Row]) -> Iterator[str]:
+def _texts(rows: list[tuple[str, list[Value]]]) -> Iterator[str]:
     """The text of each row of one column; those of white space only are left out, as blank lines are."""
     for where, (value,) in rows:
         if isinstance(value, list):
