@@ -157,6 +157,8 @@ def test_each_item_is_a_row(items, file):
     assert rows["nats"][0] == pytest.approx(-charlm.log_probability(model, "a cab\nhas cabs"), rel=1e-5)
     printed = run("perplexity", "-m", items, file(text), "--per-line").stdout.splitlines()
     assert [row.split("\t")[5] for row in printed] == ["a cab\\nhas cabs", "a dada\\nhas dadas"]
+    states = run("states", "-m", items, file(text), "--per-line").stdout.splitlines()
+    assert [row.rpartition("\t")[2] for row in states] == ["a cab\\nhas cabs", "a dada\\nhas dadas"]
     assert "\n" in charlm.rows(model, text, "token")["token"][:-1].tolist()
     # rich remembers the colours of a style from the first one that a process painted
     painted = run("perplexity", "-m", items, file(text), "--color", env={"COLORTERM": "truecolor"}).stdout

@@ -117,8 +117,7 @@ class RowKind(NamedTuple):
 
 def _tsv_of_line(row: tuple) -> str:
     line, tokens, unknown, surprisal, bits, text = row
-    text = text.replace("\n", "\\n")  # inside an item
-    return f"{line}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{bits:.4f}\t{text}"
+    return f"{line}\t{tokens}\t{unknown}\t{surprisal:.4f}\t{bits:.4f}\t{in_one_line(text)}"
 
 
 def _tsv_of_token(row: tuple) -> str:
@@ -171,6 +170,11 @@ def _tsv(rows: Iterable[tuple], form: Callable[[tuple], str]) -> Iterator[str]:
     backslash and a byte that is not UTF-8 are escaped as in Python. The text of a line is the last column, and stays as
     it is, but for the line feeds inside an item."""
     return (form(row) + "\n" for row in rows)
+
+
+def in_one_line(text: str) -> str:
+    """The text of an item for the last column of a table: as it is, but for the line feeds inside it."""
+    return text.replace("\n", "\\n")
 
 
 def escaped(symbol: str) -> str:

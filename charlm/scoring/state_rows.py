@@ -26,7 +26,7 @@ from ..text.batches import windows
 from ..text.corpus import line_starts
 from ..text.vocabulary import EOS
 from .blocks import blocks, clean, text_blocks
-from .rows import escaped
+from .rows import escaped, in_one_line
 from .states import HiddenStates, check_has_states, hidden_states, token_names
 
 PART = 1 << 15  # tokens whose states are in memory at once; whole lines, so that a longer line takes more
@@ -153,7 +153,8 @@ def state_rows(
         return
     reader = _LanguageModelStates(model, threads, by_line)
     for block in text:
-        tokens, texts = model.vocabulary.encode(block), _texts(block) if by_line else []
+        tokens = model.vocabulary.encode(block)
+        texts = list(map(model.vocabulary.form.outside, _texts(block))) if by_line else []
         starts = line_starts(tokens)
         for first, last in _parts(starts):
             part, numbers = tokens[starts[first] : starts[last]], np.arange(before + first + 1, before + last + 1)
@@ -215,7 +216,8 @@ def as_text(model: Model, found: Iterator[StateRows], as_json: bool) -> Iterator
                 lines.append(json.dumps({"line": line, kind: text, "state": numbers}))
                 continue
             numbers = "\t".join(f"{number:.6g}" for number in state.tolist())
-            lines.append(f"{line}\t{numbers}\t{text}" if kind == "text" else f"{line}\t{escaped(text)}\t{numbers}")
+            last = rows.tokens is None  # the text
+            lines.append(f"{line}\t{numbers}\t{in_one_line(text)}" if last else f"{line}\t{escaped(text)}\t{numbers}")
         yield "".join(line + "\n" for line in lines)
 
 
