@@ -315,6 +315,8 @@ def test_rows_are_whole_however_the_input_is_cut(classifier):
 def test_one_column_of_a_text(folder):
     (folder / "names.csv").write_text("id,name\n" + "".join(f'{n},"na{n % 3},\nb"\n' for n in range(60)))
     options = {"epochs": 1, "hidden": 4, "layers": 1, "ngrams": 0}
+    with pytest.raises(UsageError, match="--separator and --columns"):
+        charlm.train(folder / "names.csv", columns="name", separator="", **options)
     model = charlm.train(folder / "names.csv", columns="name", **options)
     assert model.lines and model.training["corpus"]["train_tokens"] == 54 * 7
     text = "".join(f"na{n % 3}, b\n" for n in range(60))

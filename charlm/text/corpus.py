@@ -230,6 +230,8 @@ def load_corpus(paths, options: CorpusOptions = DEFAULTS, choose: ChooseLevel | 
 def _columns_of(paths, options: CorpusOptions) -> tuple[list, CorpusOptions, Columns]:
     """One column of each file in place of the files, the options for it, and where the column is in the first file.
     Each field is a text of its own, unless somebody said otherwise."""
+    if options.separator is not None:
+        raise UsageError("--separator and --columns do not go together: each field of the column is a text of its own")
     names = parse_names(options.columns or (), ("text",), "text")
     texts = [column_text(path, names, options.encoding) for path in path_list(paths)]
     valid = [column_text(path, names, options.encoding)[0] for path in path_list(options.valid or [])]
