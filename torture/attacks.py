@@ -198,6 +198,12 @@ def _many_symbols(header):
     header["vocabulary"]["symbols"] = list(map(chr, range(0x100, 0xD800)))
 
 
+def _of_columns(**changes):
+    """The header of a language model's task that reads a column of a table."""
+    columns = {"names": ["1"], "delimiter": "\t", "positions": [0], "width": 1}
+    return {"name": "text", "columns": columns | changes}
+
+
 ATTACKS = {
     "a pickle": _bytes(pickle.dumps(Harm())),
     "a pickle as an array": lambda path, members: path.write_bytes(npy(np.array([Harm()]), allow_pickle=True)),
@@ -252,6 +258,10 @@ ATTACKS = {
     "a separator that is a number": _header("vocabulary.separator", 1e9),
     "a normal form of another kind": _header("vocabulary.normalize", {"NFC": 1}),
     "tokens with spaces": _header("vocabulary.level", "token"),
+    "a column far away": _header("task", _of_columns(positions=[10**18], width=10**18)),
+    "a column without a name": _header("task", _of_columns(names=[])),
+    "columns separated by a list": _header("task", _of_columns(delimiter=["\t"])),
+    "columns that are a number": _header("task", {"name": "text", "columns": 7}),
     "half a character": _header("vocabulary.symbols", ["a", "b", "c", "\ud800"]),
     "fifty thousand symbols": partial(_with_header, change=_many_symbols),
     "width 0": _header("architecture.hidden", 0),
