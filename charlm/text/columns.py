@@ -80,7 +80,8 @@ class Columns:
         if self.conllu:
             return f"the columns {_listed(CONLLU[position] for position in self.positions)} of CoNLL-U"
         if self.delimiter == JSON:
-            return f"the keys {_listed(map(repr, self.names))} of JSON Lines"
+            noun = "key" if len(self.names) == 1 else "keys"
+            return f"the {noun} {_listed(map(repr, self.names))} of JSON Lines"
         names = _listed(name if name.isdecimal() else repr(name) for name in dict.fromkeys(self.names))
         noun = "column" if len(self.names) == 1 else "columns"
         return f"the {noun} {names} of {self.width}, separated by {DELIMITERS[self.delimiter]}"
