@@ -12,6 +12,7 @@ import sys
 import tarfile
 import warnings
 import zipfile
+from contextlib import closing
 from unittest import mock
 
 import numpy as np
@@ -271,7 +272,7 @@ def numpy_file(save, *arrays):
 
 
 def database():
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("create table texts (text)")
         return connection.serialize()
 
