@@ -578,7 +578,8 @@ def predict(
     model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None, **misspelt: Never
 ) -> list[Any]:
     """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
-    label first; if a text may have several labels, those with a probability of 0.5 or more.
+    label first; if a text may have several labels, those with a probability of 0.5 or more. A tagger gives "tags" and
+    "probabilities", a list of each, and a translator "target" and "log_probability".
 
     items: a list of texts, or another iterable; for a tagger each item is a list of words.
     top: how many labels a classifier gives; None is the most likely one, or those of 0.5 or more.
