@@ -156,10 +156,10 @@ def train(
         level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
             part of a word; the training text decides which there are. "token" is whatever stands between spaces.
         columns: which columns of a table (TSV, CSV, CoNLL) or keys of JSON Lines the files hold the examples in, by
-            name or number: "label,text", "word,tag", "source,target", or for task "text" one, each field a text of its
-            own.
+            name or number: "label,text" (or "1,2"), "word,tag", "source,target", or for task "text" one, each field a
+            text of its own.
         multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
-            string, in which commas or bars separate the labels.
+            string, in which commas or bars separate the labels; it is empty where there is none.
         holdout: the fraction of the text that charlm measures on (0.1).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
         encoding: of the files ("utf-8").
@@ -325,8 +325,14 @@ def _training(
     from .learning.training import Training
     from .text.memory import training_text
 
+    if pairs is not None and options["columns"] is not None:
+        raise UsageError("columns= names the columns of a table; leave it out: pairs= has two values each")
     source, more = training_text(
-        {"paths": paths, "text": text, "lines": lines, "pairs": pairs}, options["valid"], options["task"], resume
+        {"paths": paths, "text": text, "lines": lines, "pairs": pairs},
+        options["valid"],
+        options["task"],
+        resume,
+        options["multi_label"],
     )
     files = TrainingFiles(
         output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
@@ -547,7 +553,9 @@ def next_tokens(model: Model, text: str) -> dict[str, float]:
     return distribution_after(model, text)
 
 
-def states(model: Model, text: str, by: str = "token", *, threads: int | None = None) -> HiddenStates:
+def states(
+    model: Model, text: str, by: str = "token", *, threads: int | None = None, **misspelt: Never
+) -> HiddenStates:
     """Return the hidden states after each token of a text, or after each line.
 
     by "token": ``a``, the hidden states, is float32 (layers, tokens, hidden), and ``c``, the cell states of an LSTM,
@@ -559,6 +567,7 @@ def states(model: Model, text: str, by: str = "token", *, threads: int | None = 
 
     Raises UsageError for a model of another task, and for a feed-forward network, which has no states.
     """
+    _without_misspelt(locals(), "states")
     from .scoring.state_rows import states_of_text
 
     _check_model(model, text)
@@ -569,10 +578,11 @@ def predict(
     model: Model, items: Iterable[Any], *, top: int | None = None, beam: int | None = None, **misspelt: Never
 ) -> list[Any]:
     """Return a list of what the model predicts for each item. A classifier gives label → probability, the most likely
-    label first.
+    label first; if a text may have several labels, those with a probability of 0.5 or more. A tagger gives "tags" and
+    "probabilities", a list of each, and a translator "target" and "log_probability".
 
     items: a list of texts, or another iterable; for a tagger each item is a list of words.
-    top: how many labels a classifier gives, the most likely one if None.
+    top: how many labels a classifier gives; None is the most likely one, or those of 0.5 or more.
     beam: the width of a translator's search, 1 if None.
 
     Raises UsageError for a language model, for items of another form, and for an option that the model's task does not
@@ -604,8 +614,9 @@ def evaluate(
     beam: the width of a translator's search, 1 if None.
     threads: how many work; the figures do not depend on it.
 
-    A classifier gives accuracy, macro F1 and the confusion matrix, a tagger the accuracy of tags and the F1 of
-    entities, a translator exact matches and the character error rate, a language model the figures of ``perplexity``.
+    A classifier gives accuracy, macro F1 and the confusion matrix, or if a text may have several labels, precision,
+    recall and F1 at 0.5; a tagger the accuracy of tags and the F1 of entities, a translator exact matches and the
+    character error rate, a language model the figures of ``perplexity``.
     Raises CorpusError for examples that make no sense to the task, UsageError for an option that makes none.
     """
     _without_misspelt(locals(), "evaluate")
@@ -613,7 +624,8 @@ def evaluate(
     from .text.memory import one_text
 
     _check_model(model)
-    source = one_text({"paths": paths, "text": text, "lines": lines, "pairs": pairs}, model.task.name)
+    given = {"paths": paths, "text": text, "lines": lines, "pairs": pairs}
+    source = one_text(given, model.task.name, multi_label="multi_label" in model.task.fields())
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
 
 

@@ -28,10 +28,8 @@ def check_outputs(paths: Iterable, used: Iterable, is_ours: Callable[[Path], boo
     paths = list(map(Path, paths))
     first = paths[0]
     try:
-        if not first.name or first.is_dir():
-            raise CharlmError(f"cannot write {first}: it is a folder; name a file in it")
-        if not first.parent.is_dir():
-            raise CharlmError(f"cannot write {first}: there is no folder {first.parent}; make it first")
+        if why := no_place_for(first):
+            raise CharlmError(f"cannot write {first}: {why}")
         for path in paths:
             if is_one_of(path, used):
                 raise CharlmError(
@@ -45,6 +43,14 @@ def check_outputs(paths: Iterable, used: Iterable, is_ours: Callable[[Path], boo
     except OSError as error:
         remedy = f"; choose another folder for {option}" if isinstance(error, PermissionError) else ""
         raise CharlmError(f"cannot write {first}: {error.strerror}{remedy}") from None
+
+
+def no_place_for(path) -> str:
+    """Why there can be no file at this path, and what to do; empty if there can be one."""
+    path = Path(path)
+    if not path.name or os.path.isdir(path):  # Path.is_dir raises OSError for a name that is too long
+        return "it is a folder; name a file in it"
+    return "" if os.path.isdir(path.parent) else f"there is no folder {path.parent}; make it first"
 
 
 def is_one_of(path, others: Iterable) -> bool:

@@ -65,7 +65,7 @@ import numpy as np
 
 from ._version import __version__
 from .errors import ModelFileError
-from .files import atomic_file
+from .files import atomic_file, no_place_for
 from .network.architecture import OPTIONAL, Architecture
 from .network.mixture import MOST_WEIGHT, Mixture
 from .tasks import Task, task_class
@@ -115,7 +115,8 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=No
                     np.lib.format.write_array_header_1_0(member, kind)
                     member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
     except (OSError, zipfile.BadZipFile) as error:
-        raise ModelFileError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+        why = no_place_for(path) or getattr(error, "strerror", None) or error
+        raise ModelFileError(f"cannot write {path}: {why}") from None
 
 
 def _as_json(header: dict) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, compress
 from typing import Any
 
@@ -14,6 +15,7 @@ from .scoring.perplexity import perplexity_of_files
 from .scoring.pipeline import ScoringOptions
 from .tasks import MODULES, Task
 from .tasks.examples import ROWS, lines_in, lines_of
+from .text.memory import MemoryText
 from .text.reading import names_of, path_list, read_text
 
 
@@ -92,13 +94,15 @@ class Predictor:
     def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
-        options, paths = self._options(beam=beam), path_list(paths)
+        options, paths, task = self._options(beam=beam), path_list(paths), self.task
+        if isinstance(paths[0], MemoryText) and paths[0].pairs:  # they have not the columns of the training file
+            task = replace(task, columns=None)
         lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding), form=self.vocabulary.form)
         start = []  # the lines up to the first one that is not blank
         for where, line in lines:
             start.append((where, line))
             if line.strip():
-                return self.task.evaluate(self.window, self.vocabulary, chain(start, lines), **options)
+                return task.evaluate(self.window, self.vocabulary, chain(start, lines), **options)
         raise no_text_in(paths)
 
     def _options(self, **options) -> dict:

@@ -300,6 +300,10 @@ def test_a_model_reads_the_columns_again(folder, classifier):
     assert "columns" in json.loads(run("info", folder / "classifier.npz", "--json").stdout)["task"]
 
 
+def test_pairs_from_python_have_no_columns(classifier):
+    assert charlm.evaluate(classifier, pairs=[("x", "aa, a"), ("y", 'b"b')])["accuracy"] == 1
+
+
 def test_rows_are_whole_however_the_input_is_cut(classifier):
     lines = ["id,text", '1,"a', "", 'b, ""c"""', "2,b", '3,"d', '"']
     whole, _ = classifier.task.item_reader()(lines, last=True)
@@ -341,6 +345,7 @@ def test_a_tagger_of_columns(folder, tmp_path):
     model.save(tmp_path / "m.npz")
     model = load_model(tmp_path / "m.npz")
     assert charlm.evaluate(model, tmp_path / "ud.conllu")["token_accuracy"] > 0.9
+    assert charlm.evaluate(model, pairs=[[("ab", "X"), ("b", "Y")], [("a", "X")]])["sentences"] == 2
     rows = run("predict", "--model", tmp_path / "m.npz", tmp_path / "ud.conllu").stdout.splitlines()
     assert rows[0] == "# text = ab b a" and rows[1].split("\t")[1] == "ab" and len(rows[1].split("\t")) == 11
     assert rows[4] == "" and len(rows) == 40 * 5

@@ -720,10 +720,18 @@ def test_a_folder_that_cannot_be_synchronised_is_no_failure(path, monkeypatch):
     assert facts(load_model(path)) == facts(new_model())
 
 
-@pytest.mark.parametrize("place", ["missing/m.npz", ".", "file/m.npz", "n" * 300 + ".npz"])
-def test_a_path_that_cannot_be_written(tmp_path, place):
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("missing/m.npz", "there is no folder .*missing; make it first"),
+        (".", "it is a folder; name a file in it"),
+        ("file/m.npz", "there is no folder .*file; make it first"),
+        ("n" * 300 + ".npz", "File name too long"),
+    ],
+)
+def test_a_path_that_cannot_be_written(tmp_path, place, why):
     (tmp_path / "file").write_bytes(b"file")
-    with pytest.raises(ModelFileError, match="cannot write") as caught:
+    with pytest.raises(ModelFileError, match=f"cannot write .*: {why}") as caught:
         save_model(new_model(), tmp_path / place)
     assert "\n" not in str(caught.value)
     assert contents(tmp_path) == {"file": b"file"}

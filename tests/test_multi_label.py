@@ -19,6 +19,7 @@ from charlm.predicting import Predictor
 from charlm.tasks.classify import SeveralLabels
 from charlm.tasks.confusion import LabelSetsResult
 from charlm.text.batches import Sequences
+from charlm.text.memory import training_text
 
 SETS = ((), (0, 3), (1,), (2, 5, 6), (0, 1, 2, 3, 4, 5, 6), (4,), (6, 0))  # the set of each target
 
@@ -131,6 +132,17 @@ def test_a_table_is_the_same(folder, model):
     assert charlm.evaluate(other, folder / "table.csv")["lines"] == 201
     pairs = [("a", "a"), *(("|".join(v for v in "aei" if v in text), text) for text in ("ab", "be", "ci"))]
     assert charlm.evaluate(model, pairs=pairs)["lines"] == 4
+
+
+def test_a_pair_may_have_no_label(model):
+    pairs = [("a", "ab"), ("", "bcd"), ("a|e", "ea"), (" ", "cc")] * 5
+    found = charlm.evaluate(model, pairs=pairs)
+    assert (found["lines"], found["exact_match"]) == (20, 1.0)
+    trained = charlm.train(pairs=pairs, valid=pairs, **OPTIONS | {"epochs": 1})
+    assert sorted(trained.task.labels) == ["a", "e"]
+    given = {"paths": None, "text": None, "lines": None, "pairs": [("", "bcd")]}
+    source, _ = training_text(given, None, None, resume=True)  # the checkpoint says whether it is multi_label
+    assert list(source.pieces()) == [b"\tbcd\n"]
 
 
 def test_same_seed_same_bytes_for_any_number_of_threads(folder, tmp_path):

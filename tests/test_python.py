@@ -120,6 +120,7 @@ WRONG = [
     ({"paths": "a.txt", "text": "a"}, UsageError, "paths and text are several texts; give one"),
     ({"lines": ["a"], "pairs": PAIRS}, UsageError, "lines and pairs are several texts"),
     ({"paths": 123}, UsageError, r"paths must be the path of a file or a list of paths, not 123 \(int\)"),
+    ({"paths": b"a.txt"}, UsageError, r"paths must be .*, not b'a.txt' \(bytes\)"),
     ({"paths": []}, UsageError, "paths names no file; give the path of a text file"),
     ({"paths": ["a.txt", ("a", "b")]}, UsageError, r"not \('a', 'b'\) \(tuple\); give lines as lines="),
     ({"paths": "To be,\nor not to be"}, UsageError, "is a text, not the path of a file; give a text as text="),
@@ -143,7 +144,7 @@ WRONG = [
     ({"lines": [None, "a"]}, CorpusError, r"lines\[0\] is not a string but None"),
     ({"lines": ["a"] * 50, "valid": "b"}, UsageError, "valid is one string"),
     ({"lines": ["a"] * 50, "valid": [3]}, CorpusError, r"valid\[0\] is not a string but 3"),
-    ({"text": "ab" * 50, "valid": ["b"]}, UsageError, "valid must be a string"),
+    ({"text": "ab" * 50, "valid": ["b"]}, UsageError, r"valid must be a string, not .*; it is a text as text= is"),
     ({"pairs": PAIRS}, UsageError, "pairs need a task: task='classify' or 'generate'"),
     ({"pairs": PAIRS, "task": "text"}, UsageError, "pairs goes with a task that has answers"),
     ({"pairs": PAIRS, "task": "tag"}, UsageError, r"pairs must be sentences, each a list of \(word, tag\)"),
@@ -155,6 +156,8 @@ WRONG = [
     ({"pairs": [("a", "b"), ("a", math.nan)], **CLASSIFY}, CorpusError, r"pairs\[1\]\[1\] is not a string but nan"),
     ({"pairs": [("a", "b\tc")], **CLASSIFY}, CorpusError, r"pairs\[0\]\[1\] has a tab inside"),
     ({"pairs": [("a", "b\nc")], **CLASSIFY}, CorpusError, r"pairs\[0\]\[1\] has a line feed inside"),
+    ({"pairs": PAIRS, "columns": "1,2", **CLASSIFY}, UsageError, "columns= names the columns of a table; leave it out"),
+    ({"pairs": [(["a", "b"], "c")], **CLASSIFY}, CorpusError, r"\(list\); join its strings to one .*'\|'.join"),
     ({"pairs": [(" ", "b")], **CLASSIFY}, CorpusError, r"pairs\[0\] has no label"),
     ({"pairs": [("__label__a", "b")], **CLASSIFY}, CorpusError, "a label that begins with __label__; leave that out"),
     ({"pairs": [[("a", "X")], ("b", "c")]}, CorpusError, r"pairs\[1\] is not a list of pairs \(word, tag\)"),
@@ -177,7 +180,7 @@ def test_a_misspelt_option_names_the_nearest_one(tiny_model):
         charlm.training("a.txt", progress=False)  # which only train has
     with pytest.raises(UsageError, match="there is no option 'temprature'; did you mean 'temperature'?"):
         charlm.sample(charlm.load(tiny_model), temprature=1)
-    for ask in (charlm.perplexity, charlm.rows, charlm.predict, charlm.evaluate):
+    for ask in (charlm.perplexity, charlm.rows, charlm.states, charlm.predict, charlm.evaluate):
         with pytest.raises(UsageError, match=rf"there is no option 'xyz'; help\(charlm.{ask.__name__}\) lists the"):
             ask(charlm.load(tiny_model), "a", xyz=1)
 

@@ -34,8 +34,9 @@ SAMPLING = (
     Option(
         "fill",
         str,
-        "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word, ____ is a word). "
-        "The fillings are sampled given the whole pattern, what comes after a blank included. \\_ is an underscore.",
+        "Fill each blank _ of a pattern with a character (a byte at --level byte; at --level word or token, ____ is "
+        "one). The fillings are sampled given the whole pattern, what comes after a blank included. \\_ is an "
+        "underscore.",
         metavar="PATTERN",
         group=WHAT,
     ),

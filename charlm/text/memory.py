@@ -18,16 +18,18 @@ NOTHING = object()  # of an iterable without values
 LINE_ENDS = (("\n", "line feed"), ("\r", "carriage return"))
 MARK = "__label__"  # of a label in a file of fastText
 NO_STRINGS = "leave such rows out (of a pandas column: column.dropna()), or turn the values into strings"
+JOIN = "join its strings to one (several labels of a text: '|'.join(labels))"
 
 
 class MemoryText:
     """A text from memory, in place of the name of a file.
 
-    name: in messages, and in the record of a model. sentences: the text is sentences of words and tags.
+    name: in messages, and in the record of a model. pairs: the text was written from pairs, with a tab in each line.
+    sentences: these are of words and tags.
     """
 
-    def __init__(self, name: str, pieces: Iterable[str], sentences: bool = False):
-        self.name, self.sentences, self._pieces = name, sentences, pieces
+    def __init__(self, name: str, pieces: Iterable[str], *, pairs: bool = False, sentences: bool = False):
+        self.name, self.pairs, self.sentences, self._pieces = name, pairs, sentences, pieces
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes of the text in UTF-8. Raises CorpusError for what cannot be a text."""
@@ -42,13 +44,17 @@ class MemoryText:
                 ) from None
 
 
-def training_text(given: dict[str, Any], valid: Any, task: str | None, resume: bool) -> tuple[Any, dict[str, Any]]:
+def training_text(
+    given: dict[str, Any], valid: Any, task: str | None, resume: bool, multi_label: bool | None = None
+) -> tuple[Any, dict[str, Any]]:
     """The text to train on, and the options that follow from it: lines, valid, and the task of sentences with tags.
 
     given: see ``one_text``. valid: held-out text of the same kind. task: the option, None if nobody said. resume: then
-    the checkpoint says what the task is. Raises as ``one_text`` does, and UsageError for pairs without a task.
+    the checkpoint says what the task is, and whether it is multi_label (see ``one_text``). Raises as ``one_text`` does,
+    and UsageError for pairs without a task.
     """
-    source, kind = one_text(given, task), _kind(given)
+    several = bool(multi_label or resume)
+    source, kind = one_text(given, task, several), _kind(given)
     options: dict[str, Any] = {"lines": given["lines"] if is_switch(given["lines"]) else True}
     if kind == "pairs" and source.sentences:
         options["task"] = "tag"
@@ -57,19 +63,19 @@ def training_text(given: dict[str, Any], valid: Any, task: str | None, resume: b
             "pairs need a task: task='classify' or 'generate' for (label, text), task='translate' for (source, target)"
         )
     if valid is not None:
-        options["valid"] = text_of_kind(kind, valid, "valid", options.get("task", task))
+        options["valid"] = text_of_kind(kind, valid, "valid", options.get("task", task), several)
     return source, options
 
 
-def one_text(given: dict[str, Any], task: str | None) -> Any:
+def one_text(given: dict[str, Any], task: str | None, multi_label: bool = False) -> Any:
     """The one text that was given, None for the others: a list of paths, or a ``MemoryText``.
 
     given: paths, text, lines, pairs. Where lines is True or False, it is no text, but an option. task: to which
-    pairs must fit, None if nobody said. Raises UsageError if no text or several were given, and UsageError or
-    CorpusError for one of the wrong form.
+    pairs must fit, None if nobody said. multi_label: the text of a pair may have no label. Raises UsageError if no text
+    or several were given, and UsageError or CorpusError for one of the wrong form.
     """
     kind = _kind(given)
-    return text_of_kind(kind, given[kind], kind, task)
+    return text_of_kind(kind, given[kind], kind, task, multi_label)
 
 
 def _kind(given: dict[str, Any]) -> str:
@@ -83,7 +89,7 @@ def _kind(given: dict[str, Any]) -> str:
     return names[0]
 
 
-def text_of_kind(kind: str, value: Any, name: str, task: str | None = None) -> Any:
+def text_of_kind(kind: str, value: Any, name: str, task: str | None = None, multi_label: bool = False) -> Any:
     """A list of paths or a ``MemoryText``. kind: "paths", "text", "lines" or "pairs". name: in messages.
 
     Raises UsageError or CorpusError for a value that is not of this kind.
@@ -95,14 +101,14 @@ def text_of_kind(kind: str, value: Any, name: str, task: str | None = None) -> A
     items = _iterator(value, name)
     first = next(items, NOTHING)
     if first is NOTHING:
-        raise CorpusError(f"{name} is empty; give something to learn from (a generator can be read only once)")
+        raise CorpusError(f"{name} is empty; give something to read (a generator can be read only once)")
     items = chain([first], items)
     if kind == "lines":
         return MemoryText(name, _joined(_lines(items, name)))
     sentences = _is_sentence(first)
     _check_task_of_pairs(sentences, name, task)
-    rows = _sentences(items, name) if sentences else _pairs(items, name, has_label=task != "translate")
-    return MemoryText(name, _joined(rows), sentences)
+    rows = _sentences(items, name) if sentences else _pairs(items, name, task != "translate", multi_label)
+    return MemoryText(name, _joined(rows), pairs=True, sentences=sentences)
 
 
 def is_switch(lines: Any) -> bool:
@@ -114,7 +120,7 @@ def checked_paths(paths: Any, name: str = "paths") -> list:
     """The names of files as a list. Raises UsageError where they are not names."""
     if hasattr(paths, "columns") or hasattr(paths, "to_frame"):  # of pandas, say
         raise UsageError(f"{name} is a {type(paths).__name__}; give its texts as lines=frame['text']")
-    found = [paths] if isinstance(paths, (str, PathLike)) else _list_of(paths, name)
+    found = [paths] if isinstance(paths, (str, bytes, PathLike)) else _list_of(paths, name)
     if not found:
         raise UsageError(f"{name} names no file; give the path of a text file")
     for path in found:
@@ -162,9 +168,10 @@ def _iterator(values: Any, name: str) -> Iterator:
 
 def _pieces_of_text(text: Any, name: str) -> Iterator[str]:
     if not isinstance(text, str):
-        raise UsageError(f"{name} must be a string, not {_shown(text)}; give a list of strings as lines=")
+        remedy = "give a list of strings as lines=" if name == "text" else "it is a text as text= is"
+        raise UsageError(f"{name} must be a string, not {_shown(text)}; {remedy}")
     if not text.strip():
-        raise CorpusError(f"{name} is empty; give something to learn from")
+        raise CorpusError(f"{name} is empty; give something to read")
     return (text[start : start + CHARACTERS] for start in range(0, len(text), CHARACTERS))
 
 
@@ -195,14 +202,16 @@ def _lines(items: Iterable, name: str) -> Iterator[str]:
         yield line + "\n"
 
 
-def _pairs(items: Iterable, name: str, has_label: bool) -> Iterator[str]:
-    """Each pair of strings as a line with a tab. has_label: the first string of each is a label."""
+def _pairs(items: Iterable, name: str, has_label: bool, may_lack_it: bool) -> Iterator[str]:
+    """Each pair of strings as a line with a tab. has_label: the first string of each is a label, which may be empty if
+    may_lack_it."""
     for number, item in enumerate(items):
         where = f"{name}[{number}]"
         first, second = _values(item, where)
-        if has_label and (not first.strip() or first.startswith(MARK)):
-            wrong = f"a label that begins with {MARK}; leave that out" if first.strip() else "no label; leave it out"
-            raise CorpusError(f"{where} has {wrong}")
+        if has_label and first.startswith(MARK):
+            raise CorpusError(f"{where} has a label that begins with {MARK}; leave that out")
+        if has_label and not may_lack_it and not first.strip():
+            raise CorpusError(f"{where} has no label; leave it out")
         yield f"{first}\t{second}\n"
 
 
@@ -260,7 +269,8 @@ def _check_task_of_pairs(sentences: bool, name: str, task: str | None) -> None:
 
 def _check_is_string(value: Any, where: str) -> None:
     if not isinstance(value, str):
-        raise CorpusError(f"{where} is not a string but {_shown(value)}; {NO_STRINGS}")
+        remedy = JOIN if isinstance(value, (list, tuple, set)) else NO_STRINGS
+        raise CorpusError(f"{where} is not a string but {_shown(value)}; {remedy}")
 
 
 def _shown(value: Any) -> str:
