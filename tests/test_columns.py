@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_tasks import SMALL, check_error, run
 
 import charlm
-from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.errors import CorpusError, ModelFileError, Note, UsageError
 from charlm.learning.autotune import new_trainer
 from charlm.model import load_model
 from charlm.modelfile import write_archive
@@ -289,7 +289,7 @@ def test_a_model_reads_the_columns_again(folder, classifier):
     (folder / "bad.csv").write_text("id,text\n1,aa\n2\n")
     with open(folder / "bad.csv", "a") as file:
         file.write('3,"b\nb"\n4,b\n')
-    check_error("line 3 one column 2 commas", "predict", *model, folder / "bad.csv")
+    check_error("line 3 one column 2 commas training file", "predict", *model, folder / "bad.csv")
     found = [row for rows in Predictor(classifier).rows([folder / "bad.csv"]) for row in rows]
     assert [(text, isinstance(prediction, CorpusError)) for text, prediction in found] == [
         ("aa", False), ("2", True), ("b b", False), ("b", False),
@@ -298,6 +298,20 @@ def test_a_model_reads_the_columns_again(folder, classifier):
         file.write('5,"b"b\n')
     check_error("quotes line 7 CSV", "predict", *model, folder / "bad.csv")
     assert "columns" in json.loads(run("info", folder / "classifier.npz", "--json").stdout)["task"]
+
+
+@pytest.mark.parametrize("task", ["text", "classify"])
+def test_line_feeds_in_quotes_are_no_other_kind_of_line_ends(folder, tmp_path, task):
+    """The rows that the csv module writes end with CRLF, whatever is in their fields."""
+    table = tmp_path / "table.csv"
+    table.write_bytes((folder / "table.csv").read_bytes().replace(b"\n", b"\r\n").replace(b",\r\n", b",\n"))
+    columns = "label,text" if task == "classify" else "text"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Note)
+        model = charlm.train(table, task=task, columns=columns, **SMALL | {"epochs": 1})
+        charlm.evaluate(model, table)
+        if task == "classify":
+            assert len([row for rows in Predictor(model).rows([table]) for row in rows]) == 60
 
 
 def test_rows_are_whole_however_the_input_is_cut(classifier):

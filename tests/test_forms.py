@@ -342,6 +342,9 @@ def test_the_form_that_a_model_knows():
         assert known_form(unicodedata.normalize(other, ACCENTS), known) == form
         assert known_form(unicodedata.normalize(form, ACCENTS), known) is None
     assert known_form("☃é", unknown_in("é")) is None and known_form("abc", unknown_in("")) is None
+    assert known_form("ÄÖ", unknown_in("AO")) is None  # the accent, which both have, is one unknown symbol, not two
+    assert known_form("a\u0323\u0302", unknown_in("a")) is None  # two accents, which join into one unknown letter
+    assert known_form("☃ cafe\u0301☃", unknown_in("café ")) == "NFC"
 
 
 def test_examples_are_normalised():

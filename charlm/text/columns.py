@@ -121,7 +121,8 @@ class Columns:
             quotes = ", and put a field that holds the delimiter into double quotes" if self.quotes else ""
             raise CorpusError(
                 f"{where} has {_number_of_columns(len(fields))} and not {self.width} (separated by "
-                f"{DELIMITERS[self.delimiter]}), as the lines before it have: mend the line{quotes}"
+                f"{DELIMITERS[self.delimiter]}), as the lines before it or the training file have: mend the "
+                f"line{quotes}"
             )
         return fields
 
@@ -398,7 +399,8 @@ def text_with_columns(path, columns: Columns, encoding: str) -> MemoryText:
 
 
 def _lines_of(path, encoding: str) -> Iterator[Line]:
-    texts = (text for piece in whole_lines(read_text([path], "char", encoding)) for text in piece.split("\n")[:-1])
+    pieces = whole_lines(read_text([path], "char", encoding, quotes=True))
+    texts = (text for piece in pieces for text in piece.split("\n")[:-1])
     return ((f"{name_of(path)}, line {number:,}", text) for number, text in enumerate(texts, 1))
 
 
