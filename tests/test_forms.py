@@ -95,6 +95,8 @@ def test_items_that_cannot_be(file, monkeypatch):
         list(read_text([file("a\vb\n")], "char", form=Form(separator="")))
     with pytest.raises(CorpusError, match="there is one item only in .*text.txt: no line is the separator '%'"):
         load_corpus(file("a\nb\n" * 9), CorpusOptions(separator="%"))
+    with pytest.raises(CorpusError, match="there is one item only in .*text.txt: no line is blank; check --separator"):
+        load_corpus(file("a\nb\n" * 9), CorpusOptions(separator=""))
     monkeypatch.setattr(forms, "LONGEST_ITEM", 10)
     with pytest.raises(CorpusError, match="has an item of more than 10 characters: no line of it is the separator '%'"):
         list(read_text([file("a\nb\n" * 9)], "char", form=Form(separator="%")))
