@@ -348,6 +348,28 @@ def test_one_column_of_a_text(folder):
     assert b"".join(given).decode() == "name\n" + text
 
 
+@pytest.mark.parametrize("by", ["states", "perplexity"])
+def test_the_text_of_a_table_with_labels_is_read_alone(folder, classifier, by):
+    """``charlm states``, and ``charlm perplexity --given``: a row for each text, without its label and the heading."""
+    texts = [f"{'ab'[number % 2] * 2}, {'ab'[number % 2]}" for number in range(60)]
+    model = ["--model", folder / "classifier.npz"]
+    if by == "perplexity":
+        made = charlm.train(
+            folder / "table.csv", task="generate", columns="label,text", **SMALL | {"epochs": 1, "hidden": 4}
+        )
+        made.save(folder / "writer.npz")
+        model = ["--model", folder / "writer.npz", "--given", "x"]
+    (folder / "texts.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
+    (folder / "plain.txt").write_text("".join(f"{text}\n" for text in texts))
+    table, alone = (run(by, *model, "--per-line", folder / name) for name in ("table.csv", "texts.csv"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        plain = run(by, *model, "--per-line", folder / "plain.txt")
+    assert [row.split("\t")[-1] for row in table.stdout.splitlines()] == texts
+    assert table.stdout == alone.stdout == plain.stdout
+    assert "each line is taken as a text" in plain.stderr and "each line" not in table.stderr + alone.stderr
+
+
 def test_a_tagger_of_columns(folder, tmp_path):
     text = of_conllu(["ab", "b", "a"], ["X", "Y", "X"])
     (tmp_path / "ud.conllu").write_text(f"# text = ab b a\n{text}\n" * 40)
