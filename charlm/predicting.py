@@ -52,7 +52,8 @@ class Predictor:
         """
         options, rest, items_in = self._options(top=top, beam=beam), [], self.task.item_reader()
         level, form = self.vocabulary.level, self.vocabulary.form
-        pieces = read_text(path_list(paths), level, encoding, form=form, errors="surrogateescape")
+        quotes = self._has_quotes()
+        pieces = read_text(path_list(paths), level, encoding, form=form, errors="surrogateescape", quotes=quotes)
         parts = ((lines_in(block), False) for block in blocks(read_ahead(pieces), True))
         for lines, last in chain(parts, [([], True)]):
             items, rest = items_in(rest + lines, last=last)
@@ -97,13 +98,19 @@ class Predictor:
         options, paths, task = self._options(beam=beam), path_list(paths), self.task
         if isinstance(paths[0], MemoryText) and paths[0].pairs:  # they have not the columns of the training file
             task = replace(task, columns=None)
-        lines = lines_of(paths, self.vocabulary.level, ENCODING.check(encoding), form=self.vocabulary.form)
+        level, form, quotes = self.vocabulary.level, self.vocabulary.form, self._has_quotes()
+        lines = lines_of(paths, level, ENCODING.check(encoding), form=form, quotes=quotes)
         start = []  # the lines up to the first one that is not blank
         for where, line in lines:
             start.append((where, line))
             if line.strip():
                 return task.evaluate(self.window, self.vocabulary, chain(start, lines), **options)
         raise no_text_in(paths)
+
+    def _has_quotes(self) -> bool:
+        """Whether the model learnt from a table with quotes, in which line ends may stand."""
+        columns = self.task.columns
+        return columns is not None and columns.quotes
 
     def _options(self, **options) -> dict:
         """The options that are not None, if the task has them."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_tasks import SMALL, check_error, run
 
 import charlm
-from charlm.errors import CorpusError, ModelFileError, UsageError
+from charlm.errors import CorpusError, ModelFileError, Note, UsageError
 from charlm.learning.autotune import new_trainer
 from charlm.model import load_model
 from charlm.modelfile import write_archive
@@ -289,7 +289,7 @@ def test_a_model_reads_the_columns_again(folder, classifier):
     (folder / "bad.csv").write_text("id,text\n1,aa\n2\n")
     with open(folder / "bad.csv", "a") as file:
         file.write('3,"b\nb"\n4,b\n')
-    check_error("line 3 one column 2 commas", "predict", *model, folder / "bad.csv")
+    check_error("line 3 one column 2 commas training file", "predict", *model, folder / "bad.csv")
     found = [row for rows in Predictor(classifier).rows([folder / "bad.csv"]) for row in rows]
     assert [(text, isinstance(prediction, CorpusError)) for text, prediction in found] == [
         ("aa", False), ("2", True), ("b b", False), ("b", False),
@@ -302,6 +302,20 @@ def test_a_model_reads_the_columns_again(folder, classifier):
 
 def test_pairs_from_python_have_no_columns(classifier):
     assert charlm.evaluate(classifier, pairs=[("x", "aa, a"), ("y", 'b"b')])["accuracy"] == 1
+
+
+@pytest.mark.parametrize("task", ["text", "classify"])
+def test_line_feeds_in_quotes_are_no_other_kind_of_line_ends(folder, tmp_path, task):
+    """The rows that the csv module writes end with CRLF, whatever is in their fields."""
+    table = tmp_path / "table.csv"
+    table.write_bytes((folder / "table.csv").read_bytes().replace(b"\n", b"\r\n").replace(b",\r\n", b",\n"))
+    columns = "label,text" if task == "classify" else "text"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Note)
+        model = charlm.train(table, task=task, columns=columns, **SMALL | {"epochs": 1})
+        charlm.evaluate(model, table)
+        if task == "classify":
+            assert len([row for rows in Predictor(model).rows([table]) for row in rows]) == 60
 
 
 def test_rows_are_whole_however_the_input_is_cut(classifier):
@@ -336,6 +350,28 @@ def test_one_column_of_a_text(folder):
         assert charlm.evaluate(model, text=text) == wanted
     given = column_text(folder / "names.csv", ("2",), "utf-8")[0].pieces()
     assert b"".join(given).decode() == "name\n" + text
+
+
+@pytest.mark.parametrize("by", ["states", "perplexity"])
+def test_the_text_of_a_table_with_labels_is_read_alone(folder, classifier, by):
+    """``charlm states``, and ``charlm perplexity --given``: a row for each text, without its label and the heading."""
+    texts = [f"{'ab'[number % 2] * 2}, {'ab'[number % 2]}" for number in range(60)]
+    model = ["--model", folder / "classifier.npz"]
+    if by == "perplexity":
+        made = charlm.train(
+            folder / "table.csv", task="generate", columns="label,text", **SMALL | {"epochs": 1, "hidden": 4}
+        )
+        made.save(folder / "writer.npz")
+        model = ["--model", folder / "writer.npz", "--given", "x"]
+    (folder / "texts.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
+    (folder / "plain.txt").write_text("".join(f"{text}\n" for text in texts))
+    table, alone = (run(by, *model, "--per-line", folder / name) for name in ("table.csv", "texts.csv"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        plain = run(by, *model, "--per-line", folder / "plain.txt")
+    assert [row.split("\t")[-1] for row in table.stdout.splitlines()] == texts
+    assert table.stdout == alone.stdout == plain.stdout
+    assert "each line is taken as a text" in plain.stderr and "each line" not in table.stderr + alone.stderr
 
 
 def test_a_tagger_of_columns(folder, tmp_path):

@@ -95,6 +95,8 @@ def test_items_that_cannot_be(file, monkeypatch):
         list(read_text([file("a\vb\n")], "char", form=Form(separator="")))
     with pytest.raises(CorpusError, match="there is one item only in .*text.txt: no line is the separator '%'"):
         load_corpus(file("a\nb\n" * 9), CorpusOptions(separator="%"))
+    with pytest.raises(CorpusError, match="there is one item only in .*text.txt: no line is blank; check --separator"):
+        load_corpus(file("a\nb\n" * 9), CorpusOptions(separator=""))
     monkeypatch.setattr(forms, "LONGEST_ITEM", 10)
     with pytest.raises(CorpusError, match="has an item of more than 10 characters: no line of it is the separator '%'"):
         list(read_text([file("a\nb\n" * 9)], "char", form=Form(separator="%")))
@@ -342,6 +344,9 @@ def test_the_form_that_a_model_knows():
         assert known_form(unicodedata.normalize(other, ACCENTS), known) == form
         assert known_form(unicodedata.normalize(form, ACCENTS), known) is None
     assert known_form("☃é", unknown_in("é")) is None and known_form("abc", unknown_in("")) is None
+    assert known_form("ÄÖ", unknown_in("AO")) is None  # the accent, which both have, is one unknown symbol, not two
+    assert known_form("a\u0323\u0302", unknown_in("a")) is None  # two accents, which join into one unknown letter
+    assert known_form("☃ cafe\u0301☃", unknown_in("café ")) == "NFC"
 
 
 def test_examples_are_normalised():

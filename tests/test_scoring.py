@@ -106,6 +106,7 @@ def test_the_figures_say_how_much_rests_on_unknown_symbols():
     some = charlm.perplexity(model_of(), "abc é\n")
     assert known.spelled == known and "spelled" not in "".join(score_lines(known, "char"))
     shown = "\n".join(score_lines(some, "char"))
+    assert "1 line, 2 words, 6 characters, 7 bytes" in shown
     assert "<UNK> 1 (16.67 %)" in shown and f"with <UNK> spelled   {some.spelled.bits_per_byte:.4f}" in shown
     assert unknown_warning("m.npz", 1, 10, "char") is None
     warning = unknown_warning("m.npz", 2, 10, "word")

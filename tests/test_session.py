@@ -1,9 +1,11 @@
 """A training run with its files, from Python: what ``charlm train`` can do, ``charlm.train`` can do too."""
 
 import errno
+import gzip
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, resumed
 
 def test_resuming_a_finished_training_is_nothing_to_do(text, tmp_path, capsys):
     """One line, and the model stays as it is; with another text or other settings it is an error."""
+    Path(text).write_bytes(gzip.compress(Path(text).read_bytes()))
     charlm.train(text, output="m.npz", **SMALL | {"epochs": 1})
     before = (tmp_path / "m.npz").read_bytes()
     command = ["train", text, "-o", "m.npz", "--resume"]

@@ -4,6 +4,7 @@ charlm reads and writes files correctly, and a file or an option that is not pos
 import itertools
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -287,6 +288,16 @@ def test_predict_adds_a_column(folder, tagger):
     assert first["entities"] == [{"type": "p", "first": 1, "last": 1, "words": ["KL"]}]
     assert last["words"] == ["MK", "qq"]
     assert run("predict", "--model", folder / "tagger.npz", input="").stdout == ""
+
+
+def test_a_line_that_may_be_a_sentence_is_told(folder, tagger):
+    with pytest.warns(UserWarning, match="the first line, 'KL ab qq ab.', is one word with 3 more columns") as told:
+        assert tagger.task.item_reader()(["", "KL ab qq ab.", "MK x y"], last=True)[0][1] == ["KL ab qq ab.", "MK x y"]
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for line in ("KL x O", "KL x", "KL x\ty z"):
+            tagger.task.item_reader()([line, "MK ab qq ab."], last=True)
 
 
 def test_a_sentence_is_complete_when_its_blank_line_has_been_read(tagger):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..score import PER_NAT, Score
+from ..tasks.summary import number_of
 from ..text.layout import fits, named_values, stacked, wrapped
 from ..text.visible import visible
 from ..text.vocabulary import UNITS
@@ -88,7 +89,7 @@ def score_lines(
     rows = [
         (
             "text",
-            f"{score.lines:,} lines, {score.words:,} words, {score.characters:,} characters, {score.bytes:,} bytes",
+            ", ".join(number_of(getattr(score, unit), unit[:-1]) for unit in ("lines", "words", "characters", "bytes")),
         ),
         (
             "tokens",
@@ -204,7 +205,7 @@ def _ranking_notes(rankings, lines_per_unit):
     score = first.score
     runs = "" if lines_per_unit == 1 else f", in runs of {lines_per_unit}"
     notes = [
-        f"text: {score.lines:,} lines, {score.bytes:,} bytes; per word: perplexity per word",
+        f"text: {number_of(score.lines, 'line')}, {number_of(score.bytes, 'byte')}; per word: perplexity per word",
         f"difference: bits per byte above the {'best' if first.best else 'first'} model, and its 95 % interval",
         f"(a paired bootstrap over the lines{runs});",
         "if the interval contains 0, this text does not tell the two models apart",

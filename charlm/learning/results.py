@@ -21,7 +21,7 @@ from typing import Any
 from ..errors import CharlmError, DivergedError, ModelFileError, UsageError
 from ..model import Model, load_model
 from ..modelfile import file_kind, is_saved, read_model, save_model
-from ..text.reading import Digest, read_text
+from ..text.reading import digest_of
 from .checkpoint import checkpoint_path, previous_checkpoint_path, save_checkpoint
 from .loop import Trainer
 from .options import BY_NAME, CHECKPOINT_SECONDS
@@ -81,10 +81,7 @@ def finished_model(path, paths: list, options: Mapping[str, Any]) -> Model | Non
         then, sha256 = dict(model.training["settings"]), model.training["corpus"]["sha256"]
     except (ModelFileError, TypeError, KeyError, ValueError):  # another program wrote the file
         return None
-    digest = Digest()
-    for _ in read_text(paths, "byte", digest=digest):
-        pass
-    found = ["the text differs"] if digest.hexdigest() != sha256 else []
+    found = ["the text differs"] if digest_of(paths) != sha256 else []
     then.pop("dropout", None)  # it may have followed the losses
     then |= asdict(model.architecture)
     found += [

@@ -30,6 +30,7 @@ import numpy as np
 from ..errors import UsageError
 from ..network.protocols import Network, Window
 from ..text.batches import Batch
+from ..text.columns import Columns
 from ..text.corpus import CorpusOptions
 from ..text.ngrams import NGrams
 
@@ -163,11 +164,15 @@ class Task(Protocol):
 class PredictionTask(Task, Protocol):
     """All that ``charlm predict`` and ``charlm evaluate`` ask of a task with answers: any task but the language model.
 
-    options: the names of the options of ``predict`` that the task has. An item is a line, or for tagging a list of
-    words (or lines). A prediction is a dict of JSON values.
+    options: the names of the options of ``predict`` that the task has. columns: of the training files, None where
+    nobody has named them. An item is a line, or for tagging a list of words (or lines). A prediction is a dict of JSON
+    values.
     """
 
     options: tuple[str, ...]
+
+    @property
+    def columns(self) -> Columns | None: ...
 
     def items(self, lines: list[str], last: bool = False) -> tuple[list, list[str]]:
         """The items in some lines of a file, and the lines of an incomplete item at their end.

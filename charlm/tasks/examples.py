@@ -138,7 +138,14 @@ class Examples:
 
 
 def lines_of(
-    paths: Iterable, level: str, encoding: str, digest=None, *, form: Form = PLAIN, has_level: bool = False
+    paths: Iterable,
+    level: str,
+    encoding: str,
+    digest=None,
+    *,
+    form: Form = PLAIN,
+    has_level: bool = False,
+    quotes: bool = False,
 ) -> Iterator[tuple[str, str]]:
     """(where the line is, its text) for each line of some files, blank lines included.
 
@@ -147,7 +154,7 @@ def lines_of(
     for path in paths:
         rest = b"" if level == "byte" else ""
         number = 0
-        for piece in read_text([path], level, encoding, digest, form=form, has_level=has_level):
+        for piece in read_text([path], level, encoding, digest, form=form, has_level=has_level, quotes=quotes):
             piece = rest + piece
             stop = piece.rfind(b"\n" if level == "byte" else "\n") + 1
             rest = piece[stop:]
@@ -242,7 +249,15 @@ def read_examples(form: ExampleForm, paths, options: CorpusOptions) -> SplitExam
     def examples(paths, digest=None) -> tuple[list, Columns]:
         found, columns = [], []
         for path in paths:  # each has a delimiter and columns of its own
-            lines = lines_of([path], options.level, options.encoding, digest, form=options.form, has_level=True)
+            lines = lines_of(
+                [path],
+                options.level,
+                options.encoding,
+                digest,
+                form=options.form,
+                has_level=True,
+                quotes=options.columns is not None,
+            )
             start = list(islice(lines, LOOKED_AT))
             columns.append(form.find(start, options.columns))
             found += (example for _, example in form.read(chain(start, lines), columns[-1]))

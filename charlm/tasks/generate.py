@@ -122,7 +122,8 @@ class Generate(LabelTask):
         return ExampleEvaluation(network, self.window(network, 1, ROWS), batches)
 
     def given(self, model, label: str):
-        """The language model of the lines with a label. Raises UsageError for an unknown label."""
+        """The language model of the lines with a label, which reads the same column of texts. Raises UsageError for an
+        unknown label."""
         if label not in self.labels:
             raise UsageError(f"the model does not know the label {label!r}; it knows {', '.join(self.labels)}")
         size = len(model.vocabulary)
@@ -134,7 +135,7 @@ class Generate(LabelTask):
         table = blocks[:, :size].copy()
         table[:, EOS] = blocks[:, size + self.labels.index(label)]
         parameters = np.concatenate([values.ravel() for values in (named | {input_weights: table}).values()])
-        return replace(model, architecture=architecture, parameters=parameters, task=LanguageModel())
+        return replace(model, architecture=architecture, parameters=parameters, task=LanguageModel(self.columns))
 
     def nats(self, window, vocabulary, texts: list[str]) -> np.ndarray:
         """-log ŷ of each text and its end given each label, (texts, labels)."""

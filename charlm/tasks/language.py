@@ -29,7 +29,8 @@ LEAST_NGRAMS = 1_000_000  # that are kept however small the network is: three me
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A ``Task`` whose corpus is a ``Corpus``. columns: the text is one column of files that are tables."""
+    """A ``Task`` whose corpus is a ``Corpus``. columns: the text is one column of files that are tables, the last of
+    these."""
 
     columns: Columns | None = None
 

@@ -1,5 +1,6 @@
 """Many to many of the same length: a tag for each word of a sentence."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ import numpy as np
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
 from ..text.batches import Sequences, WordBatch, groups
-from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in
+from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in, split_fields
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
 from ..text.reading import listed
 from ..text.vocabulary import EOS
@@ -19,6 +20,7 @@ from .examples import (
     ExampleEvaluation,
     Examples,
     ExampleTask,
+    ItemReader,
     build_vocabulary,
     by_length,
     check_names,
@@ -209,6 +211,31 @@ class Tag(ExampleTask):
             return None
         chosen = by_length(part.numbers.lengths[:EVALUATED], MOST_WORDS)
         return ExampleEvaluation(network, self.window(network, 1, ROWS), [self.batch(part, some) for some in chosen])
+
+    def item_reader(self):
+        is_told = False
+
+        def items(lines, last=False):
+            nonlocal is_told
+            first = next((line for line in lines if not ends_a_sentence(line) and not line.startswith("#")), None)
+            if first is not None and not is_told:
+                is_told = True
+                self._tell_of_a_sentence(first)
+            return self.items(lines, last)
+
+        return ItemReader(items)
+
+    def _tell_of_a_sentence(self, first: str) -> None:
+        """Warn where the first line may be a sentence: spaces separate several columns, and the last one is no tag."""
+        fields = split_fields(first, SPACES)
+        by_spaces = self.columns is None or self.columns.delimiter in (SPACES, WHITE)
+        if by_spaces and "\t" not in first and len(fields) > 2 and fields[-1] not in self.tags:
+            warnings.warn(
+                f"the first line, {first.strip()!r:.40}, is one word with {len(fields) - 1} more columns, and only the "
+                "word gets a tag; if it is a sentence, write one word on each line, and an empty line after the "
+                "sentence",
+                stacklevel=2,
+            )
 
     def items(self, lines, last=False):
         """Each item is the lines of a sentence and the line that ends it; of JSON Lines, one line."""

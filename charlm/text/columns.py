@@ -122,7 +122,8 @@ class Columns:
             quotes = ", and put a field that holds the delimiter into double quotes" if self.quotes else ""
             raise CorpusError(
                 f"{where} has {_number_of_columns(len(fields))} and not {self.width} (separated by "
-                f"{DELIMITERS[self.delimiter]}), as the lines before it have: mend the line{quotes}"
+                f"{DELIMITERS[self.delimiter]}), as the lines before it or the training file have: mend the "
+                f"line{quotes}"
             )
         return fields
 
@@ -383,28 +384,30 @@ def column_text(path, names: tuple[str, ...], encoding: str) -> tuple[MemoryText
     lines = _lines_of(path, encoding)
     start = list(islice(lines, LOOKED_AT))
     columns = find_columns(names, start)
-    return _column(path, columns, chain(start, lines)), columns
+    return _column(path, ColumnReader(columns), chain(start, lines)), columns
 
 
 def text_with_columns(path, columns: Columns, encoding: str) -> MemoryText:
-    """One column of a file, as a text with a line for each row. columns: those of a training file; a file that does not
-    begin like it is a text as it is, and a warning says so. Raises CorpusError for a line that has not the columns."""
+    """The column of the text of a file, as a text with a line for each row. columns: those of a training file, of which
+    the last is the text, and a label may be before it; a file that does not begin like it is a text as it is, and a
+    warning says so. Raises CorpusError for a line that has not the columns."""
     lines = _lines_of(path, encoding)
     start = list(islice(lines, LOOKED_AT))
     first = next((text for _, text in start if text.strip()), "")
-    if columns.begins_so(first, columns.names[0]):
-        return _column(path, columns, chain(start, lines))
+    if columns.begins_so(first, columns.names[-1]):
+        return _column(path, ColumnReader(columns, columns.names[-1:]), chain(start, lines))
     warnings.warn(columns.missing_in(name_of(path)), stacklevel=2)
     return MemoryText(name_of(path), (f"{text}\n" for _, text in chain(start, lines)))
 
 
 def _lines_of(path, encoding: str) -> Iterator[Line]:
-    texts = (text for piece in whole_lines(read_text([path], "char", encoding)) for text in piece.split("\n")[:-1])
+    pieces = whole_lines(read_text([path], "char", encoding, quotes=True))
+    texts = (text for piece in pieces for text in piece.split("\n")[:-1])
     return ((f"{name_of(path)}, line {number:,}", text) for number, text in enumerate(texts, 1))
 
 
-def _column(path, columns: Columns, lines: Iterable[Line]) -> MemoryText:
-    rows = read_rows(ColumnReader(columns), lines)
+def _column(path, reader: ColumnReader, lines: Iterable[Line]) -> MemoryText:
+    rows = read_rows(reader, lines)
     some = iter(lambda: list(islice(rows, 500)), [])
     return MemoryText(name_of(path), ("".join(f"{text}\n" for text in _texts(part)) for part in some))
 

@@ -264,9 +264,8 @@ def _read(paths, options: CorpusOptions) -> _Text:
         blank = ", only blank lines" if digest.size else ""
         raise CorpusError(f"there is no text in {names}{blank}")
     if options.separator is not None and sum(np.count_nonzero(piece == EOS) for piece in numbers) == 1:
-        raise CorpusError(
-            f"there is one item only in {names}: no line is the separator {options.separator!r}; check --separator"
-        )
+        separator = f"the separator {options.separator!r}" if options.separator.strip() else "blank"
+        raise CorpusError(f"there is one item only in {names}: no line is {separator}; check --separator")
     parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
     if valid:
         pieces = read_text(valid, level, options.encoding, form=options.form, has_level=True)

@@ -34,10 +34,12 @@ def check_encoding(encoding: str) -> str:
     return encoding
 
 
-def text_in(name: str, pieces: Iterable[bytes], encoding: str, has_level: bool, errors: str) -> Iterator[str]:
+def text_in(
+    name: str, pieces: Iterable[bytes], encoding: str, *, has_level: bool, errors: str, quotes: bool = False
+) -> Iterator[str]:
     """The text of some bytes without its byte order mark, with LF for each line end. name: of the file, for messages.
-    has_level: the command has the option --level, so that an error may advise it. errors: see ``reading.read_text``.
-    Raises CorpusError."""
+    has_level: the command has the option --level, so that an error may advise it. errors, quotes: see
+    ``reading.read_text``. Raises CorpusError."""
     decoder, ends = _Decoder(name, encoding, has_level, errors), _LineEnds()
     at_start = True
     for piece in pieces:
@@ -46,7 +48,7 @@ def text_in(name: str, pieces: Iterable[bytes], encoding: str, has_level: bool, 
             at_start, text = False, text.removeprefix("\ufeff")
         yield ends.replaced(text)
     yield ends.replaced(decoder.decode(b"", final=True), final=True)
-    if len(ends.found) > 1:
+    if len(ends.found) > 1 and not quotes:
         *others, last = ends.found
         message = f"{name} has several kinds of line ends ({', '.join(others)} and {last}); each of them ends a line"
         warnings.warn(message, Note, stacklevel=2)

@@ -6,6 +6,7 @@ it does with such items, and the line feed inside has an id of its own beside <E
 ``Form.inside`` (what goes in) and ``Form.outside`` (what comes out) know about it.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -76,7 +77,14 @@ def known_form(text: str, unknown_in: Callable[[str], list]) -> str | None:
     forms = [form for form in ("NFC", "NFD") if not unicodedata.is_normalized(form, text)]
     unknown = len(unknown_in(text)) if forms else 0
     better = (form for form in forms if len(unknown_in(unicodedata.normalize(form, text))) < unknown)
-    return next(better, None) if unknown else None
+    return next((form for form in better if _gains_in(form, text, unknown_in)), None) if unknown else None
+
+
+def _gains_in(form: str, text: str, unknown_in: Callable[[str], list]) -> bool:
+    """Whether a model knows more of one of the words in a normal form, and nothing less. (The same accent on many
+    letters is fewer unknown symbols than the letters, and helps nobody.)"""
+    words = (word for word in set(re.findall(r" ?\S+", text)) if not unicodedata.is_normalized(form, word))
+    return any(set(unknown_in(unicodedata.normalize(form, word))) < set(unknown_in(word)) for word in words)
 
 
 def whole_lines(pieces: Iterable[Text]) -> Iterator[Text]:

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
+from typing import TypedDict
 
 from ..errors import CorpusError, Note
 from .decoding import check_encoding, text_in
@@ -102,6 +103,7 @@ def read_text(
     form: Form = PLAIN,
     has_level: bool = False,
     errors: str = "strict",
+    quotes: bool = False,
 ) -> Iterator[str] | Iterator[bytes]:
     """The clean text of some files, one after the other, in pieces.
 
@@ -109,7 +111,8 @@ def read_text(
     the pieces are bytes; at WHOLE_LINES each piece ends at the end of a line, so that no token is cut. digest:
     an object whose ``update`` gets all bytes as they stand in the files, a ``Digest`` for example. form: that the text
     gets. has_level: the command has the option --level, so that an error may advise it. errors: "strict", or
-    "surrogateescape": bytes that are not of the encoding become lone surrogates (PEP 383). Raises CorpusError if a file
+    "surrogateescape": bytes that are not of the encoding become lone surrogates (PEP 383). quotes: the files are
+    tables, in which quotes may hold line ends of another kind than those of the rows. Raises CorpusError if a file
     cannot be read or decoded, or is no text, UsageError for an unknown encoding.
     """
     encoding = check_encoding(encoding)
@@ -125,7 +128,8 @@ def read_text(
         """The pieces of a file, with the line feed that its last line may lack."""
         end, last = (b"\n", b"") if level == "byte" else ("\n", "")
         with closing(digested(path)) as data:  # an error in decoding closes the file too
-            for piece in _opened(path, data, level == "byte", encoding, has_level=has_level, errors=errors):
+            options: _Decoding = {"has_level": has_level, "errors": errors, "quotes": quotes}
+            for piece in _opened(path, data, level == "byte", encoding, options):
                 if piece:
                     last = piece[-1:]
                     yield piece
@@ -137,11 +141,19 @@ def read_text(
         yield from whole_lines(pieces) if level in WHOLE_LINES else pieces
 
 
-def _opened(path, pieces: Iterator[bytes], as_bytes: bool, encoding: str, *, has_level: bool, errors: str) -> Iterator:
+class _Decoding(TypedDict):
+    """Arguments of ``text_in``."""
+
+    has_level: bool
+    errors: str
+    quotes: bool
+
+
+def _opened(path, pieces: Iterator[bytes], as_bytes: bool, encoding: str, options: _Decoding) -> Iterator:
     """The text of a file, or its bytes as they stand there; what is compressed is decompressed first."""
     name = name_of(path)
     if isinstance(path, MemoryText):
-        return pieces if as_bytes else text_in(name, pieces, "utf-8", has_level, errors)
+        return pieces if as_bytes else text_in(name, pieces, "utf-8", **options)
     beginning, pieces = _with_beginning(pieces)
     compression = compression_of(beginning)
     if as_bytes:
@@ -151,10 +163,10 @@ def _opened(path, pieces: Iterator[bytes], as_bytes: bool, encoding: str, *, has
         return pieces
     if compression in MODULES:
         beginning, pieces = _with_beginning(decompressed(name, pieces, compression))
-    why = why_no_text(beginning, has_level)
+    why = why_no_text(beginning, options["has_level"])
     if why:
         raise CorpusError(f"{name} {why}")
-    return text_in(name, pieces, _encoding_of(name, beginning, encoding), has_level, errors)
+    return text_in(name, pieces, _encoding_of(name, beginning, encoding), **options)
 
 
 def _with_beginning(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -202,3 +214,12 @@ def path_list(paths) -> list:
 def files_in(paths) -> list:
     """Those of ``path_list`` that are files, and not texts from memory."""
     return [path for path in path_list(paths) if not isinstance(path, MemoryText)]
+
+
+def digest_of(paths: Iterable) -> str:
+    """The SHA-256 of the bytes that stand in some files, in hexadecimal. Raises CorpusError."""
+    digest = Digest()
+    for path in paths:
+        for piece in _read_bytes(path):
+            digest.update(piece)
+    return digest.hexdigest()
