@@ -186,13 +186,14 @@ OPTIONS = {
     "a column": ["--lines", "--columns", "1"],
     **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in TASKS},
 }
+EXAMPLES = "examples.txt"
 ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n", "translate": b"%l\t%l\n"}
 
 
 def answered(text: Path, task: str) -> Path:
     """Make a file of examples for a task from the lines of a text, next to it; if the text is no readable file, return
     it as it is."""
-    path = text.with_name("examples.txt")
+    path = text.with_name(EXAMPLES)
     if not text.is_file() or not os.access(text, os.R_OK):
         return text
     with open(text, "rb") as lines, open(path, "wb") as examples:
@@ -220,7 +221,8 @@ def hostile(folder: Path, corpora=(*CORPORA, *LARGE), kinds=tuple(OPTIONS)) -> I
 
 
 def _use(server, workdir, options, is_large):
-    (workdir / "m.npz").unlink(missing_ok=True)
+    for name in ("m.npz", EXAMPLES):  # of the kinds before this one
+        (workdir / name).unlink(missing_ok=True)
     has_lines = "--lines" in options or "--separator" in options
     model, length = ["--model", "m.npz"], ["--max-length" if has_lines else "--length", "60"]
     if "--task" in options:

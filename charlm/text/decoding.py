@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import CorpusError, Note, UsageError
 
 NEED_A_MARK = ("utf-16", "utf-32")  # encodings whose byte order only a byte order mark can tell
+SEARCHED = 1 << 24  # bytes in which NULs are looked for, about: to search a long text takes time and tells no more
 CONTEXT = 4096  # bytes on each side of a bad byte that say what the text may be
 _HIGH = re.compile(rb"[\x80-\xff]")
 _WINDOWS = re.compile(rb"[\x80-\x9f]")  # characters in cp1252, and nothing in Latin-1
@@ -107,7 +108,7 @@ class _Decoder:
                 text.encode(errors=self.errors)  # some codecs let halves of characters (lone surrogates) through
         except UnicodeError as error:
             raise CorpusError(self._message(error, self.consumed - pending)) from None
-        if not self.has_nuls and b"\0" in piece:
+        if not self.has_nuls and self.consumed < SEARCHED and b"\0" in piece:
             self.has_nuls = True
             self._warn_of_nuls(piece)
         self.consumed += len(piece)
