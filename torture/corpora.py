@@ -150,7 +150,7 @@ CORPORA = {
     "a table with an open quote": _file("label,text\n" + 'x,a\ny,"b\n' * 30 + "x,c\n" * 9000),
     "a table with ragged lines": _file("x\ta\ty\nx\ta\n\ty\n\t\t\t\n" * 30),
     "objects in JSON": _file('{"1": "x", "2": "a"}\n{"1": ["x"], "2": null}\n' * 30),
-    "broken JSON": _file("{\n" * 30 + '{"a":' * 5000 + "\n"),
+    "broken JSON": _file("{\n" * 30 + '{"a":' * 1200 + "\n"),
     "CoNLL-U": _file(("# text = a b\n1\ta" + "\t_" * 4 + "\t0" + "\t_" * 3 + "\n1.1" + "\t_" * 9 + "\n\n") * 30),
     "comments": _file("# 1\na x\n# b x\n#\n\n#c y\n" * 30),
     "labels of fastText": _file("__label__x\ta\n__label__ b\n__label__\n__label__y __label__z c\n" * 30),
