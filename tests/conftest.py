@@ -35,3 +35,15 @@ def tiny_model(tiny_text, tmp_path_factory):
     model = charlm.train(folder / "text.txt", **sizes, lines=False, epochs=6, lr=0.02, threads=1)
     model.save(folder / "tiny.npz")
     return folder / "tiny.npz"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A function that writes a file and returns its path."""
+
+    def write(content, name="text.txt"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write

@@ -32,18 +32,6 @@ def in_pieces_of(size):
         yield
 
 
-@pytest.fixture
-def file(tmp_path):
-    """A function that writes a file and returns its path."""
-
-    def write(content, name="text.txt"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 # Clean text
 
 

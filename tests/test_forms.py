@@ -30,18 +30,6 @@ def run(*arguments, **settings):
     return CliRunner().invoke(program, [str(argument) for argument in arguments], **settings)
 
 
-@pytest.fixture
-def file(tmp_path):
-    """A function that writes a file and returns its path."""
-
-    def write(content, name="text.txt"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 @pytest.fixture(scope="module")
 def items(tmp_path_factory):
     """The path of a model of items, trained on POEMS."""

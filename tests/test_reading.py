@@ -31,18 +31,6 @@ COMPRESSORS = {"gzip": gzip.compress, "xz": lzma.compress, "bzip2": bz2.compress
 SIZES = [1, 7, reading.PIECE]
 
 
-@pytest.fixture
-def file(tmp_path):
-    """A function that writes a file and returns its path."""
-
-    def write(content, name="text.txt"):
-        path = tmp_path / name
-        path.write_bytes(content)
-        return path
-
-    return write
-
-
 def read(path, level="char", size=reading.PIECE, **options):
     """The text of a file, read in pieces of this size."""
     with mock.patch.object(reading, "PIECE", size), mock.patch.object(decompression, "PIECE", size):

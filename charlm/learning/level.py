@@ -2,8 +2,8 @@
 
 charlm counts n-grams of both kinds of tokens in the last COUNTED characters of the training part, and takes the tokens
 with which they predict the held-out text in fewer bits per character. What the counts say is true of networks too, and
-these gain even more from subwords (benchmarks/recipe.md). But a network of subwords soon knows its text by heart: where
-a wide one can read all characters ENOUGH_PASSES times, it learns more from these.
+these gain even more from subwords (benchmarks/recipe.md). But a network of subwords soon memorises its text: where a
+wide one can read all characters ENOUGH_PASSES times, it learns more from these.
 """
 
 from collections.abc import Callable

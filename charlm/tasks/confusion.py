@@ -161,17 +161,23 @@ class LabelSetsResult:
             *((f"{kind} F1", self._in_words(found, kind)) for kind in ("micro", "macro")),
             ("threshold", f"{self.threshold:g}; the best micro F1, {100 * self.best[1]:.2f} %, at {self.best[0]:.3f}"),
         ]
-        longest, cells = max(map(len, self.labels)), []
-        for label, one in found["labels"].items():
-            percents = (f"{100 * one[name]:.2f}" for name in ("precision", "recall", "f1"))
-            cells.append((label, f"{one['lines']:,}", *percents))
-        table = [f"{'label':<{longest}}    lines   precision %   recall %    F1 %"]
-        for label, lines, precision, recall, f1 in cells:
-            table.append(f"{label:<{longest}}  {lines:>7}   {precision:>11}   {recall:>8}  {f1:>6}")
-        if not fits(table, width):
-            table = stacked(("label", "lines", "precision %", "recall %", "F1 %"), cells, width)
-        return [*named_values(rows, 13, width), "", *table]
+        return [*named_values(rows, 13, width), "", *f1_table(("label", "lines"), found["labels"], width)]
 
     def _in_words(self, found: dict, kind: str) -> str:
         precision, recall, f1 = (100 * found[f"{kind}_{name}"] for name in ("precision", "recall", "f1"))
         return f"{f1:.2f} %   (precision {precision:.2f} %, recall {recall:.2f} %)"
+
+
+def f1_table(head: tuple[str, str], figures: dict[str, dict], width: int | None) -> list[str]:
+    """A table of precision, recall and F1. head: what has a row, and the key of its number. figures: of each row.
+    width: of the terminal, None for a pipe."""
+    what, counted = head
+    longest, cells = max(map(len, (what, *figures))), []
+    for name, one in figures.items():
+        percents = (f"{100 * one[key]:.2f}" for key in ("precision", "recall", "f1"))
+        cells.append((name, f"{one[counted]:,}", *percents))
+    room = max(7, 1 + len(counted))
+    table = [f"{what:<{longest}}  {counted:>{room}}   precision %   recall %    F1 %"]
+    for name, number, precision, recall, f1 in cells:
+        table.append(f"{name:<{longest}}  {number:>{room}}   {precision:>11}   {recall:>8}  {f1:>6}")
+    return table if fits(table, width) else stacked((*head, "precision %", "recall %", "F1 %"), cells, width)

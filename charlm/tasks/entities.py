@@ -16,7 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..text.layout import fits, named_values, stacked
+from ..text.layout import named_values
+from .confusion import f1_table
 
 TINY = 1e-45  # in place of a probability that float32 has rounded to 0
 UNENDED = 1e9  # nats against an entity that does not end with its sentence
@@ -181,13 +182,5 @@ class TaggingResult:
         rows.append(("entity F1", f"{100 * total['f1']:.2f} %   ({words})"))
         if self.kinds == [""]:
             return named_values(rows, 16, width)
-        longest, cells = max(map(len, ("all", *self.kinds))), []
-        for kind, figures in {"all": total, **{kind: self.figures([kind]) for kind in self.kinds}}.items():
-            percents = (f"{100 * figures[name]:.2f}" for name in ("precision", "recall", "f1"))
-            cells.append((kind, f"{figures['entities']:,}", *percents))
-        table = [f"{'type':<{longest}}   entities   precision %   recall %    F1 %"]
-        for kind, entities, precision, recall, f1 in cells:
-            table.append(f"{kind:<{longest}}  {entities:>9}   {precision:>11}   {recall:>8}  {f1:>6}")
-        if not fits(table, width):
-            table = stacked(("type", "entities", "precision %", "recall %", "F1 %"), cells, width)
-        return [*named_values(rows, 16, width), "", *table]
+        figures = {"all": total, **{kind: self.figures([kind]) for kind in self.kinds}}
+        return [*named_values(rows, 16, width), "", *f1_table(("type", "entities"), figures, width)]
