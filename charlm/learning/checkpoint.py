@@ -22,6 +22,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ..errors import CharlmError, ModelFileError, UsageError
+from ..model import load_model
 from ..modelfile import (
     FURTHER_ARRAYS,
     checkpoint_shapes,
@@ -35,6 +36,7 @@ from ..network.architecture import Architecture
 from ..network.products import check_precision
 from ..tasks import Task
 from ..text.corpus import Corpus
+from .base import Base
 from .loop import Trainer
 from .options import stored_options
 from .settings import Settings
@@ -98,6 +100,13 @@ class Checkpoint:
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
+    def base(self) -> Base | None:
+        """What the training has of the model that it goes on with; None for a new model."""
+        ancestry = self.header["training"].get("ancestry")
+        if not ancestry:
+            return None
+        return Base(model=load_model(self.path), name=str(self.path), ancestry=ancestry, is_resumed=True)
+
     def check_processor(self) -> None:
         """Raise ModelFileError where this processor cannot multiply in the precision of the training."""
         try:
@@ -123,7 +132,7 @@ class Checkpoint:
         ):
             found.append(
                 "how the text is read (--task, --level, --lines or --stream, --columns, --holdout, --valid, "
-                "--separator, --normalize, --min-count, --max-vocabulary)"
+                "--separator, --normalize, --min-count, --max-vocabulary, --keep-vocabulary)"
             )
         # Sizes follow from the text and the task, whose differences are found above.
         now = asdict(architecture) | asdict(settings)
@@ -139,6 +148,8 @@ class Checkpoint:
         """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
         settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
+        if trainer.also and trainer.also.digest != self.header["training"].get("also_valid", {}).get("sha256"):
+            found.append("the text of --also-valid differs")
         if self.arrays.keys() - FURTHER_ARRAYS != {
             "best",
             *trainer.arrays(),
@@ -201,7 +212,8 @@ _KINDS = {
 }
 
 
-_NEW = ("weights", "best_weights", "best_alone")  # which older checkpoints lack
+# Which older checkpoints lack:
+_NEW = ("weights", "best_weights", "best_alone", "base_loss", "also_before", "also_after", "first_loss")
 
 
 def _read_state(values: dict) -> TrainingState:
