@@ -126,16 +126,18 @@ def also_corpus(base: Base, task: Task, corpus: Any, options: Mapping[str, Any])
     if type(task).name == "text":
         of_text["lines"] = corpus.lines
     loaded = _held_out_then(base, type(task), paths, of_text, known)
+    note = f"of {names_of(paths)}, the part is measured that was held out when {base.ancestry[0]['name']} was trained"
     if loaded is None:
         found, whole = type(task).load(paths, CorpusOptions(**of_text, holdout=0.0, novelty=False), known)
         loaded = found, _all_held_out(whole)
+        note = f"{names_of(paths)} is measured as a whole"
     found, also = loaded
     vocabulary = corpus.vocabulary
     if found.architecture_fields(vocabulary) != task.architecture_fields(vocabulary):
         raise CorpusError(
             f"{names_of(paths)}, the text of --also-valid, has a label or tag that the model does not know; remove it"
         )
-    return also
+    return replace(also, notes=(note,))
 
 
 def _held_out_then(base: Base, kind: Any, paths: list, of_text: dict, known: Known) -> tuple[Task, Any] | None:
@@ -173,13 +175,21 @@ def _written(name: str, value: Any) -> str:
     option = BY_NAME[name]
     if option.kind is bool:
         return option.flag if value else option.negative or f"no {option.flag}"
-    return f"no {option.flag}" if value is None else f"{option.flag} {value!r}" if value == "" else f"{option.flag} {value}"
+    return (
+        f"no {option.flag}"
+        if value is None
+        else f"{option.flag} {value!r}"
+        if value == ""
+        else f"{option.flag} {value}"
+    )
 
 
 def _ancestry(model: Model, name: str, digest: str) -> list[dict]:
     """What the new model says of this one and of the models before it."""
     training = model.training
-    facts = {name: training[name] for name in ("corpus", "step", "tokens", "valid_loss", "base_loss") if name in training}
+    facts = {
+        name: training[name] for name in ("corpus", "step", "tokens", "valid_loss", "base_loss") if name in training
+    }
     settings, before = training.get("settings"), training.get("ancestry")
     seed = {"seed": settings["seed"]} if isinstance(settings, dict) and "seed" in settings else {}
     before = [one for one in before if isinstance(one, dict)] if isinstance(before, list) else []

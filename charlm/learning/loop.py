@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,7 +110,8 @@ class Trainer:
     ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
     plan, choice: how ``autotune`` chose the settings and the level, for the display only; None where it chose nothing.
     base: the model to go on with, None for a new one. also: a corpus whose held-out part is measured besides, before
-    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError where the text is shorter than one window.
+    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError
+    where the text is shorter than one window.
     """
 
     def __init__(

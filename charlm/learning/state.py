@@ -30,8 +30,8 @@ class TrainingState:
     between them. best_loss: the lowest held-out loss, None before the first evaluation. best_progress: ``progress`` at
     that moment. weights, best_weights: of the mixture, flat, after the last evaluation (3 · N · 2, see
     ``mixed_window.fit``) and at the best one (N · 2); [] without n-grams. best_alone: held-out losses of the network
-    and of the n-grams alone at the best evaluation; [] without n-grams. base_loss: of the model that the training goes on
-    with, on the held-out part before the first update; also_before, also_after: losses on the text of --also-valid,
+    and of the n-grams alone at the best evaluation; [] without n-grams. base_loss: of the model that the training goes
+    on with, on the held-out part before the first update; also_before, also_after: losses on the text of --also-valid,
     before the first update and, of the best model, at the end; None where they were not measured. first_loss: of the
     first update of such a training, nats per token, 0 before it. seconds: time spent.
     """

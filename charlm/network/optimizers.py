@@ -70,8 +70,8 @@ class Adam:
 def parts(
     architecture: Architecture, rates: Mapping[str, float], frozen: Collection[str] = ()
 ) -> list[tuple[int, int, float]]:
-    """The parameters in parts that learn at the same rate: (start, stop, factor of the rate), in order. frozen: names of
-    parameters that are in none."""
+    """The parameters in parts that learn at the same rate: (start, stop, factor of the rate), in order. frozen: names
+    of parameters that are in none."""
     found: list[tuple[int, int, float]] = []
     start = 0
     for name, shape in architecture.shapes().items():

@@ -94,8 +94,8 @@ class Task(Protocol):
         """Read files and return the task and its corpus. Called when training begins.
 
         known: what a model of the same task knows, with which the training goes on; its symbols, labels, tags and words
-        stay what they are, and new ones are added. Raises CorpusError for files that cannot be read or learnt from, UsageError for options that do not go with the
-        task.
+        stay what they are, and new ones are added. Raises CorpusError for files that cannot be read or learnt from,
+        UsageError for options that do not go with the task.
         """
 
     @classmethod

@@ -336,7 +336,9 @@ def build_vocabulary(
         vocabulary = Vocabulary.build(level, counts, least, options.max_vocabulary, form=options.form)
     if counts:
         check_vocabulary(vocabulary, least)
-        found = sum(counts[symbol] for symbol, is_known in zip(counts, vocabulary.knows(counts), strict=True) if is_known)
+        found = sum(
+            counts[symbol] for symbol, is_known in zip(counts, vocabulary.knows(counts), strict=True) if is_known
+        )
         warn_of_unknown(1 - found / counts.total())
     if known or options.level != "subword":
         return vocabulary

@@ -217,7 +217,8 @@ def load_corpus(
     """Read files, hold a part out, and build the vocabulary from the training part alone.
 
     paths: one name of a file or several, "-" for standard input. choose: whether one long text is read in subwords
-    instead of characters. known: a model's vocabulary, to which the new symbols of the training part are added. Raises CorpusError for files that cannot be read or hold too little text.
+    instead of characters. known: a model's vocabulary, to which the new symbols of the training part are added. Raises
+    CorpusError for files that cannot be read or hold too little text.
     """
     columns = None
     if options.columns is not None:

@@ -80,7 +80,9 @@ def _joined(new: NGrams, earlier: NGrams) -> tuple[list[int], np.ndarray, np.nda
     number; the history and the last token of each node; and where the nodes of each tree stand."""
     V, trees = new.vocabulary_size, (new, earlier)
     sizes = [tree.orders[min(new.order, tree.order) + 1] for tree in trees]
-    histories = [np.repeat(np.arange(size), np.diff(tree.first)[:size]) for size, tree in zip(sizes, trees, strict=True)]
+    histories = [
+        np.repeat(np.arange(size), np.diff(tree.first)[:size]) for size, tree in zip(sizes, trees, strict=True)
+    ]
     places = [np.zeros(size, np.int64) for size in sizes]
     starts, parents, tokens = [0, 1], [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
     for n in range(1, new.order + 1):

@@ -246,21 +246,21 @@ class Novelty:
 
     def after(self, other: "Novelty") -> "Novelty":
         """This record together with that of an earlier text, of which the model has learnt too."""
-        parts = self.lines, self.runs, self.window, self.run
-        fields = {"squeezed": self.squeezed, "usual_run": self.usual_run, "held_out": self.held_out}
         earlier = other.records
         if np.array_equal(earlier[0].bits, self.bits):  # of the same text
             earlier = earlier[1:]
+        return self._with(earlier)
+
+    def _with(self, earlier: "Sequence[Novelty]") -> "Novelty":
+        """The record of this text, with these earlier ones."""
+        parts = self.lines, self.runs, self.window, self.run
+        fields = {"squeezed": self.squeezed, "usual_run": self.usual_run, "held_out": self.held_out}
         return Novelty(self.in_bytes, *parts, **fields, earlier=earlier)
 
     @property
     def alone(self) -> "Novelty":
         """This record without the earlier ones."""
-        if not self.earlier:
-            return self
-        parts = self.lines, self.runs, self.window, self.run
-        fields = {"squeezed": self.squeezed, "usual_run": self.usual_run, "held_out": self.held_out}
-        return Novelty(self.in_bytes, *parts, **fields)
+        return self._with(()) if self.earlier else self
 
     @property
     def records(self) -> "list[Novelty]":

@@ -185,6 +185,10 @@ class Vocabulary:
         """The id that each id of another vocabulary has here, int64 (V of the other). All its symbols are here too."""
         return np.array([EOS, UNKNOWN, *map(self._ids.__getitem__, other.symbols)], np.int64)
 
+    def new_since(self, other: "Vocabulary") -> tuple:
+        """The symbols that another vocabulary does not have, in their order."""
+        return tuple(symbol for symbol in self.symbols if symbol not in other._ids)
+
     def knows(self, symbols: Iterable) -> np.ndarray:
         """Whether each symbol is in the vocabulary, the line feed included: bool (symbols)."""
         return np.array([symbol in self._ids for symbol in symbols], bool)
