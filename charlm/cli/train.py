@@ -46,7 +46,7 @@ def train(
     charlm chooses the settings that you do not give: by the text, the time, and the speed of this machine. With
     --epochs, and for a --task other than text, it takes the fixed settings of the task.
 
-    --from goes on with a trained model on another text, or on more text.
+    A trained model learns another text, or more text, with --from.
     """
     from ..display import say
     from ..display.closing import conclusion, nothing_to_do, stopped_lines

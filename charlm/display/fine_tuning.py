@@ -1,4 +1,5 @@
-"""What a training says that goes on with a model: what is new, what the model gave before, and what it has forgotten."""
+"""What a training says that goes on with a model: what is new, what the model gave before, and what it has
+forgotten."""
 
 from __future__ import annotations
 
@@ -44,10 +45,8 @@ def after_lines(session: TrainingSession) -> list[str]:
     if state.also_before is not None and state.also_after is not None:
         more = state.also_after - state.also_before
         what = f"it has forgotten {more:.4f}" if more > 0 else f"it has learnt {-more:.4f} about it too"
-        lines.append(
-            f"on {listed(trainer.also.names)} it had {state.also_before:.4f} and has {_loss(state.also_after, session)}: "
-            f"{what}"
-        )
+        losses = f"{state.also_before:.4f} and has {_loss(state.also_after, session)}"
+        lines.append(f"on {listed(trainer.also.names)} it had {losses}: {what}")
     return lines
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import CorpusError, UsageError
 from ..model import Model, load_model
 from ..modelfile import saved_digest
-from ..network.architecture import Architecture
+from ..network.architecture import Architecture, initial_parameters
 from ..network.growing import grown_parameters
 from ..network.mixture import Mixture
 from ..tasks import Task
@@ -88,8 +88,10 @@ class Base:
     def parameters(self, task: Task, architecture: Architecture, corpus: Any, seed: int) -> np.ndarray:
         """The first parameters of the new network, (P): see ``grown_parameters``."""
         model = self.model
-        if self.is_resumed or architecture == model.architecture:
+        if architecture == model.architecture:
             return model.parameters.copy()
+        if self.is_resumed:  # with another text: the checkpoint will say so
+            return initial_parameters(architecture, corpus.log_frequencies, seed)
         places = task.places(model.task, corpus.vocabulary, model.vocabulary)
         sizes = model.architecture, architecture
         return grown_parameters(model.parameters, *sizes, places, corpus.log_frequencies, seed)

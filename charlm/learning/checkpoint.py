@@ -95,17 +95,18 @@ class Checkpoint:
             chosen = {"lines": self.header["lines"], "level": self.header["vocabulary"]["level"]}
             chosen |= {"precision": settings.precision, "ngrams": settings.ngrams}
             self.options = chosen | stored_options(dict(self.header["options"]))
-            self.identity = _read_identity(self.header)
+            self.identity, self.ancestry = _read_identity(self.header), _read_ancestry(self.header)
+            also = self.header["training"].get("also_valid", {"sha256": None})
+            self.also_digest: str | None = also["sha256"]
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
 
     def base(self) -> Base | None:
         """What the training has of the model that it goes on with; None for a new model."""
-        ancestry = self.header["training"].get("ancestry")
-        if not ancestry:
+        if not self.ancestry:
             return None
-        return Base(model=load_model(self.path), name=str(self.path), ancestry=ancestry, is_resumed=True)
+        return Base(model=load_model(self.path), name=str(self.path), ancestry=self.ancestry, is_resumed=True)
 
     def check_processor(self) -> None:
         """Raise ModelFileError where this processor cannot multiply in the precision of the training."""
@@ -148,7 +149,7 @@ class Checkpoint:
         """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
         settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
-        if trainer.also and trainer.also.digest != self.header["training"].get("also_valid", {}).get("sha256"):
+        if trainer.also and trainer.also.digest != self.also_digest:
             found.append("the text of --also-valid differs")
         if self.arrays.keys() - FURTHER_ARRAYS != {
             "best",
@@ -234,6 +235,16 @@ def _read_identity(header: dict) -> str | None:
     if not all(isinstance(identity, str) for identity in found):
         raise ValueError("it does not say which training it is of")
     return found[-1] if found else None
+
+
+def _read_ancestry(header: dict) -> list[dict]:
+    """The models that the training goes on with, the last one first; [] for a new model."""
+    found = header["training"].get("ancestry", [])
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in found
+    ):
+        raise ValueError("it does not say which model it goes on with")
+    return found
 
 
 def last_checkpoint(model_path) -> Checkpoint:
