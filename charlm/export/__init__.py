@@ -41,7 +41,11 @@ class ExportForm(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-FORMS = (ExportForm("safetensors", ".safetensors", "weights"),)
+FORMS = (
+    ExportForm("safetensors", ".safetensors", "weights"),
+    ExportForm("hub", "/", "hub"),
+)
+WEIGHTS = "model.safetensors"  # the name of the weights in the folder of a model hub
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")  # files that run code when they are loaded
 
 
@@ -59,6 +63,16 @@ def form_of(path: Path, to: str | None = None) -> ExportForm:
         raise UsageError(f"charlm writes no pickles, as {path} would be; PyTorch reads .safetensors")
     endings = ", ".join(form.ending for form in FORMS if form.ending != "/")
     raise UsageError(f"charlm cannot tell what {path} should be; end it in {endings} or / (a folder), or give --to")
+
+
+def weights_in(path: Path, to: str | None = None) -> str:
+    """The .safetensors file that is written where a model is exported to a path. Raises UsageError where none is."""
+    form = form_of(path, to)
+    if form.name == "hub":
+        return os.path.join(path, WEIGHTS)
+    if form.name != "safetensors":
+        raise UsageError("--snippet is for .safetensors; leave it out")
+    return os.fspath(path)
 
 
 def export_model(model: "Model", path: Path, to: str | None = None, used: tuple = (), **options: Any) -> list[str]:

@@ -22,13 +22,12 @@ from ..modelfile import is_model
 from ..network.architecture import MOST_LAYERS, Architecture
 from ..options import Path, check_file_name
 from ..text.vocabulary import UNITS, Vocabulary
-from . import PICKLES
+from . import PICKLES, WEIGHTS
 from .state_dict import GATES, from_tensors
 from .symbols import BEGINNING, END_OF_LINE, UNKNOWN_NAMES, first_of, is_name, level_of, read_symbols
 from .tensors import FLOATS, Tensors, opened_tensors
 from .weights import PREFIX, in_words, read_model
 
-WEIGHTS = "model.safetensors"  # the name of the weights in the folder of a model hub
 NEGLIGIBLE = 16.0  # nats: a symbol that the network does not have gets a probability of at most e^-16
 _LAYER = re.compile(r"(?P<before>.*?)(?P<kind>(weight|bias)_[a-z]+)_l(?P<layer>\d{1,9})(?P<back>_reverse)?", re.S)
 _EMBEDDING = re.compile("emb|encoder|wte|lookup|input", re.I)  # in the names that people give to an embedding
