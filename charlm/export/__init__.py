@@ -3,6 +3,7 @@
     options      the options of charlm export and charlm import
     state_dict   parameters ⇄ the names, shapes and gate order of PyTorch
     weights      .safetensors: everything that a model is, in one file; read and written
+    onnx         .onnx: the network as a graph; its layers are in onnx_graph
     snippet      the program that runs such a file in PyTorch
     hub          a folder as model hubs have it, with a model card
     symbols      the vocabulary of another program, from a file
@@ -41,7 +42,7 @@ class ExportForm(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-FORMS = (ExportForm("safetensors", ".safetensors", "weights"),)
+FORMS = (ExportForm("safetensors", ".safetensors", "weights"), ExportForm("onnx", ".onnx", "onnx"))
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")  # files that run code when they are loaded
 
 
