@@ -536,5 +536,8 @@ def unpacked(path, header: dict, arrays: dict[str, np.ndarray]) -> dict:
     """The fields of the ``Model`` with this header and these arrays, which have the types and shapes of ``described``.
     Raises ModelFileError where they are others than those that were written."""
     if _digest(arrays) != header.get("sha256"):
-        raise ModelFileError(f"{path} is damaged, or another program changed it: its digest does not match its tensors")
+        raise ModelFileError(
+            f"{path} is damaged, or another program changed its tensors: they do not match their digest; charlm import "
+            "--symbols takes them as they are"
+        )
     return _model_fields(path, header, arrays)

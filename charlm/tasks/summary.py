@@ -137,6 +137,8 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
     rows, training = [], model.training
     unit = model.task.unit(model.vocabulary.level)
     corpus, settings = training.get("corpus"), training.get("settings")
+    if "imported" in training:
+        rows += [("imported from", f"{training['imported']['name']}, SHA-256 {training['imported']['sha256']}")]
     if corpus:
         held_out = f"{corpus['held_out_tokens']:,} held out" if corpus["held_out_tokens"] else "nothing held out"
         rows += [
