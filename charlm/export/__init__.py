@@ -3,6 +3,7 @@
     options      the options of charlm export and charlm import
     state_dict   parameters ⇄ the names, shapes and gate order of PyTorch
     weights      .safetensors: everything that a model is, in one file; read and written
+    onnx         .onnx: the network as a graph; its layers are in onnx_graph
     snippet      the program that runs such a file in PyTorch
     hub          a folder as model hubs have it, with a model card
     symbols      the vocabulary of another program, from a file
@@ -43,6 +44,7 @@ class ExportForm(NamedTuple):
 
 FORMS = (
     ExportForm("safetensors", ".safetensors", "weights"),
+    ExportForm("onnx", ".onnx", "onnx"),
     ExportForm("hub", "/", "hub"),
 )
 WEIGHTS = "model.safetensors"  # the name of the weights in the folder of a model hub
