@@ -142,6 +142,7 @@ def train(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
@@ -225,6 +226,8 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
+        store: the type of the weights in the file, and so of the model that is returned: "float32" or "float16"
+            ("float32").
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
@@ -284,6 +287,7 @@ def training(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,

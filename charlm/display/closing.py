@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..reports.loss_curve import in_characters
 from ..score import BYTE, LN2, exp
-from ..tasks.summary import meaning_of_loss, number_of
+from ..tasks.summary import meaning_of_loss, number_of, rounding_in_words
 from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
 from . import is_ascii_only, stderr_width
@@ -34,6 +34,7 @@ def conclusion(session: TrainingSession) -> list[str]:
     ]
     if trainer.evaluation:
         lines.append(_best_loss(session))
+        lines += _rounding_lines(session)
     if session.baselines:
         lines += comparison_lines(session)
     if trainer.evaluation:
@@ -80,6 +81,14 @@ def _best_loss(session: TrainingSession) -> str:
     meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
     the_model = "the model is " if meaning.startswith("as ") else ""
     return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
+
+
+def _rounding_lines(session: TrainingSession) -> list[str]:
+    """What it costs that the model is stored in float16: a line, or none."""
+    training = session.best.training
+    if "unrounded" not in training:
+        return []
+    return [f"stored in float16: {rounding_in_words(training, session.unit)}"]
 
 
 def _unknown_lines(session: TrainingSession) -> list[str]:
