@@ -17,6 +17,7 @@ from .options import FILE, command
         "What OUT can be",
         (
             ("FILE.safetensors", "the weights as PyTorch names them, and all else that the model file has"),
+            ("FILE.onnx", "the network as a graph that onnxruntime runs; of a translator two files"),
             ("FOLDER/", "a folder for a model hub: the weights, config.json, and a model card, README.md"),
         ),
     ),
