@@ -652,8 +652,8 @@ def evaluate(
 def export_model(model: Model, path: Path, *, to: str | None = None, **misspelt: Never) -> list[str]:
     """Write a model to a file for other programs: ``charlm export``.
 
-    path: where to; its ending says what is written: ".safetensors" or ".onnx".
-    to: what is written, whatever the ending: "safetensors" or "onnx".
+    path: where to; its ending says what is written: ".safetensors", ".onnx", or "/" for the folder of a model hub.
+    to: what is written, whatever the ending: "safetensors", "onnx" or "hub".
 
     Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
     path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not

@@ -209,6 +209,10 @@ def _why_not_ours(path, kind: str, error: Exception) -> str:
     remedy = "; name a file that charlm train -o wrote" if kind == "model" else ""
     if os.path.isfile(path) and not os.path.getsize(path):
         return f"{path} is empty, not a {kind} of charlm{remedy}"
+    if str(path).endswith(".safetensors"):
+        return (
+            f"{path} is a file of weights, not a {kind} of charlm; make one of it first: charlm import {path} -o FILE"
+        )
     if isinstance(error, zipfile.BadZipFile) and not is_model(path):
         return f"{path} is not a {kind} of charlm{remedy}"
     return f"{path} is not a {kind} of charlm, or it is damaged: {_reason(error)}"

@@ -162,7 +162,7 @@ def test_the_model_card_says_what_the_model_file_knows(tiny_model, tmp_path):
     corpus = model.training["corpus"]
     for known in (corpus["sha256"], f"{corpus['train_tokens']:,} characters for training", "can test whether a line"):
         assert known in card
-    assert f"{model.training['valid_loss']:.4f} nats per character" in card and "| each alone |" not in card
+    assert f"{model.training['valid_loss']:.4f} nats per character" in card and "can read its n-grams" in card
     config = json.loads((tmp_path / "tiny" / "config.json").read_text())
     assert config["hidden"] == 6 and config["symbols"][2:] == list(model.vocabulary.symbols)
 
@@ -390,9 +390,14 @@ def test_what_is_no_file_of_weights_is_refused(tiny_model, tmp_path):
             charlm.import_model(tmp_path / name)
     with pytest.raises(ModelFileError, match="no file"):
         charlm.import_model(tmp_path / "m.safetensors")
-    with pytest.raises(ModelFileError, match="not a .safetensors file"):
+    with pytest.raises(UsageError, match="is a model of charlm already"):
         charlm.import_model(tiny_model)
     write_tensors(tmp_path / "w.safetensors", tensors_of(model_of()), {})
+    with pytest.raises(ModelFileError, match="is a file of weights.*: charlm import .*w.safetensors -o FILE"):
+        charlm.load(tmp_path / "w.safetensors")
+    (tmp_path / "text.safetensors").write_text("text")
+    with pytest.raises(ModelFileError, match="text.safetensors is not a .safetensors file"):
+        charlm.import_model(tmp_path / "text.safetensors")
     with pytest.raises(UsageError, match="add --symbols FILE"):
         charlm.import_model(tmp_path / "w.safetensors")
     with pytest.raises(UsageError, match="there is no option 'symbol'; did you mean 'symbols'"):

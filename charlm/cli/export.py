@@ -38,8 +38,7 @@ def export(*, model_path, output, to, snippet, quiet, **options):
     model = load_model(model_path)
     program = program_for(model, weights) if weights else ""
     given = {name: value for name, value in options.items() if value is not None}
-    for line in export_model(model, output, to, (model_path,), **given):
+    notes = export_model(model, output, to, (model_path,), **given)
+    for line in [] if quiet else [*notes, f"wrote {output}"]:
         say(line)
-    if not quiet:
-        say(f"wrote {output}")
     write_text(program)
