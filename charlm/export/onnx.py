@@ -40,7 +40,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
     a, named, path = model.architecture, model.named_parameters, Path(path)
     graphs, notes = {}, _without_ngrams(model)
     if model.task.name == "translate":
-        of_encoder = path.with_suffix(f".encoder{path.suffix}")
+        of_encoder = path.parent / f"{path.stem}.encoder{path.suffix}"
         graphs = {path: language_model(a.decoder, _part(named, "decoder.")), of_encoder: encoder(a, named)}
         notes.append(f"{of_encoder} has the encoder, {path} the decoder")
     else:
@@ -84,9 +84,11 @@ def _without_ngrams(model: Model) -> list[str]:
     if model.mixture is None:
         return []
     line = "an .onnx file has the network alone, without the n-grams"
-    if "alone" in model.training:
+    try:
         alone, both = model.training["alone"]["network"], model.training["valid_loss"]
         line += f": its held-out loss is {alone:.4f} nats per {UNITS[model.vocabulary.level]}, with them {both:.4f}"
+    except (TypeError, KeyError, ValueError):  # nothing was held out, or another program wrote the model file
+        pass
     return [line]
 
 
