@@ -13,6 +13,7 @@ from ..text.layout import fits, width_of
 from ..text.vocabulary import UNITS
 from . import is_ascii_only, stderr_width
 from .durations import short
+from .fine_tuning import after_lines
 from .live import best_baseline
 from .scores import side_by_side
 
@@ -39,6 +40,7 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     if trainer.evaluation:
         lines += _unknown_lines(session)
+    lines += after_lines(session)
     if session.files.output is None:
         return lines
     return [*lines, *kept_lines(session), f"wrote {session.files.output}", *_first_use(session)]
@@ -114,9 +116,10 @@ def comparison_lines(session: TrainingSession) -> list[str]:
     unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
     part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
     rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
+    both = f", and in that of {trainer.base.ancestry[0]['name']}" if trainer.base and trainer.base.order else ""
     better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
     lines = [
-        f"held-out text, {part}; n-grams counted in {rest} training text",
+        f"held-out text, {part}; n-grams counted in {rest} training text{both}",
         *_table(session),
     ]
     if better:

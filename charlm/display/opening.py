@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..tasks.summary import number_of
 from ..text.vocabulary import UNITS
 from .durations import in_words
+from .fine_tuning import before_lines
 
 if TYPE_CHECKING:
     from ..learning.level import LevelChoice
@@ -33,12 +34,13 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     if trainer.task.name == "text":
         lines.append(_unknown(corpus, "min_count" in session.options))
-    lines += corpus.notes
+    lines += [*corpus.notes, *before_lines(session)]
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
             f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
-            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}) predict together with it"
+            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])})"
+            f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
         )
     if trainer.settings.precision == "bf16" and "precision" not in session.options:
         lines.append(
@@ -94,6 +96,8 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
         names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
     text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     learns = "learns" if task == "text" else f"learns to {task}"
+    if trainer.base:
+        learns = f"goes on with {trainer.base.ancestry[0]['name']}, and {learns}"
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:

@@ -3,6 +3,7 @@
 session      a training run with its files: lock, checkpoints, log, picture; and its baselines
 options      the options of a training by their names, with their types
 autotune     chooses the options that nobody gave, and makes the trainer
+base         the model that a training goes on with
 level        chooses whether a token is a character or a subword
 settings     the settings of the loop, checked
 preparation  compiles the kernels, apart from the time of the training
