@@ -23,6 +23,7 @@ from charlm.export.symbols import read_symbols
 from charlm.export.tensors import opened_tensors, write_tensors
 from charlm.model import Model
 from charlm.network.architecture import Architecture
+from charlm.tasks.generate import Generate
 from charlm.text.vocabulary import Vocabulary
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("format-*.npz"))
@@ -35,7 +36,8 @@ def run(*arguments, **settings):
 
 def model_of(vocabulary=CHARACTERS, *, lines=False, **sizes):
     """A language model with random weights."""
-    architecture = Architecture(len(vocabulary), **{"cell": "lstm", "hidden": 5, "layers": 1} | sizes)
+    sizes = {"vocabulary_size": len(vocabulary)} | sizes
+    architecture = Architecture(**{"cell": "lstm", "hidden": 5, "layers": 1} | sizes)
     parameters = np.random.default_rng(1).normal(0, 0.5, architecture.number_of_parameters).astype(np.float32)
     return Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
 
@@ -56,7 +58,10 @@ def raw(header, data=b"", size=None):
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_model_of_each_kind_comes_back_to_the_bit(path, tmp_path):
     model = charlm.load(path)
-    assert charlm.export_model(model, tmp_path / "m.safetensors") == []
+    notes = charlm.export_model(model, tmp_path / "m.safetensors")
+    assert [note.partition(":")[0] for note in notes] == [
+        "PyTorch computes the network alone, without the n-grams"
+    ] * bool(model.mixture)
     back = charlm.import_model(tmp_path / "m.safetensors")
     model.save(tmp_path / "m.npz")
     back.save(tmp_path / "back.npz")
@@ -127,7 +132,7 @@ def exported(tiny_model, tmp_path):
 def test_export_replaces_its_own_files_only(exported):
     model, out = exported / "tiny.npz", exported / "tiny.safetensors"
     done = run("export", model, out)
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"wrote {out}\n")
+    assert (done.exit_code, done.stdout) == (0, "") and re.search(rf", with them \d\.\d+\nwrote {out}\n$", done.stderr)
     write_tensors(out, {"a": np.zeros(3, np.float32)}, {})
     done = run("export", model, out)
     assert done.exit_code == 1 and "which is not a .safetensors file of charlm" in done.stderr
@@ -140,7 +145,7 @@ def test_export_replaces_its_own_files_only(exported):
 def test_snippet_prints_a_program_and_nothing_else(exported):
     done = run("export", exported / "tiny.npz", exported / "tiny.safetensors", "--snippet")
     compile(done.stdout, "snippet", "exec")
-    assert repr(str(exported / "tiny.safetensors")) in done.stdout and done.stderr.startswith("wrote ")
+    assert repr(str(exported / "tiny.safetensors")) in done.stdout and "\nwrote " in done.stderr
     assert 20 <= len(done.stdout.splitlines()) <= 45
     done = run("export", exported / "tiny.npz", f"{exported / 'hub'}/", "--snippet", "--quiet")
     assert repr(f"{exported / 'hub'}/model.safetensors") in done.stdout and done.stderr == ""
@@ -184,6 +189,15 @@ def test_names_and_symbols_are_text_in_the_card(tmp_path):
     assert not re.search(r"[<>`*\[\]\u202e]", text) and "\n# y" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows and all(row.count("|") == 3 for row in rows)
+
+
+def test_a_label_is_code_in_the_card(tmp_path):
+    task = Generate(("\ud800```\r# it's", "b"))
+    sizes = task.architecture_fields(CHARACTERS)
+    model = replace(model_of(vocabulary_size=sizes["vocabulary_size"], outputs=sizes["outputs"]), task=task, lines=True)
+    export_model(model, tmp_path / "m", "hub")
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert card.count("\n````") == 4 and "\n# it's" not in card
 
 
 def test_a_card_that_somebody_edited_stays(exported):
@@ -265,6 +279,14 @@ def test_ids_in_another_order_are_followed(tmp_path):
     text = "a bad cab?\nfee\n"
     assert abs(charlm.log_probability(found, text) - charlm.log_probability(model, text)) < 1e-4
     assert [note for note in notes if "characters (--level" in note and "one stream" not in note]
+
+
+@pytest.mark.parametrize("alone", [None, 7, {"network": "x"}, {"network": 1.5}], ids=str)
+def test_a_model_file_of_another_program_may_say_anything_of_its_losses(alone, tmp_path):
+    model = charlm.load(next(path for path in GOLDEN if path.stem == "format-7"))
+    model.training = {"alone": alone, "valid_loss": 1.25}
+    (note,) = export_model(model, tmp_path / "m.safetensors")
+    assert note.endswith("1.5000 nats per character, with them 1.2500" if alone == {"network": 1.5} else "n-grams")
 
 
 def test_what_the_network_does_not_know_is_next_to_impossible(tmp_path):
