@@ -134,6 +134,7 @@ def train(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     stop: Callable[[], bool] | None = None,
     on_report: Callable[[Report], object] | None = None,
     progress: bool = True,
@@ -209,6 +210,7 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
+        report: write a page of the training to this file (HTML), again and again while it goes on.
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
@@ -276,6 +278,7 @@ def training(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     **misspelt: Never,
 ) -> Training:
     """Return a training that is an iterable of reports: the loop trains, and may end at any time.
@@ -317,6 +320,7 @@ def _training(
     save_every: float,
     log: Path | None,
     plot: Path | None,
+    report: Path | None,
     on_compile: Any = None,
     **options: Any,
 ) -> Training:
@@ -335,7 +339,14 @@ def _training(
         options["multi_label"],
     )
     files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+        output=output,
+        log=log,
+        plot=plot,
+        report=report,
+        resume=resume,
+        restart=restart,
+        backup=backup,
+        save_every=save_every,
     )
     return Training(TrainingSession(source, files, options | more, on_compile))
 

@@ -19,10 +19,10 @@ from rich.console import Console
 import charlm
 from charlm.cli import program
 from charlm.display import closing, live, say
-from charlm.learning import description, durations, preview
+from charlm.learning import description, preview
 from charlm.learning.progress import Report
 from charlm.learning.session import TrainingFiles, TrainingSession
-from charlm.text import layout
+from charlm.text import durations, layout
 from torture import terminals
 from torture.runs import CHARLM, SMALL, some_examples
 

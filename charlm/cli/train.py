@@ -35,7 +35,21 @@ def interruption_reported():
 )
 @click.pass_context
 def train(
-    click_context, corpus, *, output, log, plot, resume, restart, backup, save_every, show, explain, quiet, **options
+    click_context,
+    corpus,
+    *,
+    output,
+    log,
+    plot,
+    report,
+    resume,
+    restart,
+    backup,
+    save_every,
+    show,
+    explain,
+    quiet,
+    **options,
 ):
     """Train a model on text files (- is standard input) and write it to one file.
 
@@ -61,7 +75,14 @@ def train(
     if {"holdout", "valid"} <= given.keys():
         raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
     files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+        output=output,
+        log=log,
+        plot=plot,
+        report=report,
+        resume=resume,
+        restart=restart,
+        backup=backup,
+        save_every=save_every,
     )
     on_compile = None if quiet else compiling
     with ExitStack() as opened:
@@ -76,8 +97,8 @@ def train(
                     say(line)
                 session.train_baselines()
         with caught_signals() as caught, shown(session, show, quiet) as show_report:
-            for report in session.run(stop=lambda: bool(caught)):
-                show_report(report)
+            for one in session.run(stop=lambda: bool(caught)):
+                show_report(one)
         is_stopped = caught and not session.finished
         if not quiet:
             for line in stopped_lines(session) if is_stopped else conclusion(session):

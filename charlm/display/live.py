@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..learning.description import best_baseline, how_far
-from ..learning.durations import short
 from ..learning.options import BY_NAME
 from ..learning.preview import Preview
 from ..reports.loss_curve import in_characters
+from ..text.durations import short
 from ..text.layout import first_that_fits, width_of, wrapped
 from . import is_ascii_only, say, stderr_width
 

@@ -6,6 +6,7 @@ autotune     chooses the options that nobody gave, and makes the trainer
 level        chooses whether a token is a character or a subword
 settings     the settings of the loop, checked
 preparation  compiles the kernels, apart from the time of the training
+run          a training run as those see it who show it or write about it
 loop         the loop over updates and evaluations
 state        where a training stands
 control      what changes its course: rollback, dropout that follows the losses, early end, the clock
@@ -13,9 +14,9 @@ schedule     the learning rate over a training
 clock        how many tokens there is time for
 record       what a model file records of its training
 progress     steps of the loop, gathered into reports
+page         the page of a training, written while it goes on
 description  a training in words: what it will do and why, and how it ended
 preview      what a model writes while it learns
-durations    times in words
 results      where the model, the previous one and the checkpoints are, and when each is written
 checkpoint   exact resume: the state and the arrays, saved to a file and restored from it
 """

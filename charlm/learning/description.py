@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from ..score import LN2, exp
 from ..tasks.summary import meaning_of_loss, number_of
 from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
+from ..text.durations import in_words, short
 from ..text.vocabulary import UNITS
 from .autotune import SMALL, tokens_per_weight
-from .durations import in_words, short
+from .options import OF_FILES, TRAINING
 
 if TYPE_CHECKING:
     from ..network.architecture import Architecture
@@ -20,24 +22,24 @@ if TYPE_CHECKING:
     from .level import LevelChoice
     from .loop import Trainer
     from .progress import Report
-    from .session import TrainingSession
+    from .run import Run
 
 MOST_NAMES = 3  # of files
 EARLY = 0.95  # of the minutes: a training that ends later took its time
 
 
-def opening(session: TrainingSession, explain: bool = False) -> list[str]:
+def opening(run: Run, explain: bool = False) -> list[str]:
     """What a training will do, its network, and advice where the text looks unsuitable. explain: also the reasons of
     the settings."""
-    trainer = session.trainer
-    corpus, unit = trainer.corpus, session.unit
-    lines = [*filter(None, [session.given_up]), _what_will_happen(trainer, unit)]
+    trainer = run.trainer
+    corpus, unit = trainer.corpus, run.unit
+    lines = [*filter(None, [run.given_up]), _what_will_happen(trainer, unit)]
     if trainer.choice and trainer.choice.level:
         lines.append(_level(trainer.choice))
     if _is_taken_for_a_list(corpus):
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     if trainer.task.name == "text":
-        lines.append(_unknown(corpus, "min_count" in session.options))
+        lines.append(_unknown(corpus, "min_count" in run.options))
     lines += corpus.notes
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
@@ -45,7 +47,7 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
             f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
             f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}) predict together with it"
         )
-    if trainer.settings.precision == "bf16" and "precision" not in session.options:
+    if trainer.settings.precision == "bf16" and "precision" not in run.options:
         lines.append(
             "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
             "--precision float32 is more exact"
@@ -213,31 +215,31 @@ def why_early(trainer: Trainer, passes: float) -> str:
     return ", because the held-out loss no longer fell" if trainer.state.ending else ""
 
 
-def best_loss_line(session: TrainingSession) -> str:
+def best_loss_line(run: Run) -> str:
     """The best held-out loss, and what it means."""
-    loss, unit = session.trainer.best_loss, session.unit
-    meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
+    loss, unit = run.trainer.best_loss, run.unit
+    meaning = meaning_of_loss(loss, unit, run.trainer.corpus.vocabulary.level)
     the_model = "the model is " if meaning.startswith("as ") else ""
     return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
 
 
-def best_baseline(session: TrainingSession) -> tuple[str, float] | None:
+def best_baseline(run: Run) -> tuple[str, float] | None:
     """The n-gram baseline with the lowest loss: its name, and its loss in nats per token."""
-    tokens = len(session.trainer.corpus.evaluated) if session.baselines else 0
-    found = [(one.nats / tokens, one.name) for one in session.baselines if one.name != "xz"]
+    tokens = len(run.trainer.corpus.evaluated) if run.baselines else 0
+    found = [(one.nats / tokens, one.name) for one in run.baselines if one.name != "xz"]
     return (min(found)[1], min(found)[0]) if found else None
 
 
-def held_out_figures(session: TrainingSession) -> dict[str, dict[str, float]]:
+def held_out_figures(run: Run) -> dict[str, dict[str, float]]:
     """The figures of the model, of its network alone and of the baselines on the held-out text: name → figure → value.
     xz has no tokens, and so no figures of them."""
-    trainer, corpus = session.trainer, session.trainer.corpus
+    trainer, corpus = run.trainer, run.trainer.corpus
     by_text = "bits_per_byte" if corpus.vocabulary.level == "byte" else "bits_per_character"
     tokens, figures = len(corpus.evaluated), {}
     for name, nats in {
         "the model": trainer.best_loss * tokens,
         **({"network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
-        **{one.name: one.nats for one in session.baselines},
+        **{one.name: one.nats for one in run.baselines},
     }.items():
         figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
         if name != "xz":
@@ -245,20 +247,20 @@ def held_out_figures(session: TrainingSession) -> dict[str, dict[str, float]]:
     return figures
 
 
-def held_out_part(session: TrainingSession) -> str:
+def held_out_part(run: Run) -> str:
     """What the figures of ``held_out_figures`` were measured on, and what the n-grams know."""
-    corpus, most = session.trainer.corpus, session.baseline_tokens
+    corpus, most = run.trainer.corpus, run.baseline_tokens
     unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
     part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
     rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
     return f"held-out text, {part}; n-grams counted in {rest} training text"
 
 
-def verdict(session: TrainingSession) -> tuple[bool, str]:
-    """Whether the model is better than all baselines, and what that means or what to do. The session has baselines."""
-    trainer, unit = session.trainer, UNITS[session.trainer.corpus.vocabulary.level]
+def verdict(run: Run) -> tuple[bool, str]:
+    """Whether the model is better than all baselines, and what that means or what to do. The run has baselines."""
+    trainer, unit = run.trainer, UNITS[run.trainer.corpus.vocabulary.level]
     tokens = len(trainer.corpus.evaluated)
-    better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
+    better = [one.name for one in run.baselines if one.nats < trainer.best_loss * tokens]
     if better:
         longer = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
         remedy = (
@@ -266,7 +268,7 @@ def verdict(session: TrainingSession) -> tuple[bool, str]:
         )  # ending: it learnt enough
         names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
         return False, f"{names} did better than the model: {remedy}"
-    name, loss = best_baseline(session)
+    name, loss = best_baseline(run)
     sentence = f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which"
     if trainer.state.best_alone and trainer.state.best_alone[0] > trainer.best_loss:
         sentence += f", and than the network alone ({trainer.state.best_alone[0]:.4f})"
@@ -291,3 +293,26 @@ def as_argument(path) -> str:
     """The name of a file as one types it into a shell."""
     name = os.fspath(path)
     return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)
+
+
+def command(run: Run) -> str:
+    """What one types to train in the same way; "" for a text from memory, which has no name."""
+    if not all(isinstance(path, str | os.PathLike) for path in run.paths):
+        return ""
+    words = ["charlm", "train", *map(as_argument, run.paths)]
+    given = run.given | {
+        field.name: getattr(run.files, field.name)
+        for field in fields(run.files)
+        if getattr(run.files, field.name) != field.default
+    }
+    for option in (*TRAINING, *OF_FILES):
+        value = given.get(option.name)
+        if isinstance(value, bool):
+            words.append((option.flag if value else option.negative) or "")
+        elif value is not None:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                words += [
+                    option.short or option.flag,
+                    as_argument(one if isinstance(one, str | os.PathLike) else str(one)),
+                ]
+    return " ".join(filter(None, words))

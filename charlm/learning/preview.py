@@ -52,14 +52,14 @@ class Preview:
     def is_growing(self) -> bool:
         return self._growing is not None
 
-    def refresh(self) -> None:
-        """Sample for a moment, if it is time to."""
+    def refresh(self) -> bool:
+        """Sample for a moment, if it is time to. Whether a sample has become whole."""
         start = time.perf_counter()
         if not self.number or start < self._next:
-            return
+            return False
         if self._growing is None:
             if not np.isfinite(self.trainer.parameters).all():
-                return
+                return False
             self.begin()
         with np.errstate(all="ignore"):
             for _ in self._growing or ():
@@ -72,6 +72,7 @@ class Preview:
         self._next = start + (time.perf_counter() - start) / PART
         if self._growing is None:
             self._next = max(self._next, self._begun + self._every)
+        return self._growing is None
 
     def begin(self) -> None:
         """Begin a sample, by the parameters of this moment."""

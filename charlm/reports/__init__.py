@@ -1,6 +1,12 @@
 """Pictures and pages, written to files to be looked at.
 
+chart          lines over axes as SVG
 loss_curve     the losses of a training, in characters and as SVG
-surprise_page  the most surprising lines of a text as a web page
 palette        the colours of surprise
+figures        figures of models as cells of tables
+frame          the frame of all pages
+passages       a text coloured by its surprise
+surprise_page  the most surprising lines of a text as a web page
+training_page  the page of a training
+machine        the machine that a training runs on
 """

@@ -7,7 +7,7 @@ from html import escape
 
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
 BEGINNING = "<svg xmlns='http://www.w3.org/2000/svg' class='charlm'"
-LEFT, TITLE, AXIS = 64, 60, 36  # room to the left of the axes, for the title and the legend, for each axis below
+LEFT, TITLE, AXIS = 64, 60, 48  # room to the left of the axes, for the title and the legend, for each axis below
 LABEL_HEIGHT = 15  # of a label beside the axes, with the room to the next one
 
 
@@ -85,7 +85,7 @@ class Chart:
     @property
     def _bottom(self) -> int:
         """The height of the lowest points."""
-        return self.height - 16 - AXIS * len(self.axes)
+        return self.height - 4 - AXIS * len(self.axes)
 
     def _across(self, x: float) -> float:
         return self.left + x / self.stop * (self.width - self.right - self.left)
