@@ -33,9 +33,9 @@ The header has these keys:
                   see text/forms.py
     lines         whether each line is a sequence of its own
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
-                  unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss,
-                  held-out loss], …]; and, in the file of an unfinished training only, unfinished {id, progress}: see
-                  learning/record.py
+                  unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss, held-out
+                  loss], …], curve {training [[step, loss], …], held_out [[step, loss], …]}; and, in the file of an
+                  unfinished training only, unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
     ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights

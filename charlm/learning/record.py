@@ -3,8 +3,11 @@
 from dataclasses import asdict
 
 from ..text.corpus import Corpus
+from .control import held_out_losses
 from .settings import Settings
 from .state import TrainingState
+
+MOST_POINTS = 64  # of the curve of the training loss
 
 
 def training_record(corpus: Corpus, settings: Settings, rows: int, state: TrainingState, identity: str) -> dict:
@@ -29,5 +32,15 @@ def training_record(corpus: Corpus, settings: Settings, rows: int, state: Traini
         "tokens": state.tokens,
         "valid_loss": state.best_loss,
         "history": state.history,
+        "curve": _curve(state),
         **({"alone": dict(zip(("network", "ngrams"), state.best_alone, strict=True))} if state.best_alone else {}),
     }
+
+
+def _curve(state: TrainingState) -> dict[str, list]:
+    """The losses for a picture of the whole training: [update, loss] at some points of the training loss, and at each
+    evaluation or sample of the held-out part."""
+    training = [[stop, round(nats / tokens, 4)] for stop, tokens, nats in state.losses]
+    while len(training) > MOST_POINTS:
+        training = [training[0], *training[1:-1:2], training[-1]]
+    return {"training": training, "held_out": [[step, round(loss, 4)] for step, loss in held_out_losses(state)]}

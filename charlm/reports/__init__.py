@@ -8,5 +8,6 @@ frame          the frame of all pages
 passages       a text coloured by its surprise
 surprise_page  the most surprising lines of a text as a web page
 training_page  the page of a training
+model_page     models side by side
 machine        the machine that a training runs on
 """

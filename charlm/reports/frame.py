@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from .._version import __version__
 from ..text.visible import visible
-from .palette import ON_DARK, ON_LIGHT
+from .palette import LESS_ON_DARK, LESS_ON_LIGHT, MORE_ON_DARK, MORE_ON_LIGHT, ON_DARK, ON_LIGHT
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 SCRIPTS = "; script-src 'unsafe-inline'; worker-src blob:"
@@ -55,8 +55,14 @@ def as_json(value) -> str:
 
 
 def _styles() -> str:
-    return part("frame.css").replace("@LIGHT@", _colours(ON_LIGHT)).replace("@DARK@", _colours(ON_DARK))
+    light = _colours("s", ON_LIGHT) + _colours("l", LESS_ON_LIGHT) + _colours("m", MORE_ON_LIGHT)
+    dark = _colours("s", ON_DARK) + _colours("l", LESS_ON_DARK) + _colours("m", MORE_ON_DARK)
+    return part("frame.css").replace("@LIGHT@", light).replace("@DARK@", dark)
 
 
-def _colours(pairs) -> str:
-    return "".join(f"--g{band}:{ground};--i{band}:{ink};" for band, (ground, ink) in enumerate(pairs, 1))
+def _colours(kind: str, pairs) -> str:
+    """The variables of the bands of a kind, which has the letter of their classes."""
+    names = {"s": ("g", "i")}.get(kind, (f"{kind}g", f"{kind}i"))
+    return "".join(
+        f"--{names[0]}{band}:{ground};--{names[1]}{band}:{ink};" for band, (ground, ink) in enumerate(pairs, 1)
+    )
