@@ -21,12 +21,12 @@ from .._version import __version__
 from ..files import check_outputs, write_text_file
 from ..network.measuring import TokenScores
 from ..score import LN2, Score
+from ..scoring.palette import ON_DARK, ON_LIGHT, bands_of, legend
 from ..scoring.perplexity import Total, check_not_empty
 from ..scoring.pipeline import ScoredBlock
 from ..text.reading import names_of
 from ..text.visible import visible
 from ..text.vocabulary import SPECIAL, UNITS, UNKNOWN, Vocabulary
-from .palette import ON_DARK, ON_LIGHT, bands_of, legend
 
 COLUMNS = ("ranks", "most_likely")
 MOST_LINES = 400
