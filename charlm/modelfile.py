@@ -311,6 +311,14 @@ def is_saved(model, path) -> bool:
     return header == json.loads(json.dumps(model_header(model) | {"sha256": digest}))
 
 
+def packed(model) -> tuple[str, dict[str, np.ndarray]]:
+    """All that the file of a model holds, for files of another form: the header with its digest, as JSON in ASCII, and
+    the arrays by name. Raises ModelFileError where charlm could not read it again."""
+    check_readable(model)
+    arrays = model.named_parameters | further_arrays(model)
+    return _as_json(model_header(model) | {"sha256": _digest(arrays)}).decode(), arrays
+
+
 def further_arrays(model) -> dict[str, np.ndarray]:
     """The arrays of a model besides its parameters, by name: its record of the training text and its n-grams, if it has
     them."""
