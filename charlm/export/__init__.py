@@ -41,7 +41,10 @@ class ExportForm(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-FORMS = (ExportForm("safetensors", ".safetensors", "weights"),)
+FORMS = (
+    ExportForm("safetensors", ".safetensors", "weights"),
+    ExportForm("html", ".html", "page", ("weights",)),
+)
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")  # files that run code when they are loaded
 
 
