@@ -30,7 +30,7 @@ Ask a model of labels, tags or translations:
 
 Use it elsewhere:
 
-    export_model     a model → files for other programs (PyTorch, model hubs)
+    export_model     a model → files for other programs (a web page, PyTorch, model hubs)
 
 Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
 """
@@ -644,11 +644,14 @@ def evaluate(
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
 
 
-def export_model(model: Model, path: Path, *, to: str | None = None, **misspelt: Never) -> list[str]:
+def export_model(
+    model: Model, path: Path, *, to: str | None = None, weights: str | None = None, **misspelt: Never
+) -> list[str]:
     """Write a model to a file for other programs: ``charlm export``.
 
-    path: where to; its ending says what is written: ".safetensors".
-    to: what is written, whatever the ending: "safetensors".
+    path: where to; its ending says what is written: ".safetensors", ".html".
+    to: what is written, whatever the ending: "safetensors", "html".
+    weights: of a page: "float32", "float16" or "int8" (the smallest that costs next to nothing).
 
     Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
     path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not

@@ -19,7 +19,7 @@ from charlm.export.page import playground, policy, source, style
 from charlm.tasks.classify import Classify
 
 HOSTILE = ["</script>", "<img/src=x/onerror=alert(1)>", "<!--", "]]>", "@DATA@", "\u2028", "\u202e", "\0", "&amp;", "'\"`"]
-NAMES = ["</title><img src=x onerror=alert(1)>.txt", "\udcff\u202e.txt"]
+NAMES = ["</title>.txt", "<img src=x onerror=alert(1)>.txt", "\udcff\u202e.txt"]
 
 
 class Elements(html.parser.HTMLParser):
@@ -73,7 +73,7 @@ def test_what_stands_in_a_model_is_no_markup(page):
     assert {tag for tag, _ in harmless.found} <= ours
     assert not [name for _, attributes in harmless.found for name in attributes if name.startswith("on")]
     assert [tag for tag, _ in harmless.found].count("script") == 4
-    assert "</title><img" in harmless.texts["title"][0] and "\\udcff\\u202e.txt" in harmless.texts["h1"][0]
+    assert "title>.txt, <img src=x" in harmless.texts["title"][0] and "\\udcff\\u202e.txt" in harmless.texts["h1"][0]
     settings, worker, payload, script = harmless.texts["script"]
     assert json.loads(settings)["unit"] == "word"
     assert base64.b64decode(payload, validate=True) and script == source("interface.js")

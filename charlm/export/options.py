@@ -17,4 +17,11 @@ SNIPPET = Option(
     default=False,
     where=COMMAND_LINE,
 )
-EXPORT = [TO, SNIPPET]
+WEIGHTS = Option(
+    "weights",
+    str,
+    "For a page: how its weights are rounded.",
+    default_in_words="int8 or float16, where that costs next to nothing",
+    choices=("float32", "float16", "int8"),
+)
+EXPORT = [TO, SNIPPET, WEIGHTS]
