@@ -15,7 +15,7 @@ from test_scoring import model_of
 
 import charlm
 from charlm.cli import program
-from charlm.export.page import playground, policy, source, style
+from charlm.export.page import INTERFACE, interface, playground, policy, source, style
 from charlm.tasks.classify import Classify
 
 HOSTILE = ["</script>", "<img/src=x/onerror=alert(1)>", "<!--", "]]>", "@DATA@", "\u2028", "\u202e", "\0", "&amp;", "'\"`"]
@@ -76,7 +76,7 @@ def test_what_stands_in_a_model_is_no_markup(page):
     assert "title>.txt, <img src=x" in harmless.texts["title"][0] and "\\udcff\\u202e.txt" in harmless.texts["h1"][0]
     settings, worker, payload, script = harmless.texts["script"]
     assert json.loads(settings)["unit"] == "word"
-    assert base64.b64decode(payload, validate=True) and script == source("interface.js")
+    assert base64.b64decode(payload, validate=True) and script == interface()
     assert not re.search("[\0\u2028\u202e\ud800-\udfff]", page)
 
 
@@ -87,11 +87,11 @@ def test_only_its_own_scripts_and_style_may_run(page):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{kind} 'sha256-{digest}';" in allowed
     assert allowed.startswith("default-src 'none'; ") and "unsafe" not in allowed
-    assert allowed == policy([source("interface.js")], [style()])
+    assert allowed == policy([interface()], [style()])
 
 
 def test_javascript_writes_text_and_never_markup():
-    for name in ("interface.js", "worker.js", "engine.js"):
+    for name in ("worker.js", "engine.js", *(f"interface/{name}.js" for name in INTERFACE)):
         text = source(name)
         assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|importScripts", text)
         assert not re.search("</script|<!--|fetch|XMLHttpRequest|WebSocket|sendBeacon|\\bimport\\b\\(", text)

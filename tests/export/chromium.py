@@ -1,9 +1,9 @@
 """Chromium without a window, driven by its DevTools protocol through two pipes: JSON messages, each ended by a zero byte.
 
-    with Chromium(path) as browser:
-        page = browser.page(360, 800, dark=True)
-        page.open(file)
-        page.evaluate("document.title")
+with Chromium(path) as browser:
+    page = browser.page(360, 800, dark=True)
+    page.open(file)
+    page.evaluate("document.title")
 """
 
 import base64
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-SECONDS = 30  # that anything may take
+SECONDS = 10  # that anything may take
 
 
 class Chromium:
@@ -27,9 +27,18 @@ class Chromium:
         self._in, from_browser = os.pipe()
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
         flags += ["--hide-scrollbars", f"--user-data-dir={self._folder.name}", "--remote-debugging-pipe", "about:blank"]
+
+        def as_3_and_4():
+            one, other = os.dup(into_browser), os.dup(from_browser)  # which may be 3 or 4 themselves
+            while min(one, other) < 5:
+                one, other = os.dup(one), os.dup(other)
+            os.dup2(one, 3)
+            os.dup2(other, 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{into_browser} 4>&{from_browser}', path, *flags],
-            pass_fds=(into_browser, from_browser),
+            [path, *flags],
+            preexec_fn=as_3_and_4,  # where Chromium looks for its pipes
+            pass_fds=(3, 4),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -141,6 +150,16 @@ class Page:
                 return found
             time.sleep(0.02)
         raise TimeoutError(f"{expression} did not become true")
+
+    def visible_text(self) -> str:
+        """The text that a person sees, also where the page may run no scripts."""
+        node = self.call("DOM.getDocument")["root"]["nodeId"]
+        body = self.call("DOM.querySelector", nodeId=node, selector="body")["nodeId"]
+        found = self.call("DOM.resolveNode", nodeId=body)["object"]["objectId"]
+        text = self.call(
+            "Runtime.callFunctionOn", objectId=found, functionDeclaration="function () { return this.innerText }"
+        )
+        return text["result"]["value"]
 
     def press(self, key: str, text: str = "") -> None:
         """Press a key: "Tab", "Escape", "Enter", or one that writes ``text``."""

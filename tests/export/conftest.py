@@ -15,7 +15,11 @@ TEXT = "".join(
     f"{name} {verb} the {thing}, {name} said: “it’s {number} of {number * 7 % 12}!”\n"
     for number in range(90)
     for name, verb, thing in [
-        ("Ada Bea Cleo Dörte".split()[number % 4], "saw took kept".split()[number % 3], "egg bag cage".split()[number % 2])
+        (
+            "Ada Bea Cleo Dörte".split()[number % 4],
+            "saw took kept".split()[number % 3],
+            "egg bag cage".split()[number % 2],
+        )
     ]
 )
 LABELLED = "".join(f"{'xyz'[number % 3]}\t{'abc'[number % 3]}{'de' * (number % 7)}{number}\n" for number in range(120))

@@ -3,7 +3,7 @@
     page.html        the frame: what the model is, in words
     playground.html  the part with the model in it, which other pages can hold too
     page.css         the style of all pages of charlm
-    interface.js     what a person touches
+    interface/       what a person touches
     worker.js        what the model does when the interface asks; the messages between the two
     engine.js        tokens, network, n-grams, sampling and novelty, as ``text``, ``network`` and ``sampling`` have them
     payload          model → the bytes that engine.js reads
@@ -35,6 +35,7 @@ from ...text.vocabulary import UNITS
 from .payload import Payload, payload_of
 
 MARK = '<meta name="generator" content="charlm'
+INTERFACE = ("text", "model", "controls", "samples", "writing", "reading", "predicting", "start")
 ENTITY = re.compile("^[A-Z]-")  # before the type of an entity in a tag
 
 
@@ -88,7 +89,13 @@ def playground(model: Model, weights: str | None = None) -> Playground:
         "WORKER": source("engine.js") + source("worker.js"),
         "PAYLOAD": base64.b64encode(payload.data).decode(),
     }
-    return Playground(filled("playground.html", parts), source("interface.js"), payload)
+    return Playground(filled("playground.html", parts), interface(), payload)
+
+
+def interface() -> str:
+    """The script of a page with a playground: the files of interface/, which share one scope of their own."""
+    parts = "\n".join(source(f"interface/{name}.js") for name in INTERFACE)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def style() -> str:
