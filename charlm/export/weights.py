@@ -10,8 +10,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 
-
-
 from ..errors import ModelFileError
 from ..files import check_outputs
 from ..model import Model

@@ -1,130 +1,89 @@
 """The form .html: a page that writes. One file, which needs no network, no library and no server.
 
-    page.html        the frame: what the model is, in words
+    frame            the frame of all pages of charlm
+    page.html        what the model is, in words
     playground.html  the part with the model in it, which other pages can hold too
-    page.css         the style of all pages of charlm
     interface/       what a person touches
     worker.js        what the model does when the interface asks; the messages between the two
-    engine.js        tokens, network, n-grams, sampling and novelty, as ``text``, ``network`` and ``sampling`` have them
-    payload          model → the bytes that engine.js reads
+    payload          model → the bytes that the page holds, and the worker's script
 
-Nothing that comes from a model or a text is ever markup: Python escapes it, JavaScript writes it as text, and the
-policy of the page (``policy``) lets run only the scripts that charlm wrote, and forbids every request.
+Nothing that comes from a model or a text is ever markup: Python escapes it, and JavaScript writes it as text.
 """
 
 import base64
 import datetime
-import hashlib
-import html
-import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from importlib.resources import files
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..._version import __version__
 from ...files import check_outputs, write_text_file
 from ...model import Model
-from ...scoring.palette import BANDS, ON_DARK, ON_LIGHT, legend
+from ...scoring.palette import BANDS, legend
 from ...tasks.summary import facts, number_of
 from ...text.reading import listed
 from ...text.visible import visible
 from ...text.vocabulary import UNITS
-from .payload import Payload, payload_of
+from .frame import MODEL, as_json, as_text, filled, is_page, page, part
+from .payload import Payload, payload_of, worker_script
 
-MARK = '<meta name="generator" content="charlm'
 INTERFACE = ("text", "model", "controls", "samples", "writing", "reading", "predicting", "start")
 ENTITY = re.compile("^[A-Z]-")  # before the type of an entity in a tag
 
 
 class Playground(NamedTuple):
-    """What a page needs to let people play with a model. A page can hold one.
-
-    html: the element. script: goes into a script element at the end of the body. payload: what of the model is in it.
-    The style is ``style()``, and ``policy`` allows what runs.
-    """
+    """What a page needs to let people play with a model; a page can hold one. html: the element. styles, script: for
+    ``frame.page``. payload: what of the model is in it."""
 
     html: str
+    styles: str
     script: str
     payload: Payload
 
 
 def write(model: Model, path, used: Iterable, weights: str | None = None) -> list[str]:
     """Write a page that holds a model; see ``charlm.export_model``. weights: see ``payload.payload_of``."""
-    check_outputs((path,), used, is_page, "a page of charlm", "OUT")
+    check_outputs((path,), used, _is_ours, "a page of a model", "OUT")
     play = playground(model, weights)
-    css, title = style(), title_of(model)
     parts = {
-        "VERSION": html.escape(__version__),
-        "POLICY": policy([play.script], [css]),
-        "TITLE": html.escape(visible(title)),
-        "SUBTITLE": html.escape(_subtitle(model)),
-        "STYLE": css,
+        "TITLE": as_text(title_of(model)),
+        "SUBTITLE": as_text(_subtitle(model)),
         "PLAYGROUND": play.html,
-        "FACTS": "\n".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in _rows(model, play)),
-        "SCRIPT": play.script,
+        "FACTS": "\n".join(f"<dt>{name}</dt><dd>{as_text(value)}</dd>" for name, value in _rows(model, play.payload)),
     }
-    text = filled("page.html", parts)
+    body, styles = filled(part(__package__, "page.html"), parts), play.styles + part(__package__, "page.css")
+    text = page(title_of(model), body, MODEL, styles=styles, script=play.script)
     write_text_file(path, text)
     return [f"{play.payload.rounding}; the page has {len(text.encode()):,} bytes"]
 
 
-def is_page(path) -> bool:
-    """Whether a file is a page that charlm wrote."""
-    with open(path, "rb") as file:
-        return MARK.encode() in file.read(1000)
+def _is_ours(path) -> bool:
+    return is_page(path, MODEL)
 
 
 def playground(model: Model, weights: str | None = None) -> Playground:
-    """The part of a page that holds a model: one writes with it, types texts into it, and so on, by its task."""
+    """The part of a page that holds a model: one lets it write, types texts into it, and so on, by its task. weights:
+    see ``payload.payload_of``."""
     payload = payload_of(model, weights)
     level = model.vocabulary.level
+    bands = [f'<span class="s{band}">{words}</span>' for band, words in enumerate(legend(level))]
     parts = {
         "UNIT": UNITS[level],
-        "LEGEND": " ".join(f'<span class="s{band}">{words}</span>' for band, words in enumerate(legend(level)))
-        + ' <span class="u">unknown</span>',
-        "SETTINGS": _json(_settings(model)),
-        "WORKER": source("engine.js") + source("worker.js"),
+        "LEGEND": " ".join([*bands, '<span class="u">unknown</span>']),
+        "SETTINGS": as_json(_settings(model)),
+        "WORKER": worker_script(),
         "PAYLOAD": base64.b64encode(payload.data).decode(),
     }
-    return Playground(filled("playground.html", parts), interface(), payload)
+    html = filled(part(__package__, "playground.html"), parts)
+    return Playground(html, part(__package__, "playground.css"), interface(), payload)
 
 
 def interface() -> str:
-    """The script of a page with a playground: the files of interface/, which share one scope of their own."""
-    parts = "\n".join(source(f"interface/{name}.js") for name in INTERFACE)
+    """The script of a page with a playground: the files of interface/, in a scope of their own."""
+    parts = "\n".join(part(__package__, f"interface/{name}.js") for name in INTERFACE)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
-
-
-def style() -> str:
-    """The style of a page of charlm, for a style element: fonts, colours (also those of surprise), the playground."""
-    return filled("page.css", {"LIGHT": _colours(ON_LIGHT), "DARK": _colours(ON_DARK)})
-
-
-def policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """The Content-Security-Policy of a page: only these scripts run and only these styles apply, given as the contents
-    of their elements; the page asks no computer for anything."""
-
-    def allowed(contents):
-        digests = (hashlib.sha256(content.encode()).digest() for content in contents)
-        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-
-    return (
-        f"default-src 'none'; script-src {allowed(scripts)}; style-src {allowed(styles)}; worker-src blob:; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def source(name: str) -> str:
-    """A file of this folder."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def filled(name: str, parts: Mapping[str, str]) -> str:
-    """A file of this folder with the parts that its @NAMES@ stand for."""
-    return re.sub("@([A-Z]+)@", lambda match: parts[match[1]], source(name))
 
 
 def title_of(model: Model) -> str:
@@ -170,12 +129,11 @@ def _settings(model: Model) -> dict[str, Any]:
     }
 
 
-def _rows(model: Model, play: Playground) -> list[tuple[str, str]]:
+def _rows(model: Model, payload: Payload) -> list[tuple[str, str]]:
     """(what it is, what it is in words) of each fact about a model and its page."""
-    packed = len(play.payload.data)
     return [
         *facts(model),
-        ("weights here", f"{play.payload.rounding}; {number_of(packed, 'byte')} packed"),
+        ("weights here", f"{payload.rounding}; {number_of(len(payload.data), 'byte')} packed"),
         *([("command", visible(command))] if (command := _command(model)) else []),
         ("page", f"written by charlm {__version__} on {datetime.date.today().isoformat()}"),
     ]
@@ -194,12 +152,3 @@ def _command(model: Model) -> str:
         return ""
     words = [f"--{name} {value}" for name, value in options.items()]
     return " ".join(["charlm train", *map(shlex.quote, map(os.fspath, names)), *words])
-
-
-def _colours(pairs) -> str:
-    return "".join(f"--g{band}:{ground};--i{band}:{ink};" for band, (ground, ink) in enumerate(pairs, 1))
-
-
-def _json(value) -> str:
-    """JSON that is safe inside a script element."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
