@@ -16,9 +16,9 @@ from test_scoring import model_of, random_text
 import charlm
 from charlm.cli import program
 from charlm.reports import surprise_page as page
-from charlm.reports.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
 from charlm.reports.surprise_page import COLUMNS, Page
 from charlm.scoring.blocks import blocks
+from charlm.scoring.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
 from charlm.scoring.pipeline import scored_blocks
 
 EVIL = "<b>&amp;</script><script>alert(1)</script> @DATA@ \x1b[31m \u202e é\n"

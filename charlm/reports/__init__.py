@@ -2,9 +2,7 @@
 
 chart          lines over axes as SVG
 loss_curve     the losses of a training, in characters and as SVG
-palette        the colours of surprise
 figures        figures of models as cells of tables
-frame          the frame of all pages
 passages       a text coloured by its surprise
 surprise_page  the most surprising lines of a text as a web page
 training_page  the page of a training

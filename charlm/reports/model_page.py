@@ -11,16 +11,16 @@ from itertools import zip_longest
 
 import numpy as np
 
+from ..export.page.frame import REPORT, as_text, page, part
 from ..files import write_text_file
 from ..model import Model
 from ..scoring.comparison import Ranking
 from ..scoring.differences import WordPassage
+from ..scoring.palette import BANDS, LESS_ON_DARK, LESS_ON_LIGHT, MORE_ON_DARK, MORE_ON_LIGHT, legend
 from ..tasks.summary import facts, number_of
 from .chart import PAGE, Axis, Chart, Label, Line, ticks
 from .figures import ranking_notes, ranking_table
-from .frame import REPORT, as_text, page, part
 from .loss_curve import LossCurve, curve_chart
-from .palette import BANDS, legend
 from .training_page import COLOURS, SIZES, named, section, table
 
 # of the curves: each has another brightness and another dash, for people who cannot tell colours apart
@@ -66,7 +66,7 @@ class ModelPage:
         title = " and ".join(filter(None, (", ".join(self.names[:-1]), self.names[-1])))
         parts = (f"<h1>{as_text(title)}</h1>", self._ranking(), self._passages(), self._curves(), self._facts())
         content = "\n".join(filter(None, parts))
-        return page(title, f"<main>\n{content}\n</main>\n", REPORT, styles=part("page.css"))
+        return page(title, f"<main>\n{content}\n</main>\n", REPORT, styles=_colours() + part(__package__, "report.css"))
 
     def _facts(self) -> str:
         found = [dict(facts(model)) for model in self.models]
@@ -260,3 +260,20 @@ def _apart_bands(bits: np.ndarray) -> list[str]:
 
 def _surprise_bands(bits: np.ndarray) -> list[str]:
     return [f"s{band}" for band in np.searchsorted(BANDS["word"], bits, side="right")]
+
+
+def _colours() -> str:
+    """The colours of differences, light and dark."""
+
+    def variables(less, more):
+        return "".join(
+            f"--{kind}g{band}:{ground};--{kind}i{band}:{ink};"
+            for kind, pairs in (("l", less), ("m", more))
+            for band, (ground, ink) in enumerate(pairs, 1)
+        )
+
+    dark = variables(LESS_ON_DARK, MORE_ON_DARK)
+    return (
+        f":root {{ {variables(LESS_ON_LIGHT, MORE_ON_LIGHT)} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    )

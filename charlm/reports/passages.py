@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..export.page.frame import as_text
 from ..score import LN2
+from ..scoring.palette import bands_of, legend
 from ..text.vocabulary import EOS, UNITS, UNKNOWN
-from .frame import as_text
-from .palette import bands_of, legend
 
 LINES, STREAM_PASSAGE = 8, 400  # of a list, so many lines; of a stream, one passage of at least so many characters
 

@@ -8,12 +8,12 @@ Blank lines are not shown.
 
 import heapq
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..export.page.frame import SURPRISE, as_json, as_text, filled, is_page, page, part
 from ..files import check_outputs, write_text_file
 from ..network.measuring import TokenScores
 from ..score import LN2, Score
@@ -22,7 +22,6 @@ from ..scoring.pipeline import ScoredBlock
 from ..text.reading import names_of
 from ..text.visible import visible
 from ..text.vocabulary import SPECIAL, UNITS, UNKNOWN, Vocabulary
-from .frame import SURPRISE, as_json, as_text, is_page, page, part
 from .passages import legend_of, painted
 
 COLUMNS = ("ranks", "most_likely")
@@ -106,8 +105,9 @@ class Page:
             "LINES": "\n".join(_line_item(line, level) for line in lines),
             "DATA": as_json({"names": list(map(self._name, names)), "lines": data}),
         }
-        body = re.sub("@([A-Z]+)@", lambda match: parts[match[1]], part("surprise_page.html"))
-        return page(text_name, body, SURPRISE, styles=part("surprise_page.css"), scripts=True)
+        body = filled(part(__package__, "surprise_page.html"), parts)
+        styles, script = (part(__package__, f"surprise_page.{ending}") for ending in ("css", "js"))
+        return page(text_name, body, SURPRISE, styles=styles, script=script)
 
     def _shown_lines(self) -> list[_Line]:
         """The most surprising lines, the most surprising first, with at most MOST_TOKENS tokens after the first."""

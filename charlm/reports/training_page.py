@@ -14,19 +14,19 @@ from html import escape
 
 import numpy as np
 
+from ..export.page.frame import REPORT, as_json, as_text, is_page, page, part
 from ..files import check_outputs
 from ..text.durations import short
 from ..text.visible import visible
 from .chart import PAGE, Axis, ticks
 from .figures import figures_table
-from .frame import REPORT, as_json, as_text, is_page, page, part
 from .loss_curve import LossCurve, curve_chart
 from .passages import Passage, legend_of, painted
 
 SECONDS = 10  # after which a browser reads the page of a running training again
 MOST_READ = 1 << 26  # bytes of a page from which a resumed training takes what was there
 COLOURS = {"held out": "var(--held-out)", "training": "var(--training)"}
-SIZES = {"wide": {}, "narrow": {"width": 344, "height": 320, "left": 40, "right": 104}}  # of pictures, see page.css
+SIZES = {"wide": {}, "narrow": {"width": 344, "height": 320, "left": 40, "right": 104}}  # of pictures, see report.css
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class TrainingPage:
             f"{self.name}: the training",
             f"<main>\n{body}\n</main>\n",
             REPORT,
-            styles=part("page.css"),
+            styles=part(__package__, "report.css"),
             scripts=bool(self.playground),
             seconds=0 if self.progress is None else SECONDS,
         )
