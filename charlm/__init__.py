@@ -28,6 +28,10 @@ Ask a model of labels, tags or translations:
     predict          its answers
     evaluate         how often its answers are right (for a language model: the figures of ``perplexity``)
 
+Use it elsewhere:
+
+    export_model     a model → files for other programs (a web page, PyTorch, model hubs)
+
 Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
 """
 
@@ -63,7 +67,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("train", "training", "load", "sample", "perplexity", "log_probability", "rows", "next_tokens", "states"),
-    *("predict", "evaluate", "Model", "Training", "Report", "Sample", "Score", "HiddenStates", "CharlmError"),
+    *(
+        "predict",
+        "evaluate",
+        "export_model",
+        "Model",
+        "Training",
+        "Report",
+        "Sample",
+        "Score",
+        "HiddenStates",
+        "CharlmError",
+    ),
     *("UsageError", "CorpusError", "ModelFileError", "DivergedError", "SamplingError", "__version__"),
 ]
 
@@ -627,6 +642,29 @@ def evaluate(
     given = {"paths": paths, "text": text, "lines": lines, "pairs": pairs}
     source = one_text(given, model.task.name, multi_label="multi_label" in model.task.fields())
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
+
+
+def export_model(
+    model: Model, path: Path, *, to: str | None = None, weights: str | None = None, **misspelt: Never
+) -> list[str]:
+    """Write a model to a file for other programs: ``charlm export``.
+
+    path: where to; its ending says what is written: ".safetensors", ".html".
+    to: what is written, whatever the ending: "safetensors", "html".
+    weights: of a page: "float32", "float16" or "int8" (the smallest that costs next to nothing).
+
+    Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
+    path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not
+    replace because it has not written it.
+    """
+    options = _without_misspelt(locals(), "export_model")
+    from .export import export_model as export
+    from .export.options import EXPORT
+    from .options import by_name, checked
+
+    model, path = (options.pop(name) for name in ("model", "path"))
+    _check_model(model)
+    return export(model, path, **checked(options, by_name(EXPORT), "export_model"))
 
 
 def _check_model(model: object, text: object = "") -> None:

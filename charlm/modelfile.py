@@ -243,13 +243,17 @@ def _read_header(archive, members, size) -> dict:
     if dtype != np.uint8 or len(shape) != 1:
         raise _Invalid("its header is not an array of bytes")
     header = _parsed_header(str(_read_data(file, members["header.npy"], shape, dtype), "utf-8"), size)
+    _check_format(header, archive.fp.name)
+    return header
+
+
+def _check_format(header: dict, path) -> None:
     if header["format"] > NEWEST:
         writer = textwrap.shorten(f"{header.get('charlm')}, format {header['format']}", 60, placeholder=" …")
         raise ModelFileError(
-            f"{archive.fp.name} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
+            f"{path} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
             f"format {NEWEST}: upgrade charlm"
         )
-    return header
 
 
 def _parsed_header(text: str, size: int) -> dict:
@@ -478,7 +482,11 @@ def file_kind(path) -> str:
 def read_model(path) -> dict:
     """The fields of the ``Model`` in a file, by name; of a checkpoint, those of its best model so far. Raises
     ModelFileError: see ``model.load_model``."""
-    header, arrays = read_archive(path, _shapes)
+    return _model_fields(path, *read_archive(path, _shapes))
+
+
+def _model_fields(path, header: dict, arrays: dict[str, np.ndarray]) -> dict:
+    """The fields of the ``Model`` in a file with this header and these arrays, which fit it. Raises ModelFileError."""
     architecture, vocabulary, task = describe(header)
     novelty = None
     if "novelty" in arrays:
@@ -506,3 +514,27 @@ def read_mixture(header: dict, arrays: dict[str, np.ndarray], vocabulary_size: i
     fields = dict(header["ngrams"])
     weights = np.array(fields.pop("weights"))
     return Mixture(NGrams.from_arrays(fields, arrays, vocabulary_size, header["lines"]), weights)
+
+
+def packed(model) -> tuple[str, dict[str, np.ndarray]]:
+    """All that the file of a model holds, for a file of another form: the header with its digest, as JSON in ASCII, and
+    the arrays by name. Raises ModelFileError where charlm could not read it again."""
+    check_readable(model)
+    arrays = model.named_parameters | further_arrays(model)
+    return _as_json(model_header(model) | {"sha256": _digest(arrays)}).decode(), arrays
+
+
+def described(path, text: str) -> tuple[dict, dict[str, tuple]]:
+    """A header that ``packed`` gave, from its JSON, and the dtype and the shape of each array. Raises ModelFileError
+    for a header of a later format, and an exception of some kind for one that is not valid."""
+    header = _parsed_header(text, len(text))
+    _check_format(header, path)
+    return header, _model_shapes(header)
+
+
+def unpacked(path, header: dict, arrays: dict[str, np.ndarray]) -> dict:
+    """The fields of the ``Model`` with this header and these arrays, which have the types and shapes of ``described``.
+    Raises ModelFileError where they are others than those that were written."""
+    if _digest(arrays) != header.get("sha256"):
+        raise ModelFileError(f"{path} is damaged, or another program changed it: its digest does not match its tensors")
+    return _model_fields(path, header, arrays)

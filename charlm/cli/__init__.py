@@ -1,5 +1,5 @@
 """The command line: one module per command, in the order of use: train, sample, perplexity, states, predict,
-evaluate, info.
+evaluate, export, import, info.
 
     options     the tables of options as options of the command line
     help        the help of the program and of its commands
@@ -32,6 +32,7 @@ SUMMARIES = {  # of the commands, in the order of use
     "states": "Give the hidden states at each token or line.",
     "predict": "Predict labels, tags or translations.",
     "evaluate": "Measure how often a model is right.",
+    "export": "Write a model for PyTorch or a model hub.",
     "info": "Show what a model file contains.",
 }
 

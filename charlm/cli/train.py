@@ -48,7 +48,7 @@ def train(
     from ..display import say
     from ..display.closing import conclusion, nothing_to_do, stopped_lines
     from ..display.live import compiling, shown
-    from ..display.opening import opening
+    from ..learning.description import opening
     from ..learning.session import TrainingFiles, TrainingSession
 
     given = {

@@ -13,6 +13,9 @@ schedule     the learning rate over a training
 clock        how many tokens there is time for
 record       what a model file records of its training
 progress     steps of the loop, gathered into reports
+description  a training in words: what it will do and why, and how it ended
+preview      what a model writes while it learns
+durations    times in words
 results      where the model, the previous one and the checkpoints are, and when each is written
 checkpoint   exact resume: the state and the arrays, saved to a file and restored from it
 """

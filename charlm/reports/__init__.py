@@ -2,5 +2,4 @@
 
 loss_curve     the losses of a training, in characters and as SVG
 surprise_page  the most surprising lines of a text as a web page
-palette        the colours of surprise
 """

@@ -1,29 +1,34 @@
-"""What a training says before it begins: what will happen, and for how long; with ``--explain`` also why."""
+"""A training in words: what will happen, for how long, and why with these settings; and how it ended. The terminal
+says it line by line, and the page of a training shows it."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
-from ..tasks.summary import number_of
+from ..score import LN2, exp
+from ..tasks.summary import meaning_of_loss, number_of
+from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
 from ..text.vocabulary import UNITS
-from .durations import in_words
+from .autotune import SMALL, tokens_per_weight
+from .durations import in_words, short
 
 if TYPE_CHECKING:
-    from ..learning.level import LevelChoice
-    from ..learning.loop import Trainer
-    from ..learning.session import TrainingSession
     from ..network.architecture import Architecture
     from ..tasks.examples import Examples
-    from ..text.corpus import Corpus
+    from .level import LevelChoice
+    from .loop import Trainer
+    from .progress import Report
+    from .session import TrainingSession
 
 MOST_NAMES = 3  # of files
+EARLY = 0.95  # of the minutes: a training that ends later took its time
 
 
 def opening(session: TrainingSession, explain: bool = False) -> list[str]:
     """What a training will do, its network, and advice where the text looks unsuitable. explain: also the reasons of
     the settings."""
-    from ..learning.autotune import SMALL
-
     trainer = session.trainer
     corpus, unit = trainer.corpus, session.unit
     lines = [*filter(None, [session.given_up]), _what_will_happen(trainer, unit)]
@@ -49,7 +54,7 @@ def opening(session: TrainingSession, explain: bool = False) -> list[str]:
         lines.append(f"resuming after {number_of(trainer.step, 'update')}")
     if trainer.plan and len(corpus.train) < SMALL:
         lines.append("the text is small: a longer text helps more than any option")
-    return [*lines, *(_reasons(trainer, unit) if explain else ())]
+    return [*lines, *(f"{name}: {words}" for name, words in (reasons(trainer, unit) if explain else ()))]
 
 
 def _level(choice: LevelChoice) -> str:
@@ -70,8 +75,6 @@ def _level(choice: LevelChoice) -> str:
 
 def _unknown(corpus: Corpus, is_given: bool) -> str:
     """How many tokens are <UNK>, and which. is_given: somebody said how often a symbol must occur."""
-    from ..text.corpus import DEFAULT_MIN_COUNT
-
     level, shares = corpus.vocabulary.level, corpus.unknown_shares
     parts = zip(("training", "held-out"), shares if len(corpus.held_out) else shares[:1], strict=False)
     found = " and ".join(f"{100 * share:.2g} % of the {name} part" for name, share in parts)
@@ -108,8 +111,6 @@ def _why_nothing(corpus: Corpus | Examples) -> str:
 
 def _size(corpus: Corpus, unit: str) -> str:
     """How much text there is to learn from, and how much is held out."""
-    from ..text.corpus import Corpus, line_starts
-
     parts = [corpus.train, corpus.held_out]
     sizes = [len(part) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
@@ -135,8 +136,8 @@ def _network(a: Architecture) -> str:
     return f"{kind}, {layers}{seen}; {a.number_of_parameters:,} numbers to learn (parameters)"
 
 
-def _reasons(trainer: Trainer, unit: str) -> list[str]:
-    """The settings, each with what it means, and why charlm chose it."""
+def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
+    """(setting, what it means and why charlm chose it) of each setting. unit: of the losses."""
     corpus, a, settings = trainer.corpus, trainer.architecture, trainer.settings
     symbol = UNITS[corpus.vocabulary.level]
     batch = trainer.task.batch_description(corpus, trainer.rows, settings.steps)
@@ -146,21 +147,24 @@ def _reasons(trainer: Trainer, unit: str) -> list[str]:
         if a.embedding
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
-    lines = [
-        f"vocabulary: {len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is "
-        "unknown (<UNK>)",
-        f"input: {entry}",
-        *([_width(trainer)] if trainer.plan and trainer.plan.widest and not trainer.step else []),
-        f"update: the network reads {batch}, and then changes its numbers a little",
-        f"dropout: {_dropout(settings.dropout)}",
+    rows = [
+        (
+            "vocabulary",
+            f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown "
+            "(<UNK>)",
+        ),
+        ("input", entry),
+        *([("width", _width(trainer))] if trainer.plan and trainer.plan.widest and not trainer.step else []),
+        ("update", f"the network reads {batch}, and then changes its numbers a little"),
+        ("dropout", _dropout(settings.dropout)),
     ]
     if trainer.evaluation:
-        lines.append(
-            "held-out text: the network never learns from it, so its loss tells how well new text is predicted"
+        rows.append(
+            ("held-out text", "the network never learns from it, so its loss tells how well new text is predicted")
         )
     return [
-        *lines,
-        f"loss: how surprised the network is, in nats per {unit}; 0 would mean that it knows all in advance",
+        *rows,
+        ("loss", f"how surprised the network is, in nats per {unit}; 0 would mean that it knows all in advance"),
     ]
 
 
@@ -175,13 +179,115 @@ def _dropout(rate: float | None) -> str:
 
 def _width(trainer: Trainer) -> str:
     """Why the layers are as wide as they are."""
-    from ..learning.autotune import tokens_per_weight
-
     plan, symbol = trainer.plan, UNITS[trainer.corpus.vocabulary.level]
     tokens, passes = plan.tokens, plan.tokens / len(trainer.corpus.train)
     number = f"{tokens / 1e6:.2g} million" if tokens < 1e7 else f"{tokens / 1e6:,.0f} million"
     times = f"{passes:.2g}" if passes < 10 else f"{passes:,.0f}"
     return (
-        f"width: in this time, this machine can read about {number} {symbol}s (the text {times} times); charlm chose "
+        f"in this time, this machine can read about {number} {symbol}s (the text {times} times); charlm chose "
         f"the widest layers for which these are at least {tokens_per_weight(trainer.corpus)} {symbol}s per weight"
     )
+
+
+def ended(trainer: Trainer) -> str:
+    """When and why a training ended."""
+    passes = passes_of(trainer)
+    return (
+        f"ended after {short(trainer.state.seconds)}{why_early(trainer, passes)}: "
+        f"{number_of(trainer.step, 'update')}, {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
+    )
+
+
+def passes_of(trainer: Trainer) -> float:
+    """How often the training has read its text so far."""
+    return trainer.state.epoch + trainer.state.tokens_of_epoch / len(trainer.corpus.train)
+
+
+def why_early(trainer: Trainer, passes: float) -> str:
+    """Why a training ended before its minutes were over, as words that follow how long it took; "" if it did not."""
+    task, minutes = trainer.task, trainer.settings.minutes
+    if not minutes or trainer.state.seconds > EARLY * 60 * minutes:
+        return ""
+    if round(passes, 2) >= task.most_epochs:
+        return f", because --task {task.name} makes at most {task.most_epochs} passes"
+    return ", because the held-out loss no longer fell" if trainer.state.ending else ""
+
+
+def best_loss_line(session: TrainingSession) -> str:
+    """The best held-out loss, and what it means."""
+    loss, unit = session.trainer.best_loss, session.unit
+    meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
+    the_model = "the model is " if meaning.startswith("as ") else ""
+    return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
+
+
+def best_baseline(session: TrainingSession) -> tuple[str, float] | None:
+    """The n-gram baseline with the lowest loss: its name, and its loss in nats per token."""
+    tokens = len(session.trainer.corpus.evaluated) if session.baselines else 0
+    found = [(one.nats / tokens, one.name) for one in session.baselines if one.name != "xz"]
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def held_out_figures(session: TrainingSession) -> dict[str, dict[str, float]]:
+    """The figures of the model, of its network alone and of the baselines on the held-out text: name → figure → value.
+    xz has no tokens, and so no figures of them."""
+    trainer, corpus = session.trainer, session.trainer.corpus
+    by_text = "bits_per_byte" if corpus.vocabulary.level == "byte" else "bits_per_character"
+    tokens, figures = len(corpus.evaluated), {}
+    for name, nats in {
+        "the model": trainer.best_loss * tokens,
+        **({"network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
+        **{one.name: one.nats for one in session.baselines},
+    }.items():
+        figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
+        if name != "xz":
+            figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
+    return figures
+
+
+def held_out_part(session: TrainingSession) -> str:
+    """What the figures of ``held_out_figures`` were measured on, and what the n-grams know."""
+    corpus, most = session.trainer.corpus, session.baseline_tokens
+    unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
+    part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
+    rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
+    return f"held-out text, {part}; n-grams counted in {rest} training text"
+
+
+def verdict(session: TrainingSession) -> tuple[bool, str]:
+    """Whether the model is better than all baselines, and what that means or what to do. The session has baselines."""
+    trainer, unit = session.trainer, UNITS[session.trainer.corpus.vocabulary.level]
+    tokens = len(trainer.corpus.evaluated)
+    better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
+    if better:
+        longer = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
+        remedy = (
+            "give more text" if trainer.state.ending else f"{longer}, or give more text"
+        )  # ending: it learnt enough
+        names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
+        return False, f"{names} did better than the model: {remedy}"
+    name, loss = best_baseline(session)
+    sentence = f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which"
+    if trainer.state.best_alone and trainer.state.best_alone[0] > trainer.best_loss:
+        sentence += f", and than the network alone ({trainer.state.best_alone[0]:.4f})"
+    return True, sentence
+
+
+def how_far(trainer: Trainer, report: Report) -> tuple[float, float | None]:
+    """The fraction of a training that is done, and the seconds that are left; None where nobody can know yet."""
+    fraction = min(1.0, report.tokens / max(1, trainer.total_tokens))
+    left = report.seconds * (1 - fraction) / fraction if fraction else None
+    if trainer.settings.minutes and not trainer.state.ending:
+        whole = 60 * trainer.settings.minutes
+        by_clock = min(1.0, report.seconds / whole)
+        if trainer.finished:
+            return 1.0, 0.0
+        if fraction < by_clock + 0.1 or left is None:  # it does not end before its time
+            return by_clock, max(0.0, whole - report.seconds)
+    return fraction, left
+
+
+def as_argument(path) -> str:
+    """The name of a file as one types it into a shell."""
+    name = os.fspath(path)
+    return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)
