@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..errors import CharlmError, DivergedError
+from ..export.page import playground
 from ..files import write_text_file
 from ..reports.machine import machine
 from ..reports.passages import Passage, extreme_passages
@@ -23,6 +24,7 @@ from ..scoring.scorer import Scorer
 from ..tasks.summary import facts, number_of
 from ..text.corpus import line_starts
 from ..text.durations import short
+from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
 from .description import (
     best_baseline,
@@ -49,6 +51,7 @@ PART = 0.003  # of the time that writing it may take, about
 STAGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75)  # of the progress, at which the model writes a sample
 SAMPLE = 5  # lines of a sample
 MOST_TIMES = 256  # moments whose time the page knows
+MOST_PLAYGROUND, BYTES_OF_NGRAM = 20_000_000, 3  # bytes of a model that the page holds, at most; of each n-gram, about
 MOST_SCORED = 20_000  # tokens of the held-out part among which the page looks for passages
 
 
@@ -127,7 +130,7 @@ class RunningPage:
             self._keep_sample(*self._begun)
 
     def _keep_sample(self, step: int, seconds: float, loss: float | None) -> None:
-        text = "\n".join(self.preview.texts)
+        text = visible("\n".join(self.preview.texts))
         self.memory.samples.append(WrittenSample(step=step, seconds=seconds, loss=loss, text=text))
 
     def _page(self, status: str, progress: float | None = None) -> TrainingPage:
@@ -173,6 +176,8 @@ class RunningPage:
             self._keep_sample(trainer.step, trainer.state.seconds, loss)
         page = self._page(ended(trainer))
         page.model = facts(best)
+        if _size(best) <= MOST_PLAYGROUND:
+            page.playground = playground(best)
         if trainer.evaluation:
             page.verdict = best_loss_line(run)
             page.extremes = self._extremes(best)
@@ -210,6 +215,12 @@ class RunningPage:
             tokens = tokens[: line_starts(tokens)[-1]]
         nats = Scorer(model, threads=trainer.pool.threads).measure(tokens).nats
         return extreme_passages(tokens, nats, symbol_of(corpus.vocabulary), corpus.lines)
+
+
+def _size(model: Model) -> int:
+    """About how many bytes a page needs for a model."""
+    counts = len(model.mixture.ngrams) if model.mixture else 0
+    return model.architecture.number_of_parameters + BYTES_OF_NGRAM * counts
 
 
 def symbol_of(vocabulary: Vocabulary) -> Callable[[int], str]:

@@ -14,6 +14,7 @@ from html import escape
 
 import numpy as np
 
+from ..export.page import Playground
 from ..export.page.frame import REPORT, as_json, as_text, is_page, page, part
 from ..files import check_outputs
 from ..text.durations import short
@@ -60,8 +61,8 @@ class TrainingPage:
     unit. passes: (update, passes over the text) at some moments. verdict: what the losses mean. comparison: the figures
     of the model and of the baselines, name → figure → value; compared_on: on which text. level, extremes: of the
     held-out passages, the least and the most surprising ones. intro: what the training does, in lines. settings, model,
-    machine: (name, words). command: what began the training. playground: HTML in which one tries the model, with its
-    styles and scripts; "" for none.
+    machine: (name, words). command: what began the training. playground: the part of the page in which one
+    tries the model.
     """
 
     name: str
@@ -82,7 +83,7 @@ class TrainingPage:
     compared_on: str = ""
     comparison: dict[str, dict[str, float]] = field(default_factory=dict)
     extremes: tuple[list[Passage], list[Passage]] = field(default_factory=lambda: ([], []))
-    playground: str = ""
+    playground: Playground | None = None
 
     def html(self) -> str:
         """The whole page."""
@@ -91,8 +92,8 @@ class TrainingPage:
             f"{self.name}: the training",
             f"<main>\n{body}\n</main>\n",
             REPORT,
-            styles=part(__package__, "report.css"),
-            scripts=bool(self.playground),
+            styles=(self.playground.styles if self.playground else "") + part(__package__, "report.css"),
+            script=self.playground.script if self.playground else "",
             seconds=0 if self.progress is None else SECONDS,
         )
 
@@ -104,7 +105,7 @@ class TrainingPage:
         yield key_figures(self.figures)
         yield self._curve()
         yield self._samples()
-        yield section("Try it", self.playground)
+        yield section("Try it", self.playground.html if self.playground else "")
         yield self._passages()
         yield self._comparison()
         lines = "".join(f"<p>{as_text(line)}</p>" for line in self.intro)
@@ -159,7 +160,7 @@ class TrainingPage:
             "of the training text. The network writes alone; the finished model, at the end, with its counts."
         )
         return section(
-            "What it wrote as it learnt", f'<p class="soft">{words}</p><ol>{"".join(items)}</ol>' if items else ""
+            "What it wrote as it learnt", f'<p class="soft">{words}</p><ol class="samples">{"".join(items)}</ol>' if items else ""
         )
 
     def _passages(self) -> str:

@@ -358,7 +358,11 @@ class OwnText:
             y.append(logits.astype(np.float32))
             q.append(of_ngrams.astype(np.float32))
             lengths.append(of_length)
-        x, length, target = np.stack((np.concatenate(y), np.concatenate(q))), np.concatenate(lengths), self._targets(mixture)
+        x, length, target = (
+            np.stack((np.concatenate(y), np.concatenate(q))),
+            np.concatenate(lengths),
+            self._targets(mixture),
+        )
         if mixture.unknown >= 0:
             x[:, :, UNKNOWN] = [[-1e9], [0]]
         for number in np.unique(length):
