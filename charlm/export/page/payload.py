@@ -111,7 +111,7 @@ def header_of(model: Model) -> dict[str, Any]:
         "unit": UNITS[model.vocabulary.level],
         "separator": model.vocabulary.form.separator,
         "facts": facts(model),
-        "training": {name: value for name, value in training.items() if name not in ("history", "unfinished")},
+        "training": {name: value for name, value in training.items() if name not in ("history", "curve", "unfinished")},
         "vocabulary": model.vocabulary.fields(),
         "architecture": architecture.as_dict(),
     }
@@ -254,7 +254,7 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
     writes = model.task.name in ("text", "generate")
     if weights is None and not writes:
         weights = "float16"  # there is no text of its own to measure on, and this costs next to nothing
-    own = OwnText(model) if writes else None
+    own = OwnText(model) if writes and weights != "float32" else None  # there all is exact
     costs: dict[str, float] = {}
     for precision, most in PRECISIONS.items():
         if weights not in (None, precision):
