@@ -46,7 +46,7 @@ PRECISIONS = {"int8": 0.01, "float16": 0.002, "float32": 0.0}  # and the most th
 BYTES = {"int8": 1, "float16": 2, "float32": 4}
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
 LEAST_NGRAMS = 200_000  # that a page keeps however small the network is
-ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 22, 1 << 14, 512  # of the model's own text: rows, …
+ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 21, 1 << 13, 512  # of the model's own text: rows, …
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
 MOST_MISTAKES = 1e-6  # runs that a folded filter may take for copies
 
