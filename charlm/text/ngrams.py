@@ -188,6 +188,49 @@ class NGrams:
             nodes = numbers[known]
         return values
 
+    def pruned(self, most: int) -> "NGrams":
+        """At most ``most`` of these n-grams, those that a text of their own would gain most from, and all single
+        tokens; themselves where there are no more.
+
+        The counts of the text are no longer known. The probability of an n-gram by these n-grams stands in for how
+        often it occurs.
+        """
+        if len(self) - 1 <= most:
+            return self
+        V, starts = self.vocabulary_size, self.orders[1:].tolist()
+        parents, suffixes = self.parents, self.suffixes
+        joint, values = np.ones(len(self)), np.full(len(self), 1 / V)
+        for start, stop in itertools.pairwise(starts):
+            nodes = slice(start, stop)
+            values[nodes] = self.own[nodes] + self.backoff[parents[nodes]] * values[suffixes[nodes]]
+            joint[nodes] = joint[parents[nodes]] * values[nodes]
+        tree = {"tokens": self.tokens, "parents": parents, "own": self.own.astype(np.float64)}
+        tree = _pruned(tree, suffixes, joint, starts, most)
+        return NGrams(V, self.order, self.lines, self.has_unknown, _finished(tree, exact=False))
+
+    def rounded(self, coarseness: int) -> "NGrams":
+        """The same n-grams with so many times fewer codes, which pack into fewer bytes."""
+        middle = coarseness // 2
+        own, backoff = (codes.astype(np.int64) for codes in self._codes)
+        own = np.where(own == 255, 255, np.minimum((own + middle) // coarseness * coarseness, 254))
+        backoff = np.minimum(backoff // coarseness * coarseness + middle, 255)
+        codes = {"ngrams_own": own.astype(np.uint8), "ngrams_backoff": backoff.astype(np.uint8)}
+        return NGrams.from_arrays(self.fields(), self.arrays() | codes, self.vocabulary_size, self.lines)
+
+    @cached_property
+    def parents(self) -> np.ndarray:
+        """The node of each n-gram without its last token, int64 (M); 0 for the empty history."""
+        return np.concatenate(([0], np.repeat(np.arange(len(self)), np.diff(self.first))))
+
+    @cached_property
+    def suffixes(self) -> np.ndarray:
+        """The node of each n-gram without its oldest token, int64 (M); 0 for the empty history."""
+        found = np.zeros(len(self), np.int64)
+        for start, stop in itertools.pairwise(self.orders[2:].tolist()):
+            wanted = found[self.parents[start:stop]] * self.vocabulary_size + self.tokens[start:stop]
+            found[start:stop] = 1 + self.keys.searchsorted(wanted)
+        return found
+
     def fields(self) -> dict:
         """What a file needs to know besides ``arrays``: order; sizes, the number of n-grams of each order; histories,
         how many nodes have children; siblings, how many n-grams share their history with others; most_children, of a
