@@ -1,9 +1,9 @@
 """The form .safetensors: all that a model is, in one file that PyTorch loads.
 
-    tensors       the parameters: see ``state_dict``
-    charlm.…      the other arrays of the model file: charlm.novelty, charlm.ngrams_children, …
-    metadata      charlm: the header of the model file (see ``modelfile``), JSON. charlm_sha256: of that JSON. format:
-                  "pt", which other programs expect where tensors have PyTorch's names
+tensors       the parameters: see ``state_dict``
+charlm.…      the other arrays of the model file: charlm.novelty, charlm.ngrams_children, …
+metadata      charlm: the header of the model file (see ``modelfile``), JSON. charlm_sha256: of that JSON. format:
+              "pt", which other programs expect where tensors have PyTorch's names
 """
 
 import hashlib
