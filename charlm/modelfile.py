@@ -551,7 +551,7 @@ def packed(model) -> tuple[str, dict[str, np.ndarray]]:
     """All that the file of a model holds, for a file of another form: the header with its digest, as JSON in ASCII, and
     the arrays by name. Raises ModelFileError where charlm could not read it again."""
     check_readable(model)
-    arrays = model.named_parameters | further_arrays(model)
+    arrays = arrays_of(model)
     return _as_json(model_header(model) | {"sha256": _digest(arrays)}).decode(), arrays
 
 

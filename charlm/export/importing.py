@@ -21,6 +21,7 @@ from ..model import Model, load_model
 from ..modelfile import is_model
 from ..network.architecture import MOST_LAYERS, Architecture
 from ..options import Path, check_file_name
+from ..text.reading import listed
 from ..text.vocabulary import UNITS, Vocabulary
 from . import PICKLES, WEIGHTS
 from .state_dict import GATES, from_tensors
@@ -90,10 +91,8 @@ class Source:
 def _source(path: Path | None, level: str | None, lines: bool | None) -> Source:
     if path is not None and is_model(path):
         return _source_of_model(path, level, lines)
-    if level == "subword":
-        raise UsageError(
-            "charlm imports no subwords but its own: name with --symbols the model that the weights are of"
-        )
+    if path is not None and level == "byte":
+        raise UsageError("--level byte and --symbols do not go together: the ids of bytes are their values")
     if path is None:
         symbols: Sequence[Any] = range(256)
         end, unknown, kept = ord("\n"), None, [number for number in symbols if number != ord("\n")]
@@ -130,9 +129,9 @@ def _possible(symbols, kept, level, path, notes) -> list[int]:
             possible.append(number)
         elif not is_name(symbol):
             raise UsageError(f"{path}: symbol {number:,} is {symbol!r:.40}, and no {UNITS[level]}; check --level")
-    left_out = [symbols[number] for number in kept if number not in set(possible)]
+    left_out = [symbols[number] for number in sorted({*kept} - {*possible})]
     if left_out:
-        notes.append(f"left out what no text has: {', '.join(left_out)}")
+        notes.append(f"left out what no text has: {listed(left_out)}")
     return possible
 
 
@@ -246,7 +245,10 @@ def _network(file: Tensors, source: Source) -> Network:
             )
     before, layers = prefixes[0], 1 + max(int(found["layer"]) for found in of_layers.values())
     cell, hidden = _cell(file, before)
-    rows, inputs = len(GATES[cell].x) * hidden, _shape(file, f"{before}weight_ih_l0")[-1]
+    rows, entry = len(GATES[cell].x) * hidden, f"{before}weight_ih_l0"
+    if len(_shape(file, entry)) != 2:
+        raise _no_fit(file, entry, f"({rows}, the width of the input)")
+    inputs = _shape(file, entry)[1]
     for layer in range(layers):
         shapes = (rows, hidden if layer else inputs), (rows, hidden), (rows,), (rows,)
         for kind, shape in zip(KINDS, shapes, strict=True):

@@ -88,6 +88,8 @@ def _of_tokenizer(tokenizer: dict, path) -> dict:
 
 
 def _checked(symbols: list, path) -> list[str]:
+    if not symbols:
+        raise CorpusError(f"{path} has no symbols")
     seen: dict = {}
     for number, symbol in enumerate(symbols):
         if not isinstance(symbol, str) or not symbol:
