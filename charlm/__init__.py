@@ -31,6 +31,7 @@ Ask a model of labels, tags or translations:
 Use it elsewhere:
 
     export_model     a model → files for other programs (a web page, PyTorch, model hubs)
+    import_model     what export_model wrote, or the weights of a language model of PyTorch → the model
 
 Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
 """
@@ -141,6 +142,7 @@ def train(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
@@ -225,7 +227,12 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
+<<<<<<< HEAD
         report: write a page of the training to this file (HTML), again and again while it goes on.
+=======
+        store: the type of the weights in the file, and so of the model that is returned: "float32" or "float16"
+            ("float32").
+>>>>>>> engine
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
@@ -285,6 +292,7 @@ def training(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
@@ -676,6 +684,43 @@ def export_model(
     model, path = (options.pop(name) for name in ("model", "path"))
     _check_model(model)
     return export(model, path, **checked(options, by_name(EXPORT), "export_model"))
+
+
+def import_model(
+    path: Path,
+    *,
+    symbols: Path | None = None,
+    level: str | None = None,
+    lines: bool | None = None,
+    **misspelt: Never,
+) -> Model:
+    """Read the weights of a language model of PyTorch, or what ``export_model`` wrote: ``charlm import``.
+
+    path: a .safetensors file, or the folder of a model hub with model.safetensors. A model that charlm exported comes
+    back whole, and takes no other argument.
+    symbols: the file with the symbols that the network knows, in the order of its ids: one per line, or JSON; or a
+        model of charlm with the same symbols.
+    level: what the symbols are, "char", "word", "token" or "byte". None lets charlm choose by the symbols; "byte"
+        needs none.
+    lines: each line is a text of its own (False).
+
+    The network is one nn.LSTM, nn.GRU or nn.RNN with tanh, with one-hot input or an embedding, and a linear map of its
+    output; charlm knows the tensors by their shapes. A ``Note`` (a warning) tells what charlm inferred. Raises
+    UsageError for options that make no sense, ModelFileError for a file that is damaged or a tensor that does not fit,
+    CorpusError for symbols that cannot be read.
+    """
+    options = _without_misspelt(locals(), "import_model")
+    from warnings import warn
+
+    from .errors import Note
+    from .export.importing import import_model as import_with
+    from .export.options import IMPORT
+    from .options import by_name, checked
+
+    model, notes = import_with(options.pop("path"), **checked(options, by_name(IMPORT), "import_model"))
+    for note in notes:
+        warn(note, Note, stacklevel=2)
+    return model
 
 
 def _check_model(model: object, text: object = "") -> None:

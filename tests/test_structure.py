@@ -35,6 +35,7 @@ LATE = (
     ("text.merges", "kernels", "a text becomes subwords without numba; only the merges are learnt with it"),
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
+    ("export.onnx_graph", "onnx", "only who writes an .onnx file needs that package"),
     ("errors", "difflib", "only an error about a name needs it"),
 )
 MODULES = {

@@ -18,7 +18,7 @@ CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
 PREVIOUS = "m.previous.npz"
 KINDS = (
     ["--dropout", "0.1"],
-    ["--lines", "--cell", "gru"],
+    ["--lines", "--cell", "gru", "--store", "float16"],
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
     ["--level", "subword", "--max-vocabulary", "40"],

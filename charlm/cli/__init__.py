@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -34,6 +35,7 @@ SUMMARIES = {  # of the commands, in the order of use
     "evaluate": "Measure how often a model is right.",
     "report": "Put models side by side on a page.",
     "export": "Write a model for PyTorch or a model hub.",
+    "import": "Make a model of weights from PyTorch.",
     "info": "Show what a model file contains.",
 }
 
@@ -51,7 +53,8 @@ class Commands(Mapping):
     def __getitem__(self, name):
         if name not in SUMMARIES:
             raise KeyError(name)
-        command = getattr(import_module(f".{name}", __name__), name)
+        module = f"{name}_" if iskeyword(name) else name
+        command = getattr(import_module(f".{module}", __name__), module)
         command.short_help = SUMMARIES[name]
         return command
 

@@ -29,12 +29,18 @@ from .options import FILE, command
 )
 def export(*, model_path, output, to, snippet, quiet, **options):
     """Write a model for other programs: MODEL, a file that charlm train wrote, becomes OUT."""
-    from ..display import say
-    from ..export import export_model, form_of
+    from ..display import say, write_text
+    from ..export import export_model, form_of, weights_in
+    from ..export.snippet import program_for
     from ..model import load_model
 
-    form_of(output, to)
+    form_of(output, to)  # before the model is read
+    weights = weights_in(output, to) if snippet else ""
+    model = load_model(model_path)
+    program = program_for(model, weights) if weights else ""
     given = {name: value for name, value in options.items() if value is not None}
-    notes = export_model(load_model(model_path), output, to, (model_path,), **given)
-    for line in [] if quiet else [*notes, f"wrote {output}"]:
+    for line in export_model(model, output, to, (model_path,), **given):
         say(line)
+    if not quiet:
+        say(f"wrote {output}")
+    write_text(program)

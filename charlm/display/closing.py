@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..learning.description import as_argument, best_loss_line, ended, held_out_figures, held_out_part, verdict
 from ..reports.loss_curve import in_characters
 from ..score import BYTE, LN2
-from ..tasks.summary import number_of
+from ..tasks.summary import number_of, rounding_in_words
 from ..text.layout import fits, width_of
 from . import is_ascii_only, stderr_width
 from .scores import side_by_side
@@ -24,6 +24,7 @@ def conclusion(session: TrainingSession) -> list[str]:
     lines = [*curve_lines(session), ended(trainer)]
     if trainer.evaluation:
         lines.append(best_loss_line(session))
+        lines += _rounding_lines(session)
     if session.baselines:
         lines += comparison_lines(session)
     if trainer.evaluation:
@@ -53,6 +54,14 @@ def stopped_lines(session: TrainingSession) -> list[str]:
         untouched = "" if str(session.best_file) == str(files.output) else f"; {files.output} is as it was"
         lines = [f"{lines[0]}; the best model so far{loss} is in {session.best_file}{untouched}"]
     return [*lines, *_next(command, "to continue, type")]
+
+
+def _rounding_lines(session: TrainingSession) -> list[str]:
+    """What it costs that the model is stored in float16: a line, or none."""
+    training = session.best.training
+    if "unrounded" not in training:
+        return []
+    return [f"stored in float16: {rounding_in_words(training, session.unit)}"]
 
 
 def _unknown_lines(session: TrainingSession) -> list[str]:

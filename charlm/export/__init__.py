@@ -3,6 +3,7 @@
     options      the options of charlm export and charlm import
     state_dict   parameters ⇄ the names, shapes and gate order of PyTorch
     weights      .safetensors: everything that a model is, in one file; read and written
+    onnx         .onnx: the network as a graph; its layers are in onnx_graph
     snippet      the program that runs such a file in PyTorch
     hub          a folder as model hubs have it, with a model card
     symbols      the vocabulary of another program, from a file
@@ -44,7 +45,10 @@ class ExportForm(NamedTuple):
 FORMS = (
     ExportForm("safetensors", ".safetensors", "weights"),
     ExportForm("html", ".html", "page", ("weights",)),
+    ExportForm("onnx", ".onnx", "onnx"),
+    ExportForm("hub", "/", "hub"),
 )
+WEIGHTS = "model.safetensors"  # the name of the weights in the folder of a model hub
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")  # files that run code when they are loaded
 
 
@@ -62,6 +66,16 @@ def form_of(path: Path, to: str | None = None) -> ExportForm:
         raise UsageError(f"charlm writes no pickles, as {path} would be; PyTorch reads .safetensors")
     endings = ", ".join(form.ending for form in FORMS if form.ending != "/")
     raise UsageError(f"charlm cannot tell what {path} should be; end it in {endings} or / (a folder), or give --to")
+
+
+def weights_in(path: Path, to: str | None = None) -> str:
+    """The .safetensors file that is written where a model is exported to a path. Raises UsageError where none is."""
+    form = form_of(path, to)
+    if form.name == "hub":
+        return os.path.join(path, WEIGHTS)
+    if form.name != "safetensors":
+        raise UsageError("--snippet is for .safetensors; leave it out")
+    return os.fspath(path)
 
 
 def export_model(model: "Model", path: Path, to: str | None = None, used: tuple = (), **options: Any) -> list[str]:

@@ -1,6 +1,8 @@
 """The options of charlm export and charlm import. No NumPy here: ``--help`` starts at once."""
 
-from ..options import COMMAND_LINE, Option
+from os import PathLike
+
+from ..options import COMMAND_LINE, LEVELS, Option
 from . import FORMS
 
 TO = Option(
@@ -25,3 +27,35 @@ WEIGHTS = Option(
     choices=("float32", "float16", "int8"),
 )
 EXPORT = [TO, SNIPPET, WEIGHTS]
+
+SYMBOLS = Option(
+    "symbols",
+    PathLike,
+    "The symbols of the model, in the order of its ids: one per line (\\n is the line feed), or JSON. Or a model of "
+    "charlm that has the same ones.",
+    metavar="FILE",
+)
+LEVEL = Option(
+    "level",
+    str,
+    "What the symbols are: see charlm train.",
+    default_in_words="as the symbols suit",
+    choices=[level for level in LEVELS if level != "subword"],
+)
+LINES = Option(
+    "lines",
+    bool,
+    "Each line is a text of its own, or with --stream a part of one long text.",
+    default_in_words="--stream",
+    negative="--stream",
+)
+OUTPUT = Option(
+    "output",
+    PathLike,
+    "Write the model to this file.",
+    where=COMMAND_LINE,
+    metavar="FILE",
+    short="-o",
+    required=True,
+)
+IMPORT = [SYMBOLS, LEVEL, LINES]

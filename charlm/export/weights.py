@@ -29,8 +29,9 @@ def write(model: Model, path, used: Iterable) -> list[str]:
 
 
 def write_model(model: Model, path) -> None:
+    """Write a model to a .safetensors file, in the type in which its own file holds the parameters."""
     header, arrays = packed(model)
-    tensors = to_tensors(model.architecture, model.named_parameters)
+    tensors = to_tensors(model.architecture, {name: arrays[name] for name in model.named_parameters})
     tensors |= {PREFIX + name: array for name, array in arrays.items() if name not in model.named_parameters}
     write_tensors(path, tensors, {"format": "pt", "charlm": header, "charlm_sha256": _sha256(header)})
 
@@ -53,14 +54,15 @@ def read_model(file: Tensors) -> Model:
     text = file.metadata["charlm"]
     if _sha256(text) != file.metadata.get("charlm_sha256"):
         raise ValueError("its metadata do not match their digest")
-    header, shapes = described(file.path, text)
+    header, kinds = described(file.path, text)
     architecture, _, _ = describe(header)
-    others = {name: kind for name, kind in shapes.items() if name not in architecture.shapes()}
-    wanted = {PREFIX + name: (NAMES[dtype], tuple(shape)) for name, (dtype, shape) in others.items()}
-    check_tensors(file, wanted | {name: ("F32", shape) for name, shape in tensor_shapes(architecture).items()})
+    stored = kinds[next(iter(architecture.shapes()))][0]
+    wanted = {name: (NAMES[stored], shape) for name, shape in tensor_shapes(architecture).items()}
+    others = {name: kind for name, kind in kinds.items() if name not in architecture.shapes()}
+    check_tensors(file, wanted | {PREFIX + name: (NAMES[dtype], (*shape,)) for name, (dtype, shape) in others.items()})
     parameters = views(architecture, from_tensors(architecture, file))
-    arrays = {name: parameters[name] if name in parameters else file[PREFIX + name] for name in shapes}
-    return Model(**unpacked(file.path, header, arrays))
+    arrays = {name: values.astype(stored, copy=False) for name, values in parameters.items()}
+    return Model(**unpacked(file.path, header, arrays | {name: file[PREFIX + name] for name in others}))
 
 
 def check_tensors(file: Tensors, wanted: Mapping[str, tuple]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, THREADS, Option, Path, by_name, checked
+from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, STORE, THREADS, Option, Path, by_name, checked
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
@@ -208,6 +208,7 @@ TRAINING = (
         metavar="N",
         group=UPDATES,
     ),
+    STORE,
     THREADS,
 )
 OF_FILES = (
@@ -327,7 +328,8 @@ class TrainingOptions(TypedDict, total=False):
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
     The updates. batch, steps, lr, schedule, clip, dropout, precision: see ``Settings``. seed: of everything random.
-    threads: how many work; the result does not depend on it.
+    store: the type of the weights in the model file, "float32" or "float16". threads: how many work; the result does
+    not depend on it.
     """
 
     task: str
@@ -362,6 +364,7 @@ class TrainingOptions(TypedDict, total=False):
     dropout: float | None
     precision: str | None
     seed: int
+    store: str
     threads: int | None
 
 

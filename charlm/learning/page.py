@@ -177,7 +177,7 @@ class RunningPage:
         page = self._page(ended(trainer))
         page.model = facts(best)
         if _size(best) <= MOST_PLAYGROUND:
-            page.playground = playground(best)
+            page.playground = playground(best, "float32")  # to round the weights well takes seconds
         if trainer.evaluation:
             page.verdict = best_loss_line(run)
             page.extremes = self._extremes(best)

@@ -16,7 +16,8 @@ class Settings:
     ``control.followed_dropout``). schedule: how the learning rate falls. seed: of everything random. minutes: the time
     that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
     matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
-    max_ngrams: how many are kept at most, None for as many as fit the network's size.
+    max_ngrams: how many are kept at most, None for as many as fit the network's size. store: float32 or float16, the
+    type of the finished model's weights in its file.
     """
 
     epochs: float = 10.0
@@ -31,6 +32,7 @@ class Settings:
     precision: str = "float32"
     ngrams: int = 0
     max_ngrams: int | None = None
+    store: str = "float32"
 
     def __post_init__(self):
         for field in fields(self):

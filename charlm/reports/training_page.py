@@ -159,9 +159,8 @@ class TrainingPage:
             "Each time by the same random numbers, and nothing is rejected: <code>charlm sample</code> rejects copies "
             "of the training text. The network writes alone; the finished model, at the end, with its counts."
         )
-        return section(
-            "What it wrote as it learnt", f'<p class="soft">{words}</p><ol class="samples">{"".join(items)}</ol>' if items else ""
-        )
+        found = f'<p class="soft">{words}</p><ol class="samples">{"".join(items)}</ol>' if items else ""
+        return section("What it wrote as it learnt", found)
 
     def _passages(self) -> str:
         best, worst = self.extremes

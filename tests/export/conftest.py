@@ -16,13 +16,8 @@ FOLDER = Path(__file__).parent
 TEXT = "".join(
     f"{name} {verb} the {thing}, {name} said: “it’s {number} of {number * 7 % 12}!”\n"
     for number in range(90)
-    for name, verb, thing in [
-        (
-            "Ada Bea Cleo Dörte".split()[number % 4],
-            "saw took kept".split()[number % 3],
-            "egg bag cage".split()[number % 2],
-        )
-    ]
+    for name in ["Ada Bea Cleo Dörte".split()[number % 4]]
+    for verb, thing in [("saw took kept".split()[number % 3], "egg bag cage".split()[number % 2])]
 )
 LABELLED = "".join(f"{'xyz'[number % 3]}\t{'abc'[number % 3]}{'de' * (number % 7)}{number}\n" for number in range(120))
 SEVERAL = LABELLED.replace("x\t", "x y\t")
@@ -50,7 +45,7 @@ LANGUAGE_MODELS = {
     "tied": {"cell": "lstm", "layers": 2, "embedding": 12, "tied": True},
     "tied-gru": {"cell": "gru", "layers": 1, "embedding": 12, "tied": True},
     "bytes": {"cell": "lstm", "layers": 1, "level": "byte"},
-    "words": {"cell": "lstm", "layers": 1, "level": "word", "min_count": 2},
+    "words": {"cell": "lstm", "layers": 1, "level": "word", "min_count": 2, "hidden": 6},
     "tokens": {"cell": "gru", "layers": 1, "level": "token", "min_count": 2, "embedding": 8},
     "subwords": {"cell": "lstm", "layers": 1, "level": "subword", "max_vocabulary": 120},
     "list": {"cell": "lstm", "layers": 1, "lines": True},
@@ -64,7 +59,10 @@ OTHER_MODELS = {
         LABELLED,
         {"task": "classify", "cell": "lstm", "layers": 3, "bidirectional": True},
     ),
-    "classify-peephole": (LABELLED, {"task": "classify", "cell": "peephole", "layers": 2, "bidirectional": True}),
+    "classify-peephole": (
+        LABELLED,
+        {"task": "classify", "cell": "peephole", "hidden": 2, "layers": 2, "bidirectional": True},
+    ),
     "several-labels": (
         SEVERAL,
         {"task": "classify", "multi_label": True, "cell": "rnn", "embedding": 4, "bidirectional": True},

@@ -17,6 +17,7 @@
  *                   run of it stands in the training text) or "held-out". rejected: how many were rejected before it
  *     at the end  → {id, done: {tokens, characters, seconds, copied, stopped, rejected: {unknown, words, subwords,
  *                   empty, long}}}. copied: how many items, or runs of a stream, were marked; stopped: by "stop"
+ *   {id, do: "pause", of}, {id, do: "go on", of}   the work with that id waits, and goes on as if it had not
  *   {id, do: "stop", of}        the work with that id ends early: a sample with `done`, a score with {id, stopped: true}
  *   {id, do: "score", text, top, given}   top: how many tokens `next` has (5). A score that is asked before the last one
  *       has ended stops that one. In a list, each line is an item and a line feed ends it; where items have several
@@ -64,8 +65,17 @@ async function inSlices(generator, work, seen = () => {}, sliced = () => {}) {
     } while (performance.now() < until);
     sliced();
     await pause();
+    while (work.paused && !work.stopped) await new Promise((resolve) => (work.wake = resolve));
     if (work.stopped) return null;
   }
+}
+
+/** Changes what is under way with an id, if anything is. */
+function change(id, state) {
+  const work = works.get(id);
+  if (!work) return;
+  Object.assign(work, state);
+  if (work.wake) work.wake();
 }
 
 const DOES = {
@@ -109,8 +119,15 @@ const DOES = {
   },
 
   async stop({ of }) {
-    if (works.has(of)) works.get(of).stopped = true;
-    return null;
+    change(of, { stopped: true });
+  },
+
+  async pause({ of }) {
+    change(of, { paused: true });
+  },
+
+  async "go on"({ of }) {
+    change(of, { paused: false });
   },
 };
 

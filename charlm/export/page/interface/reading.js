@@ -18,7 +18,6 @@ class Reader {
     document.addEventListener("selectionchange", () => {
       if (document.activeElement === this.field && this.field.value === this.text) this.point();
     });
-    this.ask();
   }
 
   /** Show a text, as if somebody had typed it. */
@@ -97,7 +96,7 @@ class Reader {
     tokens.forEach((token, index) => {
       const button = this.buttons[index] ?? this.newButton();
       const isUnknown = token.text === "<UNK>";
-      button.firstChild.textContent = isUnknown ? `an unknown ${settings.unit}` : named(token.text);
+      button.firstChild.textContent = isUnknown ? "unknown" : named(token.text);
       button.lastChild.textContent = percent(token.probability);
       button.style.setProperty("--part", 100 * token.probability + "%");
       button.setAttribute("aria-disabled", isUnknown);

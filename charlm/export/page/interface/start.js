@@ -15,15 +15,10 @@ if (isAble) {
       new Predictor(model, part("predict"));
       return;
     }
-    const writer = new Writer(model, part("write"));
-    writer.write();
     const given = () => (settings.labels.length ? { given: writer.controls.values().given } : {});
     const reader = new Reader(model, part("read"), given);
-    if (settings.labels.length) find("select").addEventListener("change", () => reader.ask());
-    setTimeout(() => {
-      const text = writer.stream ? writer.stream.raw.trimStart().split("\n", 2).join("\n").slice(0, 120)
-        : find("bdi", writer.place)?.textContent ?? "";
-      if (reader.isUntouched && text) reader.show(text);
-    }, 1000);
+    const writer = new Writer(model, part("write"), () => reader.ask()); // not before: a sample is to be there at once
+    writer.write();
+    setTimeout(() => reader.isUntouched && reader.show(writer.example), 1000);
   });
 }

@@ -26,8 +26,8 @@ function named(text) {
 
 function percent(p) {
   const value = 100 * p;
-  return (value >= 99.95 || value === 0 ? value.toFixed(0) : value >= 10 ? value.toFixed(value >= 99 ? 1 : 0)
-    : value >= 0.1 ? value.toFixed(1) : value.toPrecision(1)) + " %";
+  if (value < 0.1) return value ? "< 0.1 %" : "0 %";
+  return `${value.toFixed(value < 10 || (value >= 99 && value < 99.95) ? 1 : 0)} %`;
 }
 
 const number = (value) => value.toLocaleString("en");

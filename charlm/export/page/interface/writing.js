@@ -18,8 +18,10 @@ function ended({ done }, items) {
 }
 
 class Writer {
-  constructor(model, part) {
+  /** begun: is called for each sample as soon as one sees something of it, or why there is none. */
+  constructor(model, part, begun) {
     this.model = model;
+    this.begun = begun;
     this.place = find(".written", part);
     this.status = find(".status", part);
     this.controls = new Controls(find("form", part));
@@ -80,10 +82,11 @@ class Writer {
       else if (answer.kind === "copied") stream.mark(answer.start, answer.stop);
       else if ("item" in answer) items.add(answer.item, answer.copied);
       else this.end(answer, items);
-      if (isFirst && ("text" in answer || "item" in answer)) {
-        isFirst = false;
+      if (isFirst) {
         performance.mark("charlm: first sample");
+        this.begun();
       }
+      isFirst = false;
     });
     if (settings.items) items = new Items(this.place);
     else stream = new Stream(this.place, (what) => this.model.tell(what, id), () => this.stop());
@@ -104,6 +107,12 @@ class Writer {
     const copies = [...this.stream.copies.keys()].filter((start) => start < this.stream.shown).length;
     const marked = copies ? `; ${counted(copies, "run")} of the training text, marked` : "";
     this.say(`Paused after ${counted(this.stream.shown, "character")}${marked}.`);
+  }
+
+  /** A text that the model has written, to be read. */
+  get example() {
+    if (!this.stream) return find("bdi", this.place)?.textContent ?? "";
+    return this.stream.raw.trimStart().split("\n", 2).join("\n").slice(0, 120);
   }
 
   goOn() {
