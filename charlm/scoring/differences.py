@@ -51,7 +51,7 @@ class Extremes:
     the most bits per character. is_list: each line is a text of its own, and counts however short it is."""
 
     def __init__(self, is_list: bool):
-        self.is_list, self.lines_seen = is_list, 0
+        self.is_list, self.lines_seen, self._seen = is_list, 0, 0
         self._heaps: dict[str, list[_Ranked]] = {"spread": [], "least": [], "most": []}
 
     def following(self, scored: Iterable[list[ScoredBlock]]) -> Iterator[list[ScoredBlock]]:
@@ -74,9 +74,9 @@ class Extremes:
         return self._kept("most")
 
     def _add(self, passage: WordPassage) -> None:
-        bits = float(passage.bits_per_character[0])
+        bits, self._seen = float(passage.bits_per_character[0]), self._seen + 1
         for name, value in (("spread", passage.spread), ("least", -bits), ("most", bits)):
-            heap, entry = self._heaps[name], _Ranked(value, -passage.line, passage)
+            heap, entry = self._heaps[name], _Ranked(value, -self._seen, passage)
             if len(heap) < MOST_PASSAGES:
                 heapq.heappush(heap, entry)
             elif entry[:2] > heap[0][:2]:
