@@ -29,7 +29,7 @@ def each_operation(
         if not {"first", "over"} >= set(kinds):
             _killed_midway(folder, server, epochs)
         commands = {
-            "first": [*TRAIN, *epochs, "--log", "log.jsonl"],
+            "first": [*TRAIN, *epochs, "--log", "log.jsonl", "--report", "run.html"],
             "again": [*TRAIN, *epochs, "--resume"],
             "over": [*TRAIN, *epochs],
             "over again": [*TRAIN, *epochs, "--resume"],

@@ -1,6 +1,6 @@
 """From a text to a trained model. The modules, from the outside to the inside:
 
-session      a training run with its files: lock, checkpoints, log, picture; and its baselines
+session      a training run with its files: lock, checkpoints, log, picture, page
 options      the options of a training by their names, with their types
 autotune     chooses the options that nobody gave, and makes the trainer
 level        chooses whether a token is a character or a subword

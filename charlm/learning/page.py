@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CharlmError, DivergedError
 from ..export.page import playground
-from ..files import write_text_file
+from ..files import remove_parts, write_text_file
 from ..reports.machine import machine
 from ..reports.passages import Passage, extreme_passages
 from ..reports.training_page import PageMemory, TrainingPage, WrittenSample, memory_of
@@ -64,6 +64,8 @@ class RunningPage:
 
     def __init__(self, run: Run, path):
         self.run, self.path, trainer = run, path, run.trainer
+        with suppress(OSError):
+            remove_parts(path)
         self.memory = memory_of(path, trainer.identity) if trainer.step else PageMemory(identity=trainer.identity)
         self._forget_after(trainer.step)
         self.preview = Preview(trainer, SAMPLE, seed=trainer.settings.seed, every=0.0)
