@@ -84,6 +84,9 @@ def _killed_midway(folder, server, epochs):
 
 def _how_it_ended(workdir, operation, how, code, errors):
     """What is wrong with the end of a run with a fault, "" for nothing."""
+    page = workdir / "run.html"
+    if page.exists() and not page.read_text(encoding="utf-8").endswith("</html>\n"):
+        return "the page of the training is not whole"
     killed = how in ("before", "after")
     if killed and code != -signal.SIGKILL:
         return f"it should have been killed, and ended with {code}"

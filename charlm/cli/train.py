@@ -34,23 +34,7 @@ def interruption_reported():
     ),
 )
 @click.pass_context
-def train(
-    click_context,
-    corpus,
-    *,
-    output,
-    log,
-    plot,
-    report,
-    resume,
-    restart,
-    backup,
-    save_every,
-    show,
-    explain,
-    quiet,
-    **options,
-):
+def train(click_context, corpus, *, show, explain, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     The training takes --minutes. It holds out a tenth of the text, and keeps the model that does best on it. Ctrl-C
@@ -59,12 +43,15 @@ def train(
     charlm chooses the settings that you do not give: by the text, the time, and the speed of this machine. With
     --epochs, and for a --task other than text, it takes the fixed settings of the task.
     """
+    from dataclasses import fields
+
     from ..display import say
     from ..display.closing import conclusion, nothing_to_do, stopped_lines
     from ..display.live import compiling, shown
     from ..learning.description import opening
     from ..learning.session import TrainingFiles, TrainingSession
 
+    files = TrainingFiles(**{field.name: options.pop(field.name) for field in fields(TrainingFiles)})
     given = {
         name: value
         for name, value in options.items()
@@ -74,16 +61,6 @@ def train(
         raise UsageError("--minutes and --epochs do not go together: give the time or the passes over the text")
     if {"holdout", "valid"} <= given.keys():
         raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
-    files = TrainingFiles(
-        output=output,
-        log=log,
-        plot=plot,
-        report=report,
-        resume=resume,
-        restart=restart,
-        backup=backup,
-        save_every=save_every,
-    )
     on_compile = None if quiet else compiling
     with ExitStack() as opened:
         with interruption_reported():
@@ -97,8 +74,8 @@ def train(
                     say(line)
                 session.train_baselines()
         with caught_signals() as caught, shown(session, show, quiet) as show_report:
-            for one in session.run(stop=lambda: bool(caught)):
-                show_report(one)
+            for report in session.run(stop=lambda: bool(caught)):
+                show_report(report)
         is_stopped = caught and not session.finished
         if not quiet:
             for line in stopped_lines(session) if is_stopped else conclusion(session):

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from ..errors import CharlmError, DivergedError
 from ..export.page import playground
 from ..files import remove_parts, write_text_file
+from ..network.measuring import score_tokens, spans
 from ..reports.machine import machine
 from ..reports.passages import Passage, extreme_passages
 from ..reports.training_page import PageMemory, TrainingPage, WrittenSample, memory_of
-from ..scoring.scorer import Scorer
+from ..scoring.scorer import Engines
 from ..tasks.summary import facts, number_of
 from ..text.corpus import line_starts
 from ..text.durations import short
@@ -215,7 +216,8 @@ class RunningPage:
         tokens = corpus.evaluated[:MOST_SCORED]
         if corpus.lines:
             tokens = tokens[: line_starts(tokens)[-1]]
-        nats = Scorer(model, threads=trainer.pool.threads).measure(tokens).nats
+        engine = Engines(model, trainer.pool.threads).compiled(len(spans(tokens, corpus.lines).start))
+        nats = score_tokens(engine, tokens, corpus.lines)
         return extreme_passages(tokens, nats, symbol_of(corpus.vocabulary), corpus.lines)
 
 

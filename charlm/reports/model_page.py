@@ -18,6 +18,8 @@ from ..scoring.comparison import Ranking
 from ..scoring.differences import WordPassage
 from ..scoring.palette import BANDS, LESS_ON_DARK, LESS_ON_LIGHT, MORE_ON_DARK, MORE_ON_LIGHT, legend
 from ..tasks.summary import facts, number_of
+from ..text.layout import cut
+from ..text.visible import visible
 from .chart import PAGE, Axis, Chart, Label, Line, ticks
 from .figures import ranking_notes, ranking_table
 from .loss_curve import LossCurve, curve_chart
@@ -228,8 +230,8 @@ def _curves_picture(unit: str, chosen: list[tuple[str, LossCurve, str, str]]) ->
         chart = Chart(
             lines=[Line(name, curve.held_out, colour, dash) for name, curve, colour, dash in chosen],
             labels=[
-                Label(f"{curve.best[1]:.4f}", curve.best[1], "var(--text)", curve.best[0])
-                for _, curve, *_ in chosen
+                Label(f"{cut(visible(name), 11)} {curve.best[1]:.4f}", curve.best[1], "var(--text)", curve.best[0])
+                for name, curve, *_ in chosen
                 if curve.best
             ],
             axes=[_updates(last, 3 if size_name == "narrow" else 9)],
@@ -238,7 +240,7 @@ def _curves_picture(unit: str, chosen: list[tuple[str, LossCurve, str, str]]) ->
             high=high + margin,
             theme=PAGE,
             description=title,
-            **size | {"right": 64},
+            **size | {"right": 144},
         )
         pictures += f'<div class="{size_name}">{chart.svg()}</div>'
     return f"<figure><figcaption>nats per {as_text(unit)}: {key}</figcaption>{pictures}</figure>"
