@@ -117,7 +117,7 @@ def test_a_text_has_the_log_probability_that_charlm_gives_it(name, trained, open
     assert again == fresh and again["nats"] == pytest.approx(nats_of(model, text[:-9] + "eggs").sum(), abs=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["int8", "float16"])
+@pytest.mark.parametrize("precision", ["int5", "int8", "float16"])
 @pytest.mark.parametrize("name", ["lstm", "tied", "n-grams", "list-with-n-grams", "feedforward-of-embeddings"])
 def test_a_page_with_rounded_weights_computes_with_the_model_whose_loss_was_measured(
     name, precision, trained, open_worker
@@ -382,7 +382,8 @@ def test_errors_are_one_sentence(trained, open_worker):
 def test_the_counts_of_a_page_are_pruned_and_rounded_as_the_header_says(monkeypatch, open_worker):
     from charlm.export.page import payload
 
-    monkeypatch.setattr(payload, "LEAST_NGRAMS", 0)
+    monkeypatch.setattr(payload, "ROOM", 0)
+    monkeypatch.setattr(payload, "BYTES_OF_NGRAM", 5)
     text = conftest.TEXT * 3
     model = charlm.train(text=text, lines=False, ngrams=6, **conftest.SMALL | {"hidden": 4, "epochs": 1})
     page = page_model(model, "int8")

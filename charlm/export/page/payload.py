@@ -19,6 +19,7 @@ the counts (see ``count_arrays``); ``lines0``, ``runs0``, ``lines1`` … of the 
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -42,10 +43,13 @@ ENGINE = (
     *("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting"),
     *("model", "worker"),
 )
-PRECISIONS = {"int8": 0.01, "float16": 0.002, "float32": 0.0}  # and the most that one may cost, in nats per token
-BYTES = {"int8": 1, "float16": 2, "float32": 4}
+# Precisions of the weights, and the most that each may cost where charlm chooses it, in nats per token. int5 is int8
+# with fewer levels, and packs into two thirds of its bytes. LEVELS: on each side of 0.
+PRECISIONS = {"int5": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
+LEVELS = {"int5": 15, "int8": 127}
+ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
+BYTES_OF_NGRAM = 0.95  # packed, of tiny Shakespeare
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
-LEAST_NGRAMS = 200_000  # that a page keeps however small the network is
 ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 21, 1 << 13, 512  # of the model's own text: rows, …
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
 MOST_MISTAKES = 1e-6  # runs that a folded filter may take for copies
@@ -72,11 +76,11 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
     float32 the counts are whole too.
     """
     page = page_model(model, weights)
-    arrays = [*page.arrays]
+    arrays = [*page.weights, *page.filters]
     header = header_of(model) | {
         "weights": {"precision": page.precision, "cost": page.costs.get(page.precision), "costs": page.costs},
         "counts": None,
-        "copies": None,
+        "copies": page.copies,
     }
     if page.model.mixture:
         ngrams = page.model.mixture.ngrams
@@ -87,10 +91,6 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
             "cost": page.cost_of_counts,
         }
         arrays += count_arrays(ngrams)
-    if model.novelty:
-        room = max(LEAST_FOR_COPIES, BYTES[page.precision] * model.parameters.size)
-        header["copies"], of_copies = copies_of(model.novelty, model.lines, room)
-        arrays += of_copies
     header["arrays"] = [array.description() for array in arrays]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(array.values.tobytes() for array in arrays)]
@@ -169,7 +169,7 @@ def rounded(name: str, values: np.ndarray, precision: str) -> tuple[list[PageArr
         return [PageArray(name, halves)], halves.astype(np.float32)
     found = []
     for axis, scales_of in ((1, "rows"), (0, "columns")):
-        scales = (np.abs(values).max(axis, keepdims=True, initial=0) / 127).astype("<f4")
+        scales = (np.abs(values).max(axis, keepdims=True, initial=0) / LEVELS[precision]).astype("<f4")
         codes = np.rint(values / np.where(scales > 0, scales, 1)).astype(np.int8)
         means = codes * scales
         arrays = [PageArray(f"{name}.scales", scales.ravel()), PageArray(name, codes, scales_of)]
@@ -192,7 +192,7 @@ def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any],
     """What a page must know to mark copies, and the filters; of a stream only those of the runs of the training text.
 
     The filter of runs is folded, several of its bits to one, as long as a copy of the length that counts is still told
-    from new text. room: bytes that they may take.
+    from new text. room: bytes that they may take, packed.
     """
     most = novelty.default_limit(lines)
     records = [record for record in (novelty, novelty.held_out if lines else None) if record is not None]
@@ -212,7 +212,7 @@ def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any],
         )
         arrays += [PageArray(f"lines{number}", record.lines.bits)] if lines else []
         arrays += [PageArray(f"runs{number}", _folded(record.runs.bits, fold))]
-    size = sum(array.values.size for array in arrays)
+    size = packed_size(arrays)
     if size > room:
         return {"why": f"copies are not marked: the record of the training text has {size:,} bytes"}, []
     return {"records": fields, "most_copied": most, "in_bytes": novelty.in_bytes}, arrays
@@ -238,15 +238,19 @@ def _folded(bits: np.ndarray, fold: int) -> np.ndarray:
 # The model that the page computes with
 
 
-class PageModel(NamedTuple):
-    """A model with rounded weights and fewer counts. arrays: of its weights; costs: in nats per token of the model's
-    own text, by the precision of the weights; cost_of_counts: the same of what the counts lost."""
+@dataclass(frozen=True, kw_only=True)
+class PageModel:
+    """A model with rounded weights and fewer counts. weights, filters: the arrays of a payload for its weights, and for
+    telling copies; copies: the entry of the header for these. costs: in nats per token of the model's own text, by the
+    precision of the weights; cost_of_counts: the same of what the counts lost."""
 
     model: Model
     precision: str
-    arrays: list[PageArray]
+    weights: list[PageArray]
+    filters: list[PageArray]
+    copies: dict[str, Any] | None
     costs: dict[str, float]
-    cost_of_counts: float | None
+    cost_of_counts: float | None = None
 
 
 def page_model(model: Model, weights: str | None = None) -> PageModel:
@@ -259,19 +263,29 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
     for precision, most in PRECISIONS.items():
         if weights not in (None, precision):
             continue
-        arrays, page = _with_weights(model, precision)
+        arrays, rounded_model = _with_weights(model, precision)
         if own and precision != "float32":
-            costs[precision] = own.cost_of(page)
+            costs[precision] = own.cost_of(rounded_model)
         if weights or costs.get(precision, 0.0) <= most:
             break
-    if not model.mixture or precision == "float32":
-        return PageModel(page, precision, arrays, costs, None)
-    most = max(LEAST_NGRAMS, BYTES[precision] * model.parameters.size)
-    ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
-    assert own is not None
-    page = replace(page, mixture=Mixture(ngrams, model.mixture.weights))
-    page = replace(page, mixture=Mixture(ngrams, own.weights_for(page)))
-    return PageModel(page, precision, arrays, costs, own.cost_of(page) - costs[precision])
+    size, (copies, filters) = packed_size(arrays), (None, [])
+    if model.novelty:
+        copies, filters = copies_of(model.novelty, model.lines, max(LEAST_FOR_COPIES, size))
+    page = PageModel(
+        model=rounded_model, precision=precision, weights=arrays, filters=filters, copies=copies, costs=costs
+    )
+    if own is None or model.mixture is None or precision == "float32":
+        return page
+    room = max(ROOM - size - packed_size(filters), size)
+    ngrams = model.mixture.ngrams.pruned(int(room / BYTES_OF_NGRAM)).rounded(COARSENESS)
+    mixed = replace(rounded_model, mixture=Mixture(ngrams, model.mixture.weights))
+    mixed = replace(mixed, mixture=Mixture(ngrams, own.weights_for(mixed)))
+    return replace(page, model=mixed, cost_of_counts=own.cost_of(mixed) - costs[precision])
+
+
+def packed_size(arrays: list[PageArray]) -> int:
+    """About how many bytes some arrays take in a payload."""
+    return sum(len(zlib.compress(array.values.tobytes())) for array in arrays)
 
 
 def _with_weights(model: Model, precision: str) -> tuple[list[PageArray], Model]:
