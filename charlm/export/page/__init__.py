@@ -4,7 +4,7 @@
     page.html        what the model is, in words
     playground.html  the part with the model in it, which other pages can hold too
     interface/       what a person touches
-    worker.js        what the model does when the interface asks; the messages between the two
+    engine/          what the model does when the interface asks; worker.js has the messages between the two
     payload          model → the bytes that the page holds, and the worker's script
 
 Nothing that comes from a model or a text is ever markup: Python escapes it, and JavaScript writes it as text.

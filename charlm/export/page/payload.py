@@ -21,7 +21,6 @@ import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,14 +36,17 @@ from ...text.bloom import Bloom
 from ...text.ngrams import NGrams
 from ...text.novelty import Novelty
 from ...text.vocabulary import EOS, UNITS, UNKNOWN, smallest_type
+from .frame import part
 
-# The files of the worker, in the order in which their functions need each other.
-SCRIPTS = ("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting")
+ENGINE = (
+    *("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting"),
+    *("model", "worker"),
+)
 PRECISIONS = {"int8": 0.01, "float16": 0.002, "float32": 0.0}  # and the most that one may cost, in nats per token
 BYTES = {"int8": 1, "float16": 2, "float32": 4}
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
 LEAST_NGRAMS = 200_000  # that a page keeps however small the network is
-ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 22, 1 << 14, 512  # of the model's own text: rows, …
+ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 21, 1 << 13, 512  # of the model's own text: rows, …
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
 MOST_MISTAKES = 1e-6  # runs that a folded filter may take for copies
 
@@ -59,9 +61,8 @@ class Payload(NamedTuple):
 
 
 def worker_script() -> str:
-    """The program of a page's worker: worker.js tells what it does."""
-    folder = files(__package__)
-    return "".join(folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in (*SCRIPTS, "model", "worker"))
+    """The program of a page's worker: the files of engine/, of which worker.js tells what it does."""
+    return "".join(part(__package__, f"engine/{name}.js") for name in ENGINE)
 
 
 def payload_of(model: Model, weights: str | None = None) -> Payload:

@@ -14,7 +14,7 @@ function contentsOf(buffer) {
   for (const { name, type, size, scales } of header.arrays) {
     const kind = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f2: Uint16Array, i1: Int8Array }[type];
     const raw = new kind(buffer.slice(start, (start += size * kind.BYTES_PER_ELEMENT)));
-    if (type === "f2") arrays[name] = Float32Array.from(raw, fromHalf);
+    if (type === "f2") arrays[name] = fromHalves(raw);
     else if (type === "i1") arrays[name] = scaled(raw, arrays[`${name}.scales`], scales);
     else arrays[name] = raw;
   }
@@ -23,8 +23,10 @@ function contentsOf(buffer) {
 
 /** Weights of 8 bits as numbers. scales: of each row or of each column; axis: "rows" or "columns". */
 function scaled(raw, scales, axis) {
-  const count = scales.length, columns = axis === "rows" ? raw.length / count : count;
-  return Float32Array.from(raw, (value, i) => value * scales[axis === "rows" ? Math.floor(i / columns) : i % columns]);
+  const values = new Float32Array(raw.length), rows = axis === "rows" ? scales.length : raw.length / scales.length;
+  for (let row = 0, i = 0, columns = raw.length / rows; row < rows; row++)
+    for (let column = 0; column < columns; column++, i++) values[i] = raw[i] * scales[axis === "rows" ? row : column];
+  return values;
 }
 
 class Model {

@@ -79,6 +79,12 @@ function fromHalf(bits) {
   return sign * (1024 + fraction) * EXPONENTS[1100 + exponent - 25];
 }
 
+function fromHalves(raw) {
+  const values = new Float32Array(raw.length);
+  for (let i = 0; i < raw.length; i++) values[i] = fromHalf(raw[i]);
+  return values;
+}
+
 // Random numbers: those of charlm (sampling/random_streams.py), so that one seed gives the same samples there and here.
 
 const MASK = (1n << 64n) - 1n;
