@@ -1,9 +1,9 @@
 """What of a model goes into a page: its weights and counts in few bits, and what tells copies, if that is small.
 
 The page computes with rounded weights, and with the counts that matter most; ``page_model`` is the model that it
-computes with. How much that costs is measured without any text: the model writes a text of its own, and the
-Kullback–Leibler divergence of its predictions there to those of the rounded model is what the loss of its text grows by,
-in nats per token.
+computes with. How much that costs is measured without any text of others: the model writes a text of its own. The
+Kullback–Leibler divergence of its predictions there to those of the rounded model, in nats per token, is how much more
+the text surprises the rounded model.
 
 The bytes of a payload, in gzip:
 
@@ -50,7 +50,8 @@ LEVELS = {"int5": 15, "int8": 127}
 ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
 BYTES_OF_NGRAM = 0.95  # packed, of tiny Shakespeare
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
-ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 21, 1 << 13, 512  # of the model's own text: rows, …
+NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
+FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
 MOST_MISTAKES = 1e-6  # runs that a folded filter may take for copies
 
@@ -301,38 +302,39 @@ def _with_weights(model: Model, precision: str) -> tuple[list[PageArray], Model]
 class OwnText:
     """A text that a model writes, many rows side by side, with what the model predicts at each token.
 
-    inputs: the tokens that it has read, (T, N); predicted: log p of each next token, float32 (T, N, V). In a model of
-    lines, a row begins anew after each <EOS>.
+    rows: N, a multiple of 8. inputs: the tokens that it has read, (T, N); predicted: log p of each next token, float32
+    (T, N, V). In a model of lines, a row begins anew after each <EOS>.
     """
 
     def __init__(self, model: Model, seed: int = 1):
         outputs = model.architecture.output_size
-        steps = min(MOST_TOKENS, max(LEAST_TOKENS, NUMBERS // outputs)) // ROWS
+        tokens = min(MOST_TOKENS, max(LEAST_TOKENS, NUMBERS // outputs))
+        self.rows = rows = min(MOST_ROWS, max(FEWEST_ROWS, tokens // MOST_ROWS))
         self.lines = model.lines or model.task.name == "generate"
-        self.first = np.full(ROWS, EOS)
+        self.first = np.full(rows, EOS)
         if model.task.name == "generate":
-            self.first = outputs + np.arange(ROWS) % (model.architecture.vocabulary_size - outputs)
+            self.first = outputs + np.arange(rows) % (model.architecture.vocabulary_size - outputs)
         random = np.random.default_rng(seed)
-        self.inputs = np.zeros((steps, ROWS), np.int64)
-        self.predicted = np.empty((steps, ROWS, outputs), np.float32)
+        self.inputs = np.zeros((tokens // rows, rows), np.int64)
+        self.predicted = np.empty((*self.inputs.shape, outputs), np.float32)
         reading = self._read(model)
         next(reading)
-        tokens = self.first
-        for step in range(steps):
-            self.inputs[step] = tokens
-            logs = log_softmax(reading.send(tokens)[1].astype(np.float64))
+        latest = self.first
+        for step in range(len(self.inputs)):
+            self.inputs[step] = latest
+            logs = log_softmax(reading.send(latest)[1].astype(np.float64))
             self.predicted[step] = logs
             sums = np.exp(logs).cumsum(1)
-            tokens = (sums > random.random(ROWS)[:, None] * sums[:, -1:]).argmax(1)
+            latest = (sums > random.random(rows)[:, None] * sums[:, -1:]).argmax(1)
             if self.lines:
-                tokens = np.where(tokens == EOS, self.first, tokens)
+                latest = np.where(latest == EOS, self.first, latest)
 
     def _read(self, model: Model) -> Iterator[Any]:
         """A coroutine: is sent the next tokens, (N), and yields (the network's state, logits of the model, (N, V))."""
         network = numpy_network(model.architecture, model.parameters, False)
         assert isinstance(network, NumPyNetwork)
         ngrams = model.mixture.ngrams if model.mixture else None
-        zero, none = network.zero_state(ROWS), ngrams.no_history(ROWS) if ngrams else None
+        zero, none = network.zero_state(self.rows), ngrams.no_history(self.rows) if ngrams else None
         state, nodes, found = take_rows(zero, slice(None)), none, None
         while True:
             tokens = yield found
@@ -373,7 +375,8 @@ class OwnText:
             y.append(logits.astype(np.float32))
             q.append(of_ngrams.astype(np.float32))
             lengths.append(of_length)
-        x, length, target = np.stack((np.concatenate(y), np.concatenate(q))), np.concatenate(lengths), self._targets(mixture)
+        x, length = np.stack((np.concatenate(y), np.concatenate(q))), np.concatenate(lengths)
+        target = self._targets(mixture)
         if mixture.unknown >= 0:
             x[:, :, UNKNOWN] = [[-1e9], [0]]
         for number in np.unique(length):
