@@ -29,7 +29,27 @@ from charlm.text.vocabulary import _TOKEN, _TOKEN_AND_SPACE, _WORD, Vocabulary, 
 TEXT = "Bea saw the egg, Cleo said: “it’s 3 of 9!”\nDörte kept the bag."
 HOSTILE = (
     *("a", "b", "Ada", "it's", " ", "  ", "\n", "\n\n", "\t", "\v", "\r", "\x1c", "\x85", "\xa0", "\u2028", "\u3000"),
-    *("\ufeff", "\0", "\x7f", "é", "e\u0301", "ﬁ", "½", "٣", "Ⅷ", "_", "’", "'", "''", "“", "-", "…", "😀", "👩‍👩‍👧", "\u202e"),
+    *(
+        "\ufeff",
+        "\0",
+        "\x7f",
+        "é",
+        "e\u0301",
+        "ﬁ",
+        "½",
+        "٣",
+        "Ⅷ",
+        "_",
+        "’",
+        "'",
+        "''",
+        "“",
+        "-",
+        "…",
+        "😀",
+        "👩‍👩‍👧",
+        "\u202e",
+    ),
     *("\ud800", "\udc80", "\udcff", "中文", "ก็", "</script>", "<UNK>", "<EOS>", "x" * 70, "7" * 40, " !" * 20, "aaa"),
 )
 
@@ -182,7 +202,12 @@ def test_predictions_are_those_of_charlm(name, trained, open_worker):
     model = trained(name)
     worker, predictor = open_worker(payload_of(model, "float32").data), Predictor(model, 1)
     if model.task.name == "tag":
-        sentences = ["Ann sees old Elm1 Street", "Zoë", "Otto Otto sees Oak9 Street and " + "x" * 40, "Bert\u3000sees\nElm2"]
+        sentences = [
+            "Ann sees old Elm1 Street",
+            "Zoë",
+            "Otto Otto sees Oak9 Street and " + "x" * 40,
+            "Bert\u3000sees\nElm2",
+        ]
         for text in sentences:
             (expected,) = predictor.predict([text.split()])
             found = worker.ask("predict", text=text)["predicted"]["tokens"]
@@ -198,7 +223,9 @@ def test_predictions_are_those_of_charlm(name, trained, open_worker):
             continue
         (expected,) = predictor.predict([text], top=len(model.task.labels))
         assert [label["label"] for label in found["labels"]] == list(expected)
-        np.testing.assert_allclose([label["probability"] for label in found["labels"]], list(expected.values()), atol=1e-5)
+        np.testing.assert_allclose(
+            [label["probability"] for label in found["labels"]], list(expected.values()), atol=1e-5
+        )
 
 
 # Tokens
@@ -243,7 +270,9 @@ def vocabularies():
     yield "folded", Vocabulary("word", ["a", " fi", "1"], form=Form("NFKC"))
 
 
-@pytest.mark.parametrize("name, vocabulary", list(vocabularies()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "name, vocabulary", list(vocabularies()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_texts_become_the_same_ids_and_texts_again(name, vocabulary, open_worker):
     texts = hostile_texts()
     found = open_worker().run(
@@ -295,7 +324,15 @@ def copying_model(trained, lines):
 def test_copies_are_those_that_charlm_finds(trained, open_worker):
     model, text = copying_model(trained, True)
     lines = text.splitlines()
-    texts = [*lines[::7], *(line[:12] + line[13:] for line in lines[::9]), "new", "held out line", "", "a" * 80, " " * 50]
+    texts = [
+        *lines[::7],
+        *(line[:12] + line[13:] for line in lines[::9]),
+        "new",
+        "held out line",
+        "",
+        "a" * 80,
+        " " * 50,
+    ]
     texts += [lines[90] + lines[30], "x" + lines[80][:40] + "y", lines[70][:20] + "   " + lines[70][20:]]
     rules, reasons = rules_for(model), {"copied": "training", "held_out": "held-out", None: None}
     expected = [reasons[reason] for _, reason in rules.copies_in(texts, texts)]
