@@ -51,6 +51,8 @@ def import_model(
             f"charlm reads no pickles, which can run any code, as {path} may be; save the weights as .safetensors: "
             "safetensors.torch.save_file(model.state_dict(), NAME)"
         )
+    if is_model(path):
+        raise UsageError(f"{path} is a model of charlm already; use it as it is")
     with opened_tensors(path) as file:
         if symbols is None and level != "byte":
             if "charlm" in file.metadata:
