@@ -668,8 +668,9 @@ def export_model(
 ) -> list[str]:
     """Write a model to a file for other programs: ``charlm export``.
 
-    path: where to; its ending says what is written: ".safetensors", ".html".
-    to: what is written, whatever the ending: "safetensors", "html".
+    path: where to; its ending says what is written: ".html", ".safetensors", ".onnx", or "/" for the folder of a model
+        hub.
+    to: what is written, whatever the ending: "html", "safetensors", "onnx" or "hub".
     weights: of a page: "float32", "float16" or "int8" (the smallest that costs next to nothing).
 
     Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a

@@ -210,6 +210,10 @@ def _why_not_ours(path, kind: str, error: Exception) -> str:
     remedy = "; name a file that charlm train -o wrote" if kind == "model" else ""
     if os.path.isfile(path) and not os.path.getsize(path):
         return f"{path} is empty, not a {kind} of charlm{remedy}"
+    if str(path).endswith(".safetensors"):
+        return (
+            f"{path} is a file of weights, not a {kind} of charlm; make one of it first: charlm import {path} -o FILE"
+        )
     if isinstance(error, zipfile.BadZipFile) and not is_model(path):
         return f"{path} is not a {kind} of charlm{remedy}"
     return f"{path} is not a {kind} of charlm, or it is damaged: {_reason(error)}"
@@ -321,14 +325,12 @@ def is_saved(model, path) -> bool:
 
 def arrays_of(model) -> dict[str, np.ndarray]:
     """All arrays of a model's file, by name, in their order."""
-    return in_float16(model.named_parameters, model.store == "float16") | further_arrays(model)
+    parameters = model.named_parameters
+    return (in_float16(parameters) if model.store == "float16" else parameters) | further_arrays(model)
 
 
-def in_float16(parameters: dict[str, np.ndarray], wanted: bool) -> dict[str, np.ndarray]:
-    """Parameters rounded to float16, where that is wanted. Raises ModelFileError for a number that float16 cannot
-    hold."""
-    if not wanted:
-        return parameters
+def in_float16(parameters: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Parameters rounded to float16. Raises ModelFileError for a number that float16 cannot hold."""
     with np.errstate(over="ignore"):
         rounded = {name: values.astype("<f2") for name, values in parameters.items()}
     too_large = sum(int(np.isinf(values).sum()) for values in rounded.values())

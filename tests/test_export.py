@@ -56,7 +56,10 @@ def raw(header, data=b"", size=None):
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_model_of_each_kind_comes_back_to_the_bit(path, tmp_path):
     model = charlm.load(path)
-    assert charlm.export_model(model, tmp_path / "m.safetensors") == []
+    notes = charlm.export_model(model, tmp_path / "m.safetensors")
+    assert [note.partition(":")[0] for note in notes] == [
+        "PyTorch computes the network alone, without the n-grams"
+    ] * bool(model.mixture)
     back = charlm.import_model(tmp_path / "m.safetensors")
     model.save(tmp_path / "m.npz")
     back.save(tmp_path / "back.npz")
@@ -127,7 +130,7 @@ def exported(tiny_model, tmp_path):
 def test_export_replaces_its_own_files_only(exported):
     model, out = exported / "tiny.npz", exported / "tiny.safetensors"
     done = run("export", model, out)
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"wrote {out}\n")
+    assert (done.exit_code, done.stdout) == (0, "") and re.search(rf", with them \d\.\d+\nwrote {out}\n$", done.stderr)
     write_tensors(out, {"a": np.zeros(3, np.float32)}, {})
     done = run("export", model, out)
     assert done.exit_code == 1 and "which is not a .safetensors file of charlm" in done.stderr
@@ -140,7 +143,7 @@ def test_export_replaces_its_own_files_only(exported):
 def test_snippet_prints_a_program_and_nothing_else(exported):
     done = run("export", exported / "tiny.npz", exported / "tiny.safetensors", "--snippet")
     compile(done.stdout, "snippet", "exec")
-    assert repr(str(exported / "tiny.safetensors")) in done.stdout and done.stderr.startswith("wrote ")
+    assert repr(str(exported / "tiny.safetensors")) in done.stdout and "\nwrote " in done.stderr
     assert 20 <= len(done.stdout.splitlines()) <= 45
     done = run("export", exported / "tiny.npz", f"{exported / 'hub'}/", "--snippet", "--quiet")
     assert repr(f"{exported / 'hub'}/model.safetensors") in done.stdout and done.stderr == ""
@@ -162,7 +165,7 @@ def test_the_model_card_says_what_the_model_file_knows(tiny_model, tmp_path):
     corpus = model.training["corpus"]
     for known in (corpus["sha256"], f"{corpus['train_tokens']:,} characters for training", "can test whether a line"):
         assert known in card
-    assert f"{model.training['valid_loss']:.4f} nats per character" in card and "| each alone |" not in card
+    assert f"{model.training['valid_loss']:.4f} nats per character" in card and "can read its n-grams" in card
     config = json.loads((tmp_path / "tiny" / "config.json").read_text())
     assert config["hidden"] == 6 and config["symbols"][2:] == list(model.vocabulary.symbols)
 
@@ -265,6 +268,14 @@ def test_ids_in_another_order_are_followed(tmp_path):
     text = "a bad cab?\nfee\n"
     assert abs(charlm.log_probability(found, text) - charlm.log_probability(model, text)) < 1e-4
     assert [note for note in notes if "characters (--level" in note and "one stream" not in note]
+
+
+@pytest.mark.parametrize("alone", [None, 7, {"network": "x"}, {"network": 1.5}], ids=str)
+def test_a_model_file_of_another_program_may_say_anything_of_its_losses(alone, tmp_path):
+    model = charlm.load(next(path for path in GOLDEN if path.stem == "format-7"))
+    model.training = {"alone": alone, "valid_loss": 1.25}
+    (note,) = export_model(model, tmp_path / "m.safetensors")
+    assert note.endswith("1.5000 nats per character, with them 1.2500" if alone == {"network": 1.5} else "n-grams")
 
 
 def test_what_the_network_does_not_know_is_next_to_impossible(tmp_path):
@@ -390,9 +401,14 @@ def test_what_is_no_file_of_weights_is_refused(tiny_model, tmp_path):
             charlm.import_model(tmp_path / name)
     with pytest.raises(ModelFileError, match="no file"):
         charlm.import_model(tmp_path / "m.safetensors")
-    with pytest.raises(ModelFileError, match="not a .safetensors file"):
+    with pytest.raises(UsageError, match="is a model of charlm already"):
         charlm.import_model(tiny_model)
     write_tensors(tmp_path / "w.safetensors", tensors_of(model_of()), {})
+    with pytest.raises(ModelFileError, match="is a file of weights.*: charlm import .*w.safetensors -o FILE"):
+        charlm.load(tmp_path / "w.safetensors")
+    (tmp_path / "text.safetensors").write_text("text")
+    with pytest.raises(ModelFileError, match="text.safetensors is not a .safetensors file"):
+        charlm.import_model(tmp_path / "text.safetensors")
     with pytest.raises(UsageError, match="add --symbols FILE"):
         charlm.import_model(tmp_path / "w.safetensors")
     with pytest.raises(UsageError, match="there is no option 'symbol'; did you mean 'symbols'"):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from test_scoring import model_of
 
 from charlm.export.page import payload
+from charlm.export.page.frame import part
 from charlm.export.page.payload import OwnText, _folded, count_arrays, page_model, payload_of, rounded
+from charlm.network.cells import CELLS
 from charlm.network.mixture import Mixture
 from charlm.network.probabilities import log_softmax
 from charlm.text.bloom import Bloom
@@ -47,13 +50,14 @@ def contents(data):
     return header, arrays
 
 
-@pytest.mark.parametrize("precision, error", [("int8", 1 / 200), ("float16", 1 / 2000), ("float32", 0)])
-def test_weights_are_what_their_arrays_mean(precision, error):
+@pytest.mark.parametrize("precision", payload.PRECISIONS)
+def test_weights_are_what_their_arrays_mean(precision):
+    error = {"int5": 1 / 29, "int8": 1 / 250, "float16": 1 / 2000, "float32": 0}[precision]
     weights = np.random.default_rng(1).normal(0, 1, (7, 5)).astype(np.float32)
     weights[3] *= 100
     arrays, means = rounded("layer1.W_x", weights, precision)
     assert np.abs(means - weights).max() <= error * np.abs(weights).max() and means.dtype == np.float32
-    if precision == "int8":
+    if precision in payload.LEVELS:
         scales, codes = arrays
         assert codes.scales == "rows" and codes.values.dtype == np.int8
         assert np.array_equal(codes.values * scales.values[:, None], means)
@@ -72,9 +76,10 @@ def test_a_payload_holds_what_its_header_says_and_is_the_same_each_time(model):
     header, arrays = contents(found.data)
     assert header == json.loads(json.dumps(found.header)) and payload_of(model).data == found.data
     assert set(arrays) >= {"layer1.W_x", "W_ya", "b_y", "children", "ranks", "own", "backoff", "runs0"}
-    assert header["weights"]["precision"] == "int8" and 0 <= header["weights"]["cost"] <= 0.01
-    assert "history" not in header["training"] and header["copies"]["most_copied"] == model.novelty.default_limit(False)
-    assert found.rounding.startswith("weights in int8 (+0.")
+    precision, cost = header["weights"]["precision"], header["weights"]["cost"]
+    assert precision in payload.LEVELS and 0 <= cost <= payload.PRECISIONS[precision]
+    assert header["copies"]["most_copied"] == model.novelty.default_limit(False)
+    assert found.rounding.startswith(f"weights in {precision} (+0.")
 
 
 def test_float32_is_the_model_itself(model):
@@ -83,11 +88,13 @@ def test_float32_is_the_model_itself(model):
 
 
 def test_weights_that_cost_too_much_get_more_bits(model, monkeypatch):
-    monkeypatch.setitem(payload.PRECISIONS, "int8", 0.0)
+    monkeypatch.setitem(payload.PRECISIONS, "int5", -1.0)
+    assert page_model(model).precision == "int8"
+    monkeypatch.setitem(payload.PRECISIONS, "int8", -1.0)
     assert page_model(model).precision == "float16"
     monkeypatch.setitem(payload.PRECISIONS, "float16", -1.0)
     page = page_model(model)
-    assert page.precision == "float32" and set(page.costs) == {"int8", "float16"}
+    assert page.precision == "float32" and set(page.costs) == {"int5", "int8", "float16"}
 
 
 def test_the_cost_is_the_divergence_of_the_predictions(model):
@@ -110,7 +117,8 @@ def test_pruned_counts_keep_what_their_n_grams_need(model):
     whole = model.mixture.ngrams
     most = len(whole) // 2
     ngrams = whole.pruned(most)
-    assert len(ngrams) - 1 <= most and ngrams.order == whole.order and ngrams.fields()["sizes"][0] == len(model.vocabulary)
+    assert len(ngrams) - 1 <= most and ngrams.order == whole.order
+    assert ngrams.fields()["sizes"][0] == len(model.vocabulary)
     assert whole.pruned(len(whole)) is whole
     again = NGrams.from_arrays(ngrams.fields(), ngrams.arrays(), len(model.vocabulary), False)
     ids = model.vocabulary.encode(TEXT[:500])
@@ -158,7 +166,15 @@ def test_a_folded_filter_has_one_bit_for_several(fold):
 
 def test_a_record_that_is_too_large_is_left_out_and_that_is_said(model, monkeypatch):
     monkeypatch.setattr(payload, "LEAST_FOR_COPIES", 0)
-    large = replace(model, novelty=Novelty(False, Bloom(np.ones(10, np.uint8), 2), Bloom(np.ones(1 << 20, np.uint8), 2)))
+    bits = np.random.default_rng(1).integers(0, 256, 1 << 16).astype(np.uint8)
+    large = replace(model, novelty=Novelty(False, Bloom(bits[:10], 2), Bloom(bits, 2)))
     found = payload_of(large, "int8")
     assert "records" not in found.header["copies"]
     assert "copies are not marked: the record of the training text has" in found.rounding
+
+
+def test_the_engine_has_every_cell():
+    cells = part("charlm.export.page", "engine/network.js")
+    for name, cell in CELLS.items():
+        assert re.search(rf"^  {name}\(|^CELLS\.{name} = ", cells, re.M), name
+        assert f"{name}: {cell.input_columns}" in cells and (f"{name}: true" in cells) == cell.has_c

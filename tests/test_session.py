@@ -89,7 +89,7 @@ def test_a_model_stored_in_float16_says_what_that_costs(text, tmp_path):
     assert found["valid_loss"] - found["unrounded"] == pytest.approx(cost / 400, abs=1e-7) and cost
     alone = charlm.perplexity(replace(model, mixture=None), held).nats_per_token
     assert found["alone"]["network"] == pytest.approx(alone, abs=1e-7) != before["alone"]["network"]
-    assert f"{found['unrounded']:.5f} nats per character before" in model.summary()
+    assert f"{found['unrounded']:.6f} nats per character before" in model.summary()
     charlm.train(text, output="m.npz", stop=after(20), store="float16", **options)
     assert charlm.load("m.npz").store == "float32"
     again = charlm.train(text, output="m.npz", resume=True, **options)

@@ -32,6 +32,7 @@ LATE = (
     ("tasks", "network", "a model is read, sampled from and scored without numba"),
     ("scoring", "network", "a short text is scored without numba"),
     ("export", "export", "only the form that is asked for is loaded"),
+    ("export.tensors", "safetensors", "only a file that is read needs it"),
     ("text.merges", "kernels", "a text becomes subwords without numba; only the merges are learnt with it"),
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),

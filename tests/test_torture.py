@@ -34,10 +34,12 @@ TRIALS = {
     "truncated": lambda folder: modelfiles.truncated(folder, every=97),
     "mutations": lambda folder: modelfiles.mutations(folder, times=400),
     "attacks": lambda folder: modelfiles.attacked(folder, commands=("info",), seconds=20),
-    "bytes of weights flipped": lambda folder: weights.flipped(folder, every=53),
-    "weights truncated": lambda folder: weights.truncated(folder, every=211),
+    "bytes of weights flipped": lambda folder: weights.flipped(folder, every=307),
+    "weights truncated": lambda folder: weights.truncated(folder, every=997),
     "mutations of weights": lambda folder: weights.mutations(folder, times=150),
-    "attacks by weights": lambda folder: weights.attacked(folder, seconds=20),
+    "attacks by weights": lambda folder: weights.attacked(
+        folder, ("a header of 1e18 bytes", "overlapping tensors", "metadata of depth 100,000"), seconds=20
+    ),
     "hostile texts": lambda folder: corpora.hostile(
         folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
     ),

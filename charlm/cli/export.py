@@ -18,6 +18,7 @@ from .options import FILE, command
         (
             ("FILE.html", "a page that writes: one file for any browser, which needs no network"),
             ("FILE.safetensors", "the weights as PyTorch names them, and all else that the model file has"),
+            ("FILE.onnx", "the network as a graph that onnxruntime runs; of a translator two files"),
             ("FOLDER/", "a folder for a model hub: the weights, config.json, and a model card, README.md"),
         ),
     ),
@@ -39,8 +40,7 @@ def export(*, model_path, output, to, snippet, quiet, **options):
     model = load_model(model_path)
     program = program_for(model, weights) if weights else ""
     given = {name: value for name, value in options.items() if value is not None}
-    for line in export_model(model, output, to, (model_path,), **given):
+    notes = export_model(model, output, to, (model_path,), **given)
+    for line in [] if quiet else [*notes, f"wrote {output}"]:
         say(line)
-    if not quiet:
-        say(f"wrote {output}")
     write_text(program)

@@ -88,3 +88,17 @@ def export_model(model: "Model", path: Path, to: str | None = None, used: tuple 
             raise UsageError(f"--{name.replace('_', '-')} is for {others}; leave it out")
     model.check_finite()
     return import_module(f".{form.module}", __name__).write(model, path, used, **options)
+
+
+def without_ngrams(model: "Model", who: str) -> list[str]:
+    """What a model is without its n-grams, as a line; no line where it has none. who: of the sentence: "PyTorch
+    computes"."""
+    if not model.mixture:
+        return []
+    line = f"{who} the network alone, without the n-grams"
+    try:
+        alone, both = model.training["alone"]["network"], model.training["valid_loss"]
+        unit = model.task.unit(model.vocabulary.level)
+        return [f"{line}: its held-out loss is {alone:.4f} nats per {unit}, with them {both:.4f}"]
+    except (KeyError, TypeError, ValueError):  # nothing was held out, or another program wrote the file
+        return [line]

@@ -22,7 +22,7 @@ from ..model import SHOWN, Model
 from ..tasks.summary import facts
 from ..text.visible import visible
 from ..text.vocabulary import EOS, UNITS, UNKNOWN
-from . import WEIGHTS
+from . import WEIGHTS, without_ngrams
 from .snippet import program_for
 from .weights import is_ours, write_model
 
@@ -63,7 +63,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
     write_model(model, folder / WEIGHTS)
     write_text_file(folder / CONFIG, json.dumps(config(model), indent=2) + "\n")
     write_text_file(folder / CARD, card(model, folder.resolve().name))
-    return []
+    return without_ngrams(model, "PyTorch computes")
 
 
 def config(model: Model) -> dict:

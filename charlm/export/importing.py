@@ -51,6 +51,8 @@ def import_model(
             f"charlm reads no pickles, which can run any code, as {path} may be; save the weights as .safetensors: "
             "safetensors.torch.save_file(model.state_dict(), NAME)"
         )
+    if is_model(path):
+        raise UsageError(f"{path} is a model of charlm already; use it as it is")
     with opened_tensors(path) as file:
         if symbols is None and level != "byte":
             if "charlm" in file.metadata:
@@ -152,7 +154,7 @@ def _source_of_model(path: Path, level: str | None, lines: bool | None) -> Sourc
     )
 
 
-class Network(NamedTuple):
+class FoundNetwork(NamedTuple):
     """A language model of PyTorch in a file. before: what stands before weight_ih_l0. cell, layers, hidden: of its
     layers. embedding, decoder, bias: the names of the other tensors, None where it has no such tensor."""
 
@@ -216,7 +218,7 @@ def _finite(file: Tensors, name: str) -> np.ndarray:
     return array
 
 
-def _layer_tensors(file: Tensors, network: Network) -> dict[str, np.ndarray]:
+def _layer_tensors(file: Tensors, network: FoundNetwork) -> dict[str, np.ndarray]:
     """The tensors of the layers by the names that charlm gives them; biases of 0 where the network has none."""
     rows, tensors = GATES[network.cell].x, {}
     for layer in range(network.layers):
@@ -227,7 +229,7 @@ def _layer_tensors(file: Tensors, network: Network) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _network(file: Tensors, source: Source) -> Network:
+def _network(file: Tensors, source: Source) -> FoundNetwork:
     """Find the language model in a file by the shapes of its tensors. Raises ModelFileError, which names the tensor
     that does not fit."""
     names = [name for name in file if not name.startswith(PREFIX)]
@@ -256,7 +258,9 @@ def _network(file: Tensors, source: Source) -> Network:
             if _shape(file, name, kind in BIASES) not in (shape, None):
                 raise _no_fit(file, name, f"{shape}")
     others = [name for name in names if name not in of_layers]
-    return Network(before, cell, layers, hidden, *_others(file, others, (source.size, inputs), hidden, source.name))
+    return FoundNetwork(
+        before, cell, layers, hidden, *_others(file, others, (source.size, inputs), hidden, source.name)
+    )
 
 
 def _cell(file: Tensors, before: str) -> tuple[str, int]:
@@ -334,7 +338,7 @@ def _digest(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _notes(file: Tensors, network: Network) -> list[str]:
+def _notes(file: Tensors, network: FoundNetwork) -> list[str]:
     """What charlm found, and what it took for granted."""
     module = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}[network.cell]
     entry = f"the embedding {network.embedding}" if network.embedding else "one-hot input"

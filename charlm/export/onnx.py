@@ -27,7 +27,8 @@ from ..files import atomic_file, check_outputs
 from ..model import Model
 from ..network.architecture import Architecture, Tagging, Translation
 from ..network.cells import CELLS
-from ..text.vocabulary import EOS, UNITS, UNKNOWN
+from ..text.vocabulary import EOS, UNKNOWN
+from . import without_ngrams
 from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, feedforward, logits, recurrent
 
 BEGINNING = bytes((8, IR_VERSION, 18, 6)) + b"charlm"  # of a file: ir_version, producer_name
@@ -38,7 +39,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
     """Write a model to an .onnx file, a translator to two; see ``export.FORMS``."""
     _check(model)
     a, named, path = model.architecture, model.named_parameters, Path(path)
-    graphs, notes = {}, _without_ngrams(model)
+    graphs, notes = {}, without_ngrams(model, "an .onnx file has")
     if model.task.name == "translate":
         of_encoder = path.with_suffix(f".encoder{path.suffix}")
         graphs = {path: language_model(a.decoder, _part(named, "decoder.")), of_encoder: encoder(a, named)}
@@ -77,17 +78,6 @@ def is_ours(path) -> bool:
         return False
     with open(path, "rb") as file:
         return file.read(len(BEGINNING)) == BEGINNING
-
-
-def _without_ngrams(model: Model) -> list[str]:
-    """What the network is without the n-grams of its model: a line, or none."""
-    if model.mixture is None:
-        return []
-    line = "an .onnx file has the network alone, without the n-grams"
-    if "alone" in model.training:
-        alone, both = model.training["alone"]["network"], model.training["valid_loss"]
-        line += f": its held-out loss is {alone:.4f} nats per {UNITS[model.vocabulary.level]}, with them {both:.4f}"
-    return [line]
 
 
 def _metadata(model: Model) -> dict[str, str]:

@@ -88,7 +88,7 @@ class Graph:
 # biases that belong to them, and the peepholes, None where there are none.
 
 
-class Weights(NamedTuple):
+class OperatorWeights(NamedTuple):
     W: np.ndarray
     R: np.ndarray
     W_bias: np.ndarray
@@ -96,24 +96,25 @@ class Weights(NamedTuple):
     P: np.ndarray | None = None
 
 
-def rnn_weights(W_x, W_a, b, p) -> Weights:
-    return Weights(W_x, W_a, b, np.zeros_like(b))
+def rnn_weights(W_x, W_a, b, p) -> OperatorWeights:
+    return OperatorWeights(W_x, W_a, b, np.zeros_like(b))
 
 
-def gru_weights(W_x, W_a, b, p) -> Weights:
+def gru_weights(W_x, W_a, b, p) -> OperatorWeights:
     (x_g, x_u, x_r), (a_u, a_r, a_q) = (np.split(array, 3, axis=1) for array in (W_x, W_a))
     b_g, b_u, b_r, b_q = np.split(b, 4)
     none = np.zeros_like(b_g)
     W, R = np.hstack((-x_u, x_r, x_g)), np.hstack((-a_u, a_r, a_q))
-    return Weights(W, R, np.hstack((-b_u, b_r, b_g)), np.hstack((none, none, b_q)))
+    return OperatorWeights(W, R, np.hstack((-b_u, b_r, b_g)), np.hstack((none, none, b_q)))
 
 
-def lstm_weights(W_x, W_a, b, p) -> Weights:
+def lstm_weights(W_x, W_a, b, p) -> OperatorWeights:
     def ordered(array):
         u, f, o, g = np.split(array, 4, axis=-1)
         return np.concatenate((u, o, f, g), axis=-1)
 
-    return Weights(ordered(W_x), ordered(W_a), ordered(b), np.zeros_like(b), p if p is None else p[[0, 2, 1]].ravel())
+    P = None if p is None else p[[0, 2, 1]].ravel()
+    return OperatorWeights(ordered(W_x), ordered(W_a), ordered(b), np.zeros_like(b), P)
 
 
 OPERATORS = {

@@ -15,6 +15,7 @@ from ..files import check_outputs
 from ..model import Model
 from ..modelfile import describe, described, packed, unpacked
 from ..network.architecture import views
+from . import without_ngrams
 from .state_dict import from_tensors, tensor_shapes, to_tensors
 from .tensors import NAMES, Tensors, write_tensors
 
@@ -25,7 +26,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
     """Write a model to a .safetensors file; see ``export.FORMS``."""
     check_outputs((path,), used, is_ours, "a .safetensors file of charlm", "OUT")
     write_model(model, path)
-    return []
+    return without_ngrams(model, "PyTorch computes")
 
 
 def write_model(model: Model, path) -> None:

@@ -327,7 +327,7 @@ class Trainer:
     def _round_if_finished(self) -> None:
         """At the end of a training that stores its model in float16: round the best model."""
         if self.finished and self.settings.store == "float16":
-            self._rounded = rounded(self)
+            self._rounded = rounded(self.best_in_float32, self.state, self.evaluation, self.parameters)
 
     def _update(self, batch: Batch) -> tuple[int, float]:
         """Forward, backward, and one step of the optimizer: the batch's tokens and their summed loss, NaN where loss or

@@ -1,63 +1,55 @@
 """The model of a finished training, rounded to float16, and what that costs on the held-out part."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelFileError
 from ..model import Model
 from ..modelfile import in_float16
-from ..network.architecture import views
-
-if TYPE_CHECKING:
-    from .loop import Trainer
+from .state import TrainingState
 
 
-def rounded(trainer: Trainer) -> Model | None:
-    """The best model of a trainer in float16; None, with a warning, where float16 cannot hold one of its weights.
+def rounded(model: Model, state: TrainingState, evaluation: Any, parameters: np.ndarray) -> Model | None:
+    """The best model of a training in float16; None, with a warning, where float16 cannot hold one of its weights. Its
+    record of the training has the held-out losses of the rounded model, and ``unrounded``, the loss before.
 
-    Its record of the training has the held-out losses of the rounded model, and ``unrounded``, the loss before.
+    evaluation: on the held-out part, None without one (see ``tasks.HeldOutEvaluation``). parameters: those that it
+    measures, (P); they are the same afterwards.
     """
-    model = trainer.best_in_float32
-    parameters = model.parameters.copy()
+    found = replace(model, parameters=model.parameters.copy(), store="float16")
     try:
-        for name, values in in_float16(views(model.architecture, parameters), True).items():
-            views(model.architecture, parameters)[name][:] = values
+        halves = in_float16(model.named_parameters)
     except ModelFileError as error:
         warnings.warn(f"the model is stored in float32: {error}", stacklevel=2)
         return None
-    training = model.training | _losses(trainer, parameters)
-    return replace(model, parameters=parameters, store="float16", training=training)
+    for name, values in found.named_parameters.items():
+        values[:] = halves[name]
+    if state.best_loss is not None:
+        latest = parameters.copy()
+        try:
+            parameters[:] = model.parameters
+            exact, _ = _losses(state, evaluation)
+            parameters[:] = found.parameters
+            loss, network = _losses(state, evaluation)
+        finally:
+            parameters[:] = latest
+        losses: dict[str, Any] = {"unrounded": state.best_loss, "valid_loss": state.best_loss + loss - exact}
+        if state.best_alone:
+            losses["alone"] = {"network": network, "ngrams": state.best_alone[1]}
+        found.training = model.training | losses
+    return found
 
 
-def _losses(trainer: Trainer, parameters: np.ndarray) -> dict:
-    """The entries of the record of a training that change where the best model gets these parameters."""
-    before = trainer.state.best_loss
-    if before is None:
-        return {}
-    (exact, _), (found, network) = (_measured(trainer, values) for values in (trainer.best_parameters, parameters))
-    losses = {"valid_loss": before + found - exact, "unrounded": before}
-    if trainer.state.best_alone:
-        losses["alone"] = {"network": network, "ngrams": trainer.state.best_alone[1]}
-    return losses
+def _losses(state: TrainingState, evaluation: Any) -> tuple[float, float]:
+    """The held-out loss under the parameters of now, and that of the network alone.
 
-
-def _measured(trainer: Trainer, parameters: np.ndarray) -> tuple[float, float]:
-    """The held-out loss of the best model with these parameters, and that of its network alone.
-
-    With n-grams it is measured with the weights that the file has, those of both halves of the held-out part; the loss
-    of an evaluation knows one half at a time.
+    With n-grams it is measured with the weights that the file has, fitted to all of the held-out part. The loss that
+    ``state`` has of the best model was measured with weights that were fitted to the other half.
     """
-    evaluation, now = trainer.evaluation, trainer.parameters.copy()
-    trainer.parameters[:] = parameters
-    try:
-        network = evaluation.loss()
-        if not trainer.state.best_weights:
-            return network, network
-        return evaluation.sample_loss(evaluation.size, 3 * trainer.state.best_weights), network
-    finally:
-        trainer.parameters[:] = now
+    network = evaluation.loss()
+    if not state.best_weights:
+        return network, network
+    return evaluation.sample_loss(evaluation.size, 3 * state.best_weights), network

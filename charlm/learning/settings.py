@@ -16,8 +16,8 @@ class Settings:
     ``control.followed_dropout``). schedule: how the learning rate falls. seed: of everything random. minutes: the time
     that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
     matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
-    max_ngrams: how many are kept at most, None for as many as fit the network's size. store: float32 or float16, the
-    type of the finished model's weights in its file.
+    max_ngrams: how many are kept at most, None for as many as fit the network's size. store: float32 or float16, of
+    the finished model's weights in its file.
     """
 
     epochs: float = 10.0

@@ -181,8 +181,7 @@ def _held_out_loss(loss: float, unit: str, model: Any) -> str:
 
 def rounding_in_words(training: dict, unit: str) -> str:
     """What rounding the weights did to the held-out loss. training: the record of a model that was rounded."""
-    before, after = training["unrounded"], training["valid_loss"]
-    return f"held-out loss {before:.5f} nats per {unit} before, {after:.5f} after ({after - before:+.5f})"
+    return f"held-out loss {training['unrounded']:.6f} nats per {unit} before, {training['valid_loss']:.6f} after"
 
 
 def meaning_of_loss(loss: float, unit: str, level: str) -> str:

@@ -1,4 +1,4 @@
-"""Chromium without a window, driven by its DevTools protocol through two pipes: JSON messages, each ended by a zero byte.
+"""Chromium without a window, driven by its DevTools protocol: JSON through two pipes, each message ended by a zero.
 
 with Chromium(path) as browser:
     page = browser.page(360, 800, dark=True)

@@ -23,6 +23,7 @@ from charlm.tasks.translate import Translate
 from charlm.text.forms import Form
 from charlm.text.vocabulary import Vocabulary
 
+torch.set_num_threads(1)
 NATS = 1e-5  # per token, at most
 CHARACTERS = Vocabulary("char", "abcdefgh ")
 WORDS = Vocabulary("word", [" the", "cat", " cat", ".", " sat"])
@@ -96,7 +97,6 @@ def test_pytorch_gives_a_text_the_same_probability(name, lines, tmp_path, monkey
     texts = [text] if not lines else text.splitlines(keepends=True)
     found = np.concatenate([nats_of(names["network"], [0, *vocabulary.encode(one).tolist()]) for one in texts])
     assert len(found) > 20 and printed.endswith("\n")
-    assert abs(found.sum() + charlm.log_probability(model, text)) / len(found) <= NATS if not lines else True
     expected = charlm.rows(model, text, "token")["log_probability"]
     assert np.abs(found + expected).max() <= 10 * NATS and abs(found.sum() + expected.sum()) <= NATS * len(found)
 

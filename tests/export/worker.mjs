@@ -1,5 +1,5 @@
-// The worker of a page, run by Node: reads messages from standard input, one JSON object a line, and writes the answers.
-// A message with `file` gets its payload from there; one with `run` gets the value of an expression.
+// The worker of a page, run by Node: reads messages from standard input, one JSON object a line, and writes the
+// answers. A message with `file` gets its payload from there; one with `run` gets the value of a function.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { runInThisContext } from "node:vm";

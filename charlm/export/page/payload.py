@@ -1,9 +1,9 @@
 """What of a model goes into a page: its weights and counts in few bits, and what tells copies, if that is small.
 
 The page computes with rounded weights, and with the counts that matter most; ``page_model`` is the model that it
-computes with. How much that costs is measured without any text: the model writes a text of its own, and the
-Kullback–Leibler divergence of its predictions there to those of the rounded model is what the loss of its text grows by,
-in nats per token.
+computes with. How much that costs is measured without any text of others: the model writes a text of its own. The
+Kullback–Leibler divergence of its predictions there to those of the rounded model, in nats per token, is how much more
+the text surprises the rounded model.
 
 The bytes of a payload, in gzip:
 
@@ -19,19 +19,18 @@ the counts (see ``count_arrays``); ``lines0``, ``runs0``, ``lines1`` … of the 
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._version import __version__
 from ...model import Model
 from ...network.mixture import MOST_WEIGHT, RIDGE, Mixture
 from ...network.probabilities import log_softmax, softmax
 from ...network.stepper import NumPyNetwork, numpy_network, take_rows
 from ...tasks.entities import role_and_type
-from ...tasks.summary import facts
 from ...text.bloom import Bloom
 from ...text.ngrams import NGrams
 from ...text.novelty import Novelty
@@ -42,11 +41,15 @@ ENGINE = (
     *("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting"),
     *("model", "worker"),
 )
-PRECISIONS = {"int8": 0.01, "float16": 0.002, "float32": 0.0}  # and the most that one may cost, in nats per token
-BYTES = {"int8": 1, "float16": 2, "float32": 4}
+# Precisions of the weights, and the most that each may cost where charlm chooses it, in nats per token. int5 is int8
+# with fewer levels, and packs into two thirds of its bytes. LEVELS: on each side of 0.
+PRECISIONS = {"int5": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
+LEVELS = {"int5": 15, "int8": 127}
+ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
+RATHER_MORE = 1.08  # bytes of one of the n-grams that stay, relative to one of all n-grams
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
-LEAST_NGRAMS = 200_000  # that a page keeps however small the network is
-ROWS, NUMBERS, MOST_TOKENS, LEAST_TOKENS = 64, 1 << 21, 1 << 13, 512  # of the model's own text: rows, …
+NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
+FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
 MOST_MISTAKES = 1e-6  # runs that a folded filter may take for copies
 
@@ -72,11 +75,11 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
     float32 the counts are whole too.
     """
     page = page_model(model, weights)
-    arrays = [*page.arrays]
+    arrays = [*page.weights, *page.filters]
     header = header_of(model) | {
         "weights": {"precision": page.precision, "cost": page.costs.get(page.precision), "costs": page.costs},
         "counts": None,
-        "copies": None,
+        "copies": page.copies,
     }
     if page.model.mixture:
         ngrams = page.model.mixture.ngrams
@@ -87,32 +90,22 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
             "cost": page.cost_of_counts,
         }
         arrays += count_arrays(ngrams)
-    if model.novelty:
-        room = max(LEAST_FOR_COPIES, BYTES[page.precision] * model.parameters.size)
-        header["copies"], of_copies = copies_of(model.novelty, model.lines, room)
-        arrays += of_copies
     header["arrays"] = [array.description() for array in arrays]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(array.values.tobytes() for array in arrays)]
     level = 9 if page.precision != "float32" else 6  # which takes an eighth of the time, and 2 % more room
-    return Payload(gzip.compress(b"".join(parts), level, mtime=0), header, _in_words(header))
+    return Payload(gzip.compress(b"".join(parts), level, mtime=0), header, _in_words(model, header))
 
 
 def header_of(model: Model) -> dict[str, Any]:
-    """What a page may say of a model, and what its program must know: charlm, the version; task, lines, level, unit,
-    separator; facts, [name, words] as ``charlm info`` shows them; training, as the model file has it, without the
-    history; vocabulary, architecture; of the task, labels and several, or tags, or longest."""
+    """What the worker must know of a model: task, lines, level, separator, vocabulary, architecture; of the task,
+    labels and several, or tags, words and what else a tagger needs, or longest."""
     task, architecture = model.task, model.architecture
-    training = model.training if isinstance(model.training, dict) else {}
     header = {
-        "charlm": __version__,
         "task": task.name,
-        "lines": model.lines or task.name == "generate",
+        "lines": writes_lines(model),
         "level": model.vocabulary.level,
-        "unit": UNITS[model.vocabulary.level],
         "separator": model.vocabulary.form.separator,
-        "facts": facts(model),
-        "training": {name: value for name, value in training.items() if name not in ("history", "curve", "unfinished")},
         "vocabulary": model.vocabulary.fields(),
         "architecture": architecture.as_dict(),
     }
@@ -129,10 +122,15 @@ def header_of(model: Model) -> dict[str, Any]:
     return header
 
 
-def _in_words(header: dict[str, Any]) -> str:
+def writes_lines(model: Model) -> bool:
+    """Whether each line, or item of several lines, is a text of its own."""
+    return model.lines or model.task.name == "generate"
+
+
+def _in_words(model: Model, header: dict[str, Any]) -> str:
     """What was rounded and left out, and what that costs."""
     weights, counts, copies = header["weights"], header["counts"], header["copies"]
-    cost = "" if weights["cost"] is None else f" (+{weights['cost']:.4f} nats per {header['unit']})"
+    cost = "" if weights["cost"] is None else f" (+{weights['cost']:.4f} nats per {UNITS[model.vocabulary.level]})"
     words = f"weights in {weights['precision']}{cost}"
     if counts and counts["ngrams"] < counts["of"]:
         words += f"; {counts['ngrams']:,} of {counts['of']:,} n-grams (+{counts['cost']:.4f})"
@@ -170,7 +168,7 @@ def rounded(name: str, values: np.ndarray, precision: str) -> tuple[list[PageArr
         return [PageArray(name, halves)], halves.astype(np.float32)
     found = []
     for axis, scales_of in ((1, "rows"), (0, "columns")):
-        scales = (np.abs(values).max(axis, keepdims=True, initial=0) / 127).astype("<f4")
+        scales = (np.abs(values).max(axis, keepdims=True, initial=0) / LEVELS[precision]).astype("<f4")
         codes = np.rint(values / np.where(scales > 0, scales, 1)).astype(np.int8)
         means = codes * scales
         arrays = [PageArray(f"{name}.scales", scales.ravel()), PageArray(name, codes, scales_of)]
@@ -193,7 +191,7 @@ def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any],
     """What a page must know to mark copies, and the filters; of a stream only those of the runs of the training text.
 
     The filter of runs is folded, several of its bits to one, as long as a copy of the length that counts is still told
-    from new text. room: bytes that they may take.
+    from new text. room: bytes that they may take, packed.
     """
     most = novelty.default_limit(lines)
     records = [record for record in (novelty, novelty.held_out if lines else None) if record is not None]
@@ -213,7 +211,7 @@ def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any],
         )
         arrays += [PageArray(f"lines{number}", record.lines.bits)] if lines else []
         arrays += [PageArray(f"runs{number}", _folded(record.runs.bits, fold))]
-    size = sum(array.values.size for array in arrays)
+    size = packed_size(arrays)
     if size > room:
         return {"why": f"copies are not marked: the record of the training text has {size:,} bytes"}, []
     return {"records": fields, "most_copied": most, "in_bytes": novelty.in_bytes}, arrays
@@ -239,15 +237,19 @@ def _folded(bits: np.ndarray, fold: int) -> np.ndarray:
 # The model that the page computes with
 
 
-class PageModel(NamedTuple):
-    """A model with rounded weights and fewer counts. arrays: of its weights; costs: in nats per token of the model's
-    own text, by the precision of the weights; cost_of_counts: the same of what the counts lost."""
+@dataclass(frozen=True, kw_only=True)
+class PageModel:
+    """A model with rounded weights and fewer counts. weights, filters: the arrays of a payload for its weights, and for
+    telling copies; copies: the entry of the header for these. costs: in nats per token of the model's own text, by the
+    precision of the weights; cost_of_counts: the same of what the counts lost."""
 
     model: Model
     precision: str
-    arrays: list[PageArray]
+    weights: list[PageArray]
+    filters: list[PageArray]
+    copies: dict[str, Any] | None
     costs: dict[str, float]
-    cost_of_counts: float | None
+    cost_of_counts: float | None = None
 
 
 def page_model(model: Model, weights: str | None = None) -> PageModel:
@@ -260,19 +262,32 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
     for precision, most in PRECISIONS.items():
         if weights not in (None, precision):
             continue
-        arrays, page = _with_weights(model, precision)
+        arrays, rounded_model = _with_weights(model, precision)
         if own and precision != "float32":
-            costs[precision] = own.cost_of(page)
+            costs[precision] = own.cost_of(rounded_model)
         if weights or costs.get(precision, 0.0) <= most:
             break
-    if not model.mixture or precision == "float32":
-        return PageModel(page, precision, arrays, costs, None)
-    most = max(LEAST_NGRAMS, BYTES[precision] * model.parameters.size)
-    ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
-    assert own is not None
-    page = replace(page, mixture=Mixture(ngrams, model.mixture.weights))
-    page = replace(page, mixture=Mixture(ngrams, own.weights_for(page)))
-    return PageModel(page, precision, arrays, costs, own.cost_of(page) - costs[precision])
+    size, (copies, filters) = packed_size(arrays), (None, [])
+    if model.novelty:
+        copies, filters = copies_of(model.novelty, writes_lines(model), max(LEAST_FOR_COPIES, size))
+    page = PageModel(
+        model=rounded_model, precision=precision, weights=arrays, filters=filters, copies=copies, costs=costs
+    )
+    if own is None or model.mixture is None or precision == "float32":
+        return page
+    ngrams = model.mixture.ngrams.rounded(COARSENESS)
+    room, of_all = max(ROOM - size - packed_size(filters), size), packed_size(count_arrays(ngrams))
+    if of_all > room:
+        most = int(len(ngrams) * room / (RATHER_MORE * of_all))
+        ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
+    mixed = replace(rounded_model, mixture=Mixture(ngrams, model.mixture.weights))
+    mixed = replace(mixed, mixture=Mixture(ngrams, own.weights_for(mixed)))
+    return replace(page, model=mixed, cost_of_counts=own.cost_of(mixed) - costs[precision])
+
+
+def packed_size(arrays: list[PageArray]) -> int:
+    """About how many bytes some arrays take in a payload."""
+    return sum(len(zlib.compress(array.values.tobytes())) for array in arrays)
 
 
 def _with_weights(model: Model, precision: str) -> tuple[list[PageArray], Model]:
@@ -288,38 +303,39 @@ def _with_weights(model: Model, precision: str) -> tuple[list[PageArray], Model]
 class OwnText:
     """A text that a model writes, many rows side by side, with what the model predicts at each token.
 
-    inputs: the tokens that it has read, (T, N); predicted: log p of each next token, float32 (T, N, V). In a model of
-    lines, a row begins anew after each <EOS>.
+    rows: N, a multiple of 8. inputs: the tokens that it has read, (T, N); predicted: log p of each next token, float32
+    (T, N, V). In a model of lines, a row begins anew after each <EOS>.
     """
 
     def __init__(self, model: Model, seed: int = 1):
         outputs = model.architecture.output_size
-        steps = min(MOST_TOKENS, max(LEAST_TOKENS, NUMBERS // outputs)) // ROWS
-        self.lines = model.lines or model.task.name == "generate"
-        self.first = np.full(ROWS, EOS)
+        tokens = min(MOST_TOKENS, max(LEAST_TOKENS, NUMBERS // outputs))
+        self.rows = rows = min(MOST_ROWS, max(FEWEST_ROWS, tokens // MOST_ROWS))
+        self.lines = writes_lines(model)
+        self.first = np.full(rows, EOS)
         if model.task.name == "generate":
-            self.first = outputs + np.arange(ROWS) % (model.architecture.vocabulary_size - outputs)
+            self.first = outputs + np.arange(rows) % (model.architecture.vocabulary_size - outputs)
         random = np.random.default_rng(seed)
-        self.inputs = np.zeros((steps, ROWS), np.int64)
-        self.predicted = np.empty((steps, ROWS, outputs), np.float32)
+        self.inputs = np.zeros((tokens // rows, rows), np.int64)
+        self.predicted = np.empty((*self.inputs.shape, outputs), np.float32)
         reading = self._read(model)
         next(reading)
-        tokens = self.first
-        for step in range(steps):
-            self.inputs[step] = tokens
-            logs = log_softmax(reading.send(tokens)[1].astype(np.float64))
+        latest = self.first
+        for step in range(len(self.inputs)):
+            self.inputs[step] = latest
+            logs = log_softmax(reading.send(latest)[1].astype(np.float64))
             self.predicted[step] = logs
             sums = np.exp(logs).cumsum(1)
-            tokens = (sums > random.random(ROWS)[:, None] * sums[:, -1:]).argmax(1)
+            latest = (sums > random.random(rows)[:, None] * sums[:, -1:]).argmax(1)
             if self.lines:
-                tokens = np.where(tokens == EOS, self.first, tokens)
+                latest = np.where(latest == EOS, self.first, latest)
 
     def _read(self, model: Model) -> Iterator[Any]:
         """A coroutine: is sent the next tokens, (N), and yields (the network's state, logits of the model, (N, V))."""
         network = numpy_network(model.architecture, model.parameters, False)
         assert isinstance(network, NumPyNetwork)
         ngrams = model.mixture.ngrams if model.mixture else None
-        zero, none = network.zero_state(ROWS), ngrams.no_history(ROWS) if ngrams else None
+        zero, none = network.zero_state(self.rows), ngrams.no_history(self.rows) if ngrams else None
         state, nodes, found = take_rows(zero, slice(None)), none, None
         while True:
             tokens = yield found
@@ -360,7 +376,8 @@ class OwnText:
             y.append(logits.astype(np.float32))
             q.append(of_ngrams.astype(np.float32))
             lengths.append(of_length)
-        x, length, target = np.stack((np.concatenate(y), np.concatenate(q))), np.concatenate(lengths), self._targets(mixture)
+        x, length = np.stack((np.concatenate(y), np.concatenate(q))), np.concatenate(lengths)
+        target = self._targets(mixture)
         if mixture.unknown >= 0:
             x[:, :, UNKNOWN] = [[-1e9], [0]]
         for number in np.unique(length):

@@ -5,14 +5,16 @@ async function unpacked(payload) {
   return new Response(stream).arrayBuffer();
 }
 
-/** The header and the arrays, by name, of unpacked bytes: the length of the header in bytes (uint32, little-endian), the
- * header in JSON, and the arrays one after the other. */
+/** The header and the arrays, by name, of unpacked bytes; payload.py says how they stand there. */
 function contentsOf(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))), arrays = {};
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))),
+    arrays = {};
   let start = 4 + length;
   for (const { name, type, size, scales } of header.arrays) {
-    const kind = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f2: Uint16Array, i1: Int8Array }[type];
+    const kind = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f2: Uint16Array, i1: Int8Array }[
+      type
+    ];
     const raw = new kind(buffer.slice(start, (start += size * kind.BYTES_PER_ELEMENT)));
     if (type === "f2") arrays[name] = fromHalves(raw);
     else if (type === "i1") arrays[name] = scaled(raw, arrays[`${name}.scales`], scales);
@@ -23,7 +25,8 @@ function contentsOf(buffer) {
 
 /** Weights of 8 bits as numbers. scales: of each row or of each column; axis: "rows" or "columns". */
 function scaled(raw, scales, axis) {
-  const values = new Float32Array(raw.length), rows = axis === "rows" ? scales.length : raw.length / scales.length;
+  const values = new Float32Array(raw.length),
+    rows = axis === "rows" ? scales.length : raw.length / scales.length;
   for (let row = 0, i = 0, columns = raw.length / rows; row < rows; row++)
     for (let column = 0; column < columns; column++, i++) values[i] = raw[i] * scales[axis === "rows" ? row : column];
   return values;
@@ -39,7 +42,10 @@ class Model {
         const ngrams = new NGrams(counts, arrays, this.vocabulary.size);
         this.mixture = new Mixture(ngrams, counts.weights, counts.has_unknown);
       }
-      const bits = (_, index) => ({ lines: arrays[`lines${index}`] || new Uint8Array(0), runs: arrays[`runs${index}`] });
+      const bits = (_, index) => ({
+        lines: arrays[`lines${index}`] || new Uint8Array(0),
+        runs: arrays[`runs${index}`],
+      });
       this.novelty = copies && copies.records ? new Novelty(copies, copies.records.map(bits)) : null;
       this.scorer = new Scorer(this);
     }

@@ -1,17 +1,37 @@
 /* The network: the equations of network/stepper.py, one sequence at a time. Weights are Float32Array, rows multiply
  * (z = x W), and everything else is in double precision. */
 
-/** out[c] += Σ x[k] W[k, c]. W: rows of out.length columns, as many as x has numbers. */
+/** out[c] += Σ x[k] W[k, c]. W: rows of out.length columns, as many as x has numbers. Eight rows at a time take two
+ * thirds of the time of four. */
 function addProduct(x, W, out) {
-  const columns = out.length, rows = x.length;
+  const columns = out.length,
+    rows = x.length;
   let k = 0;
-  for (; k + 3 < rows; k += 4) {
-    const x0 = x[k], x1 = x[k + 1], x2 = x[k + 2], x3 = x[k + 3];
-    const i0 = k * columns, i1 = i0 + columns, i2 = i1 + columns, i3 = i2 + columns;
-    for (let c = 0; c < columns; c++) out[c] += x0 * W[i0 + c] + x1 * W[i1 + c] + x2 * W[i2 + c] + x3 * W[i3 + c];
+  for (; k + 7 < rows; k += 8) {
+    const x0 = x[k],
+      x1 = x[k + 1],
+      x2 = x[k + 2],
+      x3 = x[k + 3],
+      x4 = x[k + 4],
+      x5 = x[k + 5],
+      x6 = x[k + 6],
+      x7 = x[k + 7];
+    const i0 = k * columns,
+      i1 = i0 + columns,
+      i2 = i1 + columns,
+      i3 = i2 + columns;
+    const i4 = i3 + columns,
+      i5 = i4 + columns,
+      i6 = i5 + columns,
+      i7 = i6 + columns;
+    for (let c = 0; c < columns; c++) {
+      const four = x0 * W[i0 + c] + x1 * W[i1 + c] + x2 * W[i2 + c] + x3 * W[i3 + c];
+      out[c] += four + x4 * W[i4 + c] + x5 * W[i5 + c] + x6 * W[i6 + c] + x7 * W[i7 + c];
+    }
   }
   for (; k < rows; k++) {
-    const xk = x[k], i = k * columns;
+    const xk = x[k],
+      i = k * columns;
     for (let c = 0; c < columns; c++) out[c] += xk * W[i + c];
   }
 }
@@ -39,7 +59,8 @@ const CELLS = {
   },
 
   gru(z, { a }, { W_a, b, scratch }) {
-    const H = a.length, h = scratch.fill(0);
+    const H = a.length,
+      h = scratch.fill(0);
     addProduct(a, W_a, h);
     for (let i = 0; i < H; i++) {
       const u = sigmoid(z[H + i] + h[i] + b[H + i]);
@@ -53,7 +74,9 @@ const CELLS = {
     const H = a.length;
     addProduct(a, W_a, z);
     for (let i = 0; i < H; i++) {
-      let zu = z[i] + b[i], zf = z[H + i] + b[H + i], zo = z[2 * H + i] + b[2 * H + i];
+      let zu = z[i] + b[i],
+        zf = z[H + i] + b[H + i],
+        zo = z[2 * H + i] + b[2 * H + i];
       if (p) {
         zu += p[i] * c[i];
         zf += p[H + i] * c[i];
@@ -142,7 +165,9 @@ class Stack {
 
   /** The first layer of a feed-forward network, which sees the last `context` tokens. */
   _readWithPast(state, token) {
-    const first = this.layers[0], z = first.z.fill(0), seen = [token, ...state.past];
+    const first = this.layers[0],
+      z = first.z.fill(0),
+      seen = [token, ...state.past];
     seen.forEach((id, position) => {
       if (id < 0) return;
       if (!this.E) return addRow(first.W_x, position * this.inputs + id, z);
@@ -176,7 +201,8 @@ class Stack {
 
   /** The output of the last layer when it has read the whole sequence; of two directions, both have. */
   summary(inputs) {
-    const outputs = this.read(inputs), last = outputs[outputs.length - 1];
+    const outputs = this.read(inputs),
+      last = outputs[outputs.length - 1];
     return this.back ? joined(last.subarray(0, this.hidden), outputs[0].subarray(this.hidden)) : last;
   }
 }

@@ -1,8 +1,10 @@
 /* The counts of n-grams and their mixture with a network: text/ngrams.py and network/mixture.py. */
 
-const UNKNOWN = 1, EOS = 0;
+const UNKNOWN = 1,
+  EOS = 0;
 
-const WEIGHTS = new Float64Array(256), BACKOFFS = new Float64Array(256);
+const WEIGHTS = new Float64Array(256),
+  BACKOFFS = new Float64Array(256);
 {
   WEIGHTS[0] = 1;
   for (let i = 1; i < 255; i++) WEIGHTS[i] = WEIGHTS[i - 1] * (15 / 16);
@@ -18,7 +20,8 @@ const WEIGHTS = new Float64Array(256), BACKOFFS = new Float64Array(256);
 class NGrams {
   /** fields: order, sizes. arrays: children, ranks, own, backoff; see payload.py. V: the number of tokens. */
   constructor(fields, arrays, V) {
-    const { order, sizes } = fields, size = 1 + sizes.reduce((sum, number) => sum + number, 0);
+    const { order, sizes } = fields,
+      size = 1 + sizes.reduce((sum, number) => sum + number, 0);
     Object.assign(this, { order, size, V });
     this.first = new Uint32Array(size + 2);
     this.first[0] = 1;
@@ -37,9 +40,11 @@ class NGrams {
     for (let v = 0; v < V; v++) this.unigrams[v] = this.own[1 + v] + this.backoff[0] / V;
   }
 
-  /** Find the last token of each n-gram. ranks: its place among the children of the history without the oldest token. */
+  /** Find the last token of each n-gram. ranks: its place among the children of the history without the oldest
+   * token. */
   _name(ranks) {
-    const { first, tokens, V } = this, suffixes = new Uint32Array(this.size);
+    const { first, tokens, V } = this,
+      suffixes = new Uint32Array(this.size);
     for (let node = 1; node < this.size; node++)
       for (let child = first[node], stop = first[node + 1]; child < stop; child++) {
         suffixes[child] = first[suffixes[node]] + ranks[child - 1 - V];
@@ -49,9 +54,11 @@ class NGrams {
 
   _decode(own, backoff) {
     const { first } = this;
-    let ownCode = 0, backoffCode = 0;
+    let ownCode = 0,
+      backoffCode = 0;
     for (let i = 0; i < this.size; i++) {
-      const start = first[i], stop = first[i + 1];
+      const start = first[i],
+        stop = first[i + 1];
       if (start === stop) continue;
       let left = BACKOFFS[backoff[backoffCode++]];
       const codes = ownCode;
@@ -79,7 +86,8 @@ class NGrams {
 
   /** The node of a history with one token more, `size` if it was not counted. */
   child(node, token) {
-    let low = this.first[node], high = this.first[node + 1];
+    let low = this.first[node],
+      high = this.first[node + 1];
     const stop = high;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -92,7 +100,8 @@ class NGrams {
   /** q of every token into `q`. Returns the length of the longest history that has children. */
   probabilities(nodes, q) {
     const { first, tokens, own, backoff, unigrams } = this;
-    let length = 0, product = 1;
+    let length = 0,
+      product = 1;
     for (let n = 1; n < nodes.length && first[nodes[n]] !== first[nodes[n] + 1]; n++) {
       length = n;
       product *= backoff[nodes[n]];
@@ -118,7 +127,8 @@ class Mixture {
   }
 
   mix(logits, nodes) {
-    const { q, powers } = this, ofUnknown = logits[UNKNOWN];
+    const { q, powers } = this,
+      ofUnknown = logits[UNKNOWN];
     const [alpha, beta] = this.weights[this.ngrams.probabilities(nodes, q)];
     if (!this.knowsUnknown) logits[UNKNOWN] = -Infinity;
     const network = this.knowsUnknown ? 0 : this._logOfSum(logits);

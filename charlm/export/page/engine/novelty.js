@@ -120,7 +120,8 @@ class Novelty {
   /** "training" if an item is a line of the training text or has a long run of it, "held-out" if it is one of the
    * held-out part, null if it is new. */
   sourceOf(text) {
-    const points = this.points(text), names = ["training", "held-out"];
+    const points = this.points(text),
+      names = ["training", "held-out"];
     const found = this.records.findIndex((record) => {
       if (this._longestRun(points, record) > this.mostCopied) return true;
       let hash = 0n;

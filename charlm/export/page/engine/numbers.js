@@ -6,7 +6,9 @@ const EXPONENTS = new Float64Array(2124); // 2^(i - 1100), 0 below 2^-1074
 EXPONENTS[1100] = 1;
 for (let i = 1101; i < 2124; i++) EXPONENTS[i] = EXPONENTS[i - 1] * 2;
 for (let i = 1099; i >= 0; i--) EXPONENTS[i] = EXPONENTS[i + 1] / 2;
-const LN2_HIGH = 0.6931471803691238, LN2_LOW = 1.9082149292705877e-10, LN2 = 0.6931471805599453;
+const LN2_HIGH = 0.6931471803691238,
+  LN2_LOW = 1.9082149292705877e-10,
+  LN2 = 0.6931471805599453;
 
 /** e^x with a relative error below 10^-11; 0 below -745. */
 function exponential(x) {
@@ -37,7 +39,8 @@ function logarithm(x) {
     m *= 0.5;
     exponent += 1;
   }
-  const s = (m - 1) / (m + 1), t = s * s;
+  const s = (m - 1) / (m + 1),
+    t = s * s;
   const series = 1 / 3 + t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13 + t * (1 / 15))))));
   return exponent * LN2 + 2 * s * (1 + t * series);
 }
@@ -59,7 +62,8 @@ function largestIndex(values) {
 
 /** exp(x - max x) of each number of `values`, into `powers`: [their sum, max x]. */
 function powersOf(values, powers) {
-  let highest = -Infinity, sum = 0;
+  let highest = -Infinity,
+    sum = 0;
   for (let i = 0; i < values.length; i++) if (values[i] > highest) highest = values[i];
   for (let i = 0; i < values.length; i++) sum += powers[i] = exponential(values[i] - highest);
   return [sum, highest];
@@ -67,14 +71,17 @@ function powersOf(values, powers) {
 
 /** softmax of logits: Float64Array. */
 function softmax(logits) {
-  const powers = new Float64Array(logits.length), [sum] = powersOf(logits, powers);
+  const powers = new Float64Array(logits.length),
+    [sum] = powersOf(logits, powers);
   for (let i = 0; i < powers.length; i++) powers[i] /= sum;
   return powers;
 }
 
 /** Half precision → a number. bits: 16 of them. */
 function fromHalf(bits) {
-  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1,
+    exponent = (bits >> 10) & 31,
+    fraction = bits & 1023;
   if (exponent === 0) return sign * fraction * EXPONENTS[1100 - 24];
   return sign * (1024 + fraction) * EXPONENTS[1100 + exponent - 25];
 }

@@ -46,12 +46,17 @@ const PREDICTORS = {
   },
 
   tag(header, weights, vocabulary) {
-    const { tags, words, marks } = header, { embedding_of_words: width } = header;
-    const reader = new Stack(header.reader, weights, "reader."), sentence = new Stack(header.sentence, weights, "sentence.");
+    const { tags, words, marks } = header,
+      { embedding_of_words: width } = header;
+    const reader = new Stack(header.reader, weights, "reader."),
+      sentence = new Stack(header.sentence, weights, "sentence.");
     const known = new Map(words.map((word, index) => [word, index + 1]));
     const vectorOf = (word) => {
-      const characters = Array.from(word), half = LONGEST_WORD / 2, number = known.get(word) || 0;
-      const shown = characters.length > LONGEST_WORD ? [...characters.slice(0, half), ...characters.slice(-half)] : characters;
+      const characters = Array.from(word),
+        half = LONGEST_WORD / 2,
+        number = known.get(word) || 0;
+      const shown =
+        characters.length > LONGEST_WORD ? [...characters.slice(0, half), ...characters.slice(-half)] : characters;
       const summary = reader.summary(readable(vocabulary, shown.join("")).map((id) => reader.input(id)));
       return joined(summary, weights["words.E"].subarray(number * width, (number + 1) * width));
     };
@@ -61,16 +66,23 @@ const PREDICTORS = {
       if (!found.length) return { tokens: [] };
       const probabilities = sentence.read(found.map(vectorOf)).map((output) => softmax(sentence.logits(output)));
       const best = marks ? mostLikelyTags(probabilities, marks) : probabilities.map(largestIndex);
-      const named = (word, index) => ({ text: word, tag: tags[best[index]], probability: probabilities[index][best[index]] });
+      const named = (word, index) => ({
+        text: word,
+        tag: tags[best[index]],
+        probability: probabilities[index][best[index]],
+      });
       return { tokens: found.map(named) };
     };
   },
 
   translate(header, weights, vocabulary) {
-    const encoder = new Stack(header.encoder, weights, "encoder."), decoder = new Stack(header.decoder, weights, "decoder.");
+    const encoder = new Stack(header.encoder, weights, "encoder."),
+      decoder = new Stack(header.decoder, weights, "decoder.");
     return (text) => {
       const summary = encoder.summary(readable(vocabulary, text).map((id) => encoder.input(id)));
-      const first = Float64Array.from(weights.b_s), state = decoder.zeroState(), written = [];
+      const first = Float64Array.from(weights.b_s),
+        state = decoder.zeroState(),
+        written = [];
       addProduct(summary, weights.W_s, first);
       let start = 0;
       for (const { a, c } of state.layers)
@@ -89,8 +101,8 @@ const PREDICTORS = {
   },
 };
 
-/** The most likely tags that follow their scheme, by Viterbi's algorithm: tasks/entities.py. marks: of each tag, its role
- * (O, B, I, E or S) and its type. */
+/** The most likely tags that follow their scheme, by Viterbi's algorithm: tasks/entities.py. marks: of each tag, its
+ * role (O, B, I, E or S) and its type. */
 function mostLikelyTags(probabilities, marks) {
   const numberOf = (role, type) => marks.findIndex((mark) => mark[0] === role && mark[1] === type);
   const inside = marks.map(([role]) => role === "I" || role === "E");
@@ -103,7 +115,9 @@ function mostLikelyTags(probabilities, marks) {
   let scores = logs(probabilities[0]).map((score, tag) => (inside[tag] ? -Infinity : score));
   const origins = [];
   for (const row of probabilities.slice(1)) {
-    const ended = scores.map((score, tag) => (isOpen[tag] ? -Infinity : score)), best = largestIndex(ended), before = scores;
+    const ended = scores.map((score, tag) => (isOpen[tag] ? -Infinity : score)),
+      best = largestIndex(ended),
+      before = scores;
     const origin = marks.map((_, tag) =>
       !inside[tag] ? best : before[begin[tag]] >= before[middle[tag]] ? begin[tag] : middle[tag],
     );

@@ -1,8 +1,12 @@
 /* Samples of a model, as charlm sample makes them: sampling/decoding.py, candidates.py and acceptance.py. With the same
  * seed and weights they are the same texts, but that a copy of the training text is marked here and not rejected. */
 
-const SEGMENT = 200, SEGMENT_OF_SUBWORDS = 50; // tokens of a stream that are accepted or rejected together
-const LONGEST_ITEM = 1000, STREAM_LENGTH = 500, MOST_TRIES = 10000;
+// Tokens of a stream that are accepted or rejected together.
+const SEGMENT = 200;
+const SEGMENT_OF_SUBWORDS = 50;
+const LONGEST_ITEM = 1000;
+const STREAM_LENGTH = 500;
+const MOST_TRIES = 10000;
 const REASONS = {
   unknown: "with an unknown symbol",
   words: "with words run together",
@@ -30,7 +34,9 @@ class Decoding {
 
   /** The probability of each token, or numbers in proportion to them. */
   probabilities(logits) {
-    const { temperature, topK, topP, minP } = this, size = logits.length, powers = new Float64Array(size);
+    const { temperature, topK, topP, minP } = this,
+      size = logits.length,
+      powers = new Float64Array(size);
     if (temperature === 0) {
       powers[largestIndex(logits)] = 1;
       return powers;
@@ -57,7 +63,8 @@ class Decoding {
     let total = 0;
     for (let v = 0; v < rates.length; v++) total += rates[v];
     const point = number * total;
-    let sum = 0, last = 0;
+    let sum = 0,
+      last = 0;
     for (let v = 0; v < rates.length; v++) {
       sum += rates[v];
       if (rates[v] > 0) last = v;
@@ -74,8 +81,10 @@ function falling(values) {
 
 /** Keep the fewest of the largest powers that reach a fraction `topP` of their sum; the others become 0. */
 function keepMost(powers, topP) {
-  const size = powers.length, sum = powers.reduce((a, b) => a + b, 0);
-  let order = [], cut = 1e-3 * powers[largestIndex(powers)]; // few are above it, and sorting all takes long
+  const size = powers.length,
+    sum = powers.reduce((a, b) => a + b, 0);
+  let order = [],
+    cut = 1e-3 * powers[largestIndex(powers)]; // few are above it, and sorting all takes long
   for (let above = 0; above < topP * sum && order.length < size; cut *= 1e-3) {
     order = [];
     for (let v = 0; v < size; v++) if (powers[v] >= cut) order.push(v);
@@ -96,24 +105,38 @@ function keepMost(powers, topP) {
 /** Samples. `events` yields them, and null after each token, so that other work may come between. */
 class Sampler {
   constructor(model, options) {
-    const { seed, count = 1, beginning = "", length, given = null } = options, { vocabulary, lines } = model;
+    const { seed, count = 1, beginning = "", length, given = null } = options,
+      { vocabulary, lines } = model;
     Object.assign(this, { model, vocabulary, lines });
     this.count = wholeNumber(count, "the number of items") || Infinity;
     const usual = lines ? LONGEST_ITEM : STREAM_LENGTH;
-    this.length = (length === undefined ? usual : wholeNumber(length, "the length")) || (lines ? LONGEST_ITEM : Infinity);
+    this.length =
+      (length === undefined ? usual : wholeNumber(length, "the length")) || (lines ? LONGEST_ITEM : Infinity);
     this.decoding = new Decoding(options);
     this.key = keyOf(seed);
     this.predictor = model.nextToken();
-    this.beginning = new Beginning(this.predictor, vocabulary, this.decoding, this._checked(beginning), model.first(given));
+    this.beginning = new Beginning(
+      this.predictor,
+      vocabulary,
+      this.decoding,
+      this._checked(beginning),
+      model.first(given),
+    );
     if (this.beginning.ids.length + 1 >= this.length) throw new Error("the beginning is as long as a sample may be");
     this.marker = !lines && model.novelty ? new Marker(model.novelty) : null;
-    this.counts = { tokens: 0, characters: 0, copied: 0, rejected: { unknown: 0, words: 0, subwords: 0, empty: 0, long: 0 } };
+    this.counts = {
+      tokens: 0,
+      characters: 0,
+      copied: 0,
+      rejected: { unknown: 0, words: 0, subwords: 0, empty: 0, long: 0 },
+    };
     this.streak = {};
   }
 
   /** The beginning as the model reads it. */
   _checked(text) {
-    const inside = this.vocabulary.inside(text), unknown = this.vocabulary.unknownIn(inside);
+    const inside = this.vocabulary.inside(text),
+      unknown = this.vocabulary.unknownIn(inside);
     const names = unknown.slice(0, 5).map((symbol) => (typeof symbol === "number" ? `byte ${symbol}` : `“${symbol}”`));
     if (unknown.length) throw new Error(`the model has never seen ${names.join(", ")}: leave it out of the beginning`);
     if (this.lines && inside.includes("\n")) throw new Error("the beginning must be part of one line");
@@ -122,7 +145,8 @@ class Sampler {
 
   *events() {
     if (this.lines) {
-      for (let number = 0; number < this.count; number++) yield* this._item(new RandomStream(bitsAt(this.key, BigInt(number))));
+      for (let number = 0; number < this.count; number++)
+        yield* this._item(new RandomStream(bitsAt(this.key, BigInt(number))));
     } else yield* this._stream(new RandomStream(bitsAt(this.key, 0n)));
   }
 
@@ -148,7 +172,8 @@ class Sampler {
       const text = this.vocabulary.decode([...tokens, ...(whole ? segment.slice(0, -1) : segment)]);
       const reason = this._reason(line, segment, whole) || (!text && "empty");
       if (this._rejects(reason)) continue;
-      const { novelty } = this.model, copied = novelty ? novelty.sourceOf(text) : null;
+      const { novelty } = this.model,
+        copied = novelty ? novelty.sourceOf(text) : null;
       this.counts.tokens += segment.length;
       this.counts.characters += text.length;
       this.counts.copied += copied !== null;
@@ -158,10 +183,17 @@ class Sampler {
   }
 
   *_stream(random) {
-    let accepted = null, tokens = 0, line = [], shorter = 0, tail = [];
+    let accepted = null,
+      tokens = 0,
+      line = [],
+      shorter = 0,
+      tail = [];
     while (tokens < this.length) {
-      const opening = accepted ? { tokens: [], state: copyOf(accepted), line, following: null } : this.beginning.opening(random);
-      const begun = accepted ? tokens : opening.tokens.length, { state } = opening;
+      const opening = accepted
+        ? { tokens: [], state: copyOf(accepted), line, following: null }
+        : this.beginning.opening(random);
+      const begun = accepted ? tokens : opening.tokens.length,
+        { state } = opening;
       const most = this.vocabulary.level === "subword" ? SEGMENT_OF_SUBWORDS >> shorter : SEGMENT;
       const segment = yield* this._segment(state, random, Math.min(most, this.length - begun), opening.following);
       const ends = begun + segment.length >= this.length;
@@ -193,7 +225,8 @@ class Sampler {
 
   /** Why a segment is rejected, a name of REASONS, or null. line: the tokens of the line before it. */
   _reason(line, segment, ends) {
-    const last = segment[segment.length - 1], all = [...line, ...segment];
+    const last = segment[segment.length - 1],
+      all = [...line, ...segment];
     if (last === UNKNOWN) return "unknown";
     if (this.lines && !ends) return "long";
     if (this.vocabulary.level === "word" && !readsBack(this.vocabulary, all)) return "words";
@@ -210,11 +243,17 @@ class Sampler {
     this.counts.rejected[reason]++;
     this.streak[reason] = (this.streak[reason] || 0) + 1;
     const total = Object.values(this.streak).reduce((a, b) => a + b);
-    const described = Object.entries(this.streak).map(([name, number]) => `${number} ${REASONS[name]}`).join(", ");
+    const described = Object.entries(this.streak)
+      .map(([name, number]) => `${number} ${REASONS[name]}`)
+      .join(", ");
     if (this.decoding.isCertain)
-      throw new Error(`only the most likely token is ever sampled, and the result was rejected (${described}): raise the temperature and top-k`);
+      throw new Error(
+        `only the most likely token is ever sampled, and the result was rejected (${described}): raise the temperature`,
+      );
     if (total >= MOST_TRIES)
-      throw new Error(`${total} samples in a row were rejected (${described}): change the temperature or the beginning`);
+      throw new Error(
+        `${total} samples in a row were rejected (${described}): change the temperature or the beginning`,
+      );
     return true;
   }
 }

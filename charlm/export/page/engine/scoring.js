@@ -19,7 +19,10 @@ function mostLikely(vocabulary, probabilities, top) {
 /** A token as a person may write it: at the level of bytes \xNN for bytes that are not ASCII. */
 function shownToken(vocabulary, id) {
   if (id === UNKNOWN) return "<UNK>";
-  if (vocabulary.level !== "byte") return vocabulary.separator !== null && id > 1 ? vocabulary.outside(vocabulary.texts[id], false) : vocabulary.texts[id];
+  if (vocabulary.level !== "byte")
+    return vocabulary.separator !== null && id > 1
+      ? vocabulary.outside(vocabulary.texts[id], false)
+      : vocabulary.texts[id];
   const byte = id === EOS ? 10 : vocabulary.symbols[id - 2];
   return byte < 128 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`;
 }
@@ -34,14 +37,20 @@ class Scorer {
   /** Scores a text; yields null after each token, and returns {scored, nats, tokens, after}. */
   *score(text, top = 5, given = null) {
     wholeNumber(top, "the number of tokens to show");
-    const { vocabulary, lines } = this.model, inside = vocabulary.inside(text), ids = vocabulary.encode(inside);
-    if (ids.length > MOST_SCORED) throw new Error(`the text is too long: this page reads ${MOST_SCORED} tokens at most`);
-    const predictor = this.model.nextToken(), first = this.model.first(given), known = this._known(ids, top, given);
+    const { vocabulary, lines } = this.model,
+      inside = vocabulary.inside(text),
+      ids = vocabulary.encode(inside);
+    if (ids.length > MOST_SCORED)
+      throw new Error(`the text is too long: this page reads ${MOST_SCORED} tokens at most`);
+    const predictor = this.model.nextToken(),
+      first = this.model.first(given),
+      known = this._known(ids, top, given);
     const results = this.last.results;
     let state = known ? copyOf(this.last.states[known / KEPT_EVERY]) : predictor.begin(first);
     this.last.states[0] ??= copyOf(state);
     for (let i = known; i < ids.length; i++) {
-      const id = ids[i], probabilities = softmax(state.logits);
+      const id = ids[i],
+        probabilities = softmax(state.logits);
       const nats = -logarithm(probabilities[id]);
       let rank = 1;
       for (let v = 0; v < probabilities.length; v++) rank += probabilities[v] > probabilities[id];
@@ -52,7 +61,9 @@ class Scorer {
       if ((i + 1) % KEPT_EVERY === 0) this.last.states[(i + 1) / KEPT_EVERY] = copyOf(state);
       yield null;
     }
-    const parts = vocabulary.split(inside).map((part) => (typeof part === "string" ? vocabulary.outside(part, false) : part));
+    const parts = vocabulary
+      .split(inside)
+      .map((part) => (typeof part === "string" ? vocabulary.outside(part, false) : part));
     const scored = results.map((result, i) => ({ text: parts[i], ...result }));
     const nats = results.reduce((sum, result) => sum + result.nats, 0);
     const after = this._after(predictor, inside, state, top, first);
@@ -80,8 +91,15 @@ class Scorer {
     const line = lines ? inside.slice(inside.lastIndexOf("\n") + 1) : inside;
     const { ids, rest } = divided(vocabulary, line);
     if (!rest) return mostLikely(vocabulary, softmax(state.logits), top);
-    const before = this._stateAfter(predictor, ids, vocabulary.encode(inside).length - vocabulary.encode(line).length, first);
-    const ends = new Ends(predictor, vocabulary, before, rest), weights = softmax(ends.nats.map((nats) => -nats)), found = new Map();
+    const before = this._stateAfter(
+      predictor,
+      ids,
+      vocabulary.encode(inside).length - vocabulary.encode(line).length,
+      first,
+    );
+    const ends = new Ends(predictor, vocabulary, before, rest),
+      weights = softmax(ends.nats.map((nats) => -nats)),
+      found = new Map();
     const add = (id, text, probability) => {
       const known = found.get(text) || { text, probability: 0, end: id === EOS };
       found.set(text, { ...known, probability: known.probability + probability });
@@ -111,9 +129,11 @@ class Scorer {
 
 /** The scores of bytes as scores of characters: of a character, the sum of its nats and its worst rank. */
 function inCharacters(scored) {
-  const bytes = scored.map(({ text }) => text), found = [];
-  for (let i = 0; i < bytes.length; ) {
-    const length = Math.max(1, characterLength(bytes, i)), parts = scored.slice(i, i + length);
+  const bytes = scored.map(({ text }) => text),
+    found = [];
+  for (let i = 0; i < bytes.length;) {
+    const length = Math.max(1, characterLength(bytes, i)),
+      parts = scored.slice(i, i + length);
     found.push({
       ...parts[0],
       text: textOfBytes(bytes.slice(i, i + length)),

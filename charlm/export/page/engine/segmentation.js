@@ -25,9 +25,11 @@ function readsBack(vocabulary, line) {
 function divided(vocabulary, text) {
   const ids = vocabulary.encode(text);
   if (vocabulary.level !== "subword" || !text) return { ids, rest: "" };
-  const pieces = piecesOf(text), characters = Array.from(text);
+  const pieces = piecesOf(text),
+    characters = Array.from(text);
   const least = characters.length - Array.from(pieces[pieces.length - 1]).length;
-  let stay = ids.length, start = characters.length;
+  let stay = ids.length,
+    start = characters.length;
   while (start > least && ids[stay - 1] > UNKNOWN) start -= vocabulary.widths[ids[--stay]];
   return { ids: ids.slice(0, stay), rest: characters.slice(start).join("") };
 }
@@ -37,7 +39,8 @@ function lastPiece(vocabulary, ids) {
   const texts = ids.map((id) => vocabulary.decode([id]));
   if (!texts.length || texts[texts.length - 1] === "\n") return [];
   const pieces = piecesOf(texts.join(""));
-  let units = pieces[pieces.length - 1].length, start = ids.length;
+  let units = pieces[pieces.length - 1].length,
+    start = ids.length;
   while (units > 0) units -= texts[--start].length;
   return ids.slice(start);
 }
@@ -50,13 +53,16 @@ function lineOf(ids) {
 /** All ways in which tokens may stand at the end of a text: {before, token}; token is null where the text ends with the
  * tokens `before`, and else also has characters of what follows. */
 function coversOf(vocabulary, rest) {
-  const characters = Array.from(rest), whole = vocabulary.encode(rest), covers = [{ before: whole, token: null }];
+  const characters = Array.from(rest),
+    whole = vocabulary.encode(rest),
+    covers = [{ before: whole, token: null }];
   if (rest.endsWith(" ")) {
     const split = [...vocabulary.encode(rest.slice(0, -1)), ...vocabulary.encode(" ")];
     if (!same(split, whole)) covers.push({ before: split, token: null });
   }
   for (let stop = 0; stop < characters.length; stop++) {
-    const before = vocabulary.encode(characters.slice(0, stop).join("")), end = characters.slice(stop).join("");
+    const before = vocabulary.encode(characters.slice(0, stop).join("")),
+      end = characters.slice(stop).join("");
     vocabulary.symbols.forEach((symbol, index) => {
       if (symbol.length > end.length && symbol.startsWith(end) && isStandard(vocabulary, [...before, index + 2]))
         covers.push({ before, token: index + 2 });
@@ -87,7 +93,9 @@ class Ends {
   after(tokens) {
     const name = tokens.join();
     if (!this.read.has(name)) {
-      const before = this.after(tokens.slice(0, -1)), token = tokens[tokens.length - 1], state = copyOf(before.state);
+      const before = this.after(tokens.slice(0, -1)),
+        token = tokens[tokens.length - 1],
+        state = copyOf(before.state);
       this.predictor.step(state, token);
       this.read.set(name, this._node(state, before.nats + before.following[token]));
     }
@@ -105,12 +113,18 @@ class Beginning {
     this.ends = rest ? new Ends(predictor, vocabulary, this.state, rest) : null;
   }
 
-  /** A new opening {tokens, state, line, following}: the tokens that the sample begins with, the state after them, those
-   * of them that what follows may change, and the token that comes next, null if it is free. */
+  /** A new opening {tokens, state, line, following}: the tokens that the sample begins with, the state after them, the
+   * last ones of them, which what follows may change, and the token that comes next, null if it is free. */
   opening(random) {
     if (!this.rest) return { tokens: this.ids, state: copyOf(this.state), line: lineOf(this.ids), following: null };
     const { covers, nats } = this.ends;
-    const chosen = covers.length > 1 ? this.decoding.sample(nats.map((value) => -value), random.next()) : 0;
+    const chosen =
+      covers.length > 1
+        ? this.decoding.sample(
+            nats.map((value) => -value),
+            random.next(),
+          )
+        : 0;
     const { before, token } = covers[chosen];
     return {
       tokens: [...this.ids, ...before],

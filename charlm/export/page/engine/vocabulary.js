@@ -8,8 +8,8 @@ const WORD = new RegExp(` ?[${LETTER}]+(?:['’][${LETTER}]+)*| ?[^${LETTER}${WH
 const TOKEN = new RegExp(`[^${WHITE}]+|[\\n\\v]`, "gu");
 const TOKEN_AND_SPACE = new RegExp(`[${WHITE.replace("\\t-\\r", "\\t\\f\\r")}]*(?:[^${WHITE}]+|[\\n\\v])`, "gu");
 const SYMBOLS =
-  "!-\\/:-@\\[-`\\{-~\\xa1-\\xa9\\xab-\\xb4\\xb6-\\xb9\\xbb-\\xbf\\xd7\\xf7\\u060c\\u061b\\u061f\\u066a-\\u066d\\u06d4" +
-  "\\u0964\\u0965\\u2010-\\u2027\\u2030-\\u205e\\u20a0-\\u20cf\\u2100-\\u214f\\u2190-\\u2bff\\u3001-\\u3004" +
+  "!-\\/:-@\\[-`\\{-~\\xa1-\\xa9\\xab-\\xb4\\xb6-\\xb9\\xbb-\\xbf\\xd7\\xf7\\u060c\\u061b\\u061f\\u066a-\\u066d" +
+  "\\u06d4\\u0964\\u0965\\u2010-\\u2027\\u2030-\\u205e\\u20a0-\\u20cf\\u2100-\\u214f\\u2190-\\u2bff\\u3001-\\u3004" +
   "\\u3008-\\u3020\\u3030\\u30fb\\ufe30-\\ufe6f\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff65" +
   "\\u{1f000}-\\u{1faff}";
 const PIECE = new RegExp(
@@ -37,7 +37,8 @@ function characterLength(bytes, start) {
   const b = bytes[start];
   if (b < 0x80) return 1;
   const length = b >= 0xc2 && b < 0xe0 ? 2 : b >= 0xe0 && b < 0xf0 ? 3 : b >= 0xf0 && b < 0xf5 ? 4 : 0;
-  const low = { 0xe0: 0xa0, 0xf0: 0x90 }[b] || 0x80, high = { 0xed: 0x9f, 0xf4: 0x8f }[b] || 0xbf;
+  const low = { 0xe0: 0xa0, 0xf0: 0x90 }[b] || 0x80,
+    high = { 0xed: 0x9f, 0xf4: 0x8f }[b] || 0xbf;
   for (let i = 1; i < length; i++) {
     if (start + i >= bytes.length) return -1;
     const next = bytes[start + i];
@@ -49,7 +50,7 @@ function characterLength(bytes, start) {
 /** The text of some bytes; those that are not UTF-8 become lone surrogates. */
 function textOfBytes(bytes) {
   const parts = [];
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const length = Math.max(0, characterLength(bytes, i));
     if (!length) parts.push(String.fromCharCode(0xdc00 + bytes[i]));
     else {
@@ -127,7 +128,9 @@ class Vocabulary {
 
   decode(ids) {
     if (this.level !== "byte") return Array.from(ids, (id) => this.texts[id]).join("");
-    const bytes = Array.from(ids, (id) => (id === EOS ? [10] : id === UNKNOWN ? bytesOf("<UNK>") : this.symbols[id - 2]));
+    const bytes = Array.from(ids, (id) =>
+      id === EOS ? [10] : id === UNKNOWN ? bytesOf("<UNK>") : this.symbols[id - 2],
+    );
     return textOfBytes(bytes.flat());
   }
 

@@ -18,9 +18,9 @@
  *     at the end  → {id, done: {tokens, characters, seconds, copied, stopped, rejected: {unknown, words, subwords,
  *                   empty, long}}}. copied: how many items, or runs of a stream, were marked; stopped: by "stop"
  *   {id, do: "pause", of}, {id, do: "go on", of}   the work with that id waits, and goes on as if it had not
- *   {id, do: "stop", of}        the work with that id ends early: a sample with `done`, a score with {id, stopped: true}
- *   {id, do: "score", text, top, given}   top: how many tokens `next` has (5). A score that is asked before the last one
- *       has ended stops that one. In a list, each line is an item and a line feed ends it; where items have several
+ *   {id, do: "stop", of}   the work with that id ends early: a sample with `done`, a score with {id, stopped: true}
+ *   {id, do: "score", text, top, given}   top: how many tokens `next` has (5). A score that is asked before the last
+ *       one has ended stops that one. In a list, each line is an item and a line feed ends it; where items have several
  *       lines (header.separator is not null), the whole text is one item
  *     → {id, scored: [{text, nats, rank, known, next: [{text, probability, end}, …]}, …], nats, tokens,
  *        after: [{text, probability, end}, …]}
@@ -33,13 +33,14 @@
  *       or {id, predicted: {tokens: [{text, tag, probability}, …]}} or {id, predicted: {text}}
  *   anything that fails → {id, error: "one sentence"}
  *
- * `header` says what the model is; payload.py lists its keys. The worker never waits longer than about 40 ms between two
- * looks at its messages, so that "stop" and "score" are answered while it samples.
+ * `header` says what the model is; payload.py lists its keys. The worker never waits longer than about 40 ms between
+ * two looks at its messages, so that "stop" and "score" are answered while it samples.
  */
 
 const SLICE = 40; // milliseconds of work between two looks at the messages
 const works = new Map(); // id → {stopped}, of what is under way
-let model = null, scoring = null;
+let model = null,
+  scoring = null;
 
 /** Waits until the messages that have arrived are read. */
 function pause() {
@@ -53,8 +54,8 @@ function pause() {
   });
 }
 
-/** Runs a generator to its end, in slices. seen: is given what it yields; sliced: is called after each slice. Returns its
- * value, null if the work was stopped. */
+/** Runs a generator to its end, in slices. seen: is given what it yields; sliced: is called after each slice. Returns
+ * the value of the generator, null if the work was stopped. */
 async function inSlices(generator, work, seen = () => {}, sliced = () => {}) {
   for (;;) {
     const until = performance.now() + SLICE;
@@ -86,8 +87,11 @@ const DOES = {
 
   async sample(message, work) {
     if (!model.stack) throw new Error("this model does not write text");
-    const begun = performance.now(), sampler = new Sampler(model, message), { id } = message;
-    let text = "", marks = [];
+    const begun = performance.now(),
+      sampler = new Sampler(model, message),
+      { id } = message;
+    let text = "",
+      marks = [];
     const flush = () => {
       if (text) postMessage({ id, kind: "piece", text });
       marks.forEach((mark) => postMessage({ id, ...mark }));
@@ -132,7 +136,8 @@ const DOES = {
 };
 
 onmessage = async ({ data }) => {
-  const { id } = data, work = { stopped: false };
+  const { id } = data,
+    work = { stopped: false };
   works.set(id, work);
   try {
     if (!Object.hasOwn(DOES, data.do)) throw new Error(`the worker cannot do ${data.do}`);

@@ -34,6 +34,7 @@ class Controls {
     this.show();
   }
 
+  /** Show the value of each slider. */
   show() {
     for (const name of ["temperature", "topP"]) {
       const field = this.form.elements[name], value = Number(field.value).toFixed(2);
@@ -41,6 +42,7 @@ class Controls {
     }
   }
 
+  /** What the worker is asked for. */
   values() {
     const value = (name) => this.form.elements[name].value, found = { beginning: value("beginning") };
     for (const name of ["seed", "temperature", "topP", "count"]) found[name] = Number(value(name));
@@ -50,8 +52,13 @@ class Controls {
 
   get areValid() { return this.form.checkValidity(); }
 
+  /** Write the values into the address. */
   writeAddress() {
     const values = this.names.map((name) => [name, this.form.elements[name].value]);
-    history.replaceState(null, "", "#" + new URLSearchParams(values.filter(([, value]) => value !== "")));
+    try {
+      history.replaceState(null, "", "#" + new URLSearchParams(values.filter(([, value]) => value !== "")));
+    } catch {
+      // a page inside another one may have no address of its own
+    }
   }
 }

@@ -5,6 +5,8 @@ const REASONS = { // why the worker rejects, in words that follow a number
   empty: "empty", long: "too long",
 };
 
+const copiesInWords = (copies) => (copies === 1 ? "1 copy" : `${number(copies)} copies`);
+
 /** What a sample ended with, in one sentence. */
 function ended({ done }, items) {
   const speed = done.seconds > 0 ? ` in ${done.seconds.toFixed(done.seconds < 10 ? 1 : 0)} seconds` : "";
@@ -13,7 +15,7 @@ function ended({ done }, items) {
   const rejected = Object.entries(done.rejected).filter(([name, times]) => times > 0 && name in REASONS);
   if (rejected.length) parts.push("rejected: " + rejected.map(([n, times]) => `${number(times)} ${REASONS[n]}`).join(", "));
   const copies = items ? items.copies : done.copied;
-  if (copies) parts.push(`${number(copies)} marked, because charlm knows ${copies === 1 ? "it" : "them"} from the text`);
+  if (copies) parts.push(`marked: ${copiesInWords(copies)}`);
   return parts.join("; ") + ".";
 }
 
@@ -105,7 +107,7 @@ class Writer {
     this.stream.rest();
     this.become("paused");
     const copies = [...this.stream.copies.keys()].filter((start) => start < this.stream.shown).length;
-    const marked = copies ? `; ${counted(copies, "run")} of the training text, marked` : "";
+    const marked = copies ? `; marked: ${copiesInWords(copies)}` : "";
     this.say(`Paused after ${counted(this.stream.shown, "character")}${marked}.`);
   }
 
