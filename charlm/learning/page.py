@@ -237,4 +237,4 @@ def _running_status(run: Run, report: Report) -> tuple[str, float]:
     fraction, left = how_far(run.trainer, report)
     rest = "" if left is None else f", {short(left)} left"
     now = f"{datetime.now():%H:%M:%S}"
-    return f"{100 * fraction:.0f} % done{rest} (at {now}; this page reads itself again until the end)", fraction
+    return f"{100 * fraction:.0f} % done{rest} (at {now})", fraction

@@ -1,8 +1,7 @@
 """The page of a training: how its losses fell, what it wrote as it learnt, and what came of it.
 
-``learning.page`` writes it again and again while the training goes on. Until the end it has no script, and the browser
-reads it again every SECONDS. It also holds what a resumed training must find again (``PageMemory``), because no other
-file has that.
+``learning.page`` writes it again and again while the training goes on, and until the end the browser reads it again
+every SECONDS. It also holds what a resumed training must find again (``PageMemory``), because no other file has that.
 """
 
 import json
@@ -93,15 +92,22 @@ class TrainingPage:
             f"<main>\n{body}\n</main>\n",
             REPORT,
             styles=(self.playground.styles if self.playground else "") + part(__package__, "report.css"),
-            script=self.playground.script if self.playground else "",
+            script=self._script(),
             seconds=0 if self.progress is None else SECONDS,
         )
+
+    def _script(self) -> str:
+        if self.progress is not None:
+            return part(__package__, "again.js")
+        return self.playground.script if self.playground else ""
 
     def _parts(self) -> Iterable[str]:
         yield f"<h1>The training of {as_text(self.name)}</h1>"
         yield f'<p class="status">{as_text(self.status)}</p>'
         if self.progress is not None:
             yield f'<progress max="1" value="{self.progress:.3f}" aria-label="how much is done"></progress>'
+            yield f'<label class="soft"><input type="checkbox" id="again" value="{SECONDS}" checked disabled> '
+            yield f"read this page again every {SECONDS} seconds, until the training ends</label>"
         yield key_figures(self.figures)
         yield self._curve()
         yield self._samples()
@@ -266,7 +272,7 @@ def command_line(command: str) -> str:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; the first cell of each row is its name."""
-    heads = "".join(f'<th scope="col">{as_text(cell)}</th>' for cell in head)
+    heads = "".join(f'<th scope="col">{as_text(cell)}</th>' if cell else "<td></td>" for cell in head)
     body = "".join(
         f'<tr><th scope="row">{as_text(first)}</th>{"".join(f"<td>{as_text(cell)}</td>" for cell in cells)}</tr>'
         for first, *cells in rows

@@ -23,9 +23,9 @@ _GENERATOR = re.compile(r'<meta name="generator" content="charlm ([^" ]+)(?: ([^
 
 def page(title: str, body: str, kind: str, *, styles: str = "", script: str = "", seconds: int = 0) -> str:
     """A whole page. title, kind: text. body, styles: HTML and CSS as they are. script: JavaScript, which runs when the
-    body is there; no other script does. seconds: from one time that the browser reads the page again to the next; 0
-    for never."""
-    again = f'<meta http-equiv="refresh" content="{seconds}">\n' if seconds else ""
+    body is there; no other script does. seconds: from one time that a browser without scripts reads the page again
+    to the next; 0 for never."""
+    again = f'<noscript><meta http-equiv="refresh" content="{seconds}"></noscript>\n' if seconds else ""
     scripts = f"<script>{script}</script>\n" if script else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
