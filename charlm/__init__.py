@@ -227,12 +227,9 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
-<<<<<<< HEAD
         report: write a page of the training to this file (HTML), again and again while it goes on.
-=======
         store: the type of the weights in the file, and so of the model that is returned: "float32" or "float16"
             ("float32").
->>>>>>> engine
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
@@ -348,7 +345,8 @@ def _training(
     **options: Any,
 ) -> Training:
     """A training from the arguments of ``training``. on_compile: see ``TrainingSession``."""
-    from .learning.session import TrainingFiles, TrainingSession
+    from .learning.run import TrainingFiles
+    from .learning.session import TrainingSession
     from .learning.training import Training
     from .text.memory import training_text
 

@@ -240,7 +240,7 @@ def _curves_picture(unit: str, chosen: list[tuple[str, LossCurve, str, str]]) ->
             high=high + margin,
             theme=PAGE,
             description=title,
-            **size | {"right": 144},
+            **size | {"right": 144},  # for names
         )
         pictures += f'<div class="{size_name}">{chart.svg()}</div>'
     return f"<figure><figcaption>nats per {as_text(unit)}: {key}</figcaption>{pictures}</figure>"

@@ -26,7 +26,7 @@ from .passages import Passage, legend_of, painted
 SECONDS = 10  # after which a browser reads the page of a running training again
 MOST_READ = 1 << 26  # bytes of a page from which a resumed training takes what was there
 COLOURS = {"held out": "var(--held-out)", "training": "var(--training)"}
-SIZES = {"wide": {}, "narrow": {"width": 344, "height": 320, "left": 40, "right": 104}}  # of pictures, see report.css
+SIZES = {"wide": {}, "narrow": {"width": 344, "height": 320, "left": 40, "right": 112}}  # of pictures, see report.css
 
 
 @dataclass(frozen=True, kw_only=True)
