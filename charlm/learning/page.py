@@ -52,7 +52,8 @@ PART = 0.003  # of the time that writing it may take, about
 STAGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75)  # of the progress, at which the model writes a sample
 SAMPLE = 5  # lines of a sample
 MOST_TIMES = 256  # moments whose time the page knows
-MOST_PLAYGROUND, BYTES_OF_NGRAM = 20_000_000, 3  # bytes of a model that the page holds, at most; of each n-gram, about
+MOST_PLAYGROUND = 20_000_000  # bytes of a model that the page holds, about
+BYTES_OF_PARAMETER, BYTES_OF_NGRAM = 4, 3  # about
 MOST_SCORED = 20_000  # tokens of the held-out part among which the page looks for passages
 
 
@@ -224,7 +225,7 @@ class RunningPage:
 def _size(model: Model) -> int:
     """About how many bytes a page needs for a model."""
     counts = len(model.mixture.ngrams) if model.mixture else 0
-    return model.architecture.number_of_parameters + BYTES_OF_NGRAM * counts
+    return BYTES_OF_PARAMETER * model.architecture.number_of_parameters + BYTES_OF_NGRAM * counts
 
 
 def symbol_of(vocabulary: Vocabulary) -> Callable[[int], str]:
