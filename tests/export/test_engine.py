@@ -418,7 +418,7 @@ def test_the_counts_of_a_page_are_pruned_and_rounded_as_the_header_says(monkeypa
     from charlm.export.page import payload
 
     monkeypatch.setattr(payload, "ROOM", 0)
-    monkeypatch.setattr(payload, "BYTES_OF_NGRAM", 5)
+    monkeypatch.setattr(payload, "RATHER_MORE", 5)
     text = conftest.TEXT * 3
     model = charlm.train(text=text, lines=False, ngrams=6, **conftest.SMALL | {"hidden": 4, "epochs": 1})
     page = page_model(model, "int8")

@@ -26,13 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._version import __version__
 from ...model import Model
 from ...network.mixture import MOST_WEIGHT, RIDGE, Mixture
 from ...network.probabilities import log_softmax, softmax
 from ...network.stepper import NumPyNetwork, numpy_network, take_rows
 from ...tasks.entities import role_and_type
-from ...tasks.summary import facts
 from ...text.bloom import Bloom
 from ...text.ngrams import NGrams
 from ...text.novelty import Novelty
@@ -48,7 +46,7 @@ ENGINE = (
 PRECISIONS = {"int5": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
 LEVELS = {"int5": 15, "int8": 127}
 ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
-BYTES_OF_NGRAM = 0.95  # packed, of tiny Shakespeare
+RATHER_MORE = 1.1  # bytes of one of the n-grams that stay, relative to one of all n-grams
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
 NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
 FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
@@ -95,24 +93,18 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
     header["arrays"] = [array.description() for array in arrays]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(array.values.tobytes() for array in arrays)]
-    return Payload(gzip.compress(b"".join(parts), 9, mtime=0), header, _in_words(header))
+    return Payload(gzip.compress(b"".join(parts), 9, mtime=0), header, _in_words(model, header))
 
 
 def header_of(model: Model) -> dict[str, Any]:
-    """What a page may say of a model, and what its program must know: charlm, the version; task, lines, level, unit,
-    separator; facts, [name, words] as ``charlm info`` shows them; training, as the model file has it, without the
-    history; vocabulary, architecture; of the task, labels and several, or tags, or longest."""
+    """What the worker must know of a model: task, lines, level, separator, vocabulary, architecture; of the task,
+    labels and several, or tags, words and what else a tagger needs, or longest."""
     task, architecture = model.task, model.architecture
-    training = model.training if isinstance(model.training, dict) else {}
     header = {
-        "charlm": __version__,
         "task": task.name,
-        "lines": model.lines or task.name == "generate",
+        "lines": writes_lines(model),
         "level": model.vocabulary.level,
-        "unit": UNITS[model.vocabulary.level],
         "separator": model.vocabulary.form.separator,
-        "facts": facts(model),
-        "training": {name: value for name, value in training.items() if name not in ("history", "unfinished")},
         "vocabulary": model.vocabulary.fields(),
         "architecture": architecture.as_dict(),
     }
@@ -129,10 +121,15 @@ def header_of(model: Model) -> dict[str, Any]:
     return header
 
 
-def _in_words(header: dict[str, Any]) -> str:
+def writes_lines(model: Model) -> bool:
+    """Whether each line, or item of several lines, is a text of its own."""
+    return model.lines or model.task.name == "generate"
+
+
+def _in_words(model: Model, header: dict[str, Any]) -> str:
     """What was rounded and left out, and what that costs."""
     weights, counts, copies = header["weights"], header["counts"], header["copies"]
-    cost = "" if weights["cost"] is None else f" (+{weights['cost']:.4f} nats per {header['unit']})"
+    cost = "" if weights["cost"] is None else f" (+{weights['cost']:.4f} nats per {UNITS[model.vocabulary.level]})"
     words = f"weights in {weights['precision']}{cost}"
     if counts and counts["ngrams"] < counts["of"]:
         words += f"; {counts['ngrams']:,} of {counts['of']:,} n-grams (+{counts['cost']:.4f})"
@@ -271,14 +268,17 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
             break
     size, (copies, filters) = packed_size(arrays), (None, [])
     if model.novelty:
-        copies, filters = copies_of(model.novelty, model.lines, max(LEAST_FOR_COPIES, size))
+        copies, filters = copies_of(model.novelty, writes_lines(model), max(LEAST_FOR_COPIES, size))
     page = PageModel(
         model=rounded_model, precision=precision, weights=arrays, filters=filters, copies=copies, costs=costs
     )
     if own is None or model.mixture is None or precision == "float32":
         return page
-    room = max(ROOM - size - packed_size(filters), size)
-    ngrams = model.mixture.ngrams.pruned(int(room / BYTES_OF_NGRAM)).rounded(COARSENESS)
+    ngrams = model.mixture.ngrams.rounded(COARSENESS)
+    room, of_all = max(ROOM - size - packed_size(filters), size), packed_size(count_arrays(ngrams))
+    if of_all > room:
+        most = int(len(ngrams) * room / (RATHER_MORE * of_all))
+        ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
     mixed = replace(rounded_model, mixture=Mixture(ngrams, model.mixture.weights))
     mixed = replace(mixed, mixture=Mixture(ngrams, own.weights_for(mixed)))
     return replace(page, model=mixed, cost_of_counts=own.cost_of(mixed) - costs[precision])
@@ -310,7 +310,7 @@ class OwnText:
         outputs = model.architecture.output_size
         tokens = min(MOST_TOKENS, max(LEAST_TOKENS, NUMBERS // outputs))
         self.rows = rows = min(MOST_ROWS, max(FEWEST_ROWS, tokens // MOST_ROWS))
-        self.lines = model.lines or model.task.name == "generate"
+        self.lines = writes_lines(model)
         self.first = np.full(rows, EOS)
         if model.task.name == "generate":
             self.first = outputs + np.arange(rows) % (model.architecture.vocabulary_size - outputs)
