@@ -84,7 +84,8 @@ class Reader {
     this.place = token ? token.start : this.text.length;
     this.here.replaceChildren();
     if (token) {
-      const rank = token.known ? `, number ${number(token.rank)} of what it expected:` : ", which it does not know. It expected:";
+      const rank = token.known ? `, number ${number(token.rank)} of what it expected:`
+        : ", which it does not know. It expected:";
       this.here.append(made("bdi", "", named(token.text)),
         `: ${percent(Math.exp(-token.nats))}, ${bits(token.nats).toFixed(1)} bits${rank}`);
     } else this.here.append(this.text ? "Next may come:" : "A text may begin with:");

@@ -12,8 +12,9 @@ function ended({ done }, items) {
   const speed = done.seconds > 0 ? ` in ${done.seconds.toFixed(done.seconds < 10 ? 1 : 0)} seconds` : "";
   const parts = [items ? `${counted(items.list.children.length, "item")}${speed}`
     : `${counted(done.characters, "character")} written`];
-  const rejected = Object.entries(done.rejected).filter(([name, times]) => times > 0 && name in REASONS);
-  if (rejected.length) parts.push("rejected: " + rejected.map(([n, times]) => `${number(times)} ${REASONS[n]}`).join(", "));
+  const rejected = Object.entries(done.rejected).filter(([name, times]) => times > 0 && name in REASONS)
+    .map(([name, times]) => `${number(times)} ${REASONS[name]}`);
+  if (rejected.length) parts.push(`rejected: ${rejected.join(", ")}`);
   const copies = items ? items.copies : done.copied;
   if (copies) parts.push(`marked: ${copiesInWords(copies)}`);
   return parts.join("; ") + ".";
