@@ -23,6 +23,7 @@ from charlm.export.symbols import read_symbols
 from charlm.export.tensors import opened_tensors, write_tensors
 from charlm.model import Model
 from charlm.network.architecture import Architecture
+from charlm.tasks.generate import Generate
 from charlm.text.vocabulary import Vocabulary
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("format-*.npz"))
@@ -35,7 +36,8 @@ def run(*arguments, **settings):
 
 def model_of(vocabulary=CHARACTERS, *, lines=False, **sizes):
     """A language model with random weights."""
-    architecture = Architecture(len(vocabulary), **{"cell": "lstm", "hidden": 5, "layers": 1} | sizes)
+    sizes = {"vocabulary_size": len(vocabulary)} | sizes
+    architecture = Architecture(**{"cell": "lstm", "hidden": 5, "layers": 1} | sizes)
     parameters = np.random.default_rng(1).normal(0, 0.5, architecture.number_of_parameters).astype(np.float32)
     return Model(architecture=architecture, vocabulary=vocabulary, parameters=parameters, lines=lines)
 
@@ -187,6 +189,15 @@ def test_names_and_symbols_are_text_in_the_card(tmp_path):
     assert not re.search(r"[<>`*\[\]\u202e]", text) and "\n# y" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows and all(row.count("|") == 3 for row in rows)
+
+
+def test_a_label_is_code_in_the_card(tmp_path):
+    task = Generate(("\ud800```\r# it's", "b"))
+    sizes = task.architecture_fields(CHARACTERS)
+    model = replace(model_of(vocabulary_size=sizes["vocabulary_size"], outputs=sizes["outputs"]), task=task, lines=True)
+    export_model(model, tmp_path / "m", "hub")
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert card.count("\n````") == 4 and "\n# it's" not in card
 
 
 def test_a_card_that_somebody_edited_stays(exported):

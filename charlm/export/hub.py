@@ -130,7 +130,7 @@ def _use(model: Model) -> list[str]:
         use = f"charlm sample -m m.npz --count 10 --given {shlex.quote(model.task.labels[0])}"
     elif model.task.name == "text":
         use = f"charlm sample -m m.npz{' --count 10' if model.lines else ''}"
-    lines = ["## Use", "", "In this folder:", "", *_fenced("sh", f"charlm import . -o m.npz\n{use}"), ""]
+    lines = ["## Use", "", "In this folder:", "", *_fenced("sh", f"charlm import . -o m.npz\n{visible(use)}"), ""]
     try:
         program = program_for(model, WEIGHTS)
     except UsageError:

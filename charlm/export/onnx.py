@@ -41,7 +41,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
     a, named, path = model.architecture, model.named_parameters, Path(path)
     graphs, notes = {}, without_ngrams(model, "an .onnx file has")
     if model.task.name == "translate":
-        of_encoder = path.with_suffix(f".encoder{path.suffix}")
+        of_encoder = path.parent / f"{path.stem}.encoder{path.suffix}"
         graphs = {path: language_model(a.decoder, _part(named, "decoder.")), of_encoder: encoder(a, named)}
         notes.append(f"{of_encoder} has the encoder, {path} the decoder")
     else:

@@ -14,6 +14,7 @@ from ..network.cells import CELLS
 from ..text.vocabulary import FOUND_BY
 
 MODULES = {"lstm": "torch.nn.LSTM", "gru": "torch.nn.GRU", "rnn": "torch.nn.RNN", "peephole": "PeepholeLSTM"}
+INPUTS = ("classify", "tag", "translate")  # tasks whose models read a text of a person
 PEEPHOLE = '''
 class PeepholeLSTM(torch.nn.LSTM):
     """An LSTM whose gates see the cell state; PyTorch has none."""
@@ -51,7 +52,7 @@ def program_for(model: Model, path) -> str:
     """A program in Python for PyTorch that loads the file at ``path``, to which a model was exported. Raises UsageError
     for a model whose texts a short program cannot read."""
     name, a = model.task.name, model.architecture
-    writes = name in ("text", "generate")
+    writes = name not in INPUTS
     if model.vocabulary.level == "subword" and not writes:
         raise UsageError(
             f"there is no short program for --task {name} with subwords, into which it would have to cut a text; leave "
@@ -88,11 +89,10 @@ def _opening(model: Model, path) -> str:
     tied = 'weights["decoder.weight"] = weights["embedding.weight"]\n' if model.architecture.tied else ""
     if tied and model.task.name == "translate":
         tied = 'weights["decoder.decoder.weight"] = weights["decoder.embedding.weight"]\n'
-    modules = ["import json"]
-    modules += ["import re"] if model.vocabulary.level in FOUND_BY and model.task.name in INPUTS else []
-    modules += ["import sys"] if model.task.name in INPUTS else []
-    return f"""{chr(10).join(modules)}
-
+    modules = "import json\n"
+    if model.task.name in INPUTS:
+        modules += "import re\nimport sys\n" if level in FOUND_BY else "import sys\n"
+    return f"""{modules}
 import torch
 from safetensors import safe_open
 
@@ -102,9 +102,6 @@ with safe_open({os.fspath(path)!r}, "pt") as file:
 {tied}vocabulary = header["vocabulary"]["symbols"]
 symbols = {symbols}
 """
-
-
-INPUTS = ("classify", "tag", "translate")  # tasks whose models read a text of a person
 
 
 def _rnn(a: Architecture) -> str:
@@ -125,7 +122,7 @@ def _stack(a: Architecture) -> str:
 
 def _entry(a: Architecture) -> str:
     """The input of the first layer, from ids."""
-    return "self.embedding(ids)" if a.embedding else f"torch.eye({a.vocabulary_size})[ids]"
+    return "self.embedding(ids)" if a.embedding else f"torch.nn.functional.one_hot(ids, {a.vocabulary_size}).float()"
 
 
 def _final(a: Architecture) -> str:

@@ -36,14 +36,32 @@ function addProduct(x, W, out) {
   }
 }
 
-/** out[v] += Σ x[k] E[v, k]: the product with the transposed matrix. */
+/** out[v] += Σ x[k] E[v, k]: the product with the transposed matrix, four rows at a time. */
 function addProductTransposed(x, E, out) {
   const width = x.length;
-  for (let v = 0; v < out.length; v++) {
-    let sum = 0;
-    for (let k = 0, i = v * width; k < width; k++, i++) sum += x[k] * E[i];
-    out[v] += sum;
+  let v = 0;
+  for (; v + 3 < out.length; v += 4) {
+    const i0 = v * width,
+      i1 = i0 + width,
+      i2 = i1 + width,
+      i3 = i2 + width;
+    let sum0 = 0,
+      sum1 = 0,
+      sum2 = 0,
+      sum3 = 0;
+    for (let k = 0; k < width; k++) {
+      const xk = x[k];
+      sum0 += xk * E[i0 + k];
+      sum1 += xk * E[i1 + k];
+      sum2 += xk * E[i2 + k];
+      sum3 += xk * E[i3 + k];
+    }
+    out[v] += sum0;
+    out[v + 1] += sum1;
+    out[v + 2] += sum2;
+    out[v + 3] += sum3;
   }
+  for (; v < out.length; v++) for (let k = 0; k < width; k++) out[v] += x[k] * E[v * width + k];
 }
 
 function addRow(W, row, out) {

@@ -102,7 +102,7 @@ class Items {
     line.append(text);
     if (copied) {
       this.copies += 1;
-      line.append(made("small", "", `in the ${copied === "held-out" ? "held-out" : "training"} text`));
+      line.append(" ", made("small", "", `in the ${copied === "held-out" ? "held-out" : "training"} text`));
     }
     if (item.length > 40 || item.includes("\n")) this.list.classList.add("long");
     this.list.append(line);
