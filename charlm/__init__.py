@@ -142,6 +142,10 @@ def train(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    base: Path | Model | None = None,
+    keep_vocabulary: bool | None = None,
+    freeze: int | None = None,
+    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
@@ -217,6 +221,15 @@ def train(
         seed: of all random choices (1).
         threads: how many work; the result does not depend on it.
 
+    Going on with a model (fine-tuning)
+        base: a model, or its file, to go on with instead of a new one. The task, the network, the level and the form of
+            the text are the model's. Symbols and labels that it lacks are added, and n-grams of both texts are counted.
+        keep_vocabulary: symbols that the model lacks become <UNK> (False).
+        freeze: so many lower layers do not learn, and neither does the input below them (0).
+        also_valid: measure on this text too, before and after the training, to see what the model has forgotten. Of the
+            text that the model was trained on, it measures the part that was held out. It is of the same kind as the
+            text.
+
     The files
         output: write the model to this file, and checkpoints next to it.
         resume: continue the unfinished training of ``output``, with its options where none are given. Where it is
@@ -289,6 +302,10 @@ def training(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    base: Path | Model | None = None,
+    keep_vocabulary: bool | None = None,
+    freeze: int | None = None,
+    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
     store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
@@ -354,9 +371,9 @@ def _training(
         raise UsageError("columns= names the columns of a table; leave it out: pairs= has two values each")
     source, more = training_text(
         {"paths": paths, "text": text, "lines": lines, "pairs": pairs},
-        options["valid"],
+        {name: options[name] for name in ("valid", "also_valid")},
         options["task"],
-        resume,
+        resume or options["base"] is not None,
         options["multi_label"],
     )
     files = TrainingFiles(

@@ -7,8 +7,8 @@ pickles. All members have the date 1980-01-01, so that the same model is always 
     parameters   float32 or float16 (see ``store``), little-endian: a member for each, with the names and shapes of
                  ``Architecture.shapes`` (layer1.W_x, …, W_ya, b_y)
     novelty      uint8 (line_bytes + run_bytes, and those of held_out): the bits of Bloom filters, first that of the
-                 training text's lines, then that of its runs, then those of the held-out part (see text/novelty.py);
-                 only if charlm kept them
+                 training text's lines, then that of its runs, then those of the held-out part, then all of these of
+                 earlier texts (see text/novelty.py); only if charlm kept them
     ngrams_…     the n-grams of a mixture, see text/ngrams.py: ngrams_children (how many n-grams have this one as their
                  history; none for those of the highest order) and ngrams_tokens (the last token; none for single
                  tokens), in the smallest unsigned type; ngrams_own and ngrams_backoff (codes), uint8
@@ -19,8 +19,9 @@ The header has these keys:
                   another task, or with the feed-forward cell by its old name, window. 4: a model with the feed-forward
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
                   mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines; a model
-                  of tokens; a model of a task with columns, a scheme or multi_label. 8: a model stored in float16.
-                  charlm reads all eight and writes the earliest that describes the model, from 2 on.
+                  of tokens; a model of a task with columns, a scheme or multi_label. 8: a model with records of earlier
+                  texts; a model stored in float16. charlm reads all eight and writes the earliest that describes the
+                  model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -35,11 +36,15 @@ The header has these keys:
     store         "float16" where that is the type of the parameters; missing for float32
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss,
-                  held-out loss], …], curve {training [[step, loss], …], held_out [[step, loss], …]}; of a training with
-                  --store float16 also unrounded, the held-out loss before; and, in the file of an unfinished training
-                  only, unfinished {id, progress}: see learning/record.py
+                  held-out loss], …], curve {training [[step, loss], …], held_out [[step, loss], …]}; of a model that
+                  went on with another one also ancestry [{name, sha256 of its file, seed, corpus, step, tokens,
+                  valid_loss, base_loss}, …], the last one first, and base_loss, which that model had on the held-out part; with
+                  --also-valid, also_valid {names, sha256, held_out_tokens, before, after}; with --store float16,
+                  unrounded, the held-out loss before; and, in the file of an unfinished training only, unfinished {id,
+                  progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
-                  format 5 on also usual_run, and held_out: null, or the same fields of the held-out part
+                  format 5 on also usual_run, and held_out: null, or the same fields of the held-out part. In format 8
+                  earlier: a list of the same fields for each earlier text
     ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
@@ -62,6 +67,7 @@ import math
 import os
 import textwrap
 import zipfile
+from typing import BinaryIO
 
 import numpy as np
 
@@ -85,6 +91,7 @@ SQUEEZED_FORMAT = 5  # of a model whose record counts what is said, see text/nov
 MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-grams; of a model of subwords
 FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.py; of a model of tokens
 COLUMNS_FORMAT = 7  # of a model that reads columns by name or number, of several labels, or of another scheme than BIO
+EARLIER_FORMAT = 8  # of a model with records of earlier texts, see text/novelty.py
 STORED_FORMAT = 8  # of a model whose parameters are stored in another type than float32
 NEWEST = 8  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
@@ -106,21 +113,23 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=No
 
     previous: where an existing file at ``path`` is kept. Raises ModelFileError if the file cannot be written.
     """
-    text = _as_json(header | {"sha256": _digest(arrays)})
     try:
-        with (
-            atomic_file(path, _check_whole, previous) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
-                array = np.ascontiguousarray(array)
-                with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
-                    kind = np.lib.format.header_data_from_array_1_0(array)
-                    np.lib.format.write_array_header_1_0(member, kind)
-                    member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
+        with atomic_file(path, _check_whole, previous) as file:
+            _write_members(file, header, arrays)
     except (OSError, zipfile.BadZipFile) as error:
         why = no_place_for(path) or getattr(error, "strerror", None) or error
         raise ModelFileError(f"cannot write {path}: {why}") from None
+
+
+def _write_members(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
+    text = _as_json(header | {"sha256": _digest(arrays)})
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
+            array = np.ascontiguousarray(array)
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
+                kind = np.lib.format.header_data_from_array_1_0(array)
+                np.lib.format.write_array_header_1_0(member, kind)
+                member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
 
 
 def _as_json(header: dict) -> bytes:
@@ -312,6 +321,13 @@ def save_model(model, path, previous=None) -> None:
     write_archive(path, model_header(model), arrays_of(model), previous)
 
 
+def saved_digest(model) -> str:
+    """The SHA-256 of the file that ``save_model`` would write, in hexadecimal digits."""
+    file = io.BytesIO()
+    _write_members(file, model_header(model), arrays_of(model))
+    return hashlib.sha256(file.getbuffer()).hexdigest()
+
+
 def is_saved(model, path) -> bool:
     """Whether the file at ``path`` is this model: its arrays and its header are those that ``save_model`` would
     write."""
@@ -375,6 +391,8 @@ def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
     if model.store != STORED[0]:
         return STORED_FORMAT
+    if model.novelty and model.novelty.earlier:
+        return EARLIER_FORMAT
     if model.vocabulary.form != PLAIN or model.vocabulary.level == "token":
         return FORM_FORMAT
     if {"columns", "scheme", "multi_label"} & model.task.fields().keys():

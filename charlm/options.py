@@ -133,8 +133,10 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             return isinstance(value, int) and abs(value) < LARGEST and self._in_range(value)
         if self.choices:
             return isinstance(value, str) and value in self.choices
-        if self.kind is PathLike:  # a text from memory (text.memory), which has pieces, stands for a file
-            return is_file_name(value) or hasattr(value, "pieces")
+        if (
+            self.kind is PathLike
+        ):  # a text from memory (text.memory), which has pieces, stands for a file; so does a model
+            return is_file_name(value) or hasattr(value, "pieces") or hasattr(value, "named_parameters")
         return isinstance(value, self.kind)
 
     def _in_range(self, value: float) -> bool:

@@ -197,6 +197,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     "6-subword": 1.0737267136573792,
     7: 1.4895411211997271,
     "7-columns": 1.6891672134399414,
+    "8-earlier": 1.6956628270447254,
     "8-float16": 1.5114285212010146,
 }
 GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
@@ -206,12 +207,13 @@ GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # 
 def test_a_file_of_each_format_still_loads(path, number):
     """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
     calls their cell window. From format 5 on, novelty counts what is said and has a held-out part. Format 6 has
-    n-grams, or subwords. Format 7 has items of several lines, normalised, or columns. Format 8 has
-    parameters in float16."""
+    n-grams, or subwords. Format 7 has items of several lines, normalised, or columns. Format 8 has records of earlier
+    texts, or parameters in float16."""
     model, format = load_model(GOLDEN_FILES / f"format-{number}.npz"), int(str(number)[0])
     assert (model.novelty is None) == (format == 1) and (model.architecture.context is None) == (format not in (3, 4))
     assert (model.novelty is not None and model.novelty.held_out is not None) == (format > 4)
-    assert (model.mixture is not None) == (number in (6, 7))
+    assert (model.mixture is not None) == (number in (6, 7, "8-earlier"))
+    assert bool(model.novelty and model.novelty.earlier) == (number == "8-earlier")
     assert (model.vocabulary.level == "subword") == (number == "6-subword")
     assert model.store == ("float16" if number == "8-float16" else "float32")
     assert model.vocabulary.form == (("NFC", "%") if number == 7 else ("none", None))

@@ -259,8 +259,11 @@ def test_the_help_has_groups_and_the_options_that_matter_first():
     for name, first, headings in (
         (
             "train",
-            "--output --task --lines --minutes --resume",
-            ["What to learn", "How long", "The network", "The updates", "Files and output", "Examples"],
+            "--output --task --lines --minutes --resume --from",
+            [
+                *("What to learn", "How long", "The network", "The updates", "Going on with a model"),
+                *("Files and output", "Examples"),
+            ],
         ),
         (
             "sample",

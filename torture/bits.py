@@ -39,6 +39,9 @@ def of_threads_and_lanes(
                 digests = found[number][f"{cell} {level}"]
                 same = set(digests) == {found[lanes[0]][f"{cell} {level}"][0]}
                 yield "" if same else f"{cell}, {level}, {number} lanes: other bytes"
+        for number in lanes if f"{cell} char from" in found[lanes[0]] else ():
+            same = set(found[number][f"{cell} char from"]) == {found[lanes[0]][f"{cell} char from"][0]}
+            yield "" if same else f"{cell}, going on with a model, {number} lanes: other bytes"
         for digests in (found[number][f"{cell} bf16"] for number in lanes if f"{cell} bf16" in found[number]):
             yield "" if len(set(digests)) == 1 else f"{cell} in bf16: other bytes"
 
@@ -60,6 +63,11 @@ def _digests(folder, cells, levels, threads):
         for number in threads:
             charlm.train(Path(folder) / "text.txt", threads=number, **kind, **options).save(path)
             found[name].append(digest(path))
+        if kind.get("level") == "char":  # and one that goes on with the last model
+            more, found[f"{name} from"] = {"base": charlm.load(path), "freeze": 1, "epochs": 1}, []
+            for number in threads:
+                charlm.train(text="A text with other symbols: abba, cab!\n" * 90, threads=number, **more).save(path)
+                found[f"{name} from"].append(digest(path))
     return found
 
 

@@ -24,6 +24,7 @@ KINDS = (
     ["--level", "subword", "--max-vocabulary", "40"],
     ["--separator", "", "--level", "token", "--normalize", "NFC"],
     ["--cell", "feedforward", "--context", "4", "--dropout", "0.1"],
+    ["--from", "../good/m.npz", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
 )
 
@@ -38,10 +39,21 @@ def kinds():
 def undisturbed_digest(folder: Path, server: ForkServer, options) -> str:
     """SHA-256 of the model of an undisturbed training."""
     shutil.rmtree(folder / "undisturbed", ignore_errors=True)
+    if "--from" in options:
+        good_model(folder, server)
     code, errors = server.run([*TRAIN, *options], new_folder(folder, "undisturbed", options))
     if code:
         raise AssertionError(errors)
     return digest(folder / "undisturbed" / "m.npz")
+
+
+def command(workdir: Path, *options: str) -> list[str]:
+    """The command of a training with these options; where it has a checkpoint, the one that resumes it. That leaves out
+    the model to go on with, which the checkpoint has."""
+    if not any((workdir / name).exists() for name in CHECKPOINTS):
+        return [*TRAIN, *options]
+    at = options.index("--from") if "--from" in options else len(options)
+    return [*TRAIN, *options[:at], *options[at + 2 :], "--resume"]
 
 
 def good_model(folder: Path, server: ForkServer) -> Path:
@@ -64,9 +76,10 @@ def resume_and_check(server: ForkServer, workdir: Path, options, wanted: str, *m
     Returns what went wrong, "" for nothing."""
     if found := what_is_lost(workdir, good):
         return found
-    resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
-    stands = not resume and (workdir / "m.npz").exists()  # the unfinished model of a training without a checkpoint
-    code, errors = server.run([*TRAIN, *options, *more, *resume], workdir)
+    arguments = command(workdir, *options, *more)
+    # The unfinished model of a training without a checkpoint:
+    stands = "--resume" not in arguments and (workdir / "m.npz").exists()
+    code, errors = server.run(arguments, workdir)
     if code:
         return f"it does not resume: {errors[-300:]}"
     known = ("text.txt", "m.npz", "log.jsonl", "run.html", *([PREVIOUS] if good or stands else []))
@@ -96,14 +109,12 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
             if good:
                 shutil.copy(good, workdir / "m.npz")
             every = ["--save-every", generator.choice(["0", "0.01", "0.05"])]
-            resume = []
             for _ in range(2):
                 threads = ["--threads", str(generator.randint(1, 3))]
-                run = server.start([*TRAIN, *options, *every, *threads, *resume], workdir)
+                run = server.start(command(workdir, *options, *every, *threads), workdir)
                 time.sleep(generator.random() * seconds)
                 run.kill(signal.SIGKILL)
                 run.wait()
-                resume = ["--resume"] if any((workdir / name).exists() for name in CHECKPOINTS) else []
                 lost = what_is_lost(workdir, good)
             threads = ["--threads", str(generator.randint(1, 3))]
             found = lost or resume_and_check(server, workdir, options, wanted, *threads, good=good)

@@ -115,7 +115,7 @@ def _summarize(model, options, counts, unit, notes):
     from ..display.scores import sampling_summary
 
     known = options.corpus or model.novelty
-    say("; ".join((sampling_summary(counts, unit, known and known.shortest_run), *notes)))
+    say("; ".join((sampling_summary(counts, unit, known and known.surest_run), *notes)))
 
 
 def _notes(options, unit, count, as_json):

@@ -26,11 +26,12 @@ def interruption_reported():
 @command(
     [*OF_FILES[:1], *TRAINING, *OF_FILES[1:]],
     arguments=[click.Argument(["corpus"], type=FILE, nargs=-1, required=True, metavar="CORPUS...")],
-    first=("output", "task", "lines", "minutes", "resume"),
+    first=("output", "task", "lines", "minutes", "resume", "base"),
     examples=(
         "charlm train book.txt -o book.npz",
         "charlm train names.txt --minutes 1 -o names.npz",
         "charlm train book.txt -o book.npz --resume",
+        "charlm train letters.txt --from book.npz -o letters.npz",
     ),
 )
 @click.pass_context
@@ -42,6 +43,8 @@ def train(click_context, corpus, *, show, explain, quiet, **options):
 
     charlm chooses the settings that you do not give: by the text, the time, and the speed of this machine. With
     --epochs, and for a --task other than text, it takes the fixed settings of the task.
+
+    A trained model learns another text, or more text, with --from.
     """
     from dataclasses import fields
 

@@ -6,6 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from ..learning.before_and_after import after_lines
 from ..learning.description import as_argument, best_loss_line, ended, held_out_figures, held_out_part, verdict
 from ..reports.loss_curve import in_characters
 from ..score import BYTE, LN2
@@ -29,6 +30,7 @@ def conclusion(session: TrainingSession) -> list[str]:
         lines += comparison_lines(session)
     if trainer.evaluation:
         lines += _unknown_lines(session)
+    lines += after_lines(session)
     if session.files.output is None:
         return lines
     return [*lines, *kept_lines(session), f"wrote {session.files.output}", *_first_use(session)]

@@ -9,7 +9,7 @@ dropout that experiments found best for the multiply-adds that fit into the time
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -25,11 +25,13 @@ from ..network.threads import ThreadPool
 from ..options import Path
 from ..tasks import Task, task_class
 from ..tasks.language import ORDERS, LanguageModel
+from ..tasks.summary import number_of
 from ..text.corpus import Corpus, CorpusOptions
+from .base import Base, also_corpus, check_alone
 from .control import MOST_DROPOUT
 from .level import WIDE, LevelChoice
 from .loop import Trainer, check_length
-from .options import TrainingOptions, given_options
+from .options import BY_NAME, TrainingOptions, given_options
 from .preparation import prepare
 from .settings import Settings
 
@@ -48,6 +50,7 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
+BASE_DIVISOR = 3  # of the learning rate, where a training goes on with a model
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
@@ -213,9 +216,14 @@ def dropout_beside_counts(alone: float) -> float:
 
 
 def new_trainer(
-    paths: Path | Iterable[Path], *, on_compile: OnCompile | None = None, **options: Unpack[TrainingOptions]
+    paths: Path | Iterable[Path],
+    *,
+    resumed: Base | None = None,
+    on_compile: OnCompile | None = None,
+    **options: Unpack[TrainingOptions],
 ) -> Trainer:
-    """A trainer from files and options. Options that are not given, or None, have the command line's defaults.
+    """A trainer from files and options. Options that are not given, or None, have the command line's defaults. resumed:
+    what the checkpoint of a training with a base has of it; then it is not read again.
 
     Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time
     for. The minutes count from this call on, without the time that compiling takes. on_compile: called when the first
@@ -226,6 +234,8 @@ def new_trainer(
     """
     begun = time.perf_counter()
     options = given_options(options)
+    base = resumed or _base_of(options)
+    options |= base.options(options) if base else {}
     kind = task_class(options.get("task", "text"))
     cell = _checked_cell(kind, options)
     minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
@@ -237,7 +247,8 @@ def new_trainer(
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
     options |= {"minutes": minutes, "cell": cell, "precision": precision}
     planner = Planner(options, given, begun, on_compile) if by_the_clock else None
-    task, corpus, choice = _loaded(kind, paths, options, planner)
+    task, corpus, choice = _loaded(kind, paths, options, planner, base)
+    also = also_corpus(base, task, corpus, options) if base and "also_valid" in options else None
     order, plan = _order(kind, corpus, options), None
     if not planner:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
@@ -245,7 +256,10 @@ def new_trainer(
         check_length(corpus, given.get("steps", STEPS))  # before it takes time to compile
         plan = planner.plan(task, corpus)
         begun, chosen, epochs = planner.begun, plan.options, epochs or plan.tokens / len(corpus.train)
-        corpus = corpus.evaluated_on(evaluated_tokens(minutes, plan.architecture))
+        most = evaluated_tokens(minutes, plan.architecture)
+        corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
+    if base and "lr" not in given:
+        chosen = chosen | {"lr": chosen["lr"] / BASE_DIVISOR}
     decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,
@@ -256,8 +270,28 @@ def new_trainer(
         begun=begun,
         plan=plan,
         choice=choice,
+        base=base,
+        also=also,
         on_compile=on_compile,
     )
+
+
+def _base_of(options: dict[str, Any]) -> Base | None:
+    """The model to go on with, None where none is given. Raises UsageError for options that do not go together."""
+    source = options.pop("base", None)
+    if source is None:
+        check_alone(options)
+        return None
+    base = Base.read(source)
+    layers = base.model.architecture.layers
+    if options.get("freeze", 0) > layers:
+        raise UsageError(f"--freeze must be at most {layers}, as {base.name} has {number_of(layers, 'layer')}")
+    for name in ("min_count", "max_vocabulary"):
+        if options.get("keep_vocabulary") and name in options:
+            raise UsageError(f"{BY_NAME[name].flag} chooses new symbols, and --keep-vocabulary takes none: give one")
+    if "ngrams" not in options and base.order is not None:
+        options["ngrams"] = base.order
+    return base
 
 
 class Planner:
@@ -302,17 +336,21 @@ class Planner:
 
 
 def _loaded(
-    kind: type[Task], paths, options: dict[str, Any], planner: Planner | None
+    kind: type[Task], paths, options: dict[str, Any], planner: Planner | None, base: Base | None
 ) -> tuple[Task, Any, LevelChoice | None]:
     """The task, the corpus, and how the level was chosen, None where it was given. planner: of a training by the
     clock."""
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
     if options.get("multi_label") and kind.name != "classify":
         raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
+    if base:
+        known = base.known(grows=not options.get("keep_vocabulary"))
+        task, corpus = kind.load(paths, CorpusOptions(**of_corpus), known)
+        return task, replace(corpus, novelty=base.novelty(corpus.novelty)), None
     if not planner or of_corpus.keys() & {"level", "max_vocabulary"}:
         return *kind.load(paths, CorpusOptions(**of_corpus)), None
     choice = LevelChoice(options["minutes"], planner.passes)
-    return *LanguageModel.load(paths, CorpusOptions(**of_corpus), choice), choice
+    return *LanguageModel.load(paths, CorpusOptions(**of_corpus), choose=choice), choice
 
 
 def _order(kind: type[Task] | Task, corpus: Any, options: dict[str, Any]) -> int:

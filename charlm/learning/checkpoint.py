@@ -22,6 +22,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ..errors import CharlmError, ModelFileError, UsageError
+from ..model import load_model
 from ..modelfile import (
     FURTHER_ARRAYS,
     checkpoint_shapes,
@@ -35,6 +36,7 @@ from ..network.architecture import Architecture
 from ..network.products import check_precision
 from ..tasks import Task
 from ..text.corpus import Corpus
+from .base import Base
 from .loop import Trainer
 from .options import stored_options
 from .settings import Settings
@@ -93,10 +95,18 @@ class Checkpoint:
             chosen = {"lines": self.header["lines"], "level": self.header["vocabulary"]["level"]}
             chosen |= {"precision": settings.precision, "ngrams": settings.ngrams}
             self.options = chosen | stored_options(dict(self.header["options"]))
-            self.identity = _read_identity(self.header)
+            self.identity, self.ancestry = _read_identity(self.header), _read_ancestry(self.header)
+            also = self.header["training"].get("also_valid", {"sha256": None})
+            self.also_digest: str | None = also["sha256"]
             self.state, self.good = (_read_state(self.header[name]) for name in ("place", "good"))
         except (TypeError, KeyError, ValueError, OverflowError, UsageError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from None
+
+    def base(self) -> Base | None:
+        """What the training has of the model that it goes on with; None for a new model."""
+        if not self.ancestry:
+            return None
+        return Base(model=load_model(self.path), name=str(self.path), ancestry=self.ancestry, is_resumed=True)
 
     def check_processor(self) -> None:
         """Raise ModelFileError where this processor cannot multiply in the precision of the training."""
@@ -123,7 +133,7 @@ class Checkpoint:
         ):
             found.append(
                 "how the text is read (--task, --level, --lines or --stream, --columns, --holdout, --valid, "
-                "--separator, --normalize, --min-count, --max-vocabulary)"
+                "--separator, --normalize, --min-count, --max-vocabulary, --keep-vocabulary)"
             )
         # Sizes follow from the text and the task, whose differences are found above.
         now = asdict(architecture) | asdict(settings)
@@ -139,6 +149,8 @@ class Checkpoint:
         """Put a new trainer into the state of the stopped one. Raises ModelFileError where its corpus, architecture,
         settings or optimizer are not the same."""
         found = self.differences(trainer.task, trainer.corpus, trainer.architecture, trainer.settings)
+        if trainer.also and trainer.also.digest != self.also_digest:
+            found.append("the text of --also-valid differs")
         if self.arrays.keys() - FURTHER_ARRAYS != {
             "best",
             *trainer.arrays(),
@@ -201,7 +213,8 @@ _KINDS = {
 }
 
 
-_NEW = ("weights", "best_weights", "best_alone")  # which older checkpoints lack
+# Which older checkpoints lack:
+_NEW = ("weights", "best_weights", "best_alone", "base_loss", "also_before", "also_after", "first_loss")
 
 
 def _read_state(values: dict) -> TrainingState:
@@ -222,6 +235,16 @@ def _read_identity(header: dict) -> str | None:
     if not all(isinstance(identity, str) for identity in found):
         raise ValueError("it does not say which training it is of")
     return found[-1] if found else None
+
+
+def _read_ancestry(header: dict) -> list[dict]:
+    """The models that the training goes on with, the last one first; [] for a new model."""
+    found = header["training"].get("ancestry", [])
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in found
+    ):
+        raise ValueError("it does not say which model it goes on with")
+    return found
 
 
 def last_checkpoint(model_path) -> Checkpoint:

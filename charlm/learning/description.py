@@ -14,6 +14,7 @@ from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
 from ..text.durations import in_words, short
 from ..text.vocabulary import UNITS
 from .autotune import SMALL, tokens_per_weight
+from .before_and_after import before_lines
 from .options import OF_FILES, TRAINING
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ def opening(run: Run, explain: bool = False) -> list[str]:
         lines.append("each line is a text of its own; if this is no list, --stream takes it as one long text")
     if trainer.task.name == "text":
         lines.append(_unknown(corpus, "min_count" in run.options))
-    lines += corpus.notes
+    lines += [*corpus.notes, *before_lines(run)]
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
             f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
-            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])}) predict together with it"
+            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])})"
+            f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
         )
     if trainer.settings.precision == "bf16" and "precision" not in run.options:
         lines.append(
@@ -99,6 +101,8 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
         names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
     text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     learns = "learns" if task == "text" else f"learns to {task}"
+    if trainer.base:
+        learns = f"goes on with {trainer.base.ancestry[0]['name']}, and {learns}"
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
@@ -249,11 +253,12 @@ def held_out_figures(run: Run) -> dict[str, dict[str, float]]:
 
 def held_out_part(run: Run) -> str:
     """What the figures of ``held_out_figures`` were measured on, and what the n-grams know."""
-    corpus, most = run.trainer.corpus, run.baseline_tokens
+    trainer, corpus, most = run.trainer, run.trainer.corpus, run.baseline_tokens
     unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
     part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
     rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
-    return f"held-out text, {part}; n-grams counted in {rest} training text"
+    both = f", and in that of {trainer.base.ancestry[0]['name']}" if trainer.base and trainer.base.order else ""
+    return f"held-out text, {part}; n-grams counted in {rest} training text{both}"
 
 
 def verdict(run: Run) -> tuple[bool, str]:
@@ -296,7 +301,7 @@ def as_argument(path) -> str:
 
 
 def command(run: Run) -> str:
-    """What one types to train in the same way; "" for a text from memory, which has no name."""
+    """What one types to train in the same way; "" for a text or a model from memory, which has no name."""
     if not all(isinstance(path, str | os.PathLike) for path in run.paths):
         return ""
     words = ["charlm", "train", *map(as_argument, run.paths)]
@@ -311,8 +316,7 @@ def command(run: Run) -> str:
             words.append((option.flag if value else option.negative) or "")
         elif value is not None:
             for one in value if isinstance(value, list | tuple) else [value]:
-                words += [
-                    option.short or option.flag,
-                    as_argument(one if isinstance(one, str | os.PathLike) else str(one)),
-                ]
+                if not isinstance(one, str | os.PathLike | int | float):
+                    return ""  # a model or a text from memory
+                words += [option.short or option.flag, as_argument(str(one))]
     return " ".join(filter(None, words))

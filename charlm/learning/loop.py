@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..kernels.compiling import OnCompile
 from ..model import Model
-from ..network.architecture import Architecture, initial_parameters
+from ..network.architecture import Architecture, frozen_parameters, initial_parameters
 from ..network.cells import CELLS
 from ..network.dropout import Dropout
 from ..network.mixture import EVEN, Mixture
@@ -35,6 +34,8 @@ from ..tasks import Task
 from ..tasks.language import LAST_READINGS, LanguageModel
 from ..text.batches import Batch
 from ..text.corpus import Corpus
+from ..text.ngrams import NGrams
+from .base import Base
 from .clock import Clock
 from .control import (
     ClockControl,
@@ -65,7 +66,8 @@ class Step:
 
     tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
     measured after this update, else None. sampled_loss: its estimate from a sample of the held-out part, where only
-    that was measured; it decides nothing. improved: ``valid_loss`` is the lowest so far. training_seconds: spent in
+    that was measured; it decides nothing. also_loss: of the best model on the text of --also-valid, at the end only.
+    improved: ``valid_loss`` is the lowest so far. training_seconds: spent in
     updates, in this run. rolled_back: the loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which
     the training has rolled back.
     """
@@ -80,6 +82,7 @@ class Step:
     seconds: float
     training_seconds: float
     sampled_loss: float | None = None
+    also_loss: float | None = None
     rolled_back: bool = False
 
     @property
@@ -107,7 +110,9 @@ class Trainer:
     optimizer: makes the optimizer of a network (see ``network.protocols``); Adam if not given. begun: the value of
     ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
     plan, choice: how ``autotune`` chose the settings and the level, for the display only; None where it chose nothing.
-    on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError where the text is shorter than one window.
+    base: the model to go on with, None for a new one. also: a corpus whose held-out part is measured besides, before
+    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError
+    where the text is shorter than one window.
     """
 
     def __init__(
@@ -122,24 +127,26 @@ class Trainer:
         begun: float | None = None,
         plan: Any = None,
         choice: Any = None,
+        base: Base | None = None,
+        also: Any = None,
         on_compile: OnCompile | None = None,
     ):
         check_precision(settings.precision)
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
-        self.choice = choice
+        self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
         # a short text gets fewer rows: each is at least one window long
         self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
-        self.parameters = initial_parameters(architecture, corpus.log_frequencies, settings.seed)
+        self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
+        if settings.freeze:
+            self.network.freeze(settings.freeze)
         self.window = self.task.window(self.network, settings.steps, self.rows, training=True)
-        tuned = settings.minutes and not self.task.defaults  # by experiments with texts, by the clock
-        slower = {"W_a": CELLS[architecture.cell].recurrent_rate} if tuned else {}
-        self._new_optimizer = optimizer or partial(Adam, clip=settings.clip, rates=slower)
+        self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
-        self.ngrams = self.task.ngrams(corpus, settings, len(self.parameters))
+        self.ngrams = self._counted()
         self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
         self.state = TrainingState(
             total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0
@@ -151,7 +158,28 @@ class Trainer:
         self.last_good = self.snapshot()
         self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
         self.is_updating = False  # then state and arrays do not belong together
+        self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
+
+    def _first_parameters(self) -> np.ndarray:
+        if self.base:
+            return self.base.parameters(self.task, self.architecture, self.corpus, self.settings.seed)
+        return initial_parameters(self.architecture, self.corpus.log_frequencies, self.settings.seed)
+
+    def _adam(self, network: Network) -> Adam:
+        tuned = self.settings.minutes and not self.task.defaults  # by experiments with texts, by the clock
+        slower = {"W_a": CELLS[self.architecture.cell].recurrent_rate} if tuned else {}
+        frozen = frozen_parameters(network.architecture, self.settings.freeze)
+        return Adam(network, self.settings.clip, rates=slower, frozen=frozen)
+
+    def _counted(self) -> NGrams | None:
+        """The n-grams that predict together with the network; they know the text of the base too."""
+        if not self.base:
+            return self.task.ngrams(self.corpus, self.settings, len(self.parameters))
+        mixture = self.base.mixture(self.corpus)
+        if self.base.is_resumed:
+            return mixture and mixture.ngrams
+        return self.task.ngrams(self.corpus, self.settings, len(self.parameters), mixture and mixture.ngrams)
 
     @property
     def step(self) -> int:
@@ -197,7 +225,7 @@ class Trainer:
             vocabulary=self.corpus.vocabulary,
             parameters=self.best_parameters,
             lines=self.corpus.lines,
-            training=training_record(self.corpus, self.settings, self.rows, self.state, self.identity),
+            training=training_record(self),
             novelty=self.corpus.novelty,
             task=self.task,
             mixture=self._best_mixture,
@@ -255,6 +283,40 @@ class Trainer:
             on_compile=self._on_compile,
         )
 
+    def measure_base(self) -> None:
+        """Measure the model that the training goes on with, and take it, with the n-grams of both texts, for the best
+        one so far. A second call does nothing, and neither does one without a base."""
+        state = self.state
+        if not self.base or state.tokens or state.history or state.also_before is not None:
+            return
+        self.prepare()
+        mixture = self.base.mixture(self.corpus)
+        state.base_loss = self._loss_of(self.corpus, mixture)
+        begun = time.perf_counter()
+        state.also_before = self._loss_of(self.also, mixture)
+        self._also_seconds = time.perf_counter() - begun
+        if self.evaluation:
+            self._note_evaluation(None, self._evaluate()[0])
+            self.keep_good(state, self.arrays())
+
+    def _loss_of(self, corpus: Any, mixture: Mixture | None) -> float | None:
+        """Nats per token of the held-out part of a corpus, of the network with its current parameters and, if there is
+        one, a mixture. None without a held-out part."""
+        evaluation = corpus and self.task.evaluation(self.network, corpus, mixture and mixture.ngrams)
+        if not evaluation:
+            return None
+        return evaluation.loss() if mixture is None else evaluation.loss_with(mixture.weights)
+
+    def _measure_best(self) -> float | None:
+        """The loss of the best model on the text of ``also``."""
+        if not self.also:
+            return None
+        current = self.parameters.copy()
+        self.parameters[:] = self.best_parameters
+        loss = self._loss_of(self.also, self._best_mixture)
+        self.parameters[:] = current
+        return loss
+
     def held_out_loss(self) -> float:
         """Nats per token of the held-out part (if it is long, of its beginning) under the current parameters, of the
         network alone."""
@@ -264,6 +326,7 @@ class Trainer:
         """Train to the end, or until ``stop()`` is true after an update. A stopped training can be resumed: see
         ``checkpoint``."""
         self.prepare()
+        self.measure_base()
         begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
         clock = self._clock_control(time.perf_counter() - begun)
         training_seconds, trained = 0.0, 0
@@ -276,7 +339,7 @@ class Trainer:
                 start = time.perf_counter()
                 tokens, nats = self._update(batch)
                 training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
-                has_diverged = note_loss(self.state, tokens, nats, self._unigram_nats(batch))
+                has_diverged = note_loss(self.state, tokens, nats, self._expected_nats(batch, nats))
                 valid_loss, improved, sampled_loss = None, False, None
                 self.state.seconds = time.perf_counter() - begun
                 if has_diverged:
@@ -288,6 +351,7 @@ class Trainer:
                         clock.follow(self.state, training_seconds / trained)
                     valid_loss, improved = self._evaluate_if_due(clock)
                     sampled_loss = self._sample_if_due(evaluated=valid_loss is not None)
+                    self.state.also_after = self._measure_best() if self.finished else None
                     self._round_if_finished()
                     self.state.seconds = time.perf_counter() - begun
                 self.is_updating = False
@@ -299,6 +363,7 @@ class Trainer:
                     train_loss=nats / tokens,
                     valid_loss=valid_loss,
                     sampled_loss=sampled_loss if valid_loss is None else None,
+                    also_loss=self.state.also_after,
                     improved=improved,
                     seconds=self.state.seconds,
                     training_seconds=training_seconds,
@@ -340,9 +405,14 @@ class Trainer:
         norm = self.optimizer.update(self.learning_rate) if math.isfinite(total) else math.nan
         return tokens, total if math.isfinite(norm) else math.nan
 
-    def _unigram_nats(self, batch: Batch) -> float:
-        """The unigram model's summed loss on a batch."""
-        return -float(self.corpus.log_of_targets[batch.targets[batch.targets >= 0]].sum())
+    def _expected_nats(self, batch: Batch, nats: float) -> float:
+        """The summed loss on a batch that is not yet bad: the unigram model's or, where a model goes on with a very
+        different text, what it had at first. nats: its loss on the batch."""
+        tokens = np.count_nonzero(batch.targets >= 0)
+        if self.base and not self.state.first_loss and math.isfinite(nats):
+            self.state.first_loss = nats / tokens
+        unigrams = -float(self.corpus.log_of_targets[batch.targets[batch.targets >= 0]].sum())
+        return max(unigrams, self.state.first_loss * tokens)
 
     def _roll_back(self) -> None:
         good, arrays = self.last_good
@@ -357,25 +427,32 @@ class Trainer:
         start = time.perf_counter()
         valid_loss, network_loss = self._evaluate() if self.evaluation else (None, None)
         if clock:
-            clock.evaluation_seconds = (time.perf_counter() - start) * (1 if self.ngrams is None else LAST_READINGS)
+            seconds = (time.perf_counter() - start) * (1 if self.ngrams is None else LAST_READINGS)
+            clock.evaluation_seconds = seconds + self._also_seconds
         train_loss = state.nats / state.counted
-        state.history.append([state.step, train_loss, valid_loss])
         state.nats, state.counted = 0.0, 0
-        improved = valid_loss is not None and valid_loss < self.best_loss
+        improved = self._note_evaluation(train_loss, valid_loss)
         if valid_loss is not None:
             if self.settings.dropout is None:
                 state.dropout = followed_dropout(state.dropout, network_loss - train_loss)
-            if improved:
-                state.best_loss, state.best_progress = valid_loss, state.progress
-                state.best_weights, state.best_alone = state.weights[-len(state.weights) // 3 :], self._alone
-                self.best_parameters = self.parameters.copy()
-            elif out_of_patience(state, self.settings):
+            if not improved and out_of_patience(state, self.settings):
                 self.parameters[:] = self.best_parameters
                 start_early_end(state)
         if not state.worse:  # never keep parameters whose last losses were bad
             state.times_lower = 0
             self.keep_good(state, self.arrays())
         return valid_loss, improved
+
+    def _note_evaluation(self, train_loss: float | None, valid_loss: float | None) -> bool:
+        """Note the losses of an evaluation; whether the held-out loss is the lowest so far, of the best model."""
+        state = self.state
+        state.history.append([state.step, train_loss, valid_loss])
+        if valid_loss is None or valid_loss >= self.best_loss:
+            return False
+        state.best_loss, state.best_progress = valid_loss, state.progress
+        state.best_weights, state.best_alone = state.weights[-len(state.weights) // 3 :], self._alone
+        self.best_parameters = self.parameters.copy()
+        return True
 
     def _evaluate(self) -> tuple[float, float]:
         """The held-out loss, with n-grams that of the mixture, and that of the network alone."""

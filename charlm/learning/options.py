@@ -6,14 +6,14 @@ from typing import Any, TypedDict
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, STORE, THREADS, Option, Path, by_name, checked
+from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, STORE, THREADS, Option, Path, by_name, checked
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 CHECKPOINT_SECONDS = 60.0
 MOST_ORDER = 24  # of n-grams
-HOW_LONG, NETWORK, UPDATES = "How long", "The network", "The updates"
+HOW_LONG, NETWORK, UPDATES, GO_ON = "How long", "The network", "The updates", "Going on with a model"
 CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
 
 TRAINING = (
@@ -208,6 +208,41 @@ TRAINING = (
         metavar="N",
         group=UPDATES,
     ),
+    Option(
+        "base",
+        PathLike,
+        "Go on with this model instead of a new one (fine-tuning). The network, the level and the form of the text are "
+        "the model's. Symbols and labels that it lacks are added, and the n-grams of both texts are counted.",
+        metavar="MODEL",
+        flag="--from",
+        group=GO_ON,
+    ),
+    Option(
+        "keep_vocabulary",
+        bool,
+        "With --from: symbols that the model lacks become <UNK>.",
+        default=False,
+        group=GO_ON,
+    ),
+    Option(
+        "freeze",
+        int,
+        "With --from: the lower N layers do not learn, and neither does the input below them.",
+        default=0,
+        least=0,
+        most=4,
+        metavar="N",
+        group=GO_ON,
+    ),
+    Option(
+        "also_valid",
+        PathLike,
+        "With --from: measure on this file too, before and after the training, to see what the model has forgotten. Of "
+        "the text that the model was trained on, it measures the part that was held out.",
+        several=PYTHON,
+        metavar="FILE",
+        group=GO_ON,
+    ),
     STORE,
     THREADS,
 )
@@ -328,8 +363,11 @@ class TrainingOptions(TypedDict, total=False):
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
     The updates. batch, steps, lr, schedule, clip, dropout, precision: see ``Settings``. seed: of everything random.
-    store: the type of the weights in the model file, "float32" or "float16". threads: how many work; the result does
-    not depend on it.
+    threads: how many work; the result does not depend on it. store: the type of the weights in the model file,
+    "float32" or "float16".
+
+    Going on with a model. base: its file, or a ``Model``. keep_vocabulary: symbols that it lacks are <UNK>. freeze: how
+    many lower layers do not learn. also_valid: files to measure on besides, before and after.
     """
 
     task: str
@@ -364,6 +402,10 @@ class TrainingOptions(TypedDict, total=False):
     dropout: float | None
     precision: str | None
     seed: int
+    base: Path | None
+    keep_vocabulary: bool
+    freeze: int
+    also_valid: Path | Sequence[Path] | None
     store: str
     threads: int | None
 

@@ -27,6 +27,7 @@ from ..text.corpus import line_starts
 from ..text.durations import short
 from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
+from .before_and_after import after_lines
 from .description import (
     best_baseline,
     best_loss_line,
@@ -189,6 +190,7 @@ class RunningPage:
             is_better, words = verdict(run)
             page.verdict += f"; {words}" if is_better else f". {words}"
             page.comparison, page.compared_on = held_out_figures(run), held_out_part(run)
+        page.verdict = ". ".join(filter(None, [page.verdict, *after_lines(run)]))
         return page
 
     def _figures(self) -> list[tuple[str, str]]:

@@ -15,7 +15,8 @@ class Report:
     step, epoch, seconds, tokens: how far the training has come. tokens_per_second: speed since the last report,
     evaluations not counted. train_loss: mean since the last report, nats per token. valid_loss: the held-out loss where
     this report is an evaluation, else None. sampled_loss: its estimate from a sample of the held-out part, where a
-    training with few evaluations makes one between them, else None. improved: ``valid_loss`` is the lowest so far.
+    training with few evaluations makes one between them, else None. also_loss: of the best model on the text of
+    ``also_valid``, in the last report only. improved: ``valid_loss`` is the lowest so far.
     rolled_back: the loss diverged, and the training has rolled back to ``step``.
     """
 
@@ -28,6 +29,7 @@ class Report:
     valid_loss: float | None
     improved: bool
     sampled_loss: float | None = None
+    also_loss: float | None = None
     rolled_back: bool = False
 
     @property
@@ -37,11 +39,12 @@ class Report:
         return self.rolled_back
 
     def as_dict(self) -> dict:
-        """The record of a log; it has "sampled_loss" and "rolled_back" only where they have a value. "went_back" is
-        the old name of "rolled_back"."""
+        """The record of a log; it has "sampled_loss", "also_loss" and "rolled_back" only where they have a value.
+        "went_back" is the old name of "rolled_back"."""
         record = {name: value for name, value in asdict(self).items() if name not in ("improved", "rolled_back")}
-        if self.sampled_loss is None:
-            record.pop("sampled_loss")
+        for name in ("sampled_loss", "also_loss"):
+            if record[name] is None:
+                record.pop(name)
         return record | ({"rolled_back": True, "went_back": True} if self.rolled_back else {})
 
 
@@ -73,5 +76,6 @@ def _report(step: Step, nats: float, counted: int, seconds: float) -> Report:
         valid_loss=step.valid_loss,
         improved=step.improved,
         sampled_loss=step.sampled_loss,
+        also_loss=step.also_loss,
         rolled_back=step.rolled_back,
     )

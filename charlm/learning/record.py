@@ -1,24 +1,27 @@
 """What a model file records of its training: from which text, with which settings, how far, with what losses."""
 
 from dataclasses import asdict
+from typing import Any
 
 from ..text.corpus import Corpus
 from .control import held_out_losses
-from .settings import Settings
 from .state import TrainingState
 
 MOST_POINTS = 64  # of the curve of the training loss
 
 
-def training_record(corpus: Corpus, settings: Settings, rows: int, state: TrainingState, identity: str) -> dict:
-    """Plain JSON values. rows: how many rows the trainer makes of ``settings.batch``.
+def training_record(trainer: Any) -> dict:
+    """Plain JSON values. trainer: a ``loop.Trainer``.
 
-    identity: of the training. The record has it, with the progress (0…1), only while the training is unfinished: so a
+    The record has the identity of the training, with the progress (0…1), only while the training is unfinished: so a
     resumed training knows the file that it has written itself, and one seed gives the same bytes at the end.
     """
-    unfinished = {} if state.finished else {"unfinished": {"id": identity, "progress": state.progress}}
+    corpus, state, also = trainer.corpus, trainer.state, trainer.also
+    ancestry = trainer.base.ancestry if trainer.base else []
+    unfinished = {} if state.finished else {"unfinished": {"id": trainer.identity, "progress": state.progress}}
+    settings = {name: value for name, value in asdict(trainer.settings).items() if name != "freeze" or value}
     return unfinished | {
-        "settings": asdict(settings) | {"rows": rows, "dropout": state.dropout},
+        "settings": settings | {"rows": trainer.rows, "dropout": state.dropout},
         "corpus": {
             "names": list(corpus.names),
             "sha256": corpus.digest,
@@ -34,6 +37,8 @@ def training_record(corpus: Corpus, settings: Settings, rows: int, state: Traini
         "history": state.history,
         "curve": _curve(state),
         **({"alone": dict(zip(("network", "ngrams"), state.best_alone, strict=True))} if state.best_alone else {}),
+        **({"ancestry": ancestry, "base_loss": state.base_loss} if ancestry else {}),
+        **({"also_valid": _also_valid(also, state)} if also else {}),
     }
 
 
@@ -44,3 +49,9 @@ def _curve(state: TrainingState) -> dict[str, list]:
     while len(training) > MOST_POINTS:
         training = [training[0], *training[1:-1:2], training[-1]]
     return {"training": training, "held_out": [[step, round(loss, 4)] for step, loss in held_out_losses(state)]}
+
+
+def _also_valid(corpus: Any, state: TrainingState) -> dict:
+    """The losses on the text of --also-valid, in nats per token."""
+    facts = {"names": list(corpus.names), "sha256": corpus.digest, "held_out_tokens": len(corpus.held_out)}
+    return facts | {"before": state.also_before, "after": state.also_after}

@@ -60,6 +60,11 @@ class TrainingSession(Run):
         self._running: Generator[Report, None, None] | None = None
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
+        if files.resume and "base" in self.options:
+            raise UsageError(
+                "--resume continues a training from its checkpoint, which has what it needs of the model that --from "
+                "names: leave out --from"
+            )
         if files.resume and files.restart:
             raise UsageError("--resume continues the unfinished training, --restart begins anew: give one of them")
         if files.output is not None:
@@ -68,7 +73,7 @@ class TrainingSession(Run):
             raise UsageError(f"--plot draws an SVG picture: give {files.plot} a name that ends in .svg")
 
     def __enter__(self) -> "TrainingSession":
-        files, checkpoint = self.files, None
+        files, checkpoint, base = self.files, None, None
         self._check_places()
         with ExitStack() as opened:
             if files.output is not None:
@@ -82,15 +87,17 @@ class TrainingSession(Run):
                     return self
                 checkpoint = last_checkpoint(files.output)
                 checkpoint.check_processor()
+                base = checkpoint.base()
                 self.options = given_options(checkpoint.options) | self.options
                 self._check_places()  # again: the checkpoint may name held-out files
-            self.trainer = new_trainer(self.paths, on_compile=self._on_compile, **self.options)
+            self.trainer = new_trainer(self.paths, resumed=base, on_compile=self._on_compile, **self.options)
             opened.enter_context(closing(self.trainer.pool))
             check_readable(self.trainer.best)
             if checkpoint:
                 checkpoint.restore(self.trainer)
             elif isinstance(self.trainer.corpus, Corpus):  # the other tasks warn when they read their texts
                 warn_of_unknown(*self.trainer.corpus.unknown_shares)
+            self.trainer.measure_base()
             if files.output is not None:
                 last_is_damaged = checkpoint is not None and checkpoint.path != checkpoint_path(files.output)
                 self.results = Results(self.trainer, files.output, self._kept_options(), files.backup, last_is_damaged)
@@ -119,10 +126,15 @@ class TrainingSession(Run):
 
     def _check_places(self) -> None:
         """Raise CharlmError where a file cannot be written, or would overwrite one that it must not."""
-        files, read = self.files, files_in([*self.paths, *path_list(self.options.get("valid") or [])])
+        others = [path for name in ("valid", "also_valid") for path in path_list(self.options.get(name) or [])]
+        files, read, base = self.files, files_in([*self.paths, *others]), self.options.get("base")
         taken = [] if files.output is None else result_files(files.output, files.backup)
+        if isinstance(base, (str, os.PathLike)):
+            read.append(base)
         if taken:
-            check_outputs(taken, read, is_model, "a model", "--output")
+            # The model to go on with may stand at the output: it is in memory, and kept like any model there.
+            used = read[:-1] if base and is_one_of(files.output, read[-1:]) else read
+            check_outputs(taken, used, is_model, "a model", "--output")
         if files.log is not None:
             check_log(files.log, [*read, *taken])
             taken.append(files.log)
@@ -160,6 +172,8 @@ class TrainingSession(Run):
         if self.results:
             found = self.results.follow(found, files.save_every)
         with _Log(files.log, append=files.resume) as log, page or nullcontext(), closing(found):
+            if trainer.base and not trainer.state.tokens:
+                log.write(self._before())
             for report in found:
                 log.write(report.as_dict())
                 if page:
@@ -171,13 +185,21 @@ class TrainingSession(Run):
             title = "the losses" if files.output is None else f"the loss of {files.output}"
             write_text_file(files.plot, as_svg(self.losses, title, others))
 
+    def _before(self) -> dict[str, Any]:
+        """The first record of the log of a training that goes on with a model: the losses before the first update."""
+        state = self.trainer.state
+        losses = {"base_loss": state.base_loss, "valid_loss": state.best_loss, "also_loss": state.also_before}
+        found = {name: loss for name, loss in losses.items() if loss is not None}
+        return {"step": 0, "epoch": 0.0, "tokens": 0, **found}
+
     def _kept_options(self) -> dict[str, Any]:
         """The options that a checkpoint keeps: the given ones, and what was chosen for the others."""
         decided = asdict(self.trainer.architecture) | asdict(self.trainer.settings)
         options = self.options | {name: decided[name] for name in NAMES if name in decided}
-        options.pop("threads", None)
-        if "valid" in options:
-            options["valid"] = list(map(str, files_in(options["valid"])))  # a text from memory must be given again
+        for name in ("threads", "base"):  # the checkpoint has what it needs of the base
+            options.pop(name, None)
+        for name in {"valid", "also_valid"} & options.keys():
+            options[name] = list(map(str, files_in(options[name])))  # a text from memory must be given again
         return options
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 MOST_LOSSES = 256  # points of the curve of the training loss, at most; a long training has at least half as many
 RATE_CUT = 0.25  # a rollback multiplies the learning rate by this
+KEPT = ("best_loss", "best_progress", "best_weights", "best_alone", "base_loss", "also_before", "also_after")
+KEPT += ("first_loss", "seconds")  # what a rollback leaves as it is, besides what it changes
 MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
 
 
@@ -12,7 +14,7 @@ MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
 class TrainingState:
     """How far a training has come, besides its arrays.
 
-    A rollback restores all fields of the last good state except the last seven: ``rate_factor`` and ``times_lower``
+    A rollback restores all fields of the last good state except the last eleven: ``rate_factor`` and ``times_lower``
     change with each rollback, and what the training has found (``best_…``) and spent (``seconds``) stays.
 
     step: updates so far. epoch: full passes over the training part so far. updates: the optimizer's own count, which it
@@ -28,7 +30,10 @@ class TrainingState:
     between them. best_loss: the lowest held-out loss, None before the first evaluation. best_progress: ``progress`` at
     that moment. weights, best_weights: of the mixture, flat, after the last evaluation (3 · N · 2, see
     ``mixed_window.fit``) and at the best one (N · 2); [] without n-grams. best_alone: held-out losses of the network
-    and of the n-grams alone at the best evaluation; [] without n-grams. seconds: time spent.
+    and of the n-grams alone at the best evaluation; [] without n-grams. base_loss: of the model that the training goes
+    on with, on the held-out part before the first update; also_before, also_after: losses on the text of --also-valid,
+    before the first update and, of the best model, at the end; None where they were not measured. first_loss: of the
+    first update of such a training, nats per token, 0 before it. seconds: time spent.
     """
 
     step: int = 0
@@ -56,6 +61,10 @@ class TrainingState:
     best_progress: float = 0.0
     best_weights: list[float] = field(default_factory=list)
     best_alone: list[float] = field(default_factory=list)
+    base_loss: float | None = None
+    also_before: float | None = None
+    also_after: float | None = None
+    first_loss: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -99,6 +108,6 @@ class TrainingState:
         """The state after a rollback from here to ``good``, with a lower learning rate."""
         state = copy.deepcopy(good)
         state.rate_factor, state.times_lower = self.rate_factor * RATE_CUT, self.times_lower + 1
-        for name in ("best_loss", "best_progress", "best_weights", "best_alone", "seconds"):
+        for name in KEPT:
             setattr(state, name, getattr(self, name))
         return state

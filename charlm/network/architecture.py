@@ -225,6 +225,20 @@ def views(architecture: Architecture, vector: np.ndarray) -> dict[str, np.ndarra
     return named
 
 
+def frozen_parameters(architecture: Architecture, layers: int) -> set[str]:
+    """The names of the parameters that do not learn where the lower ``layers`` layers of each stack are frozen: theirs,
+    and those of the input below them, which are the embedding and the reader of a tagger; none for 0."""
+    if not layers:
+        return set()
+    found = set()
+    for name in architecture.shapes():
+        parts = name.split(".")
+        index = next((int(part.removeprefix("layer")) for part in parts if part.startswith("layer")), 0)
+        if parts[0] == "reader" or parts[-1] == "E" or 0 < index <= layers:
+            found.add(name)
+    return found
+
+
 def initial_parameters(architecture: Architecture, log_frequencies: np.ndarray, seed: int) -> np.ndarray:
     """First values, float32 (P): W_x, W_a and W_ya uniform in ±1/√H, E normal with deviation 0.1, biases 0.
 

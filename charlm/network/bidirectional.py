@@ -96,15 +96,15 @@ class Bidirectional:
         reverse(arrays.back.out, 0, self._out_lengths(lengths), arrays.out, H, H, False, start, stop)
 
     def backward(self, arrays: BidirectionalArrays, dx, start: int, stop: int) -> None:
-        H, lengths, dx_back = self.hidden, arrays.lengths, arrays.dx_back
+        H, lengths, dx_back = self.hidden, arrays.lengths, None if dx is None else arrays.dx_back
         unchanged = np.zeros_like(lengths)
         reverse(arrays.da, 0, unchanged, arrays.ahead.da, 0, H, False, start, stop)
         self.ahead.backward(arrays.ahead, dx_back, start, stop)
         reverse(arrays.da, H, self._out_lengths(lengths), arrays.back.da, 0, H, False, start, stop)
-        if not self.one_hot:  # nothing reads da any more, with which dx may share its memory
+        if not self.one_hot and dx is not None:  # nothing reads da any more, with which dx may share its memory
             reverse(dx_back, 0, unchanged, dx, 0, dx.shape[2], False, start, stop)
         self.back.backward(arrays.back, dx_back, start, stop)
-        if not self.one_hot:
+        if not self.one_hot and dx is not None:
             reverse(dx_back, 0, lengths, dx, 0, dx.shape[2], True, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: BidirectionalArrays) -> list:

@@ -66,7 +66,7 @@ class FeedForward:
 
     def backward(self, arrays: FeedForwardArrays, dx, start: int, stop: int) -> None:
         feedforward_backward(arrays.z, arrays.da, arrays.mask, start, stop)
-        if not self.one_hot:
+        if not self.one_hot and dx is not None:
             self.input.backward(arrays.z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: FeedForwardArrays) -> list:

@@ -146,7 +146,7 @@ class Recurrent:
         da, da_next, dc = arrays.da, arrays.da_next, arrays.dc
         da_next[:, start:stop], dc[:, start:stop] = 0, 0
         self.backward_kernel(z, a, c, da, da_next, dc, W, self.p, m, start, stop)
-        if not self.one_hot:
+        if not self.one_hot and dx is not None:
             self.input.backward(z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: LayerArrays) -> list:

@@ -1,7 +1,7 @@
 """Adam, after clipping of the gradient."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -18,7 +18,8 @@ class Adam:
     2013); see ``protocols.Optimizer``.
 
     clip: the largest norm of the gradient, 0 for no limit. rates: factors of the learning rate, by the kind of a
-    parameter, such as "W_a", in any layer; 1 for the other kinds.
+    parameter, such as "W_a", in any layer; 1 for the other kinds. frozen: names of parameters that do not change; their
+    gradients are 0.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class Adam:
         beta1: float = 0.9,
         beta2: float = 0.99,
         rates: Mapping[str, float] | None = None,
+        frozen: Collection[str] = (),
     ):
         self.network, self.clip, self.beta1, self.beta2 = network, clip, beta1, beta2
-        self._parts = parts(network.architecture, rates or {})
+        self._parts = parts(network.architecture, rates or {}, frozen)
         self.updates = 0
         self.m, self.v = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
         self._sums = np.zeros(-(-network.parameters.size // CHUNK))
@@ -65,13 +67,19 @@ class Adam:
         return norm
 
 
-def parts(architecture: Architecture, rates: Mapping[str, float]) -> list[tuple[int, int, float]]:
-    """The parameters in parts that learn at the same rate: (start, stop, factor of the rate), in order."""
-    found, start = [], 0
+def parts(
+    architecture: Architecture, rates: Mapping[str, float], frozen: Collection[str] = ()
+) -> list[tuple[int, int, float]]:
+    """The parameters in parts that learn at the same rate: (start, stop, factor of the rate), in order. frozen: names
+    of parameters that are in none."""
+    found: list[tuple[int, int, float]] = []
+    start = 0
     for name, shape in architecture.shapes().items():
-        stop, factor = start + math.prod(shape), rates.get(name.split(".")[-1], 1.0)
-        if found and found[-1][2] == factor:
-            start = found.pop()[0]
-        found.append((start, stop, factor))
+        begin, stop, factor = start, start + math.prod(shape), rates.get(name.split(".")[-1], 1.0)
         start = stop
+        if name in frozen:
+            continue
+        if found and found[-1][1:] == (begin, factor):
+            begin = found.pop()[0]
+        found.append((begin, stop, factor))
     return found

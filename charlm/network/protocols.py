@@ -46,6 +46,10 @@ class Network(Protocol):
         meaning the type of the parameters, or "bf16".
         """
 
+    def freeze(self, layers: int) -> None:
+        """From now on, leave out the gradients of the parameters that ``architecture.frozen_parameters`` names for so
+        many layers: they are 0. Called before any gradient is computed."""
+
 
 class Window(Protocol):
     """The arrays that a network fills for one batch, and the state that it carries to the next batch: what training
@@ -122,7 +126,8 @@ class Layer(Protocol):
 
     def backward(self, arrays: Any, dx: np.ndarray, start: int, stop: int) -> None:
         """From ``arrays.da`` to the gradient with respect to z, which replaces z in ``arrays``. For dense input it also
-        writes the gradient with respect to x into dx (T, N, D). dx may share its memory with ``arrays.da``."""
+        writes the gradient with respect to x into dx (T, N, D), unless dx is None: nothing below learns. dx may share
+        its memory with ``arrays.da``."""
 
     def gradients(self, pool: ThreadPool, tokens: np.ndarray, x: np.ndarray, arrays: Any) -> Parts:
         """The gradients of the layer's own parameters, from what ``backward`` left in ``arrays``."""

@@ -59,7 +59,15 @@ class Stack:
             self._layer(index, named, d_named, at_end and index == architecture.layers)
             for index in range(1, architecture.layers + 1)
         ]
-        self.head = head(architecture, named, d_named)
+        self._make_head = lambda gradients: head(architecture, named, gradients)
+        self.head, self._d_named = self._make_head(d_named), d_named
+        self.frozen = self.lowest = 0  # layers whose parameters do not learn, and the one where the backward pass ends
+
+    def freeze(self, layers: int, *, is_lowest: bool = True) -> None:
+        """See ``protocols.Network.freeze``. is_lowest: the stack does not start from a state that learns."""
+        self.frozen, self.lowest = layers, layers if is_lowest else 0
+        if layers and self.architecture.tied:  # the head has gradients of the embedding too
+            self.head = self._make_head(self._d_named | {"E": np.zeros_like(self.E)})
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
         cell, one_hot = self.architecture.cell, index == 1 and not self.embedding_width
@@ -143,9 +151,11 @@ class StackWindow:
         da = arrays_of_layers[-1].da
         if self.stack.head:
             self.stack.head.backward(self.outputs[: len(targets)], targets, da, scale, start, stop)
+        lowest = self.stack.lowest
         below = [self.d_embedded[: len(da)], *(arrays.da for arrays in arrays_of_layers[:-1])]
-        for layer, arrays, dx in reversed(list(zip(self.stack.layers, arrays_of_layers, below, strict=True))):
-            layer.backward(arrays, dx, start, stop)
+        parts = list(zip(self.stack.layers, arrays_of_layers, below, strict=True))[lowest:]
+        for number, (layer, arrays, dx) in reversed(list(enumerate(parts))):
+            layer.backward(arrays, None if self.stack.frozen and not number else dx, start, stop)
 
     def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
@@ -238,10 +248,10 @@ class StackWindow:
         steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
         inputs = [self.embedded[:steps], *(arrays.out for arrays in arrays_of_layers)]
         parts = stack.head.gradients(pool, inputs[-1], self.outputs[:steps]) if stack.head else []
-        for layer, arrays, x in zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True):
+        for layer, arrays, x in list(zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True))[stack.frozen :]:
             parts += layer.gradients(pool, tokens, x, arrays)
         pool.run(parts)
-        if stack.E is not None:
+        if stack.E is not None and not stack.frozen:
             pool.run(
                 pool.split(stack.embedding_width, lambda start, stop: self._embedding_gradient(tokens, start, stop), 16)
             )

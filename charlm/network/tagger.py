@@ -30,6 +30,13 @@ class Tagger:
         self.reader = Stack(architecture.reader, reader, pool, gradient=d_reader, at_end=True)
         self.sentence = Stack(architecture.sentence, sentence, pool, gradient=d_sentence, vector_input=True)
 
+        self.frozen = 0
+
+    def freeze(self, layers: int) -> None:
+        """See ``protocols.Network.freeze``. The reader and the embedding of words are the input of the sentences."""
+        self.frozen = layers
+        self.sentence.freeze(layers)
+
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
         self.reader.pack(for_training=for_training, precision=precision)
@@ -74,5 +81,6 @@ class TaggerWindows:
     def train(self, batch: WordBatch, scale: float, drop: Dropout | None) -> np.ndarray:
         backward = self._read(batch, drop)
         nats = self.sentences.train(batch, scale, drop and drop.another())
-        backward()
+        if not self.network.frozen:
+            backward()
         return nats

@@ -43,6 +43,11 @@ class Translator:
         (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
         self.map = Product(W.reshape(shape), dW.reshape(shape))
 
+    def freeze(self, layers: int) -> None:
+        """See ``protocols.Network.freeze``: the lower layers of the encoder and of the decoder."""
+        self.encoder.freeze(layers)
+        self.decoder.freeze(layers, is_lowest=False)
+
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
         self.encoder.pack(for_training=for_training, precision=precision)

@@ -198,17 +198,18 @@ class Rules:
         runs, copied = self._search(record, texts, lines)
         reasons = ["copied" if copy else None for copy in copied]
         new = [i for i, copy in enumerate(copied) if not copy]
-        if record.held_out is not None and new:
+        for other in record.held_outs if new else ():
             new_lines = [lines[i] for i in new] if lines else None
-            _, held_out = self._search(record.held_out, [texts[i] for i in new], new_lines)
+            _, held_out = self._search(other, [texts[i] for i in new], new_lines)
             for i, copy in zip(new, held_out, strict=True):
-                reasons[i] = "held_out" if copy else None
+                reasons[i] = "held_out" if copy else reasons[i]
         return list(zip(runs, reasons, strict=True))
 
     def _search(self, record, texts, lines):
         """The longest copied run of each text, and whether it is a copy, in one record."""
         runs = [0] * len(texts)
-        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= record.shortest_run]
+        shortest = min(one.shortest_run for one in record.records)
+        long = [i for i, text in enumerate(texts) if len(as_bytes(text)) >= shortest]
         for i, run in zip(long, record.longest_copied_runs(texts[i] for i in long) if long else (), strict=True):
             runs[i] = int(run)
         known = record.contains_lines(lines) if lines else [False] * len(texts)
@@ -230,11 +231,12 @@ class Rules:
 
     def room_after(self, trail: Trail) -> int:
         """How many characters may follow a trail for certain before there is a copy."""
-        record = self.training_text
-        assert record is not None
-        longest = max(trail.run, record.shortest_run - 1)  # a shorter run is not found
-        if record.held_out is not None:
-            longest = max(longest, trail.held_out_run, record.held_out.shortest_run - 1)
+        assert self.training_text is not None
+        longest, records = 0, self.training_text.records
+        for one, record in zip([trail, *(trail.earlier or [Trail()] * (len(records) - 1))], records, strict=True):
+            longest = max(longest, one.run, record.shortest_run - 1)  # a shorter run is not found
+            if record.held_out is not None:
+                longest = max(longest, one.held_out_run, record.held_out.shortest_run - 1)
         return self.max_copied - longest
 
 
@@ -245,7 +247,7 @@ def rules_for(model: Model, options: SamplingOptions | None = None) -> Rules:
     if max_copied is not None and record is None:
         raise UsageError("--max-copied needs --corpus FILE: the model file has no record of its training text")
     if record is not None:
-        least = max(1, record.shortest_run - 1)
+        least = max(1, record.surest_run - 1)
         if max_copied is None:
             max_copied = record.default_limit(model.lines)
         elif max_copied < least:

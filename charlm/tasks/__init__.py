@@ -28,11 +28,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import UsageError
+from ..network.growing import Places
 from ..network.protocols import Network, Window
 from ..text.batches import Batch
 from ..text.columns import Columns
 from ..text.corpus import CorpusOptions
 from ..text.ngrams import NGrams
+from ..text.vocabulary import Known
 
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
@@ -88,11 +90,12 @@ class Task(Protocol):
     def why_not_bidirectional(self) -> str | None: ...
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> tuple[Task, Any]:
+    def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> tuple[Task, Any]:
         """Read files and return the task and its corpus. Called when training begins.
 
-        Raises CorpusError for files that cannot be read or learnt from, UsageError for options that do not go with the
-        task.
+        known: what a model of the same task knows, with which the training goes on; its symbols, labels, tags and words
+        stay what they are, and new ones are added. Raises CorpusError for files that cannot be read or learnt from,
+        UsageError for options that do not go with the task.
         """
 
     @classmethod
@@ -112,6 +115,12 @@ class Task(Protocol):
         """The fields of the architecture that follow from the task and the vocabulary: name → value.
 
         Training builds the architecture from them; loading a model file checks the file's architecture against them.
+        """
+
+    def places(self, before: Task, vocabulary, old) -> Places:
+        """Where the inputs and outputs of an earlier network stand in one for this task and this vocabulary.
+
+        before, old: its task and its vocabulary, whose labels and symbols are also here.
         """
 
     def unit(self, level: str) -> str:
@@ -142,10 +151,11 @@ class Task(Protocol):
     def small_batch(self) -> Batch:
         """A batch for a network of size 2. The training loop runs it once, so that numba compiles all kernels."""
 
-    def ngrams(self, corpus, settings, parameters: int) -> NGrams | None:
+    def ngrams(self, corpus, settings, parameters: int, earlier: NGrams | None = None) -> NGrams | None:
         """The n-grams that predict together with the network, counted on the training part; None where it is alone.
 
         settings: ``learning.settings.Settings``, with ngrams, max_ngrams and minutes. parameters: of the network.
+        earlier: n-grams of another text, in the same vocabulary, that the result also knows.
         """
 
     def evaluation(self, network: Network, corpus, ngrams: NGrams | None = None) -> HeldOutEvaluation | None:

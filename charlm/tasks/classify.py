@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import CorpusError
+from ..network.growing import Places
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.reading import listed
-from ..text.vocabulary import UNITS
+from ..text.vocabulary import UNITS, Known
 from .confusion import ConfusionMatrix, LabelSetsResult
 from .examples import (
     EVALUATED,
@@ -57,17 +58,18 @@ class Classify(LabelTask):
     defaults = {"cell": "gru", "layers": 1, "batch": 32, "steps": 64, "lr": 0.008, "dropout": 0.4}
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> "tuple[Classify, Examples]":
+    def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Classify, Examples]":
         """Labels and texts (see ``labels``). The training part gives the labels and the vocabulary."""
         if options.multi_label:
-            return SeveralLabels.load_several(paths, options)
+            return SeveralLabels.load_several(paths, options, known)
         found = read_examples(cls.form(), paths, options)
-        task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
+        labels = distinct_labels((label for label, _ in found.train), known.task.labels if known else ())
+        task = cls(labels, found.columns if options.columns else None)
         if len(task.labels) < 2:
             raise CorpusError(
                 f"{listed(found.names)} has one label only, {task.labels[0]!r}; a classifier needs two or more"
             )
-        vocabulary = build_vocabulary((text for _, text in found.train), options, at_least=2)
+        vocabulary = build_vocabulary((text for _, text in found.train), options, 2, known)
         train = task.part(vocabulary, found.train, "the training part")
         return task, Examples(
             vocabulary=vocabulary,
@@ -90,6 +92,9 @@ class Classify(LabelTask):
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.labels)}
+
+    def places(self, before, vocabulary, old):
+        return Places(vocabulary.ids_of(old), np.arange(len(before.labels)), has_symbols=False)
 
     def unit(self, level):
         return "line"
@@ -152,20 +157,22 @@ class SeveralLabels(Classify):
     learns = "any number of labels for each line"
 
     @classmethod
-    def load_several(cls, paths, options: CorpusOptions) -> "tuple[SeveralLabels, Examples]":
+    def load_several(
+        cls, paths, options: CorpusOptions, known: Known | None = None
+    ) -> "tuple[SeveralLabels, Examples]":
         """As ``load``."""
         found = read_examples(cls.several_form(), paths, options)
         counts = Counter(label for labels, _ in found.train for label in labels)
         if not counts:
             raise CorpusError(f"no line of {', '.join(found.names)} has a label; {WRITE}")
-        labels = distinct_labels(counts.elements())
+        labels = distinct_labels(counts.elements(), known.task.labels if known else ())
         numbers = {(): 0}  # of the sets
         for some, _ in [*found.train, *found.held_out]:
             label_numbers(some, labels, "the held-out part")  # raises an error for an unknown one
             numbers.setdefault(tuple(sorted(some)), len(numbers))
         sets = Sequences([label_numbers(some, labels, "") for some in numbers])
         task = cls(labels, found.columns if options.columns else None, sets)
-        vocabulary = build_vocabulary((text for _, text in found.train), options, at_least=2)
+        vocabulary = build_vocabulary((text for _, text in found.train), options, 2, known)
         train, held_out = (
             LabelledLines(
                 encode_texts(vocabulary, (text for _, text in examples)),

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import CorpusError, UsageError
+from ..network.growing import Places
 from ..text.batches import Batch, Sequences, fitting
 from ..text.columns import LOOKED_AT, ColumnReader, Columns, Line, beginnings, begins_an_object
 from ..text.corpus import CorpusOptions, check_vocabulary, held_out_lines, warn_of_unknown
 from ..text.forms import PLAIN, Form
 from ..text.merges import learnt_vocabulary
 from ..text.reading import Digest, name_of, names_of, path_list, read_text
-from ..text.vocabulary import EOS, UNITS, Vocabulary, code_points, symbols_in
+from ..text.vocabulary import EOS, UNITS, Known, Vocabulary, code_points, symbols_in
 
 ROWS, TOKENS = 64, 1 << 14  # in a batch, at most, for evaluation and prediction
 PROBABILITIES = 1 << 24  # in the outputs of a batch, at most
@@ -36,7 +37,11 @@ class ExampleTask:
     def item_reader(self):
         return ItemReader(self.items)
 
-    def ngrams(self, corpus, settings, parameters):
+    def places(self, before, vocabulary, old):
+        ids = vocabulary.ids_of(old)
+        return Places(ids, ids)
+
+    def ngrams(self, corpus, settings, parameters, earlier=None):
         return None
 
     def baselines(self, corpus, minutes, ngrams):
@@ -315,32 +320,43 @@ def rarity_note(labels: Iterable[str], what: str = "label") -> list[str]:
     ]
 
 
-def build_vocabulary(texts: Iterable[str], options: CorpusOptions, at_least: int = 1) -> Vocabulary:
-    """The vocabulary of the texts of the training part. at_least: as for ``CorpusOptions.least_count``."""
+def build_vocabulary(
+    texts: Iterable[str], options: CorpusOptions, at_least: int = 1, known: Known | None = None
+) -> Vocabulary:
+    """The vocabulary of the texts of the training part. at_least: as for ``CorpusOptions.least_count``. known: a
+    model's vocabulary, to which the new symbols of these texts are added."""
     texts = list(texts)
     counts = Counter(symbol for text in texts for symbol in symbols_in(text, options.level))
     level = "char" if options.level == "subword" else options.level
-    least = options.least_count(np.array([*counts.values()], np.int64), at_least)
-    vocabulary = Vocabulary.build(level, counts, least, options.max_vocabulary, form=options.form)
+    numbers = np.array([*counts.values()], np.int64)
+    least = options.least_count(numbers, at_least, known and known.vocabulary.knows(counts))
+    if known:
+        vocabulary = known.with_counted(counts, least, options.max_vocabulary)
+    else:
+        vocabulary = Vocabulary.build(level, counts, least, options.max_vocabulary, form=options.form)
     if counts:
         check_vocabulary(vocabulary, least)
-        known = sum(map(counts.__getitem__, vocabulary.symbols))
-        warn_of_unknown(1 - known / counts.total())
-    if options.level != "subword":
+        found = sum(
+            counts[symbol] for symbol, is_known in zip(counts, vocabulary.knows(counts), strict=True) if is_known
+        )
+        warn_of_unknown(1 - found / counts.total())
+    if known or options.level != "subword":
         return vocabulary
     points = code_points("\n".join(texts))
     return learnt_vocabulary(vocabulary, [points], len(points), options.max_vocabulary)
 
 
-def distinct_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct labels, the most frequent first. Raises CorpusError if there are more than MOST_LABELS."""
+def distinct_labels(labels: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The distinct labels, the most frequent first; before them the ``known`` ones, in their order. Raises CorpusError
+    if there are more than MOST_LABELS."""
     counts = Counter(labels)
-    if len(counts) > MOST_LABELS:
+    new = sorted(counts.keys() - set(known), key=lambda label: (-counts[label], label))
+    if len(known) + len(new) > MOST_LABELS:
         raise CorpusError(
-            f"there are {len(counts):,} different labels, and charlm can tell {MOST_LABELS:,} apart at most; check "
-            "that each line has its label first and its text last"
+            f"there are {len(known) + len(new):,} different labels, and charlm can tell {MOST_LABELS:,} apart at most; "
+            "check that each line has its label first and its text last"
         )
-    return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
+    return (*known, *new)
 
 
 def label_numbers(labels: Iterable[str], known: tuple[str, ...], where: str, what: str = "label") -> np.ndarray:

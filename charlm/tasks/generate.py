@@ -10,13 +10,14 @@ from functools import partial
 import numpy as np
 
 from ..errors import UsageError
+from ..network.growing import Places
 from ..network.probabilities import softmax
 from ..score import exp
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.layout import fits, stacked
 from ..text.novelty import Novelty
-from ..text.vocabulary import EOS, UNITS, UNKNOWN, as_bytes, code_points
+from ..text.vocabulary import EOS, UNITS, UNKNOWN, Known, as_bytes, code_points
 from .examples import (
     EVALUATED,
     ROWS,
@@ -57,11 +58,12 @@ class Generate(LabelTask):
     defaults = {"layers": 1, "batch": 32, "steps": 64, "lr": 0.016, "dropout": 0.1}
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> "tuple[Generate, Examples]":
+    def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Generate, Examples]":
         """Labels and texts (see ``labels``). The training part gives the labels and the vocabulary."""
         found = read_examples(cls.form(), paths, options)
-        task = cls(distinct_labels(label for label, _ in found.train), found.columns if options.columns else None)
-        vocabulary = build_vocabulary((text for _, text in found.train), options)
+        labels = distinct_labels((label for label, _ in found.train), known.task.labels if known else ())
+        task = cls(labels, found.columns if options.columns else None)
+        vocabulary = build_vocabulary((text for _, text in found.train), options, known=known)
         train = task.part(vocabulary, found.train, "the training part")
         counts = np.bincount(train.texts.ids, minlength=len(vocabulary))
         unknown = vocabulary.unknown_rate(counts)
@@ -85,6 +87,10 @@ class Generate(LabelTask):
     def architecture_fields(self, vocabulary):
         size = len(vocabulary)
         return {"vocabulary_size": size + len(self.labels), "outputs": size, "bidirectional": False}
+
+    def places(self, before, vocabulary, old):
+        ids = vocabulary.ids_of(old)
+        return Places(np.append(ids, len(vocabulary) + np.arange(len(before.labels))), ids)
 
     def unit(self, level):
         return UNITS[level]

@@ -8,14 +8,16 @@ from functools import partial
 import numpy as np
 
 from ..network.architecture import Architecture
+from ..network.growing import Places
 from ..network.measuring import STEPS, Spans, measure, rows_for, sampled_spans, spans
 from ..network.mixture import Mixture
 from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
 from ..text.columns import Columns
 from ..text.corpus import ChooseLevel, Corpus, CorpusOptions, load_corpus
+from ..text.interpolation import fitted_share, interpolated
 from ..text.ngrams import NGrams
-from ..text.vocabulary import UNITS
+from ..text.vocabulary import UNITS, Known
 
 # Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
 ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5, "token": 5}
@@ -43,8 +45,10 @@ class LanguageModel:
     most_epochs = math.inf
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions, choose: ChooseLevel | None = None) -> "tuple[LanguageModel, Corpus]":
-        corpus = load_corpus(paths, options, choose)
+    def load(
+        cls, paths, options: CorpusOptions, known: Known | None = None, choose: ChooseLevel | None = None
+    ) -> "tuple[LanguageModel, Corpus]":
+        corpus = load_corpus(paths, options, choose, known)
         return cls(corpus.columns), corpus
 
     @classmethod
@@ -59,6 +63,10 @@ class LanguageModel:
 
     def architecture_fields(self, vocabulary) -> dict:
         return {"vocabulary_size": len(vocabulary), "outputs": None, "bidirectional": False}
+
+    def places(self, before, vocabulary, old):
+        ids = vocabulary.ids_of(old)
+        return Places(ids, ids)
 
     def unit(self, level: str) -> str:
         return UNITS[level]
@@ -88,14 +96,14 @@ class LanguageModel:
         tokens = np.zeros((1, 1), np.int32)
         return Batch(tokens, tokens, fresh=True)
 
-    def ngrams(self, corpus, settings, parameters):
+    def ngrams(self, corpus, settings, parameters, earlier=None):
         if not settings.ngrams:
             return None
         counted = corpus.train[-counted_tokens(corpus, settings.minutes) :]
         most = settings.max_ngrams
         if most is None:
             most = max(LEAST_NGRAMS, NGRAMS_PER_PARAMETER * parameters)
-        return NGrams.count(
+        ngrams = NGrams.count(
             counted,
             len(corpus.vocabulary),
             settings.ngrams,
@@ -103,6 +111,9 @@ class LanguageModel:
             singletons=SINGLETONS[corpus.vocabulary.level],
             most=most,
         )
+        if earlier is None:
+            return ngrams
+        return interpolated(ngrams, earlier, fitted_share(ngrams, earlier, corpus.evaluated), most)
 
     def evaluation(self, network, corpus, ngrams=None):
         if not len(corpus.held_out):
@@ -157,10 +168,16 @@ class MixedEvaluation(StreamEvaluation):
 
     def sample_loss(self, number: int, weights: Sequence[float] = ()) -> float:
         """The loss of the mixture, whose weights know both halves."""
+        return self._loss_of(self._parts(number), self._weights(weights)[2])
+
+    def loss_with(self, weights: np.ndarray) -> float:
+        """Nats per token of the mixture with these weights, (N, 2)."""
+        return self._loss_of(spans(self.tokens, self.lines), weights)
+
+    def _loss_of(self, parts: Spans, weights: np.ndarray) -> float:
         from ..network.mixed_window import MixedWindow
 
-        parts = self._parts(number)
-        engine = MixedWindow(self._window(parts), Mixture(self.ngrams, self._weights(weights)[2]))
+        engine = MixedWindow(self._window(parts), Mixture(self.ngrams, weights))
         nats = measure(engine, self.tokens, parts).nats
         return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
 

@@ -96,23 +96,32 @@ def _novelty_rows(model: Any) -> list[tuple[str, str]]:
     if not novelty:
         return [("known lines", "none: the model file has no record of its training text")]
     unit = "bytes" if novelty.in_bytes else "characters"
-    lines = f"every line of the training text; false positives {_percent(novelty.line_rate)}"
-    runs = f"every run of {novelty.shortest_run:,} {unit} or more; false positives {_percent(novelty.run_rate)}"
+    texts = _texts_known(model)
+    lines = f"every line of the training text{texts}; false positives {_percent(novelty.line_rate)}"
+    runs = f"every run of {novelty.surest_run:,} {unit} or more{texts}; false positives {_percent(novelty.run_rate)}"
     if novelty.window > 1:
         runs += (
             f"; the text is large, so one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "
             f"and a copied run may look up to {2 * (novelty.window - 1):,} {unit} longer than it is"
         )
-    if not len(novelty.runs.bits):
+    if not any(len(one.runs.bits) for one in novelty.records):
         runs = f"none: the training text has no run of {novelty.run} {unit}"
-    held_out = novelty.held_out
-    known = f"its lines and runs are known too ({len(held_out.bits):,} bytes)" if held_out else "no record of it"
+    size = sum(len(one.bits) for one in novelty.held_outs)
+    known = f"its lines and runs are known too ({size:,} bytes)" if novelty.held_out else "no record of it"
     return [
-        ("known lines", f"{lines} ({len(novelty.lines.bits):,} bytes)"),
-        ("known runs", f"{runs} ({len(novelty.runs.bits):,} bytes)"),
+        ("known lines", f"{lines} ({sum(len(one.lines.bits) for one in novelty.records):,} bytes)"),
+        ("known runs", f"{runs} ({sum(len(one.runs.bits) for one in novelty.records):,} bytes)"),
         ("held-out part", known),
         ("may copy", _limit(novelty, model.lines, unit)),
     ]
+
+
+def _texts_known(model: Any) -> str:
+    """What the record knows of the texts of earlier models, as words that follow "the training text"."""
+    earlier, ancestry = len(model.novelty.earlier), model.training.get("ancestry")
+    if earlier:
+        return f" and of {number_of(earlier, 'earlier text')}"
+    return ", and none of the earlier texts" if ancestry else ""
 
 
 def _limit(novelty: Novelty, lines: bool, unit: str) -> str:
@@ -149,6 +158,7 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
             ),
             ("SHA-256", f"{corpus['sha256']}"),
         ]
+    rows += _ancestry(training, unit)
     if training.get("step"):
         epochs = f", {_epochs(training['tokens'] / corpus['train_tokens'])}" if corpus else ""
         rows += [
@@ -168,6 +178,26 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
     if "alone" in training:
         alone = training["alone"]
         rows += [("each alone", f"the network {alone['network']:.4f}, the n-grams {alone['ngrams']:.4f}")]
+    return rows
+
+
+def _ancestry(training: dict, unit: str) -> list[tuple[str, str]]:
+    """The models that this one went on with, the last one first; and the losses before and after."""
+    rows = []
+    for number, one in enumerate(training.get("ancestry", [])):
+        corpus = one.get("corpus")
+        words = f"{one['name']} (SHA-256 {one['sha256']})"
+        if corpus:
+            words += f": trained on {listed(corpus['names'])}, {number_of(corpus['bytes'], 'byte')}"
+        if one.get("valid_loss") is not None:
+            words += f", held-out loss {one['valid_loss']:.4f}"
+        rows.append(("before that" if number else "went on with", words))
+    if training.get("base_loss") is not None:
+        rows.append(("its loss then", f"{training['base_loss']:.4f} nats per {unit} on the held-out part of this text"))
+    also = training.get("also_valid")
+    if also and also["after"] is not None:
+        losses = f"{also['before']:.4f} nats per {unit} before, {also['after']:.4f} after"
+        rows.append(("also measured", f"{listed(also['names'])}: {losses}"))
     return rows
 
 

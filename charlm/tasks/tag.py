@@ -8,11 +8,12 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..network.architecture import Tagging
+from ..network.growing import Places
 from ..text.batches import Sequences, WordBatch, groups
 from ..text.columns import JSON, SPACES, WHITE, ColumnReader, Columns, begins_an_object, positions_in, split_fields
 from ..text.corpus import DEFAULT_MIN_COUNT, CorpusOptions
 from ..text.reading import listed
-from ..text.vocabulary import EOS
+from ..text.vocabulary import EOS, Known
 from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
 from .examples import (
     EVALUATED,
@@ -88,9 +89,10 @@ class Tag(ExampleTask):
     most_epochs = 30
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> "tuple[Tag, Examples]":
+    def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Tag, Examples]":
         """Sentences with tags (see ``sentences``). Whole sentences are held out; the training part gives the tags, the
         known words and the vocabulary of characters."""
+        before: Tag | None = known and known.task
         if options.level in ("word", "token", "subword"):
             raise UsageError(
                 f"--level {options.level} does not go with --task tag, which reads each word by its characters; leave "
@@ -100,17 +102,16 @@ class Tag(ExampleTask):
         names = listed(found.names)
         if len(found.train) < 2:
             raise CorpusError(f"{names} is one sentence; put a blank line after each sentence, and give more of them")
-        tags = distinct_labels(tag for _, tags in found.train for tag in tags)
+        tags = distinct_labels((tag for _, tags in found.train for tag in tags), before.tags if before else ())
         if len(tags) < 2:
             raise CorpusError(f"{names} has one tag only, {tags[0]!r}; a tagger needs two or more")
-        counts = Counter(word for words, _ in found.train for word in words)
-        known = tuple(sorted(word for word, count in counts.items() if count >= KNOWN_FROM))
         scheme, columns = scheme_of(tags), found.columns
         bio = scheme != "" and follow_their_scheme((tags for _, tags in found.train), scheme)
+        bio = bio and (before is None or before.bio)
         is_usual = columns.delimiter == SPACES or not any(" " in word for words, _ in found.train for word in words)
         keeps = options.columns or columns.conllu or columns.comments or not is_usual
-        task = cls(tags, known, bio, columns if keeps else None)
-        vocabulary = build_vocabulary((word for words, _ in found.train for word in words), options, at_least=2)
+        task = cls(tags, _known_words(found.train, known), bio, columns if keeps else None)
+        vocabulary = build_vocabulary((word for words, _ in found.train for word in words), options, 2, known)
         train, held_out = (
             task.part(vocabulary, [words for words, _ in examples], [tags for _, tags in examples])
             for examples in (found.train, found.held_out)
@@ -163,6 +164,9 @@ class Tag(ExampleTask):
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags), "words_size": len(self.words) + 1}
+
+    def places(self, before, vocabulary, old):
+        return Places(vocabulary.ids_of(old), np.arange(len(before.tags)), has_symbols=False)
 
     def unit(self, level):
         return "word"
@@ -338,6 +342,17 @@ class Tag(ExampleTask):
             raise CorpusError("there is no sentence to evaluate: all lines are blank")
         predicted = [prediction["tags"] for prediction in self.tags_for(window, vocabulary, words)]
         return TaggingResult.of(tags, predicted, self.scheme != "")
+
+
+def _known_words(examples: list, known: Known | None) -> tuple[str, ...]:
+    """The words that occur KNOWN_FROM times or more in the examples (words, tags); before them those that a model knows
+    already, in their order."""
+    before: tuple[str, ...] = known.task.words if known else ()
+    if known and not known.grows:
+        return before
+    counts = Counter(word for words, _ in examples for word in words)
+    frequent = {word for word, count in counts.items() if count >= KNOWN_FROM}
+    return (*before, *sorted(frequent.difference(before)))
 
 
 TASK = Tag

@@ -12,7 +12,7 @@ from ..text.batches import PairBatch, Sequences, groups
 from ..text.columns import ColumnReader, Columns, Line, find_columns, parse_names, read_rows
 from ..text.corpus import CorpusOptions
 from ..text.layout import named_values
-from ..text.vocabulary import EOS, UNITS, Vocabulary
+from ..text.vocabulary import EOS, UNITS, Known, Vocabulary
 from .examples import (
     EVALUATED,
     ROWS,
@@ -99,11 +99,11 @@ class Translate(ExampleTask):
     most_epochs = 40
 
     @classmethod
-    def load(cls, paths, options: CorpusOptions) -> "tuple[Translate, Examples]":
+    def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Translate, Examples]":
         """Lines ``source<TAB>target``, or two columns. Sources and targets share one vocabulary, that of the training
         part."""
         found = read_examples(FORM, paths, options)
-        vocabulary = build_vocabulary((text for example in found.train for text in example), options)
+        vocabulary = build_vocabulary((text for example in found.train for text in example), options, known=known)
         train, held_out = (
             Pairs(
                 encode_texts(vocabulary, [source for source, _ in examples]),
@@ -114,7 +114,8 @@ class Translate(ExampleTask):
         ids = train.targets.ids
         counts = np.bincount(ids, minlength=len(vocabulary))
         columns = found.columns if options.columns else None
-        return cls(int(train.targets.lengths.max()), columns), Examples(
+        longest = max(int(train.targets.lengths.max()), known.task.longest if known else 0)
+        return cls(longest, columns), Examples(
             vocabulary=vocabulary,
             train=train,
             held_out=held_out,

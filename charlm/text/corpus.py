@@ -25,7 +25,7 @@ from .novelty import Novelty
 from .options import TEXT
 from .reading import PIECE, Digest, name_of, names_of, path_list, read_text
 from .token_buffer import TokenBuffer, release
-from .vocabulary import EOS, UNITS, UNKNOWN, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
+from .vocabulary import EOS, UNITS, UNKNOWN, Known, SymbolCounter, Vocabulary, bytes_of_unknown, text_of
 
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
@@ -190,13 +190,15 @@ class CorpusOptions:
         """The form that the text gets."""
         return Form(self.normalize, self.separator)
 
-    def least_count(self, counts: np.ndarray, at_least: int = 1) -> int:
+    def least_count(self, counts: np.ndarray, at_least: int = 1, known: np.ndarray | None = None) -> int:
         """How often a symbol must occur to be kept: ``min_count``, or if it is None the level's default, at least
-        ``at_least``; but 1 where more than MOST_RARE of the tokens would be <UNK>. counts: of each symbol, (n)."""
+        ``at_least``; but 1 where more than MOST_RARE of the tokens would be <UNK>. counts: of each symbol, (n). known:
+        which of them are kept however rare they are, bool (n)."""
         if self.min_count is not None:
             return self.min_count
         least = max(at_least, DEFAULT_MIN_COUNT[self.level])
-        return least if counts[counts < least].sum() <= MOST_RARE * counts.sum() else 1
+        rare = counts < least if known is None else (counts < least) & ~known
+        return least if counts[rare].sum() <= MOST_RARE * counts.sum() else 1
 
 
 DEFAULTS = CorpusOptions()
@@ -209,22 +211,30 @@ class ChooseLevel(Protocol):
         """One of both: the text in characters, or the same text in subwords, which takes some time to make."""
 
 
-def load_corpus(paths, options: CorpusOptions = DEFAULTS, choose: ChooseLevel | None = None) -> Corpus:
+def load_corpus(
+    paths, options: CorpusOptions = DEFAULTS, choose: ChooseLevel | None = None, known: Known | None = None
+) -> Corpus:
     """Read files, hold a part out, and build the vocabulary from the training part alone.
 
     paths: one name of a file or several, "-" for standard input. choose: whether one long text is read in subwords
-    instead of characters. Raises CorpusError for files that cannot be read or hold too little text.
+    instead of characters. known: a model's vocabulary, to which the new symbols of the training part are added. Raises
+    CorpusError for files that cannot be read or hold too little text.
     """
     columns = None
     if options.columns is not None:
         paths, options, columns = _columns_of(paths, options)
     text = _read(paths, options)
-    corpus = _corpus(text, options)
+    corpus = _corpus(text, options, known)
     if columns:
         corpus = replace(corpus, columns=columns, notes=(f"charlm reads {columns.describe()}",))
     if choose and options.level == "char" and not corpus.lines:
-        return choose(corpus, lambda: _in_subwords(text, corpus, None))
-    return _in_subwords(text, corpus, options.max_vocabulary) if options.level == "subword" else corpus
+        return choose(corpus, lambda: _in_subwords(text, corpus, _learnt(text, corpus, None)))
+    if options.level != "subword":
+        return corpus
+    if known:
+        new = corpus.vocabulary.symbols[len(known.vocabulary.of_characters.symbols) :]
+        return _in_subwords(text, corpus, known.vocabulary.with_symbols(new))
+    return _in_subwords(text, corpus, _learnt(text, corpus, options.max_vocabulary))
 
 
 def _columns_of(paths, options: CorpusOptions) -> tuple[list, CorpusOptions, Columns]:
@@ -276,14 +286,16 @@ def _read(paths, options: CorpusOptions) -> _Text:
     return _Text(counter, parts, lines, bool(valid), tuple(map(name_of, paths)), digest)
 
 
-def _corpus(text: _Text, options: CorpusOptions) -> Corpus:
-    """The corpus in the symbols that were numbered."""
+def _corpus(text: _Text, options: CorpusOptions, known: Known | None) -> Corpus:
+    """The corpus in the symbols that were numbered: of subwords, in characters."""
     counter, parts, lines = text.counter, text.parts, text.lines
     counts = _counts(parts(), len(counter))
-    least = options.least_count(counts)
-    vocabulary = Vocabulary.build(
-        counter.level, counter.counted(counts, least), least, options.max_vocabulary, form=options.form
-    )
+    least = options.least_count(counts, known=known and known.vocabulary.knows(counter.symbols))
+    counted, most = counter.counted(counts, least), options.max_vocabulary
+    if known is None:
+        vocabulary = Vocabulary.build(counter.level, counted, least, most, form=options.form)
+    else:
+        vocabulary = known.with_counted(counted, least, most).of_characters
     novelty = _novelty(counter, parts, lines) if options.novelty else None
     found = _translated(counter, parts, vocabulary, counts)
     if not len(found.train):
@@ -340,13 +352,16 @@ def warn_of_unknown(in_train: float, in_held_out: float = 0.0) -> None:
         )
 
 
-def _in_subwords(text: _Text, corpus: Corpus, size: int | None) -> Corpus:
-    """A corpus of characters in subwords, which are learnt from its training part. size: of the vocabulary at most,
-    None if charlm chooses it."""
-    counter, parts = text.counter, text.parts
-    points = counter.points(train for train, _ in parts())
-    vocabulary = learnt_vocabulary(corpus.vocabulary, points, len(corpus.train), size)
-    found = _segmented(counter, parts, vocabulary)
+def _learnt(text: _Text, corpus: Corpus, size: int | None) -> Vocabulary:
+    """The subwords that the training part of a corpus of characters gives. size: of the vocabulary at most, None if
+    charlm chooses it."""
+    points = text.counter.points(train for train, _ in text.parts())
+    return learnt_vocabulary(corpus.vocabulary, points, len(corpus.train), size)
+
+
+def _in_subwords(text: _Text, corpus: Corpus, vocabulary: Vocabulary) -> Corpus:
+    """A corpus of characters in subwords."""
+    found = _segmented(text.counter, text.parts, vocabulary)
     return replace(
         corpus,
         vocabulary=vocabulary,

@@ -45,25 +45,31 @@ class MemoryText:
 
 
 def training_text(
-    given: dict[str, Any], valid: Any, task: str | None, resume: bool, multi_label: bool | None = None
+    given: dict[str, Any],
+    measured: Mapping[str, Any],
+    task: str | None,
+    goes_on: bool,
+    multi_label: bool | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """The text to train on, and the options that follow from it: lines, valid, and the task of sentences with tags.
+    """The text to train on, and the options that follow from it: lines, valid, also_valid, and the task of sentences
+    with tags.
 
-    given: see ``one_text``. valid: held-out text of the same kind. task: the option, None if nobody said. resume: then
-    the checkpoint says what the task is, and whether it is multi_label (see ``one_text``). Raises as ``one_text`` does,
-    and UsageError for pairs without a task.
+    given: see ``one_text``. measured: texts of the same kind, valid and also_valid, None where there is none. task: the
+    option, None if nobody said. goes_on: a checkpoint or a model says what the task is, and whether it is multi_label
+    (see ``one_text``). Raises as ``one_text`` does, and UsageError for pairs without a task.
     """
-    several = bool(multi_label or resume)
+    several = bool(multi_label or goes_on)
     source, kind = one_text(given, task, several), _kind(given)
     options: dict[str, Any] = {"lines": given["lines"] if is_switch(given["lines"]) else True}
     if kind == "pairs" and source.sentences:
         options["task"] = "tag"
-    elif kind == "pairs" and task is None and not resume:
+    elif kind == "pairs" and task is None and not goes_on:
         raise UsageError(
             "pairs need a task: task='classify' or 'generate' for (label, text), task='translate' for (source, target)"
         )
-    if valid is not None:
-        options["valid"] = text_of_kind(kind, valid, "valid", options.get("task", task), several)
+    for name, value in measured.items():
+        if value is not None:
+            options[name] = text_of_kind(kind, value, name, options.get("task", task), several)
     return source, options
 
 

@@ -106,9 +106,9 @@ class NGrams:
         if most is not None and most < starts[-1] - 1:
             suffixes = _joined([ngrams.suffixes + base for ngrams, base in zip(counted, below, strict=False)])
             occurrences = _joined([ngrams.occurrences for ngrams in counted])
-            tree = _pruned(tree, suffixes, occurrences, starts, most)
+            tree = pruned(tree, suffixes, occurrences, starts, most)
         del counted  # it takes as much memory as the tree
-        return cls(vocabulary_size, order, lines, bool((tokens == UNKNOWN).any()), _finished(tree, exact))
+        return cls(vocabulary_size, order, lines, bool((tokens == UNKNOWN).any()), finished(tree, exact))
 
     @cached_property
     def keys(self) -> np.ndarray:
@@ -210,7 +210,7 @@ class NGrams:
                 score[nodes] = joint[nodes] * np.log(values[nodes] / without)
         tree = {"tokens": self.tokens, "parents": self.parents, "own": self.own.astype(np.float64)}
         tree = _best(tree, score, self.suffixes, starts, most)
-        return NGrams(V, self.order, self.lines, self.has_unknown, _finished(tree, exact=False))
+        return NGrams(V, self.order, self.lines, self.has_unknown, finished(tree, exact=False))
 
     def rounded(self, coarseness: int) -> "NGrams":
         """The same n-grams with so many times fewer codes, which pack into fewer bytes."""
@@ -234,6 +234,26 @@ class NGrams:
             wanted = found[self.parents[start:stop]] * self.vocabulary_size + self.tokens[start:stop]
             found[start:stop] = 1 + self.keys.searchsorted(wanted)
         return found
+
+    def with_vocabulary(self, ids: np.ndarray, vocabulary_size: int) -> "NGrams":
+        """The same n-grams in a larger vocabulary, whose further tokens were never counted.
+
+        ids: of each token in it, rising (V).
+        """
+        own_codes, backoff_codes = self._codes
+        if own_codes is None:
+            raise ValueError("n-grams with exact probabilities are not renumbered")
+        children, V = np.diff(self.first), self.vocabulary_size
+        of_tokens, codes = np.zeros(vocabulary_size, children.dtype), np.full(vocabulary_size, 255, np.uint8)
+        of_tokens[ids], codes[ids] = children[1 : V + 1], own_codes[:V]  # the codes of single tokens come first
+        tokens = np.concatenate([[0], np.arange(vocabulary_size), ids[self.tokens[V + 1 :]]])
+        tree = {
+            "tokens": tokens.astype(smallest_type(vocabulary_size)),
+            "children": np.concatenate([[vocabulary_size], of_tokens, children[V + 1 :]]),
+            "own_codes": np.concatenate([codes, own_codes[V:]]),
+            "backoff_codes": backoff_codes,
+        }
+        return NGrams(vocabulary_size, self.order, self.lines, self.has_unknown, tree | _decoded(tree))
 
     def fields(self) -> dict:
         """What a file needs to know besides ``arrays``: order; sizes, the number of n-grams of each order; histories,
@@ -332,7 +352,7 @@ def _joined(arrays):
     return np.concatenate([np.zeros(1, arrays[0].dtype), *arrays])
 
 
-def _pruned(tree, suffixes, occurrences, starts, most):
+def pruned(tree, suffixes, occurrences, starts, most):
     """A tree with at most ``most`` n-grams, or all single tokens if these are more.
 
     Those with the highest score are kept: occurrences² · (p - p′)/(p + p′) · 0.7ⁿ, where p′ is the probability without
@@ -371,7 +391,7 @@ def _best(tree, score, suffixes, starts, most):
     return {"tokens": tree["tokens"][kept], "parents": numbers[parents[kept]], "own": tree["own"][kept]}
 
 
-def _finished(tree, exact):
+def finished(tree, exact):
     """A tree with children, and with its probabilities: as codes, or exact."""
     parents, own = tree["parents"], tree["own"]
     children = np.bincount(parents[1:], minlength=len(own))

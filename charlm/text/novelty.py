@@ -9,6 +9,9 @@ A copy is measured in what is said: of a run of white space, or of one repeated 
 and the others do not (``_Squeezer``), so that deep indentation or a ruler of dashes is no copy. Two, because prose has
 double letters and blank lines, and measures as it would in full. Records of earlier versions count all characters.
 
+The record of a model that went on with another one has the ``earlier`` records too, of the texts of the models before
+it: what is asked of the training text is asked of all of them.
+
 The record also says how long the runs are that the author's own new text repeats (``usual_run``), and it may have a
 second record, of the held-out part (``held_out``), which the questions about the training text leave alone.
 
@@ -25,6 +28,7 @@ inverse because it is odd. Integers of 64 bits are the same on every machine.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -150,12 +154,14 @@ class Trail(NamedTuple):
     """What a record needs of a text to say how long a run becomes when the text goes on.
 
     said: the last characters that count, code points or bytes, (n). run: characters of the copied run that the text
-    ends with, 0 where it is too short to be found; held_out_run: the same in the record of the held-out part.
+    ends with, 0 where it is too short to be found; held_out_run: the same in the record of the held-out part. earlier:
+    the trails in the earlier records, () before the first text.
     """
 
     said: np.ndarray = np.zeros(0, np.uint8)
     run: int = 0
     held_out_run: int = 0
+    earlier: "tuple[Trail, ...]" = ()
 
 
 class Followed(NamedTuple):
@@ -165,6 +171,12 @@ class Followed(NamedTuple):
     longest: int
     longest_held_out: int
 
+    def with_earlier(self, other: "Followed") -> "Followed":
+        """The same with what an earlier record says of the text."""
+        trail = self.trail._replace(earlier=(*self.trail.earlier, other.trail))
+        held_out = max(self.longest_held_out, other.longest_held_out)
+        return Followed(trail, max(self.longest, other.longest), held_out)
+
 
 class Novelty:
     """Knows which lines and which runs of characters (bytes at the byte level) the training text holds.
@@ -172,7 +184,8 @@ class Novelty:
     in_bytes: the text is bytes, not characters. lines, runs: the filters of its lines and of its runs. window: see
     above, 1 where every run is kept. squeezed: the runs are of what is said (see above), and so are all lengths;
     usual_run: characters of the runs that nine tenths of the author's own new lines do not exceed, 0 if it was not
-    measured; held_out: the record of the held-out part, None without one. Texts are given without their line's end.
+    measured; held_out: the record of the held-out part, None without one. earlier: records of earlier texts, the last
+    one first, which have no earlier ones of their own. Texts are given without their line's end.
     Questions about many texts at once take much less time for each text.
     """
 
@@ -187,9 +200,10 @@ class Novelty:
         squeezed: bool = False,
         usual_run: int = 0,
         held_out: "Novelty | None" = None,
+        earlier: "Sequence[Novelty]" = (),
     ):
         self.in_bytes, self.lines, self.runs, self.window, self.run = in_bytes, lines, runs, window, run
-        self.squeezed, self.usual_run, self.held_out = squeezed, usual_run, held_out
+        self.squeezed, self.usual_run, self.held_out, self.earlier = squeezed, usual_run, held_out, tuple(earlier)
         self.inside: Callable[[str], str] = str  # a person's text → as the model reads it, which sets this
 
     @staticmethod
@@ -229,6 +243,34 @@ class Novelty:
             novelty._measure(_first(_small(held_out()), MEASURED), separate)
             novelty.held_out = other
         return novelty
+
+    def after(self, other: "Novelty") -> "Novelty":
+        """This record together with that of an earlier text, of which the model has learnt too."""
+        earlier = other.records
+        if np.array_equal(earlier[0].bits, self.bits):  # of the same text
+            earlier = earlier[1:]
+        return self._with(earlier)
+
+    def _with(self, earlier: "Sequence[Novelty]") -> "Novelty":
+        """The record of this text, with these earlier ones."""
+        parts = self.lines, self.runs, self.window, self.run
+        fields = {"squeezed": self.squeezed, "usual_run": self.usual_run, "held_out": self.held_out}
+        return Novelty(self.in_bytes, *parts, **fields, earlier=earlier)
+
+    @property
+    def alone(self) -> "Novelty":
+        """This record without the earlier ones."""
+        return self._with(()) if self.earlier else self
+
+    @property
+    def records(self) -> "list[Novelty]":
+        """The record of each text, the last one first."""
+        return [self.alone, *self.earlier]
+
+    @property
+    def held_outs(self) -> "list[Novelty]":
+        """The records of the held-out parts, the last one first."""
+        return [record.held_out for record in self.records if record.held_out is not None]
 
     def _add(self, pieces, separate):
         squeezer = _Squeezer(self.in_bytes)
@@ -308,42 +350,48 @@ class Novelty:
         }
         if self.squeezed:
             fields |= {"usual_run": self.usual_run, "held_out": self.held_out and self.held_out.as_dict()}
-        return fields
+        return fields | ({"earlier": [record.as_dict() for record in self.earlier]} if self.earlier else {})
 
     @property
     def bits(self) -> np.ndarray:
-        """The bits of both filters, the lines' filter first, then those of the held-out part, uint8 (bytes)."""
-        bits = np.concatenate((self.lines.bits, self.runs.bits))
-        return np.concatenate((bits, self.held_out.bits)) if self.held_out else bits
+        """The bits of both filters, the lines' filter first, then those of the held-out part, then those of the earlier
+        records, uint8 (bytes)."""
+        others = [self.held_out] if self.held_out else []
+        return np.concatenate((self.lines.bits, self.runs.bits, *(one.bits for one in (*others, *self.earlier))))
 
     def summary(self) -> dict:
         """``as_dict``, the shortest run that is always found, and the rates of mistakes."""
         return self.as_dict() | {
-            "shortest_run": self.shortest_run,
+            "shortest_run": self.surest_run,
             "line_false_positive_rate": self.line_rate,
             "run_false_positive_rate": self.run_rate,
         }
 
     @property
     def shortest_run(self) -> int:
-        """Characters of the shortest copied run that is found; shorter runs are not."""
+        """Characters of the shortest copied run that the filter of this text finds; shorter runs are not found."""
         return self.run + self.window - 1
+
+    @property
+    def surest_run(self) -> int:
+        """Characters of the shortest copied run that is always found, whichever of the texts it is in."""
+        return max(record.shortest_run for record in (self, *self.earlier))
 
     def default_limit(self, lines: bool) -> int:
         """How many characters in a row a sample may copy: as many as nine tenths of the author's own new lines repeat,
         within bounds, and no fewer than the record can tell. lines: the model is one of lines."""
-        least = max(COPIED_IN_LINES if lines else COPIED_IN_STREAMS, self.shortest_run - 1)
+        least = max(COPIED_IN_LINES if lines else COPIED_IN_STREAMS, self.surest_run - 1)
         return max(least, min(self.usual_run, MOST_COPIED))
 
     @property
     def line_rate(self) -> float:
-        """The fraction of new lines that are taken for lines of the training text."""
-        return self.lines.false_positive_rate
+        """The fraction of new lines that are taken for lines of the training text, or of an earlier one."""
+        return _rate_of_any(record.lines for record in (self, *self.earlier))
 
     @property
     def run_rate(self) -> float:
-        """The fraction of new runs of ``shortest_run`` characters that are taken for copies."""
-        return self.runs.false_positive_rate
+        """The fraction of new runs of ``surest_run`` characters that are taken for copies."""
+        return _rate_of_any(record.runs for record in (self, *self.earlier))
 
     def contains_line(self, text: str | bytes) -> bool:
         """Whether the text is a whole line of the training text."""
@@ -357,11 +405,15 @@ class Novelty:
         """``contains_line`` of each text, bool (texts)."""
         found = [np.zeros(0, bool)]
         for points, begins, ends in self._together(texts):
-            found.append(self.lines.contains(_avalanche(_Hashed(points).stretches(begins, ends))))
+            hashes = _avalanche(_Hashed(points).stretches(begins, ends))
+            found.append(np.logical_or.reduce([record.lines.contains(hashes) for record in (self, *self.earlier)]))
         return np.concatenate(found)
 
     def longest_copied_runs(self, texts: Iterable[str | bytes]) -> np.ndarray:
         """``longest_copied_run`` of each text, int64 (texts)."""
+        if self.earlier:
+            texts = list(texts)
+            return np.maximum.reduce([record.longest_copied_runs(texts) for record in self.records])
         longest = [np.zeros(0, np.int64)]
         for points, begins, ends in self._together(texts):
             longest.append(np.zeros(len(begins), np.int64))
@@ -375,6 +427,8 @@ class Novelty:
     def copied_runs(self, text: str | bytes) -> list[tuple[int, int]]:
         """The runs of a text that the training text holds, in order, as (start, stop) in the text; they may overlap.
         A run includes the characters within it that do not count."""
+        if self.earlier:
+            return sorted({run for record in self.records for run in record.copied_runs(text)})
         points = self._points(text)
         positions = np.flatnonzero(self._kept(points))
         runs = self._copied_in(points[positions])
@@ -385,6 +439,15 @@ class Novelty:
 
         limit: no run of a trail is longer; only ``ExactNovelty`` needs it.
         """
+        followed = self._follow(trails, texts, limit)
+        for number, record in enumerate(self.earlier):
+            before = [trail.earlier[number] if trail.earlier else Trail() for trail in trails]
+            pairs = zip(followed, record.follow(before, texts, limit), strict=True)
+            followed = [one.with_earlier(other) for one, other in pairs]
+        return followed
+
+    def _follow(self, trails, texts, limit):
+        """``follow`` in the record of this text alone."""
         joined, sizes = [], []
         for trail, text in zip(trails, texts, strict=True):
             points = self._points(text)
@@ -484,11 +547,13 @@ def check_fields(fields: dict) -> int:
         "run_bytes": (0, MOST_BYTES),
         "run_hashes": (1, MOST_HASHES),
     }
-    held_out = None
+    held_out, earlier = None, []
     if isinstance(fields, dict) and "usual_run" in fields:
         limits["usual_run"] = 0, LONGEST_USUAL_RUN
         fields = dict(fields)
-        held_out = fields.pop("held_out", 0)
+        held_out, earlier = fields.pop("held_out", 0), fields.pop("earlier", [])
+        if not isinstance(earlier, list) or any(not isinstance(one, dict) or "earlier" in one for one in earlier):
+            raise ValueError("its records of earlier texts are not described")
     if not isinstance(fields, dict) or set(fields) != set(limits):
         raise ValueError("its record of the training text is not described")
     for name, (least, most) in limits.items():
@@ -499,14 +564,18 @@ def check_fields(fields: dict) -> int:
         if not isinstance(held_out, dict) or held_out.get("held_out", 0) is not None:  # it has none of its own
             raise ValueError("its record of the held-out part is not described")
         of_held_out = check_fields(held_out)
-    return fields["line_bytes"] + fields["run_bytes"] + of_held_out
+    return fields["line_bytes"] + fields["run_bytes"] + of_held_out + sum(map(check_fields, earlier))
 
 
 def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
     """The record that ``as_dict`` described. bits: of its filters one after the other, uint8 (bytes)."""
     line_stop = fields["line_bytes"]
     run_stop = line_stop + fields["run_bytes"]
-    held_out = fields.get("held_out")
+    held_out, earlier = fields.get("held_out"), []
+    stop = run_stop + (check_fields(held_out) if held_out else 0)
+    for one in fields.get("earlier", ()):
+        start, stop = stop, stop + check_fields(one)
+        earlier.append(from_fields(one, bits[start:stop], in_bytes))
     return Novelty(
         in_bytes,
         Bloom(bits[:line_stop], fields["line_hashes"]),
@@ -516,7 +585,13 @@ def from_fields(fields: dict, bits: np.ndarray, in_bytes: bool) -> Novelty:
         squeezed="usual_run" in fields,
         usual_run=fields.get("usual_run", 0),
         held_out=from_fields(held_out, bits[run_stop:], in_bytes) if held_out else None,
+        earlier=earlier,
     )
+
+
+def _rate_of_any(filters: Iterable[Bloom]) -> float:
+    """The fraction of new hashes that at least one of the filters takes for a member."""
+    return 1 - prod(1 - one.false_positive_rate for one in filters)
 
 
 class ExactNovelty(Novelty):

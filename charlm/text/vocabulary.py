@@ -7,7 +7,9 @@ vocabulary does not contain. Both are ids and not strings, so that "<EOS>" or "<
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import compress, repeat
+from typing import Any
 
 import numpy as np
 
@@ -164,6 +166,33 @@ class Vocabulary:
         room = None if max_vocabulary is None else max(0, max_vocabulary - len(SPECIAL))
         return cls(level, [symbol for _, symbol in sorted(kept)[:room]], form=form)
 
+    def with_symbols(self, symbols: Iterable) -> "Vocabulary":
+        """This vocabulary with more symbols, which it does not have yet; of subwords these are characters. The ids of
+        all other symbols stay in their order: only what merges make stands after the new ones."""
+        new, first = tuple(symbols), len(self.symbols) - len(self.merges)
+        made = first + len(SPECIAL)
+        merges = [tuple(part + len(new) if part >= made else part for part in pair) for pair in self.merges]
+        return Vocabulary(self.level, (*self.symbols[:first], *new, *self.symbols[first:]), merges, self.form)
+
+    @property
+    def of_characters(self) -> "Vocabulary":
+        """The vocabulary of the characters that subwords are made of; of any other level, the vocabulary itself."""
+        if self.level != "subword":
+            return self
+        return Vocabulary("char", self.symbols[: len(self.symbols) - len(self.merges)], form=self.form)
+
+    def ids_of(self, other: "Vocabulary") -> np.ndarray:
+        """The id that each id of another vocabulary has here, int64 (V of the other). All its symbols are here too."""
+        return np.array([EOS, UNKNOWN, *map(self._ids.__getitem__, other.symbols)], np.int64)
+
+    def new_since(self, other: "Vocabulary") -> tuple:
+        """The symbols that another vocabulary does not have, in their order."""
+        return tuple(symbol for symbol in self.symbols if symbol not in other._ids)
+
+    def knows(self, symbols: Iterable) -> np.ndarray:
+        """Whether each symbol is in the vocabulary, the line feed included: bool (symbols)."""
+        return np.array([symbol in self._ids for symbol in symbols], bool)
+
     def encode(self, text: str | bytes) -> np.ndarray:
         """The ids of a text, (n) in the smallest unsigned type. A symbol outside the vocabulary becomes <UNK>.
 
@@ -233,6 +262,26 @@ class Vocabulary:
     def one_hot(self, ids: np.ndarray) -> np.ndarray:
         """float32 (…, V): 1 at the id and 0 elsewhere. The kernels take row ``id`` of W_x instead of using it."""
         return np.eye(len(self), dtype=np.float32)[ids]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a model knows before a training goes on with it. vocabulary: its symbols. task: its task. grows: symbols and
+    words that it does not know are added; otherwise they are <UNK>."""
+
+    vocabulary: Vocabulary
+    task: Any
+    grows: bool = True
+
+    def with_counted(self, counts: dict, min_count: int, max_vocabulary: int | None) -> Vocabulary:
+        """The vocabulary with the new symbols that are frequent enough: see ``Vocabulary.build``. counts: how often
+        each symbol occurs in the training part; of subwords, each character."""
+        old = self.vocabulary
+        if not self.grows:
+            return old
+        new = {symbol: count for symbol, count in counts.items() if symbol not in old._ids}
+        room = None if max_vocabulary is None else max(0, max_vocabulary - len(old)) + len(SPECIAL)
+        return old.with_symbols(Vocabulary.build(old.of_characters.level, new, min_count, room).symbols)
 
 
 class _Numbers(dict):
