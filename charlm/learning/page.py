@@ -178,6 +178,7 @@ class RunningPage:
         if self.preview.number:
             self.preview.whole(best)
             loss = self._report.train_loss if self._report else None
+            self.memory.samples = [sample for sample in self.memory.samples if sample.step < trainer.step]
             self._keep_sample(trainer.step, trainer.state.seconds, loss)
         page = self._page(ended(trainer))
         page.model = facts(best)
