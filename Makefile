@@ -83,6 +83,7 @@ clean: ## remove everything that the other targets made, .venv included
 .venv-export/installed: .venv/bin/python pyproject.toml
 	$(PYTHON) -m venv .venv-export
 	.venv-export/bin/python -m pip install --quiet --editable '.[test-export]'
+	if command -v npm >/dev/null; then npm install --silent --prefix .venv-export axe-core@4; fi
 	touch $@
 
 .venv-fuzz/installed: .venv/bin/python pyproject.toml

@@ -30,7 +30,7 @@ Ask a model of labels, tags or translations:
 
 Use it elsewhere:
 
-    export_model     a model → files for other programs (PyTorch, model hubs)
+    export_model     a model → files for other programs (a web page, PyTorch, model hubs)
     import_model     what export_model wrote, or the weights of a language model of PyTorch → the model
 
 Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
@@ -155,6 +155,7 @@ def train(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     stop: Callable[[], bool] | None = None,
     on_report: Callable[[Report], object] | None = None,
     progress: bool = True,
@@ -239,6 +240,7 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
+        report: write a page of the training to this file (HTML), again and again while it goes on.
         store: the type of the weights in the file, and so of the model that is returned: "float32" or "float16"
             ("float32").
 
@@ -313,6 +315,7 @@ def training(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     **misspelt: Never,
 ) -> Training:
     """Return a training that is an iterable of reports: the loop trains, and may end at any time.
@@ -354,11 +357,13 @@ def _training(
     save_every: float,
     log: Path | None,
     plot: Path | None,
+    report: Path | None,
     on_compile: Any = None,
     **options: Any,
 ) -> Training:
     """A training from the arguments of ``training``. on_compile: see ``TrainingSession``."""
-    from .learning.session import TrainingFiles, TrainingSession
+    from .learning.run import TrainingFiles
+    from .learning.session import TrainingSession
     from .learning.training import Training
     from .text.memory import training_text
 
@@ -372,7 +377,14 @@ def _training(
         options["multi_label"],
     )
     files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+        output=output,
+        log=log,
+        plot=plot,
+        report=report,
+        resume=resume,
+        restart=restart,
+        backup=backup,
+        save_every=save_every,
     )
     return Training(TrainingSession(source, files, options | more, on_compile))
 
@@ -666,11 +678,15 @@ def evaluate(
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
 
 
-def export_model(model: Model, path: Path, *, to: str | None = None, **misspelt: Never) -> list[str]:
+def export_model(
+    model: Model, path: Path, *, to: str | None = None, weights: str | None = None, **misspelt: Never
+) -> list[str]:
     """Write a model to a file for other programs: ``charlm export``.
 
-    path: where to; its ending says what is written: ".safetensors", ".onnx", or "/" for the folder of a model hub.
-    to: what is written, whatever the ending: "safetensors", "onnx" or "hub".
+    path: where to; its ending says what is written: ".html", ".safetensors", ".onnx", or "/" for the folder of a model
+        hub.
+    to: what is written, whatever the ending: "html", "safetensors", "onnx" or "hub".
+    weights: of a page: "float32", "float16", "int8" or "int5" (the smallest that costs next to nothing).
 
     Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
     path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not

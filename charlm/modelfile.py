@@ -36,11 +36,12 @@ The header has these keys:
     store         "float16" where that is the type of the parameters; missing for float32
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss,
-                  held-out loss], …]; of a model that went on with another one also ancestry [{name, sha256 of its file,
-                  seed, corpus, step, tokens, valid_loss, base_loss}, …], the last one first, and base_loss, which that
-                  model had on the held-out part; with --also-valid, also_valid {names, sha256, held_out_tokens, before,
-                  after}; with --store float16, unrounded, the held-out loss before; and, in the file of an unfinished
-                  training only, unfinished {id, progress}: see learning/record.py
+                  held-out loss], …], curve {training [[step, loss], …], held_out [[step, loss], …]}; of a model that
+                  went on with another one also ancestry [{name, sha256 of its file, seed, corpus, step, tokens,
+                  valid_loss, base_loss}, …], the last one first, and base_loss, which that model had on the held-out
+                  part; with --also-valid, also_valid {names, sha256, held_out_tokens, before, after}; with --store
+                  float16, unrounded, the held-out loss before; and, in the file of an unfinished training only,
+                  unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part. In format 8
                   earlier: a list of the same fields for each earlier text

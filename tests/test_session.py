@@ -205,6 +205,8 @@ def test_a_picture_shows_the_baselines(text, tmp_path):
         ({"log": "text.txt"}, "will not overwrite text.txt with the log"),
         ({"log": "log", "plot": "log"}, "log, which this run reads or writes"),
         ({"output": "m.npz", "plot": "m.checkpoint.npz"}, "m.checkpoint.npz"),
+        ({"output": "m.npz", "report": "m.npz"}, "m.npz, which this run reads or writes"),
+        ({"report": "text.txt"}, "text.txt, which this run reads or writes"),
     ],
     ids=str,
 )
@@ -215,7 +217,7 @@ def test_no_file_is_overwritten_that_must_not_be(text, tmp_path, files, words):
     assert names(tmp_path) == ["text.txt"] and (tmp_path / "text.txt").read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["log", "plot"])
+@pytest.mark.parametrize("place", ["log", "plot", "report"])
 def test_a_resumed_training_does_not_overwrite_the_held_out_file_of_its_checkpoint(text, tmp_path, place):
     """Only the checkpoint names the file; nobody gives ``valid`` again."""
     (tmp_path / "valid.jsonl").write_text("{abba cab\n" * 9)

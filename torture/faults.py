@@ -31,7 +31,7 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
             _killed_midway(folder, server, epochs)
             server.run(["export", "m.npz", "w.safetensors"], folder / "killed")
         commands = {
-            "first": [*TRAIN, *epochs, "--log", "log.jsonl"],
+            "first": [*TRAIN, *epochs, "--log", "log.jsonl", "--report", "run.html"],
             "again": [*TRAIN, *epochs, "--resume"],
             "over": [*TRAIN, *epochs],
             "over again": [*TRAIN, *epochs, "--resume"],
@@ -101,6 +101,9 @@ def _wrong_with_exports(server, workdir):
 
 def _how_it_ended(workdir, operation, how, code, errors):
     """What is wrong with the end of a run with a fault, "" for nothing."""
+    page = workdir / "run.html"
+    if page.exists() and not page.read_text(encoding="utf-8").endswith("</html>\n"):
+        return "the page of the training is not whole"
     killed = how in ("before", "after")
     if killed and code != -signal.SIGKILL:
         return f"it should have been killed, and ended with {code}"

@@ -1,5 +1,5 @@
 """The command line: one module per command, in the order of use: train, sample, perplexity, states, predict,
-evaluate, export, import, info.
+evaluate, report, export, import, info.
 
     options     the tables of options as options of the command line
     help        the help of the program and of its commands
@@ -33,6 +33,7 @@ SUMMARIES = {  # of the commands, in the order of use
     "states": "Give the hidden states at each token or line.",
     "predict": "Predict labels, tags or translations.",
     "evaluate": "Measure how often a model is right.",
+    "report": "Put models side by side on a page.",
     "export": "Write a model for PyTorch or a model hub.",
     "import": "Make a model of weights from PyTorch.",
     "info": "Show what a model file contains.",

@@ -16,12 +16,14 @@ from .options import FILE, command
     explanation=(
         "What OUT can be",
         (
+            ("FILE.html", "a page that writes: one file for any browser, which needs no network"),
             ("FILE.safetensors", "the weights as PyTorch names them, and all else that the model file has"),
             ("FILE.onnx", "the network as a graph that onnxruntime runs; of a translator two files"),
             ("FOLDER/", "a folder for a model hub: the weights, config.json, and a model card, README.md"),
         ),
     ),
     examples=(
+        "charlm export names.npz names.html",
         "charlm export names.npz names.safetensors --snippet > sample.py",
         "charlm export names.npz names/",
     ),

@@ -44,6 +44,7 @@ class ExportForm(NamedTuple):
 
 FORMS = (
     ExportForm("safetensors", ".safetensors", "weights"),
+    ExportForm("html", ".html", "page", ("weights",)),
     ExportForm("onnx", ".onnx", "onnx"),
     ExportForm("hub", "/", "hub"),
 )

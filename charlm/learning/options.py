@@ -260,7 +260,7 @@ OF_FILES = (
         "resume",
         bool,
         "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
-        "--log, --plot, --save-every and --threads. If it is finished, there is nothing to do.",
+        "--log, --plot, --report, --save-every and --threads. If it is finished, there is nothing to do.",
         default=False,
         group=HOW_LONG,
     ),
@@ -304,6 +304,14 @@ OF_FILES = (
         group=FILES,
     ),
     Option(
+        "report",
+        PathLike,
+        "Write a page of the training to this file (.html), again and again while it goes on: its losses, what the "
+        "model writes as it learns, its settings and why, and at the end what came of it.",
+        metavar="FILE",
+        group=FILES,
+    ),
+    Option(
         "show",
         int,
         "On a terminal: show N lines that the model writes while it learns; 0 shows none.",
@@ -325,7 +333,7 @@ OF_FILES = (
     Option(
         "quiet",
         bool,
-        "Print only warnings and errors. The n-gram baselines are skipped, unless --plot draws them.",
+        "Print only warnings and errors. The n-gram baselines are skipped, unless --plot or --report shows them.",
         default=False,
         where=COMMAND_LINE,
         short="-q",

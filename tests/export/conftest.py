@@ -6,11 +6,13 @@ test` does not collect it.
 """
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 import charlm
 
+FOLDER = Path(__file__).parent
 TEXT = "".join(
     f"{name} {verb} the {thing}, {name} said: “it’s {number} of {number * 7 % 12}!”\n"
     for number in range(90)
