@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test torture coverage fuzz check dist bench docs help clean
+.PHONY: all demo test test-export torture coverage fuzz check dist bench docs help clean
 
 all: check test ## check the code, then run the tests
 
@@ -22,6 +22,9 @@ demo: .venv/installed ## train on names of dinosaurs, sample new names, score th
 
 test: .venv/installed-dev ## run the tests in two processes (make test WORKERS=4: in four)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-export: .venv-export/installed ## run the tests of exports in PyTorch, onnxruntime, Node and Chromium (in .venv-export)
+	.venv-export/bin/python -m pytest tests/export
 
 torture: .venv/installed-dev ## run the trials of reliability with their full counts, about two hours on two cores
 	$(BIN)/python -m torture
@@ -54,10 +57,10 @@ docs: .venv-docs/installed ## build the manual into docs/_build/html; warnings a
 	@echo "open docs/_build/html/index.html"
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 clean: ## remove everything that the other targets made, .venv included
-	rm -rf .venv .venv-bench .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-export .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,6 +78,12 @@ clean: ## remove everything that the other targets made, .venv included
 .venv-bench/installed: .venv/bin/python pyproject.toml
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+.venv-export/installed: .venv/bin/python pyproject.toml
+	$(PYTHON) -m venv .venv-export
+	.venv-export/bin/python -m pip install --quiet --editable '.[test-export]'
+	if command -v npm >/dev/null; then npm install --silent --prefix .venv-export axe-core@4; fi
 	touch $@
 
 .venv-fuzz/installed: .venv/bin/python pyproject.toml

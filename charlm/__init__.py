@@ -28,6 +28,11 @@ Ask a model of labels, tags or translations:
     predict          its answers
     evaluate         how often its answers are right (for a language model: the figures of ``perplexity``)
 
+Use it elsewhere:
+
+    export_model     a model → files for other programs (a web page, PyTorch, model hubs)
+    import_model     what export_model wrote, or the weights of a language model of PyTorch → the model
+
 Whatever the user can correct raises a ``CharlmError``, whose message says what is wrong and what to do about it.
 """
 
@@ -63,7 +68,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("train", "training", "load", "sample", "perplexity", "log_probability", "rows", "next_tokens", "states"),
-    *("predict", "evaluate", "Model", "Training", "Report", "Sample", "Score", "HiddenStates", "CharlmError"),
+    *(
+        "predict",
+        "evaluate",
+        "export_model",
+        "Model",
+        "Training",
+        "Report",
+        "Sample",
+        "Score",
+        "HiddenStates",
+        "CharlmError",
+    ),
     *("UsageError", "CorpusError", "ModelFileError", "DivergedError", "SamplingError", "__version__"),
 ]
 
@@ -130,6 +146,7 @@ def train(
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,
     also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
@@ -138,6 +155,7 @@ def train(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     stop: Callable[[], bool] | None = None,
     on_report: Callable[[Report], object] | None = None,
     progress: bool = True,
@@ -222,6 +240,9 @@ def train(
         save_every: seconds between the checkpoints (60.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
+        report: write a page of the training to this file (HTML), again and again while it goes on.
+        store: the type of the weights in the file, and so of the model that is returned: "float32" or "float16"
+            ("float32").
 
     While it trains
         stop: a function that is called after each update; where it returns True, the training stops. With ``output``,
@@ -285,6 +306,7 @@ def training(
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,
     also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
     resume: bool = False,
@@ -293,6 +315,7 @@ def training(
     save_every: float = 60.0,
     log: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     **misspelt: Never,
 ) -> Training:
     """Return a training that is an iterable of reports: the loop trains, and may end at any time.
@@ -334,11 +357,13 @@ def _training(
     save_every: float,
     log: Path | None,
     plot: Path | None,
+    report: Path | None,
     on_compile: Any = None,
     **options: Any,
 ) -> Training:
     """A training from the arguments of ``training``. on_compile: see ``TrainingSession``."""
-    from .learning.session import TrainingFiles, TrainingSession
+    from .learning.run import TrainingFiles
+    from .learning.session import TrainingSession
     from .learning.training import Training
     from .text.memory import training_text
 
@@ -352,7 +377,14 @@ def _training(
         options["multi_label"],
     )
     files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
+        output=output,
+        log=log,
+        plot=plot,
+        report=report,
+        resume=resume,
+        restart=restart,
+        backup=backup,
+        save_every=save_every,
     )
     return Training(TrainingSession(source, files, options | more, on_compile))
 
@@ -644,6 +676,67 @@ def evaluate(
     given = {"paths": paths, "text": text, "lines": lines, "pairs": pairs}
     source = one_text(given, model.task.name, multi_label="multi_label" in model.task.fields())
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
+
+
+def export_model(
+    model: Model, path: Path, *, to: str | None = None, weights: str | None = None, **misspelt: Never
+) -> list[str]:
+    """Write a model to a file for other programs: ``charlm export``.
+
+    path: where to; its ending says what is written: ".html", ".safetensors", ".onnx", or "/" for the folder of a model
+        hub.
+    to: what is written, whatever the ending: "html", "safetensors", "onnx" or "hub".
+    weights: of a page: "float32", "float16", "int8" or "int5" (the smallest that costs next to nothing).
+
+    Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
+    path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not
+    replace because it has not written it.
+    """
+    options = _without_misspelt(locals(), "export_model")
+    from .export import export_model as export
+    from .export.options import EXPORT
+    from .options import by_name, checked
+
+    model, path = (options.pop(name) for name in ("model", "path"))
+    _check_model(model)
+    return export(model, path, **checked(options, by_name(EXPORT), "export_model"))
+
+
+def import_model(
+    path: Path,
+    *,
+    symbols: Path | None = None,
+    level: str | None = None,
+    lines: bool | None = None,
+    **misspelt: Never,
+) -> Model:
+    """Read the weights of a language model of PyTorch, or what ``export_model`` wrote: ``charlm import``.
+
+    path: a .safetensors file, or the folder of a model hub with model.safetensors. A model that charlm exported comes
+    back whole, and takes no other argument.
+    symbols: the file with the symbols that the network knows, in the order of its ids: one per line, or JSON; or a
+        model of charlm with the same symbols.
+    level: what the symbols are, "char", "word", "token" or "byte". None lets charlm choose by the symbols; "byte"
+        needs none.
+    lines: each line is a text of its own (False).
+
+    The network is one nn.LSTM, nn.GRU or nn.RNN with tanh, with one-hot input or an embedding, and a linear map of its
+    output; charlm knows the tensors by their shapes. A ``Note`` (a warning) tells what charlm inferred. Raises
+    UsageError for options that make no sense, ModelFileError for a file that is damaged or a tensor that does not fit,
+    CorpusError for symbols that cannot be read.
+    """
+    options = _without_misspelt(locals(), "import_model")
+    from warnings import warn
+
+    from .errors import Note
+    from .export.importing import import_model as import_with
+    from .export.options import IMPORT
+    from .options import by_name, checked
+
+    model, notes = import_with(options.pop("path"), **checked(options, by_name(IMPORT), "import_model"))
+    for note in notes:
+        warn(note, Note, stacklevel=2)
+    return model
 
 
 def _check_model(model: object, text: object = "") -> None:

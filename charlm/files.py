@@ -78,7 +78,7 @@ def exclusive_output(paths: Iterable) -> Iterator[None]:
         raise CharlmError(f"another charlm is writing {first}; wait until it ends, or choose another name")
     try:
         for path in paths:
-            _remove_parts(path)
+            remove_parts(path)
         yield
     finally:
         with suppress(OSError):
@@ -111,8 +111,11 @@ def _is_free(descriptor):
     return True
 
 
-def _remove_parts(path):
-    """Delete the temporary files of ``path`` that no process is writing."""
+def remove_parts(path) -> None:
+    """Delete the temporary files of ``path`` that a killed run has left, and no process is writing."""
+    if fcntl is None:
+        return
+    path = Path(path)
     for entry in list(os.scandir(path.parent)):
         if entry.name.startswith(f".{path.name}.") and entry.name.endswith(PART):
             with suppress(OSError):

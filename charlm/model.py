@@ -1,6 +1,6 @@
 """The model: the result of training, and the input of sampling, scoring and prediction."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .errors import DivergedError, UsageError
 from .modelfile import read_model, save_model
 from .network.architecture import Architecture, views
 from .network.mixture import Mixture
-from .options import Path, check_file_name
+from .options import STORE, STORED, Path, check_file_name
 from .tasks import Task
 from .tasks.language import LanguageModel
 from .tasks.summary import NAMES, facts
@@ -27,7 +27,8 @@ class Model:
     vector. lines: each line is a sequence of its own; otherwise the text is one stream. training: how the model was
     made, as JSON values: settings, corpus (names, SHA-256, sizes) and the history of losses. novelty: the record of the
     training text, which tells copies from new text; None without one. task: what the network was trained to do.
-    mixture: the n-grams that predict together with the network, and their weights; None for the network alone.
+    mixture: the n-grams that predict together with the network, and their weights; None for the network alone. store:
+    the type in which a file holds the parameters, "float32" or "float16".
     """
 
     architecture: Architecture
@@ -38,6 +39,7 @@ class Model:
     novelty: Novelty | None = None
     task: Task = field(default_factory=LanguageModel)
     mixture: Mixture | None = None
+    store: str = STORED[0]
 
     def __post_init__(self) -> None:
         if self.novelty:
@@ -89,13 +91,16 @@ class Model:
             raise UsageError("--given is for a model of --task generate; leave it out")
         return self.task.given(self, label)  # type: ignore[attr-defined]  # of Generate only
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, store: str | None = None) -> None:
         """Write the model to a file. If that fails, a file that was there before stays as it was.
+
+        store: the type in which the file holds the parameters, None for the model's own. "float16" rounds them, and
+        makes the network's part of the file half as large; what that costs is not measured.
 
         Raises ModelFileError if the file cannot be written, DivergedError if a parameter is not a finite number.
         """
         check_file_name(path)
-        save_model(self, path)
+        save_model(self if store is None else replace(self, store=STORE.check(store)), path)
 
 
 def load_model(path: Path) -> Model:

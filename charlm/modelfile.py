@@ -4,8 +4,8 @@ The file is an uncompressed zip archive of arrays in NumPy's .npy format 1.0, an
 pickles. All members have the date 1980-01-01, so that the same model is always the same bytes.
 
     header       uint8 (bytes), the first member: a JSON object in ASCII, see below
-    parameters   float32, little-endian: a member for each, with the names and shapes of ``Architecture.shapes``
-                 (layer1.W_x, …, W_ya, b_y)
+    parameters   float32 or float16 (see ``store``), little-endian: a member for each, with the names and shapes of
+                 ``Architecture.shapes`` (layer1.W_x, …, W_ya, b_y)
     novelty      uint8 (line_bytes + run_bytes, and those of held_out): the bits of Bloom filters, first that of the
                  training text's lines, then that of its runs, then those of the held-out part, then all of these of
                  earlier texts (see text/novelty.py); only if charlm kept them
@@ -20,7 +20,8 @@ The header has these keys:
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
                   mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines; a model
                   of tokens; a model of a task with columns, a scheme or multi_label. 8: a model with records of earlier
-                  texts. charlm reads all eight and writes the earliest that describes the model, from 2 on.
+                  texts; a model stored in float16. charlm reads all eight and writes the earliest that describes the
+                  model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
@@ -32,13 +33,15 @@ The header has these keys:
                   text/subwords.py). From format 7 on also normalize and separator, where they are not the usual ones:
                   see text/forms.py
     lines         whether each line is a sequence of its own
+    store         "float16" where that is the type of the parameters; missing for float32
     training      how the model was made: settings, corpus {names, sha256, bytes, train_tokens, held_out_tokens,
                   unknown_share, held_out_unknown_share}, step, tokens, valid_loss, history [[step, train loss,
-                  held-out loss], …]; of a model that went on with another one also ancestry [{name, sha256 of its file,
-                  seed, corpus, step, tokens, valid_loss, base_loss}, …], the last one first, and base_loss, which that
-                  model had on the held-out part; with --also-valid, also_valid {names, sha256, held_out_tokens, before,
-                  after}; and, in the file of an unfinished training only, unfinished {id, progress}: see
-                  learning/record.py
+                  held-out loss], …], curve {training [[step, loss], …], held_out [[step, loss], …]}; of a model that
+                  went on with another one also ancestry [{name, sha256 of its file, seed, corpus, step, tokens,
+                  valid_loss, base_loss}, …], the last one first, and base_loss, which that model had on the held-out
+                  part; with --also-valid, also_valid {names, sha256, held_out_tokens, before, after}; with --store
+                  float16, unrounded, the held-out loss before; and, in the file of an unfinished training only,
+                  unfinished {id, progress}: see learning/record.py
     novelty       run, window, line_bytes, line_hashes, run_bytes, run_hashes; only with the member ``novelty``. From
                   format 5 on also usual_run, and held_out: null, or the same fields of the held-out part. In format 8
                   earlier: a list of the same fields for each earlier text
@@ -71,8 +74,9 @@ import numpy as np
 from ._version import __version__
 from .errors import ModelFileError
 from .files import atomic_file, no_place_for
-from .network.architecture import OPTIONAL, Architecture
+from .network.architecture import OPTIONAL, Architecture, views
 from .network.mixture import MOST_WEIGHT, Mixture
+from .options import STORED
 from .tasks import Task, task_class
 from .text.formats import begins_like_a_model
 from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form, is_separator
@@ -88,6 +92,7 @@ MIXTURE_FORMAT = SUBWORD_FORMAT = 6  # of a model that mixes its network with n-
 FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.py; of a model of tokens
 COLUMNS_FORMAT = 7  # of a model that reads columns by name or number, of several labels, or of another scheme than BIO
 EARLIER_FORMAT = 8  # of a model with records of earlier texts, see text/novelty.py
+STORED_FORMAT = 8  # of a model whose parameters are stored in another type than float32
 NEWEST = 8  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
@@ -214,6 +219,10 @@ def _why_not_ours(path, kind: str, error: Exception) -> str:
     remedy = "; name a file that charlm train -o wrote" if kind == "model" else ""
     if os.path.isfile(path) and not os.path.getsize(path):
         return f"{path} is empty, not a {kind} of charlm{remedy}"
+    if str(path).endswith(".safetensors"):
+        return (
+            f"{path} is a file of weights, not a {kind} of charlm; make one of it first: charlm import {path} -o FILE"
+        )
     if isinstance(error, zipfile.BadZipFile) and not is_model(path):
         return f"{path} is not a {kind} of charlm{remedy}"
     return f"{path} is not a {kind} of charlm, or it is damaged: {_reason(error)}"
@@ -251,13 +260,17 @@ def _read_header(archive, members, size) -> dict:
     if dtype != np.uint8 or len(shape) != 1:
         raise _Invalid("its header is not an array of bytes")
     header = _parsed_header(str(_read_data(file, members["header.npy"], shape, dtype), "utf-8"), size)
+    _check_format(header, archive.fp.name)
+    return header
+
+
+def _check_format(header: dict, path) -> None:
     if header["format"] > NEWEST:
         writer = textwrap.shorten(f"{header.get('charlm')}, format {header['format']}", 60, placeholder=" …")
         raise ModelFileError(
-            f"{archive.fp.name} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
+            f"{path} was written by a later charlm ({writer}); this is {__version__}, which reads up to "
             f"format {NEWEST}: upgrade charlm"
         )
-    return header
 
 
 def _parsed_header(text: str, size: int) -> dict:
@@ -287,7 +300,7 @@ def _read_array(archive, member, name, dtype, shape):
 def check_readable(model) -> None:
     """Raise ModelFileError where charlm could not read the file of this model again. Training calls this before it
     begins, so that no training ends in a file that nobody can load."""
-    arrays = model.named_parameters | further_arrays(model)
+    arrays = arrays_of(model)
     try:
         text = _as_json(model_header(model))
         size = len(text) + sum(array.nbytes for array in arrays.values())
@@ -305,13 +318,13 @@ def save_model(model, path, previous=None) -> None:
     """Write a ``Model`` to a file: see ``Model.save``. previous: where an existing file at ``path`` is kept."""
     model.check_finite()
     check_readable(model)
-    write_archive(path, model_header(model), model.named_parameters | further_arrays(model), previous)
+    write_archive(path, model_header(model), arrays_of(model), previous)
 
 
 def saved_digest(model) -> str:
     """The SHA-256 of the file that ``save_model`` would write, in hexadecimal digits."""
     file = io.BytesIO()
-    _write_members(file, model_header(model), model.named_parameters | further_arrays(model))
+    _write_members(file, model_header(model), arrays_of(model))
     return hashlib.sha256(file.getbuffer()).hexdigest()
 
 
@@ -322,8 +335,24 @@ def is_saved(model, path) -> bool:
         header, _ = read_archive(path, _model_shapes)
     except ModelFileError:
         return False
-    digest = _digest(model.named_parameters | further_arrays(model))
+    digest = _digest(arrays_of(model))
     return header == json.loads(json.dumps(model_header(model) | {"sha256": digest}))
+
+
+def arrays_of(model) -> dict[str, np.ndarray]:
+    """All arrays of a model's file, by name, in their order."""
+    parameters = model.named_parameters
+    return (in_float16(parameters) if model.store == "float16" else parameters) | further_arrays(model)
+
+
+def in_float16(parameters: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Parameters rounded to float16. Raises ModelFileError for a number that float16 cannot hold."""
+    with np.errstate(over="ignore"):
+        rounded = {name: values.astype("<f2") for name, values in parameters.items()}
+    too_large = sum(int(np.isinf(values).sum()) for values in rounded.values())
+    if too_large:
+        raise ModelFileError(f"float16 holds numbers up to 65,504, and {too_large:,} of the weights are larger")
+    return rounded
 
 
 def further_arrays(model) -> dict[str, np.ndarray]:
@@ -340,10 +369,12 @@ def model_header(model) -> dict:
     ngrams = {"ngrams": mixture.ngrams.fields() | {"weights": mixture.weights.tolist()}} if mixture else {}
     fields = model.task.fields()
     task = {"task": {"name": model.task.name} | fields} if fields else {}
+    store = {"store": model.store} if model.store != STORED[0] else {}
     return (
         novelty
         | ngrams
         | task
+        | store
         | {
             "format": _format(model),
             "kind": "model",
@@ -358,6 +389,8 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.store != STORED[0]:
+        return STORED_FORMAT
     if model.novelty and model.novelty.earlier:
         return EARLIER_FORMAT
     if model.vocabulary.form != PLAIN or model.vocabulary.level == "token":
@@ -460,7 +493,10 @@ def _model_shapes(header) -> dict[str, tuple]:
     if header.get("kind") != "model":
         raise _Invalid(f"it is a {header.get('kind')}, not a model")
     architecture, vocabulary, task = describe(header)
-    shapes = {name: (np.dtype("<f4"), shape) for name, shape in architecture.shapes().items()}
+    if header.get("store", STORED[0]) not in STORED:
+        raise _Invalid("its parameters are stored in a type that charlm does not know")
+    dtype = np.dtype("<f2" if header.get("store") == "float16" else "<f4")
+    shapes = {name: (dtype, shape) for name, shape in architecture.shapes().items()}
     return shapes | _novelty_shapes(header) | _ngrams_shapes(header, vocabulary, task)
 
 
@@ -495,15 +531,22 @@ def file_kind(path) -> str:
 def read_model(path) -> dict:
     """The fields of the ``Model`` in a file, by name; of a checkpoint, those of its best model so far. Raises
     ModelFileError: see ``model.load_model``."""
-    header, arrays = read_archive(path, _shapes)
+    return _model_fields(path, *read_archive(path, _shapes))
+
+
+def _model_fields(path, header: dict, arrays: dict[str, np.ndarray]) -> dict:
+    """The fields of the ``Model`` in a file with this header and these arrays, which fit it. Raises ModelFileError."""
     architecture, vocabulary, task = describe(header)
     novelty = None
     if "novelty" in arrays:
         novelty = from_fields(header["novelty"], arrays["novelty"], vocabulary.level == "byte")
+    parameters, store = np.empty(architecture.number_of_parameters, np.float32), STORED[0]
     if header["kind"] == "checkpoint":
-        parameters = arrays["best"].copy()
+        parameters[:] = arrays["best"]
     else:
-        parameters = np.concatenate([arrays[name].ravel() for name in architecture.shapes()])
+        store = header.get("store", store)
+        for name, values in views(architecture, parameters).items():
+            values[:] = arrays[name]
     if not np.isfinite(parameters).all():
         raise ModelFileError(f"{path} is damaged: it has parameters that are not finite numbers")
     try:
@@ -512,7 +555,7 @@ def read_model(path) -> dict:
         raise ModelFileError(f"{path} is damaged: {error}") from None
     fields = {"lines": header["lines"], "training": header["training"], "novelty": novelty, "task": task}
     sizes = {"architecture": architecture, "vocabulary": vocabulary, "parameters": parameters}
-    return sizes | fields | {"mixture": mixture}
+    return sizes | fields | {"mixture": mixture, "store": store}
 
 
 def read_mixture(header: dict, arrays: dict[str, np.ndarray], vocabulary_size: int) -> Mixture | None:
@@ -523,3 +566,30 @@ def read_mixture(header: dict, arrays: dict[str, np.ndarray], vocabulary_size: i
     fields = dict(header["ngrams"])
     weights = np.array(fields.pop("weights"))
     return Mixture(NGrams.from_arrays(fields, arrays, vocabulary_size, header["lines"]), weights)
+
+
+def packed(model) -> tuple[str, dict[str, np.ndarray]]:
+    """All that the file of a model holds, for a file of another form: the header with its digest, as JSON in ASCII, and
+    the arrays by name. Raises ModelFileError where charlm could not read it again."""
+    check_readable(model)
+    arrays = arrays_of(model)
+    return _as_json(model_header(model) | {"sha256": _digest(arrays)}).decode(), arrays
+
+
+def described(path, text: str) -> tuple[dict, dict[str, tuple]]:
+    """A header that ``packed`` gave, from its JSON, and the dtype and the shape of each array. Raises ModelFileError
+    for a header of a later format, and an exception of some kind for one that is not valid."""
+    header = _parsed_header(text, len(text))
+    _check_format(header, path)
+    return header, _model_shapes(header)
+
+
+def unpacked(path, header: dict, arrays: dict[str, np.ndarray]) -> dict:
+    """The fields of the ``Model`` with this header and these arrays, which have the types and shapes of ``described``.
+    Raises ModelFileError where they are others than those that were written."""
+    if _digest(arrays) != header.get("sha256"):
+        raise ModelFileError(
+            f"{path} is damaged, or another program changed its tensors: they do not match their digest; charlm import "
+            "--symbols takes them as they are"
+        )
+    return _model_fields(path, header, arrays)

@@ -16,6 +16,7 @@ from .errors import UsageError, check_option_names
 Path = str | PathLike[str]
 LEVELS = ("char", "subword", "word", "token", "byte")
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
+STORED = ("float32", "float16")  # in which a model file holds parameters
 MOST = 65536  # the largest width, number of rows or number of steps
 TRILLION = 10**12  # for numbers of samples and tokens: no run lasts that long
 LARGEST = 2**1024  # bounds the integers that have no bound of their own: Python and JSON read no number of any length
@@ -226,6 +227,15 @@ THREADS = Option(
     least=1,
     most=1024,
     metavar="N",
+    group=FILES,
+)
+STORE = Option(
+    "store",
+    str,
+    "The type of the weights in the model file. float16 halves the network's part of the file; charlm says what it "
+    "costs.",
+    default=STORED[0],
+    choices=STORED,
     group=FILES,
 )
 ENCODING = Option("encoding", str, "The encoding of the text.", default="utf-8", metavar="NAME", group=FILES)

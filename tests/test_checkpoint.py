@@ -137,7 +137,7 @@ def test_a_checkpoint_holds_the_n_grams_of_the_best_model(text, tmp_path, monkey
     ngrams = NGrams.count(trainer.corpus.train, size, 4, False, singletons=2)
     best = dataclasses.replace(trainer.best, mixture=Mixture(ngrams, np.full((4, 2), 0.5)))
     with monkeypatch.context() as patched:
-        patched.setattr(type(trainer), "best", best)
+        patched.setattr(type(trainer), "best_in_float32", best)
         save_checkpoint(trainer, tmp_path / "c.npz", {})
     assert parts_of(charlm.load(tmp_path / "c.npz")) == parts_of(best)
     other = new_trainer(text, **SETTINGS)

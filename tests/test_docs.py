@@ -73,9 +73,7 @@ def run(command, folder):
         shell, shell=True, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert done.stdout or " > " in command or " train " in command or " --html " in command or " -o " in command, (
-        command
-    )
+    assert done.stdout or re.search(r" (>|train|export|--html|-o) ", command), command
     return done.stdout
 
 

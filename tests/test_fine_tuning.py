@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.display.opening import opening
 from charlm.errors import CharlmError, ModelFileError, UsageError
 from charlm.learning.autotune import new_trainer
+from charlm.learning.description import opening
 from charlm.learning.session import TrainingFiles, TrainingSession
 from charlm.model import load_model
 from charlm.network.architecture import Architecture, frozen_parameters, views

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import charlm
 from charlm.cli import program
-from charlm.display.opening import opening
 from charlm.errors import CorpusError, ModelFileError, PromptError, UsageError
+from charlm.learning.description import opening
 from charlm.learning.session import TrainingFiles, TrainingSession
 from charlm.text import forms
 from charlm.text.corpus import CorpusOptions, load_corpus

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from charlm.display.opening import opening
 from charlm.learning import level
 from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
+from charlm.learning.description import opening
 from charlm.learning.level import LevelChoice
 from charlm.learning.session import TrainingFiles, TrainingSession
 from charlm.text.corpus import CorpusOptions, load_corpus

@@ -8,7 +8,8 @@ import pytest
 
 from charlm.errors import CharlmError
 from charlm.files import write_text_file
-from charlm.reports.loss_curve import HEIGHT, WIDTH, LossCurve, as_svg, check_picture, in_characters, ticks
+from charlm.reports.chart import Chart, ticks
+from charlm.reports.loss_curve import LossCurve, as_svg, check_picture, in_characters
 
 CURVE = LossCurve([(10, 3.0, 3.2), (20, 2.0, 2.5), (40, 1.0, 2.2)], "character")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -89,7 +90,7 @@ def test_no_label_covers_the_curve_or_another_label(history, gap):
     assert points and len(boxes) > 8
     for left, top, right, bottom in boxes:
         assert not [(x, y) for x, y in points if left < x < right and top < y < bottom]
-        assert 0 <= left and right <= WIDTH and 0 <= top and bottom <= HEIGHT
+        assert 0 <= left and right <= Chart.width and 0 <= top and bottom <= Chart.height
     for one, other in combinations(boxes, 2):
         assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 

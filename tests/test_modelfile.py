@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charlm
-from charlm.errors import DivergedError, ModelFileError
+from charlm.errors import DivergedError, ModelFileError, UsageError
 from charlm.model import Model, load_model
-from charlm.modelfile import FORMAT, MIXTURE_FORMAT, NEWEST, is_saved, save_model, write_archive
+from charlm.modelfile import FORMAT, MIXTURE_FORMAT, NEWEST, STORED_FORMAT, is_saved, save_model, write_archive
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.network.mixture import MOST_WEIGHT, Mixture
@@ -198,6 +198,7 @@ GOLDEN = {  # format: nats per token of a text when the file was written
     7: 1.4895411211997271,
     "7-columns": 1.6891672134399414,
     "8-earlier": 1.6956628270447254,
+    "8-float16": 1.5114285212010146,
 }
 GOLDEN_NGRAMS = [0.10703162, 0.87189764, 0.74767146, 0.94064046, 0.47720388]  # in format 6, of abba
 
@@ -207,13 +208,14 @@ def test_a_file_of_each_format_still_loads(path, number):
     """Format 1 is from before charlm kept novelty; the models of formats 3 and 4 have a limited context, and format 3
     calls their cell window. From format 5 on, novelty counts what is said and has a held-out part. Format 6 has
     n-grams, or subwords. Format 7 has items of several lines, normalised, or columns. Format 8 has records of earlier
-    texts."""
+    texts, or parameters in float16."""
     model, format = load_model(GOLDEN_FILES / f"format-{number}.npz"), int(str(number)[0])
     assert (model.novelty is None) == (format == 1) and (model.architecture.context is None) == (format not in (3, 4))
     assert (model.novelty is not None and model.novelty.held_out is not None) == (format > 4)
     assert (model.mixture is not None) == (number in (6, 7, "8-earlier"))
     assert bool(model.novelty and model.novelty.earlier) == (number == "8-earlier")
     assert (model.vocabulary.level == "subword") == (number == "6-subword")
+    assert model.store == ("float16" if number == "8-float16" else "float32")
     assert model.vocabulary.form == (("NFC", "%") if number == 7 else ("none", None))
     assert charlm.perplexity(model, "abba").nats_per_token == pytest.approx(GOLDEN[number], rel=1e-6)
     save_model(model, path)
@@ -256,6 +258,42 @@ def test_a_file_of_each_task_still_loads(path, format, task):
 def test_each_format_and_task_has_its_golden_file():
     assert {int(str(number)[0]) for number in GOLDEN} == set(range(1, NEWEST + 1))
     assert {"text", *GOLDEN_TASKS} == set(MODULES)
+
+
+# Parameters in float16
+
+
+def test_a_model_in_float16_is_half_as_large_and_comes_back_rounded(path, tmp_path):
+    model = new_model(hidden=60)
+    model.save(path, store="float16")
+    assert model.store == "float32"
+    again, half = load_model(path), model.parameters.astype(np.float16)
+    assert again.store == "float16" and again.parameters.dtype == np.float32
+    assert np.array_equal(again.parameters, half) and not np.array_equal(again.parameters, model.parameters)
+    assert is_saved(again, path) and not is_saved(model, path)
+    again.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
+    with np.load(path, allow_pickle=False) as archive:
+        assert json.loads(archive["header"].tobytes())["format"] == STORED_FORMAT
+        assert all(archive[name].dtype == "<f2" for name in model.named_parameters)
+    again.save(tmp_path / "wide.npz", store="float32")
+    wide = load_model(tmp_path / "wide.npz")
+    assert wide.store == "float32" and np.array_equal(wide.parameters, half)
+    sizes = [file.stat().st_size for file in (path, tmp_path / "wide.npz")]
+    assert sizes[1] - sizes[0] == pytest.approx(2 * model.parameters.size, abs=100)
+
+
+def test_a_number_that_float16_cannot_hold_is_an_error(path):
+    model = new_model()
+    model.parameters[:3] = 65504, 65519, -3e-8  # the largest, one rounded to it, one rounded to nearly 0
+    model.save(path, store="float16")
+    model.parameters[:2] = 65520, -1e9
+    before = path.read_bytes()
+    with pytest.raises(ModelFileError, match="float16 holds numbers up to 65,504, and 2 of the weights are larger"):
+        model.save(path, store="float16")
+    assert path.read_bytes() == before
+    with pytest.raises(UsageError, match="store must be float32 or float16, not 'int8'"):
+        model.save(path, store="int8")
 
 
 # Damaged files

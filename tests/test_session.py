@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import charlm
 from charlm.cli import program
 from charlm.errors import CharlmError, ModelFileError, UsageError
-from charlm.learning import autotune
+from charlm.learning import autotune, loop
 from charlm.learning.checkpoint import checkpoint_path, last_checkpoint
 from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 
@@ -73,6 +73,36 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(text, tmp_path, resumed
         for path in (tmp_path / "log.jsonl", tmp_path / "whole.jsonl")
     ]
     assert evaluations[0] == evaluations[1]
+
+
+def test_a_model_stored_in_float16_says_what_that_costs(text, tmp_path):
+    """The checkpoint of the stopped training is in float32, so that the resumed one ends with the same bytes."""
+    held = Path(text).read_text()[:400]
+    (tmp_path / "held.txt").write_text(held)
+    options = SMALL | {"lines": False, "ngrams": 2, "valid": "held.txt"}
+    exact = charlm.train(text, **options)
+    model = charlm.train(text, output="whole.npz", store="float16", **options)
+    assert np.array_equal(model.parameters, exact.parameters.astype(np.float16))
+    cost = charlm.perplexity(model, held).nats - charlm.perplexity(exact, held).nats
+    found, before = model.training, exact.training
+    assert found["unrounded"] == before["valid_loss"] and "unrounded" not in before
+    assert found["valid_loss"] - found["unrounded"] == pytest.approx(cost / 400, abs=1e-7) and cost
+    alone = charlm.perplexity(replace(model, mixture=None), held).nats_per_token
+    assert found["alone"]["network"] == pytest.approx(alone, abs=1e-7) != before["alone"]["network"]
+    assert f"{found['unrounded']:.6f} nats per character before" in model.summary()
+    charlm.train(text, output="m.npz", stop=after(20), store="float16", **options)
+    assert charlm.load("m.npz").store == "float32"
+    again = charlm.train(text, output="m.npz", resume=True, **options)
+    assert (tmp_path / "m.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert again.store == charlm.load("m.npz").store == "float16"
+
+
+def test_a_model_that_float16_cannot_hold_stays_in_float32(text, monkeypatch):
+    draw = loop.initial_parameters
+    monkeypatch.setattr(loop, "initial_parameters", lambda *sizes: draw(*sizes) + 1e5)
+    with pytest.warns(UserWarning, match="stored in float32: float16 holds numbers up to 65,504"):
+        model = charlm.train(text, store="float16", **SMALL | {"epochs": 0.1})
+    assert model.store == "float32" and "unrounded" not in model.training
 
 
 def test_resuming_a_finished_training_is_nothing_to_do(text, tmp_path, capsys):
@@ -175,6 +205,8 @@ def test_a_picture_shows_the_baselines(text, tmp_path):
         ({"log": "text.txt"}, "will not overwrite text.txt with the log"),
         ({"log": "log", "plot": "log"}, "log, which this run reads or writes"),
         ({"output": "m.npz", "plot": "m.checkpoint.npz"}, "m.checkpoint.npz"),
+        ({"output": "m.npz", "report": "m.npz"}, "m.npz, which this run reads or writes"),
+        ({"report": "text.txt"}, "text.txt, which this run reads or writes"),
     ],
     ids=str,
 )
@@ -185,7 +217,7 @@ def test_no_file_is_overwritten_that_must_not_be(text, tmp_path, files, words):
     assert names(tmp_path) == ["text.txt"] and (tmp_path / "text.txt").read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["log", "plot"])
+@pytest.mark.parametrize("place", ["log", "plot", "report"])
 def test_a_resumed_training_does_not_overwrite_the_held_out_file_of_its_checkpoint(text, tmp_path, place):
     """Only the checkpoint names the file; nobody gives ``valid`` again."""
     (tmp_path / "valid.jsonl").write_text("{abba cab\n" * 9)

@@ -17,7 +17,7 @@ PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
     *("_version", "errors", "options", "files", "score", "kernels", "text", "network", "tasks", "modelfile", "model"),
-    *("scoring", "predicting", "reports", "learning", "sampling", "display", "cli", "__init__", "__main__"),
+    *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
 AT_THE_ROOT = 10  # modules, at most
@@ -31,9 +31,12 @@ LATE = (
     ("display", "", "an error is shown without NumPy, and a line without rich"),
     ("tasks", "network", "a model is read, sampled from and scored without numba"),
     ("scoring", "network", "a short text is scored without numba"),
+    ("export", "export", "only the form that is asked for is loaded"),
+    ("export.tensors", "safetensors", "only a file that is read needs it"),
     ("text.merges", "kernels", "a text becomes subwords without numba; only the merges are learnt with it"),
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
+    ("export.onnx_graph", "onnx", "only who writes an .onnx file needs that package"),
     ("errors", "difflib", "only an error about a name needs it"),
 )
 MODULES = {

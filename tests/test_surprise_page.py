@@ -16,9 +16,9 @@ from test_scoring import model_of, random_text
 import charlm
 from charlm.cli import program
 from charlm.reports import surprise_page as page
-from charlm.reports.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
 from charlm.reports.surprise_page import COLUMNS, Page
 from charlm.scoring.blocks import blocks
+from charlm.scoring.palette import BANDS, ON_DARK, ON_LIGHT, bands_of, legend
 from charlm.scoring.pipeline import scored_blocks
 
 EVIL = "<b>&amp;</script><script>alert(1)</script> @DATA@ \x1b[31m \u202e é\n"
@@ -185,7 +185,7 @@ def test_the_page(folder):
     text = Path("page.html").read_text(encoding="utf-8")
     assert f"spelled</dt><dd>{json.loads(done.stdout)['bits_per_character_spelled']:.3f}</dd>" in text
     found = Parsed(text)
-    assert found.loaded == ["data:,"] and "http" not in text and "url(" not in text
+    assert found.loaded == ["data:,"] and "://" not in text and "url(" not in text
     assert len(found.scripts) == 2 and "alert" not in found.scripts[1][1]
     assert not re.search("@[A-Z]+@", text.replace("@DATA@", "", 1)) and "\x1b" not in text and "\u202e" not in text
     shown = {number: "".join(tokens) for number, tokens, _ in found.lines}
@@ -251,7 +251,7 @@ def test_a_page_is_written_over_pages_only(folder):
     assert run("text.txt", "--html", "page.html").exit_code == 0
     Path("notes.html").write_text("<!doctype html>my notes")
     for place, words in (
-        ("notes.html", "not a page of charlm"),
+        ("notes.html", "not a surprise page of charlm"),
         ("text.txt", "reads or writes"),
         ("m.npz", "reads or writes"),
         (".", "folder"),

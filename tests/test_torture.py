@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
+from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals, weights
 from torture.attacks import ATTACKS
 from torture.runs import ForkServer
 
@@ -34,6 +34,12 @@ TRIALS = {
     "truncated": lambda folder: modelfiles.truncated(folder, every=97),
     "mutations": lambda folder: modelfiles.mutations(folder, times=400),
     "attacks": lambda folder: modelfiles.attacked(folder, commands=("info",), seconds=20),
+    "bytes of weights flipped": lambda folder: weights.flipped(folder, every=307),
+    "weights truncated": lambda folder: weights.truncated(folder, every=997),
+    "mutations of weights": lambda folder: weights.mutations(folder, times=150),
+    "attacks by weights": lambda folder: weights.attacked(
+        folder, ("a header of 1e18 bytes", "overlapping tensors", "metadata of depth 100,000"), seconds=20
+    ),
     "hostile texts": lambda folder: corpora.hostile(
         folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
     ),
@@ -61,7 +67,7 @@ def server(tmp_path_factory):
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_nothing_is_lost(name, tmp_path, server, monkeypatch):
-    for module in (corpora, faults, kills, modelfiles, terminals):
+    for module in (corpora, faults, kills, modelfiles, terminals, weights):
         monkeypatch.setattr(module, "ForkServer", lambda folder: nullcontext(server))
     outcomes = list(TRIALS[name](tmp_path))
     assert outcomes and not [outcome for outcome in outcomes if outcome]

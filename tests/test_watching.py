@@ -18,10 +18,11 @@ from rich.console import Console
 
 import charlm
 from charlm.cli import program
-from charlm.display import closing, durations, live, opening, preview, say
+from charlm.display import closing, live, say
+from charlm.learning import description, preview
 from charlm.learning.progress import Report
 from charlm.learning.session import TrainingFiles, TrainingSession
-from charlm.text import layout
+from charlm.text import durations, layout
 from torture import terminals
 from torture.runs import CHARLM, SMALL, some_examples
 
@@ -158,14 +159,14 @@ def test_the_way_and_the_time_that_are_left():
     state = SimpleNamespace(ending=False)
     settings = SimpleNamespace(minutes=None)
     trainer = SimpleNamespace(total_tokens=1000, settings=settings, state=state, finished=False)
-    assert live.how_far(trainer, report(tokens=250, seconds=10)) == (0.25, 30)
+    assert description.how_far(trainer, report(tokens=250, seconds=10)) == (0.25, 30)
     settings.minutes = 1
-    assert live.how_far(trainer, report(tokens=250, seconds=15)) == (0.25, 45)
-    fraction, left = live.how_far(trainer, report(tokens=800, seconds=20))  # the tokens end before the time does
+    assert description.how_far(trainer, report(tokens=250, seconds=15)) == (0.25, 45)
+    fraction, left = description.how_far(trainer, report(tokens=800, seconds=20))  # the tokens end before the time does
     assert fraction == 0.8 and left == pytest.approx(5)
     state.ending = True
-    assert live.how_far(trainer, report(tokens=500, seconds=20)) == (0.5, 20)
-    assert live.how_far(trainer, report(tokens=0, seconds=0)) == (0.0, None)
+    assert description.how_far(trainer, report(tokens=500, seconds=20)) == (0.5, 20)
+    assert description.how_far(trainer, report(tokens=0, seconds=0)) == (0.0, None)
 
 
 @pytest.mark.parametrize("width", [120, 80, 60, 40, 24])
@@ -184,7 +185,7 @@ def test_the_block_fits_and_keeps_the_way_and_the_time(folder, width, height):
     text = " ".join(line.strip() for line in lines)
     assert f"loss {block._held_out:.3f}" in text or height < 4
     if height >= 24:
-        name, loss = live.best_baseline(session)
+        name, loss = description.best_baseline(session)
         assert f"{name} get {loss:.3f}" in text and "the model writes now:" in text
         assert ("●" in text) == (width > 28)
         assert width < 60 or "lower is better" in text
@@ -329,27 +330,27 @@ def test_the_opening_says_why_charlm_chose_bf16(folder):
     """In what the training really multiplies, depends on the processor."""
     for options, is_said in ({}, True), ({"precision": "float32"}, False):
         with opened(**options) as session:
-            assert "(bf16)" not in "".join(opening.opening(session))
+            assert "(bf16)" not in "".join(description.opening(session))
             session.trainer.settings = replace(session.trainer.settings, precision="bf16")
             assert (
                 "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
-                "--precision float32 is more exact" in opening.opening(session)
+                "--precision float32 is more exact" in description.opening(session)
             ) is is_said
 
 
 def test_the_opening_says_how_much_is_unknown(folder):
     """A model that knows little looks good: that is a warning."""
     with opened() as session:
-        assert "tokens that the model does not know (<UNK>): none" in opening.opening(session)
+        assert "tokens that the model does not know (<UNK>): none" in description.opening(session)
     with opened(level="word", holdout=0.5) as session:
         shares = session.trainer.corpus.unknown_shares
-        (line,) = [line for line in opening.opening(session) if "<UNK>" in line]
+        (line,) = [line for line in description.opening(session) if "<UNK>" in line]
         assert shares == (0, 0) and line.endswith(
             "words that occur once are among them (--min-count decides otherwise)"
         )
     warning = "<UNK> is 52 % of the tokens of the training part and 50 % of the tokens of the held-out part, and easy"
     with pytest.warns(UserWarning, match=warning), opened(level="word", max_vocabulary=6) as session:
-        (line,) = [line for line in opening.opening(session) if "<UNK>" in line]
+        (line,) = [line for line in description.opening(session) if "<UNK>" in line]
     assert line.startswith("tokens that the model does not know (<UNK>): 52 % of the training part and 50 %")
 
 
@@ -408,7 +409,7 @@ def test_a_training_that_ends_early_says_why(seconds, ending, passes, words):
         settings=SimpleNamespace(minutes=1.0),
         task=SimpleNamespace(name="tag", most_epochs=40),
     )
-    assert closing.why_early(trainer, passes) == words
+    assert description.why_early(trainer, passes) == words
 
 
 def test_a_model_that_was_there_is_named(folder, monkeypatch):
@@ -475,7 +476,7 @@ def test_a_command_that_is_too_wide_goes_on_after_a_backslash(monkeypatch):
 
 
 def test_a_file_whose_name_looks_like_an_option_is_no_option():
-    assert closing._as_argument("-x.npz") == "./-x.npz" and closing._as_argument("-") == "-"
+    assert description.as_argument("-x.npz") == "./-x.npz" and description.as_argument("-") == "-"
 
 
 def test_the_table_of_a_narrow_terminal_has_fewer_columns(folder, monkeypatch):

@@ -13,9 +13,10 @@ from .runs import SMALL, ForkServer, complaint, new_folder
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EDQUOT")
 
 
-def each_operation(
-    folder: Path, hows=ERRORS, step: int = 1, kinds=("first", "again", "over", "over again", "sample", "perplexity")
-) -> Iterator[str]:
+KINDS = ("first", "again", "over", "over again", "sample", "perplexity", "export", "export a folder", "import")
+
+
+def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Iterator[str]:
     """Make the N-th file operation fail in each of these ways, for every N (or every ``step``-th) that a run reaches.
 
     kinds: "first" is a new training, "again" a resumed one, "over" and "over again" are such trainings where a good
@@ -28,13 +29,17 @@ def each_operation(
         wanted = undisturbed_digest(folder, server, epochs)
         if not {"first", "over"} >= set(kinds):
             _killed_midway(folder, server, epochs)
+            server.run(["export", "m.npz", "w.safetensors"], folder / "killed")
         commands = {
-            "first": [*TRAIN, *epochs, "--log", "log.jsonl"],
+            "first": [*TRAIN, *epochs, "--log", "log.jsonl", "--report", "run.html"],
             "again": [*TRAIN, *epochs, "--resume"],
             "over": [*TRAIN, *epochs],
             "over again": [*TRAIN, *epochs, "--resume"],
             "sample": ["sample", "--model", "m.npz", "--count", "2", "--length", "20"],
             "perplexity": ["perplexity", "--model", "m.npz", "text.txt"],
+            "export": ["export", "m.npz", "w.safetensors"],
+            "export a folder": ["export", "m.npz", "hub/"],
+            "import": ["import", "w.safetensors", "-o", "w.npz"],
         }
         for kind in kinds:
             for how in hows:
@@ -58,6 +63,7 @@ def each_operation(
                     found = _how_it_ended(workdir, marker.read_text(), how, code, errors)
                     if not found and (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
                         found = "the model does not load"
+                    found = found or _wrong_with_exports(server, workdir)
                     found = found or resume_and_check(server, workdir, epochs, wanted, good=good)
                     yield f"{kind}, operation {number} ({marker.read_text()}), {how}: {found}" if found else ""
                     number += step
@@ -82,8 +88,22 @@ def _killed_midway(folder, server, epochs):
     raise AssertionError("no kill left a model and two checkpoints")
 
 
+def _wrong_with_exports(server, workdir):
+    """What is wrong with the files of charlm export and charlm import, which are then deleted; "" for nothing."""
+    names = [name for name in ("w.safetensors", "hub/model.safetensors", "w.npz") if (workdir / name).exists()]
+    commands = [["info", name] if name == "w.npz" else ["import", name, "-o", "x.npz"] for name in names]
+    failed = [name for name, command in zip(names, commands, strict=True) if server.run(command, workdir)[0]]
+    shutil.rmtree(workdir / "hub", ignore_errors=True)
+    for name in ("w.safetensors", "w.npz", "w.previous.npz", "x.npz", "x.previous.npz", ".w.npz.lock"):
+        (workdir / name).unlink(missing_ok=True)
+    return f"{failed} cannot be read" if failed else ""
+
+
 def _how_it_ended(workdir, operation, how, code, errors):
     """What is wrong with the end of a run with a fault, "" for nothing."""
+    page = workdir / "run.html"
+    if page.exists() and not page.read_text(encoding="utf-8").endswith("</html>\n"):
+        return "the page of the training is not whole"
     killed = how in ("before", "after")
     if killed and code != -signal.SIGKILL:
         return f"it should have been killed, and ended with {code}"

@@ -18,7 +18,7 @@ CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
 PREVIOUS = "m.previous.npz"
 KINDS = (
     ["--dropout", "0.1"],
-    ["--lines", "--cell", "gru"],
+    ["--lines", "--cell", "gru", "--store", "float16"],
     ["--level", "byte", "--cell", "rnn", "--dropout", "0.1"],
     ["--level", "word", "--cell", "peephole", "--tied"],
     ["--level", "subword", "--max-vocabulary", "40"],
@@ -82,7 +82,7 @@ def resume_and_check(server: ForkServer, workdir: Path, options, wanted: str, *m
     code, errors = server.run(arguments, workdir)
     if code:
         return f"it does not resume: {errors[-300:]}"
-    known = ("text.txt", "m.npz", "log.jsonl", *([PREVIOUS] if good or stands else []))
+    known = ("text.txt", "m.npz", "log.jsonl", "run.html", *([PREVIOUS] if good or stands else []))
     left = sorted(path.name for path in workdir.iterdir() if path.name not in known)
     if left:
         return f"left {left}"

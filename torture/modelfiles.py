@@ -44,11 +44,11 @@ def small_model(folder: Path) -> Path:
 
 
 def small_tagger(folder: Path) -> Path:
-    """A model file of a tagger, with tags."""
+    """A model file of a tagger, with tags, stored in float16."""
     examples = folder / "examples.txt"
     examples.write_text("abba\tB-x\ncab\tI-x\n\negg\tO\n\n" * 4, encoding="utf-8")
     options = {"cell": "rnn", "hidden": 2, "batch": 2, "steps": 8, "epochs": 2, "threads": 1}
-    charlm.train(examples, task="tag", **options).save(folder / "tagger.npz")
+    charlm.train(examples, task="tag", store="float16", **options).save(folder / "tagger.npz")
     return folder / "tagger.npz"
 
 
@@ -70,7 +70,7 @@ def parts_of(model) -> tuple:
     values = ngrams and [array.tobytes() for array in (*ngrams.arrays().values(), ngrams.own, ngrams.backoff)]
     mixture = ngrams and (ngrams.fields(), values, model.mixture.weights.tolist())
     parts = model.architecture, model.vocabulary, model.task, model.lines, model.training, novelty, mixture
-    return model.parameters.tobytes(), *parts
+    return model.parameters.tobytes(), model.store, *parts
 
 
 def model_facts(path) -> tuple:

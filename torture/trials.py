@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from . import bits, caches, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals
+from . import bits, caches, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals, weights
 
 
 def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
@@ -36,6 +36,10 @@ def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         "bytes of a model flipped": partial(modelfiles.flipped, every=every),
         "model files truncated": partial(modelfiles.truncated, every=every),
         "attack model files": modelfiles.attacked,
+        "bytes of exported weights flipped": partial(weights.flipped, every=every),
+        "exported weights truncated": partial(weights.truncated, every=every),
+        "mutations of exported weights": partial(weights.mutations, times=times(100_000)),
+        "attack files of weights": weights.attacked,
         "memory, by the size of the text": partial(
             memory.by_size, megabytes=(10, 100, 1000) if fraction == 1 else (10,)
         ),

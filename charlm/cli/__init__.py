@@ -1,5 +1,5 @@
 """The command line: one module per command, in the order of use: train, sample, perplexity, states, predict,
-evaluate, info.
+evaluate, report, export, import, info.
 
     options     the tables of options as options of the command line
     help        the help of the program and of its commands
@@ -17,6 +17,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -32,6 +33,9 @@ SUMMARIES = {  # of the commands, in the order of use
     "states": "Give the hidden states at each token or line.",
     "predict": "Predict labels, tags or translations.",
     "evaluate": "Measure how often a model is right.",
+    "report": "Put models side by side on a page.",
+    "export": "Write a model for PyTorch or a model hub.",
+    "import": "Make a model of weights from PyTorch.",
     "info": "Show what a model file contains.",
 }
 
@@ -49,7 +53,8 @@ class Commands(Mapping):
     def __getitem__(self, name):
         if name not in SUMMARIES:
             raise KeyError(name)
-        command = getattr(import_module(f".{name}", __name__), name)
+        module = f"{name}_" if iskeyword(name) else name
+        command = getattr(import_module(f".{module}", __name__), module)
         command.short_help = SUMMARIES[name]
         return command
 

@@ -37,6 +37,10 @@ def _missing(parameter, path, arguments):
     given = sys.argv[1:] if arguments is None else arguments
     if parameter.name == "corpus":
         return f"name the text to train on: {path} CORPUS --output FILE"
+    if parameter.name == "weights":
+        return f"name the weights, and the model that they become: {path} WEIGHTS --output FILE"
+    if isinstance(parameter, click.Argument):
+        return f"name the model, and the file that it becomes: {path} MODEL OUT"
     if parameter.name == "output":
         return "name the file that the model goes to: --output FILE"
     file = next((word for word in given if word.endswith(".npz")), "FILE")

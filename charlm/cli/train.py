@@ -35,9 +35,7 @@ def interruption_reported():
     ),
 )
 @click.pass_context
-def train(
-    click_context, corpus, *, output, log, plot, resume, restart, backup, save_every, show, explain, quiet, **options
-):
+def train(click_context, corpus, *, show, explain, quiet, **options):
     """Train a model on text files (- is standard input) and write it to one file.
 
     The training takes --minutes. It holds out a tenth of the text, and keeps the model that does best on it. Ctrl-C
@@ -48,12 +46,15 @@ def train(
 
     A trained model learns another text, or more text, with --from.
     """
+    from dataclasses import fields
+
     from ..display import say
     from ..display.closing import conclusion, nothing_to_do, stopped_lines
     from ..display.live import compiling, shown
-    from ..display.opening import opening
+    from ..learning.description import opening
     from ..learning.session import TrainingFiles, TrainingSession
 
+    files = TrainingFiles(**{field.name: options.pop(field.name) for field in fields(TrainingFiles)})
     given = {
         name: value
         for name, value in options.items()
@@ -63,9 +64,6 @@ def train(
         raise UsageError("--minutes and --epochs do not go together: give the time or the passes over the text")
     if {"holdout", "valid"} <= given.keys():
         raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
-    files = TrainingFiles(
-        output=output, log=log, plot=plot, resume=resume, restart=restart, backup=backup, save_every=save_every
-    )
     on_compile = None if quiet else compiling
     with ExitStack() as opened:
         with interruption_reported():

@@ -1,13 +1,10 @@
 """What a person sees: tables, lines and colours for the terminal.
 
-    opening     what a training says before it begins
     live        a training while it runs: a block on a terminal, a dozen lines in a pipe
-    preview     what the model writes while it learns
     closing     how a training ended, and what to type next
     model       the contents of a model file
     scores      figures of samples, scores and comparisons
     colour      a text painted by its surprise
-    durations   times in words
     waiting     what goes on while a command shows nothing
 
 stdout carries data, and everything else goes to stderr. An error must not cost the import of NumPy or rich: the modules

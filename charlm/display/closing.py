@@ -6,35 +6,26 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from ..learning.before_and_after import after_lines
+from ..learning.description import as_argument, best_loss_line, ended, held_out_figures, held_out_part, verdict
 from ..reports.loss_curve import in_characters
-from ..score import BYTE, LN2, exp
-from ..tasks.summary import meaning_of_loss, number_of
+from ..score import BYTE, LN2
+from ..tasks.summary import number_of, rounding_in_words
 from ..text.layout import fits, width_of
-from ..text.vocabulary import UNITS
 from . import is_ascii_only, stderr_width
-from .durations import short
-from .fine_tuning import after_lines
-from .live import best_baseline
 from .scores import side_by_side
 
 if TYPE_CHECKING:
-    from ..learning.loop import Trainer
     from ..learning.session import TrainingSession
-
-EARLY = 0.95  # of the minutes: a training that ends later took its time
 
 
 def conclusion(session: TrainingSession) -> list[str]:
     """How a training ended."""
     trainer = session.trainer
-    passes = trainer.state.epoch + trainer.state.tokens_of_epoch / len(trainer.corpus.train)
-    lines = [
-        *curve_lines(session),
-        f"ended after {short(trainer.state.seconds)}{why_early(trainer, passes)}: {number_of(trainer.step, 'update')}, "
-        f"{passes:.3g} pass{'es' if passes != 1 else ''} over the text",
-    ]
+    lines = [*curve_lines(session), ended(trainer)]
     if trainer.evaluation:
-        lines.append(_best_loss(session))
+        lines.append(best_loss_line(session))
+        lines += _rounding_lines(session)
     if session.baselines:
         lines += comparison_lines(session)
     if trainer.evaluation:
@@ -55,21 +46,11 @@ def kept_lines(session: TrainingSession) -> list[str]:
     return [f"kept the model that was there as {session.kept}"] if session.kept else []
 
 
-def why_early(trainer: Trainer, passes: float) -> str:
-    """Why a training ended before its minutes were over, as words that follow how long it took; "" if it did not."""
-    task, minutes = trainer.task, trainer.settings.minutes
-    if not minutes or trainer.state.seconds > EARLY * 60 * minutes:
-        return ""
-    if round(passes, 2) >= task.most_epochs:
-        return f", because --task {task.name} makes at most {task.most_epochs} passes"
-    return ", because the held-out loss no longer fell" if trainer.state.ending else ""
-
-
 def stopped_lines(session: TrainingSession) -> list[str]:
     """Where a training was stopped, what is saved, and how to continue."""
     trainer, files = session.trainer, session.files
     loss = f" (held-out loss {trainer.best_loss:.4f})" if trainer.state.best_loss is not None else ""
-    command = ["charlm", "train", *map(_as_argument, session.paths), "-o", _as_argument(files.output), "--resume"]
+    command = ["charlm", "train", *map(as_argument, session.paths), "-o", as_argument(files.output), "--resume"]
     lines = [f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %"]
     if session.best_file is not None:
         untouched = "" if str(session.best_file) == str(files.output) else f"; {files.output} is as it was"
@@ -77,11 +58,12 @@ def stopped_lines(session: TrainingSession) -> list[str]:
     return [*lines, *_next(command, "to continue, type")]
 
 
-def _best_loss(session: TrainingSession) -> str:
-    loss, unit = session.trainer.best_loss, session.unit
-    meaning = meaning_of_loss(loss, unit, session.trainer.corpus.vocabulary.level)
-    the_model = "the model is " if meaning.startswith("as ") else ""
-    return f"best held-out loss {loss:.4f} nats per {unit}: {the_model}{meaning}"
+def _rounding_lines(session: TrainingSession) -> list[str]:
+    """What it costs that the model is stored in float16: a line, or none."""
+    training = session.best.training
+    if "unrounded" not in training:
+        return []
+    return [f"stored in float16: {rounding_in_words(training, session.unit)}"]
 
 
 def _unknown_lines(session: TrainingSession) -> list[str]:
@@ -103,45 +85,16 @@ def _unknown_lines(session: TrainingSession) -> list[str]:
 def comparison_lines(session: TrainingSession) -> list[str]:
     """The model and the baselines on the held-out text: a sentence, a table, and where a baseline does better, what to
     do."""
-    trainer, corpus, most = session.trainer, session.trainer.corpus, session.baseline_tokens
-    unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
-    part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
-    rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
-    both = f", and in that of {trainer.base.ancestry[0]['name']}" if trainer.base and trainer.base.order else ""
-    better = [one.name for one in session.baselines if one.nats < trainer.best_loss * tokens]
-    lines = [
-        f"held-out text, {part}; n-grams counted in {rest} training text{both}",
-        *_table(session),
-    ]
-    if better:
-        longer = "train longer" if trainer.settings.minutes else "train with --minutes, which chooses the settings"
-        remedy = (
-            "give more text" if trainer.state.ending else f"{longer}, or give more text"
-        )  # ending: it learnt enough
-        names = " and ".join(filter(None, (", ".join(better[:-1]), better[-1])))
-        return [*lines, f"{names} did better than the model: {remedy}"]
-    name, loss = best_baseline(session)
-    sentence = f"that is better than {name} ({loss:.4f}), which only count which {unit} follows which"
-    if trainer.state.best_alone and trainer.state.best_alone[0] > trainer.best_loss:
-        sentence += f", and than the network alone ({trainer.state.best_alone[0]:.4f})"
-    return [sentence, *lines]
+    table = [held_out_part(session), *_table(session)]
+    is_better, sentence = verdict(session)
+    return [sentence, *table] if is_better else [*table, sentence]
 
 
 def _table(session: TrainingSession) -> list[str]:
     """The figures of the model and the baselines, with as many columns as the terminal has room for."""
-    trainer, corpus = session.trainer, session.trainer.corpus
-    by_text = "bits_per_byte" if corpus.vocabulary.level == "byte" else "bits_per_character"
-    tokens, figures = len(corpus.evaluated), {}
-    for name, nats in {
-        "the model": trainer.best_loss * tokens,
-        **({"network alone": trainer.state.best_alone[0] * tokens} if trainer.state.best_alone else {}),
-        **{one.name: one.nats for one in session.baselines},
-    }.items():
-        figures[name] = {by_text: nats / LN2 / corpus.evaluated_characters}
-        if name != "xz":
-            figures[name] |= {"nats_per_token": nats / tokens, "perplexity": exp(nats / tokens)}
+    figures = held_out_figures(session)
     lines, width = side_by_side(figures), stderr_width()
-    for column in ("perplexity", by_text):  # a narrow terminal lacks these
+    for column in ("perplexity", "bits_per_byte", "bits_per_character"):  # a narrow terminal lacks these
         if fits(lines, width):
             break
         figures = {name: {key: row[key] for key in row if key != column} for name, row in figures.items()}
@@ -158,21 +111,15 @@ def curve_lines(session: TrainingSession) -> list[str]:
 def _first_use(session: TrainingSession) -> list[str]:
     """The command that shows what the model has learnt."""
     task, corpus = session.trainer.task, session.trainer.corpus
-    model = ["--model", _as_argument(session.files.output)]
+    model = ["--model", as_argument(session.files.output)]
     if task.name == "text":
         return _next(["charlm", "sample", *model, *(("--count", "10") if corpus.lines else ())])
     if task.name == "generate":
         return _next(["charlm", "sample", *model, "--given", shlex.quote(task.labels[0]), "--count", "10"])
     valid = session.options.get("valid")
     if isinstance(valid, str | os.PathLike):
-        return _next(["charlm", "evaluate", *model, _as_argument(valid)])
+        return _next(["charlm", "evaluate", *model, as_argument(valid)])
     return _next(["charlm", "predict", *model], "next, type this, and then lines to predict for")
-
-
-def _as_argument(path) -> str:
-    """The name of a file as one types it into a shell."""
-    name = os.fspath(path)
-    return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)
 
 
 def _next(words: list[str], what: str = "next, type") -> list[str]:

@@ -26,7 +26,7 @@ class Painter:
         from rich.console import Console
         from rich.style import Style
 
-        from ..reports.palette import ON_DARK, ON_LIGHT
+        from ..scoring.palette import ON_DARK, ON_LIGHT
 
         true_colour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
         self.level, self.page = level, io.StringIO()
@@ -42,7 +42,7 @@ class Painter:
         """The colour of each band."""
         from rich.text import Text
 
-        from ..reports.palette import legend
+        from ..scoring.palette import legend
 
         line = Text(f"bits per {UNITS[self.level]}: ")
         for style, words in zip(self.styles, legend(self.level), strict=True):
@@ -57,7 +57,7 @@ class Painter:
         """Each line of a block of whole lines, with a ↵ at a line end that is surprising."""
         from rich.text import Text
 
-        from ..reports.palette import bands_of
+        from ..scoring.palette import bands_of
         from ..text.vocabulary import UNKNOWN
 
         symbols = iter(block.symbols())

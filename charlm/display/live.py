@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from ..learning.description import best_baseline, how_far
 from ..learning.options import BY_NAME
+from ..learning.preview import Preview
 from ..reports.loss_curve import in_characters
+from ..text.durations import short
 from ..text.layout import first_that_fits, width_of, wrapped
 from . import is_ascii_only, say, stderr_width
-from .durations import short
-from .preview import Preview
 
 if TYPE_CHECKING:
-    from ..learning.loop import Trainer
     from ..learning.progress import Report
     from ..learning.session import TrainingSession
 
@@ -73,27 +73,6 @@ def _is_notebook() -> bool:
     from rich.console import Console
 
     return Console(stderr=True).is_jupyter
-
-
-def how_far(trainer: Trainer, report: Report) -> tuple[float, float | None]:
-    """The fraction of a training that is done, and the seconds that are left; None where nobody can know yet."""
-    fraction = min(1.0, report.tokens / max(1, trainer.total_tokens))
-    left = report.seconds * (1 - fraction) / fraction if fraction else None
-    if trainer.settings.minutes and not trainer.state.ending:
-        whole = 60 * trainer.settings.minutes
-        by_clock = min(1.0, report.seconds / whole)
-        if trainer.finished:
-            return 1.0, 0.0
-        if fraction < by_clock + 0.1 or left is None:  # it does not end before its time
-            return by_clock, max(0.0, whole - report.seconds)
-    return fraction, left
-
-
-def best_baseline(session: TrainingSession) -> tuple[str, float] | None:
-    """The n-gram baseline with the lowest loss: its name, and its loss in nats per token."""
-    tokens = len(session.trainer.corpus.evaluated) if session.baselines else 0
-    found = [(one.nats / tokens, one.name) for one in session.baselines if one.name != "xz"]
-    return (min(found)[1], min(found)[0]) if found else None
 
 
 def rollback_line(report: Report) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
+from ..reports.figures import figures_table, perplexity_shown, ranking_notes, ranking_table
 from ..score import PER_NAT, Score
 from ..tasks.summary import number_of
 from ..text.layout import fits, named_values, stacked, wrapped
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from ..sampling.rules import SamplingCounts
     from ..scoring.comparison import Ranking
 
-COLUMNS = {
-    **{f"{unit}_per_token": f"{unit}/token" for unit in PER_NAT},
-    "perplexity": "perplexity",
-    "bits_per_character": "bits/character",
-    "bits_per_byte": "bits/byte",
-    "bits_per_byte_spelled": "spelled",
-}
 MUCH_UNKNOWN = 0.1  # of the tokens: the fraction of <UNK> above which charlm warns
 
 
@@ -83,7 +76,7 @@ def score_lines(
     learning from the text; width: of the terminal, None for a pipe; unit: of the surprise of a token, a key of
     ``score.PER_NAT``."""
     unknown, compares = score.unknown_tokens, "   (compares models on the same text)"
-    without = f"   (without <UNK>: {_figure(score.perplexity_without_unknowns)})" if unknown else ""
+    without = f"   (without <UNK>: {perplexity_shown(score.perplexity_without_unknowns)})" if unknown else ""
     accuracies = ", ".join(f"{100 * accuracy:.1f} % top-{rank}" for rank, accuracy in score.accuracies.items())
     mark = "   (adapted)" if adapt else ""
     rows = [
@@ -97,9 +90,12 @@ def score_lines(
         ),
         *([("adapted", f"the model kept learning from this text, with --adapt {adapt:g}")] if adapt else []),
         (f"{unit} per token", f"{PER_NAT[unit] * score.nats_per_token:.4f}{mark}   (a token is a {UNITS[level]})"),
-        ("perplexity", f"{_figure(score.perplexity)}{mark}{without}"),
+        ("perplexity", f"{perplexity_shown(score.perplexity)}{mark}{without}"),
         ("most likely token", f"{accuracies}{mark}" if accuracies else "not counted"),
-        ("perplexity per word", f"{_figure(score.perplexity_per_word)}{mark}   (each line end counts as a word)"),
+        (
+            "perplexity per word",
+            f"{perplexity_shown(score.perplexity_per_word)}{mark}   (each line end counts as a word)",
+        ),
         ("bits per character", f"{score.bits_per_character:.4f}{mark}"),
         ("bits per byte", f"{score.bits_per_byte:.4f}{mark}{'   (without what <UNK> is)' if unknown else compares}"),
         *([("with <UNK> spelled", f"{score.spelled.bits_per_byte:.4f}{mark}{compares}")] if unknown else []),
@@ -147,17 +143,10 @@ def baseline_lines(
 def side_by_side(figures: dict[str, dict], width: int | None = None) -> list[str]:
     """A table with a row for each name in ``figures``, and a column for each of COLUMNS that the first row has. Another
     row may lack some figures. width: of the terminal, None for a pipe."""
-    columns = [name for name in COLUMNS if name in next(iter(figures.values()))]
-    rows = [("", *map(COLUMNS.get, columns))]
-    for name, found in figures.items():
-        rows.append((f"  {name}", *(_cell(column, found[column]) if column in found else "" for column in columns)))
+    rows = [(f"  {name}" if name else "", *cells) for name, *cells in figures_table(figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["   ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))) for row in rows]
     return table if fits(table, width) else stacked(rows[0], rows[1:], width)
-
-
-def _cell(column: str, value: float | None) -> str:
-    return _figure(value) if column == "perplexity" else f"{value:.4f}"
 
 
 def ranking_lines(
@@ -165,11 +154,7 @@ def ranking_lines(
 ) -> list[str]:
     """Models compared on one text, as a table with notes, the best model first. lines_per_unit: see ``LineSums``;
     adapt: the learning rate of models that kept learning from the text; width: of the terminal, None for a pipe."""
-    any_unknown = any(ranking.score.unknown_tokens for ranking in rankings)
-    head = ("model", "level", "tokens", "<UNK>", "per word", "bits/byte", "plain", "difference, 95 %")
-    table = [head, *(_ranking_row(ranking, ranking is rankings[0]) for ranking in rankings)]
-    left_out = head.index("tokens" if any_unknown else "plain")
-    table = [(*row[:left_out], *row[left_out + 1 :]) for row in table]
+    table = ranking_table(rankings)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     left = (0, 1, len(widths) - 1)
     lines = []
@@ -178,62 +163,7 @@ def ranking_lines(
         lines.append("  ".join(cells).rstrip())
     if not fits(lines, width):
         lines = stacked(table[0], table[1:], width)
-    notes = _ranking_notes(rankings, lines_per_unit)
+    notes = ranking_notes(rankings, lines_per_unit)
     if adapt:
         notes = [f"all figures are adapted: each model kept learning from this text, with --adapt {adapt:g}", *notes]
     return lines + [line for note in notes for line in wrapped(note, width, 2)]
-
-
-def _ranking_row(ranking, is_first):
-    score, interval = ranking.score, ranking.interval
-    if is_first:
-        difference = "the best" if ranking.best else "no winner"
-    else:
-        difference = f"{ranking.difference:+.4f}"
-        difference += f"  {interval[0]:+.4f} to {interval[1]:+.4f}" if interval else ""
-    unknown = f"{100 * score.unknown_share:.1f} %" if score.unknown_tokens else "0"
-    figures = (
-        _figure(score.spelled.perplexity_per_word),
-        f"{score.spelled.bits_per_byte:.4f}",
-        f"{score.bits_per_byte:.4f}",
-    )
-    return visible(ranking.name), ranking.level, f"{score.tokens:,}", unknown, *figures, difference
-
-
-def _ranking_notes(rankings, lines_per_unit):
-    first, *others = rankings
-    score = first.score
-    runs = "" if lines_per_unit == 1 else f", in runs of {lines_per_unit}"
-    notes = [
-        f"text: {number_of(score.lines, 'line')}, {number_of(score.bytes, 'byte')}; per word: perplexity per word",
-        f"difference: bits per byte above the {'best' if first.best else 'first'} model, and its 95 % interval",
-        f"(a paired bootstrap over the lines{runs});",
-        "if the interval contains 0, this text does not tell the two models apart",
-    ]
-    if any(ranking.score.unknown_tokens for ranking in rankings):
-        notes += [
-            "bits/byte and per word spell each <UNK>: 8 bits for each byte of its symbol,",
-            "and for one more at the end of a word; plain: bits/byte without that",
-        ]
-    if first.best is None:
-        other = min(others, key=lambda ranking: ranking.score.bits_per_byte)
-        names = [visible(ranking.name) for ranking in (first, other)]
-        shares = [f"{100 * ranking.score.unknown_share:.1f} %" for ranking in (first, other)]
-        notes += [
-            f"no winner: {names[0]} needs fewest bits if it spells each <UNK>, {names[1]} if not;",
-            f"{shares[1]} of the tokens are <UNK> to {names[1]}, {shares[0]} to {names[0]}: compare",
-            "models that know the symbols of this text, as those of subwords or bytes do",
-        ]
-    return notes
-
-
-def _figure(value: float | None) -> str:
-    """A perplexity with four significant digits, all digits from 1,000 on, and 1.77e72 from a million on."""
-    if value is None or not math.isfinite(value):
-        return "infinite"
-    if value < 999.95:
-        return f"{value:#.4g}"
-    if value < 999_999.5:
-        return f"{value:,.0f}"
-    digits, _, exponent = f"{value:.2e}".partition("e")
-    return f"{digits}e{int(exponent)}"

@@ -60,7 +60,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
     options: what the trainer was made with. previous: where an existing checkpoint at ``path`` is kept. Raises
     ModelFileError where the file cannot be written.
     """
-    best = trainer.best
+    best = trainer.best_in_float32
     good, good_arrays = trainer.last_good
     header = model_header(best) | {
         "kind": "checkpoint",

@@ -49,6 +49,7 @@ from .control import (
 )
 from .preparation import prepare
 from .record import training_record
+from .rounding import rounded
 from .schedule import rate_at
 from .settings import Settings
 from .state import TrainingState
@@ -152,6 +153,7 @@ class Trainer:
         )
         self.state.next_evaluation = self._evaluate_every
         self.best_parameters = self.parameters
+        self._rounded: Model | None = None  # the best model in float16, of a finished training
         self._alone: list[float] = []  # the last losses of the network and of the n-grams alone
         self.last_good = self.snapshot()
         self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
@@ -212,6 +214,12 @@ class Trainer:
 
     @property
     def best(self) -> Model:
+        return self._rounded or self.best_in_float32
+
+    @property
+    def best_in_float32(self) -> Model:
+        """The best model as the training has it; where it is finished, and to be stored in float16, ``best`` is the
+        rounded one."""
         return Model(
             architecture=self.architecture,
             vocabulary=self.corpus.vocabulary,
@@ -322,6 +330,7 @@ class Trainer:
         begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
         clock = self._clock_control(time.perf_counter() - begun)
         training_seconds, trained = 0.0, 0
+        self._round_if_finished()
         while not self.finished:
             for number, batch in enumerate(self._batches(self.state.epoch)):
                 if number < self.state.windows_done:
@@ -343,6 +352,7 @@ class Trainer:
                     valid_loss, improved = self._evaluate_if_due(clock)
                     sampled_loss = self._sample_if_due(evaluated=valid_loss is not None)
                     self.state.also_after = self._measure_best() if self.finished else None
+                    self._round_if_finished()
                     self.state.seconds = time.perf_counter() - begun
                 self.is_updating = False
                 yield Step(
@@ -378,6 +388,11 @@ class Trainer:
         most_tokens = len(self.corpus.train) * self.task.most_epochs
         evaluated = self.evaluation.size if self.evaluation else 0
         return ClockControl(Clock(self.settings.minutes, seconds, self.state.tokens), most_tokens, evaluated)
+
+    def _round_if_finished(self) -> None:
+        """At the end of a training that stores its model in float16: round the best model."""
+        if self.finished and self.settings.store == "float16":
+            self._rounded = rounded(self.best_in_float32, self.state, self.evaluation, self.parameters)
 
     def _update(self, batch: Batch) -> tuple[int, float]:
         """Forward, backward, and one step of the optimizer: the batch's tokens and their summed loss, NaN where loss or

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, THREADS, Option, Path, by_name, checked
+from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, STORE, THREADS, Option, Path, by_name, checked
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
@@ -243,6 +243,7 @@ TRAINING = (
         metavar="FILE",
         group=GO_ON,
     ),
+    STORE,
     THREADS,
 )
 OF_FILES = (
@@ -259,7 +260,7 @@ OF_FILES = (
         "resume",
         bool,
         "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
-        "--log, --plot, --save-every and --threads. If it is finished, there is nothing to do.",
+        "--log, --plot, --report, --save-every and --threads. If it is finished, there is nothing to do.",
         default=False,
         group=HOW_LONG,
     ),
@@ -303,6 +304,14 @@ OF_FILES = (
         group=FILES,
     ),
     Option(
+        "report",
+        PathLike,
+        "Write a page of the training to this file (.html), again and again while it goes on: its losses, what the "
+        "model writes as it learns, its settings and why, and at the end what came of it.",
+        metavar="FILE",
+        group=FILES,
+    ),
+    Option(
         "show",
         int,
         "On a terminal: show N lines that the model writes while it learns; 0 shows none.",
@@ -324,7 +333,7 @@ OF_FILES = (
     Option(
         "quiet",
         bool,
-        "Print only warnings and errors. The n-gram baselines are skipped, unless --plot draws them.",
+        "Print only warnings and errors. The n-gram baselines are skipped, unless --plot or --report shows them.",
         default=False,
         where=COMMAND_LINE,
         short="-q",
@@ -354,7 +363,8 @@ class TrainingOptions(TypedDict, total=False):
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
     The updates. batch, steps, lr, schedule, clip, dropout, precision: see ``Settings``. seed: of everything random.
-    threads: how many work; the result does not depend on it.
+    threads: how many work; the result does not depend on it. store: the type of the weights in the model file,
+    "float32" or "float16".
 
     Going on with a model. base: its file, or a ``Model``. keep_vocabulary: symbols that it lacks are <UNK>. freeze: how
     many lower layers do not learn. also_valid: files to measure on besides, before and after.
@@ -396,6 +406,7 @@ class TrainingOptions(TypedDict, total=False):
     keep_vocabulary: bool
     freeze: int
     also_valid: Path | Sequence[Path] | None
+    store: str
     threads: int | None
 
 

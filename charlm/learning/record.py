@@ -4,7 +4,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ..text.corpus import Corpus
+from .control import held_out_losses
 from .state import TrainingState
+
+MOST_POINTS = 64  # of the curve of the training loss
 
 
 def training_record(trainer: Any) -> dict:
@@ -32,10 +35,20 @@ def training_record(trainer: Any) -> dict:
         "tokens": state.tokens,
         "valid_loss": state.best_loss,
         "history": state.history,
+        "curve": _curve(state),
         **({"alone": dict(zip(("network", "ngrams"), state.best_alone, strict=True))} if state.best_alone else {}),
         **({"ancestry": ancestry, "base_loss": state.base_loss} if ancestry else {}),
         **({"also_valid": _also_valid(also, state)} if also else {}),
     }
+
+
+def _curve(state: TrainingState) -> dict[str, list]:
+    """The losses for a picture of the whole training: [update, loss] at some points of the training loss, and at each
+    evaluation or sample of the held-out part."""
+    training = [[stop, round(nats / tokens, 4)] for stop, tokens, nats in state.losses]
+    while len(training) > MOST_POINTS:
+        training = [training[0], *training[1:-1:2], training[-1]]
+    return {"training": training, "held_out": [[step, round(loss, 4)] for step, loss in held_out_losses(state)]}
 
 
 def _also_valid(corpus: Any, state: TrainingState) -> dict:

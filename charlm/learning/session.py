@@ -5,16 +5,16 @@
             print(report.valid_loss)
 
 A session checks the places of its files before it reads the text, locks them against other runs, resumes from the last
-checkpoint if it is asked to, saves checkpoints and the best model while it trains (see ``results``), and writes the log
-and the picture of the losses.
+checkpoint if it is asked to, saves checkpoints and the best model while it trains (see ``results``), and writes the
+log, the picture of the losses, and the page of the training.
 """
 
 import json
 import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, fields
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
@@ -22,74 +22,40 @@ from typing import Any
 from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
 from ..kernels.compiling import OnCompile
-from ..model import Model
 from ..modelfile import check_readable, is_model
 from ..options import Path
-from ..reports.loss_curve import LossCurve, as_svg, check_picture
-from ..text.baselines import Baseline
+from ..reports.loss_curve import as_svg, check_picture
+from ..reports.training_page import check_report_path
 from ..text.corpus import Corpus, warn_of_unknown
 from ..text.reading import files_in, path_list
 from .autotune import new_trainer
 from .checkpoint import Checkpoint, checkpoint_path, last_checkpoint, previous_checkpoint_path
-from .control import held_out_losses
-from .loop import Trainer
-from .options import BY_NAME, CHECKPOINT_SECONDS, NAMES, given_options
+from .options import NAMES, given_options
+from .page import RunningPage
 from .progress import Report, reports
 from .results import Results, check_checkpoints, check_output_name, finished_model, result_files
+from .run import Run, TrainingFiles
 
 REPORT_SECONDS = 1.0  # between reports, at most
 OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf")  # what a person may expect, and gets no picture of
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingFiles:
-    """The files that a session writes, None for a file that it does not write, and how it treats them.
-
-    output: the model. charlm writes a checkpoint next to it about every ``save_every`` seconds. log: each report as a
-    line of JSON. plot: a picture of the losses (SVG). resume: continue the unfinished training of ``output``, and
-    append to ``log``. restart: begin anew where ``output`` has an unfinished training, and give that up. backup: keep a
-    model that is at ``output`` now, next to the new one.
-    """
-
-    output: Path | None = None
-    log: Path | None = None
-    plot: Path | None = None
-    resume: bool = False
-    restart: bool = False
-    backup: bool = True
-    save_every: float = CHECKPOINT_SECONDS
-
-    def __post_init__(self):
-        for field in fields(self):
-            object.__setattr__(self, field.name, BY_NAME[field.name].check(getattr(self, field.name)))
-
-
-class TrainingSession:
+class TrainingSession(Run):
     """A training run. ``with`` opens the session, which makes its ``trainer``; its end saves a training that was left
     before its end, and releases locks and threads.
 
-    paths: the text files, or a ``MemoryText``. options: the given options by their names (see ``TrainingOptions``); a
-    resumed training takes all others from its checkpoint. baselines: of ``train_baselines``; baseline_tokens: how many
-    tokens, the last ones of the training part, they were trained on. given_up: a line about the unfinished training
-    that this one gives up, None where there is none. done: the model at the output where its training is finished, so
-    that there is nothing to resume: then the session has no trainer and no reports; None otherwise. on_compile: called
-    when the first kernel begins to compile, on opening or when the training begins; it may return a context manager
-    that is open while charlm compiles.
+    options: the given options by their names (see ``TrainingOptions``). on_compile: called when the first kernel begins
+    to compile, on opening or when the training begins; it may return a context manager that is open while charlm
+    compiles.
 
     Raises UsageError for an option that makes no sense. On opening, before it trains or writes anything, a session
     raises CharlmError where the text or the checkpoint cannot be read, or a file cannot be written.
     """
 
-    trainer: Trainer
     results: Results | None = None  # with an output only
 
     def __init__(self, paths, files: TrainingFiles, options: Mapping[str, Any], on_compile: OnCompile | None = None):
-        self.paths, self.files = path_list(paths), files
-        self.options = given_options(options)
-        self.baselines: list[Baseline] = []
-        self.baseline_tokens = 0
-        self.given_up: str | None = None
-        self.done: Model | None = None
+        super().__init__(path_list(paths), files, given_options(options))
         self._open, self._on_compile = ExitStack(), on_compile
         self._running: Generator[Report, None, None] | None = None
         if files.resume and files.output is None:
@@ -174,20 +140,9 @@ class TrainingSession:
             taken.append(files.log)
         if files.plot is not None:
             check_picture(files.plot, [*read, *taken])
-
-    @property
-    def unit(self) -> str:
-        """What the losses are counted in: character, word, byte, line, …"""
-        return self.trainer.task.unit(self.trainer.corpus.vocabulary.level)
-
-    @property
-    def finished(self) -> bool:
-        return self.done is not None or self.trainer.finished
-
-    @property
-    def best(self) -> Model:
-        """The model with the lowest held-out loss so far; the latest one where nothing is held out."""
-        return self.done or self.trainer.best
+            taken.append(files.plot)
+        if files.report is not None:
+            check_report_path(files.report, [*read, *taken])
 
     @property
     def best_file(self) -> FilePath | None:
@@ -200,28 +155,6 @@ class TrainingSession:
         """The file where charlm has kept the model that was at the output before; None where it kept none."""
         return self.results.kept if self.results else None
 
-    @property
-    def losses(self) -> LossCurve:
-        """The losses so far: the training loss at up to a few hundred points, the held-out loss wherever it was
-        measured or estimated."""
-        state = self.trainer.state
-        points: list[tuple[int, float | None, float | None]] = [
-            *((step, nats / tokens, None) for step, tokens, nats in state.losses),
-            *((step, None, loss) for step, loss in held_out_losses(state)),
-        ]
-        evaluated = [(loss, step) for step, _, loss in state.history if loss is not None]
-        kept = min(evaluated)[::-1] if evaluated else None
-        return LossCurve(sorted(points, key=lambda point: point[0]), self.unit, kept)
-
-    def train_baselines(self) -> None:
-        """Train the n-gram baselines on the training part and score the held-out part with them. It takes a few
-        hundredths of the training's time, and counts as a part of it. A second call does nothing."""
-        trainer = self.trainer
-        if trainer.evaluation and not self.baselines:
-            self.baselines, self.baseline_tokens = trainer.task.baselines(
-                trainer.corpus, trainer.settings.minutes, trainer.ngrams
-            )
-
     def run(self, stop: Callable[[], bool] = lambda: False) -> Generator[Report, None, None]:
         """Train to the end, or until ``stop()`` is true after an update, and write the files. A training that is
         stopped, or left before its end, is saved, and another session can resume it."""
@@ -232,16 +165,19 @@ class TrainingSession:
         if self.done:
             return
         files, trainer = self.files, self.trainer
-        if files.plot is not None:
+        if files.plot is not None or files.report is not None:
             self.train_baselines()
+        page = RunningPage(self, files.report) if files.report is not None else None
         found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
         if self.results:
             found = self.results.follow(found, files.save_every)
-        with _Log(files.log, append=files.resume) as log, closing(found):
+        with _Log(files.log, append=files.resume) as log, page or nullcontext(), closing(found):
             if trainer.base and not trainer.state.tokens:
                 log.write(self._before())
             for report in found:
                 log.write(report.as_dict())
+                if page:
+                    page.follow(report)
                 yield report
         if files.plot is not None and self.finished:
             tokens = len(trainer.corpus.evaluated) if self.baselines else 0

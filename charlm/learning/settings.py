@@ -17,7 +17,7 @@ class Settings:
     that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
     matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
     max_ngrams: how many are kept at most, None for as many as fit the network's size. freeze: how many lower layers do
-    not learn.
+    not learn. store: float32 or float16, of the finished model's weights in its file.
     """
 
     epochs: float = 10.0
@@ -33,6 +33,7 @@ class Settings:
     ngrams: int = 0
     max_ngrams: int | None = None
     freeze: int = 0
+    store: str = "float32"
 
     def __post_init__(self):
         for field in fields(self):

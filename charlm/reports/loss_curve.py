@@ -1,19 +1,14 @@
 """The losses of a training, drawn in characters for a terminal, or as an SVG picture."""
 
-import math
 from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from operator import itemgetter
+from typing import Any
 
 from ..files import check_outputs
+from .chart import BEGINNING, PAPER, Axis, Chart, Label, Line, ticks
 
-INK, FAINT, GRID, HELD_OUT, TRAINING = "#24292f", "#6e7781", "#eaeef2", "#0a5fb4", "#c2571a"
-FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
-BEGINNING = "<svg xmlns='http://www.w3.org/2000/svg' class='charlm'"
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 128, 76, 52  # of the picture, and from its edges to the axes
-LABEL_HEIGHT = 15  # of a label beside the axes, with the room to the next one
+HELD_OUT, TRAINING = "#0a5fb4", "#c2571a"
 
 
 @dataclass(frozen=True)
@@ -114,92 +109,36 @@ def _near(points, x, reach):
 
 def as_svg(curve: LossCurve, title: str, others: dict[str, float]) -> str:
     """The curve as a picture. others: losses of other models by name, in nats per unit; a loss in the curve's span, or
-    close to it, is drawn as a horizontal line.
-
-    The labels are beside the axes, where no curve can be.
-    """
-    head = f"{BEGINNING} viewBox='0 0 {WIDTH} {HEIGHT}' {FONT}>"
+    close to it, is drawn as a horizontal line."""
     if not curve.history:
-        return f"{head}\n</svg>\n"
+        return f"{BEGINNING}>\n</svg>\n"
+    last = max(1, curve.history[-1][0])
+    axis = Axis("updates", [(step, f"{step:,.0f}") for step in ticks(0, last)])
+    return curve_chart(curve, others, {"held out": HELD_OUT, "training": TRAINING}, [axis], title=title).svg()
+
+
+def curve_chart(
+    curve: LossCurve, others: dict[str, float], colours: dict[str, str], axes: list[Axis], **more: Any
+) -> Chart:
+    """The picture of a curve that has points. others: see ``as_svg``. colours: of "held out" and "training". axes:
+    below the curve, in updates. more: fields of ``Chart``."""
     low, high = curve.span
     others = {name: loss for name, loss in others.items() if low - (high - low) / 2 <= loss <= high + (high - low) / 8}
     low, high = min(low, *others.values(), high), max(high, *others.values(), low)
-    margin = 0.06 * (high - low)
-    low, high = low - margin, high + margin
-    last, right = max(1, curve.history[-1][0]), WIDTH - RIGHT
-
-    def across(step):
-        return LEFT + step / last * (right - LEFT)
-
-    def up(loss):
-        return TOP + (high - loss) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    def body() -> Iterator[str]:
-        yield f"<rect width='{WIDTH}' height='{HEIGHT}' rx='8' fill='#ffffff'/>"
-        yield from _heading(title, curve.unit)
-        for loss in ticks(low, high):
-            yield f"<path d='M{LEFT} {up(loss):.1f}H{right}' stroke='{GRID}'/>"
-            yield _text(LEFT - 8, up(loss) + 4, f"{loss:.10g}", 11, FAINT, "end")
-        for step in ticks(0, last):
-            yield f"<path d='M{across(step):.1f} {HEIGHT - BOTTOM}v4' stroke='{FAINT}'/>"
-            yield _text(across(step), HEIGHT - BOTTOM + 18, f"{step:,.0f}", 11, FAINT, "middle")
-        yield _text((LEFT + right) / 2, HEIGHT - 10, "updates", 12, FAINT, "middle")
-        yield f"<path d='M{LEFT} {HEIGHT - BOTTOM}H{right}' stroke='{FAINT}'/>"
-        for loss in others.values():
-            yield f"<path d='M{LEFT} {up(loss):.1f}H{right}' stroke='{FAINT}' stroke-dasharray='4 3'/>"
-        for points, colour in ((curve.training, TRAINING), (curve.held_out, HELD_OUT)):
-            if points:
-                path = "L".join(f"{across(step):.1f} {up(loss):.1f}" for step, loss in points)
-                yield f"<path d='M{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-linejoin='round'/>"
-        labels = [(up(loss), f"{name} {loss:.4f}", FAINT, 400) for name, loss in others.items()]
-        if curve.best:
-            step, loss = curve.best
-            yield f"<circle cx='{across(step):.1f}' cy='{up(loss):.1f}' r='4' fill='{HELD_OUT}'/>"
-            labels.append((up(loss), f"best {loss:.4f}", HELD_OUT, 600))
-        for y, (_, content, colour, weight) in _apart(labels):
-            yield _text(right + 8, y + 4, content, 12, colour, weight=weight)
-
-    return "\n".join([head, *body(), "</svg>"]) + "\n"
-
-
-def _heading(title: str, unit: str) -> Iterator[str]:
-    """The title, and the colours of the curves."""
-    yield _text(LEFT - 44, 32, title, 17, INK, weight=600)
-    losses_in = f"nats per {unit}:"
-    yield _text(LEFT - 44, 54, losses_in, 12, FAINT)
-    x = LEFT - 30 + 7 * len(losses_in)
-    for name, colour in (("held out", HELD_OUT), ("training", TRAINING)):
-        yield f"<path d='M{x} 50h22' stroke='{colour}' stroke-width='2'/>"
-        yield _text(x + 28, 54, name, 12, INK)
-        x += 100
-
-
-def _apart(labels: list[tuple]) -> Iterator[tuple[float, tuple]]:
-    """(height, label) of each label, from top to bottom. Labels begin with the height where they belong; those that
-    would overlap are moved apart, and stay between the axes' ends."""
-    labels = sorted(labels)
-    heights = [label[0] for label in labels]
-    for number in range(1, len(heights)):
-        heights[number] = max(heights[number], heights[number - 1] + LABEL_HEIGHT)
-    limit = HEIGHT - BOTTOM
-    for number in reversed(range(len(heights))):
-        heights[number] = min(heights[number], limit)
-        limit = heights[number] - LABEL_HEIGHT
-    return zip(heights, labels, strict=True)
-
-
-def _text(x, y, content, size, colour, anchor="start", weight=400):
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' font-weight='{weight}' fill='{colour}' "
-        f"text-anchor='{anchor}' stroke='#ffffff' stroke-width='3' paint-order='stroke'>{escape(content)}</text>"
+    margin, theme = 0.06 * (high - low), more.get("theme", PAPER)
+    labels = [Label(f"{name} {loss:.4f}", loss, theme.faint) for name, loss in others.items()]
+    if curve.best:
+        step, loss = curve.best
+        labels.append(Label(f"best {loss:.4f}", loss, colours["held out"], step, True))
+    lines = {"held out": curve.held_out, "training": curve.training}
+    return Chart(
+        lines=[Line(name, points, colours[name]) for name, points in reversed(lines.items()) if points],
+        labels=labels,
+        axes=axes,
+        stop=max(1, curve.history[-1][0]),
+        low=low - margin,
+        high=high + margin,
+        levels=tuple(others.values()),
+        unit=f"nats per {curve.unit}:",
+        **more,
     )
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """About four to nine round numbers from ``low`` to ``high``."""
-    if not high > low:
-        return [low]
-    power = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(step * power for step in (5, 2, 1) if step * power <= (high - low) / 4)
-    start, stop = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1
-    return [round(number * step, 12) for number in range(start, stop)]

@@ -3,21 +3,17 @@
 The page paints each token by its surprise. Point at a token, touch it, or reach it with the arrow keys: it then shows
 its probability and the most likely tokens in its place. The page holds the lines with the most bits per character, at
 most MOST_LINES of them and about MOST_TOKENS tokens, so that a browser can show it, whatever the size of the text.
-Blank lines are not shown. The frame of the page is surprise_page.html.
+Blank lines are not shown.
 """
 
 import heapq
-import html
-import json
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 
-from .._version import __version__
+from ..export.page.frame import SURPRISE, as_json, as_text, filled, is_page, page, part
 from ..files import check_outputs, write_text_file
 from ..network.measuring import TokenScores
 from ..score import LN2, Score
@@ -26,24 +22,22 @@ from ..scoring.pipeline import ScoredBlock
 from ..text.reading import names_of
 from ..text.visible import visible
 from ..text.vocabulary import SPECIAL, UNITS, UNKNOWN, Vocabulary
-from .palette import ON_DARK, ON_LIGHT, bands_of, legend
+from .passages import legend_of, painted
 
 COLUMNS = ("ranks", "most_likely")
 MOST_LINES = 400
 MOST_TOKENS = 60_000
 LONGEST = 2000  # the most tokens of a line that the page shows
-MARK = '<meta name="generator" content="charlm'
 
 
 def check_page_path(path, read=()) -> None:
     """Raise CharlmError now if charlm will not be able to write a page to ``path``, or would overwrite another kind of
     file. read: the files that the command reads; the page must not be one of them."""
-    check_outputs((path,), read, _is_page, "a page of charlm", "--html")
+    check_outputs((path,), read, _is_surprise_page, "a surprise page of charlm", "--html")
 
 
-def _is_page(path):
-    with open(path, "rb") as file:
-        return MARK.encode() in file.read(1000)
+def _is_surprise_page(path):
+    return is_page(path, SURPRISE)
 
 
 @dataclass(kw_only=True)
@@ -101,22 +95,19 @@ class Page:
         rows = [(f"{name}, adapted" if adapt else name, value) for name, value in _rows(score, level)]
         shown = f"All {len(lines):,}" if len(lines) == score.lines else f"{len(lines):,} of {score.lines:,}"
         parts = {
-            "VERSION": html.escape(__version__),
-            "TITLE": html.escape(visible(text_name)),
-            "MODEL": html.escape(visible(model_name)),
+            "TITLE": as_text(text_name),
+            "MODEL": as_text(model_name),
             "ADAPTED": f" The model kept learning from the text, with --adapt {adapt:g}." if adapt else "",
             "SHOWN": f"{shown} line{'s' if score.lines != 1 else ''}",
             "UNIT": UNITS[level],
             "FIGURES": "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows),
-            "LEGEND": "".join(f'<span class="s{band}">{words}</span>' for band, words in enumerate(legend(level)))
-            + '<span class="u">unknown</span>',
-            "LIGHT": _colours(ON_LIGHT),
-            "DARK": _colours(ON_DARK),
+            "LEGEND": legend_of(level),
             "LINES": "\n".join(_line_item(line, level) for line in lines),
-            "DATA": _script({"names": list(map(self._name, names)), "lines": data}),
+            "DATA": as_json({"names": list(map(self._name, names)), "lines": data}),
         }
-        template = files(__package__).joinpath("surprise_page.html").read_text(encoding="utf-8")
-        return re.sub("@([A-Z]+)@", lambda match: parts[match[1]], template)
+        body = filled(part(__package__, "surprise_page.html"), parts)
+        styles, script = (part(__package__, f"surprise_page.{ending}") for ending in ("css", "js"))
+        return page(text_name, body, SURPRISE, styles=styles, script=script)
 
     def _shown_lines(self) -> list[_Line]:
         """The most surprising lines, the most surprising first, with at most MOST_TOKENS tokens after the first."""
@@ -191,25 +182,10 @@ def _shown(symbol: str) -> str:
     return {" ": "␣", "\t": "⇥"}.get(symbol, visible(symbol).replace(" ", "␣"))
 
 
-def _colours(pairs) -> str:
-    return "".join(f"--g{band}:{ground};--i{band}:{ink};" for band, (ground, ink) in enumerate(pairs, 1))
-
-
-def _script(value) -> str:
-    """JSON that is safe inside a script element."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
 def _line_item(line: _Line, level: str) -> str:
-    bands = bands_of(line.scores.nats, level).tolist()
-    spans = []
-    for symbol, token, band in zip(line.symbols, line.tokens.tolist(), bands, strict=True):
-        kind = f"s{band} u" if token == UNKNOWN else f"s{band}"
-        text = "↵" if symbol == "\n" else html.escape(visible(symbol))
-        spans.append(f'<b class="{kind}">{text}</b>')
     rest = f"<small> … and {line.not_shown:,} more</small>" if line.not_shown else ""
     return (
         f'<li data-line="{line.number}"><div class="of"><span>line {line.number:,}</span> '
         f"<span>{line.bits:.2f} bits/{'byte' if level == 'byte' else 'char'}</span></div>"
-        f'<p tabindex="0">{"".join(spans)}{rest}</p></li>'
+        f'<p class="text" tabindex="0">{painted(line.symbols, line.tokens, line.scores.nats, level)}{rest}</p></li>'
     )

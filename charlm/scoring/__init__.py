@@ -17,4 +17,7 @@ Outputs, each a consumer of scored blocks (painted text is in ``display``, the s
     comparison  several models ranked on one text
     state_rows  the hidden states at each token or after each line (not from scored blocks)
     baselines   the figures of n-gram baselines and xz on the same text
+    differences where several models differ, and where one is surprised
+
+    palette     the colours of surprise, which all pages and the terminal use
 """

@@ -146,6 +146,8 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
     rows, training = [], model.training
     unit = model.task.unit(model.vocabulary.level)
     corpus, settings = training.get("corpus"), training.get("settings")
+    if "imported" in training:
+        rows += [("imported from", f"{training['imported']['name']}, SHA-256 {training['imported']['sha256']}")]
     if corpus:
         held_out = f"{corpus['held_out_tokens']:,} held out" if corpus["held_out_tokens"] else "nothing held out"
         rows += [
@@ -170,6 +172,9 @@ def _training_rows(model: Any) -> list[tuple[str, str]]:
         share = corpus.get("held_out_unknown_share", 0.0) if corpus else 0.0
         unknown = f"; {_percent(share)} of the tokens are <UNK>" if share else ""
         rows += [("held-out loss", _held_out_loss(training["valid_loss"], unit, model) + unknown)]
+    if model.store != "float32":
+        lost = f": {rounding_in_words(training, unit)}" if "unrounded" in training else ""
+        rows += [("stored in", f"{model.store}{lost}")]
     if "alone" in training:
         alone = training["alone"]
         rows += [("each alone", f"the network {alone['network']:.4f}, the n-grams {alone['ngrams']:.4f}")]
@@ -202,6 +207,11 @@ def _held_out_loss(loss: float, unit: str, model: Any) -> str:
     digits = f"{perplexity:#.4g}" if perplexity < 1000 else f"{perplexity:,.0f}"
     also = f", perplexity {digits}" if unit == UNITS[model.vocabulary.level] else ""
     return f"{loss:.4f} nats per {unit}{also}: {meaning_of_loss(loss, unit, model.vocabulary.level)}"
+
+
+def rounding_in_words(training: dict, unit: str) -> str:
+    """What rounding the weights did to the held-out loss. training: the record of a model that was rounded."""
+    return f"held-out loss {training['unrounded']:.6f} nats per {unit} before, {training['valid_loss']:.6f} after"
 
 
 def meaning_of_loss(loss: float, unit: str, level: str) -> str:

@@ -20,5 +20,6 @@ baselines      the loss of unigrams, n-grams and xz on the held-out part
 novelty        a record of the training text that tells copies from new text
 bloom          the Bloom filter that novelty uses
 visible        text made safe for a terminal
+durations      times in words
 layout         lines that keep to the width of a terminal
 """

@@ -188,6 +188,53 @@ class NGrams:
             nodes = numbers[known]
         return values
 
+    def pruned(self, most: int) -> "NGrams":
+        """At most ``most`` of these n-grams, those that a text of their own would gain most from, and all single
+        tokens; themselves where there are no more.
+
+        The n-grams with the highest p(hw) · log(p(w | h) / p′(w | h)) are kept, where p′ is the probability without the
+        n-gram (Stolcke, "Entropy-based pruning of backoff language models", 1998). The counts of the text, with which
+        ``count`` chooses, are no longer known.
+        """
+        if len(self) - 1 <= most:
+            return self
+        V, starts = self.vocabulary_size, self.orders[1:].tolist()
+        joint, values, score = np.ones(len(self)), np.full(len(self), 1 / V), np.full(len(self), np.inf)
+        for start, stop in itertools.pairwise(starts):
+            nodes = slice(start, stop)
+            parents, lower = self.parents[nodes], values[self.suffixes[nodes]]
+            values[nodes] = self.own[nodes] + self.backoff[parents] * lower
+            joint[nodes] = joint[parents] * values[nodes]
+            if start > 1:
+                without = (self.own[nodes] + self.backoff[parents]) * lower
+                score[nodes] = joint[nodes] * np.log(values[nodes] / without)
+        tree = {"tokens": self.tokens, "parents": self.parents, "own": self.own.astype(np.float64)}
+        tree = _best(tree, score, self.suffixes, starts, most)
+        return NGrams(V, self.order, self.lines, self.has_unknown, finished(tree, exact=False))
+
+    def rounded(self, coarseness: int) -> "NGrams":
+        """The same n-grams with so many times fewer codes, which pack into fewer bytes."""
+        middle = coarseness // 2
+        own, backoff = (codes.astype(np.int64) for codes in self._codes)
+        own = np.where(own == 255, 255, np.minimum((own + middle) // coarseness * coarseness, 254))
+        backoff = np.minimum(backoff // coarseness * coarseness + middle, 255)
+        codes = {"ngrams_own": own.astype(np.uint8), "ngrams_backoff": backoff.astype(np.uint8)}
+        return NGrams.from_arrays(self.fields(), self.arrays() | codes, self.vocabulary_size, self.lines)
+
+    @cached_property
+    def parents(self) -> np.ndarray:
+        """The node of each n-gram without its last token, int64 (M); 0 for the empty history."""
+        return np.concatenate(([0], np.repeat(np.arange(len(self)), np.diff(self.first))))
+
+    @cached_property
+    def suffixes(self) -> np.ndarray:
+        """The node of each n-gram without its oldest token, int64 (M); 0 for the empty history."""
+        found = np.zeros(len(self), np.int64)
+        for start, stop in itertools.pairwise(self.orders[2:].tolist()):
+            wanted = found[self.parents[start:stop]] * self.vocabulary_size + self.tokens[start:stop]
+            found[start:stop] = 1 + self.keys.searchsorted(wanted)
+        return found
+
     def with_vocabulary(self, ids: np.ndarray, vocabulary_size: int) -> "NGrams":
         """The same n-grams in a larger vocabulary, whose further tokens were never counted.
 
@@ -309,9 +356,8 @@ def pruned(tree, suffixes, occurrences, starts, most):
     """A tree with at most ``most`` n-grams, or all single tokens if these are more.
 
     Those with the highest score are kept: occurrences² · (p - p′)/(p + p′) · 0.7ⁿ, where p′ is the probability without
-    the n-gram, and n its order; or the score of a longer one that needs it, if that is higher. Of the rules that were
-    tried on texts of 0.2 and 1 MB this one lost least at most sizes. Others took occurrences alone, or occurrences ·
-    log(p / p′) without a factor for the order.
+    the n-gram, and n its order. Of the rules that were tried on texts of 0.2 and 1 MB this one lost least at most
+    sizes. Others took occurrences alone, or occurrences · log(p / p′) without a factor for the order.
     """
     parents, own = tree["parents"], tree["own"]
     backoff = 1 - np.bincount(parents[1:], own[1:], len(own))
@@ -327,15 +373,22 @@ def pruned(tree, suffixes, occurrences, starts, most):
             without = (own[nodes] + backoff[parents[nodes]]) * lower
             gain = (values[nodes] - without) / (values[nodes] + without)
             score[nodes] = factor * np.square(occurrences[nodes], dtype=float) * gain
+    return _best(tree, score, suffixes, starts, most)
+
+
+def _best(tree, score, suffixes, starts, most):
+    """A tree with the n-grams of the highest scores, at most ``most``, or all single tokens if these are more. An
+    n-gram has the score of a longer one that needs it, if that is higher. score: overwritten."""
+    parents = tree["parents"]
     for start, stop in reversed(list(itertools.pairwise(starts))):
         nodes = slice(start, stop)
         np.maximum.at(score, parents[nodes], score[nodes])
         np.maximum.at(score, suffixes[nodes], score[nodes])
     best = np.argsort(-score, kind="stable")[: max(most, starts[1] - 1) + 1]
-    kept = np.zeros(len(own), bool)
+    kept = np.zeros(len(score), bool)
     kept[best] = True
     numbers = np.cumsum(kept) - 1
-    return {"tokens": tree["tokens"][kept], "parents": numbers[parents[kept]], "own": own[kept]}
+    return {"tokens": tree["tokens"][kept], "parents": numbers[parents[kept]], "own": tree["own"][kept]}
 
 
 def finished(tree, exact):

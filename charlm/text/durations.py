@@ -1,7 +1,5 @@
 """Times in words."""
 
-from ..tasks.summary import number_of
-
 
 def short(seconds: float) -> str:
     """A time in few characters: 20 s, 1 min 20 s, 2 h 5 min."""
@@ -19,5 +17,5 @@ def in_words(minutes: float) -> str:
         seconds = float(f"{60 * minutes:.3g}")
         return f"{seconds:g} second{'s' if seconds != 1 else ''}"
     if minutes >= 120 and minutes % 60 == 0:
-        return number_of(round(minutes / 60), "hour")
+        return f"{minutes / 60:,.0f} hours"
     return f"{minutes:g} minute{'s' if minutes != 1 else ''}"

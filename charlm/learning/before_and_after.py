@@ -10,12 +10,12 @@ from ..text.columns import beginnings
 from ..text.reading import listed
 
 if TYPE_CHECKING:
-    from ..learning.session import TrainingSession
+    from .run import Run
 
 
-def before_lines(session: TrainingSession) -> list[str]:
+def before_lines(run: Run) -> list[str]:
     """What is added to the model, what does not learn, and its loss before the first update."""
-    trainer = session.trainer
+    trainer = run.trainer
     base, task, also, state = trainer.base, trainer.task, trainer.also, trainer.state
     lines = []
     if base and not base.is_resumed:
@@ -30,30 +30,30 @@ def before_lines(session: TrainingSession) -> list[str]:
     if also:
         lines += also.notes
     if state.base_loss is not None:
-        lines.append(f"{_name(session)} has a loss of {_loss(state.base_loss, session)} on the held-out text")
+        lines.append(f"{_name(run)} has a loss of {_loss(state.base_loss, run)} on the held-out text")
     if state.also_before is not None:
-        lines.append(f"and of {_loss(state.also_before, session)} on {listed(also.names)}")
+        lines.append(f"and of {_loss(state.also_before, run)} on {listed(also.names)}")
     return lines
 
 
-def after_lines(session: TrainingSession) -> list[str]:
+def after_lines(run: Run) -> list[str]:
     """The losses after the training beside those before it."""
-    trainer = session.trainer
+    trainer = run.trainer
     state, lines = trainer.state, []
     if state.base_loss is not None:
-        lines.append(f"{_name(session)} had {_loss(state.base_loss, session)} before")
+        lines.append(f"{_name(run)} had {_loss(state.base_loss, run)} before")
     if state.also_before is not None and state.also_after is not None:
         more = state.also_after - state.also_before
         what = f"it has forgotten {more:.4f}" if more > 0 else f"it has learnt {-more:.4f} about it too"
-        losses = f"{state.also_before:.4f} and has {_loss(state.also_after, session)}"
+        losses = f"{state.also_before:.4f} and has {_loss(state.also_after, run)}"
         lines.append(f"on {listed(trainer.also.names)} it had {losses}: {what}")
     return lines
 
 
-def _name(session: TrainingSession) -> str:
+def _name(run: Run) -> str:
     """The name of the model that the training goes on with."""
-    return str(session.trainer.base.ancestry[0]["name"])
+    return str(run.trainer.base.ancestry[0]["name"])
 
 
-def _loss(loss: float, session: TrainingSession) -> str:
-    return f"{loss:.4f} nats per {session.unit}"
+def _loss(loss: float, run: Run) -> str:
+    return f"{loss:.4f} nats per {run.unit}"

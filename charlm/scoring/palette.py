@@ -34,3 +34,11 @@ def legend(level: str) -> list[str]:
     edges = BANDS[level]
     between = [f"{low}–{high}" for low, high in zip((0, *edges), edges, strict=False)]
     return [*between, f"{edges[-1]} and more"]
+
+
+# (background, text) of the bands of a difference: from blue, for less than the mean of some models, to orange, for
+# more. Each side goes from pale to strong, so that the sign shows in the hue and the size in the lightness.
+LESS_ON_LIGHT = (("#cfe1f5", "#000000"), ("#7fb2e0", "#000000"), ("#1a5a9e", "#ffffff"))
+MORE_ON_LIGHT = (("#fde0c0", "#000000"), ("#f0a347", "#000000"), ("#9a4a00", "#ffffff"))
+LESS_ON_DARK = (("#123a5c", "#ffffff"), ("#2b6cb0", "#ffffff"), ("#a6d0fa", "#000000"))
+MORE_ON_DARK = (("#4d2c08", "#ffffff"), ("#9c5410", "#ffffff"), ("#ffc78a", "#000000"))

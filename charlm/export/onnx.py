@@ -1,0 +1,175 @@
+"""The form .onnx: the network as a graph of ONNX's operators, which onnxruntime runs in many languages.
+
+    language model   tokens (steps, rows) and the states before → logits (steps, rows, V) and the states after
+    classify         tokens and lengths (rows) → logits (rows, labels)
+    tag              words (characters, words), word_lengths (words), known (words), tokens and lengths → logits (steps,
+                     rows, tags). Each column of words is a word; known is its number among the words that the model
+                     has a vector for, from 1 on, or 0; tokens are columns of words
+    translate        two graphs in two files: tokens and lengths → the states before of the other, a language model
+
+All ids and lengths are int64, all else is float32. A state is (rows, H), zero before the first token: layer1.a and, of
+a cell that has one, layer1.c. A feed-forward network has past (rows, context - 1) in its place, int64: 1 + the ids of
+the tokens before, 0 for none. The states after have these names with .after. The metadata say which task and level it
+is, and, as JSON, the vocabulary in the order of the ids (null for <UNK>), the ids of <EOS> and <UNK>, whether each line
+is a text, and what else the model file has of the vocabulary and the task.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from .._version import __version__
+from ..errors import CharlmError, UsageError
+from ..files import atomic_file, check_outputs
+from ..model import Model
+from ..network.architecture import Architecture, Tagging, Translation
+from ..network.cells import CELLS
+from ..text.vocabulary import EOS, UNKNOWN
+from . import without_ngrams
+from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, feedforward, logits, recurrent
+
+BEGINNING = bytes((8, IR_VERSION, 18, 6)) + b"charlm"  # of a file: ir_version, producer_name
+MOST_NUMBERS = 2**29 - 2**20  # in a graph: protobuf holds less than 2 GiB
+
+
+def write(model: Model, path, used: Iterable) -> list[str]:
+    """Write a model to an .onnx file, a translator to two; see ``export.FORMS``."""
+    _check(model)
+    a, named, path = model.architecture, model.named_parameters, Path(path)
+    graphs, notes = {}, without_ngrams(model, "an .onnx file has")
+    if model.task.name == "translate":
+        of_encoder = path.parent / f"{path.stem}.encoder{path.suffix}"
+        graphs = {path: language_model(a.decoder, _part(named, "decoder.")), of_encoder: encoder(a, named)}
+        notes.append(f"{of_encoder} has the encoder, {path} the decoder")
+    else:
+        graphs[path] = {"classify": classifier, "tag": tagger}.get(model.task.name, language_model)(a, named)
+    check_outputs(graphs, used, is_ours, "an .onnx file of charlm", "OUT")
+    metadata = _metadata(model)
+    for place, graph in graphs.items():
+        _write_file(place, graph.message(metadata, __version__).SerializeToString())
+    return notes
+
+
+def _check(model: Model) -> None:
+    """Raise CharlmError where charlm cannot write an .onnx file of the model here."""
+    cell = model.architecture.cell
+    if cell not in (*OPERATORS, "feedforward"):
+        raise UsageError(f"charlm cannot write --cell {cell} to an .onnx file; write .safetensors")
+    if model.architecture.number_of_parameters > MOST_NUMBERS:
+        raise UsageError("the network is too large for an .onnx file, which holds less than 2 GiB; write .safetensors")
+    if find_spec("onnx") is None:
+        raise CharlmError("the package onnx, which writes .onnx files, is missing: pip install 'charlm[onnx]'")
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    try:
+        with atomic_file(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise CharlmError(f"cannot write {path}: {error.strerror}") from None
+
+
+def is_ours(path) -> bool:
+    """Whether a file looks like one that ``write`` wrote."""
+    if not Path(path).is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(BEGINNING)) == BEGINNING
+
+
+def _metadata(model: Model) -> dict[str, str]:
+    """What a program must know to use the graph: charlm (the version), task and level; all else as JSON."""
+    fields = model.vocabulary.fields()
+    level, symbols = fields.pop("level"), fields.pop("symbols")
+    values = {
+        "vocabulary": [ord("\n") if level == "byte" else "\n", None, *symbols],  # by id
+        "end_of_sequence_id": EOS,
+        "unknown_id": UNKNOWN,
+        "lines": model.lines,
+        **fields,
+        **model.task.fields(),
+    }
+    words = {"charlm": __version__, "task": model.task.name, "level": level}
+    return words | {name: json.dumps(value) for name, value in values.items()}
+
+
+# The graphs
+
+
+def language_model(a: Architecture, named: Named) -> Graph:
+    """Tokens and the states before → logits and the states after."""
+    graph = Graph()
+    tokens = graph.input("tokens", np.int64, "steps", "rows")
+    states = [(name, np.int64 if name == "past" else np.float32, width) for name, width in _states(a)]
+    before = [graph.input(name, kind, "rows", width) for name, kind, width in states]
+    E = graph.constant(named["E"]) if a.embedding else ""
+    if a.context:
+        x, after = feedforward(graph, a, named, tokens, E, before)
+    else:
+        x = graph.node("Gather", E, tokens) if E else tokens
+        x, _, after = recurrent(graph, a, named, x, one_hot=not E, states=before)
+    graph.output(logits(graph, named, x, E), "logits", np.float32, "steps", "rows", a.output_size)
+    for value, (name, kind, width) in zip(after, states, strict=True):
+        graph.output(value, f"{name}.after", kind, "rows", width)
+    return graph
+
+
+def _states(a: Architecture) -> list[tuple[str, int]]:
+    """Name and width of each state that a network carries, in the order of ``Architecture.carried``."""
+    kinds = ("a", "c") if CELLS[a.cell].has_c else ("a",)
+    names = ["past"] if a.context else [f"layer{layer}.{kind}" for layer in range(1, a.layers + 1) for kind in kinds]
+    return list(zip(names, a.carried, strict=False))  # a context of one token carries none
+
+
+def classifier(a: Architecture, named: Named) -> Graph:
+    """Tokens and lengths → the logits of the labels after each text."""
+    graph = Graph()
+    whole = _whole(graph, a, named)
+    graph.output(logits(graph, named, whole), "logits", np.float32, "rows", a.output_size)
+    return graph
+
+
+def encoder(a: Translation, named: Named) -> Graph:
+    """Tokens and lengths of sources → the states from which the decoder starts."""
+    graph = Graph()
+    whole = _whole(graph, a.encoder, _part(named, "encoder."))
+    states = graph.node("Add", graph.node("MatMul", whole, graph.constant(named["W_s"])), graph.constant(named["b_s"]))
+    names = _states(a.decoder)
+    sizes = graph.integers(*(width for _, width in names))
+    parts = graph.outputs_of(len(names), "Split", states, sizes, axis=1)
+    for value, (name, width) in zip(parts, names, strict=True):
+        graph.output(value, name, np.float32, "rows", width)
+    return graph
+
+
+def _whole(graph: Graph, a: Architecture, named: Named) -> str:
+    """What the last layer gives after the whole of each sequence: (N, state_size)."""
+    tokens = graph.input("tokens", np.int64, "steps", "rows")
+    lengths = graph.input("lengths", np.int64, "rows")
+    x = graph.node("Gather", graph.constant(named["E"]), tokens) if a.embedding else tokens
+    return recurrent(graph, a, named, x, one_hot=not a.embedding, lengths=lengths).whole
+
+
+def tagger(a: Tagging, named: Named) -> Graph:
+    """Words by their characters, and sentences of these words → the logits of the tags of each word."""
+    graph, of_reader, of_sentence = Graph(), _part(named, "reader."), _part(named, "sentence.")
+    words = graph.input("words", np.int64, "characters", "words")
+    word_lengths = graph.input("word_lengths", np.int64, "words")
+    known = graph.input("known", np.int64, "words")
+    tokens = graph.input("tokens", np.int64, "steps", "rows")
+    lengths = graph.input("lengths", np.int64, "rows")
+    x = graph.node("Gather", graph.constant(of_reader["E"]), words) if a.embedding else words
+    read = recurrent(graph, a.reader, of_reader, x, one_hot=not a.embedding, lengths=word_lengths).whole
+    table = graph.node("Concat", read, graph.node("Gather", graph.constant(named["words.E"]), known), axis=1)
+    x = graph.node("Gather", table, tokens)
+    x = recurrent(graph, a.sentence, of_sentence, x, one_hot=False, lengths=lengths).steps
+    graph.output(logits(graph, of_sentence, x), "logits", np.float32, "steps", "rows", a.output_size)
+    return graph
+
+
+def _part(named: Named, prefix: str) -> Named:
+    """The parameters of one part of a network, by their names in it."""
+    return {name.removeprefix(prefix): values for name, values in named.items() if name.startswith(prefix)}
