@@ -164,7 +164,8 @@ class Marker {
             this.open = null;
           }
           if (!this.open) this.found++;
-          this.open = { start: this.open ? Math.min(start, this.open.start) : start, stop: this.length + character.length };
+          const begun = this.open ? Math.min(start, this.open.start) : start;
+          this.open = { start: begun, stop: this.length + character.length };
         } else if (this.open && this.finders.every((finder) => !finder.copied)) {
           runs.push(this.open);
           this.open = null;
