@@ -348,6 +348,14 @@ def test_its_first_lines_name_what_is_new_and_what_is_frozen(folder):
         assert words in lines
 
 
+def test_its_first_lines_name_new_bytes(tmp_path):
+    (tmp_path / "t.txt").write_text(LINES, encoding="utf-8")
+    options = {"lines": False, "epochs": 0.2, "threads": 1, "level": "byte"}
+    model = charlm.train(text="abba cab\n" * 30, **options, hidden=3, layers=1)
+    with TrainingSession(tmp_path / "t.txt", TrainingFiles(), {"base": model, "epochs": 0.2, "threads": 1}) as session:
+        assert "new symbols: 2 (b'\\xa9', b'\\xc3')" in opening(session)
+
+
 def test_a_training_that_makes_it_worse_keeps_the_model(folder):
     session = go_on(lr=3.0, ngrams=0, schedule="constant")
     assert session.best.training["valid_loss"] <= session.trainer.state.history[0][2]

@@ -19,7 +19,8 @@ def before_lines(run: Run) -> list[str]:
     base, task, also, state = trainer.base, trainer.task, trainer.also, trainer.state
     lines = []
     if base and not base.is_resumed:
-        new = {"symbols": trainer.corpus.vocabulary.new_since(base.model.vocabulary)}
+        symbols = trainer.corpus.vocabulary.new_since(base.model.vocabulary)
+        new = {"symbols": [symbol if isinstance(symbol, str) else bytes([symbol]) for symbol in symbols]}
         for what in ("labels", "tags"):
             new[what] = getattr(task, what, ())[len(getattr(base.model.task, what, ())) :]
         lines += [f"new {what}: {len(found):,} ({beginnings(found)})" for what, found in new.items() if found]
