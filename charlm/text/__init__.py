@@ -16,6 +16,7 @@ corpus         files → a training part and a held-out part of ids, and the opt
 batches        ids → batches of inputs and targets
 counting       which n-grams a text has, and how often
 ngrams         their probabilities, with Kneser–Ney smoothing, and what a model file holds of them
+interpolation  n-grams of two texts → those of both
 baselines      the loss of unigrams, n-grams and xz on the held-out part
 novelty        a record of the training text that tells copies from new text
 bloom          the Bloom filter that novelty uses
