@@ -113,7 +113,7 @@ QUESTIONS = {
 
 
 def _settings(model: Model) -> dict[str, Any]:
-    """What interface.js must know of a model besides the answers of the worker."""
+    """What the interface must know of a model besides the answers of the worker."""
     task, level = model.task, model.vocabulary.level
     fields = task.fields()
     kinds = dict.fromkeys(ENTITY.sub("", tag) for tag in fields.get("tags", ()) if tag != "O")
@@ -133,7 +133,7 @@ def _rows(model: Model, payload: Payload) -> list[tuple[str, str]]:
     """(what it is, what it is in words) of each fact about a model and its page."""
     return [
         *facts(model),
-        ("weights here", f"{payload.rounding}; {number_of(len(payload.data), 'byte')} packed"),
+        ("in this page", f"{payload.rounding}; {number_of(len(payload.data), 'byte')} packed"),
         *([("command", visible(command))] if (command := _command(model)) else []),
         ("page", f"written by charlm {__version__} on {datetime.date.today().isoformat()}"),
     ]
@@ -148,7 +148,8 @@ def _command(model: Model) -> str:
         options = {name: value for name, value in given.items() if value not in ("text", "char")}
         options |= {name: getattr(model.architecture, name) for name in ("cell", "layers", "hidden")}
         options |= {limit: f"{settings[limit]:g}", "seed": settings["seed"]}
+        files = list(map(shlex.quote, map(os.fspath, names)))
     except (TypeError, KeyError, ValueError, AttributeError):  # another program wrote the file
         return ""
     words = [f"--{name} {value}" for name, value in options.items()]
-    return " ".join(["charlm train", *map(shlex.quote, map(os.fspath, names)), *words])
+    return " ".join(["charlm train", *files, *words])

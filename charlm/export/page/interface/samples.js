@@ -7,10 +7,10 @@ const PORTION = 4000; // characters after which a stream pauses, so that a page 
 const AHEAD = 500; // characters, at most, that the worker has written and nobody has seen
 
 /** The text of a stream: it grows at a pace at which one can watch, and copies are marked. tell: sends "pause" or "go
- * on" to the worker; rested: is called when a portion is written. */
+ * on" to the worker; rested: is called when a portion is written. isOver: the worker writes no more. */
 class Stream {
   constructor(place, tell, rested) {
-    Object.assign(this, { place, tell, rested, raw: "", shown: 0, limit: 0, isAhead: false });
+    Object.assign(this, { place, tell, rested, raw: "", shown: 0, limit: 0, isAhead: false, isOver: false });
     this.text = made("div", "stream");
     this.text.dir = "auto";
     place.replaceChildren(this.text);
@@ -56,13 +56,14 @@ class Stream {
     this.due = this.shown < atOnce ? atOnce : this.due + Math.min(0.1, seconds) * PACE;
     this.due = Math.min(this.due, this.raw.length, this.limit);
     let stop = Math.floor(this.due);
-    if (/[\udc00-\udfff]/.test(this.raw[stop] ?? "")) stop -= 1; // not within a pair
+    if (/[\udc00-\udfff]/.test(this.raw[stop] ?? "")) stop += 1; // a character is shown whole
     if (stop > this.shown) {
       const isAtEnd = place.scrollHeight - place.scrollTop - place.clientHeight < 60;
       this.paint(this.shown, stop);
       if (isAtEnd && !isCalm) place.scrollTop = place.scrollHeight;
     }
-    if (this.shown >= this.limit) this.rested();
+    if (this.isOver && this.shown >= this.raw.length) cancelAnimationFrame(this.frame);
+    else if (this.shown >= this.limit) this.rested();
     else if (this.isAhead && this.raw.length - this.shown < AHEAD / 4) {
       this.isAhead = false;
       this.tell("go on");

@@ -125,6 +125,7 @@ class Writer {
   }
 
   end(answer, items) {
+    if (this.stream) this.stream.isOver = true;
     this.become("idle");
     this.say("error" in answer ? answer.error : ended(answer, items));
   }
