@@ -6,6 +6,7 @@ from test_modelfile import new_mixture, new_model
 
 from charlm.errors import CharlmError
 from charlm.export import onnx as form
+from charlm.export import without_ngrams
 from charlm.network.architecture import Architecture, Tagging, Translation, views
 from charlm.network.cells import CELLS
 from charlm.text.vocabulary import UNKNOWN
@@ -76,8 +77,10 @@ def test_what_another_program_wrote_into_the_record_does_no_harm():
     model.mixture = new_mixture(model)
     for alone in (None, [], {"network": "much"}, {"network": 1.5}):
         model.training["alone"] = alone
-        (line,) = form._without_ngrams(model)
+        (line,) = without_ngrams(model, "a file has")
         assert line.endswith("without the n-grams")
     model.training["valid_loss"] = 1.25
-    assert form._without_ngrams(model)[0].endswith("its held-out loss is 1.5000 nats per character, with them 1.2500")
+    assert without_ngrams(model, "a file has")[0].endswith(
+        "its held-out loss is 1.5000 nats per character, with them 1.2500"
+    )
     assert form._metadata(model)["unknown_id"] == str(UNKNOWN)

@@ -18,7 +18,7 @@ import numpy as np
 from ..network.architecture import Architecture
 from ..network.cells import CELLS
 
-OPSET, IR_VERSION = 14, 7  # of 2021, so that old runtimes read it
+OPSET, IR_VERSION = 14, 7  # of 2021: runtimes of many years read them
 INT32 = 6  # ONNX's number of the type
 END = 2**63 - 1  # of a slice up to the end of the array
 
