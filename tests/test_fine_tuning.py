@@ -123,19 +123,27 @@ def test_a_grown_model_gives_the_same_odds_among_what_it_knew(tmp_path):
         assert charlm.next_tokens(new, "aé") != charlm.next_tokens(new, "ab")
 
 
-def test_new_symbols_begin_as_what_was_unknown_by_their_frequency():
+def test_new_symbols_begin_as_the_unknown_or_as_the_mean_by_their_frequency():
     vocabulary = Vocabulary("char", "ab")
     before, after = (Architecture(size, "gru", 3, 1) for size in (4, 6))
     random = np.random.default_rng(1)
     parameters = random.standard_normal(before.number_of_parameters).astype(np.float32)
     frequencies = np.log([0.2, 0.01, 0.3, 0.2, 0.06, 0.02])
     ids = vocabulary.with_symbols("cd").ids_of(vocabulary)
-    found = views(after, grown_parameters(parameters, before, after, Places(ids, ids), frequencies, 1))
-    old = views(before, parameters)
+    old, places = views(before, parameters), Places(ids, ids)
+    found, mean = (
+        views(after, grown_parameters(parameters, before, after, places, frequencies, knows_unknown=known))
+        for known in (True, False)
+    )
     assert np.exp(found["b_y"][4:]).sum() == pytest.approx(np.exp(old["b_y"][1]), rel=1e-5)
-    assert np.exp(found["b_y"][4] - found["b_y"][5]) == pytest.approx(3, rel=1e-5)
     assert (found["W_ya"][:, 4:] == old["W_ya"][:, [1]]).all()
-    assert found["layer1.W_x"][4] == pytest.approx(old["layer1.W_x"].mean(0), rel=1e-5)
+    assert (found["layer1.W_x"][4:] == old["layer1.W_x"][1]).all()
+    for one in (found, mean):
+        assert one["b_y"][4] - one["b_y"][5] == pytest.approx(np.log(3), rel=1e-5)
+    assert mean["layer1.W_x"][4] == pytest.approx(old["layer1.W_x"].mean(0), rel=1e-5)
+    parts = np.exp(frequencies[:4]) / np.exp(frequencies[:4]).sum()
+    assert mean["W_ya"][:, 5] == pytest.approx(old["W_ya"] @ parts, rel=1e-5)
+    assert mean["b_y"][5] == pytest.approx((old["b_y"] - frequencies[:4]) @ parts + frequencies[5], rel=1e-5)
 
 
 def test_keep_vocabulary_makes_new_symbols_unknown(tmp_path):
@@ -348,10 +356,11 @@ def test_a_training_that_makes_it_worse_keeps_the_model(folder):
 def test_a_very_different_text_is_no_divergence(folder):
     """The loss is far above the unigram model's for more updates than a loss that diverges may be."""
     (folder / "new.txt").write_text("XYZ ZXY\n" * 200)
-    session = go_on(ngrams=0, lr=1e-9, epochs=2.0)
-    state = session.trainer.state
+    with pytest.warns(UserWarning, match="<UNK> is"):
+        session = go_on(ngrams=0, lr=1e-9, epochs=2.0, keep_vocabulary=True)
+    state, unigrams = session.trainer.state, session.trainer.corpus.log_frequencies
     assert state.step > 30 and state.times_lower == 0 and state.rate_factor == 1
-    assert state.losses[0][2] / state.losses[0][1] > 3
+    assert state.losses[0][2] / state.losses[0][1] > 2 - np.exp(unigrams) @ unigrams
 
 
 # The same bytes

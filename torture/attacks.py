@@ -275,7 +275,6 @@ ATTACKS = {
     "an earlier text of 1e18 bytes": _header("novelty.earlier", [{"run_bytes": 10**18}]),
     "earlier texts before earlier texts": _header("novelty.earlier", [{"earlier": [{}]}]),
     "earlier texts that are no list": _header("novelty.earlier", 10**9),
-    "ancestors that are a number": _header("training", {"ancestry": 7}),
     "an encrypted member": _in_entries(8, "<H", 1),
     "an unknown compression": _in_entries(10, "<H", 99),
     "members of 4 GB": _in_entries(20, "<II", (1 << 32) - 2, (1 << 32) - 2),

@@ -92,9 +92,15 @@ class Base:
             return model.parameters.copy()
         if self.is_resumed:  # with another text: the checkpoint will say so
             return initial_parameters(architecture, corpus.log_frequencies, seed)
-        places = task.places(model.task, corpus.vocabulary, model.vocabulary)
-        sizes = model.architecture, architecture
-        return grown_parameters(model.parameters, *sizes, places, corpus.log_frequencies, seed)
+        places, then = task.places(model.task, corpus.vocabulary, model.vocabulary), model.training.get("corpus")
+        return grown_parameters(
+            model.parameters,
+            model.architecture,
+            architecture,
+            places,
+            corpus.log_frequencies,
+            knows_unknown=isinstance(then, dict) and then.get("unknown_share") == 0,  # the rate of ``Corpus``
+        )
 
     @property
     def order(self) -> int | None:

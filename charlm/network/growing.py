@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..text.vocabulary import UNKNOWN
-from .architecture import Architecture, initial_parameters, views
+from .architecture import Architecture, views
 
 
 class Places(NamedTuple):
@@ -26,30 +26,34 @@ def grown_parameters(
     after: Architecture,
     places: Places,
     log_frequencies: np.ndarray,
-    seed: int,
+    *,
+    knows_unknown: bool,
 ) -> np.ndarray:
     """Parameters for the sizes ``after``, float32 (P): those of a network of the sizes ``before``, not a bit changed,
     and first values for what is new.
 
-    A new input begins as the mean of the others, but where it is tied to the output as <UNK>. A new output symbol
-    begins with the weights of <UNK>; the new ones share its probability by their frequency. A new label begins with
-    weights of 0, and by its frequency; a new word of a tagger begins as the unknown word.
+    Where the network has learnt what <UNK> is, a new symbol begins as <UNK>, and the new ones share its probability by
+    their frequency. Otherwise a new symbol or label begins as the mean of the others, and by its frequency. A new word
+    of a tagger begins as the unknown word. benchmarks/recipe.md has what else was tried.
 
-    log_frequencies: the natural logarithm of each output's frequency, (outputs). seed: of what is random.
+    log_frequencies: the natural logarithm of each output's frequency in the new text, (outputs). knows_unknown: <UNK>
+    occurred in the text that the network was trained on.
     """
-    vector, (inputs, outputs, has_symbols) = initial_parameters(after, log_frequencies, seed), places
-    new = views(after, vector)
+    vector, (inputs, outputs, has_symbols) = np.zeros(after.number_of_parameters, np.float32), places
+    new, frequencies = views(after, vector), np.exp(log_frequencies)
+    as_unknown = knows_unknown and has_symbols
+    weights = frequencies[outputs] / frequencies[outputs].sum()
     for name, values in views(before, parameters).items():
         place, kind = new[name], name.split(".")[-1]
         if place.shape == values.shape:
             place[:] = values
         elif kind == "W_ya":
-            place[:] = values[:, [UNKNOWN]] if has_symbols else 0
+            place[:] = values[:, [UNKNOWN]] if as_unknown else (values @ weights)[:, None]
             place[:, outputs] = values
         elif kind == "b_y":
-            if has_symbols:
-                is_new = np.isin(np.arange(len(place)), outputs, invert=True)
-                place[:] = values[UNKNOWN] + log_frequencies - np.log(np.exp(log_frequencies[is_new]).sum())
+            more = np.delete(frequencies, outputs).sum()  # of what is new
+            bias = values[UNKNOWN] - np.log(more) if as_unknown else weights @ (values - log_frequencies[outputs])
+            place[:] = bias + log_frequencies
             place[outputs] = values
         elif name == "words.E":
             place[:] = values[0]
@@ -57,6 +61,6 @@ def grown_parameters(
         else:  # E, or W_x of one-hot input, of which a feed-forward network has a block for each position
             blocks = values.reshape(-1, len(inputs), values.shape[1])
             rows = place.reshape(len(blocks), -1, values.shape[1])
-            rows[:] = blocks[:, [UNKNOWN]] if after.tied else blocks.mean(1, keepdims=True)
+            rows[:] = blocks[:, [UNKNOWN]] if knows_unknown else blocks.mean(1, keepdims=True)
             rows[:, inputs] = blocks
     return vector

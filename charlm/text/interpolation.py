@@ -60,6 +60,8 @@ def interpolated(new: NGrams, earlier: NGrams, share: float, most: int | None = 
     values[0] = 1 / V
     for n in range(1, order + 1):
         nodes = slice(starts[n], starts[n + 1])
+        if nodes.start == nodes.stop:  # the texts are too short for so long n-grams
+            break
         parts = (part * side.fill(nodes, parents, suffixes) for part, side in zip(shares, sides, strict=True))
         values[nodes] = sum(parts)
         joint[nodes] = joint[parents[nodes]] * values[nodes]
@@ -71,7 +73,7 @@ def interpolated(new: NGrams, earlier: NGrams, share: float, most: int | None = 
         own[nodes] = np.maximum(0, values[nodes] - np.clip(backoff, 0, 1)[histories] * lower)
     tree = {"tokens": tokens.astype(new.tokens.dtype), "parents": parents, "own": own}
     if most is not None and most < len(tokens) - 1:
-        tree = pruned(tree, suffixes, joint, starts[1:], most)
+        tree = pruned(tree, suffixes, joint**0.25, starts[1:], most)  # this power lost least
     return NGrams(V, order, new.lines, new.has_unknown or earlier.has_unknown, finished(tree, False))
 
 
