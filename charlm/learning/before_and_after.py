@@ -29,11 +29,10 @@ def before_lines(run: Run) -> list[str]:
             lines.append(f"frozen: {layers} and the input do not learn{why}")
     if also:
         lines += also.notes
-    if state.base_loss is not None:
-        lines.append(f"{_name(run)} has a loss of {_loss(state.base_loss, run)} on the held-out text")
-    if state.also_before is not None:
-        lines.append(f"and of {_loss(state.also_before, run)} on {listed(also.names)}")
-    return lines
+    losses = [(state.base_loss, "the held-out text")]
+    losses += [(state.also_before, listed(also.names))] if also else []
+    measured = [f"{_loss(loss, run)} on {text}" for loss, text in losses if loss is not None]
+    return [*lines, f"{_name(run)} has a loss of {', and of '.join(measured)}"] if measured else lines
 
 
 def after_lines(run: Run) -> list[str]:

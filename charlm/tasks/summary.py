@@ -98,7 +98,8 @@ def _novelty_rows(model: Any) -> list[tuple[str, str]]:
     unit = "bytes" if novelty.in_bytes else "characters"
     texts = _texts_known(model)
     lines = f"every line of the training text{texts}; false positives {_percent(novelty.line_rate)}"
-    runs = f"every run of {novelty.surest_run:,} {unit} or more{texts}; false positives {_percent(novelty.run_rate)}"
+    of_texts = f" of the training text{texts}" if texts else ""
+    runs = f"every run of {novelty.surest_run:,} {unit} or more{of_texts}; false positives {_percent(novelty.run_rate)}"
     if novelty.window > 1:
         runs += (
             f"; the text is large, so one in {novelty.window:,} neighbouring runs of {novelty.run} is kept, "

@@ -338,6 +338,23 @@ def test_copied_runs_of_a_stream_are_marked(trained, open_worker):
     assert list(last.items()) == [(units[start], units[stop]) for start, stop in expected] and len(last) == 2
 
 
+@pytest.mark.parametrize("lines", [True, False])
+def test_copies_of_the_text_of_an_earlier_model_are_found_too(lines, trained, open_worker):
+    model, text = copying_model(trained, lines)
+    line = "An earlier line, that is much longer than what one may copy of any text."
+    random = np.random.default_rng(2)
+    others = ["".join(random.choice(list("ABCDEFGHIJKL"), 60)) for _ in range(60)]
+    earlier = Novelty.of_text(lambda: [code_points("\n".join([*others, line, ""]))], False, lines)
+    worker = open_worker(payload_of(replace(model, novelty=model.novelty.after(earlier)), "float32").data)
+    if lines:
+        texts = [line, text.splitlines()[0], f"x{line[:40]}", "held out line", "something new"]
+        found = worker.run("(texts) => texts.map((text) => model.novelty.sourceOf(text))", texts)
+        assert found == ["training", "training", "training", "held-out", None]
+    else:
+        found = worker.run("(text) => new Marker(model.novelty).add(text)", f"new: {line} and {text[500:570]}")
+        assert {mark["start"]: mark["stop"] for mark in found} == {5: 5 + len(line), 10 + len(line): 80 + len(line)}
+
+
 @pytest.mark.parametrize("fold", [2, 4, 8])
 def test_a_folded_filter_knows_all_that_it_knew(fold, trained, open_worker, monkeypatch):
     from charlm.export.page import payload

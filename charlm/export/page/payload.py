@@ -188,18 +188,21 @@ def count_arrays(ngrams: NGrams) -> list[PageArray]:
 
 
 def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any], list[PageArray]]:
-    """What a page must know to mark copies, and the filters; of a stream only those of the runs of the training text.
+    """What a page must know to mark copies, and the filters: those of the texts that the model was trained on, of a
+    stream only those of their runs; of a list also those of what was held out.
 
     The filter of runs is folded, several of its bits to one, as long as a copy of the length that counts is still told
     from new text. room: bytes that they may take, packed.
     """
     most = novelty.default_limit(lines)
-    records = [record for record in (novelty, novelty.held_out if lines else None) if record is not None]
+    records = [(record, "training") for record in novelty.records]
+    records += [(record, "held-out") for record in novelty.held_outs] if lines else []
     fields, arrays = [], []
-    for number, record in enumerate(records):
+    for number, (record, source) in enumerate(records):
         fold = _fold(record, most)
         fields.append(
             {
+                "source": source,
                 "run": record.run,
                 "window": record.window,
                 "squeezed": record.squeezed,

@@ -99,15 +99,15 @@ class RunFinder {
   }
 }
 
-/** The records of the training text and of the held-out part. */
+/** The records of the texts that the model was trained on, and of what was held out. */
 class Novelty {
-  /** fields: {in_bytes, most_copied, records: [{run, window, squeezed, …}]}; the first record is the training text's.
-   * bits: of each record, {lines, runs}, Uint8Array. */
+  /** fields: {in_bytes, most_copied, records: [{source, run, window, squeezed, …}]}; the source is "training" or, in
+   * the last ones, "held-out". bits: of each record, {lines, runs}, Uint8Array. */
   constructor({ in_bytes, most_copied, records }, bits) {
     this.inBytes = in_bytes;
     this.mostCopied = most_copied;
-    this.records = records.map(({ run, window, squeezed, line_hashes, run_hashes, run_bits, fold }, index) => ({
-      ...{ run, window, squeezed, inBytes: in_bytes },
+    this.records = records.map(({ source, run, window, squeezed, line_hashes, run_hashes, run_bits, fold }, index) => ({
+      ...{ source, run, window, squeezed, inBytes: in_bytes },
       lines: new Bloom(bits[index].lines, line_hashes),
       runs: new Bloom(bits[index].runs, run_hashes, run_bits, fold),
     }));
@@ -117,18 +117,17 @@ class Novelty {
     return this.inBytes ? bytesOf(text) : Array.from(text, (character) => character.codePointAt(0));
   }
 
-  /** "training" if an item is a line of the training text or has a long run of it, "held-out" if it is one of the
-   * held-out part, null if it is new. */
+  /** "training" if an item is a line of a training text or has a long run of it, "held-out" if it is one of a held-out
+   * part, null if it is new. */
   sourceOf(text) {
-    const points = this.points(text),
-      names = ["training", "held-out"];
-    const found = this.records.findIndex((record) => {
+    const points = this.points(text);
+    const found = this.records.find((record) => {
       if (this._longestRun(points, record) > this.mostCopied) return true;
       let hash = 0n;
       for (let i = points.length - 1; i >= 0; i--) hash = (hash * BASE + mixedPoint(points[i])) & MASK;
       return record.lines.contains(avalanche(hash));
     });
-    return found < 0 ? null : names[found];
+    return found ? found.source : null;
   }
 
   _longestRun(points, record) {
@@ -145,7 +144,7 @@ class Marker {
   constructor(novelty) {
     this.limit = novelty.mostCopied;
     this.novelty = novelty;
-    this.finder = new RunFinder(novelty.records[0]);
+    this.finders = novelty.records.map((record) => new RunFinder(record));
     this.length = 0; // of the text so far, in UTF-16 units
     this.open = null; // the run that is too long, {start, stop}
     this.found = 0;
@@ -156,11 +155,18 @@ class Marker {
     const runs = [];
     for (const character of text) {
       for (const point of this.novelty.points(character)) {
-        this.finder.read(point, this.length);
-        if (this.finder.copied > this.limit) {
+        for (const finder of this.finders) finder.read(point, this.length);
+        const long = this.finders.filter((finder) => finder.copied > this.limit);
+        if (long.length) {
+          const start = Math.min(...long.map((finder) => finder.start));
+          if (this.open && start >= this.open.stop) {
+            runs.push(this.open); // the run of one text has ended, and that of another one has begun
+            this.open = null;
+          }
           if (!this.open) this.found++;
-          this.open = { start: this.finder.start, stop: this.length + character.length };
-        } else if (this.open && !this.finder.copied) {
+          const begun = this.open ? Math.min(start, this.open.start) : start;
+          this.open = { start: begun, stop: this.length + character.length };
+        } else if (this.open && this.finders.every((finder) => !finder.copied)) {
           runs.push(this.open);
           this.open = null;
         }
