@@ -31,7 +31,6 @@ def interruption_reported():
         "charlm train book.txt -o book.npz",
         "charlm train names.txt --minutes 1 -o names.npz",
         "charlm train book.txt -o book.npz --resume",
-        "charlm train letters.txt --from book.npz -o letters.npz",
     ),
 )
 @click.pass_context

@@ -350,7 +350,7 @@ class Trainer:
                     if clock:
                         clock.follow(self.state, training_seconds / trained)
                     valid_loss, improved = self._evaluate_if_due(clock)
-                    sampled_loss = self._sample_if_due(evaluated=valid_loss is not None)
+                    sampled_loss = self._sample_if_due() if valid_loss is None else None
                     self.state.also_after = self._measure_best() if self.finished else None
                     self._round_if_finished()
                     self.state.seconds = time.perf_counter() - begun
@@ -362,7 +362,7 @@ class Trainer:
                     window_tokens=tokens,
                     train_loss=nats / tokens,
                     valid_loss=valid_loss,
-                    sampled_loss=sampled_loss if valid_loss is None else None,
+                    sampled_loss=sampled_loss,
                     also_loss=self.state.also_after,
                     improved=improved,
                     seconds=self.state.seconds,
@@ -433,6 +433,7 @@ class Trainer:
         state.nats, state.counted = 0.0, 0
         improved = self._note_evaluation(train_loss, valid_loss)
         if valid_loss is not None:
+            self._sample_if_due(evaluated=True)  # first: the good state has the sample too
             if self.settings.dropout is None:
                 state.dropout = followed_dropout(state.dropout, network_loss - train_loss)
             if not improved and out_of_patience(state, self.settings):
@@ -463,7 +464,7 @@ class Trainer:
         self._alone = [fitted.network, fitted.ngrams]
         return fitted.mixture, fitted.network
 
-    def _sample_if_due(self, evaluated: bool) -> float | None:
+    def _sample_if_due(self, evaluated: bool = False) -> float | None:
         """Where the evaluations are too few to show how the training goes, and a sample is due: the held-out loss,
         estimated. evaluated: the whole held-out part was scored just now."""
         state, interval = self.state, max(1, self.total_tokens // SAMPLES)
