@@ -448,7 +448,7 @@ def test_from_python_with_a_model_in_memory(base):
         ({"lines": True}, "--lines contradicts old.npz, which has --stream"),
         ({"level": "word"}, "--level word contradicts old.npz, which has --level char"),
         ({"task": "classify"}, "--task classify contradicts old.npz, which has --task text"),
-        ({"separator": ""}, "--separator '' contradicts old.npz, which has no --separator"),
+        ({"separator": ""}, '--separator "" contradicts old.npz, which has no --separator'),
         ({"tied": True}, "--tied contradicts old.npz, which has no --tied"),
         ({"freeze": 3}, "--freeze must be at most 2, as old.npz has 2 layers"),
         (

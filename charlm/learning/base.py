@@ -50,8 +50,6 @@ class Base:
     @classmethod
     def read(cls, source: Any) -> "Base":
         """The base that --from names. source: a file, or a ``Model``. Raises ModelFileError for a file that is none."""
-        if isinstance(source, Base):
-            return source
         if isinstance(source, str | PathLike):
             model, name = load_model(source), fspath(source)
             digest = hashlib.sha256(FilePath(source).read_bytes()).hexdigest()
@@ -183,13 +181,9 @@ def _written(name: str, value: Any) -> str:
     option = BY_NAME[name]
     if option.kind is bool:
         return option.flag if value else option.negative or f"no {option.flag}"
-    return (
-        f"no {option.flag}"
-        if value is None
-        else f"{option.flag} {value!r}"
-        if value == ""
-        else f"{option.flag} {value}"
-    )
+    if value is None:
+        return f"no {option.flag}"
+    return f"{option.flag} {value}" if value != "" else f'{option.flag} ""'
 
 
 def _ancestry(model: Model, name: str, digest: str) -> list[dict]:

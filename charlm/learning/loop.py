@@ -67,9 +67,8 @@ class Step:
     tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
     measured after this update, else None. sampled_loss: its estimate from a sample of the held-out part, where only
     that was measured; it decides nothing. also_loss: of the best model on the text of --also-valid, at the end only.
-    improved: ``valid_loss`` is the lowest so far. training_seconds: spent in
-    updates, in this run. rolled_back: the loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which
-    the training has rolled back.
+    improved: ``valid_loss`` is the lowest so far. training_seconds: spent in updates, in this run. rolled_back: the
+    loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which the training has rolled back.
     """
 
     step: int

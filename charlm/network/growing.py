@@ -42,17 +42,19 @@ def grown_parameters(
     vector, (inputs, outputs, has_symbols) = np.zeros(after.number_of_parameters, np.float32), places
     new, frequencies = views(after, vector), np.exp(log_frequencies)
     as_unknown = knows_unknown and has_symbols
-    weights = frequencies[outputs] / frequencies[outputs].sum()
+    weights = frequencies[outputs] / frequencies[outputs].sum()  # no matrix product: its bits depend on the processor
     for name, values in views(before, parameters).items():
         place, kind = new[name], name.split(".")[-1]
         if place.shape == values.shape:
             place[:] = values
         elif kind == "W_ya":
-            place[:] = values[:, [UNKNOWN]] if as_unknown else (values @ weights)[:, None]
+            place[:] = values[:, [UNKNOWN]] if as_unknown else (values * weights).sum(1, keepdims=True)
             place[:, outputs] = values
         elif kind == "b_y":
             more = np.delete(frequencies, outputs).sum()  # of what is new
-            bias = values[UNKNOWN] - np.log(more) if as_unknown else weights @ (values - log_frequencies[outputs])
+            bias = (
+                values[UNKNOWN] - np.log(more) if as_unknown else ((values - log_frequencies[outputs]) * weights).sum()
+            )
             place[:] = bias + log_frequencies
             place[outputs] = values
         elif name == "words.E":

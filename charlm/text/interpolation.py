@@ -18,14 +18,14 @@ EVEN = 0.5  # λ without a text to fit it to
 
 
 def fitted_share(new: NGrams, earlier: NGrams, text: np.ndarray) -> float:
-    """λ, 0…1, with which both together give a text the highest probability. text: ids (n), a beginning of a sequence;
-    EVEN if it is empty."""
+    """λ, 0…1, with which both together give a text the highest probability, rounded, so that it is the same on every
+    machine. text: ids (n), a beginning of a sequence; EVEN if it is empty."""
     share = EVEN
     if len(text):
         q, p = new.probabilities(text), earlier.probabilities(text)
         for _ in range(EM_STEPS):
             share = float((share * q / (share * q + (1 - share) * p)).mean())
-    return share
+    return round(share, 4)
 
 
 class _Side:
@@ -73,7 +73,7 @@ def interpolated(new: NGrams, earlier: NGrams, share: float, most: int | None = 
         own[nodes] = np.maximum(0, values[nodes] - np.clip(backoff, 0, 1)[histories] * lower)
     tree = {"tokens": tokens.astype(new.tokens.dtype), "parents": parents, "own": own}
     if most is not None and most < len(tokens) - 1:
-        tree = pruned(tree, suffixes, joint**0.25, starts[1:], most)  # this power lost least
+        tree = pruned(tree, suffixes, np.sqrt(np.sqrt(joint)), starts[1:], most)  # this root lost least
     return NGrams(V, order, new.lines, new.has_unknown or earlier.has_unknown, finished(tree, False))
 
 
