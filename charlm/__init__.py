@@ -68,19 +68,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("train", "training", "load", "sample", "perplexity", "log_probability", "rows", "next_tokens", "states"),
-    *(
-        "predict",
-        "evaluate",
-        "export_model",
-        "Model",
-        "Training",
-        "Report",
-        "Sample",
-        "Score",
-        "HiddenStates",
-        "CharlmError",
-    ),
-    *("UsageError", "CorpusError", "ModelFileError", "DivergedError", "SamplingError", "__version__"),
+    *("predict", "evaluate", "export_model", "import_model", "Model", "Training", "Report", "Sample", "Score"),
+    *("HiddenStates", "CharlmError", "UsageError", "CorpusError", "ModelFileError", "DivergedError", "SamplingError"),
+    "__version__",
 ]
 
 _CLASSES = {  # each is imported when it is asked for: they need NumPy, and ``import charlm`` takes no time

@@ -1425,7 +1425,7 @@ def test_a_percent_sign_is_a_token_like_others(folder):
 def test_commands_are_named_in_the_order_of_their_use():
     shown = done("--help").stdout.split("Commands:")[1].split("Examples:")[0]
     assert [line.split()[0] for line in shown.splitlines() if line.strip()] == [
-        *("train", "sample", "perplexity", "states", "predict", "evaluate", "info")
+        *("train", "sample", "perplexity", "states", "predict", "evaluate", "report", "export", "import", "info")
     ]
     assert "..." not in shown
 

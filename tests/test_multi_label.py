@@ -141,7 +141,7 @@ def test_a_pair_may_have_no_label(model):
     trained = charlm.train(pairs=pairs, valid=pairs, **OPTIONS | {"epochs": 1})
     assert sorted(trained.task.labels) == ["a", "e"]
     given = {"paths": None, "text": None, "lines": None, "pairs": [("", "bcd")]}
-    source, _ = training_text(given, None, None, resume=True)  # the checkpoint says whether it is multi_label
+    source, _ = training_text(given, {}, None, goes_on=True)  # the checkpoint says whether it is multi_label
     assert list(source.pieces()) == [b"\tbcd\n"]
 
 

@@ -725,12 +725,11 @@ def test_the_signature_and_its_explanation_are_those_of_the_table_of_options(nam
     expected = {option.name for option in table if option.where != COMMAND_LINE}
     others = {"train": {"paths", "text", "pairs", "stop", "on_report", "progress"}, "sample": {"model"}}[name]
     assert set(parameters) == expected | others
-    for option in (option for option in table if option.name in expected - {"count", "lines", "valid"}):
+    for option in (option for option in table if option.name in expected - {"count", "lines", "valid", "also_valid"}):
         kind, default = option.annotation, option.default
         if name == "train" and option not in OF_FILES:
             kind, default = kind | None, None
-        if option.name == "corpus":
-            kind = kind | Novelty
+        kind = {"corpus": kind | Novelty, "base": kind | charlm.Model}.get(option.name, kind)
         assert parameters[option.name].default == default, option.name
         assert kinds[option.name] == kind, option.name
         shown = json.dumps(option.default) if isinstance(option.default, str) else str(option.default)

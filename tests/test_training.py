@@ -377,6 +377,7 @@ def test_an_unknown_option_is_named(text):
         charlm.train(text, qqq=3)
     assert set(NAMES) == {field.name for kind in (CorpusOptions, Settings) for field in fields(kind)} | {
         *("task", "cell", "hidden", "layers", "embedding", "tied", "bidirectional", "context", "threads"),
+        *("base", "keep_vocabulary", "also_valid"),
     }
 
 

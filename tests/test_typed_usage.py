@@ -54,6 +54,9 @@ def test_a_typed_classifier(tmp_path: Path) -> None:
     model = charlm.train(tmp_path / "examples.txt", task="classify", hidden=4, epochs=1, threads=1)
     (probabilities,) = charlm.predict(model, ["abba"], top=2)
     assert sorted(probabilities) == ["cab", "egg"]
+    notes = assert_type(charlm.export_model(model, tmp_path / "labels.safetensors"), list[str])
+    assert not notes
+    assert_type(charlm.import_model(tmp_path / "labels.safetensors"), Model)
 
 
 def test_a_typed_program_without_files() -> None:
