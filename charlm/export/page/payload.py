@@ -46,7 +46,7 @@ ENGINE = (
 PRECISIONS = {"int5": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
 LEVELS = {"int5": 15, "int8": 127}
 ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
-RATHER_MORE = 1.1  # bytes of one of the n-grams that stay, relative to one of all n-grams
+RATHER_MORE = 1.15  # bytes of one of the n-grams that stay, relative to one of all n-grams
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
 NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
 FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
@@ -279,7 +279,7 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
     if own is None or model.mixture is None or precision == "float32":
         return page
     ngrams = model.mixture.ngrams.rounded(COARSENESS)
-    room, of_all = max(ROOM - size - packed_size(filters), size), packed_size(count_arrays(ngrams))
+    room, of_all = max(ROOM - size - packed_size(filters), size // 2), packed_size(count_arrays(ngrams))
     if of_all > room:
         most = int(len(ngrams) * room / (RATHER_MORE * of_all))
         ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
