@@ -1294,7 +1294,7 @@ def test_a_signal_stops_and_saves(stopped):
     assert "Traceback" not in stopped["errors"]
     assert stopped["errors"].splitlines()[-2:] == [
         "to continue, type:",
-        "  charlm train text.txt -o m.npz --resume",
+        "  charlm train text.txt -o m.npz --resume --log log.jsonl",
     ]
     assert {path.name for path in stopped["place"].iterdir()} == {"log.jsonl", "m.checkpoint.npz", "m.npz", "text.txt"}
     training = load_model(stopped["place"] / "m.npz").training

@@ -113,6 +113,7 @@ def test_tensors_have_the_order_of_pytorch(name):
 def test_the_ending_or_to_says_what_is_written(tmp_path):
     assert [form_of(f"m{form.ending}").name for form in FORMS] == [form.name for form in FORMS]
     assert form_of(tmp_path).name == "hub" and form_of("m.bin", "safetensors").name == "safetensors"
+    assert form_of("M.HTML").name == "html"
     with pytest.raises(UsageError, match="cannot tell what m.tflite should be; end it in .safetensors"):
         form_of("m.tflite")
     with pytest.raises(UsageError, match="charlm writes no pickles, as m.pt would be"):

@@ -5,6 +5,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from charlm.model import load_model
 from charlm.network.architecture import Architecture, frozen_parameters, views
 from charlm.network.growing import Places, grown_parameters
 from charlm.scoring.scorer import log_probability
+from charlm.tasks.summary import _texts_known
 from charlm.text.interpolation import fitted_share, interpolated
 from charlm.text.ngrams import NGrams
 from charlm.text.novelty import Trail
@@ -322,6 +324,13 @@ def test_it_says_what_the_model_gave_before_and_what_it_forgot(folder):
     for words in ("old.npz", ancestor["sha256"], f"{training['base_loss']:.4f}", f"{also['after']:.4f} after"):
         assert words in summary.replace("\n" + " " * 15, " ")
     assert new.mixture.ngrams.order == old.mixture.ngrams.order
+
+
+@pytest.mark.parametrize(("same", "words"), [(True, ""), (False, ", and none of the earlier texts")])
+def test_the_record_of_a_text_is_that_of_the_same_text_earlier(same, words):
+    earlier = {"corpus": {"sha256": "aa" if same else "bb"}}
+    training = {"corpus": {"sha256": "aa"}, "ancestry": [earlier]}
+    assert _texts_known(SimpleNamespace(novelty=SimpleNamespace(earlier=()), training=training)) == words
 
 
 def grown(session):

@@ -52,6 +52,13 @@ def test_several_models_on_a_text(folder):
     assert page.text.count("abba") == 3 and "<b>egg</b>" in page.text
 
 
+def test_models_that_do_not_differ_show_no_passages(folder):
+    Path("same.npz").write_bytes(Path("random.npz").read_bytes())
+    assert run("random.npz", "same.npz", "text.txt", "-o", "page.html").exit_code == 0
+    page = check("page.html")
+    assert "They differ nowhere" in page.text and "line 3" not in page.text
+
+
 def test_models_without_a_text(folder):
     assert run("<b>tiny.npz", "random.npz", "-o", "page.html").exit_code == 0
     page = check("page.html")

@@ -218,6 +218,7 @@ def test_scoring_and_prediction_check_their_options(tiny_model):
         ("train text.txt -o m.npz --lines=1", "--lines takes no value: give --lines alone, or leave it out"),
         ("train text.txt -o m.npz --log", "--log needs a value: --log FILE"),
         ("train text.txt", "name the file that the model goes to: --output FILE"),
+        ("report m.npz", "name the file that the page goes to: --output FILE"),
         ("train", "name the text to train on: charlm train CORPUS --output FILE"),
         ("train text.txt --hiden 3", "there is no option --hiden; did you mean --hidden?"),
         ("sample tiny.npz", "name the model: charlm sample --model tiny.npz"),

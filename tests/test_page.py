@@ -5,6 +5,7 @@ import base64
 import hashlib
 import html.parser
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,9 @@ def test_a_page_is_written_over_pages_only(tmp_path, monkeypatch):
         done = run(place)
         assert done.exit_code == 1 and words in done.stderr and done.stderr.count("\n") == 1
     assert Path("notes.html").read_text() == "<!doctype html>my notes"
+    os.mkfifo("pipe.html")
+    done = run("pipe.html")  # and does not wait for what it may hold
+    assert done.exit_code == 1 and "will not overwrite pipe.html" in done.stderr
     done = run("m.safetensors", "--weights", "int8")
     assert done.exit_code == 2 and "--weights is for html" in done.stderr
 

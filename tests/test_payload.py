@@ -79,7 +79,7 @@ def test_a_payload_holds_what_its_header_says_and_is_the_same_each_time(model):
     precision, cost = header["weights"]["precision"], header["weights"]["cost"]
     assert precision in payload.LEVELS and 0 <= cost <= payload.PRECISIONS[precision]
     assert header["copies"]["most_copied"] == model.novelty.default_limit(False)
-    assert found.rounding.startswith(f"weights in {precision} (+0.")
+    assert found.rounding.startswith(f"weights in {precision} (loss +0.")
 
 
 def test_float32_is_the_model_itself(model):

@@ -34,7 +34,7 @@ SUMMARIES = {  # of the commands, in the order of use
     "predict": "Predict labels, tags or translations.",
     "evaluate": "Measure how often a model is right.",
     "report": "Put models side by side on a page.",
-    "export": "Write a model for PyTorch or a model hub.",
+    "export": "Write a model as a web page, or for PyTorch.",
     "import": "Make a model of weights from PyTorch.",
     "info": "Show what a model file contains.",
 }

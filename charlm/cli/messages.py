@@ -42,7 +42,8 @@ def _missing(parameter, path, arguments):
     if isinstance(parameter, click.Argument):
         return f"name the model, and the file that it becomes: {path} MODEL OUT"
     if parameter.name == "output":
-        return "name the file that the model goes to: --output FILE"
+        what = "page" if path.endswith("report") else "model"
+        return f"name the file that the {what} goes to: --output FILE"
     file = next((word for word in given if word.endswith(".npz")), "FILE")
     return f"name the model: {path} --model {file}"
 

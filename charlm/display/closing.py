@@ -51,6 +51,8 @@ def stopped_lines(session: TrainingSession) -> list[str]:
     trainer, files = session.trainer, session.files
     loss = f" (held-out loss {trainer.best_loss:.4f})" if trainer.state.best_loss is not None else ""
     command = ["charlm", "train", *map(as_argument, session.paths), "-o", as_argument(files.output), "--resume"]
+    also = {"--log": files.log, "--plot": files.plot, "--report": files.report}  # which a resumed training forgets
+    command += [word for name, path in also.items() if path is not None for word in (name, as_argument(path))]
     lines = [f"stopped after {number_of(trainer.step, 'update')}, at {100 * trainer.state.progress:.0f} %"]
     if session.best_file is not None:
         untouched = "" if str(session.best_file) == str(files.output) else f"; {files.output} is as it was"

@@ -32,6 +32,7 @@ from ..network.protocols import Network, Optimizer
 from ..network.threads import ThreadPool
 from ..tasks import Task
 from ..tasks.language import LAST_READINGS, LanguageModel
+from ..tasks.summary import number_of
 from ..text.batches import Batch
 from ..text.corpus import Corpus
 from ..text.ngrams import NGrams
@@ -97,7 +98,7 @@ def check_length(corpus: Corpus, steps: int) -> None:
         half = len(corpus.train) // 2
         remedy = f", or --steps {half}" if half > 1 else ""
         raise CorpusError(
-            f"the training text has {len(corpus.train):,} tokens, fewer than one window of {steps}: "
+            f"the training text has {number_of(len(corpus.train), 'token')}, fewer than one window of {steps}: "
             f"give more text{remedy}"
         )
 

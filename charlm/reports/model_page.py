@@ -138,10 +138,12 @@ class ModelPage:
         less = "".join(f'<span class="l{band}">{words}</span>' for band, words in enumerate(ranges, 1))
         more = "".join(f'<span class="m{band}">{words}</span>' for band, words in enumerate(ranges, 1))
         key = f'<div class="legend">bits fewer than the mean of the models: {less} bits more: {more}</div>'
-        items = "".join(self._difference(passage) for passage in self.on_text.different if passage.spread > 0)
+        least = DIFFERENCE_BITS[0]  # below it, no word has a colour, or hardly one
+        items = "".join(self._difference(passage) for passage in self.on_text.different if passage.spread >= least)
         words = "The passages that cost one model the most bits more than another. Each word of each model is coloured."
-        found = f'<p class="soft">{words}</p>{key}<div class="passages">{items}</div>' if items else ""
-        return section("Where they differ most", found)
+        found = f'<p class="soft">{words}</p>{key}<div class="passages">{items}</div>'
+        none = f"<p>They differ nowhere: no passage costs one model {least:g} bits more than another.</p>"
+        return section("Where they differ most", found if items else none)
 
     def _difference(self, passage: WordPassage) -> str:
         apart = passage.bits - passage.bits.mean(0)

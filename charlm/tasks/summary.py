@@ -119,10 +119,11 @@ def _novelty_rows(model: Any) -> list[tuple[str, str]]:
 
 def _texts_known(model: Any) -> str:
     """What the record knows of the texts of earlier models, as words that follow "the training text"."""
-    earlier, ancestry = len(model.novelty.earlier), model.training.get("ancestry")
-    if earlier:
+    if earlier := len(model.novelty.earlier):
         return f" and of {number_of(earlier, 'earlier text')}"
-    return ", and none of the earlier texts" if ancestry else ""
+    texts = [one.get("corpus") for one in (model.training, *model.training.get("ancestry", []))]
+    digests = [text and text["sha256"] for text in texts]
+    return ", and none of the earlier texts" if any(digest != digests[0] for digest in digests) else ""
 
 
 def _limit(novelty: Novelty, lines: bool, unit: str) -> str:

@@ -254,6 +254,18 @@ def test_hostile_labels_are_text(browser, page_of):
     assert is_harmless(page)
 
 
+def test_a_wrong_number_is_said_and_the_sample_stays(browser, page_of):
+    page = browser.page()
+    page.open(page_of("list"))
+    page.wait_for(DONE)
+    before = page.evaluate("document.querySelector('.written').textContent")
+    write_into(page, "[name=count]", "0")
+    page.wait_for(
+        "document.querySelector('.status').textContent === document.querySelector('[name=count]').validationMessage"
+    )
+    assert page.evaluate("document.querySelector('.written').textContent") == before and is_quiet(page)
+
+
 def test_nothing_else_runs_and_nothing_is_asked_for(browser, page_of):
     page = browser.page()
     page.open(page_of("list"))

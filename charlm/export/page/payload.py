@@ -130,10 +130,11 @@ def writes_lines(model: Model) -> bool:
 def _in_words(model: Model, header: dict[str, Any]) -> str:
     """What was rounded and left out, and what that costs."""
     weights, counts, copies = header["weights"], header["counts"], header["copies"]
-    cost = "" if weights["cost"] is None else f" (+{weights['cost']:.4f} nats per {UNITS[model.vocabulary.level]})"
+    unit = UNITS[model.vocabulary.level]
+    cost = "" if weights["cost"] is None else f" (loss +{weights['cost']:.4f} nats per {unit})"
     words = f"weights in {weights['precision']}{cost}"
     if counts and counts["ngrams"] < counts["of"]:
-        words += f"; {counts['ngrams']:,} of {counts['of']:,} n-grams (+{counts['cost']:.4f})"
+        words += f"; {counts['ngrams']:,} of {counts['of']:,} n-grams (loss +{counts['cost']:.4f})"
     return words if not copies or copies.get("records") else f"{words}; {copies['why']}"
 
 

@@ -45,7 +45,10 @@ class Writer {
     form.addEventListener("input", () => {
       this.controls.show();
       clearTimeout(later);
-      later = setTimeout(() => this.controls.areValid && this.write(), 250); // the same seed: one sees what changed
+      later = setTimeout(() => { // the same seed: one sees what changed
+        if (this.controls.areValid) this.write();
+        else this.say(find(":invalid", form).validationMessage);
+      }, 250);
     });
     this.stopButton.addEventListener("click", () => {
       if (this.state === "writing") this.stop();
