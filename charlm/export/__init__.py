@@ -56,7 +56,7 @@ def form_of(path: Path, to: str | None = None) -> ExportForm:
     """The form that ``to`` names or, without it, the ending of the path; an existing folder is one of a hub. Raises
     UsageError."""
     check_file_name(path)
-    name = os.fspath(path)
+    name = os.fspath(path).lower()
     if to is not None:
         return next(form for form in FORMS if form.name == to)
     for form in FORMS:
