@@ -2,8 +2,8 @@
 
 The file is a text with one symbol per line, where \\n, \\t, \\r and \\\\ stand for a line feed, a tab, a carriage
 return and a backslash; or JSON: a list of symbols, an object that gives each symbol its id or each id its symbol, an
-object that has one of these as "itos", "stoi" or "vocab", or the tokenizer.json of the library tokenizers with a
-vocabulary of whole symbols.
+object that has one of these among other things, or the tokenizer.json of the library tokenizers with a vocabulary of
+whole symbols.
 """
 
 import json
@@ -16,7 +16,6 @@ from ..errors import CorpusError
 MOST_BYTES = 1 << 28
 END_OF_LINE = ("\n", "<EOS>", "<eos>", "</s>", "[EOS]", "<|endoftext|>")  # names of charlm's <EOS>, the best one first
 UNKNOWN_NAMES = ("<UNK>", "<unk>", "[UNK]")
-NAMES = ("itos", "stoi", "vocab")  # that people give to the symbols where other things stand beside them
 BEGINNING = ("<BOS>", "<bos>", "<SOS>", "<sos>", "<s>", "[BOS]")
 _ESCAPE = re.compile(r"\\([ntr\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
@@ -66,8 +65,8 @@ def _from_json(value, path) -> list:
     """The symbols of a list, of an object of ids or of symbols, or of a tokenizer."""
     if isinstance(value, dict) and isinstance(value.get("model"), dict):
         value = _of_tokenizer(value, path)
-    if isinstance(value, dict):
-        value = next((value[name] for name in NAMES if isinstance(value.get(name), list | dict)), value)
+    elif isinstance(value, dict):
+        value = max((part for part in value.values() if isinstance(part, list | dict)), key=len, default=value)
     if isinstance(value, dict):
         if value and all(isinstance(symbol, str) for symbol in value.values()):  # JSON makes the ids of symbols strings
             value = {symbol: int(number) if number.isdecimal() else number for number, symbol in value.items()}
