@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from test_pytorch import MODELS, Golden
 
 import charlm
 from charlm.cli import program
-from charlm.errors import CorpusError, ModelFileError, Note, UsageError
+from charlm.errors import CharlmError, CorpusError, ModelFileError, Note, UsageError
 from charlm.export import FORMS, export_model, form_of
 from charlm.export.importing import import_model
 from charlm.export.snippet import program_for
@@ -112,6 +113,7 @@ def test_tensors_have_the_order_of_pytorch(name):
 
 def test_the_ending_or_to_says_what_is_written(tmp_path):
     assert [form_of(f"m{form.ending}").name for form in FORMS] == [form.name for form in FORMS]
+    assert form_of("M.HTML").name == "html" and form_of("m.SafeTensors").name == "safetensors"
     assert form_of(tmp_path).name == "hub" and form_of("m.bin", "safetensors").name == "safetensors"
     assert form_of("M.HTML").name == "html"
     with pytest.raises(UsageError, match="cannot tell what m.tflite should be; end it in .safetensors"):
@@ -382,7 +384,8 @@ def zeros(*shape, dtype=np.float32):
         ({"decoder.weight": None}, r"there is no decoder.weight; it should be a linear map of \(11, 5\)"),
         ({"decoder.weight": zeros(12, 5)}, r"lm_head.weight' is F32 \(12, 5\).*a linear map of \(11, 5\) to the 11"),
         ({"decoder.bias": zeros(12)}, r"lm_head.bias' is F32 \(12\); it should be \(11,\)"),
-        ({"norm.weight": zeros(5), "norm.bias": zeros(5)}, r"norm.(weight|bias)' is F32 \(5\)"),
+        ({"norm.weight": zeros(5), "norm.bias": zeros(5)}, r"output: norm.\w+, norm.\w+; without"),
+        ({"norm.weight": zeros(11)}, "output: .*norm.weight.*; without"),
         ({"rnn.weight_ih_l0": zeros(20, 7)}, r"an embedding of \(11, 7\)"),
         ({"more.weight": zeros(11, 5), "most.weight": zeros(11, 5)}, "nothing else"),
         ({"decoder.bias": np.full(11, np.nan, np.float32)}, "lm_head.bias has numbers that are not finite"),
@@ -397,6 +400,17 @@ def test_what_does_not_fit_is_named(changes, words, tmp_path):
     assert str(error.value).startswith(f"{tmp_path / 'w.safetensors'}") and len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("embedding", [0, 4])
+def test_symbols_that_are_too_few_are_named_with_the_linear_map(embedding, tmp_path):
+    symbols = tmp_path / "s.json"
+    symbols.write_text(json.dumps(["\n", *CHARACTERS.symbols]))
+    words = r"lm_head.weight' is F32 \(11, 5\); it should be a linear map of \(10, 5\) to the 10 symbols of .*s.json"
+    words += r", and an embedding of \(10, 4\)$" if embedding else "$"
+    changes = {"embedding.weight": None} if not embedding else {}
+    with pytest.raises(ModelFileError, match=words):
+        foreign(model_of(embedding=embedding), tmp_path, changes, symbols)
+
+
 def test_two_tables_of_one_shape_need_telling_names(tmp_path):
     model = model_of(embedding=5)
     tensors = tensors_of(model)
@@ -407,8 +421,14 @@ def test_two_tables_of_one_shape_need_telling_names(tmp_path):
         import_model(tmp_path / "w.safetensors", tmp_path / "s.json")
 
 
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(CharlmError, match="the package safetensors, .* is missing: pip install safetensors$"):
+        charlm.import_model(tmp_path / "w.safetensors")
+
+
 def test_what_is_no_file_of_weights_is_refused(tiny_model, tmp_path):
-    for name in ("m.pt", "pytorch_model.bin"):
+    for name in ("m.pt", "M.PT", "pytorch_model.bin"):
         with pytest.raises(UsageError, match="charlm reads no pickles"):
             charlm.import_model(tmp_path / name)
     with pytest.raises(ModelFileError, match="no file"):
@@ -438,6 +458,10 @@ def test_what_is_no_file_of_weights_is_refused(tiny_model, tmp_path):
         ('["a", "\\n"]', ["a", "\n"]),
         ("[\n]\na\n", ["[", "]", "a"]),
         ('{"b": 1, "a": 0}', ["a", "b"]),
+        ('{"1": "b", "0": "a"}', ["a", "b"]),
+        ('{"size": 2, "special": ["a"], "itos": {"0": "a", "1": "b"}, "stoi": {"a": 0, "b": 1}}', ["a", "b"]),
+        ('{"chars": ["a", "b"]}', ["a", "b"]),
+        ('{"itos": 0, "stoi": 1}', ["itos", "stoi"]),
         ('{"model": {"vocab": {"a": 0}}, "added_tokens": [{"id": 1, "content": "<s>"}]}', ["a", "<s>"]),
     ],
 )
@@ -453,7 +477,11 @@ def test_symbols_are_read(text, symbols, file):
     ("content", "words"),
     [
         ("[]", "has no symbols"),
-        ("a\n\nb\n", "symbol 1 is '', which is no text"),
+        ("a\n\nb\n", "line 2 is empty; write one symbol per line"),
+        ('["a", ""]', "symbol 1 is '', which is no text"),
+        ('{"0": "a", "2": "b"}', "does not give its 2 symbols the ids from 0 to 1"),
+        ('{"0": "a", "1": "a"}', "does not give"),
+        ('{"a": "b"}', "does not give"),
         ("a\nb\na\n", "symbol 2 is 'a', as symbol 0 is"),
         ('["a", 3]', "symbol 1 is 3, which is no text"),
         ('["\\ud800"]', "half of a character"),

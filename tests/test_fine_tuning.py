@@ -370,6 +370,13 @@ def test_a_training_that_makes_it_worse_keeps_the_model(folder):
     assert session.best.training["valid_loss"] <= session.trainer.state.history[0][2]
 
 
+def test_a_sample_of_the_held_out_part_is_compared_with_the_loss_before(tmp_path):
+    """Where next to nothing is learnt, the loss that is estimated from a sample is the loss before."""
+    trainer = trainer_of("6", tmp_path, lr=1e-12, batch=1)
+    sampled = [step.sampled_loss for step in trainer.run() if step.sampled_loss is not None]
+    assert sampled and np.allclose(sampled, trainer.state.history[0][2], atol=1e-4)
+
+
 def test_a_very_different_text_is_no_divergence(folder):
     """The loss is far above the unigram model's for more updates than a loss that diverges may be."""
     (folder / "new.txt").write_text("XYZ ZXY\n" * 200)

@@ -46,7 +46,7 @@ def import_model(
     check_file_name(path)
     if os.path.isdir(path):
         path = os.path.join(path, WEIGHTS)
-    if os.fspath(path).endswith(PICKLES):
+    if os.fspath(path).lower().endswith(PICKLES):
         raise UsageError(
             f"charlm reads no pickles, which can run any code, as {path} may be; save the weights as .safetensors: "
             "safetensors.torch.save_file(model.state_dict(), NAME)"
@@ -130,7 +130,9 @@ def _possible(symbols, kept, level, path, notes) -> list[int]:
         if level == "char" and len(symbol) == 1 or level == "word" or level == "token" and symbol.split() == [symbol]:
             possible.append(number)
         elif not is_name(symbol):
-            raise UsageError(f"{path}: symbol {number:,} is {symbol!r:.40}, and no {UNITS[level]}; check --level")
+            raise UsageError(
+                f"{path}: symbol {number:,} is {symbol!r:.40}, and no {UNITS[level]}; check the file, or --level"
+            )
     left_out = [symbols[number] for number in sorted({*kept} - {*possible})]
     if left_out:
         notes.append(f"left out what no text has: {listed(left_out)}")
@@ -286,17 +288,24 @@ def _others(file: Tensors, names: list[str], into: tuple[int, int], hidden: int,
         and _shape(file, second) == (size, hidden)
         and (first is None or _shape(file, first) == into)
     ]
-    for name in vectors[1:] if vectors and _shape(file, vectors[0]) == (size,) else vectors:
-        raise _no_fit(file, name, f"({size},), the bias of a linear map to the {size:,} symbols of {of}, if any")
     if not pairs:
         for name in matrices or ["decoder.weight"]:
-            if _shape(file, name, True) not in ((size, hidden), into):
-                one_hot = "" if inputs == size else f", and an embedding of {into}"
+            shape = _shape(file, name, True)
+            if shape not in ((size, hidden), into):
+                one_hot = "" if inputs in (size, *(shape or ())[:1]) else f", and an embedding of {into}"
                 raise _no_fit(file, name, f"a linear map of {(size, hidden)} to the {size:,} symbols of {of}{one_hot}")
         raise ModelFileError(
             f"{file.path} has {', '.join(matrices)}; charlm needs a linear map of {(size, hidden)} to the {size:,} "
             f"symbols of {of}" + ("" if inputs == size else f" and an embedding of {into}") + ", and nothing else"
         )
+    if len(vectors) > 1:
+        more = ", ".join([name for name in vectors if _shape(file, name) != (size,)] or vectors)
+        raise ModelFileError(
+            f"{file.path} has more than one {MODULES} and a linear map of its output: "
+            f"{textwrap.shorten(more, 200, placeholder=' …')}; without that it would be another model"
+        )
+    if vectors and _shape(file, vectors[0]) != (size,):
+        raise _no_fit(file, vectors[0], f"({size},), the bias of a linear map to the {size:,} symbols of {of}")
     scores = sorted(map(_likeness, pairs))
     if len(matrices) == 2 and len(scores) == 2 and scores[0] == scores[1]:
         raise ModelFileError(

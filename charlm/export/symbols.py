@@ -1,8 +1,9 @@
 """The symbols of another program's model, from a file, in the order of its ids.
 
 The file is a text with one symbol per line, where \\n, \\t, \\r and \\\\ stand for a line feed, a tab, a carriage
-return and a backslash; or JSON: a list of symbols, an object that gives each symbol its id, or the tokenizer.json of
-the library tokenizers with a vocabulary of whole symbols.
+return and a backslash; or JSON: a list of symbols, an object that gives each symbol its id or each id its symbol, an
+object that has one of these among other things, or the tokenizer.json of the library tokenizers with a vocabulary of
+whole symbols.
 """
 
 import json
@@ -26,14 +27,16 @@ def read_symbols(path) -> list[str]:
     text = _text(path)
     if text.lstrip()[:1] in ("[", "{") or os.fspath(path).endswith(".json"):
         try:
-            symbols = _from_json(json.loads(text), path)
+            return _checked(_from_json(json.loads(text), path), path)
         except (ValueError, RecursionError) as error:
             if os.fspath(path).endswith(".json"):
                 reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
                 raise CorpusError(f"{path} is not JSON: {reason}") from None
-            symbols = _from_lines(text)
-    else:
-        symbols = _from_lines(text)
+    symbols = _from_lines(text)
+    if "" in symbols:
+        raise CorpusError(
+            f"{path}: line {symbols.index('') + 1:,} is empty; write one symbol per line, a line feed as \\n"
+        )
     return _checked(symbols, path)
 
 
@@ -59,10 +62,14 @@ def _from_lines(text: str) -> list:
 
 
 def _from_json(value, path) -> list:
-    """The symbols of a list, of an object of ids, or of a tokenizer."""
+    """The symbols of a list, of an object of ids or of symbols, or of a tokenizer."""
     if isinstance(value, dict) and isinstance(value.get("model"), dict):
         value = _of_tokenizer(value, path)
+    elif isinstance(value, dict):
+        value = max((part for part in value.values() if isinstance(part, list | dict)), key=len, default=value)
     if isinstance(value, dict):
+        if value and all(isinstance(symbol, str) for symbol in value.values()):  # JSON makes the ids of symbols strings
+            value = {symbol: int(number) if number.isdecimal() else number for number, symbol in value.items()}
         ids = sorted(value.items(), key=lambda pair: pair[1] if type(pair[1]) is int else -1)
         if [number for _, number in ids] != list(range(len(ids))):
             raise CorpusError(f"{path} does not give its {len(ids):,} symbols the ids from 0 to {len(ids) - 1:,}")

@@ -83,9 +83,13 @@ class Tensors(Mapping):
 @contextmanager
 def opened_tensors(path) -> Iterator[Tensors]:
     """Open a .safetensors file. Raises ModelFileError where it is none or damaged, and for whatever is found wrong
-    inside the block."""
-    from safetensors import safe_open
-
+    inside the block; CharlmError without the package safetensors."""
+    try:
+        from safetensors import safe_open
+    except ModuleNotFoundError:
+        raise CharlmError(
+            "the package safetensors, which reads .safetensors files, is missing: pip install safetensors"
+        ) from None
     try:
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             raise ValueError("it is not a regular file")  # opening a pipe would wait for its other end

@@ -297,6 +297,7 @@ class Trainer:
         self._also_seconds = time.perf_counter() - begun
         if self.evaluation:
             self._note_evaluation(None, self._evaluate()[0])
+            self._sample_if_due(evaluated=True)
             self.keep_good(state, self.arrays())
 
     def _loss_of(self, corpus: Any, mixture: Mixture | None) -> float | None:
