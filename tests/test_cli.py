@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -44,17 +43,7 @@ FULL = Path(os.devnull).with_name("full")
 SAMPLE = ["text", "log_probability", "tokens", "perplexity", "longest_copied_run", "novel", "ended"]
 RECORD = {"step", "epoch", "seconds", "tokens", "tokens_per_second", "train_loss", "valid_loss"}
 
-
-@pytest.fixture(autouse=True)
-def as_it_was(monkeypatch):
-    """Give back what the program sets for a process of its own."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGPIPE]
-    handlers = [signal.getsignal(number) for number in numbers]
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    yield
-    for number, handler in zip(numbers, handlers, strict=True):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("as_it_was")
 
 
 @pytest.fixture
