@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 
 import pytest
 from hypothesis import settings
@@ -47,3 +48,15 @@ def file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def as_it_was(monkeypatch):
+    """Give back what the program sets for a process of its own."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGPIPE]
+    handlers = [signal.getsignal(number) for number in numbers]
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """No way to lose a model: a good one stands at the output, and something goes wrong with the training of the next."""
 
+import errno
 import os
 import resource
 import shutil
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import charlm
+from charlm.cli import program
 from charlm.errors import CharlmError, DivergedError, ModelFileError, UsageError
 from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint
@@ -46,9 +49,8 @@ def harmed(*arguments, **more):
         os.kill(os.getpid(), signal.SIGKILL)
     raise OSError(getattr(errno, how), os.strerror(getattr(errno, how)))
 setattr(os, name, harmed)
-from charlm.cli import program
-program.main(command, prog_name="charlm")
 """
+HARMED_CHARLM = f"{HARMED}from charlm.cli import program\nprogram.main(command, prog_name='charlm')"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def good(tiny_text, tmp_path_factory):
 
 
 @pytest.fixture
-def folder(good, tmp_path, monkeypatch):
+def folder(good, tmp_path, monkeypatch, as_it_was):
     shutil.copytree(good, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -77,15 +79,37 @@ def check_is_kept(folder, good):
     assert (good / "prec.npz").read_bytes() in [path.read_bytes() for path in places if path.exists()]
 
 
-def run(command, code=0, **settings):
-    """stderr of a command."""
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, **settings)
+def run(arguments, code=0):
+    """stderr of a command, within this process."""
+    done = CliRunner().invoke(program, arguments, prog_name="charlm")
+    assert done.exit_code == code and isinstance(done.exception, (SystemExit, type(None))), done.stderr
+    return done.stderr
+
+
+def printed_by(*arguments):
+    """stdout of a command, within this process."""
+    done = CliRunner().invoke(program, arguments, prog_name="charlm")
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def process(command, code=0, **settings):
+    """stderr of a process."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **settings)
     assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
     return done.stderr
 
 
-def harmed(name, pattern, how, code=-9):
-    return run([sys.executable, "-c", HARMED, name, pattern, how, *ENDS], code)
+def killed(name, pattern, how):
+    process([sys.executable, "-c", HARMED_CHARLM, name, pattern, how, *ENDS], -9)
+
+
+def failed(name, pattern, how):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["", name, pattern, how])
+        patch.setattr(os, name, getattr(os, name))  # gives it back
+        exec(HARMED, {})
+        assert os.strerror(getattr(errno, how)) in run(ENDS, 1)
 
 
 def ended_by(number, code, *more, command=(*COMMAND, *ENDLESS), when="prec.checkpoint.npz"):
@@ -142,7 +166,7 @@ def two_at_once():
             while not Path("prec.checkpoint.npz").exists():
                 assert first.poll() is None
                 time.sleep(0.005)
-            assert "another charlm is writing prec.npz" in run([*COMMAND, *ENDS], 1)
+            assert "another charlm is writing prec.npz" in run(ENDS, 1)
             with pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
                 train()
         finally:
@@ -151,25 +175,25 @@ def two_at_once():
 
 def repeated():
     train(stop=after(20))
-    errors = run([*COMMAND, *ENDS], 2)
+    errors = run(ENDS, 2)
     assert "prec.npz has an unfinished training in prec.checkpoint.npz, 20 updates, saved at 20" in errors
     assert "--resume continues it, --restart begins anew" in errors
     command = [word for word in ENDS if word != "--quiet"]
-    errors = run([*COMMAND, *command, "--restart"])
+    errors = run([*command, "--restart"])
     assert errors.startswith("gives up the unfinished training in prec.checkpoint.npz, 20 updates")
     assert "kept the model that was there as prec.previous.npz" in errors.splitlines()
 
 
 def without_a_backup():
     train(stop=after(20))
-    run([*COMMAND, *ENDS, "--restart", "--no-backup", "--hidden", "0"], 2)
+    run([*ENDS, "--restart", "--no-backup", "--hidden", "0"], 2)
     ended_by(signal.SIGINT, 130, "--restart", "--no-backup", when="prec.checkpoint.before.npz")
 
 
 def resumed_with_another_text():
     train(stop=after(20))
     command = ["other.txt" if word == "text.txt" else word for word in ENDS]
-    errors = run([*COMMAND, *command, "--resume"], 1)
+    errors = run([*command, "--resume"], 1)
     assert "the text differs" in errors and "or begin anew with --restart in place of --resume" in errors
 
 
@@ -177,7 +201,7 @@ def full_disk():
     """No file may become larger than the good model."""
     size = Path("prec.npz").stat().st_size
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
-    assert "File too large" in run([*COMMAND, *ENDLESS], 1, preexec_fn=limit)
+    assert "File too large" in process([*COMMAND, *ENDLESS], 1, preexec_fn=limit)
 
 
 SHELL = {
@@ -187,24 +211,24 @@ SHELL = {
     "the terminal is closed": terminal_closed,
     "kill -9, and once more after --resume": killed_twice,
     "two trainings at once": two_at_once,
-    "a wrong option": lambda: run([*COMMAND, *ENDS, "--hidden", "0"], 2),
+    "a wrong option": lambda: run([*ENDS, "--hidden", "0"], 2),
     "stopped, and the same command again": repeated,
     "given up, without a backup, and stopped": without_a_backup,
     "resumed with another text": resumed_with_another_text,
     "a full disk": full_disk,
-    "a read-only folder": lambda: harmed("open", "part$", "EROFS", code=1),
-    "killed before a checkpoint appears": lambda: harmed("replace", "checkpoint.npz$", "before"),
-    "killed before the good one is linked": lambda: harmed("link", "previous.*part$", "before"),
-    "killed when the good one is linked": lambda: harmed("link", "previous.*part$", "after"),
-    "killed when the good one is kept": lambda: harmed("replace", "previous.npz$", "after"),
-    "killed before the new one appears": lambda: harmed("replace", "^prec.npz$", "before"),
-    "killed when the new one has appeared": lambda: harmed("replace", "^prec.npz$", "after"),
-    "the good one cannot be kept": lambda: harmed("replace", "previous.npz$", "EIO", code=1),
-    "the new one cannot be moved": lambda: harmed("replace", "^prec.npz$", "EACCES", code=1),
-    "the log has the name of the model": lambda: run([*COMMAND, *ENDS, "-o", "m.npz", "--log", "prec.npz"], 1),
-    "the plot has the name of the model": lambda: run([*COMMAND, *ENDS, "-o", "m.npz", "--plot", "prec.npz"], 1),
-    "the model is the text": lambda: run([*COMMAND, "train", "prec.npz", "-o", "prec.npz"], 1),
-    "a training that diverges": lambda: run([*COMMAND, *ENDS, "--lr", "1e30", "--clip", "0"], 1),
+    "a read-only folder": lambda: failed("open", "part$", "EROFS"),
+    "killed before a checkpoint appears": lambda: killed("replace", "checkpoint.npz$", "before"),
+    "killed before the good one is linked": lambda: killed("link", "previous.*part$", "before"),
+    "killed when the good one is linked": lambda: killed("link", "previous.*part$", "after"),
+    "killed when the good one is kept": lambda: killed("replace", "previous.npz$", "after"),
+    "killed before the new one appears": lambda: killed("replace", "^prec.npz$", "before"),
+    "killed when the new one has appeared": lambda: killed("replace", "^prec.npz$", "after"),
+    "the good one cannot be kept": lambda: failed("replace", "previous.npz$", "EIO"),
+    "the new one cannot be moved": lambda: failed("replace", "^prec.npz$", "EACCES"),
+    "the log has the name of the model": lambda: run([*ENDS, "-o", "m.npz", "--log", "prec.npz"], 1),
+    "the plot has the name of the model": lambda: run([*ENDS, "-o", "m.npz", "--plot", "prec.npz"], 1),
+    "the model is the text": lambda: run(["train", "prec.npz", "-o", "prec.npz"], 1),
+    "a training that diverges": lambda: run([*ENDS, "--lr", "1e30", "--clip", "0"], 1),
 }
 
 
@@ -285,7 +309,7 @@ def interrupted_in_python(handler="", code=0, last="Ctrl-C stopped the training;
         "import charlm, pathlib; charlm.train('text.txt', output='prec.npz', epochs=40, batch=64, steps=64, hidden=96, "
         "save_every=1e9, threads=2, on_report=lambda report: report.valid_loss and pathlib.Path('begun').touch())"
     )
-    Path("text.txt").write_text(Path("text.txt").read_text() * 100)
+    Path("text.txt").write_text(Path("text.txt").read_text() * 40)
     errors = ended_by(signal.SIGINT, code, command=(sys.executable, "-c", program), when="begun")
     assert any(last in line for line in errors.splitlines()[-2:])  # from Python 3.13 on, a warning quotes the program
     assert Checkpoint("prec.checkpoint.npz").state.step > 0
@@ -562,10 +586,10 @@ def test_a_checkpoint_is_the_best_model_so_far(folder, tiny_text):
     assert charlm.load("m.npz").novelty.bits.tobytes() == model.novelty.bits.tobytes()
     assert model.novelty.held_out.bits.any() and model.novelty.as_dict() == best.novelty.as_dict()
     sampled = [
-        subprocess.check_output([*COMMAND, "sample", "--model", path, "--length", "40", "--seed", "1"])
+        printed_by("sample", "--model", path, "--length", "40", "--seed", "1")
         for path in ("prec.checkpoint.npz", "m.npz")
     ]
-    assert sampled[0] == sampled[1] != b""
+    assert sampled[0] == sampled[1] != ""
 
 
 def test_before_the_first_evaluation_a_checkpoint_is_the_latest_model(folder):
@@ -595,12 +619,12 @@ def test_without_novelty_a_checkpoint_has_no_record(folder):
 def test_info_says_that_a_file_is_a_checkpoint_and_how_far_it_came(folder):
     Path("prec.npz").unlink()
     train(stop=after(40))
-    shown = subprocess.run([*COMMAND, "info", "prec.checkpoint.npz"], capture_output=True, text=True).stdout
+    shown = printed_by("info", "prec.checkpoint.npz")
     assert "the checkpoint of an unfinished training, with its best model so far" in shown.splitlines()[0]
     assert "trained for    40 updates" in shown and "% of the training was done" in shown
-    shown = subprocess.run([*COMMAND, "info", "prec.npz"], capture_output=True, text=True).stdout
+    shown = printed_by("info", "prec.npz")
     assert "checkpoint" not in shown and "% of the training was done" in shown
-    shown = subprocess.run([*COMMAND, "info", "--json", "prec.checkpoint.npz"], capture_output=True, text=True).stdout
+    shown = printed_by("info", "--json", "prec.checkpoint.npz")
     assert '"kind": "checkpoint"' in shown
 
 
