@@ -4,6 +4,7 @@ import builtins
 import copy
 import importlib.util
 import inspect
+import io
 import json
 import math
 import os
@@ -13,7 +14,8 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import threading
+from contextlib import redirect_stdout, suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -350,22 +352,26 @@ charlm.train(lines=["abba cab", "dada egg", "cab"] * 40, hidden=6, epochs=30, th
 
 def stderr_of(program, on_terminal):
     """What a program writes to stderr, which is a terminal or a pipe. It must write nothing to stdout."""
-    command, environment = [sys.executable, "-c", program], os.environ | {"TERM": "xterm", "COLUMNS": "80"}
-    if not on_terminal:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-        assert not done.stdout
-        return done.stderr.decode()
-    ours, theirs = os.openpty()
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs) as running:
-        os.close(theirs)
-        shown = b""
+    ours, theirs = os.openpty() if on_terminal else os.pipe()
+    shown = []
+
+    def read():
         with suppress(OSError):  # Linux ends a terminal that nobody writes to with an error
             while piece := os.read(ours, 4096):
-                shown += piece
-        assert running.stdout.read() == b""
+                shown.append(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setenv("TERM", "xterm")
+        patch.setenv("COLUMNS", "80")
+        with open(theirs, "w", encoding="utf-8") as stderr:
+            patch.setattr(sys, "stderr", stderr)
+            exec(program, {"__name__": "__main__"})
+    reader.join()
     os.close(ours)
-    assert running.returncode == 0, shown.decode()
-    return shown.decode()
+    assert printed.getvalue() == ""
+    return b"".join(shown).decode()
 
 
 def test_progress_is_shown_on_a_terminal_only():

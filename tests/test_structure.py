@@ -7,6 +7,7 @@ what it does not need, never to run against the order.
 import ast
 import tomllib
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,11 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def tree_of(module):
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def room(module):
@@ -56,9 +61,9 @@ def imports(module):
     folder = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
     folder = [] if module == "__init__" else folder
     late = {
-        inner for outer in ast.walk(TREES[module]) if isinstance(outer, ast.FunctionDef) for inner in ast.walk(outer)
+        inner for outer in ast.walk(tree_of(module)) if isinstance(outer, ast.FunctionDef) for inner in ast.walk(outer)
     }
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno, node in late
@@ -108,13 +113,13 @@ def test_every_module_has_its_place():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_prints(module):
-    calls = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
     assert not [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
 
 
 def functions(module):
     """(name, node, whether it is a method of a class) of each function."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         for child in ast.iter_child_nodes(node):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 yield f"{module}.{child.name}", child, isinstance(node, ast.ClassDef)
@@ -133,7 +138,7 @@ def test_functions_fit_on_a_screen_and_many_arguments_have_names(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_dataclasses_with_many_fields_are_made_by_name(module):
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.ClassDef):
             decorators = " ".join(map(ast.unparse, node.decorator_list))
             fields = [
@@ -145,8 +150,8 @@ def test_dataclasses_with_many_fields_are_made_by_name(module):
 
 def test_no_class_has_the_name_of_another():
     found = defaultdict(list)
-    for module, tree in TREES.items():
-        for node in ast.walk(tree):
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.ClassDef):
                 found[node.name].append(module)
     assert not {name: where for name, where in found.items() if len(where) > 1}

@@ -16,18 +16,11 @@ TRIALS = {
     "signals at random moments": lambda folder: kills.by_signals(folder, times=1),
     "signals twice": lambda folder: kills.by_signals_again(folder, times=1),
     "operations that fail, in a first training": lambda folder: faults.each_operation(
-        folder, hows=("EIO",), step=37, kinds=("first",)
+        folder, hows=("EIO",), step=67, kinds=("first", "over")
     ),
-    "operations that fail, resumed": lambda folder: faults.each_operation(
-        folder, hows=("ENOSPC",), step=31, kinds=("again",)
+    "operations that fail or are killed, resumed": lambda folder: faults.each_operation(
+        folder, hows=("ENOSPC", "after"), step=83, kinds=("again", "over again")
     ),
-    "operations that fail, over a good model": lambda folder: faults.each_operation(
-        folder, hows=("EIO",), step=37, kinds=("over",)
-    ),
-    "killed in operations, over a good model": lambda folder: faults.each_operation(
-        folder, hows=("after",), step=31, kinds=("over again",)
-    ),
-    "killed in operations": lambda folder: faults.each_operation(folder, hows=("after",), step=29, kinds=("again",)),
     "files that may not grow": lambda folder: faults.full_disks(folder, sizes=(3000,)),
     "little memory": lambda folder: faults.little_memory(folder, megabytes=(16,)),
     "bytes flipped": lambda folder: modelfiles.flipped(folder, every=61),
@@ -52,9 +45,9 @@ TRIALS = {
     "memory": lambda folder: memory.by_size(folder, megabytes=(1,), texts=("one line",)),
     "samples": lambda folder: samples.like_the_softmax(folder, times=20_000, options=samples.OPTIONS[-1:]),
     "repetitive texts": lambda folder: copies.repetitive(
-        folder, ("code", "tables", "logs"), size=20_000, epochs=4, count=5, length=200
+        folder, ("code", "tables", "logs"), size=10_000, epochs=4, count=5, length=200
     ),
-    "soak": lambda folder: soak.resumes(folder, times=4, seconds=2, most=0.1),
+    "soak": lambda folder: soak.resumes(folder, times=4, seconds=1, most=0.1),
 }
 
 
