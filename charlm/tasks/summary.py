@@ -121,9 +121,15 @@ def _texts_known(model: Any) -> str:
     """What the record knows of the texts of earlier models, as words that follow "the training text"."""
     if earlier := len(model.novelty.earlier):
         return f" and of {number_of(earlier, 'earlier text')}"
-    texts = [one.get("corpus") for one in (model.training, *model.training.get("ancestry", []))]
-    digests = [text and text["sha256"] for text in texts]
+    ancestry = model.training.get("ancestry")
+    digests = [_digest_of(one) for one in (model.training, *(ancestry if isinstance(ancestry, list) else []))]
     return ", and none of the earlier texts" if any(digest != digests[0] for digest in digests) else ""
+
+
+def _digest_of(record: Any) -> Any:
+    """The SHA-256 of the text in the record of a training, None where the record, by another program, has none."""
+    corpus = record.get("corpus") if isinstance(record, dict) else None
+    return corpus.get("sha256") if isinstance(corpus, dict) else None
 
 
 def _limit(novelty: Novelty, lines: bool, unit: str) -> str:
