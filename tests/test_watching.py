@@ -88,6 +88,7 @@ def test_times_are_said_in_words():
     ("width", "variables"),
     [
         (80, {"TERM": "xterm"}),
+        (40, {"TERM": "xterm"}),
         (40, {"TERM": "xterm", "NO_COLOR": "1"}),
         (60, {"TERM": "dumb"}),
         (40, {"TERM": "dumb"}),
