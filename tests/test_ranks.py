@@ -1,5 +1,5 @@
-"""The ranks of an MPI job: sums, agreement, and how a job ends. The ranks here are threads (``fake_mpi``); tests/mpi has
-the same with real processes."""
+"""The ranks of an MPI job: sums, agreement, and how a job ends. The ranks here are threads (``fake_mpi``); tests/mpi
+has the same with real processes."""
 
 import operator
 import sys
