@@ -3,7 +3,7 @@
     ranks = job()                       one process: a Ranks that does nothing; under mpirun or srun: a Job
     ranks.agree(value)                  the value of rank 0, on every rank
     ranks.any(flag)                     whether the flag is set on any rank
-    ranks.gather(value)                 the values of all ranks, on every rank
+    ranks.gather(value)                 the values of all ranks, on every rank; ``collect`` has them on rank 0 only
     ranks.sum_tree(array)               the sum over the ranks, in place, of the same bits whatever their number
 
 All ranks call these functions in the same order. mpi4py is imported only where several processes are announced: the
@@ -38,9 +38,9 @@ PATIENCE = 300.0  # seconds
 SPIN, NAP = 0.005, 0.0001  # seconds: how long a wait asks again at once, and the pause between questions after that
 JOINED, SPOKEN = 2.0, 6.0  # seconds that rank 0 waits for the others to end too, and the others for rank 0 to speak
 SMALL = 4096  # numbers: more than these are added by halves
-PIECE = 1 << 28  # bytes of one message, at most
+FIRST, PIECE = 504, 1 << 28  # bytes of a value in its first message, and in each of the others, at most
 NOTE = 4096  # bytes of a note
-SIZES, OBJECTS, FLAGS, SUMS, NOTES = 1, 2, 3, 4, 5  # tags of messages
+CONTENTS, FLAGS, SUMS, NOTES = 1, 2, 3, 4  # tags of messages
 
 
 def announced() -> tuple[int, int]:
@@ -61,11 +61,12 @@ def _number(name: str) -> int:
 class Ranks:
     """One process on its own.
 
-    number: how many ranks there are. rank: which of them this is. sharing: how many of them, this one included, run on
-    the same processors of one machine. patience: seconds after which a rank that does not answer is given up.
+    number: how many ranks there are. rank: which of them this is. is_first_here: whether it is the first one of its
+    machine. sharing: how many of them, this one included, run on the same processors of one machine. patience: seconds
+    after which a rank that does not answer is given up.
     """
 
-    number, rank, sharing = 1, 0, 1
+    number, rank, sharing, is_first_here = 1, 0, 1, True
     patience = PATIENCE
 
     @property
@@ -81,6 +82,10 @@ class Ranks:
         """Whether the flag is set on any rank."""
         return bool(flag)
 
+    def collect(self, value: Any) -> list:
+        """The values of all ranks in their order, on rank 0; [] on the others."""
+        return [value]
+
     def gather(self, value: Any) -> list:
         """The values of all ranks in their order, on every rank."""
         return [value]
@@ -93,7 +98,8 @@ class Ranks:
         """Wait for all ranks, however long one of them works."""
 
     def tell(self, error: "BaseException | str", code: int = 1) -> None:
-        """Tell the other ranks that this one ends with an error, so that they end too. code: its exit code."""
+        """Tell the other ranks that this one ends with an error, so that they end too. code: its exit code. An empty
+        text stands for an end without a word, as after Ctrl-C."""
 
     def leave(self, say: Callable[[str], None]) -> int:
         """After ``tell``: wait for the others, let one rank say why the job ends, and return the exit code. Where a
@@ -105,31 +111,39 @@ class Job(Ranks):
     """The ranks of an MPI job.
 
     messages, notes: two communicators of the same ranks, as mpi4py has them; notes are errors. Used of them: ``rank``,
-    ``size``, ``Isend``, ``Irecv``, ``Iprobe`` and ``Abort``. any_rank: the source that stands for any rank. processors:
-    something that is equal for the ranks that run on the same processors.
+    ``size``, ``Isend``, ``Irecv``, ``Iprobe`` and ``Abort``. any_rank: the source that stands for any rank. machine,
+    processors: where this rank runs, and on which processors of that machine.
     """
 
-    def __init__(self, messages: Any, notes: Any, any_rank: int, processors: Any):
+    def __init__(self, messages: Any, notes: Any, *, any_rank: int, machine: str, processors: tuple):
         self.rank, self.number = messages.rank, messages.size
         self._messages, self._notes, self._any_rank = messages, notes, any_rank
         self._heard: dict[int, dict[str, Any]] = {}  # the notes, by rank, this one's too
         self._sent: list[tuple[Any, bytes]] = []  # requests and contents of notes
         self._spare: Any = None  # memory for the numbers of another rank
-        self.sharing = self.gather(processors).count(processors)
+        places = self.gather((machine, processors))
+        self.sharing = places.count((machine, processors))
+        self.is_first_here = [name for name, _ in places].index(machine) == self.rank
 
     def agree(self, value):
+        distance = 1 << (self.number - 1).bit_length()  # who knows the value tells the rank at half of the distance
+        content = pickle.dumps(value) if self.is_first else None
+        while distance > 1:
+            distance //= 2
+            if content is not None and self.rank + distance < self.number:
+                self._send(content, self.rank + distance)
+            elif self.rank % (2 * distance) == distance:
+                content = self._receive(self.rank - distance)
+        return value if self.is_first else pickle.loads(content)
+
+    def collect(self, value):
         if not self.is_first:
-            return pickle.loads(self._receive(0))
-        content = pickle.dumps(value)
-        for rank in range(1, self.number):
-            self._send(content, rank)
-        return value
+            self._send(pickle.dumps(value), 0)
+            return []
+        return [value, *(pickle.loads(self._receive(rank)) for rank in range(1, self.number))]
 
     def gather(self, value):
-        if self.is_first:
-            return self.agree([value, *(pickle.loads(self._receive(rank)) for rank in range(1, self.number))])
-        self._send(pickle.dumps(value), 0)
-        return self.agree(None)
+        return self.agree(self.collect(value))
 
     def any(self, flag):
         if self.number & (self.number - 1):
@@ -175,17 +189,19 @@ class Job(Ranks):
         own += other
 
     def _send(self, content: bytes, rank: int) -> None:
-        size = len(content).to_bytes(8, "little")
-        pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
-        sent = [self._messages.Isend(size, rank, SIZES)]
-        self._complete(sent + [self._messages.Isend(piece, rank, OBJECTS) for piece in pieces], rank)
+        """Send the length and the first bytes of a content, and then the rest in pieces."""
+        parts = [len(content).to_bytes(8, "little") + content[:FIRST].ljust(FIRST)]
+        parts += [content[start : start + PIECE] for start in range(FIRST, len(content), PIECE)]
+        self._complete([self._messages.Isend(part, rank, CONTENTS) for part in parts], rank)
 
     def _receive(self, rank: int) -> bytearray:
-        size = bytearray(8)
-        self._complete([self._messages.Irecv(size, rank, SIZES)], rank)
-        content = bytearray(int.from_bytes(size, "little"))
-        pieces = [memoryview(content)[start : start + PIECE] for start in range(0, len(content), PIECE)]
-        self._complete([self._messages.Irecv(piece, rank, OBJECTS) for piece in pieces], rank)
+        first = bytearray(8 + FIRST)
+        self._complete([self._messages.Irecv(first, rank, CONTENTS)], rank)
+        size = int.from_bytes(first[:8], "little")
+        content = first[8 : 8 + size].ljust(size)
+        rest = memoryview(content)[FIRST:]
+        parts = [rest[start : start + PIECE] for start in range(0, len(rest), PIECE)]
+        self._complete([self._messages.Irecv(part, rank, CONTENTS) for part in parts], rank)
         return content
 
     def _exchange(self, given: Any, found: Any, rank: int, tag: int) -> None:
@@ -244,7 +260,7 @@ class Job(Ranks):
         if self.is_first:
             self._hear_until(lambda: len(self._heard) == self.number, JOINED)
         elif not self._hear_until(self._is_said, JOINED + SPOKEN) and self.rank > min(self._heard):
-            time.sleep(SPOKEN)  # in which that rank ends all
+            self._hear_until(self._is_said, SPOKEN)  # by that rank, which ends all
         if not self._is_said():
             say(self._line(of_missing=True))
             sys.stderr.flush()
@@ -274,7 +290,10 @@ class Job(Ranks):
             is_of_all = len(own) == self.number and len(set(own.values())) == 1
             return words if rank == 0 or is_of_all else f"rank {rank} of {self.number}: {words}"
         missing = [rank for rank in range(self.number) if rank not in self._heard] if of_missing else []
-        missing = missing or [note["silent"] for note in self._heard.values() if note["silent"] is not None]
+        silent = [note["silent"] for note in self._heard.values() if note["silent"] is not None]
+        if not silent:
+            return ""
+        missing = missing or silent
         words = f"rank{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))} of {self.number}"
         has = "has" if len(missing) == 1 else "have"
         return f"{words} {has} not answered for {self.patience:g} seconds (--patience)"
@@ -284,10 +303,12 @@ class Job(Ranks):
         return next((note["code"] for note in notes if note["words"]), notes[0]["code"])
 
 
-def _processors() -> tuple[str, tuple[int, ...]]:
-    """The machine of this process and the processors that it may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return socket.gethostname(), tuple(sorted(affinity(0))) if affinity else ()
+def processors() -> tuple[int, ...]:
+    """The processors that this process may use, by number."""
+    try:
+        return tuple(sorted(os.sched_getaffinity(0)))
+    except AttributeError:  # not on Linux
+        return tuple(range(os.cpu_count() or 1))
 
 
 @lru_cache
@@ -314,7 +335,7 @@ def job() -> Ranks:
             f"{number} processes were started, but the MPI of mpi4py finds {world.size} ({_name_of(MPI)}): install "
             "mpi4py for the MPI whose mpirun or srun starts them"
         )
-    return Job(world.Dup(), world.Dup(), MPI.ANY_SOURCE, _processors())
+    return Job(world.Dup(), world.Dup(), any_rank=MPI.ANY_SOURCE, machine=socket.gethostname(), processors=processors())
 
 
 def _name_of(mpi: Any) -> str:

@@ -61,13 +61,15 @@ class Communicator:
         raise Aborted
 
 
-def run(number, work, *, patience=20.0, processors=lambda rank: "here"):
+def run(number, work, *, patience=20.0, processors=lambda rank: ("here", (0,))):
     """What ``work(ranks)`` gives or raises on each rank of a job, in order, and the world of its notes."""
     messages, notes = World(number), World(number)
 
     def one(rank):
         try:
-            ranks = Job(Communicator(messages, rank), Communicator(notes, rank), ANY, processors(rank))
+            machine, place = processors(rank)
+            both = Communicator(messages, rank), Communicator(notes, rank)
+            ranks = Job(*both, any_rank=ANY, machine=machine, processors=place)
             ranks.patience = patience
             return work(ranks)
         except (Exception, Aborted) as error:

@@ -48,26 +48,28 @@ def test_a_sum_in_two_dimensions_is_in_place():
     assert isinstance(fake_mpi.run(2, lambda ranks: ranks.sum_tree(np.ones((4, 4))[:, ::2]))[0][0], ValueError)
 
 
-@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("number", [2, 3, 4, 7])
 def test_ranks_agree(number):
     def work(ranks):
         ranks.meet()
         flags = [ranks.any(ranks.rank == one) for one in range(-1, number)]
-        return ranks.is_first, ranks.agree(["of", ranks.rank]), ranks.gather(ranks.rank**2), flags
+        return ranks.agree(["of", ranks.rank]), ranks.collect(ranks.rank**2), ranks.gather(ranks.rank**2), flags
 
     found, _ = fake_mpi.run(number, work)
     squares, flags = [rank**2 for rank in range(number)], [False, *number * [True]]
-    assert found == [(rank == 0, ["of", 0], squares, flags) for rank in range(number)]
+    assert found == [(["of", 0], [] if rank else squares, squares, flags) for rank in range(number)]
 
 
 def test_a_long_message_goes_in_pieces(monkeypatch):
     monkeypatch.setattr(module, "PIECE", 1000)
-    assert fake_mpi.run(2, lambda ranks: ranks.agree(bytes(5500)))[0] == 2 * [bytes(5500)]
+    long = np.random.default_rng(1).bytes(5500)
+    assert fake_mpi.run(2, lambda ranks: ranks.agree(long))[0] == 2 * [long]
 
 
 def test_ranks_share_processors():
-    found, _ = fake_mpi.run(4, lambda ranks: ranks.sharing, processors=lambda rank: "this" if rank < 3 else "that")
-    assert found == [3, 3, 3, 1]
+    places = [("this", (0, 1)), ("this", (0, 1)), ("this", (2, 3)), ("that", (0, 1))]
+    found, _ = fake_mpi.run(4, lambda ranks: (ranks.sharing, ranks.is_first_here), processors=places.__getitem__)
+    assert found == [(2, True), (2, False), (1, False), (1, True)]
 
 
 def test_one_process_on_its_own():

@@ -29,7 +29,9 @@ from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer
+from ..network.sharding import Shards
 from ..network.threads import ThreadPool
+from ..ranks import Ranks
 from ..tasks import Task
 from ..tasks.language import LAST_READINGS, LanguageModel
 from ..tasks.summary import number_of
@@ -111,8 +113,9 @@ class Trainer:
     ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
     plan, choice: how ``autotune`` chose the settings and the level, for the display only; None where it chose nothing.
     base: the model to go on with, None for a new one. also: a corpus whose held-out part is measured besides, before
-    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError
-    where the text is shorter than one window.
+    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. ranks: the job that
+    trains the model together; each rank has such a trainer, with the same arguments. Raises CorpusError where the text
+    is shorter than one window.
     """
 
     def __init__(
@@ -130,8 +133,10 @@ class Trainer:
         base: Base | None = None,
         also: Any = None,
         on_compile: OnCompile | None = None,
+        ranks: Ranks | None = None,
     ):
         check_precision(settings.precision)
+        self.ranks = ranks or Ranks()
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
@@ -143,7 +148,9 @@ class Trainer:
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         if settings.freeze:
             self.network.freeze(settings.freeze)
-        self.window = self.task.window(self.network, settings.steps, self.rows, training=True)
+        self.shards = Shards(self.ranks.number, self.ranks.rank, 1)
+        self.window = self.task.window(self.network, settings.steps, self.shards.local(self.rows), training=True)
+        self._states = self._states_of_all()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.ngrams = self._counted()
@@ -156,8 +163,9 @@ class Trainer:
         self._rounded: Model | None = None  # the best model in float16, of a finished training
         self._alone: list[float] = []  # the last losses of the network and of the n-grams alone
         self.last_good = self.snapshot()
-        self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
+        self.identity = self.ranks.agree(secrets.token_hex(8))  # a resumed training has that of the stopped one
         self.is_updating = False  # then state and arrays do not belong together
+        self._collected = 0  # the update after which the hidden states of all ranks were fetched
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
@@ -241,7 +249,33 @@ class Trainer:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the next update depends on, by name: not copies."""
         arrays = {"parameters": self.parameters} | self.optimizer.state()
-        return arrays | {f"state{number}": state for number, state in enumerate(self.window.state)}
+        return arrays | {f"state{number}": state for number, state in enumerate(self._states)}
+
+    def _states_of_all(self) -> list[np.ndarray] | tuple[()]:
+        """The arrays for the hidden states of all rows: those of the window where it has all rows."""
+        if self.shards.is_whole:
+            return self.window.state
+        rows = self.shards.padded(self.rows)
+        return [np.zeros((rows, *state.shape[1:]), state.dtype) for state in self.window.state]
+
+    def collect_states(self) -> None:
+        """Fetch the hidden states of this moment from the other ranks, for a checkpoint: afterwards rank 0 has those of
+        all rows, each other rank its own. All ranks call it together."""
+        if self.shards.is_whole or not self._states:
+            return
+        for shards, states in self.ranks.collect((self.shards, self.window.state)) or [
+            (self.shards, self.window.state)
+        ]:
+            chosen = shards.rows(self.rows)
+            for all_rows, some_rows in zip(self._states, states, strict=True):
+                all_rows[chosen] = some_rows
+        self._collected = self.state.step
+
+    @property
+    def has_states(self) -> bool:
+        """Whether ``arrays`` are those of this moment: not after an update of several ranks, before
+        ``collect_states``."""
+        return self.shards.is_whole or not self._states or self._collected == self.state.step
 
     def snapshot(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
         """Copies of the state and the arrays, which training does not change."""
@@ -253,6 +287,10 @@ class Trainer:
         self.optimizer.updates = state.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
+        if not self.shards.is_whole:
+            for own, all_rows in zip(self.window.state, self._states, strict=True):
+                own[:] = all_rows[self.shards.rows(self.rows)]
+            self._collected = self.state.step
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
         """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares
@@ -281,6 +319,7 @@ class Trainer:
             ngrams=self.ngrams is not None,
             new_optimizer=self._new_optimizer,
             on_compile=self._on_compile,
+            ranks=self.ranks,
         )
 
     def measure_base(self) -> None:
@@ -294,7 +333,7 @@ class Trainer:
         state.base_loss = self._loss_of(self.corpus, mixture)
         begun = time.perf_counter()
         state.also_before = self._loss_of(self.also, mixture)
-        self._also_seconds = time.perf_counter() - begun
+        self._also_seconds = self.ranks.agree(time.perf_counter() - begun)
         if self.evaluation:
             self._note_evaluation(None, self._evaluate()[0])
             self._sample_if_due(evaluated=True)
@@ -329,7 +368,11 @@ class Trainer:
         self.prepare()
         self.measure_base()
         begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
-        clock = self._clock_control(time.perf_counter() - begun)
+
+        def seconds_since(moment: float) -> float:
+            return self.ranks.agree(time.perf_counter() - moment)
+
+        clock = self._clock_control(seconds_since(begun))
         training_seconds, trained = 0.0, 0
         self._round_if_finished()
         while not self.finished:
@@ -339,10 +382,10 @@ class Trainer:
                 self.is_updating = True
                 start = time.perf_counter()
                 tokens, nats = self._update(batch)
-                training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
+                training_seconds, trained = training_seconds + seconds_since(start), trained + tokens
                 has_diverged = note_loss(self.state, tokens, nats, self._expected_nats(batch, nats))
                 valid_loss, improved, sampled_loss = None, False, None
-                self.state.seconds = time.perf_counter() - begun
+                self.state.seconds = seconds_since(begun)
                 if has_diverged:
                     self._roll_back()
                 else:
@@ -354,7 +397,7 @@ class Trainer:
                     sampled_loss = self._sample_if_due() if valid_loss is None else None
                     self.state.also_after = self._measure_best() if self.finished else None
                     self._round_if_finished()
-                    self.state.seconds = time.perf_counter() - begun
+                    self.state.seconds = seconds_since(begun)
                 self.is_updating = False
                 yield Step(
                     step=self.state.step,
@@ -370,7 +413,7 @@ class Trainer:
                     training_seconds=training_seconds,
                     rolled_back=has_diverged,
                 )
-                if self.finished or stop():
+                if self.finished or self.ranks.any(stop()):
                     return
                 if has_diverged:
                     break  # begin with the batch that the restored state names
@@ -401,10 +444,14 @@ class Trainer:
         tokens, rate = int(np.count_nonzero(batch.targets >= 0)), self.state.dropout
         drop = Dropout(rate, self.settings.seed * DROPOUT_SEEDS + self.state.step + 1) if rate else None
         self.network.pack(for_training=True, precision=self.settings.precision)
-        nats = self.window.train(batch, 1 / tokens, drop)
-        total = float(nats.sum(dtype=np.float64))
-        norm = self.optimizer.update(self.learning_rate) if math.isfinite(total) else math.nan
-        return tokens, total if math.isfinite(norm) else math.nan
+        nats = self.window.train(self.shards.of(batch), 1 / tokens, drop)
+        total = np.array(self.shards.sum(nats))
+        self.ranks.sum_tree(total)
+        if not math.isfinite(total):
+            return tokens, math.nan
+        self.ranks.sum_tree(self.network.gradient)
+        norm = self.optimizer.update(self.learning_rate)
+        return tokens, float(total) if math.isfinite(norm) else math.nan
 
     def _expected_nats(self, batch: Batch, nats: float) -> float:
         """The summed loss on a batch that is not yet bad: the unigram model's or, where a model goes on with a very
@@ -429,7 +476,7 @@ class Trainer:
         valid_loss, network_loss = self._evaluate() if self.evaluation else (None, None)
         if clock:
             seconds = (time.perf_counter() - start) * (1 if self.ngrams is None else LAST_READINGS)
-            clock.evaluation_seconds = seconds + self._also_seconds
+            clock.evaluation_seconds = self.ranks.agree(seconds) + self._also_seconds
         train_loss = state.nats / state.counted
         state.nats, state.counted = 0.0, 0
         improved = self._note_evaluation(train_loss, valid_loss)
@@ -442,6 +489,7 @@ class Trainer:
                 start_early_end(state)
         if not state.worse:  # never keep parameters whose last losses were bad
             state.times_lower = 0
+            self.collect_states()
             self.keep_good(state, self.arrays())
         return valid_loss, improved
 
