@@ -132,6 +132,8 @@ def train(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    shards: int | None = None,
+    local_updates: int | None = None,
     base: Path | Model | None = None,
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,
@@ -209,6 +211,9 @@ def train(
         precision: of the matrix products, "float32" or "bf16". Where the processor has bf16, charlm chooses it for task
             "text" without epochs, and "float32" otherwise.
         seed: of all random choices (1).
+        shards: how many fixed parts share the rows of a batch (1).
+        local_updates: each shard trains on ``batch`` rows of its own, and after so many updates all of them meet; None
+            is one gradient of all shards for each update.
         threads: how many work; the result does not depend on it.
 
     Going on with a model (fine-tuning)
@@ -292,6 +297,8 @@ def training(
     dropout: float | None = None,
     precision: str | None = None,
     seed: int | None = None,
+    shards: int | None = None,
+    local_updates: int | None = None,
     base: Path | Model | None = None,
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,

@@ -506,7 +506,7 @@ def checkpoint_shapes(header) -> dict[str, tuple]:
         raise _Invalid(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, vocabulary, task = describe(header)
     size, rows = architecture.number_of_parameters, header.get("rows")
-    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"]:
+    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"] * header["settings"].get("shards", 1):
         raise _Invalid("it is a checkpoint that does not say how many rows there were")
     kept = header.get("optimizer", ["m", "v"])
     if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):

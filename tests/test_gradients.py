@@ -155,7 +155,7 @@ class LeastSquares:
         outputs[:, start:stop] *= scale
         da[:, start:stop] = outputs[:, start:stop, :V] @ self.W.T
 
-    def gradients(self, pool, a, d_outputs):
+    def gradients(self, pool, a, d_outputs, shards, tokens):
         def weights():
             self.dW[:] = np.einsum("tnh,tnv->hv", a, d_outputs[..., :V])
 

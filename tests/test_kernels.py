@@ -197,7 +197,7 @@ def test_multiply_transposed_is_the_chain_of_multiply_adds_and_touches_nothing_e
             expected = buffer.copy()
             for start, stop in pieces:
                 same_part(dW, expected)[:, start:stop] = product[:, start:stop]
-                multiply_transposed(X, dZ, column, dW, start, stop, False)
+                multiply_transposed(X, 0, dZ, column, dW, start, stop, False)
                 assert same_bits(buffer, expected), (depth, columns, start, stop)
 
 
@@ -363,7 +363,7 @@ def test_multiply_transposed_in_pairs_is_the_chain_of_multiply_adds_and_touches_
             expected = buffer.copy()
             for start, stop in pieces:
                 same_part(dW, expected)[:, start:stop] = product[:, start:stop]
-                multiply_transposed_pairs(X, dZ, column, dW, start, stop, False)
+                multiply_transposed_pairs(X, 0, dZ, column, dW, start, stop, False)
                 assert same_bits(buffer, expected), (depth, columns, start, stop)
 
 

@@ -183,7 +183,7 @@ def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, 
 
 
 @inlined
-def multiply_transposed_pairs(X, dZ, dz_column, dW, start, stop, accumulate):
+def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
     """``tile.multiply_transposed`` in bfloat16: it makes the pairs of a part of X and uses them for all columns of dZ.
 
     X, dZ and dW are float32; the contract is the same.
@@ -199,7 +199,7 @@ def multiply_transposed_pairs(X, dZ, dz_column, dW, start, stop, accumulate):
             for pair in range(pairs):
                 row, both = k + 2 * pair, 2 * pair + 1 < depth
                 for i in range(begin, end, LANES):
-                    _across(X, row, i, end - i, both, flat, pair * ACROSS + i - begin)
+                    _across(X, row, x_column + i, end - i, both, flat, pair * ACROSS + i - begin)
             j = start
             while j < stop:
                 whole = stop - j >= PANEL

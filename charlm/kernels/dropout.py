@@ -20,10 +20,12 @@ def _hash(x):
 
 
 @compiled
-def dropout_mask(m, key, threshold, scale, start, stop):
+def dropout_mask(m, first, count, shards, key, threshold, scale, start, stop):
     """m = scale where the hash of the position reaches the threshold, else 0.
 
     m          [N, H]   out
+    first, count, shards      row n of m is the row n // count · shards + first + n mod count of the batch, whose
+                              position counts
     key        uint32         another key gives another mask
     threshold  uint32         rate · 2³²
     scale      type of m      1 / (1 - rate)
@@ -31,7 +33,7 @@ def dropout_mask(m, key, threshold, scale, start, stop):
     Rows [start, stop) are written.
     """
     for n in range(start, stop):
-        row, position = m[n], np.uint32(n * m.shape[1])
+        row, position = m[n], np.uint32((n // count * shards + first + n % count) * m.shape[1])
         for i in range(row.size):
             keep = _hash(np.uint32(_hash(np.uint32(position + np.uint32(i))) + key)) >= threshold
             row[i] = scale if keep else scale - scale

@@ -31,7 +31,7 @@ def _in_one_pass(transposed_product, rows, columns, a, x, tokens, dz, a_column, 
             for dense in range(2):
                 left, dW, column = (a, dW_a, a_column) if dense == 0 else (x, dW_x, 0)
                 if column <= j < column + dW.shape[1] and left.size:
-                    transposed_product(left[k : k + rows], part, column, dW, j - column, end - column, k > 0)
+                    transposed_product(left[k : k + rows], 0, part, column, dW, j - column, end - column, k > 0)
             if tokens.size and j < x_columns:
                 scatter_add(tokens[k : k + rows], part, dW_x, j, end)
             sum_rows(part, db, j, end, k > 0)

@@ -393,10 +393,11 @@ def _product_of_floats(A, a_column, depth, B, C, c_column, columns, start, stop,
 
 
 @inlined
-def multiply_transposed(X, dZ, dz_column, dW, start, stop, accumulate):
-    """dW[:, start:stop] (+)= Xᵀ · dZ[:, dz_column + start : dz_column + stop]: the gradient of W in Z = X · W
+def multiply_transposed(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
+    """dW[:, start:stop] (+)= X[:, x_column:+K]ᵀ · dZ[:, dz_column + start : dz_column + stop]: the gradient of W in
+    Z = X · W
 
-    X   [R, ≥ K]                     in
+    X   [R, ≥ x_column + K]          in
     dZ  [R, ≥ dz_column + columns]   in
     dW  [K, columns]                 out   in/out with ``accumulate``
 
@@ -407,7 +408,7 @@ def multiply_transposed(X, dZ, dz_column, dW, start, stop, accumulate):
     step, B = dZ.shape[1], dZ.reshape(-1)
     for k in range(0, X.shape[0], DEPTH):
         depth, more = min(DEPTH, X.shape[0] - k), accumulate or k > 0
-        left = X[k : k + depth, 0:].T
+        left = X[k : k + depth, x_column:].T
         j = start
         while j < stop:
             whole = stop - j >= panel_width
@@ -415,7 +416,7 @@ def multiply_transposed(X, dZ, dz_column, dW, start, stop, accumulate):
             wanted = 0 if whole else min(width, stop - j)
             prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, panel_width)
             if 0 < wanted <= ROWS:
-                above, x_start = dZ[k : k + depth, 0:].T, k * X.shape[1]
+                above, x_start = dZ[k : k + depth, 0:].T, k * X.shape[1] + x_column
                 few_columns(above, dz_column + j, wanted, depth, X.reshape(-1), x_start, X.shape[1], dW, 0, j, more)
             else:
                 z_start = k * step + dz_column + j

@@ -261,6 +261,9 @@ def new_trainer(
     check_precision(precision)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
     options |= {"minutes": minutes, "cell": cell, "precision": precision}
+    if ranks.number > 1:
+        options.setdefault("shards", ranks.number)
+        ranks.part_of(options["shards"])
     planner = Planner(options, given, begun, ranks, on_compile=on_compile) if by_the_clock else None
     task, corpus, choice = _loaded(kind, paths, options, planner, base)
     check_same_text(corpus, ranks)

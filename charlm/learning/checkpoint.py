@@ -38,7 +38,7 @@ from ..tasks import Task
 from ..text.corpus import Corpus
 from .base import Base
 from .loop import Trainer
-from .options import stored_options
+from .options import BY_NAME, stored_options
 from .settings import Settings
 from .state import MOST_LOSSES, TrainingState
 
@@ -70,7 +70,7 @@ def save_checkpoint(trainer: Trainer, path, options: dict, previous=None) -> Non
         "place": asdict(trainer.state),  # these two keys are part of the file format
         "good": asdict(good),
         "identity": trainer.identity,
-        "optimizer": list(trainer.optimizer.state()),
+        "optimizer": list(trainer.strategy.state()),
         "record": best.novelty is not None,
     }
     arrays = {"best": best.parameters} | trainer.arrays()
@@ -139,7 +139,7 @@ class Checkpoint:
         now = asdict(architecture) | asdict(settings)
         then = asdict(self.architecture) | asdict(self.settings)
         found += [
-            f"--{name} ({_shown(now[name])} now, {_shown(then[name])} then)"
+            f"{BY_NAME[name].flag} ({_shown(now[name])} now, {_shown(then[name])} then)"
             for name in now
             if now[name] != then.get(name) and not name.endswith(("_size", "outputs"))
         ]

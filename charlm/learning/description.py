@@ -146,7 +146,6 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
     """(setting, what it means and why charlm chose it) of each setting. unit: of the losses."""
     corpus, a, settings = trainer.corpus, trainer.architecture, trainer.settings
     symbol = UNITS[corpus.vocabulary.level]
-    batch = trainer.task.batch_description(corpus, trainer.rows, settings.steps)
     entry = (
         f"an embedding: for each {symbol} the network learns {a.embedding:,} numbers, which are its input"
         + (" and also the weights of its output (tied)" if a.tied else "")
@@ -161,7 +160,7 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         ),
         ("input", entry),
         *([("width", _width(trainer))] if trainer.plan and trainer.plan.widest and not trainer.step else []),
-        ("update", f"the network reads {batch}, and then changes its numbers a little"),
+        ("update", _update(trainer)),
         ("dropout", _dropout(settings.dropout)),
     ]
     if trainer.evaluation:
@@ -172,6 +171,18 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         *rows,
         ("loss", f"how surprised the network is, in nats per {unit}; 0 would mean that it knows all in advance"),
     ]
+
+
+def _update(trainer: Trainer) -> str:
+    settings = trainer.settings
+    workers = settings.shards if settings.local_updates else 1
+    batch = trainer.task.batch_description(trainer.corpus, trainer.rows // workers, settings.steps)
+    if workers == 1:
+        return f"the network reads {batch}, and then changes its numbers a little"
+    return (
+        f"each of {workers:,} networks reads {batch}, and then changes its numbers a little; after every "
+        f"{number_of(settings.local_updates, 'update')} all of them go on from one place"
+    )
 
 
 def _dropout(rate: float | None) -> str:

@@ -1,4 +1,5 @@
-"""The training loop: a generator of one ``Step`` per update. It never prints and never writes a file.
+"""The training loop: a generator of one ``Step`` per update, or with local updates per exchange. It never prints and
+never writes a file.
 
     for step in Trainer(corpus, architecture, Settings(epochs=10)).run():
         ...
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,9 +55,11 @@ from .control import (
 from .preparation import prepare
 from .record import training_record
 from .rounding import rounded
+from .row_states import RowStates
 from .schedule import rate_at
 from .settings import Settings
 from .state import TrainingState
+from .strategy import InStep, LocalUpdates, Strategy, Update
 
 MOST_EVALUATIONS = 40
 SAMPLES = 12  # in a training with fewer evaluations, the held-out loss is estimated so many times
@@ -65,13 +69,15 @@ DROPOUT_SEEDS = 1_000_003  # from one seed's dropout to the next one's: they sha
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One update, with the evaluation after it. Losses are nats per token; seconds count from the beginning.
+    """One update, or the local updates up to an exchange, with the evaluation after it. Losses are nats per token;
+    seconds count from the beginning.
 
-    tokens: trained so far. window_tokens, train_loss: of this update. valid_loss: the held-out loss where it was
-    measured after this update, else None. sampled_loss: its estimate from a sample of the held-out part, where only
-    that was measured; it decides nothing. also_loss: of the best model on the text of --also-valid, at the end only.
-    improved: ``valid_loss`` is the lowest so far. training_seconds: spent in updates, in this run. rolled_back: the
-    loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which the training has rolled back.
+    step: updates so far. tokens: trained so far. window_tokens, train_loss: of this update, or of these. valid_loss:
+    the held-out loss where it was measured after this update, else None. sampled_loss: its estimate from a sample of
+    the held-out part, where only that was measured; it decides nothing. also_loss: of the best model on the text of
+    --also-valid, at the end only. improved: ``valid_loss`` is the lowest so far. training_seconds: spent in updates, in
+    this run. rolled_back: the loss diverged, and ``step``, ``epoch`` and ``tokens`` are the ones to which the training
+    has rolled back.
     """
 
     step: int
@@ -141,18 +147,22 @@ class Trainer:
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        # a short text gets fewer rows: each is at least one window long
-        self.rows = settings.batch if corpus.lines else max(1, min(settings.batch, len(corpus.train) // settings.steps))
+        workers = settings.shards if settings.local_updates else 1
+        rows = self._rows_of(workers)
+        self.rows = workers * rows  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         if settings.freeze:
             self.network.freeze(settings.freeze)
-        self.shards = Shards(self.ranks.number, self.ranks.rank, 1)
-        self.window = self.task.window(self.network, settings.steps, self.shards.local(self.rows), training=True)
-        self._states = self._states_of_all()
+        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
+        self.window = self.task.window(
+            self.network, settings.steps, rows if workers > 1 else self.shards.local(rows), training=True
+        )
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
+        self.strategy = self._strategy()
+        self._states = RowStates(self.strategy.carried, self.shards, self.ranks, self.rows)
         self.ngrams = self._counted()
         self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
         self.state = TrainingState(
@@ -168,6 +178,18 @@ class Trainer:
         self._collected = 0  # the update after which the hidden states of all ranks were fetched
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
+
+    def _rows_of(self, workers: int) -> int:
+        """The rows of each worker. A short text gets fewer: each is at least one window long."""
+        rows, text = self.settings.batch, len(self.corpus.train)
+        return rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps)))
+
+    def _strategy(self) -> Strategy:
+        settings = self.settings
+        if not settings.local_updates:
+            return InStep(self.network, self.window, self.optimizer, settings.precision, self.shards, self.ranks)
+        one = InStep(self.network, self.window, self.optimizer, settings.precision)
+        return LocalUpdates(one, self.shards, settings.local_updates, self.rows, self.ranks)
 
     def _first_parameters(self) -> np.ndarray:
         if self.base:
@@ -209,7 +231,12 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
-        return self.settings.lr * self.state.rate_factor * rate_at(self.settings.schedule, self.state.progress)
+        return self._rate_at(self.state.tokens)
+
+    def _rate_at(self, tokens: int) -> float:
+        """The learning rate of the update before which so many tokens have been trained."""
+        progress = self.state.progress_at(tokens)
+        return self.settings.lr * self.state.rate_factor * rate_at(self.settings.schedule, progress)
 
     @property
     def _evaluate_every(self) -> int:
@@ -248,34 +275,19 @@ class Trainer:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the next update depends on, by name: not copies."""
-        arrays = {"parameters": self.parameters} | self.optimizer.state()
-        return arrays | {f"state{number}": state for number, state in enumerate(self._states)}
-
-    def _states_of_all(self) -> list[np.ndarray] | tuple[()]:
-        """The arrays for the hidden states of all rows: those of the window where it has all rows."""
-        if self.shards.is_whole:
-            return self.window.state
-        rows = self.shards.padded(self.rows)
-        return [np.zeros((rows, *state.shape[1:]), state.dtype) for state in self.window.state]
+        arrays = {"parameters": self.parameters} | self.strategy.state()
+        return arrays | {f"state{number}": state for number, state in enumerate(self._states.arrays)}
 
     def collect_states(self) -> None:
-        """Fetch the hidden states of this moment from the other ranks, for a checkpoint: afterwards rank 0 has those of
-        all rows, each other rank its own. All ranks call it together."""
-        if self.shards.is_whole or not self._states:
-            return
-        for shards, states in self.ranks.collect((self.shards, self.window.state)) or [
-            (self.shards, self.window.state)
-        ]:
-            chosen = shards.rows(self.rows)
-            for all_rows, some_rows in zip(self._states, states, strict=True):
-                all_rows[chosen] = some_rows
+        """Fetch the hidden states of this moment from the other ranks, for a checkpoint. All ranks call it together."""
+        self._states.collect()
         self._collected = self.state.step
 
     @property
     def has_states(self) -> bool:
         """Whether ``arrays`` are those of this moment: not after an update of several ranks, before
         ``collect_states``."""
-        return self.shards.is_whole or not self._states or self._collected == self.state.step
+        return self._states.are_here or self._collected == self.state.step
 
     def snapshot(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
         """Copies of the state and the arrays, which training does not change."""
@@ -287,10 +299,8 @@ class Trainer:
         self.optimizer.updates = state.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
-        if not self.shards.is_whole:
-            for own, all_rows in zip(self.window.state, self._states, strict=True):
-                own[:] = all_rows[self.shards.rows(self.rows)]
-            self._collected = self.state.step
+        self._states.take_own()
+        self._collected = self.state.step
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
         """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares
@@ -376,20 +386,19 @@ class Trainer:
         training_seconds, trained = 0.0, 0
         self._round_if_finished()
         while not self.finished:
-            for number, batch in enumerate(self._batches(self.state.epoch)):
-                if number < self.state.windows_done:
-                    continue
+            batches = islice(self._batches(self.state.epoch), self.state.windows_done, None)
+            while updates := self._next_updates(batches):
                 self.is_updating = True
                 start = time.perf_counter()
-                tokens, nats = self._update(batch)
+                losses = self.strategy.make(updates)
+                tokens, nats = sum(update.tokens for update in updates), sum(losses)
                 training_seconds, trained = training_seconds + seconds_since(start), trained + tokens
-                has_diverged = note_loss(self.state, tokens, nats, self._expected_nats(batch, nats))
+                has_diverged = self._note_updates(updates, losses)
                 valid_loss, improved, sampled_loss = None, False, None
                 self.state.seconds = seconds_since(begun)
                 if has_diverged:
                     self._roll_back()
                 else:
-                    self.state.advance(tokens, nats)
                     self.state.updates = self.optimizer.updates
                     if clock:
                         clock.follow(self.state, training_seconds / trained)
@@ -438,20 +447,27 @@ class Trainer:
         if self.finished and self.settings.store == "float16":
             self._rounded = rounded(self.best_in_float32, self.state, self.evaluation, self.parameters)
 
-    def _update(self, batch: Batch) -> tuple[int, float]:
-        """Forward, backward, and one step of the optimizer: the batch's tokens and their summed loss, NaN where loss or
-        gradient were not finite."""
-        tokens, rate = int(np.count_nonzero(batch.targets >= 0)), self.state.dropout
-        drop = Dropout(rate, self.settings.seed * DROPOUT_SEEDS + self.state.step + 1) if rate else None
-        self.network.pack(for_training=True, precision=self.settings.precision)
-        nats = self.window.train(self.shards.of(batch), 1 / tokens, drop)
-        total = np.array(self.shards.sum(nats))
-        self.ranks.sum_tree(total)
-        if not math.isfinite(total):
-            return tokens, math.nan
-        self.ranks.sum_tree(self.network.gradient)
-        norm = self.optimizer.update(self.learning_rate)
-        return tokens, float(total) if math.isfinite(norm) else math.nan
+    def _next_updates(self, batches: Iterator[Batch]) -> list[Update]:
+        """The next updates, as many as the strategy makes at once, until the training is at its end; [] at the end of
+        the epoch."""
+        updates: list[Update] = []
+        state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
+        for batch in islice(batches, self.strategy.at_once):
+            key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
+            drop, targets = Dropout(dropout, key) if dropout else None, int(np.count_nonzero(batch.targets >= 0))
+            updates.append(Update(batch, targets, self._rate_at(tokens), drop))
+            tokens += targets
+            if tokens >= state.total_tokens:
+                break
+        return updates
+
+    def _note_updates(self, updates: list[Update], losses: list[float]) -> bool:
+        """Count the updates, and return whether the training diverges."""
+        for update, nats in zip(updates, losses, strict=True):
+            if note_loss(self.state, update.tokens, nats, self._expected_nats(update.batch, nats)):
+                return True
+            self.state.advance(update.tokens, nats)
+        return False
 
     def _expected_nats(self, batch: Batch, nats: float) -> float:
         """The summed loss on a batch that is not yet bad: the unigram model's or, where a model goes on with a very

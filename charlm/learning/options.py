@@ -12,6 +12,7 @@ from .schedule import SCHEDULES
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 CHECKPOINT_SECONDS = 60.0
+MOST_SHARDS = 1024
 MOST_ORDER = 24  # of n-grams
 HOW_LONG, NETWORK, UPDATES, GO_ON = "How long", "The network", "The updates", "Going on with a model"
 CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
@@ -209,6 +210,27 @@ TRAINING = (
         group=UPDATES,
     ),
     Option(
+        "shards",
+        int,
+        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree.",
+        default=1,
+        least=1,
+        most=MOST_SHARDS,
+        metavar="S",
+        group=UPDATES,
+    ),
+    Option(
+        "local_updates",
+        int,
+        "With --shards: each shard trains on --batch rows of its own, and after every H updates all of them meet: for "
+        "several machines with a slow network between them.",
+        default_in_words="one gradient of all shards for each update",
+        least=1,
+        most=MOST,
+        metavar="H",
+        group=UPDATES,
+    ),
+    Option(
         "base",
         PathLike,
         "Go on with this model instead of a new one (fine-tuning). The network, the level and the form of the text are "
@@ -362,9 +384,9 @@ class TrainingOptions(TypedDict, total=False):
     output weights too. bidirectional: read in both directions (not for task "text"). ngrams: the order of the n-grams
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
-    The updates. batch, steps, lr, schedule, clip, dropout, precision: see ``Settings``. seed: of everything random.
-    threads: how many work; the result does not depend on it. store: the type of the weights in the model file,
-    "float32" or "float16".
+    The updates. batch, steps, lr, schedule, clip, dropout, precision, shards, local_updates: see ``Settings``. seed: of
+    everything random. threads: how many work; the result does not depend on it. store: the type of the weights in the
+    model file, "float32" or "float16".
 
     Going on with a model. base: its file, or a ``Model``. keep_vocabulary: symbols that it lacks are <UNK>. freeze: how
     many lower layers do not learn. also_valid: files to measure on besides, before and after.
@@ -402,6 +424,8 @@ class TrainingOptions(TypedDict, total=False):
     dropout: float | None
     precision: str | None
     seed: int
+    shards: int
+    local_updates: int | None
     base: Path | None
     keep_vocabulary: bool
     freeze: int

@@ -5,8 +5,10 @@ from typing import Any
 
 from ..text.corpus import Corpus
 from .control import held_out_losses
+from .options import BY_NAME
 from .state import TrainingState
 
+IF_GIVEN = ("freeze", "shards", "local_updates")  # settings that are recorded where they are not the default
 MOST_POINTS = 64  # of the curve of the training loss
 
 
@@ -19,7 +21,11 @@ def training_record(trainer: Any) -> dict:
     corpus, state, also = trainer.corpus, trainer.state, trainer.also
     ancestry = trainer.base.ancestry if trainer.base else []
     unfinished = {} if state.finished else {"unfinished": {"id": trainer.identity, "progress": state.progress}}
-    settings = {name: value for name, value in asdict(trainer.settings).items() if name != "freeze" or value}
+    settings = {
+        name: value
+        for name, value in asdict(trainer.settings).items()
+        if name not in IF_GIVEN or value != BY_NAME[name].default
+    }
     return unfinished | {
         "settings": settings | {"rows": trainer.rows, "dropout": state.dropout},
         "corpus": {

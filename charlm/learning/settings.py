@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from ..errors import UsageError
 from .options import BY_NAME
 
 
@@ -17,7 +18,9 @@ class Settings:
     that the training may take, None where ``epochs`` decides. precision: float32 or bf16, in which an update multiplies
     matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
     max_ngrams: how many are kept at most, None for as many as fit the network's size. freeze: how many lower layers do
-    not learn. store: float32 or float16, of the finished model's weights in its file.
+    not learn. shards: how many fixed parts the rows of a batch are dealt to. local_updates: how many updates each shard
+    makes as a worker of its own, with ``batch`` rows, before an exchange; None for an exchange in each update. store:
+    float32 or float16, of the finished model's weights in its file.
     """
 
     epochs: float = 10.0
@@ -33,6 +36,8 @@ class Settings:
     ngrams: int = 0
     max_ngrams: int | None = None
     freeze: int = 0
+    shards: int = 1
+    local_updates: int | None = None
     store: str = "float32"
 
     def __post_init__(self):
@@ -40,3 +45,5 @@ class Settings:
             value = getattr(self, field.name)
             if value is not None:  # which the table takes for its own default
                 object.__setattr__(self, field.name, BY_NAME[field.name].check(value))
+        if self.local_updates and self.shards == 1:
+            raise UsageError("--local-updates lets each shard train on its own: give --shards too, such as --shards 8")

@@ -74,8 +74,12 @@ class TrainingState:
     @property
     def progress(self) -> float:
         """The fraction of the training that is done, 0…1. It never falls when ``total_tokens`` changes."""
-        tokens, done = self.turn
-        return min(1.0, done + (1 - done) * (self.tokens - tokens) / max(1, self.total_tokens - tokens))
+        return self.progress_at(self.tokens)
+
+    def progress_at(self, tokens: int) -> float:
+        """The progress when so many tokens are trained, if ``total_tokens`` does not change until then."""
+        since, done = self.turn
+        return min(1.0, done + (1 - done) * (tokens - since) / max(1, self.total_tokens - since))
 
     def advance(self, tokens: int, nats: float) -> None:
         """Count one update on so many tokens, with their summed loss."""

@@ -107,6 +107,6 @@ class Bidirectional:
         if not self.one_hot and dx is not None:
             reverse(dx_back, 0, lengths, dx, 0, dx.shape[2], True, start, stop)
 
-    def gradients(self, pool, tokens, x, arrays: BidirectionalArrays) -> list:
-        ahead = self.ahead.gradients(pool, tokens, x, arrays.ahead)
-        return ahead + self.back.gradients(pool, arrays.tokens_back, arrays.x_back, arrays.back)
+    def gradients(self, pool, tokens, x, arrays: BidirectionalArrays, shards: int = 1) -> list:
+        ahead = self.ahead.gradients(pool, tokens, x, arrays.ahead, shards)
+        return ahead + self.back.gradients(pool, arrays.tokens_back, arrays.x_back, arrays.back, shards)

@@ -12,7 +12,7 @@ from ..kernels.feedforward import (
 )
 from ..kernels.gather import sum_rows
 from .dropout import Dropout, set_dropout_mask
-from .products import Product, aligned, padded_row
+from .products import Product, SortedTokens, aligned, padded_row, places_of, sum_rows_of_shards
 
 
 @dataclass
@@ -69,13 +69,24 @@ class FeedForward:
         if not self.one_hot and dx is not None:
             self.input.backward(arrays.z, dx, start, stop)
 
-    def gradients(self, pool, tokens, x, arrays: FeedForwardArrays) -> list:
+    def gradients(self, pool, tokens, x, arrays: FeedForwardArrays, shards: int = 1) -> list:
         dz = arrays.z
         if not self.one_hot:
-            return self.input.gradient(pool, x, dz, self.db)
+            return self.input.gradient(pool, x, dz, self.db, shards)
+        seen = self._sorted(tokens, dz, shards) if shards > 1 else None
 
         def columns(start, stop):
-            sum_over_positions_gradient(tokens, dz, self.dW_x, start, stop)
-            sum_rows(dz.reshape(-1, dz.shape[2]), self.db, start, stop, False)
+            if seen:
+                seen.add_up(self.dW_x, start, stop)
+                sum_rows_of_shards(dz, shards, self.db, start, stop)
+            else:
+                sum_over_positions_gradient(tokens, dz, self.dW_x, start, stop)
+                sum_rows(dz.reshape(-1, dz.shape[2]), self.db, start, stop, False)
 
         return pool.split(self.b.size, columns, 16)
+
+    def _sorted(self, tokens, dz, shards):
+        """The rows of W_x that each step adds up, one for each place: the matrix of place k begins at row k · V."""
+        places = places_of(tokens, len(dz))
+        first = np.arange(places.shape[1], dtype=np.int32) * (len(self.W_x) // places.shape[1])
+        return SortedTokens(np.where(places < 0, -1, places + first), dz, shards, len(self.W_x))

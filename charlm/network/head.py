@@ -8,7 +8,7 @@ from ..kernels.softmax import softmax_cross_entropy, softmax_gradient
 from ..text.batches import Sequences
 from ..text.vocabulary import UNKNOWN
 from .architecture import Architecture
-from .products import Product
+from .products import Product, SortedTokens
 
 
 class SoftmaxHead:
@@ -35,8 +35,8 @@ class SoftmaxHead:
         softmax_gradient(outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
         self.product.backward(outputs, da, start, stop)
 
-    def gradients(self, pool, a, d_outputs) -> list:
-        return self.product.gradient(pool, a, d_outputs, self.db)
+    def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
+        return self.product.gradient(pool, a, d_outputs, self.db, shards, tokens)
 
 
 class LogisticHead:
@@ -64,8 +64,8 @@ class LogisticHead:
         logistic_gradient(outputs, self.b.size, targets, self.starts, self.members, scale, start, stop)
         self.product.backward(outputs, da, start, stop)
 
-    def gradients(self, pool, a, d_outputs) -> list:
-        return self.product.gradient(pool, a, d_outputs, self.db)
+    def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
+        return self.product.gradient(pool, a, d_outputs, self.db, shards, tokens)
 
 
 def logistic_head(architecture: Architecture, parameters: dict, gradients: dict, sets: Sequences) -> LogisticHead:

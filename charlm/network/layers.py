@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.sharded import sharded_peephole_gradient
 from ..kernels.tile import LANES
 from .architecture import MOST_LAYERS
 from .cells import CELLS
 from .dropout import Dropout, set_dropout_mask
-from .products import NO_TOKENS, Product, aligned, padded_row
+from .products import NO_ENTRIES, NO_TOKENS, Product, SortedTokens, aligned, padded_row, side_by_side, slots_for
 
 SUM_WORK = 10  # multiply-adds that take as long as adding one number of dz to db
 
@@ -149,7 +150,9 @@ class Recurrent:
         if not self.one_hot and dx is not None:
             self.input.backward(z, dx, start, stop)
 
-    def gradients(self, pool, tokens, x, arrays: LayerArrays) -> list:
+    def gradients(self, pool, tokens, x, arrays: LayerArrays, shards: int = 1) -> list:
+        if shards > 1:
+            return self._sharded_gradients(pool, tokens, x, arrays, shards)
         H, z, c, kernel = self.hidden, arrays.z, arrays.c, self.recurrent.gradients_kernel
         a, dz = arrays.a[:-1].reshape(-1, H), z.reshape(-1, z.shape[2])
         x, tokens = (a[:0], tokens.reshape(-1)) if self.one_hot else (x.reshape(-1, x.shape[2]), NO_TOKENS)
@@ -161,4 +164,29 @@ class Recurrent:
         if self.peephole_kernel:
             gradient, dp = self.peephole_kernel, self.dp
             parts += pool.split(H, lambda start, stop: gradient(z, c, dp, start, stop), 16)
+        return parts
+
+    def _sharded_gradients(self, pool, tokens, x, arrays, shards):
+        z, c, dtype, kernel = arrays.z, arrays.c, self.b.dtype, self.recurrent.sharded_kernel
+        a, dz = side_by_side(arrays.a[:-1], shards), side_by_side(z, shards)
+        source, entries = z.reshape(-1), NO_ENTRIES
+        if self.one_hot:
+            x, entries = a[:0], SortedTokens(tokens.reshape(-1, 1), z, shards, len(self.W_x)).entries
+        else:
+            x = side_by_side(x, shards)
+        gradients = self.dW_a, self.dW_x, self.db
+
+        def columns(start, stop):
+            slots = slots_for(shards, dtype)
+            kernel(
+                *(a, x, dz, shards, source, *entries, False),
+                *(self.recurrent_column, *gradients, slots, start, stop),
+            )
+
+        parts = pool.split(self.db.size, columns, LANES, self.gradient_work)
+        if self.peephole_kernel:
+            dp = self.dp
+            parts += pool.split(
+                self.hidden, lambda start, stop: sharded_peephole_gradient(z, c, shards, dp, start, stop), 16
+            )
         return parts

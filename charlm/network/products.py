@@ -10,10 +10,19 @@ from ..kernels.compiling import HAS_BFLOAT16
 from ..kernels.gather import sum_rows
 from ..kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from ..kernels.prefetch import LINE
+from ..kernels.sharded import (
+    COLUMNS_AT_ONCE,
+    ROWS_AT_ONCE,
+    sharded_gradients,
+    sharded_gradients_in_pairs,
+    sort_tokens,
+    sum_tokens,
+)
 from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
 from .architecture import check_precision_name
 
 NO_TOKENS = np.empty(0, np.int32)  # where the kernels want tokens and the input is dense
+NO_ENTRIES = np.empty(0, np.int64), np.empty(0, np.int64), NO_TOKENS  # the same for tokens that are sorted
 
 
 def aligned(shape, dtype) -> np.ndarray:
@@ -39,6 +48,59 @@ def check_precision(precision: str) -> None:
             "--precision bf16 needs a processor that multiplies in bfloat16 (AVX512-BF16), which this one does not; "
             "leave it out"
         )
+
+
+def side_by_side(values: np.ndarray, shards: int) -> np.ndarray:
+    """(T, N, W) → (T · N / shards, shards · W): the shards of each row next to each other. Row n belongs to shard n mod
+    ``shards``."""
+    return values.reshape(-1, shards * values.shape[-1])
+
+
+class SortedTokens:
+    """The tokens that rows see, in the order in which ``sum_tokens`` adds up what belongs to each of them.
+
+    ids: int32 (R, places), the tokens in each place of a row, -1 for none. source: (…, W), R rows, the gradients; the
+    part for place k begins at column k · step. size: how many tokens there are.
+    """
+
+    def __init__(self, ids: np.ndarray, source: np.ndarray, shards: int, size: int, step: int = 0):
+        self.source = source.reshape(-1)
+        self.starts = np.empty(size + 1, np.int64)
+        self.offsets, self.of_shard = np.empty(ids.size, np.int64), np.empty(ids.size, np.int32)
+        places, width = ids.shape[1], source.shape[-1]
+        sort_tokens(ids.reshape(-1), places, width, step, shards, *self.entries)
+
+    @property
+    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Starts, offsets and shards: see ``kernels.sharded.sort_tokens``."""
+        return self.starts, self.offsets, self.of_shard
+
+    def add_up(self, table: np.ndarray, start: int, stop: int) -> None:
+        """Make each row of the table (size, columns) the sum of what belongs to its token, in the columns [start,
+        stop)."""
+        sum_tokens(self.source, *self.entries, table, start, stop)
+
+
+def places_of(tokens: np.ndarray, steps: int) -> np.ndarray:
+    """The tokens that each row sees, the latest first: (n-1+T, N) → int32 (T · N, n). tokens: the n-1 before the first
+    step come first."""
+    n = len(tokens) - steps + 1
+    return np.stack([tokens[n - 1 - k : n - 1 - k + steps] for k in range(n)], axis=-1).reshape(-1, n)
+
+
+def slots_for(shards: int, dtype) -> np.ndarray:
+    """Working memory of the sums over so many shards."""
+    return np.empty((shards.bit_length() - 1, ROWS_AT_ONCE, COLUMNS_AT_ONCE), dtype)
+
+
+def sum_rows_of_shards(dz: np.ndarray, shards: int, db: np.ndarray, start: int, stop: int) -> None:
+    """db = Σ dz, in the columns [start, stop). dz: (…, ≥ columns)."""
+    dz, dtype = side_by_side(dz, shards), db.dtype
+    nothing = dz[:0]
+    sharded_gradients(
+        *(nothing, nothing, dz, shards, dz.reshape(-1), *NO_ENTRIES, False),
+        *(0, nothing, nothing, db, slots_for(shards, dtype), start, stop),
+    )
 
 
 class Product:
@@ -77,6 +139,11 @@ class Product:
         """The kernel of the gradients, in the present precision."""
         return layer_gradients_in_pairs if self.precision == "bf16" else layer_gradients
 
+    @property
+    def sharded_kernel(self):
+        """The same where the rows are those of several shards."""
+        return sharded_gradients_in_pairs if self.precision == "bf16" else sharded_gradients
+
     def packing(self, pool, for_training: bool, precision: str) -> list:
         """The work of packing W, and with ``for_training`` Wᵀ too, in independent parts."""
         self.precision = precision
@@ -97,9 +164,16 @@ class Product:
         """dx = dz Wᵀ for the rows [start, stop) of all steps. dz: (T, N, ≥ columns); dx: (T, N, ≥ depth)."""
         multiply(dz, 0, self.columns, self.backward_packed, dx, 0, self.depth, start, stop, False)
 
-    def gradient(self, pool, x: np.ndarray, dz: np.ndarray, db: np.ndarray) -> list:
-        """The work of dW = Xᵀ dZ and db = Σ dZ, in independent parts. x: (…, depth); dz: (…, ≥ columns); db:
-        (columns)."""
+    def gradient(
+        self, pool, x: np.ndarray, dz: np.ndarray, db: np.ndarray, shards: int = 1, tokens: SortedTokens | None = None
+    ) -> list:
+        """The work of dW = Xᵀ dZ and db = Σ dZ, in independent parts. x: (…, depth); dz: (…, ≥ columns); db: (columns).
+
+        shards: how many share the rows. tokens: for each shard, what belongs to a token is added to its row of Wᵀ, the
+        parameter of a transposed product.
+        """
+        if shards > 1:
+            return self._sharded_gradient(pool, x, dz, db, shards, tokens)
         x, dz, dW = x.reshape(-1, x.shape[-1]), dz.reshape(-1, dz.shape[-1]), self.d_parameter
         if self.transposed:
             left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
@@ -110,5 +184,23 @@ class Product:
 
         def columns(start, stop):
             kernel(left, no_x, NO_TOKENS, right, 0, dW, no_dW, sums, start, stop)
+
+        return pool.split(sums.size, columns, LANES) + parts
+
+    def _sharded_gradient(self, pool, x, dz, db, shards, tokens):
+        dW, kernel, dtype, d_rows = self.d_parameter, self.sharded_kernel, db.dtype, dz
+        x, dz = side_by_side(x, shards), side_by_side(dz, shards)
+        nothing, no_dW, parts = x[:0], dW[:, :0], []
+        no_tokens = (x.reshape(-1)[:0], *NO_ENTRIES, False)
+        if self.transposed:
+            left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
+            parts = pool.split(db.size, lambda start, stop: sum_rows_of_shards(d_rows, shards, db, start, stop), LANES)
+        else:
+            left, right, sums = x, dz, db
+        added = (tokens.source, *tokens.entries, True) if tokens else no_tokens
+
+        def columns(start, stop):
+            slots = slots_for(shards, dtype)
+            kernel(left, nothing, right, shards, *added, 0, dW, no_dW, sums, slots, start, stop)
 
         return pool.split(sums.size, columns, LANES) + parts

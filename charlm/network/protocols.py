@@ -20,6 +20,7 @@ import numpy as np
 if TYPE_CHECKING:  # these import the compiler
     from .architecture import Architecture
     from .dropout import Dropout
+    from .products import SortedTokens
     from .threads import ThreadPool
 
 Parts = list[Callable[[], None]]  # work that threads may do in any order, at the same time
@@ -49,6 +50,10 @@ class Network(Protocol):
     def freeze(self, layers: int) -> None:
         """From now on, leave out the gradients of the parameters that ``architecture.frozen_parameters`` names for so
         many layers: they are 0. Called before any gradient is computed."""
+
+    def shard(self, shards: int) -> None:
+        """From now on, so many shards share the rows of a batch, and the gradient is the sum of theirs along a tree
+        (see ``sharding``). Row n of a batch belongs to shard n mod ``shards``. Called before any window is made."""
 
 
 class Window(Protocol):
@@ -100,8 +105,14 @@ class Head(Protocol):
         """Replace outputs by the gradient of scale · loss with respect to them, before any activation. Write
         the gradient with respect to a into da (T, N, H)."""
 
-    def gradients(self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray) -> Parts:
-        """The gradients of the head's own parameters, from a and from what ``backward`` made of the outputs."""
+    def gradients(
+        self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray, shards: int, tokens: SortedTokens | None
+    ) -> Parts:
+        """The gradients of the head's own parameters, from a and from what ``backward`` made of the outputs.
+
+        shards: how many share the rows (see ``Network.shard``). tokens: where there are several and the weights are
+        tied to the embedding, what the layers add to its gradient.
+        """
 
 
 class Layer(Protocol):
@@ -129,8 +140,9 @@ class Layer(Protocol):
         writes the gradient with respect to x into dx (T, N, D), unless dx is None: nothing below learns. dx may share
         its memory with ``arrays.da``."""
 
-    def gradients(self, pool: ThreadPool, tokens: np.ndarray, x: np.ndarray, arrays: Any) -> Parts:
-        """The gradients of the layer's own parameters, from what ``backward`` left in ``arrays``."""
+    def gradients(self, pool: ThreadPool, tokens: np.ndarray, x: np.ndarray, arrays: Any, shards: int) -> Parts:
+        """The gradients of the layer's own parameters, from what ``backward`` left in ``arrays``. shards: how many
+        share the rows (see ``Network.shard``)."""
 
 
 class Optimizer(Protocol):

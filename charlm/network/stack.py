@@ -19,7 +19,7 @@ from .dropout import Dropout
 from .feedforward import FeedForward
 from .head import softmax_head
 from .layers import Recurrent
-from .products import aligned, padded_row
+from .products import SortedTokens, aligned, padded_row, places_of
 from .protocols import Head, Layer
 from .threads import ThreadPool
 
@@ -61,6 +61,7 @@ class Stack:
         ]
         self._make_head = lambda gradients: head(architecture, named, gradients)
         self.head, self._d_named = self._make_head(d_named), d_named
+        self.shards = 1
         self.frozen = self.lowest = 0  # layers whose parameters do not learn, and the one where the backward pass ends
 
     def freeze(self, layers: int, *, is_lowest: bool = True) -> None:
@@ -68,6 +69,10 @@ class Stack:
         self.frozen, self.lowest = layers, layers if is_lowest else 0
         if layers and self.architecture.tied:  # the head has gradients of the embedding too
             self.head = self._make_head(self._d_named | {"E": np.zeros_like(self.E)})
+
+    def shard(self, shards: int) -> None:
+        """See ``protocols.Network.shard``."""
+        self.shards = shards
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
         cell, one_hot = self.architecture.cell, index == 1 and not self.embedding_width
@@ -247,14 +252,25 @@ class StackWindow:
         """The gradients of the weights, from what the backward pass has left in the arrays."""
         steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
         inputs = [self.embedded[:steps], *(arrays.out for arrays in arrays_of_layers)]
-        parts = stack.head.gradients(pool, inputs[-1], self.outputs[:steps]) if stack.head else []
+        learns, tied, shards = stack.E is not None and not stack.frozen, stack.architecture.tied, stack.shards
+        seen = self._sorted(tokens) if learns and shards > 1 else None
+        parts = []
+        if stack.head:
+            parts += stack.head.gradients(pool, inputs[-1], self.outputs[:steps], shards, seen if tied else None)
         for layer, arrays, x in list(zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True))[stack.frozen :]:
-            parts += layer.gradients(pool, tokens, x, arrays)
+            parts += layer.gradients(pool, tokens, x, arrays, shards)
+        if seen and not tied:
+            parts += pool.split(stack.embedding_width, lambda start, stop: seen.add_up(stack.dE, start, stop), 16)
         pool.run(parts)
-        if stack.E is not None and not stack.frozen:
+        if learns and not seen:
             pool.run(
                 pool.split(stack.embedding_width, lambda start, stop: self._embedding_gradient(tokens, start, stop), 16)
             )
+
+    def _sorted(self, tokens):
+        """The tokens that each step sees, and the gradients with respect to their embeddings."""
+        places, E = places_of(tokens, len(tokens) - self.context + 1), self.stack.E
+        return SortedTokens(places, self.d_embedded, self.stack.shards, len(E), self.stack.embedding_width)
 
     def _embedding_gradient(self, tokens, start, stop):
         if not self.stack.architecture.tied:  # else the head has put its part there already

@@ -1,0 +1,257 @@
+"""The gradients of weights where the rows are those of several shards: a sum for each shard, and the sum of these along
+a tree (``network/sharding.py``).
+
+There are L shards, a power of two. Row r of a flattened array (T · N, W) belongs to shard r mod L; so in the same
+memory as (R, L · W), a shard has a column of width W. The sums over the rows of a shard run in order, exactly as if it
+were alone. Their sum along the tree needs few numbers at a time. Partial sums stand in slots, one above the other, as
+the digits of a binary counter: shard s goes into the slot whose number is that of the ones in s, and then each two sums
+of equally many shards become one, in the lower slot. Slot 0 is the result.
+
+A kernel takes so few rows and columns of a gradient at a time that its slots stay in the cache.
+"""
+
+import numpy as np
+
+from .bfloat16 import multiply_transposed_pairs
+from .compiling import compiled, inlined
+from .tile import multiply_transposed, workspace
+
+SLOTS = 11  # enough for 1,024 shards
+THREE_SLOTS = 3 * SLOTS  # of a row for each gate
+ROWS_AT_ONCE = 272  # rows of a gradient whose slots are used together; ``bfloat16.ACROSS`` is as many
+COLUMNS_AT_ONCE = 128  # columns of a gradient, likewise
+
+
+@inlined
+def _slot(shard):
+    """The slot of a shard: how many ones the number has."""
+    ones = 0
+    while shard:
+        ones += shard & 1
+        shard >>= 1
+    return ones
+
+
+@inlined
+def _add_slots(result, column, slots, shard, slot, rows, columns):
+    """After a shard has been put into its slot: add up each two slots of equally many shards.
+
+    result  [rows, ≥ column + columns]     in/out   slot 0, from the given column on
+    slots   [slots, ≥ rows, ≥ columns]     in/out   slot 1 and the others
+    """
+    while shard & 1:
+        for i in range(rows):
+            source = slots[slot - 1, i, :columns]
+            if slot > 1:
+                target = slots[slot - 2, i, :columns]
+            else:
+                target = result[i, column : column + columns]
+            for j in range(columns):
+                target[j] += source[j]
+        slot -= 1
+        shard >>= 1
+
+
+@compiled
+def sort_tokens(ids, each, width, step, shards, starts, offsets, of_shard):
+    """Sort the tokens that rows see: by token, then by shard, then as they stand.
+
+    ids       [R · each] int32   in    the token in each of ``each`` places of a row; -1 for none
+    width, step                        the row r has its part for place k from the number r · width + k · step on
+    shards                             L; row r belongs to shard r mod L
+    starts    [V+1] int64        out   where the entries of each token begin, and where the last ones end
+    offsets   [R · each] int64   out   of each entry: the number from which on it has its part
+    of_shard  [R · each] int32   out   its shard
+    """
+    starts[:] = 0
+    for i in range(ids.size):
+        if ids[i] >= 0:
+            starts[ids[i] + 1] += 1
+    for token in range(starts.size - 1):
+        starts[token + 1] += starts[token]
+    for shard in range(shards):
+        for r in range(shard, ids.size // each, shards):
+            for k in range(each):
+                token = ids[r * each + k]
+                if token >= 0:
+                    offsets[starts[token]], of_shard[starts[token]] = r * width + k * step, shard
+                    starts[token] += 1
+    for token in range(starts.size - 1, 0, -1):  # each start has moved to the next one
+        starts[token] = starts[token - 1]
+    starts[0] = 0
+
+
+@inlined
+def _level(shard, another):
+    """How high above two shards the tree joins them."""
+    level, differs = 0, shard ^ another
+    while differs:
+        level += 1
+        differs >>= 1
+    return level
+
+
+@inlined
+def _sum_of_token(source, offsets, of_shard, begin, end, slots, result, start, stop):
+    """result[start:stop] = the sum along the tree of the entries [begin, end) of one token.
+
+    A shard that does not see the token is left out; its sum would be 0. source [numbers] in; slots [SLOTS, ≥ stop -
+    start] is working memory; result [≥ stop] out.
+    """
+    columns, slot, entry, before = stop - start, 0, begin, 0
+    result[start:stop] = 0
+    levels = workspace(np.int64, 1, SLOTS)[0]  # at which level a slot joins the slot below
+    while entry < end or slot > 1:
+        level = _level(before, of_shard[entry]) if entry < end else SLOTS
+        while slot > 1 and levels[slot - 1] < level:
+            slot -= 1
+            above = slots[slot, :columns]
+            below = slots[slot - 1, :columns] if slot > 1 else result[start:stop]
+            for j in range(columns):
+                below[j] += above[j]
+        if entry < end:
+            before, levels[slot] = of_shard[entry], level
+            sums = slots[slot, :columns] if slot else result[start:stop]
+            sums[:] = 0
+            while entry < end and of_shard[entry] == before:
+                part = source[offsets[entry] + start : offsets[entry] + stop]
+                for j in range(columns):
+                    sums[j] += part[j]
+                entry += 1
+            slot += 1
+
+
+@compiled
+def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
+    """Each row of the table becomes the sum, along the tree of the shards, of what belongs to its token; 0 for none.
+
+    source                     [numbers]       in
+    starts, offsets, of_shard                  in    see ``sort_tokens``
+    table                      [V, columns]    out
+
+    Columns [start, stop) are read and written.
+    """
+    slots = workspace(table.dtype, SLOTS, COLUMNS_AT_ONCE)
+    for j in range(start, stop, COLUMNS_AT_ONCE):
+        end = min(j + COLUMNS_AT_ONCE, stop)
+        for token in range(starts.size - 1):
+            _sum_of_token(source, offsets, of_shard, starts[token], starts[token + 1], slots, table[token], j, end)
+
+
+@inlined
+def _all_sums(transposed_product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop):
+    """``sharded_gradients`` with the given transposed product. seen: starts, offsets and of_shard."""
+    starts, offsets, of_shard = seen
+    width, x_columns = dz.shape[1] // shards, dW_x.shape[1]
+    of_token = workspace(db.dtype, SLOTS, COLUMNS_AT_ONCE)
+    j = start
+    while j < stop:
+        end = min(j + COLUMNS_AT_ONCE, stop)
+        if j < a_column:
+            end = min(end, a_column)
+        if j < x_columns:
+            end = min(end, x_columns)
+        for dense in range(2):
+            left, dW, column = (a, dW_a, a_column) if dense == 0 else (x, dW_x, 0)
+            if not (column <= j < column + dW.shape[1] and left.size):
+                continue
+            parts = (dW.shape[0] + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE
+            for part in range(parts):
+                begin, after = dW.shape[0] * part // parts, dW.shape[0] * (part + 1) // parts
+                for shard in range(shards):
+                    slot = _slot(shard)
+                    target, first = dW[begin:after], j - column
+                    if slot:
+                        target, first = slots[slot - 1, : after - begin], 0
+                    x_start, z_start = shard * (left.shape[1] // shards) + begin, shard * width + j - first
+                    transposed_product(left, x_start, dz, z_start, target, first, first + end - j, False)
+                    if adds:
+                        for token in range(begin, after):
+                            sums = target[token - begin, first : first + end - j]
+                            for entry in range(starts[token], starts[token + 1]):
+                                if of_shard[entry] == shard:
+                                    more = source[offsets[entry] + j : offsets[entry] + end]
+                                    for i in range(end - j):
+                                        sums[i] += more[i]
+                    _add_slots(dW[begin:after], j - column, slots, shard, slot, after - begin, end - j)
+        if starts.size and not adds and j < x_columns:
+            for token in range(starts.size - 1):
+                _sum_of_token(
+                    source, offsets, of_shard, starts[token], starts[token + 1], of_token, dW_x[token], j, end
+                )
+        for shard in range(shards):
+            slot = _slot(shard)
+            sums = slots[slot - 1, 0, : end - j] if slot else db[j:end]
+            sums[:] = 0
+            for r in range(dz.shape[0]):
+                values = dz[r, shard * width + j : shard * width + end]
+                for i in range(end - j):
+                    sums[i] += values[i]
+            _add_slots(db.reshape(1, -1), j, slots, shard, slot, 1, end - j)
+        j = end
+
+
+@compiled
+def sharded_gradients(
+    a, x, dz, shards, source, starts, offsets, of_shard, adds, a_column, dW_a, dW_x, db, slots, start, stop
+):
+    """``gradients.layer_gradients`` along the tree of L shards. R = T · N / L.
+
+    a         [R, L · A]           in        A ≥ H; of each shard the first H of its A columns
+    x         [R, L · D]           in        dense input; no rows for one-hot input
+    dz        [R, L · Z]           in        Z ≥ columns
+    shards                                   L
+    source, starts, offsets, of_shard   in   one-hot input: dz as it stands, and its tokens, see ``sort_tokens``; no
+                                             ``starts`` for dense input
+    adds                                     the tokens have no table of their own: what belongs to a token is added to
+                                             its row of each shard's part of dW_a (tied weights)
+    a_column                                 the first column of dz that belongs to W_a; W_x has the columns from 0 on
+    dW_a      [H, a_columns]       out
+    dW_x      [D, x_columns]       out       for one-hot input D = V
+    db        [columns]            out
+    slots     [≥ log₂ L, ROWS_AT_ONCE, COLUMNS_AT_ONCE]   working memory
+
+    Columns [start, stop) are read and written. The inputs may overlap each other, the outputs nothing.
+    """
+    seen = starts, offsets, of_shard
+    _all_sums(multiply_transposed, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop)
+
+
+@compiled
+def sharded_gradients_in_pairs(
+    a, x, dz, shards, source, starts, offsets, of_shard, adds, a_column, dW_a, dW_x, db, slots, start, stop
+):
+    """The same contract; the operands of the products are rounded to bfloat16."""
+    seen = starts, offsets, of_shard
+    _all_sums(multiply_transposed_pairs, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop)
+
+
+@compiled
+def sharded_peephole_gradient(dz, c, shards, dp, start, stop):
+    """``lstm.peephole_gradient`` along the tree of L shards; row n belongs to shard n mod L.
+
+    dz  [T, N, ≥ 4H]  in   columns u, f, o are read
+    c   [T+1, N, H]   in
+    dp  [3, H]        out
+
+    Units [start, stop) are read and written.
+    """
+    H = c.shape[2]
+    slots = workspace(dp.dtype, THREE_SLOTS, COLUMNS_AT_ONCE).reshape(SLOTS, 3, COLUMNS_AT_ONCE)
+    for j in range(start, stop, COLUMNS_AT_ONCE):
+        units = min(COLUMNS_AT_ONCE, stop - j)
+        for shard in range(shards):
+            slot = _slot(shard)
+            target, first = dp, j
+            if slot:
+                target, first = slots[slot - 1], 0
+            for gate in range(3):
+                sums = target[gate, first : first + units]
+                sums[:] = 0
+                for t in range(dz.shape[0]):
+                    states = c[t + 1] if gate == 2 else c[t]
+                    for n in range(shard, dz.shape[1], shards):
+                        of_gate, seen = dz[t, n, gate * H + j : gate * H + j + units], states[n, j : j + units]
+                        for i in range(units):
+                            sums[i] += of_gate[i] * seen[i]
+            _add_slots(dp, j, slots, shard, slot, 3, units)
