@@ -5,7 +5,7 @@ A trainer asks its strategy to make ``at_once`` updates. In between, nothing can
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -165,7 +165,8 @@ class LocalUpdates:
         for number, update in enumerate(updates):
             batch = shard.of(update.batch)
             tokens = int(np.count_nonzero(batch.targets >= 0))
-            (losses[number],) = self.one.make([Update(batch, tokens, update.rate, update.drop)])
+            drop = update.drop and replace(update.drop, shards=shard)
+            (losses[number],) = self.one.make([Update(batch, tokens, update.rate, drop)])
             if np.isnan(losses[number]):
                 break
         for state, all_rows in zip(self.one.carried, self.carried, strict=True):
