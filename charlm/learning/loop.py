@@ -198,9 +198,10 @@ class Trainer:
 
     def _strategy(self) -> Strategy:
         settings = self.settings
+        parts = self.network, self.window, self.optimizer, settings.precision
         if not settings.local_updates:
-            return InStep(self.network, self.window, self.optimizer, settings.precision, self.shards, self.ranks)
-        one = InStep(self.network, self.window, self.optimizer, settings.precision)
+            return InStep(*parts, shards=self.shards, ranks=self.ranks)
+        one = InStep(*parts)
         return LocalUpdates(one, self.shards, settings.local_updates, self.rows, self.ranks)
 
     def _first_parameters(self) -> np.ndarray:

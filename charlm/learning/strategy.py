@@ -59,6 +59,7 @@ class InStep:
         window: Window,
         optimizer: Optimizer,
         precision: str,
+        *,
         shards: Shards | None = None,
         ranks: Ranks | None = None,
     ):
