@@ -1,6 +1,8 @@
 """Local updates: each shard trains on its own between two exchanges, and the result is exact, resumable, and the same
 for any number of threads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,8 @@ def test_an_exchange_is_what_its_equations_say(text):
             for update in updates:
                 batch = Shards(4, worker, 1).of(update.batch)
                 alone.network.pack(for_training=True)
-                nats = alone.window.train(batch, 1 / np.count_nonzero(batch.targets >= 0), update.drop)
+                drop = replace(update.drop, shards=Shards(4, worker, 1))
+                nats = alone.window.train(batch, 1 / np.count_nonzero(batch.targets >= 0), drop)
                 alone.optimizer.update(update.rate)
                 losses[-1].append(nats.sum(dtype=np.float64))
             workers.append(alone)

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -30,7 +31,7 @@ from ..network.dropout import Dropout
 from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
-from ..network.protocols import Network, Optimizer
+from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool
 from ..tasks import Task
@@ -142,15 +143,14 @@ class Trainer:
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        workers = settings.shards if settings.local_updates else 1
-        rows = self._rows_of(workers)
-        self.rows = workers * rows  # of a batch
+        self.shards = Shards(settings.shards)
+        self.rows = self._rows()  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         if settings.freeze:
             self.network.freeze(settings.freeze)
-        self.window = self.task.window(self.network, settings.steps, rows, training=True)
+        self.window = self._window()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
@@ -169,17 +169,29 @@ class Trainer:
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
-    def _rows_of(self, workers: int) -> int:
-        """The rows of each worker. A short text gets fewer: each is at least one window long."""
+    def _rows(self) -> int:
+        """The rows of a batch; with local updates, each worker has ``settings.batch`` of them. A short text gets fewer:
+        each is at least one window long."""
         rows, text = self.settings.batch, len(self.corpus.train)
-        return rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps)))
+        workers = self.settings.shards if self.settings.local_updates else 1
+        return workers * (rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps))))
+
+    def _window(self) -> Window:
+        """The window of this process's shards, or of one of them where each is a worker."""
+        rows = self.shards.local(self.rows)
+        if self.settings.local_updates:
+            rows //= self.shards.count
+        elif self.shards.count > 1:
+            self.network.shard(self.shards.count)
+        return self.task.window(self.network, self.settings.steps, rows, training=True)
 
     def _strategy(self) -> Strategy:
-        settings = self.settings
-        in_step = InStep(self.network, self.window, self.optimizer, settings.precision)
-        if not settings.local_updates:
-            return in_step
-        return LocalUpdates(in_step, Shards(settings.shards), settings.local_updates, self.rows)
+        of_shards = partial(InStep, self.network, self.window, self.optimizer, precision=self.settings.precision)
+        shards, local = self.shards, self.settings.local_updates
+        if not local:
+            return of_shards(shards=shards)
+        workers = [of_shards(shards=Shards(shards.number, shards.first + place, 1)) for place in range(shards.count)]
+        return LocalUpdates(workers, local, shards.local(self.rows))
 
     def _first_parameters(self) -> np.ndarray:
         if self.base:

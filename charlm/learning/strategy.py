@@ -5,7 +5,7 @@ A trainer asks its strategy to make ``at_once`` updates. In between, nothing can
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
 from ..text.batches import Batch
 
+ALONE = Shards()  # all rows in one shard
 OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.9  # of the step that follows an exchange
 
 
@@ -47,12 +48,18 @@ class Strategy(Protocol):
 
 
 class InStep:
-    """One gradient of the whole batch for each update."""
+    """One gradient of the whole batch for each update.
+
+    shards: those whose rows the window has.
+    """
 
     at_once = 1
 
-    def __init__(self, network: Network, window: Window, optimizer: Optimizer, precision: str):
-        self.network, self.window, self.optimizer, self.precision = network, window, optimizer, precision
+    def __init__(
+        self, network: Network, window: Window, optimizer: Optimizer, *, precision: str, shards: Shards = ALONE
+    ):
+        self.network, self.window, self.optimizer = network, window, optimizer
+        self.precision, self.shards = precision, shards
 
     def state(self) -> dict[str, np.ndarray]:
         return self.optimizer.state()
@@ -62,12 +69,16 @@ class InStep:
         return list(self.window.state)
 
     def make(self, updates: list[Update]) -> list[float]:
-        return [self._make(update) for update in updates]
+        return [self.train(update, update.tokens) for update in updates]
 
-    def _make(self, update: Update) -> float:
+    def train(self, update: Update, tokens: int | None = None) -> float:
+        """Make one update, from the rows of these shards: see ``make``. tokens: how many the mean loss is of, None for
+        those of these rows."""
+        batch, drop = self.shards.of(update.batch), update.drop and replace(update.drop, shards=self.shards)
+        if tokens is None:
+            tokens = max(1, int(np.count_nonzero(batch.targets >= 0)))
         self.network.pack(for_training=True, precision=self.precision)
-        nats = self.window.train(update.batch, 1 / max(1, update.tokens), update.drop)
-        total = float(nats.sum(dtype=np.float64))
+        total = self.shards.sum(self.window.train(batch, 1 / tokens, drop))
         norm = self.optimizer.update(update.rate) if math.isfinite(total) else math.nan
         return total if math.isfinite(norm) else math.nan
 
@@ -104,51 +115,55 @@ class LocalUpdates:
     with η = OUTER_RATE, μ = OUTER_MOMENTUM. The arrays of the optimizer become their mean over the workers. Means are
     summed along the tree of the shards. The workers of this process take turns in one network.
 
-    one: the strategy of a worker, whose window has its rows only. shards: those of this process. rows: of a batch.
+    workers: the strategies of the shards of this process, each with its own shard. They take turns in one network, one
+    window and one optimizer. rows: of these shards.
     """
 
-    def __init__(self, one: InStep, shards: Shards, at_once: int, rows: int):
-        self.one, self.shards, self.at_once = one, shards, at_once
-        self._outer = np.zeros_like(one.network.parameters)  # m
-        self.carried = [np.zeros((shards.local(rows), state.shape[1]), state.dtype) for state in one.carried]
+    def __init__(self, workers: list[InStep], at_once: int, rows: int):
+        self.workers, self.at_once, one = workers, at_once, workers[0]
+        self.network, self.optimizer, self.number = one.network, one.optimizer, one.shards.number
+        self._outer = np.zeros_like(self.network.parameters)  # m
+        self.carried = [np.zeros((rows, state.shape[1]), state.dtype) for state in one.carried]
 
     def state(self) -> dict[str, np.ndarray]:
-        return self.one.state() | {"outer": self._outer}
+        return self.optimizer.state() | {"outer": self._outer}
 
     def make(self, updates: list[Update]) -> list[float]:
-        optimizer, arrays = self.one.optimizer, [self.one.network.parameters, *self.one.state().values()]
-        begun, count, sums = [array.copy() for array in arrays], optimizer.updates, PairwiseSum()
-        for worker in range(self.shards.count):
+        arrays, count, sums = (
+            [self.network.parameters, *self.optimizer.state().values()],
+            self.optimizer.updates,
+            PairwiseSum(),
+        )
+        begun = [array.copy() for array in arrays]
+        for place, worker in enumerate(self.workers):
             for array, before in zip(arrays, begun, strict=True):
                 array[:] = before
-            optimizer.updates = count
-            losses = self._work(worker, updates)
+            self.optimizer.updates = count
+            losses = self._work(worker, place, updates)
             sums.add([losses, begun[0] - arrays[0], *(array.copy() for array in arrays[1:])])
         losses, moved, *means = sums.total
         for array, mean in zip(arrays[1:], means, strict=True):
-            array[:] = mean / self.shards.number
-        self._step(begun[0], moved / self.shards.number)
+            array[:] = mean / self.number
+        self._step(begun[0], moved / self.number)
         return losses.tolist()
 
-    def _step(self, before: np.ndarray, moved: np.ndarray) -> None:
-        """The step after an exchange. moved: Δ; in float32, like all of this."""
-        self._outer *= OUTER_MOMENTUM
-        self._outer += moved
-        self.one.network.parameters[:] = before - OUTER_RATE * (moved + OUTER_MOMENTUM * self._outer)
-
-    def _work(self, worker: int, updates: list[Update]) -> np.ndarray:
-        """The updates of one worker, from the parameters of now: its losses, NaN from the first bad one on."""
-        shard = Shards(self.shards.number, self.shards.first + worker, 1)
-        mine = slice(worker, None, self.shards.count)
-        for state, all_rows in zip(self.one.carried, self.carried, strict=True):
+    def _work(self, worker: InStep, place: int, updates: list[Update]) -> np.ndarray:
+        """The updates of one worker, from the parameters of now: its losses, NaN from the first bad one on. place: of
+        its rows, every so many, among those of this process."""
+        mine = slice(place, None, len(self.workers))
+        for state, all_rows in zip(worker.carried, self.carried, strict=True):
             state[:] = all_rows[mine]
         losses = np.full(len(updates), np.nan)
         for number, update in enumerate(updates):
-            batch = shard.of(update.batch)
-            tokens = int(np.count_nonzero(batch.targets >= 0))
-            (losses[number],) = self.one.make([Update(batch, tokens, update.rate, update.drop)])
+            losses[number] = worker.train(update)
             if np.isnan(losses[number]):
                 break
-        for state, all_rows in zip(self.one.carried, self.carried, strict=True):
+        for state, all_rows in zip(worker.carried, self.carried, strict=True):
             all_rows[mine] = state
         return losses
+
+    def _step(self, before: np.ndarray, moved: np.ndarray) -> None:
+        """The step after an exchange. moved: Δ."""
+        self._outer *= OUTER_MOMENTUM
+        self._outer += moved
+        self.network.parameters[:] = before - OUTER_RATE * (moved + OUTER_MOMENTUM * self._outer)
