@@ -37,6 +37,14 @@ class SamplingError(CharlmError):
     """The sampler found fewer samples than requested, because it rejected too many."""
 
 
+class RankError(CharlmError):
+    """Another process of an MPI job has ended with an error, or does not answer. code: the exit code of the job."""
+
+    def __init__(self, message: str, code: int = 1):
+        super().__init__(message)
+        self.code = code
+
+
 class Note(UserWarning):
     """What charlm found in a file and goes by. Nothing is wrong, but a person may know better."""
 

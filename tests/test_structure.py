@@ -17,11 +17,24 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
-    *("_version", "errors", "options", "files", "score", "kernels", "text", "network", "tasks", "modelfile", "model"),
+    *(
+        "_version",
+        "errors",
+        "options",
+        "files",
+        "ranks",
+        "score",
+        "kernels",
+        "text",
+        "network",
+        "tasks",
+        "modelfile",
+        "model",
+    ),
     *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
-AT_THE_ROOT = 10  # modules, at most
+AT_THE_ROOT = 11  # modules, at most
 LONGEST_FUNCTION = 60  # lines, outside kernels
 MOST_POSITIONAL = 8  # parameters that can be given without their names, outside kernels
 MOST_OF_A_CONSTRUCTOR = 5  # the same for constructors
@@ -38,6 +51,7 @@ LATE = (
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
     ("export.onnx_graph", "onnx", "only who writes an .onnx file needs that package"),
+    ("ranks", "mpi4py", "only the processes of an MPI job need it, and elsewhere its import can end the process"),
     ("errors", "difflib", "only an error about a name needs it"),
 )
 MODULES = {

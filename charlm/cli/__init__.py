@@ -14,6 +14,8 @@ Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or arg
 
 import os
 import sys
+import time
+import traceback
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
@@ -22,7 +24,8 @@ from keyword import iskeyword
 import click
 
 from .._version import __version__
-from ..errors import CharlmError, Note, UsageError
+from ..errors import CharlmError, Note, RankError, UsageError
+from ..ranks import announced, job
 from .help import Helpful
 from .messages import message
 
@@ -80,34 +83,58 @@ class Program(Helpful, click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help())
             code = 0
+        except (click.Abort, KeyboardInterrupt) as error:
+            code = fail(error, 130, "")
         except click.ClickException as error:
-            code = self._fail(message(error, self, args[0] if args else settings.get("args")), 2)
+            code = fail(error, 2, message(error, self, args[0] if args else settings.get("args")))
         except UsageError as error:
-            code = self._fail(error, 2)
+            code = fail(error, 2)
         except CharlmError as error:
-            code = self._fail(error, 1)
-        except (click.Abort, KeyboardInterrupt):
-            code = 130
-        except MemoryError:
-            code = self._fail("there is not enough memory; choose a smaller --hidden, --batch or --steps", 1)
-        except RuntimeError as error:
-            if "start new thread" not in str(error):
-                raise
-            code = self._fail("the system cannot start another thread; choose fewer --threads, or allow more memory", 1)
+            code = fail(error, 1)
+        except MemoryError as error:
+            code = fail(error, 1, "there is not enough memory; choose a smaller --hidden, --batch or --steps")
         except OSError as error:
-            code = self._fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
+            code = fail(error, 1, f"{error.filename or 'standard output'}: {error.strerror or error}")
             _drop_stdout()
+        except Exception as error:
+            if "start new thread" in str(error):
+                words = "the system cannot start another thread; choose fewer --threads, or allow more memory"
+                code = fail(error, 1, words)
+            elif announced()[1] == 1:
+                raise
+            else:
+                traceback.print_exc()
+                code = fail(error, 1, f"{type(error).__name__}: {error}")
         sys.exit(code)
 
-    @staticmethod
-    def _fail(message, code):
-        from ..display import say
 
-        say(f"charlm: error: {' '.join(str(message).split())}")
+def fail(error, code, words=None):
+    """Say why charlm ends, in one line, and return the exit code. words: those of the error if not given; "" to say
+    nothing. The ranks of an MPI job say one line together, and all end."""
+    from ..display import say
+
+    def say_error(line):
+        if line:
+            say(f"charlm: error: {' '.join(line.split())}")
+
+    words = str(error) if words is None else words
+    rank, number = announced()
+    if number == 1:
+        say_error(words)
         return code
+    try:
+        ranks = job()
+    except UsageError as error:  # rank 0 says so, the others only if it can work
+        time.sleep(3 if rank else 0)
+        say_error(str(error))
+        return code
+    ranks.tell(error if isinstance(error, RankError) else words, code)
+    return ranks.leave(say_error)
 
 
 def _show_warning(message, category, *_):
+    if announced()[0]:
+        return  # rank 0 has the same warning
     kind = "" if issubclass(category, Note) else "warning: "
     click.echo(f"charlm: {kind}{message}", err=True)
 

@@ -7,6 +7,7 @@ from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..learning.options import OF_FILES, TRAINING
+from ..ranks import job
 from .options import FILE, command
 from .signals import caught_signals
 
@@ -19,7 +20,8 @@ def interruption_reported():
     try:
         yield
     except KeyboardInterrupt:
-        say("stopped before the first update; nothing was written")
+        if job().is_first:
+            say("stopped before the first update; nothing was written")
         raise click.Abort from None
 
 
@@ -63,6 +65,7 @@ def train(click_context, corpus, *, show, explain, quiet, **options):
         raise UsageError("--minutes and --epochs do not go together: give the time or the passes over the text")
     if {"holdout", "valid"} <= given.keys():
         raise UsageError("--holdout and --valid do not go together: hold a part out, or name a file to measure on")
+    quiet = quiet or not job().is_first
     on_compile = None if quiet else compiling
     with ExitStack() as opened:
         with interruption_reported():

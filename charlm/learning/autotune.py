@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import CorpusError, UsageError
 from ..kernels.compiling import HAS_BFLOAT16, OnCompile
 from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
@@ -23,6 +23,7 @@ from ..network.products import check_precision
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
+from ..ranks import Ranks
 from ..tasks import Task, task_class
 from ..tasks.language import ORDERS, LanguageModel
 from ..tasks.summary import number_of
@@ -93,27 +94,37 @@ def layers_for(cell: str) -> int:
     return CELLS[cell].layers
 
 
-def speed(architecture: Architecture, rows: int, steps: int, threads: int | None, precision="float32") -> float:
-    """Multiply-adds per second of this machine when it trains a network. It is the speed of the fastest update in a
-    MOMENT, because other programs may slow down the rest."""
-    vocabulary_size = architecture.vocabulary_size
+def speed(
+    architecture: Architecture,
+    rows: int,
+    steps: int,
+    threads: int | None,
+    precision="float32",
+    ranks: Ranks | None = None,
+) -> float:
+    """Multiply-adds per second of this machine when it trains a network, or of all ranks, which share the rows and
+    exchange their gradients. It is the speed of the fastest update in a MOMENT, because other programs may slow down
+    the rest."""
+    vocabulary_size, ranks = architecture.vocabulary_size, ranks or Ranks()
     parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
     stack = Stack(architecture, parameters, ThreadPool(threads))
+    rows = -(-rows // ranks.number)
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
 
     def update():
         stack.pack(for_training=True, precision=precision)
         window.forward_backward(tokens, tokens, 1 / tokens.size)
+        ranks.sum_tree(stack.gradient)
         adam.update(1e-3)
 
     update()  # loads the kernels; ``prepare`` has compiled them
     fastest, begun = math.inf, time.perf_counter()
-    while (start := time.perf_counter()) - begun < MOMENT or fastest == math.inf:
+    while ranks.agree((start := time.perf_counter()) - begun < MOMENT or fastest == math.inf):
         update()
         fastest = min(fastest, time.perf_counter() - start)
     stack.pool.close()
-    return tokens.size * multiply_adds(architecture) / fastest
+    return ranks.agree(tokens.size * ranks.number * multiply_adds(architecture) / fastest)
 
 
 def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
@@ -165,13 +176,14 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
 
-def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, threads, precision) -> Plan:
+def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, **measured: Any) -> Plan:
     """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
-    first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network."""
+    first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network.
+    measured: how ``speed`` measures: threads, precision, ranks."""
 
     def budget(architecture, rows, steps):
-        per_second = speed(architecture, rows, steps, threads, precision)
-        return per_second * max(1.0, end - time.perf_counter())
+        per_second = speed(architecture, rows, steps, **measured)
+        return per_second * measured["ranks"].agree(max(1.0, end - time.perf_counter()))
 
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
@@ -220,6 +232,7 @@ def new_trainer(
     *,
     resumed: Base | None = None,
     on_compile: OnCompile | None = None,
+    ranks: Ranks | None = None,
     **options: Unpack[TrainingOptions],
 ) -> Trainer:
     """A trainer from files and options. Options that are not given, or None, have the command line's defaults. resumed:
@@ -227,12 +240,13 @@ def new_trainer(
 
     Given both ``minutes`` and ``epochs``, the time decides, and ``epochs`` is the first estimate of what there is time
     for. The minutes count from this call on, without the time that compiling takes. on_compile: called when the first
-    kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``.
+    kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``. ranks: those of
+    a job that trains the model together; each of them calls this function, with the same arguments.
 
     Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
     short.
     """
-    begun = time.perf_counter()
+    begun, ranks = time.perf_counter(), ranks or Ranks()
     options = given_options(options)
     base = resumed or _base_of(options)
     options |= base.options(options) if base else {}
@@ -242,12 +256,14 @@ def new_trainer(
     if minutes is None and epochs is None:
         minutes = MINUTES
     by_the_clock = minutes is not None and not kind.defaults
-    precision = options.get("precision") or ("bf16" if by_the_clock and HAS_BFLOAT16 else "float32")
+    faster = "bf16" if by_the_clock and all(ranks.gather(HAS_BFLOAT16)) else "float32"
+    precision = options.get("precision") or faster
     check_precision(precision)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
     options |= {"minutes": minutes, "cell": cell, "precision": precision}
-    planner = Planner(options, given, begun, on_compile) if by_the_clock else None
+    planner = Planner(options, given, begun, ranks, on_compile=on_compile) if by_the_clock else None
     task, corpus, choice = _loaded(kind, paths, options, planner, base)
+    check_same_text(corpus, ranks)
     also = also_corpus(base, task, corpus, options) if base and "also_valid" in options else None
     order, plan = _order(kind, corpus, options), None
     if not planner:
@@ -273,7 +289,19 @@ def new_trainer(
         base=base,
         also=also,
         on_compile=on_compile,
+        ranks=ranks,
     )
+
+
+def check_same_text(corpus: Corpus, ranks: Ranks) -> None:
+    """Raise CorpusError where the ranks have not read the same text."""
+    found = ranks.gather((corpus.digest, len(corpus.train), len(corpus.vocabulary), ", ".join(corpus.names)))
+    for rank, facts in enumerate(found):
+        if facts != found[0]:
+            raise CorpusError(
+                f"rank {rank} of {ranks.number} reads another text than rank 0: give all ranks the same files "
+                f"({found[0][-1]}), in a folder that all machines share or in a copy on each"
+            )
 
 
 def _base_of(options: dict[str, Any]) -> Base | None:
@@ -298,13 +326,16 @@ class Planner:
     """Measures this machine, and plans a training by the clock.
 
     options: of the training, with minutes, cell and precision. given: those of CHOSEN that somebody gave. begun: the
-    value of ``time.perf_counter()`` from which the minutes count; it grows by the time that compiling takes.
+    value of ``time.perf_counter()`` from which the minutes count; it grows by the time that compiling takes. ranks:
+    those that train together, and plan together.
     """
 
-    def __init__(self, options: dict[str, Any], given: dict, begun: float, on_compile: OnCompile | None):
+    def __init__(
+        self, options: dict[str, Any], given: dict, begun: float, ranks: Ranks, *, on_compile: OnCompile | None
+    ):
         self.options, self.given, self.begun, self._on_compile = options, given, begun, on_compile
-        self.cell, self.seconds = options["cell"], 60 * options["minutes"]
-        self._measured = {"threads": options.get("threads"), "precision": options["precision"]}
+        self.cell, self.seconds, self.ranks = options["cell"], 60 * options["minutes"], ranks
+        self._measured = {"threads": options.get("threads"), "precision": options["precision"], "ranks": ranks}
 
     def plan(self, task: Task, corpus: Corpus) -> Plan:
         """Choose what is not given."""
@@ -313,6 +344,7 @@ class Planner:
 
     def passes(self, corpus: Corpus) -> float:
         """How often there is time to train a network of width WIDE on each token of the training part."""
+        check_same_text(corpus, self.ranks)
         self._compile(LanguageModel(), corpus)
         context = self.given.get("context")
         wide = Architecture(len(corpus.vocabulary), self.cell, WIDE, layers_for(self.cell), context=context)
@@ -331,6 +363,7 @@ class Planner:
             ngrams=mixed,
             new_optimizer=lambda network: Adam(network, 1.0),
             on_compile=self._on_compile,
+            ranks=self.ranks,
         )
         return mixed
 

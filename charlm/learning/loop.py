@@ -34,6 +34,7 @@ from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool
+from ..ranks import Ranks
 from ..tasks import Task
 from ..tasks.language import LAST_READINGS, LanguageModel
 from ..tasks.summary import number_of
@@ -118,8 +119,9 @@ class Trainer:
     ``time.perf_counter()`` from which ``settings.minutes`` count; now if not given. Compiling kernels does not count.
     plan, choice: how ``autotune`` chose the settings and the level, for the display only; None where it chose nothing.
     base: the model to go on with, None for a new one. also: a corpus whose held-out part is measured besides, before
-    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. Raises CorpusError
-    where the text is shorter than one window.
+    the first update of a base and at the end. on_compile: see ``kernels.compiling.CompileTimer``. ranks: the job that
+    trains the model together; each rank has such a trainer, with the same arguments. Raises CorpusError where the text
+    is shorter than one window.
     """
 
     def __init__(
@@ -137,13 +139,15 @@ class Trainer:
         base: Base | None = None,
         also: Any = None,
         on_compile: OnCompile | None = None,
+        ranks: Ranks | None = None,
     ):
         check_precision(settings.precision)
+        self.ranks = ranks or Ranks()
         self.corpus, self.architecture, self.settings, self.plan = corpus, architecture, settings, plan
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        self.shards = Shards(settings.shards)
+        self.shards = self._shards()
         self.rows = self._rows()  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
@@ -154,6 +158,7 @@ class Trainer:
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
+        self._states = self._states_of_all()
         self.ngrams = self._counted()
         self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
         self.state = TrainingState(
@@ -164,10 +169,17 @@ class Trainer:
         self._rounded: Model | None = None  # the best model in float16, of a finished training
         self._alone: list[float] = []  # the last losses of the network and of the n-grams alone
         self.last_good = self.snapshot()
-        self.identity = secrets.token_hex(8)  # a resumed training has that of the stopped one
+        self.identity = self.ranks.agree(secrets.token_hex(8))  # a resumed training has that of the stopped one
         self.is_updating = False  # then state and arrays do not belong together
+        self._collected = 0  # the update after which the hidden states of all ranks were fetched
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
+
+    def _shards(self) -> Shards:
+        """The shards of this rank."""
+        number = max(self.settings.shards, self.ranks.number)
+        count = number // self.ranks.number
+        return Shards(number, self.ranks.rank * count, count)
 
     def _rows(self) -> int:
         """The rows of a batch; with local updates, each worker has ``settings.batch`` of them. A short text gets fewer:
@@ -189,9 +201,9 @@ class Trainer:
         of_shards = partial(InStep, self.network, self.window, self.optimizer, precision=self.settings.precision)
         shards, local = self.shards, self.settings.local_updates
         if not local:
-            return of_shards(shards=shards)
+            return of_shards(shards=shards, ranks=self.ranks)
         workers = [of_shards(shards=Shards(shards.number, shards.first + place, 1)) for place in range(shards.count)]
-        return LocalUpdates(workers, local, shards.local(self.rows))
+        return LocalUpdates(workers, local, shards.local(self.rows), self.ranks)
 
     def _first_parameters(self) -> np.ndarray:
         if self.base:
@@ -278,7 +290,32 @@ class Trainer:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the next update depends on, by name: not copies."""
         arrays = {"parameters": self.parameters} | self.strategy.state()
-        return arrays | {f"state{number}": state for number, state in enumerate(self.strategy.carried)}
+        return arrays | {f"state{number}": state for number, state in enumerate(self._states)}
+
+    def _states_of_all(self) -> list[np.ndarray]:
+        """The arrays for the hidden states of all rows: those of the strategy where it has all rows."""
+        if self.shards.is_whole:
+            return self.strategy.carried
+        rows = self.shards.padded(self.rows)
+        return [np.zeros((rows, *state.shape[1:]), state.dtype) for state in self.strategy.carried]
+
+    def collect_states(self) -> None:
+        """Fetch the hidden states of this moment from the other ranks, for a checkpoint: afterwards rank 0 has those of
+        all rows, each other rank its own. All ranks call it together."""
+        if self.shards.is_whole or not self._states:
+            return
+        own = self.shards, self.strategy.carried
+        for shards, states in self.ranks.collect(own) or [own]:
+            chosen = shards.rows(self.rows)
+            for all_rows, some_rows in zip(self._states, states, strict=True):
+                all_rows[chosen] = some_rows
+        self._collected = self.state.step
+
+    @property
+    def has_states(self) -> bool:
+        """Whether ``arrays`` are those of this moment: not after an update of several ranks, before
+        ``collect_states``."""
+        return self.shards.is_whole or not self._states or self._collected == self.state.step
 
     def snapshot(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
         """Copies of the state and the arrays, which training does not change."""
@@ -290,6 +327,10 @@ class Trainer:
         self.optimizer.updates = state.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
+        if not self.shards.is_whole:
+            for own, all_rows in zip(self.strategy.carried, self._states, strict=True):
+                own[:] = all_rows[self.shards.rows(self.rows)]
+            self._collected = self.state.step
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
         """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares
@@ -318,6 +359,7 @@ class Trainer:
             ngrams=self.ngrams is not None,
             new_optimizer=self._new_optimizer,
             on_compile=self._on_compile,
+            ranks=self.ranks,
         )
 
     def measure_base(self) -> None:
@@ -331,7 +373,7 @@ class Trainer:
         state.base_loss = self._loss_of(self.corpus, mixture)
         begun = time.perf_counter()
         state.also_before = self._loss_of(self.also, mixture)
-        self._also_seconds = time.perf_counter() - begun
+        self._also_seconds = self.ranks.agree(time.perf_counter() - begun)
         if self.evaluation:
             self._note_evaluation(None, self._evaluate()[0])
             self._sample_if_due(evaluated=True)
@@ -366,7 +408,11 @@ class Trainer:
         self.prepare()
         self.measure_base()
         begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
-        clock = self._clock_control(time.perf_counter() - begun)
+
+        def seconds_since(moment: float) -> float:
+            return self.ranks.agree(time.perf_counter() - moment)
+
+        clock = self._clock_control(seconds_since(begun))
         training_seconds, trained = 0.0, 0
         self._round_if_finished()
         while not self.finished:
@@ -376,10 +422,10 @@ class Trainer:
                 start = time.perf_counter()
                 losses = self.strategy.make(updates)
                 tokens, nats = sum(update.tokens for update in updates), sum(losses)
-                training_seconds, trained = training_seconds + time.perf_counter() - start, trained + tokens
+                training_seconds, trained = training_seconds + seconds_since(start), trained + tokens
                 has_diverged = self._note_updates(updates, losses)
                 valid_loss, improved, sampled_loss = None, False, None
-                self.state.seconds = time.perf_counter() - begun
+                self.state.seconds = seconds_since(begun)
                 if has_diverged:
                     self._roll_back()
                 else:
@@ -390,7 +436,7 @@ class Trainer:
                     sampled_loss = self._sample_if_due() if valid_loss is None else None
                     self.state.also_after = self._measure_best() if self.finished else None
                     self._round_if_finished()
-                    self.state.seconds = time.perf_counter() - begun
+                    self.state.seconds = seconds_since(begun)
                 self.is_updating = False
                 yield Step(
                     step=self.state.step,
@@ -406,7 +452,7 @@ class Trainer:
                     training_seconds=training_seconds,
                     rolled_back=has_diverged,
                 )
-                if self.finished or stop():
+                if self.finished or self.ranks.any(stop()):
                     return
                 if has_diverged:
                     break  # begin with the batch that the restored state names
@@ -476,7 +522,7 @@ class Trainer:
         valid_loss, network_loss = self._evaluate() if self.evaluation else (None, None)
         if clock:
             seconds = (time.perf_counter() - start) * (1 if self.ngrams is None else LAST_READINGS)
-            clock.evaluation_seconds = seconds + self._also_seconds
+            clock.evaluation_seconds = self.ranks.agree(seconds) + self._also_seconds
         train_loss = state.nats / state.counted
         state.nats, state.counted = 0.0, 0
         improved = self._note_evaluation(train_loss, valid_loss)
@@ -489,6 +535,7 @@ class Trainer:
                 start_early_end(state)
         if not state.worse:  # never keep parameters whose last losses were bad
             state.times_lower = 0
+            self.collect_states()
             self.keep_good(state, self.arrays())
         return valid_loss, improved
 

@@ -14,6 +14,7 @@ from ..network.dropout import Dropout
 from ..network.mixed_window import read_once
 from ..network.protocols import Network, Optimizer
 from ..network.threads import ThreadPool
+from ..ranks import Ranks
 from ..tasks import Task
 
 
@@ -26,13 +27,18 @@ def prepare(
     ngrams: bool,
     new_optimizer: Callable[[Network], Optimizer],
     on_compile: OnCompile | None = None,
+    ranks: Ranks | None = None,
 ) -> float:
     """Compile the kernels that a training calls, or load them from the cache, with a network of the same kind and
     width 2. Returns the seconds in which kernels were compiled: 0 where all are in the cache.
 
     dropout: the rate of the training, or None where it is not known yet; with 0 the kernels of dropout are left out.
-    ngrams: the network predicts together with n-grams. on_compile: see ``CompileTimer``.
+    ngrams: the network predicts together with n-grams. on_compile: see ``CompileTimer``. ranks: those of a job, of
+    which the first one on each machine compiles, and the others load what it has compiled.
     """
+    ranks = ranks or Ranks()
+    if not ranks.is_first_here:
+        ranks.meet()
     small, pool = architecture.small(), ThreadPool(1)
     with CompileTimer(on_compile) as timer:
         network = task.network(small, np.zeros(small.number_of_parameters, np.float32), pool, 0.1)
@@ -44,4 +50,6 @@ def prepare(
         new_optimizer(network).update(0.0)
         if ngrams:
             read_once(network)
+    if ranks.is_first_here:
+        ranks.meet()
     return timer.seconds

@@ -136,10 +136,12 @@ class Results:
             for report in reports:
                 if report.improved and self._is_own():
                     self._save_model()
-                if time.monotonic() - written >= every:
+                if self.trainer.ranks.agree(time.monotonic() - written >= every):
+                    self.trainer.collect_states()
                     self._save_checkpoint()
                     written = time.monotonic()
                 yield report
+            self.trainer.collect_states()
             if self.trainer.finished:
                 self._finish()
             else:
@@ -192,7 +194,7 @@ class Results:
 
     def _leave(self) -> None:
         """Save what can be resumed, at any moment of the training."""
-        if self.trainer.is_updating:
+        if self.trainer.is_updating or not self.trainer.has_states:
             self._save_good()
         elif self.trainer.state.tokens:
             self._save_unfinished()
@@ -208,6 +210,16 @@ class Results:
         if self.trainer.last_good[0].tokens > self._saved_tokens:
             self.trainer.back_to_good()
             self._save_unfinished()
+
+
+def followed(reports: Iterator[Report], trainer: Trainer) -> Generator[Report, None, None]:
+    """What the other ranks of a job do while ``Results.follow`` runs on rank 0: they send their hidden states for each
+    checkpoint."""
+    for report in reports:
+        if trainer.ranks.agree(None):
+            trainer.collect_states()
+        yield report
+    trainer.collect_states()
 
 
 def _is_of(path, identity: str) -> bool:

@@ -6,7 +6,8 @@
 
 A session checks the places of its files before it reads the text, locks them against other runs, resumes from the last
 checkpoint if it is asked to, saves checkpoints and the best model while it trains (see ``results``), and writes the
-log, the picture of the losses, and the page of the training.
+log, the picture of the losses, and the page of the training. Where several ranks of an MPI job train together, each has
+a session, and that of rank 0 alone has files.
 """
 
 import json
@@ -22,18 +23,21 @@ from typing import Any
 from ..errors import CharlmError, ModelFileError, UsageError
 from ..files import check_outputs, exclusive_output, is_one_of, write_text_file
 from ..kernels.compiling import OnCompile
+from ..model import Model
 from ..modelfile import check_readable, is_model
 from ..options import Path
+from ..ranks import job
 from ..reports.loss_curve import as_svg, check_picture
 from ..reports.training_page import check_report_path
 from ..text.corpus import Corpus, warn_of_unknown
 from ..text.reading import files_in, path_list
 from .autotune import new_trainer
+from .base import Base
 from .checkpoint import Checkpoint, checkpoint_path, last_checkpoint, previous_checkpoint_path
 from .options import NAMES, given_options
 from .page import RunningPage
 from .progress import Report, reports
-from .results import Results, check_checkpoints, check_output_name, finished_model, result_files
+from .results import Results, check_checkpoints, check_output_name, finished_model, followed, result_files
 from .run import Run, TrainingFiles
 
 REPORT_SECONDS = 1.0  # between reports, at most
@@ -73,24 +77,26 @@ class TrainingSession(Run):
             raise UsageError(f"--plot draws an SVG picture: give {files.plot} a name that ends in .svg")
 
     def __enter__(self) -> "TrainingSession":
-        files, checkpoint, base = self.files, None, None
-        self._check_places()
+        self.ranks = job()
+        if self.ranks.number > 1 and "-" in self.paths:
+            raise UsageError(
+                f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
+            )
         with ExitStack() as opened:
-            if files.output is not None:
-                opened.enter_context(exclusive_training(files.output))
-                check_checkpoints(files.output)
-                if not files.resume:
-                    self._check_unfinished(files.output)
-            if files.resume:
-                self.done = finished_model(files.output, self.paths, self.options)
-                if self.done:
-                    return self
-                checkpoint = last_checkpoint(files.output)
+            checkpoint, base, self.done = self.ranks.agree(self._files_opened(opened) if self.ranks.is_first else None)
+            if self.done:
+                return self
+            if checkpoint:
                 checkpoint.check_processor()
-                base = checkpoint.base()
                 self.options = given_options(checkpoint.options) | self.options
-                self._check_places()  # again: the checkpoint may name held-out files
-            self.trainer = new_trainer(self.paths, resumed=base, on_compile=self._on_compile, **self.options)
+                if self.ranks.is_first:
+                    self._check_places()  # again: the checkpoint may name held-out files
+            self._has_output = self.files.output is not None
+            if not self.ranks.is_first:
+                self.files = TrainingFiles(save_every=self.files.save_every)
+            self.trainer = new_trainer(
+                self.paths, resumed=base, on_compile=self._on_compile, ranks=self.ranks, **self.options
+            )
             opened.enter_context(closing(self.trainer.pool))
             check_readable(self.trainer.best)
             if checkpoint:
@@ -98,11 +104,30 @@ class TrainingSession(Run):
             elif isinstance(self.trainer.corpus, Corpus):  # the other tasks warn when they read their texts
                 warn_of_unknown(*self.trainer.corpus.unknown_shares)
             self.trainer.measure_base()
-            if files.output is not None:
-                last_is_damaged = checkpoint is not None and checkpoint.path != checkpoint_path(files.output)
-                self.results = Results(self.trainer, files.output, self._kept_options(), files.backup, last_is_damaged)
+            if self.files.output is not None:
+                last_is_damaged = checkpoint is not None and checkpoint.path != checkpoint_path(self.files.output)
+                self.results = Results(
+                    self.trainer, self.files.output, self._kept_options(), self.files.backup, last_is_damaged
+                )
             self._open = opened.pop_all()
         return self
+
+    def _files_opened(self, opened: ExitStack) -> tuple[Checkpoint | None, Base | None, Model | None]:
+        """Check and lock the files. Returns the checkpoint to resume, what it has of the model that the training goes
+        on with, and the finished model where there is nothing to resume."""
+        files = self.files
+        self._check_places()
+        if files.output is not None:
+            opened.enter_context(exclusive_training(files.output))
+            check_checkpoints(files.output)
+            if not files.resume:
+                self._check_unfinished(files.output)
+        if not files.resume:
+            return None, None, None
+        if done := finished_model(files.output, self.paths, self.options):
+            return None, None, done
+        checkpoint = last_checkpoint(files.output)
+        return checkpoint, checkpoint.base(), None
 
     def __exit__(self, *error) -> None:
         with self._open:
@@ -168,9 +193,12 @@ class TrainingSession(Run):
         if files.plot is not None or files.report is not None:
             self.train_baselines()
         page = RunningPage(self, files.report) if files.report is not None else None
+        self.ranks.meet()  # rank 0 may have trained the baselines
         found = reports(trainer.run(stop), every=min(REPORT_SECONDS, files.save_every))
         if self.results:
             found = self.results.follow(found, files.save_every)
+        elif not self.ranks.is_first and self._has_output:
+            found = followed(found, trainer)
         with _Log(files.log, append=files.resume) as log, page or nullcontext(), closing(found):
             if trainer.base and not trainer.state.tokens:
                 log.write(self._before())

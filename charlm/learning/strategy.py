@@ -13,9 +13,10 @@ import numpy as np
 from ..network.dropout import Dropout
 from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
+from ..ranks import Ranks
 from ..text.batches import Batch
 
-ALONE = Shards()  # all rows in one shard
+ALONE = Ranks()  # one process
 OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.9  # of the step that follows an exchange
 
 
@@ -50,16 +51,23 @@ class Strategy(Protocol):
 class InStep:
     """One gradient of the whole batch for each update.
 
-    shards: those whose rows the window has.
+    shards: those whose rows the window has. ranks: they have the other shards.
     """
 
     at_once = 1
 
     def __init__(
-        self, network: Network, window: Window, optimizer: Optimizer, *, precision: str, shards: Shards = ALONE
+        self,
+        network: Network,
+        window: Window,
+        optimizer: Optimizer,
+        *,
+        precision: str,
+        shards: Shards,
+        ranks: Ranks = ALONE,
     ):
         self.network, self.window, self.optimizer = network, window, optimizer
-        self.precision, self.shards = precision, shards
+        self.precision, self.shards, self.ranks = precision, shards, ranks
 
     def state(self) -> dict[str, np.ndarray]:
         return self.optimizer.state()
@@ -78,9 +86,12 @@ class InStep:
         if tokens is None:
             tokens = max(1, int(np.count_nonzero(batch.targets >= 0)))
         self.network.pack(for_training=True, precision=self.precision)
-        total = self.shards.sum(self.window.train(batch, 1 / tokens, drop))
-        norm = self.optimizer.update(update.rate) if math.isfinite(total) else math.nan
-        return total if math.isfinite(norm) else math.nan
+        total = np.array(self.shards.sum(self.window.train(batch, 1 / tokens, drop)))
+        self.ranks.sum_tree(total)
+        if not np.isfinite(total):
+            return math.nan
+        self.ranks.sum_tree(self.network.gradient)
+        return float(total) if math.isfinite(self.optimizer.update(update.rate)) else math.nan
 
 
 class PairwiseSum:
@@ -116,11 +127,11 @@ class LocalUpdates:
     summed along the tree of the shards. The workers of this process take turns in one network.
 
     workers: the strategies of the shards of this process, each with its own shard. They take turns in one network, one
-    window and one optimizer. rows: of these shards.
+    window and one optimizer. rows: of these shards. ranks: they have the other shards.
     """
 
-    def __init__(self, workers: list[InStep], at_once: int, rows: int):
-        self.workers, self.at_once, one = workers, at_once, workers[0]
+    def __init__(self, workers: list[InStep], at_once: int, rows: int, ranks: Ranks = ALONE):
+        self.workers, self.at_once, self.ranks, one = workers, at_once, ranks, workers[0]
         self.network, self.optimizer, self.number = one.network, one.optimizer, one.shards.number
         self._outer = np.zeros_like(self.network.parameters)  # m
         self.carried = [np.zeros((rows, state.shape[1]), state.dtype) for state in one.carried]
@@ -129,18 +140,16 @@ class LocalUpdates:
         return self.optimizer.state() | {"outer": self._outer}
 
     def make(self, updates: list[Update]) -> list[float]:
-        arrays, count, sums = (
-            [self.network.parameters, *self.optimizer.state().values()],
-            self.optimizer.updates,
-            PairwiseSum(),
-        )
-        begun = [array.copy() for array in arrays]
+        arrays, count = [self.network.parameters, *self.optimizer.state().values()], self.optimizer.updates
+        begun, sums = [array.copy() for array in arrays], PairwiseSum()
         for place, worker in enumerate(self.workers):
             for array, before in zip(arrays, begun, strict=True):
                 array[:] = before
             self.optimizer.updates = count
             losses = self._work(worker, place, updates)
             sums.add([losses, begun[0] - arrays[0], *(array.copy() for array in arrays[1:])])
+        for array in sums.total:
+            self.ranks.sum_tree(array)
         losses, moved, *means = sums.total
         for array, mean in zip(arrays[1:], means, strict=True):
             array[:] = mean / self.number

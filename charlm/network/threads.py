@@ -6,19 +6,17 @@ thread. So any number of threads gives the same bits: nothing is ever summed ove
 in a fixed way.
 """
 
-import os
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from ..ranks import job, processors
+
 
 def available_threads() -> int:
-    """The processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    """The processors that this process may use, or its part of them where other ranks of its job use them too."""
+    return max(1, len(processors()) // job().sharing)
 
 
 class ThreadPool:
