@@ -74,6 +74,17 @@ class Ranks:
         """Whether this is rank 0, which writes the files and speaks to the user."""
         return self.rank == 0
 
+    def part_of(self, shards: int) -> tuple[int, int]:
+        """(first, number) of the shards of this rank, if all ranks share so many equally. Raises UsageError where they
+        cannot."""
+        if shards % self.number or self.number & (self.number - 1):
+            raise UsageError(
+                f"{self.number} ranks cannot share {shards} shards equally: start 2, 4, 8, … ranks, and for more than "
+                f"{shards} give as many --shards"
+            )
+        count = shards // self.number
+        return self.rank * count, count
+
     def agree(self, value: Any) -> Any:
         """The value of rank 0, on every rank; the values of the others count for nothing."""
         return value

@@ -57,6 +57,7 @@ TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to tra
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
+SHARDS = 8  # of a job of several ranks
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 # An evaluation may take about so much of the minutes, if the machine scores so many multiply-adds per second. A resumed
 # training must evaluate on the same tokens, so this is no measured speed.
@@ -243,8 +244,7 @@ def new_trainer(
     kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``. ranks: those of
     a job that trains the model together; each of them calls this function, with the same arguments.
 
-    Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
-    short.
+    Raises UsageError for options that make no sense, CorpusError for a text that cannot be read or is too short.
     """
     begun, ranks = time.perf_counter(), ranks or Ranks()
     options = given_options(options)
@@ -253,14 +253,11 @@ def new_trainer(
     kind = task_class(options.get("task", "text"))
     cell = _checked_cell(kind, options)
     minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
-    if minutes is None and epochs is None:
-        minutes = MINUTES
+    minutes = MINUTES if minutes is None and epochs is None else minutes
     by_the_clock = minutes is not None and not kind.defaults
-    faster = "bf16" if by_the_clock and all(ranks.gather(HAS_BFLOAT16)) else "float32"
-    precision = options.get("precision") or faster
-    check_precision(precision)
+    precision = _precision(options, by_the_clock, ranks)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
-    options |= {"minutes": minutes, "cell": cell, "precision": precision}
+    options |= {"minutes": minutes, "cell": cell, "precision": precision, "shards": _shards(options, ranks)}
     planner = Planner(options, given, begun, ranks, on_compile=on_compile) if by_the_clock else None
     task, corpus, choice = _loaded(kind, paths, options, planner, base)
     check_same_text(corpus, ranks)
@@ -291,6 +288,23 @@ def new_trainer(
         on_compile=on_compile,
         ranks=ranks,
     )
+
+
+def _precision(options: dict[str, Any], by_the_clock: bool, ranks: Ranks) -> str:
+    """The precision, given or, by the clock, the faster one of all processors. Raises UsageError where this processor
+    does not have it."""
+    faster = "bf16" if by_the_clock and all(ranks.gather(HAS_BFLOAT16)) else "float32"
+    precision = options.get("precision") or faster
+    check_precision(precision)
+    return precision
+
+
+def _shards(options: dict[str, Any], ranks: Ranks) -> int:
+    """The number of shards, given or chosen: the same for up to SHARDS ranks, so that their number makes no difference.
+    Raises UsageError where the ranks cannot share so many."""
+    shards = options.get("shards") or (1 if ranks.number == 1 else max(SHARDS, ranks.number))
+    ranks.part_of(shards)
+    return shards
 
 
 def check_same_text(corpus: Corpus, ranks: Ranks) -> None:

@@ -56,6 +56,7 @@ from .control import (
 from .preparation import prepare
 from .record import training_record
 from .rounding import rounded
+from .row_states import RowStates
 from .schedule import rate_at
 from .settings import Settings
 from .state import TrainingState
@@ -147,7 +148,7 @@ class Trainer:
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        self.shards = self._shards()
+        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
         self.rows = self._rows()  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
@@ -158,7 +159,7 @@ class Trainer:
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
-        self._states = self._states_of_all()
+        self._states = RowStates(self.strategy.carried, self.shards, self.ranks, self.rows)
         self.ngrams = self._counted()
         self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
         self.state = TrainingState(
@@ -174,12 +175,6 @@ class Trainer:
         self._collected = 0  # the update after which the hidden states of all ranks were fetched
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
-
-    def _shards(self) -> Shards:
-        """The shards of this rank."""
-        number = max(self.settings.shards, self.ranks.number)
-        count = number // self.ranks.number
-        return Shards(number, self.ranks.rank * count, count)
 
     def _rows(self) -> int:
         """The rows of a batch; with local updates, each worker has ``settings.batch`` of them. A short text gets fewer:
@@ -290,32 +285,18 @@ class Trainer:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the next update depends on, by name: not copies."""
         arrays = {"parameters": self.parameters} | self.strategy.state()
-        return arrays | {f"state{number}": state for number, state in enumerate(self._states)}
-
-    def _states_of_all(self) -> list[np.ndarray]:
-        """The arrays for the hidden states of all rows: those of the strategy where it has all rows."""
-        if self.shards.is_whole:
-            return self.strategy.carried
-        rows = self.shards.padded(self.rows)
-        return [np.zeros((rows, *state.shape[1:]), state.dtype) for state in self.strategy.carried]
+        return arrays | {f"state{number}": state for number, state in enumerate(self._states.arrays)}
 
     def collect_states(self) -> None:
-        """Fetch the hidden states of this moment from the other ranks, for a checkpoint: afterwards rank 0 has those of
-        all rows, each other rank its own. All ranks call it together."""
-        if self.shards.is_whole or not self._states:
-            return
-        own = self.shards, self.strategy.carried
-        for shards, states in self.ranks.collect(own) or [own]:
-            chosen = shards.rows(self.rows)
-            for all_rows, some_rows in zip(self._states, states, strict=True):
-                all_rows[chosen] = some_rows
+        """Fetch the hidden states of this moment from the other ranks, for a checkpoint. All ranks call it together."""
+        self._states.collect()
         self._collected = self.state.step
 
     @property
     def has_states(self) -> bool:
         """Whether ``arrays`` are those of this moment: not after an update of several ranks, before
         ``collect_states``."""
-        return self.shards.is_whole or not self._states or self._collected == self.state.step
+        return self._states.are_here or self._collected == self.state.step
 
     def snapshot(self) -> tuple[TrainingState, dict[str, np.ndarray]]:
         """Copies of the state and the arrays, which training does not change."""
@@ -327,10 +308,8 @@ class Trainer:
         self.optimizer.updates = state.updates
         for name, array in self.arrays().items():
             array[:] = arrays[name]
-        if not self.shards.is_whole:
-            for own, all_rows in zip(self.strategy.carried, self._states, strict=True):
-                own[:] = all_rows[self.shards.rows(self.rows)]
-            self._collected = self.state.step
+        self._states.take_own()
+        self._collected = self.state.step
 
     def keep_good(self, state: TrainingState, arrays: dict[str, np.ndarray]) -> None:
         """Copy a state and its arrays, which the next rollback restores. If the parameters are the best ones, it shares

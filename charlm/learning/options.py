@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
 from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, STORE, THREADS, Option, Path, by_name, checked
+from ..ranks import PATIENCE
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
@@ -282,7 +283,7 @@ OF_FILES = (
         "resume",
         bool,
         "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
-        "--log, --plot, --report, --save-every and --threads. If it is finished, there is nothing to do.",
+        "--log, --plot, --report, --save-every, --patience and --threads. If it is finished, there is nothing to do.",
         default=False,
         group=HOW_LONG,
     ),
@@ -309,6 +310,17 @@ OF_FILES = (
         default=CHECKPOINT_SECONDS,
         least=0,
         metavar="SECONDS",
+        group=FILES,
+    ),
+    Option(
+        "patience",
+        float,
+        "Where mpirun or srun has started several processes: end all if one of them does not answer for so many "
+        "seconds.",
+        default=PATIENCE,
+        least=1,
+        most=1e6,
+        metavar="S",
         group=FILES,
     ),
     Option(

@@ -78,6 +78,7 @@ class TrainingSession(Run):
 
     def __enter__(self) -> "TrainingSession":
         self.ranks = job()
+        self.ranks.patience = self.files.patience
         if self.ranks.number > 1 and "-" in self.paths:
             raise UsageError(
                 f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
@@ -93,7 +94,7 @@ class TrainingSession(Run):
                     self._check_places()  # again: the checkpoint may name held-out files
             self._has_output = self.files.output is not None
             if not self.ranks.is_first:
-                self.files = TrainingFiles(save_every=self.files.save_every)
+                self.files = TrainingFiles(save_every=self.files.save_every, patience=self.files.patience)
             self.trainer = new_trainer(
                 self.paths, resumed=base, on_compile=self._on_compile, ranks=self.ranks, **self.options
             )
