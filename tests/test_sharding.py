@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from charlm.errors import UsageError
 from charlm.network.sharding import Shards, tree_sum
 from charlm.text.batches import Batch, PairBatch, WordBatch
 
@@ -64,7 +63,7 @@ def test_the_summed_loss_is_the_same_for_any_number_of_processes(processes):
     assert Shards().sum(nats) == float(nats.sum(dtype=np.float64))
 
 
-@pytest.mark.parametrize("number", [0, 3, 12, 2048, -1])
-def test_a_number_of_shards_is_a_power_of_two(number):
-    with pytest.raises(UsageError, match="--shards must be a power of two up to 1024"):
-        Shards(number)
+@pytest.mark.parametrize("shards", [(0,), (3,), (12,), (-1,), (8, 1, 2), (8, 8, 1), (8, 0, 3), (8, -2, 2)])
+def test_shards_are_a_part_of_the_tree(shards):
+    with pytest.raises(ValueError, match="are no part of the tree"):
+        Shards(*shards)

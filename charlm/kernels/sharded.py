@@ -19,7 +19,7 @@ from .tile import multiply_transposed, workspace
 SLOTS = 11  # enough for 1,024 shards
 THREE_SLOTS = 3 * SLOTS  # of a row for each gate
 ROWS_AT_ONCE = 272  # rows of a gradient whose slots are used together; ``bfloat16.ACROSS`` is as many
-COLUMNS_AT_ONCE = 128  # columns of a gradient, likewise
+COLUMNS_AT_ONCE = 256  # columns of a gradient, likewise
 
 
 @inlined
@@ -139,7 +139,7 @@ def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
 
 
 @inlined
-def _all_sums(transposed_product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop):
+def _all_sums(product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop):
     """``sharded_gradients`` with the given transposed product. seen: starts, offsets and of_shard."""
     starts, offsets, of_shard = seen
     width, x_columns = dz.shape[1] // shards, dW_x.shape[1]
@@ -164,7 +164,7 @@ def _all_sums(transposed_product, a, x, dz, shards, source, seen, adds, a_column
                     if slot:
                         target, first = slots[slot - 1, : after - begin], 0
                     x_start, z_start = shard * (left.shape[1] // shards) + begin, shard * width + j - first
-                    transposed_product(left, x_start, dz, z_start, target, first, first + end - j, False)
+                    product(left, x_start, dz, z_start, target, first, first + end - j, False)
                     if adds:
                         for token in range(begin, after):
                             sums = target[token - begin, first : first + end - j]

@@ -20,6 +20,7 @@ from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
 from ..network.optimizers import Adam
 from ..network.products import check_precision
+from ..network.sharding import Shards
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
@@ -102,14 +103,16 @@ def speed(
     threads: int | None,
     precision="float32",
     ranks: Ranks | None = None,
+    shards: int = 1,
 ) -> float:
     """Multiply-adds per second of this machine when it trains a network, or of all ranks, which share the rows and
     exchange their gradients. It is the speed of the fastest update in a MOMENT, because other programs may slow down
-    the rest."""
+    the rest. shards: how many this process has."""
     vocabulary_size, ranks = architecture.vocabulary_size, ranks or Ranks()
     parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
     stack = Stack(architecture, parameters, ThreadPool(threads))
-    rows = -(-rows // ranks.number)
+    stack.shard(shards)
+    rows = Shards(ranks.number * shards).padded(rows) // ranks.number
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
 
@@ -180,7 +183,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
 def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, **measured: Any) -> Plan:
     """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
     first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network.
-    measured: how ``speed`` measures: threads, precision, ranks."""
+    measured: how ``speed`` measures: threads, precision, ranks and shards."""
 
     def budget(architecture, rows, steps):
         per_second = speed(architecture, rows, steps, **measured)
@@ -349,7 +352,9 @@ class Planner:
     ):
         self.options, self.given, self.begun, self._on_compile = options, given, begun, on_compile
         self.cell, self.seconds, self.ranks = options["cell"], 60 * options["minutes"], ranks
-        self._measured = {"threads": options.get("threads"), "precision": options["precision"], "ranks": ranks}
+        self.shards = ranks.part_of(options["shards"])[1]
+        self._measured = {name: options.get(name) for name in ("threads", "precision")}
+        self._measured |= {"ranks": ranks, "shards": self.shards}
 
     def plan(self, task: Task, corpus: Corpus) -> Plan:
         """Choose what is not given."""
@@ -378,6 +383,7 @@ class Planner:
             new_optimizer=lambda network: Adam(network, 1.0),
             on_compile=self._on_compile,
             ranks=self.ranks,
+            shards=self.shards,
         )
         return mixed
 

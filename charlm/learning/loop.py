@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..network.architecture import Architecture, frozen_parameters, initial_parameters
@@ -112,6 +112,15 @@ def check_length(corpus: Corpus, steps: int) -> None:
         )
 
 
+def check_shards(shards: int, rows: int) -> None:
+    """Raise UsageError where there are more shards than rows to share."""
+    if shards > rows:
+        raise UsageError(
+            f"--shards {shards} share the rows of a batch, which has {number_of(rows, 'row')} here: give --shards "
+            f"{1 << (rows.bit_length() - 1)} at most, or a larger --batch or a longer text"
+        )
+
+
 class Trainer:
     """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far; where nothing is held
     out, the latest one.
@@ -188,7 +197,8 @@ class Trainer:
         rows = self.shards.local(self.rows)
         if self.settings.local_updates:
             rows //= self.shards.count
-        elif self.shards.count > 1:
+        else:
+            check_shards(self.shards.number, self.rows)
             self.network.shard(self.shards.count)
         return self.task.window(self.network, self.settings.steps, rows, training=True)
 
@@ -339,6 +349,7 @@ class Trainer:
             new_optimizer=self._new_optimizer,
             on_compile=self._on_compile,
             ranks=self.ranks,
+            shards=self.network.shards,
         )
 
     def measure_base(self) -> None:
@@ -463,7 +474,10 @@ class Trainer:
         state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
         for batch in islice(batches, self.strategy.at_once):
             key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
-            drop, targets = Dropout(dropout, key) if dropout else None, int(np.count_nonzero(batch.targets >= 0))
+            drop, targets = (
+                Dropout(dropout, key) if dropout else None,
+                int(np.count_nonzero(batch.targets >= 0)),
+            )
             updates.append(Update(batch, targets, self._rate_at(tokens), drop))
             tokens += targets
             if tokens >= state.total_tokens:

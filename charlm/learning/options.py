@@ -6,14 +6,26 @@ from typing import Any, TypedDict
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, STORE, THREADS, Option, Path, by_name, checked
+from ..options import (
+    COMMAND_LINE,
+    FILES,
+    MOST,
+    MOST_SHARDS,
+    PRECISIONS,
+    PYTHON,
+    STORE,
+    THREADS,
+    Option,
+    Path,
+    by_name,
+    checked,
+)
 from ..ranks import PATIENCE
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 CHECKPOINT_SECONDS = 60.0
-MOST_SHARDS = 1024
 MOST_ORDER = 24  # of n-grams
 HOW_LONG, NETWORK, UPDATES, GO_ON = "How long", "The network", "The updates", "Going on with a model"
 CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
@@ -213,10 +225,12 @@ TRAINING = (
     Option(
         "shards",
         int,
-        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree.",
+        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree. The model depends on "
+        "S, and not on how many processes share the parts.",
         default=1,
         least=1,
         most=MOST_SHARDS,
+        power_of_two=True,
         metavar="S",
         group=UPDATES,
     ),
