@@ -474,11 +474,8 @@ class Trainer:
         state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
         for batch in islice(batches, self.strategy.at_once):
             key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
-            drop, targets = (
-                Dropout(dropout, key) if dropout else None,
-                int(np.count_nonzero(batch.targets >= 0)),
-            )
-            updates.append(Update(batch, targets, self._rate_at(tokens), drop))
+            targets = int(np.count_nonzero(batch.targets >= 0))
+            updates.append(Update(batch, targets, self._rate_at(tokens), Dropout(dropout, key) if dropout else None))
             tokens += targets
             if tokens >= state.total_tokens:
                 break
