@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -30,7 +31,7 @@ from ..network.dropout import Dropout
 from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
-from ..network.protocols import Network, Optimizer
+from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool
 from ..ranks import Ranks
@@ -156,21 +157,14 @@ class Trainer:
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        workers = settings.shards if settings.local_updates else 1
-        rows = self._rows_of(workers)
-        self.rows = workers * rows  # of a batch
+        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
+        self.rows = self._rows()  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         if settings.freeze:
             self.network.freeze(settings.freeze)
-        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
-        if not settings.local_updates:
-            check_shards(settings.shards, rows)
-            self.network.shard(self.shards.count)
-        self.window = self.task.window(
-            self.network, settings.steps, rows if workers > 1 else self.shards.local(rows), training=True
-        )
+        self.window = self._window()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
@@ -191,18 +185,30 @@ class Trainer:
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
-    def _rows_of(self, workers: int) -> int:
-        """The rows of each worker. A short text gets fewer: each is at least one window long."""
+    def _rows(self) -> int:
+        """The rows of a batch; with local updates, each worker has ``settings.batch`` of them. A short text gets fewer:
+        each is at least one window long."""
         rows, text = self.settings.batch, len(self.corpus.train)
-        return rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps)))
+        workers = self.settings.shards if self.settings.local_updates else 1
+        return workers * (rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps))))
+
+    def _window(self) -> Window:
+        """The window of this process's shards, or of one of them where each is a worker."""
+        rows = self.shards.local(self.rows)
+        if self.settings.local_updates:
+            rows //= self.shards.count
+        else:
+            check_shards(self.shards.number, self.rows)
+            self.network.shard(self.shards.count)
+        return self.task.window(self.network, self.settings.steps, rows, training=True)
 
     def _strategy(self) -> Strategy:
-        settings = self.settings
-        parts = self.network, self.window, self.optimizer, settings.precision
-        if not settings.local_updates:
-            return InStep(*parts, shards=self.shards, ranks=self.ranks)
-        one = InStep(*parts)
-        return LocalUpdates(one, self.shards, settings.local_updates, self.rows, self.ranks)
+        of_shards = partial(InStep, self.network, self.window, self.optimizer, precision=self.settings.precision)
+        shards, local = self.shards, self.settings.local_updates
+        if not local:
+            return of_shards(shards=shards, ranks=self.ranks)
+        workers = [of_shards(shards=Shards(shards.number, shards.first + place, 1)) for place in range(shards.count)]
+        return LocalUpdates(workers, local, shards.local(self.rows), self.ranks)
 
     def _first_parameters(self) -> np.ndarray:
         if self.base:
@@ -475,11 +481,8 @@ class Trainer:
         state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
         for batch in islice(batches, self.strategy.at_once):
             key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
-            drop, targets = (
-                Dropout(dropout, key, self.shards) if dropout else None,
-                int(np.count_nonzero(batch.targets >= 0)),
-            )
-            updates.append(Update(batch, targets, self._rate_at(tokens), drop))
+            targets = int(np.count_nonzero(batch.targets >= 0))
+            updates.append(Update(batch, targets, self._rate_at(tokens), Dropout(dropout, key) if dropout else None))
             tokens += targets
             if tokens >= state.total_tokens:
                 break

@@ -225,8 +225,8 @@ TRAINING = (
     Option(
         "shards",
         int,
-        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree. The model depends on S, "
-        "and not on how many processes share the parts.",
+        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree. The model depends on "
+        "S, and not on how many processes share the parts.",
         default=1,
         least=1,
         most=MOST_SHARDS,
