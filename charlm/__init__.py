@@ -404,13 +404,14 @@ def _trained(
     from .display.closing import kept_lines, nothing_to_do
     from .display.live import compiling, is_watched, shown
     from .learning.training import held_interrupts
+    from .ranks import job
 
     for name, function in (("stop", stop), ("on_report", on_report)):
         if function is not None and not callable(function):
             raise UsageError(f"{name} must be a function, not {function!r:.60}")
     if not isinstance(progress, bool):
         raise UsageError(f"progress must be True or False, not {progress!r:.60}")
-    quiet = not (progress and is_watched())
+    quiet = not (progress and is_watched() and job().is_first)
     training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
         if training.session.done:

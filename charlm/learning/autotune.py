@@ -71,13 +71,14 @@ class Plan:
     """The options, given and chosen, and the network that they make.
 
     tokens: how many there seems to be time for. widest: charlm chose the width, as the largest that leaves
-    ``tokens_per_weight`` tokens for each weight.
+    ``tokens_per_weight`` tokens for each weight. speedup: of all ranks together over one; None for one process.
     """
 
     options: dict
     architecture: Architecture
     tokens: float
     widest: bool
+    speedup: float | None = None
 
 
 def multiply_adds(architecture: Architecture) -> int:
@@ -192,7 +193,19 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixe
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
     rows, steps = first.options["batch"], first.options["steps"]
-    return choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed)
+    return replace(
+        choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed),
+        speedup=_speedup(first.architecture, rows, steps, **measured),
+    )
+
+
+def _speedup(architecture: Architecture, rows: int, steps: int, ranks: Ranks, **measured: Any) -> float | None:
+    """How many times as fast as one of them all ranks train a network; None for one process. The others wait while rank
+    0 measures its own speed."""
+    if ranks.number == 1:
+        return None
+    together = speed(architecture, rows, steps, ranks=ranks, **measured)
+    return ranks.agree(together / speed(architecture, rows, steps, **measured) if ranks.is_first else None)
 
 
 def evaluated_tokens(minutes: float, architecture: Architecture) -> int:
