@@ -1,7 +1,7 @@
 """charlm, with a fault in one of the ranks: fault.py KIND RANK UPDATE ARGUMENTS…
 
-KIND happens on rank RANK when it is about to make its update number UPDATE: error, memory, hang, kill. "elsewhere": this
-rank runs in the folder "elsewhere" from the beginning. "full": no file can grow beyond UPDATE bytes.
+KIND happens on rank RANK when it is about to make its update number UPDATE: error, memory, hang, kill. "elsewhere":
+this rank runs in the folder "elsewhere" from the beginning. "full": no file can grow beyond UPDATE bytes.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""A rank that fails, hangs or dies ends the whole job within ten seconds, one line says which one it was, and the training
-can be resumed, with another number of ranks, to the same bytes."""
+"""A rank that fails, hangs or dies ends the whole job within ten seconds, one line says which one it was, and the
+training can be resumed, with another number of ranks, to the same bytes."""
 
 import random
 import shutil
