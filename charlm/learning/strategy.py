@@ -124,10 +124,10 @@ class LocalUpdates:
         Δ = mean of (θ before - θ of the worker)      m = μ m + Δ      θ = θ before - η (Δ + μ m)
 
     with η = OUTER_RATE, μ = OUTER_MOMENTUM. The arrays of the optimizer become their mean over the workers. Means are
-    summed along the tree of the shards. The workers of this process take turns in one network.
+    summed along the tree of the shards.
 
-    workers: the strategies of the shards of this process, each with its own shard. They take turns in one network, one
-    window and one optimizer. rows: of these shards. ranks: they have the other shards.
+    workers: those of this process, each with one shard. They take turns in one network, one window and one optimizer.
+    rows: of these shards. ranks: they have the other workers.
     """
 
     def __init__(self, workers: list[InStep], at_once: int, rows: int, ranks: Ranks = ALONE):
