@@ -4,10 +4,11 @@
     ranks.agree(value)                  the value of rank 0, on every rank
     ranks.any(flag)                     whether the flag is set on any rank
     ranks.gather(value)                 the values of all ranks, on every rank; ``collect`` has them on rank 0 only
+    ranks.post(value, rank)             a value for one rank, sent while both go on; there ``ranks.take(rank)`` has it
     ranks.sum_tree(array)               the sum over the ranks, in place, of the same bits whatever their number
 
-All ranks call these functions in the same order. mpi4py is imported only where several processes are announced: the
-import alone ends a process that no launcher has started.
+All ranks call these functions in the same order, but for ``post`` and ``take``. mpi4py is imported only where several
+processes are announced: the import alone ends a process that no launcher has started.
 
 A rank that ends with an error tells the others, which then end too. Every wait looks for such notes, and ends with an
 error where a rank does not answer for ``patience`` seconds. So a job ends, whatever happens to one of its ranks, and
@@ -37,6 +38,7 @@ OF_SLURM = "SLURM_STEP_NUM_TASKS"
 PATIENCE = 300.0  # seconds
 SPIN, NAP = 0.005, 0.0001  # seconds: how long a wait asks again at once, and the pause between questions after that
 JOINED, SPOKEN = 2.0, 6.0  # seconds that rank 0 waits for the others to end too, and the others for rank 0 to speak
+MOMENT = 0.001  # seconds: the pause of ``wait``
 SMALL = 4096  # numbers: more than these are added by halves
 FIRST, PIECE = 504, 1 << 28  # bytes of a value in its first message, and in each of the others, at most
 NOTE = 4096  # bytes of a note
@@ -118,6 +120,9 @@ class Ranks:
         return 1
 
 
+ALONE = Ranks()
+
+
 class Job(Ranks):
     """The ranks of an MPI job.
 
@@ -131,6 +136,7 @@ class Job(Ranks):
         self._messages, self._notes, self._any_rank = messages, notes, any_rank
         self._heard: dict[int, dict[str, Any]] = {}  # the notes, by rank, this one's too
         self._sent: list[tuple[Any, bytes]] = []  # requests and contents of notes
+        self._posted: list[tuple[Any, bytes]] = []  # the same of values that were posted
         self._spare: Any = None  # memory for the numbers of another rank
         places = self.gather((machine, processors))
         self.sharing = places.count((machine, processors))
@@ -199,11 +205,42 @@ class Job(Ranks):
         self._exchange(given, other, rank, SUMS)
         own += other
 
+    def post(self, value: Any, rank: int) -> None:
+        """Begin to send a value to a rank, which takes it when it likes; return at once."""
+        self._posted = [(request, part) for request, part in self._posted if not request.Test()]
+        self._posted += self._begin_to_send(pickle.dumps(value), rank)
+
+    def settle(self) -> None:
+        """Wait until what was posted has been taken, however long that takes."""
+        while not all(request.Test() for request, _ in self._posted):
+            self.wait()
+
+    def has_come(self, rank: int) -> bool:
+        """Whether a value that a rank has posted is there to be taken."""
+        return self._messages.Iprobe(rank, CONTENTS)
+
+    def take(self, rank: int) -> Any:
+        """The next value that a rank has posted, when it is there, however long that takes."""
+        while not self.has_come(rank):
+            self.wait()
+        return pickle.loads(self._receive(rank))
+
+    def wait(self) -> None:
+        """Wait a moment before looking again for what may have come. Raises RankError where a rank has told of an
+        error."""
+        time.sleep(MOMENT)
+        self._hear()
+        if self._heard:
+            raise RankError(self._line(), self._code())
+
     def _send(self, content: bytes, rank: int) -> None:
-        """Send the length and the first bytes of a content, and then the rest in pieces."""
+        self._complete([request for request, _ in self._begin_to_send(content, rank)], rank)
+
+    def _begin_to_send(self, content: bytes, rank: int) -> list[tuple[Any, bytes]]:
+        """Requests, and what they send: the length and the first bytes of a content, and then the rest in pieces."""
         parts = [len(content).to_bytes(8, "little") + content[:FIRST].ljust(FIRST)]
         parts += [content[start : start + PIECE] for start in range(FIRST, len(content), PIECE)]
-        self._complete([self._messages.Isend(part, rank, CONTENTS) for part in parts], rank)
+        return [(self._messages.Isend(part, rank, CONTENTS), part) for part in parts]
 
     def _receive(self, rank: int) -> bytearray:
         first = bytearray(8 + FIRST)
