@@ -60,6 +60,13 @@ def _number(name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
+def check_input() -> None:
+    """Raise UsageError where several processes were started: neither Open MPI's mpirun nor MPICH's passes a longer
+    standard input on completely, and to its end."""
+    if announced()[1] > 1:
+        raise UsageError("standard input does not reach the processes of an MPI job completely: name a file")
+
+
 class Ranks:
     """One process on its own.
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ..errors import UsageError
 from ..options import BOTH, GIVEN, JSON, Option
+from ..ranks import job
 from ..scoring.options import SCORING, UNIT
 from ..text.layout import terminal_width
-from ..ranks import job
 from .options import command, files_argument, load_language_model
 from .signals import end_with_the_reader
 

@@ -223,7 +223,9 @@ def sharded_gradients_in_pairs(
 ):
     """The same contract; the operands of the products are rounded to bfloat16."""
     seen = starts, offsets, of_shard
-    _all_sums(multiply_transposed_pairs, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop)
+    _all_sums(
+        multiply_transposed_pairs, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop
+    )
 
 
 @compiled
