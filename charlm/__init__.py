@@ -145,6 +145,7 @@ def train(
     restart: bool = False,
     backup: bool = True,
     save_every: float = 60.0,
+    patience: float = 300.0,
     log: Path | None = None,
     plot: Path | None = None,
     report: Path | None = None,
@@ -233,6 +234,8 @@ def train(
         backup: keep a model that is at ``output`` now: when the new one is finished, m.npz becomes m.previous.npz
             (True).
         save_every: seconds between the checkpoints (60.0).
+        patience: where the processes of an MPI job train together, end all if one of them does not answer for so many
+            seconds (300.0).
         log: write each report to this file, as one line of JSON.
         plot: draw the losses to this file, as a picture (SVG).
         report: write a page of the training to this file (HTML), again and again while it goes on.
@@ -310,6 +313,7 @@ def training(
     restart: bool = False,
     backup: bool = True,
     save_every: float = 60.0,
+    patience: float = 300.0,
     log: Path | None = None,
     plot: Path | None = None,
     report: Path | None = None,
@@ -352,6 +356,7 @@ def _training(
     restart: bool,
     backup: bool,
     save_every: float,
+    patience: float,
     log: Path | None,
     plot: Path | None,
     report: Path | None,
@@ -382,6 +387,7 @@ def _training(
         restart=restart,
         backup=backup,
         save_every=save_every,
+        patience=patience,
     )
     return Training(TrainingSession(source, files, options | more, on_compile))
 
@@ -398,13 +404,14 @@ def _trained(
     from .display.closing import kept_lines, nothing_to_do
     from .display.live import compiling, is_watched, shown
     from .learning.training import held_interrupts
+    from .ranks import job
 
     for name, function in (("stop", stop), ("on_report", on_report)):
         if function is not None and not callable(function):
             raise UsageError(f"{name} must be a function, not {function!r:.60}")
     if not isinstance(progress, bool):
         raise UsageError(f"progress must be True or False, not {progress!r:.60}")
-    quiet = not (progress and is_watched())
+    quiet = not (progress and is_watched() and job().is_first)
     training = _training(**given, on_compile=None if quiet else compiling)
     with training, held_interrupts(training.interrupts):
         if training.session.done:

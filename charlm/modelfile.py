@@ -76,7 +76,7 @@ from .errors import ModelFileError
 from .files import atomic_file, no_place_for
 from .network.architecture import OPTIONAL, Architecture, views
 from .network.mixture import MOST_WEIGHT, Mixture
-from .options import STORED
+from .options import MOST_SHARDS, STORED
 from .tasks import Task, task_class
 from .text.formats import begins_like_a_model
 from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form, is_separator
@@ -506,12 +506,16 @@ def checkpoint_shapes(header) -> dict[str, tuple]:
         raise _Invalid(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, vocabulary, task = describe(header)
     size, rows = architecture.number_of_parameters, header.get("rows")
-    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"] * header["settings"].get("shards", 1):
+    shards = header["settings"].get("shards", 1)
+    if type(shards) is not int or not 0 < shards <= MOST_SHARDS:
+        raise _Invalid("it does not say how many shards there were")
+    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"] * shards:
         raise _Invalid("it is a checkpoint that does not say how many rows there were")
     kept = header.get("optimizer", ["m", "v"])
     if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):
         raise _Invalid("it does not say what the optimizer keeps")
     shapes = dict.fromkeys(("parameters", *kept), (size,))
+    rows = -(-rows // shards) * shards
     shapes |= {f"state{number}": (rows, width) for number, width in enumerate(task.state_widths(architecture))}
     shapes = {"best": (size,)} | shapes | {f"good.{name}": shape for name, shape in shapes.items()}
     described = {name: (np.dtype("<f4"), shape) for name, shape in shapes.items()}

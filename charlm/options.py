@@ -17,6 +17,7 @@ Path = str | PathLike[str]
 LEVELS = ("char", "subword", "word", "token", "byte")
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 STORED = ("float32", "float16")  # in which a model file holds parameters
+MOST_SHARDS = 1024  # parts that the rows of a batch are shared among
 MOST = 65536  # the largest width, number of rows or number of steps
 TRILLION = 10**12  # for numbers of samples and tokens: no run lasts that long
 LARGEST = 2**1024  # bounds the integers that have no bound of their own: Python and JSON read no number of any length
@@ -32,7 +33,8 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
     int, float, str, or PathLike for the name of a file. help: what it does, as sentences. default: the value if it is
     not given. default_in_words: for the help, where the default is no fixed value.
 
-    least, most: the bounds of a number, included unless ``above_least``, ``below_most``. choices: the possible values.
+    least, most: the bounds of a number, included unless ``above_least``, ``below_most``. power_of_two: of an integer
+    above 0. choices: the possible values.
     old_names: earlier names of choices → the names of today.
 
     several: whether the value may also be a sequence: "" no, PYTHON, or BOTH if the option may also be repeated on the
@@ -54,6 +56,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         most: float | None = None,
         above_least: bool = False,
         below_most: bool = False,
+        power_of_two: bool = False,
         choices: Collection[str] = (),
         old_names: Mapping[str, str] | None = None,
         several: str = "",
@@ -69,6 +72,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
         self.name, self.kind, self.help, self.default = name, kind, help, default
         self.default_in_words = default_in_words
         self.least, self.most, self.above_least, self.below_most = least, most, above_least, below_most
+        self.power_of_two = power_of_two
         self.choices, self.old_names = choices, old_names or {}  # as they are: a registry may get new names
         self.several, self.alone, self.where, self.group, self.metavar = several, alone, where, group, metavar
         self.flag, self.short, self.negative = flag or f"--{name.replace('_', '-')}", short, negative
@@ -130,7 +134,8 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             except OverflowError:  # an integer that no float can hold
                 return False
         if self.kind is int:
-            return isinstance(value, int) and abs(value) < LARGEST and self._in_range(value)
+            fits = isinstance(value, int) and abs(value) < LARGEST and self._in_range(value)
+            return fits and not (self.power_of_two and value & (value - 1))
         if self.choices:
             return isinstance(value, str) and value in self.choices
         if (
@@ -151,7 +156,7 @@ class Option:  # a dataclass would take a millisecond of the start of every comm
             *others, last = self.choices
             return f"{', '.join(others)} or {last}"
         if self.kind in (int, float):
-            number = "an integer" if self.kind is int else "a number"
+            number = "a power of two" if self.power_of_two else "an integer" if self.kind is int else "a number"
             bounds = self.range_in_words
             joined = f"from {bounds}" if " to " in bounds else f"of {bounds}" if bounds[:2] == "at" else bounds
             return f"{number} {joined}".rstrip()

@@ -15,6 +15,7 @@ error where a rank does not answer for ``patience`` seconds. So a job ends, what
 rank 0 says why in one line.
 """
 
+import atexit
 import os
 import pickle
 import socket
@@ -141,6 +142,7 @@ class Job(Ranks):
     def __init__(self, messages: Any, notes: Any, *, any_rank: int, machine: str, processors: tuple):
         self.rank, self.number = messages.rank, messages.size
         self._messages, self._notes, self._any_rank = messages, notes, any_rank
+        self._has_left = False
         self._heard: dict[int, dict[str, Any]] = {}  # the notes, by rank, this one's too
         self._sent: list[tuple[Any, bytes]] = []  # requests and contents of notes
         self._posted: list[tuple[Any, bytes]] = []  # the same of values that were posted
@@ -282,6 +284,7 @@ class Job(Ranks):
     def tell(self, error, code=1):
         if self.rank in self._heard:
             return
+        atexit.register(self._leave_at_exit)  # before MPI, which would wait for all ranks, ends
         if isinstance(error, RankError):
             self._note(code=error.code)
         else:
@@ -311,7 +314,12 @@ class Job(Ranks):
             note = pickle.loads(content)
             self._heard[note["rank"]] = note
 
+    def _leave_at_exit(self) -> None:
+        if not self._has_left:
+            self.leave(lambda line: None)  # Python has shown the error
+
     def leave(self, say):
+        self._has_left = True
         if self.is_first:
             self._hear_until(lambda: len(self._heard) == self.number, JOINED)
         elif not self._hear_until(self._is_said, JOINED + SPOKEN) and self.rank > min(self._heard):

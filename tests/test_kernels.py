@@ -21,9 +21,20 @@ from charlm.kernels.feedforward import sum_over_positions, sum_over_positions_gr
 from charlm.kernels.gather import embed, embed_gradient, gather, scatter_add, sum_rows
 from charlm.kernels.gradients import layer_gradients, layer_gradients_in_pairs
 from charlm.kernels.lstm import peephole_gradient
+from charlm.kernels.sharded import (
+    COLUMNS_AT_ONCE,
+    ROWS_AT_ONCE,
+    sharded_gradients,
+    sharded_gradients_in_pairs,
+    sharded_peephole_gradient,
+    sort_tokens,
+    sum_rows_of_shards,
+    sum_tokens,
+)
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
+from charlm.network.sharding import tree_sum
 from torture.caches import DAMAGES
 
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not multiply in bfloat16")
@@ -232,6 +243,117 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
         for start, stop in pieces:
             gradients(a, x, tokens, dz, a_column, *found, start, stop)
         assert all(map(same_bits, found, expected)), pieces
+
+
+# --- sharded.py
+
+
+def alone(gradients, shard, a, x, tokens, dz, a_column, shapes):
+    """The gradients of one shard's rows by the kernel that knows of no shards."""
+    found = [np.empty(shape, dz.dtype) for shape in shapes]
+    a, x, dz = (np.ascontiguousarray(rows[shard]) for rows in (a, x, dz))
+    gradients(a, x, tokens[shard], dz, a_column, *found, 0, shapes[2][0])
+    return found
+
+
+SHARDED = pytest.mark.parametrize(
+    "H, D, half, shards",
+    [
+        pytest.param(7, 5, 20, 4, marks=pytest.mark.uncompiled),
+        (ROWS_AT_ONCE + 9, 40, COLUMNS_AT_ONCE // 2 + 13, 8),
+    ],
+    ids=["small", "more than at once"],
+)
+
+
+@SHARDED
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bf16", marks=needs_bfloat16)])
+@pytest.mark.parametrize("kind", ["dense", "one-hot", "tied"])
+def test_sharded_gradients_are_those_of_each_shard_added_along_the_tree(H, D, half, shards, kind, precision):
+    random, R, columns = np.random.default_rng(H), 11 * shards, 2 * half
+    sharded, gradients = sharded_gradients, layer_gradients
+    if precision == "bf16":
+        sharded, gradients = sharded_gradients_in_pairs, layer_gradients_in_pairs
+    a, x, dz = (random.standard_normal((R, width)).astype(np.float32) for width in (H, D, columns))
+    tokens, one_hot = random.integers(0, D, R).astype(np.int32), kind == "one-hot"
+    x = x[:0] if kind != "dense" else x
+    shapes = [(H, columns - half), (D if kind != "tied" else 0, half + 3), (columns,)]
+    starts, offsets, of_shard = np.empty(0, np.int64), np.empty(R, np.int64), np.empty(R, np.int32)
+    source, added = dz.reshape(-1), random.standard_normal((R, columns)).astype(np.float32)
+    if kind != "dense":
+        starts, source = np.empty((D if one_hot else H) + 1, np.int64), source if one_hot else added.reshape(-1)
+        sort_tokens(tokens, 1, columns, 0, shards, starts, offsets, of_shard)
+    a_column, parts = half if kind != "tied" else 0, []
+    if kind == "tied":
+        shapes[0] = H, columns
+    for number in range(shards):
+        shard = slice(number, None, shards)
+        parts.append(alone(gradients, shard, a, x, tokens if one_hot else tokens[:0], dz, a_column, shapes))
+        if kind == "tied":
+            scatter_add(tokens[shard], np.ascontiguousarray(added[shard]), parts[-1][0], 0, columns)
+    expected = [tree_sum(list(of_shards)) for of_shards in zip(*parts, strict=True)]
+    slots = np.empty((3, ROWS_AT_ONCE, COLUMNS_AT_ONCE), np.float32)
+    side_by_side = [rows.reshape(len(rows) // shards, shards * rows.shape[1]) for rows in (a, x, dz)]
+    for pieces in ([(0, columns)], [(0, 16), (16, columns)], [(0, half - 1), (half - 1, columns)]):
+        found = [np.full_like(array, np.nan) for array in expected]
+        for start, stop in pieces:
+            sharded(
+                *(*side_by_side, shards, source, starts, offsets, of_shard, kind == "tied"),
+                *(a_column, *found, slots, start, stop),
+            )
+        assert all(map(same_bits, found, expected)), pieces
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("shards", [1, 2, 16])
+def test_sums_of_tokens_run_along_the_tree_and_leave_out_shards_without_them(shards):
+    """Rows that see several tokens, some of them none; a token that no row sees has the sum 0."""
+    random, each, V, D, R = np.random.default_rng(shards), 3, 7, 5, 6 * shards
+    ids = random.integers(-1, V - 1, (R, each)).astype(np.int32)
+    source = random.standard_normal((R, each * D + 2)).astype(np.float32)
+    parts = []
+    for shard in range(shards):
+        parts.append(np.zeros((V, D), np.float32))
+        for r in range(shard, R, shards):
+            for k, token in enumerate(ids[r]):
+                if token >= 0:
+                    parts[-1][token] += source[r, k * D : (k + 1) * D]
+    entries = np.empty(V + 1, np.int64), np.empty(ids.size, np.int64), np.empty(ids.size, np.int32)
+    sort_tokens(ids.reshape(-1), each, source.shape[1], D, shards, *entries)
+    for pieces in cuts(D):
+        table = np.full((V, D), np.nan, np.float32)
+        for start, stop in pieces:
+            sum_tokens(source.reshape(-1), *entries, table, start, stop)
+        assert same_bits(table, tree_sum(parts)), pieces
+
+
+@pytest.mark.uncompiled
+@pytest.mark.parametrize("H", [19, COLUMNS_AT_ONCE + 5])
+def test_the_sharded_gradient_of_peepholes_is_that_of_each_shard_added_along_the_tree(H):
+    random, T, N, shards = np.random.default_rng(H), 3, 8, 4
+    dz, c = (random.standard_normal(shape).astype(np.float32) for shape in ((T, N, 4 * H), (T + 1, N, H)))
+    parts = [np.empty((3, H), np.float32) for _ in range(shards)]
+    for shard, dp in enumerate(parts):
+        peephole_gradient(*(np.ascontiguousarray(array[:, shard::shards]) for array in (dz, c)), dp, 0, H)
+    for pieces in ([(0, H)], [(0, 16), (16, H)]):
+        dp = np.full((3, H), np.nan, np.float32)
+        for start, stop in pieces:
+            sharded_peephole_gradient(dz, c, shards, dp, start, stop)
+        assert same_bits(dp, tree_sum(parts)), pieces
+
+
+@pytest.mark.uncompiled
+def test_sums_of_rows_run_along_the_tree():
+    values, shards = np.random.default_rng(3).standard_normal((40, 21)).astype(np.float32), 8
+    parts = [np.empty(21, np.float32) for _ in range(shards)]
+    for shard, total in enumerate(parts):
+        sum_rows(np.ascontiguousarray(values[shard::shards]), total, 0, 21, False)
+    for pieces in cuts(21, 16):
+        total = np.full(21, np.nan, np.float32)
+        for start, stop in pieces:
+            slots = np.empty((3, 1, stop - start), np.float32)
+            sum_rows_of_shards(values.reshape(5, -1), shards, slots, total, start, stop)
+        assert same_bits(total, tree_sum(parts)), pieces
 
 
 # --- bfloat16.py
@@ -682,7 +804,7 @@ TRIALS = MASKED * UNITS
 def mask(key, rate, pieces=((0, MASKED),), dtype=np.float32):
     m = np.full((MASKED, UNITS), 7, dtype)
     for start, stop in pieces:
-        dropout_mask(m, np.uint32(key), np.uint32(rate * 2**32), dtype(1 / (1 - rate)), start, stop)
+        dropout_mask(m, 0, 1, 1, np.uint32(key), np.uint32(rate * 2**32), dtype(1 / (1 - rate)), start, stop)
     return m
 
 

@@ -1,6 +1,9 @@
 """Local updates: each shard trains on its own between two exchanges, and the result is exact, resumable, and the same
 for any number of threads."""
 
+from dataclasses import replace
+
+import fake_mpi
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.learning.description import reasons
 from charlm.learning.strategy import OUTER_MOMENTUM, OUTER_RATE, PairwiseSum
 from charlm.network.sharding import Shards, tree_sum
+from charlm.ranks import Ranks
 
 LINES = "\n".join(f"{'the cat' if i % 3 else 'a dog'} sees {'nobody' if i % 5 else 'us'} {i % 7}." for i in range(220))
 SIZES = {"hidden": 12, "layers": 1, "batch": 3, "steps": 8, "epochs": 2, "holdout": 0.2, "ngrams": 0}
@@ -62,7 +66,8 @@ def test_an_exchange_is_what_its_equations_say(text):
             for update in updates:
                 batch = Shards(4, worker, 1).of(update.batch)
                 alone.network.pack(for_training=True)
-                nats = alone.window.train(batch, 1 / np.count_nonzero(batch.targets >= 0), update.drop)
+                drop = replace(update.drop, shards=Shards(4, worker, 1))
+                nats = alone.window.train(batch, 1 / np.count_nonzero(batch.targets >= 0), drop)
                 alone.optimizer.update(update.rate)
                 losses[-1].append(nats.sum(dtype=np.float64))
             workers.append(alone)
@@ -169,3 +174,22 @@ def test_a_checkpoint_resumes_with_the_same_exchanges_only(text, tmp_path):
     save_checkpoint(trainer, tmp_path / "c.npz", {})
     with pytest.raises(ModelFileError, match=r"--local-updates \(4 now, 3 then\)"):
         Checkpoint(tmp_path / "c.npz").restore(trainer_of(text, local_updates=4))
+
+
+def test_any_number_of_ranks_gives_the_same_bytes(text):
+    """A rank has its workers only; a rank that stops, at an exchange, leaves what any other number of ranks resumes."""
+
+    def trained(ranks):
+        trainer = trainer_of(text, ranks=ranks, dropout=0.2, epochs=1)
+        list(trainer.run(stop=lambda: trainer.step >= 9))
+        trainer.collect_states()
+        state, arrays = trainer.snapshot()
+        return state.losses, {name: array.tobytes() for name, array in arrays.items()}
+
+    alone = trained(Ranks())
+    assert alone[1].keys() == {"parameters", "m", "v", "outer", "state0", "state1"}
+    for number in (2, 4):
+        found, _ = fake_mpi.run(number, trained)
+        assert found[0] == alone  # rank 0 has the states of all rows
+        for losses, arrays in found[1:]:
+            assert losses == alone[0] and arrays["parameters"] == alone[1]["parameters"]

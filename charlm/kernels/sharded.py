@@ -19,7 +19,7 @@ from .tile import multiply_transposed, workspace
 SLOTS = 11  # enough for 1,024 shards
 THREE_SLOTS = 3 * SLOTS  # of a row for each gate
 ROWS_AT_ONCE = 272  # rows of a gradient whose slots are used together; ``bfloat16.ACROSS`` is as many
-COLUMNS_AT_ONCE = 128  # columns of a gradient, likewise
+COLUMNS_AT_ONCE = 256  # columns of a gradient, likewise
 
 
 @inlined
@@ -32,20 +32,18 @@ def _slot(shard):
     return ones
 
 
-@inlined
-def _add_slots(result, column, slots, shard, slot, rows, columns):
+@compiled
+def add_slots(result, column, slots, shard, rows, columns):
     """After a shard has been put into its slot: add up each two slots of equally many shards.
 
-    result  [rows, ≥ column + columns]     in/out   slot 0, from the given column on
+    result  [≥ rows, ≥ column + columns]   in/out   slot 0, from the given column on
     slots   [slots, ≥ rows, ≥ columns]     in/out   slot 1 and the others
     """
+    slot = _slot(shard)
     while shard & 1:
         for i in range(rows):
             source = slots[slot - 1, i, :columns]
-            if slot > 1:
-                target = slots[slot - 2, i, :columns]
-            else:
-                target = result[i, column : column + columns]
+            target = slots[slot - 2, i, :columns] if slot > 1 else result[i, column : column + columns]
             for j in range(columns):
                 target[j] += source[j]
         slot -= 1
@@ -91,39 +89,17 @@ def _level(shard, another):
     return level
 
 
-@inlined
-def _sum_of_token(source, offsets, of_shard, begin, end, slots, result, start, stop):
-    """result[start:stop] = the sum along the tree of the entries [begin, end) of one token.
-
-    A shard that does not see the token is left out; its sum would be 0. source [numbers] in; slots [SLOTS, ≥ stop -
-    start] is working memory; result [≥ stop] out.
-    """
-    columns, slot, entry, before = stop - start, 0, begin, 0
-    result[start:stop] = 0
-    levels = workspace(np.int64, 1, SLOTS)[0]  # at which level a slot joins the slot below
-    while entry < end or slot > 1:
-        level = _level(before, of_shard[entry]) if entry < end else SLOTS
-        while slot > 1 and levels[slot - 1] < level:
-            slot -= 1
-            above = slots[slot, :columns]
-            below = slots[slot - 1, :columns] if slot > 1 else result[start:stop]
-            for j in range(columns):
-                below[j] += above[j]
-        if entry < end:
-            before, levels[slot] = of_shard[entry], level
-            sums = slots[slot, :columns] if slot else result[start:stop]
-            sums[:] = 0
-            while entry < end and of_shard[entry] == before:
-                part = source[offsets[entry] + start : offsets[entry] + stop]
-                for j in range(columns):
-                    sums[j] += part[j]
-                entry += 1
-            slot += 1
+@compiled
+def _add_row(target, source):
+    for j in range(target.size):
+        target[j] += source[j]
 
 
 @compiled
 def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
     """Each row of the table becomes the sum, along the tree of the shards, of what belongs to its token; 0 for none.
+
+    A shard that does not see a token is left out; its sum would be 0.
 
     source                     [numbers]       in
     starts, offsets, of_shard                  in    see ``sort_tokens``
@@ -131,19 +107,66 @@ def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
 
     Columns [start, stop) are read and written.
     """
-    slots = workspace(table.dtype, SLOTS, COLUMNS_AT_ONCE)
+    slots, levels = workspace(table.dtype, SLOTS, COLUMNS_AT_ONCE), workspace(np.int64, 1, SLOTS)[0]
     for j in range(start, stop, COLUMNS_AT_ONCE):
         end = min(j + COLUMNS_AT_ONCE, stop)
         for token in range(starts.size - 1):
-            _sum_of_token(source, offsets, of_shard, starts[token], starts[token + 1], slots, table[token], j, end)
+            entry, last, slot, before = starts[token], starts[token + 1], 0, 0
+            table[token, j:end] = 0
+            while entry < last or slot > 1:
+                level = _level(before, of_shard[entry]) if entry < last else SLOTS
+                while slot > 1 and levels[slot - 1] < level:  # the level at which a slot joins the one below
+                    slot -= 1
+                    _add_row(slots[slot - 1, : end - j] if slot > 1 else table[token, j:end], slots[slot, : end - j])
+                if entry < last:
+                    before, levels[slot] = of_shard[entry], level
+                    sums = slots[slot, : end - j] if slot else table[token, j:end]
+                    sums[:] = 0
+                    while entry < last and of_shard[entry] == before:
+                        _add_row(sums, source[offsets[entry] + j : offsets[entry] + end])
+                        entry += 1
+                    slot += 1
+
+
+@compiled
+def sum_rows_of_shards(values, shards, slots, total, start, stop):
+    """total[j] = Σ values[r, j] along the tree of L shards. R = T · N / L.
+
+    values  [R, L · W]                   in
+    shards                                     L
+    slots   [≥ log₂ L, 1, ≥ stop - start]        working memory
+    total   [columns]                    out
+
+    Columns [start, stop) are read and written.
+    """
+    width, columns = values.shape[1] // shards, stop - start
+    for shard in range(shards):
+        slot = _slot(shard)
+        sums = slots[slot - 1, 0, :columns] if slot else total[start:stop]
+        sums[:] = 0
+        for r in range(values.shape[0]):
+            source = values[r, shard * width + start : shard * width + stop]
+            for j in range(columns):
+                sums[j] += source[j]
+        add_slots(total.reshape(1, -1), start, slots, shard, 1, columns)
+
+
+@compiled
+def _add_tokens(source, starts, offsets, of_shard, shard, first, target, column, start, stop):
+    """target[token - first, column:] += what belongs to each token in one shard, the columns [start, stop). target has
+    the tokens from ``first`` on."""
+    for row in range(target.shape[0]):
+        for entry in range(starts[first + row], starts[first + row + 1]):
+            if of_shard[entry] == shard:
+                more = source[offsets[entry] + start : offsets[entry] + stop]
+                _add_row(target[row, column : column + stop - start], more)
 
 
 @inlined
-def _all_sums(transposed_product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop):
+def _all_sums(product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop):
     """``sharded_gradients`` with the given transposed product. seen: starts, offsets and of_shard."""
     starts, offsets, of_shard = seen
     width, x_columns = dz.shape[1] // shards, dW_x.shape[1]
-    of_token = workspace(db.dtype, SLOTS, COLUMNS_AT_ONCE)
     j = start
     while j < stop:
         end = min(j + COLUMNS_AT_ONCE, stop)
@@ -159,35 +182,17 @@ def _all_sums(transposed_product, a, x, dz, shards, source, seen, adds, a_column
             for part in range(parts):
                 begin, after = dW.shape[0] * part // parts, dW.shape[0] * (part + 1) // parts
                 for shard in range(shards):
-                    slot = _slot(shard)
-                    target, first = dW[begin:after], j - column
+                    slot, target, first = _slot(shard), dW[begin:after], j - column
                     if slot:
                         target, first = slots[slot - 1, : after - begin], 0
                     x_start, z_start = shard * (left.shape[1] // shards) + begin, shard * width + j - first
-                    transposed_product(left, x_start, dz, z_start, target, first, first + end - j, False)
+                    product(left, x_start, dz, z_start, target, first, first + end - j, False)
                     if adds:
-                        for token in range(begin, after):
-                            sums = target[token - begin, first : first + end - j]
-                            for entry in range(starts[token], starts[token + 1]):
-                                if of_shard[entry] == shard:
-                                    more = source[offsets[entry] + j : offsets[entry] + end]
-                                    for i in range(end - j):
-                                        sums[i] += more[i]
-                    _add_slots(dW[begin:after], j - column, slots, shard, slot, after - begin, end - j)
+                        _add_tokens(source, starts, offsets, of_shard, shard, begin, target, first, j, end)
+                    add_slots(dW[begin:after], j - column, slots, shard, after - begin, end - j)
         if starts.size and not adds and j < x_columns:
-            for token in range(starts.size - 1):
-                _sum_of_token(
-                    source, offsets, of_shard, starts[token], starts[token + 1], of_token, dW_x[token], j, end
-                )
-        for shard in range(shards):
-            slot = _slot(shard)
-            sums = slots[slot - 1, 0, : end - j] if slot else db[j:end]
-            sums[:] = 0
-            for r in range(dz.shape[0]):
-                values = dz[r, shard * width + j : shard * width + end]
-                for i in range(end - j):
-                    sums[i] += values[i]
-            _add_slots(db.reshape(1, -1), j, slots, shard, slot, 1, end - j)
+            sum_tokens(source, starts, offsets, of_shard, dW_x, j, end)
+        sum_rows_of_shards(dz, shards, slots, db, j, end)
         j = end
 
 
@@ -256,4 +261,4 @@ def sharded_peephole_gradient(dz, c, shards, dp, start, stop):
                         of_gate, seen = dz[t, n, gate * H + j : gate * H + j + units], states[n, j : j + units]
                         for i in range(units):
                             sums[i] += of_gate[i] * seen[i]
-            _add_slots(dp, j, slots, shard, slot, 3, units)
+            add_slots(dp, j, slots, shard, 3, units)

@@ -20,6 +20,7 @@ from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
 from ..network.optimizers import Adam
 from ..network.products import check_precision
+from ..network.sharding import Shards
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
@@ -57,6 +58,7 @@ TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to tra
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
+SHARDS = 8  # of a job of several ranks
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 # An evaluation may take about so much of the minutes, if the machine scores so many multiply-adds per second. A resumed
 # training must evaluate on the same tokens, so this is no measured speed.
@@ -69,13 +71,14 @@ class Plan:
     """The options, given and chosen, and the network that they make.
 
     tokens: how many there seems to be time for. widest: charlm chose the width, as the largest that leaves
-    ``tokens_per_weight`` tokens for each weight.
+    ``tokens_per_weight`` tokens for each weight. speedup: of all ranks together over one; None for one process.
     """
 
     options: dict
     architecture: Architecture
     tokens: float
     widest: bool
+    speedup: float | None = None
 
 
 def multiply_adds(architecture: Architecture) -> int:
@@ -101,14 +104,16 @@ def speed(
     threads: int | None,
     precision="float32",
     ranks: Ranks | None = None,
+    shards: int = 1,
 ) -> float:
     """Multiply-adds per second of this machine when it trains a network, or of all ranks, which share the rows and
     exchange their gradients. It is the speed of the fastest update in a MOMENT, because other programs may slow down
-    the rest."""
+    the rest. shards: how many this process has."""
     vocabulary_size, ranks = architecture.vocabulary_size, ranks or Ranks()
     parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
     stack = Stack(architecture, parameters, ThreadPool(threads))
-    rows = -(-rows // ranks.number)
+    stack.shard(shards)
+    rows = Shards(ranks.number * shards).padded(rows) // ranks.number
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
 
@@ -179,7 +184,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
 def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, **measured: Any) -> Plan:
     """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
     first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network.
-    measured: how ``speed`` measures: threads, precision, ranks."""
+    measured: how ``speed`` measures: threads, precision, ranks and shards."""
 
     def budget(architecture, rows, steps):
         per_second = speed(architecture, rows, steps, **measured)
@@ -188,7 +193,19 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixe
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
     rows, steps = first.options["batch"], first.options["steps"]
-    return choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed)
+    return replace(
+        choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed),
+        speedup=_speedup(first.architecture, rows, steps, **measured),
+    )
+
+
+def _speedup(architecture: Architecture, rows: int, steps: int, ranks: Ranks, **measured: Any) -> float | None:
+    """How many times as fast as one of them all ranks train a network; None for one process. The others wait while rank
+    0 measures its own speed."""
+    if ranks.number == 1:
+        return None
+    together = speed(architecture, rows, steps, ranks=ranks, **measured)
+    return ranks.agree(together / speed(architecture, rows, steps, **measured) if ranks.is_first else None)
 
 
 def evaluated_tokens(minutes: float, architecture: Architecture) -> int:
@@ -243,8 +260,7 @@ def new_trainer(
     kernel begins to compile, here or when the training begins; see ``kernels.compiling.CompileTimer``. ranks: those of
     a job that trains the model together; each of them calls this function, with the same arguments.
 
-    Raises UsageError for options that make no sense, CorpusError for a text that charlm cannot read or that is too
-    short.
+    Raises UsageError for options that make no sense, CorpusError for a text that cannot be read or is too short.
     """
     begun, ranks = time.perf_counter(), ranks or Ranks()
     options = given_options(options)
@@ -253,17 +269,11 @@ def new_trainer(
     kind = task_class(options.get("task", "text"))
     cell = _checked_cell(kind, options)
     minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
-    if minutes is None and epochs is None:
-        minutes = MINUTES
+    minutes = MINUTES if minutes is None and epochs is None else minutes
     by_the_clock = minutes is not None and not kind.defaults
-    faster = "bf16" if by_the_clock and all(ranks.gather(HAS_BFLOAT16)) else "float32"
-    precision = options.get("precision") or faster
-    check_precision(precision)
+    precision = _precision(options, by_the_clock, ranks)
     given = {name: options[name] for name in CHOSEN if name in options and options[name] is not False}
-    options |= {"minutes": minutes, "cell": cell, "precision": precision}
-    if ranks.number > 1:
-        options.setdefault("shards", ranks.number)
-        ranks.part_of(options["shards"])
+    options |= {"minutes": minutes, "cell": cell, "precision": precision, "shards": _shards(options, ranks)}
     planner = Planner(options, given, begun, ranks, on_compile=on_compile) if by_the_clock else None
     task, corpus, choice = _loaded(kind, paths, options, planner, base)
     check_same_text(corpus, ranks)
@@ -294,6 +304,23 @@ def new_trainer(
         on_compile=on_compile,
         ranks=ranks,
     )
+
+
+def _precision(options: dict[str, Any], by_the_clock: bool, ranks: Ranks) -> str:
+    """The precision, given or, by the clock, the faster one of all processors. Raises UsageError where this processor
+    does not have it."""
+    faster = "bf16" if by_the_clock and all(ranks.gather(HAS_BFLOAT16)) else "float32"
+    precision = options.get("precision") or faster
+    check_precision(precision)
+    return precision
+
+
+def _shards(options: dict[str, Any], ranks: Ranks) -> int:
+    """The number of shards, given or chosen: the same for up to SHARDS ranks, so that their number makes no difference.
+    Raises UsageError where the ranks cannot share so many."""
+    shards = options.get("shards") or (1 if ranks.number == 1 else max(SHARDS, ranks.number))
+    ranks.part_of(shards)
+    return shards
 
 
 def check_same_text(corpus: Corpus, ranks: Ranks) -> None:
@@ -338,7 +365,9 @@ class Planner:
     ):
         self.options, self.given, self.begun, self._on_compile = options, given, begun, on_compile
         self.cell, self.seconds, self.ranks = options["cell"], 60 * options["minutes"], ranks
-        self._measured = {"threads": options.get("threads"), "precision": options["precision"], "ranks": ranks}
+        self.shards = ranks.part_of(options["shards"])[1]
+        self._measured = {name: options.get(name) for name in ("threads", "precision")}
+        self._measured |= {"ranks": ranks, "shards": self.shards}
 
     def plan(self, task: Task, corpus: Corpus) -> Plan:
         """Choose what is not given."""
@@ -367,6 +396,7 @@ class Planner:
             new_optimizer=lambda network: Adam(network, 1.0),
             on_compile=self._on_compile,
             ranks=self.ranks,
+            shards=self.shards,
         )
         return mixed
 

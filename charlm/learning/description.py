@@ -54,11 +54,23 @@ def opening(run: Run, explain: bool = False) -> list[str]:
             "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
             "--precision float32 is more exact"
         )
+    if trainer.ranks.number > 1:
+        lines.append(_ranks(trainer))
     if trainer.step:
         lines.append(f"resuming after {number_of(trainer.step, 'update')}")
     if trainer.plan and len(corpus.train) < SMALL:
         lines.append("the text is small: a longer text helps more than any option")
     return [*lines, *(f"{name}: {words}" for name, words in (reasons(trainer, unit) if explain else ()))]
+
+
+def _ranks(trainer: Trainer) -> str:
+    """How many processes train together, and what that should gain, where it was measured."""
+    line = f"{trainer.ranks.number:,} processes train it together"
+    speedup = trainer.plan and trainer.plan.speedup
+    if not speedup:
+        return line
+    advice = "" if speedup > 1 else ": they would do better with a larger --batch, or a wider network, or alone"
+    return f"{line}, at about {speedup:.1f} times the speed of one{advice}"
 
 
 def _level(choice: LevelChoice) -> str:

@@ -16,12 +16,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..network.architecture import Architecture, frozen_parameters, initial_parameters
@@ -30,7 +31,7 @@ from ..network.dropout import Dropout
 from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
-from ..network.protocols import Network, Optimizer
+from ..network.protocols import Network, Optimizer, Window
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool
 from ..ranks import Ranks
@@ -111,6 +112,15 @@ def check_length(corpus: Corpus, steps: int) -> None:
         )
 
 
+def check_shards(shards: int, rows: int) -> None:
+    """Raise UsageError where there are more shards than rows to share."""
+    if shards > rows:
+        raise UsageError(
+            f"--shards {shards} share the rows of a batch, which has {number_of(rows, 'row')} here: give --shards "
+            f"{1 << (rows.bit_length() - 1)} at most, or a larger --batch or a longer text"
+        )
+
+
 class Trainer:
     """Trains a new model on a corpus. ``best`` is the model with the lowest held-out loss so far; where nothing is held
     out, the latest one.
@@ -147,24 +157,20 @@ class Trainer:
         self.choice, self.base, self.also = choice, base, also
         self.task = task or LanguageModel()
         check_length(corpus, settings.steps)
-        workers = settings.shards if settings.local_updates else 1
-        rows = self._rows_of(workers)
-        self.rows = workers * rows  # of a batch
+        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
+        self.rows = self._rows()  # of a batch
         self.parameters = self._first_parameters()
         self.pool = ThreadPool(threads)
         self.network = self.task.network(architecture, self.parameters, self.pool, corpus.unknown_rate)
         if settings.freeze:
             self.network.freeze(settings.freeze)
-        self.shards = Shards(settings.shards, *self.ranks.part_of(settings.shards))
-        self.window = self.task.window(
-            self.network, settings.steps, rows if workers > 1 else self.shards.local(rows), training=True
-        )
+        self.window = self._window()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
         self._states = RowStates(self.strategy.carried, self.shards, self.ranks, self.rows)
         self.ngrams = self._counted()
-        self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
+        self.evaluation = self._evaluation_of(corpus, self.ngrams)
         self.state = TrainingState(
             total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0
         )
@@ -179,17 +185,30 @@ class Trainer:
         self._also_seconds = 0.0  # that an evaluation of the text of ``also`` takes
         self._begun, self._on_compile = begun or time.perf_counter(), on_compile
 
-    def _rows_of(self, workers: int) -> int:
-        """The rows of each worker. A short text gets fewer: each is at least one window long."""
+    def _rows(self) -> int:
+        """The rows of a batch; with local updates, each worker has ``settings.batch`` of them. A short text gets fewer:
+        each is at least one window long."""
         rows, text = self.settings.batch, len(self.corpus.train)
-        return rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps)))
+        workers = self.settings.shards if self.settings.local_updates else 1
+        return workers * (rows if self.corpus.lines else max(1, min(rows, text // (workers * self.settings.steps))))
+
+    def _window(self) -> Window:
+        """The window of this process's shards, or of one of them where each is a worker."""
+        rows = self.shards.local(self.rows)
+        if self.settings.local_updates:
+            rows //= self.shards.count
+        else:
+            check_shards(self.shards.number, self.rows)
+            self.network.shard(self.shards.count)
+        return self.task.window(self.network, self.settings.steps, rows, training=True)
 
     def _strategy(self) -> Strategy:
-        settings = self.settings
-        if not settings.local_updates:
-            return InStep(self.network, self.window, self.optimizer, settings.precision, self.shards, self.ranks)
-        one = InStep(self.network, self.window, self.optimizer, settings.precision)
-        return LocalUpdates(one, self.shards, settings.local_updates, self.rows, self.ranks)
+        of_shards = partial(InStep, self.network, self.window, self.optimizer, precision=self.settings.precision)
+        shards, local = self.shards, self.settings.local_updates
+        if not local:
+            return of_shards(shards=shards, ranks=self.ranks)
+        workers = [of_shards(shards=Shards(shards.number, shards.first + place, 1)) for place in range(shards.count)]
+        return LocalUpdates(workers, local, shards.local(self.rows), self.ranks)
 
     def _first_parameters(self) -> np.ndarray:
         if self.base:
@@ -210,6 +229,13 @@ class Trainer:
         if self.base.is_resumed:
             return mixture and mixture.ngrams
         return self.task.ngrams(self.corpus, self.settings, len(self.parameters), mixture and mixture.ngrams)
+
+    def _evaluation_of(self, corpus: Any, ngrams: NGrams | None) -> Any:
+        """The evaluation on the held-out part of a corpus, shared by all ranks; None where nothing is held out."""
+        evaluation = self.task.evaluation(self.network, corpus, ngrams)
+        if evaluation:
+            evaluation.ranks = self.ranks
+        return evaluation
 
     @property
     def step(self) -> int:
@@ -330,6 +356,7 @@ class Trainer:
             new_optimizer=self._new_optimizer,
             on_compile=self._on_compile,
             ranks=self.ranks,
+            shards=self.network.shards,
         )
 
     def measure_base(self) -> None:
@@ -352,7 +379,7 @@ class Trainer:
     def _loss_of(self, corpus: Any, mixture: Mixture | None) -> float | None:
         """Nats per token of the held-out part of a corpus, of the network with its current parameters and, if there is
         one, a mixture. None without a held-out part."""
-        evaluation = corpus and self.task.evaluation(self.network, corpus, mixture and mixture.ngrams)
+        evaluation = corpus and self._evaluation_of(corpus, mixture and mixture.ngrams)
         if not evaluation:
             return None
         return evaluation.loss() if mixture is None else evaluation.loss_with(mixture.weights)
@@ -454,8 +481,8 @@ class Trainer:
         state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
         for batch in islice(batches, self.strategy.at_once):
             key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
-            drop, targets = Dropout(dropout, key) if dropout else None, int(np.count_nonzero(batch.targets >= 0))
-            updates.append(Update(batch, targets, self._rate_at(tokens), drop))
+            targets = int(np.count_nonzero(batch.targets >= 0))
+            updates.append(Update(batch, targets, self._rate_at(tokens), Dropout(dropout, key) if dropout else None))
             tokens += targets
             if tokens >= state.total_tokens:
                 break

@@ -6,13 +6,26 @@ from typing import Any, TypedDict
 
 from ..errors import UsageError
 from ..network.cells import CELLS, OLD_NAMES
-from ..options import COMMAND_LINE, FILES, MOST, PRECISIONS, PYTHON, STORE, THREADS, Option, Path, by_name, checked
+from ..options import (
+    COMMAND_LINE,
+    FILES,
+    MOST,
+    MOST_SHARDS,
+    PRECISIONS,
+    PYTHON,
+    STORE,
+    THREADS,
+    Option,
+    Path,
+    by_name,
+    checked,
+)
+from ..ranks import PATIENCE
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
 TASKS = ("text", "classify", "generate", "tag", "translate")
 CHECKPOINT_SECONDS = 60.0
-MOST_SHARDS = 1024
 MOST_ORDER = 24  # of n-grams
 HOW_LONG, NETWORK, UPDATES, GO_ON = "How long", "The network", "The updates", "Going on with a model"
 CHOSEN = "chosen"  # in the place of a default that depends on the text, the time, the task and the machine
@@ -212,10 +225,12 @@ TRAINING = (
     Option(
         "shards",
         int,
-        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree.",
+        "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree. The model depends on "
+        "S, and not on how many processes share the parts.",
         default=1,
         least=1,
         most=MOST_SHARDS,
+        power_of_two=True,
         metavar="S",
         group=UPDATES,
     ),
@@ -282,7 +297,7 @@ OF_FILES = (
         "resume",
         bool,
         "Continue the unfinished training of this output. The settings that you do not give keep their values, except "
-        "--log, --plot, --report, --save-every and --threads. If it is finished, there is nothing to do.",
+        "--log, --plot, --report, --save-every, --patience and --threads. If it is finished, there is nothing to do.",
         default=False,
         group=HOW_LONG,
     ),
@@ -309,6 +324,17 @@ OF_FILES = (
         default=CHECKPOINT_SECONDS,
         least=0,
         metavar="SECONDS",
+        group=FILES,
+    ),
+    Option(
+        "patience",
+        float,
+        "Where mpirun or srun has started several processes: end all if one of them does not answer for so many "
+        "seconds.",
+        default=PATIENCE,
+        least=1,
+        most=1e6,
+        metavar="S",
         group=FILES,
     ),
     Option(

@@ -13,6 +13,7 @@ from ..network.architecture import Architecture
 from ..network.dropout import Dropout
 from ..network.mixed_window import read_once
 from ..network.protocols import Network, Optimizer
+from ..network.sharding import Shards
 from ..network.threads import ThreadPool
 from ..ranks import Ranks
 from ..tasks import Task
@@ -28,13 +29,15 @@ def prepare(
     new_optimizer: Callable[[Network], Optimizer],
     on_compile: OnCompile | None = None,
     ranks: Ranks | None = None,
+    shards: int = 1,
 ) -> float:
     """Compile the kernels that a training calls, or load them from the cache, with a network of the same kind and
     width 2. Returns the seconds in which kernels were compiled: 0 where all are in the cache.
 
     dropout: the rate of the training, or None where it is not known yet; with 0 the kernels of dropout are left out.
     ngrams: the network predicts together with n-grams. on_compile: see ``CompileTimer``. ranks: those of a job, of
-    which the first one on each machine compiles, and the others load what it has compiled.
+    which the first one on each machine compiles, and the others load what it has compiled. shards: how many this
+    process has.
     """
     ranks = ranks or Ranks()
     if not ranks.is_first_here:
@@ -42,11 +45,13 @@ def prepare(
     small, pool = architecture.small(), ThreadPool(1)
     with CompileTimer(on_compile) as timer:
         network = task.network(small, np.zeros(small.number_of_parameters, np.float32), pool, 0.1)
-        window = task.window(network, 1, 1, training=True)
+        network.shard(shards)
+        batch = Shards(shards).of(task.small_batch())
+        window = task.window(network, 1, shards, training=True)
         network.pack(for_training=True, precision=precision)
-        window.train(task.small_batch(), 1.0, None if dropout == 0 else Dropout(0.1, 0))
+        window.train(batch, 1.0, None if dropout == 0 else Dropout(0.1, 0))
         network.pack(for_training=False)  # the held-out part is scored in float32
-        window.losses(task.small_batch())
+        window.losses(batch)
         new_optimizer(network).update(0.0)
         if ngrams:
             read_once(network)

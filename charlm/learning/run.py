@@ -8,6 +8,7 @@ from typing import Any
 
 from ..model import Model
 from ..options import Path
+from ..ranks import PATIENCE
 from ..reports.loss_curve import LossCurve
 from ..text.baselines import Baseline
 from ..text.reading import names_of
@@ -23,7 +24,8 @@ class TrainingFiles:
     output: the model. charlm writes a checkpoint next to it about every ``save_every`` seconds. log: each report as a
     line of JSON. plot: a picture of the losses (SVG). report: a page of the training (HTML). resume: continue the
     unfinished training of ``output``, and append to ``log``. restart: begin anew where ``output`` has an unfinished
-    training, and give that up. backup: keep a model that is at ``output`` now, next to the new one.
+    training, and give that up. backup: keep a model that is at ``output`` now, next to the new one. patience: seconds
+    after which the ranks of an MPI job give up one that does not answer.
     """
 
     output: Path | None = None
@@ -34,6 +36,7 @@ class TrainingFiles:
     restart: bool = False
     backup: bool = True
     save_every: float = CHECKPOINT_SECONDS
+    patience: float = PATIENCE
 
     def __post_init__(self):
         for field in fields(self):

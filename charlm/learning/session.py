@@ -62,6 +62,12 @@ class TrainingSession(Run):
         super().__init__(path_list(paths), files, given_options(options))
         self._open, self._on_compile = ExitStack(), on_compile
         self._running: Generator[Report, None, None] | None = None
+        self.ranks, self._has_output = job(), files.output is not None
+        self.ranks.patience = files.patience
+        if self.ranks.number > 1 and "-" in self.paths:
+            raise UsageError(
+                f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
+            )
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
         if files.resume and "base" in self.options:
@@ -77,11 +83,7 @@ class TrainingSession(Run):
             raise UsageError(f"--plot draws an SVG picture: give {files.plot} a name that ends in .svg")
 
     def __enter__(self) -> "TrainingSession":
-        self.ranks = job()
-        if self.ranks.number > 1 and "-" in self.paths:
-            raise UsageError(
-                f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
-            )
+        self._check_same_options()
         with ExitStack() as opened:
             checkpoint, base, self.done = self.ranks.agree(self._files_opened(opened) if self.ranks.is_first else None)
             if self.done:
@@ -91,9 +93,8 @@ class TrainingSession(Run):
                 self.options = given_options(checkpoint.options) | self.options
                 if self.ranks.is_first:
                     self._check_places()  # again: the checkpoint may name held-out files
-            self._has_output = self.files.output is not None
             if not self.ranks.is_first:
-                self.files = TrainingFiles(save_every=self.files.save_every)
+                self.files = TrainingFiles(save_every=self.files.save_every, patience=self.files.patience)
             self.trainer = new_trainer(
                 self.paths, resumed=base, on_compile=self._on_compile, ranks=self.ranks, **self.options
             )
@@ -111,6 +112,18 @@ class TrainingSession(Run):
                 )
             self._open = opened.pop_all()
         return self
+
+    def _check_same_options(self) -> None:
+        """Raise UsageError where another rank of the job has been asked for another training."""
+        plain = {name: value for name, value in self.options.items() if isinstance(value, (str, int, float))}
+        plain.pop("threads", None)
+        for rank, options in enumerate(found := self.ranks.gather(plain)):
+            names = sorted(name for name in options | found[0] if options.get(name) != found[0].get(name))
+            if names:
+                raise UsageError(
+                    f"rank {rank} of {self.ranks.number} has another {names[0]} than rank 0: the processes of an MPI "
+                    "job train one model together"
+                )
 
     def _files_opened(self, opened: ExitStack) -> tuple[Checkpoint | None, Base | None, Model | None]:
         """Check and lock the files. Returns the checkpoint to resume, what it has of the model that the training goes

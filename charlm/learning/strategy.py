@@ -5,7 +5,7 @@ A trainer asks its strategy to make ``at_once`` updates. In between, nothing can
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..network.sharding import Shards
 from ..ranks import Ranks
 from ..text.batches import Batch
 
+ALONE = Ranks()  # one process
 OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.9  # of the step that follows an exchange
 
 
@@ -48,8 +49,10 @@ class Strategy(Protocol):
 
 
 class InStep:
-    """One gradient of the whole batch for each update. shards: those of this process, whose rows the window has; ranks:
-    where the other shards are."""
+    """One gradient of the whole batch for each update.
+
+    shards: those whose rows the window has. ranks: they have the other shards.
+    """
 
     at_once = 1
 
@@ -58,12 +61,13 @@ class InStep:
         network: Network,
         window: Window,
         optimizer: Optimizer,
+        *,
         precision: str,
-        shards: Shards | None = None,
-        ranks: Ranks | None = None,
+        shards: Shards,
+        ranks: Ranks = ALONE,
     ):
-        self.network, self.window, self.optimizer, self.precision = network, window, optimizer, precision
-        self.shards, self.ranks = shards or Shards(), ranks or Ranks()
+        self.network, self.window, self.optimizer = network, window, optimizer
+        self.precision, self.shards, self.ranks = precision, shards, ranks
 
     def state(self) -> dict[str, np.ndarray]:
         return self.optimizer.state()
@@ -73,18 +77,21 @@ class InStep:
         return list(self.window.state)
 
     def make(self, updates: list[Update]) -> list[float]:
-        return [self._make(update) for update in updates]
+        return [self.train(update, update.tokens) for update in updates]
 
-    def _make(self, update: Update) -> float:
+    def train(self, update: Update, tokens: int | None = None) -> float:
+        """Make one update, from the rows of these shards: see ``make``. tokens: how many the mean loss is of, None for
+        those of these rows."""
+        batch, drop = self.shards.of(update.batch), update.drop and replace(update.drop, shards=self.shards)
+        if tokens is None:
+            tokens = max(1, int(np.count_nonzero(batch.targets >= 0)))
         self.network.pack(for_training=True, precision=self.precision)
-        nats = self.window.train(self.shards.of(update.batch), 1 / max(1, update.tokens), update.drop)
-        total = np.array(self.shards.sum(nats))
+        total = np.array(self.shards.sum(self.window.train(batch, 1 / tokens, drop)))
         self.ranks.sum_tree(total)
-        if not math.isfinite(total):
+        if not np.isfinite(total):
             return math.nan
         self.ranks.sum_tree(self.network.gradient)
-        norm = self.optimizer.update(update.rate)
-        return float(total) if math.isfinite(norm) else math.nan
+        return float(total) if math.isfinite(self.optimizer.update(update.rate)) else math.nan
 
 
 class PairwiseSum:
@@ -119,54 +126,53 @@ class LocalUpdates:
     with η = OUTER_RATE, μ = OUTER_MOMENTUM. The arrays of the optimizer become their mean over the workers. Means are
     summed along the tree of the shards. The workers of this process take turns in one network.
 
-    one: the strategy of a worker, whose window has its rows only. shards: those of this process. rows: of a batch.
-    ranks: where the other workers are.
+    workers: the strategies of the shards of this process, each with its own shard. They take turns in one network, one
+    window and one optimizer. rows: of these shards. ranks: they have the other shards.
     """
 
-    def __init__(self, one: InStep, shards: Shards, at_once: int, rows: int, ranks: Ranks):
-        self.one, self.shards, self.at_once, self.ranks = one, shards, at_once, ranks
-        self._outer = np.zeros_like(one.network.parameters)  # m
-        self.carried = [np.zeros((shards.local(rows), state.shape[1]), state.dtype) for state in one.carried]
+    def __init__(self, workers: list[InStep], at_once: int, rows: int, ranks: Ranks = ALONE):
+        self.workers, self.at_once, self.ranks, one = workers, at_once, ranks, workers[0]
+        self.network, self.optimizer, self.number = one.network, one.optimizer, one.shards.number
+        self._outer = np.zeros_like(self.network.parameters)  # m
+        self.carried = [np.zeros((rows, state.shape[1]), state.dtype) for state in one.carried]
 
     def state(self) -> dict[str, np.ndarray]:
-        return self.one.state() | {"outer": self._outer}
+        return self.optimizer.state() | {"outer": self._outer}
 
     def make(self, updates: list[Update]) -> list[float]:
-        optimizer, arrays = self.one.optimizer, [self.one.network.parameters, *self.one.state().values()]
-        begun, count, sums = [array.copy() for array in arrays], optimizer.updates, PairwiseSum()
-        for worker in range(self.shards.count):
+        arrays, count = [self.network.parameters, *self.optimizer.state().values()], self.optimizer.updates
+        begun, sums = [array.copy() for array in arrays], PairwiseSum()
+        for place, worker in enumerate(self.workers):
             for array, before in zip(arrays, begun, strict=True):
                 array[:] = before
-            optimizer.updates = count
-            losses = self._work(worker, updates)
+            self.optimizer.updates = count
+            losses = self._work(worker, place, updates)
             sums.add([losses, begun[0] - arrays[0], *(array.copy() for array in arrays[1:])])
         for array in sums.total:
             self.ranks.sum_tree(array)
         losses, moved, *means = sums.total
         for array, mean in zip(arrays[1:], means, strict=True):
-            array[:] = mean / self.shards.number
-        self._step(begun[0], moved / self.shards.number)
+            array[:] = mean / self.number
+        self._step(begun[0], moved / self.number)
         return losses.tolist()
 
-    def _step(self, before: np.ndarray, moved: np.ndarray) -> None:
-        """The step after an exchange. moved: Δ; in float32, like all of this."""
-        self._outer *= OUTER_MOMENTUM
-        self._outer += moved
-        self.one.network.parameters[:] = before - OUTER_RATE * (moved + OUTER_MOMENTUM * self._outer)
-
-    def _work(self, worker: int, updates: list[Update]) -> np.ndarray:
-        """The updates of one worker, from the parameters of now: its losses, NaN from the first bad one on."""
-        shard = Shards(self.shards.number, self.shards.first + worker, 1)
-        mine = slice(worker, None, self.shards.count)
-        for state, all_rows in zip(self.one.carried, self.carried, strict=True):
+    def _work(self, worker: InStep, place: int, updates: list[Update]) -> np.ndarray:
+        """The updates of one worker, from the parameters of now: its losses, NaN from the first bad one on. place: of
+        its rows, every so many, among those of this process."""
+        mine = slice(place, None, len(self.workers))
+        for state, all_rows in zip(worker.carried, self.carried, strict=True):
             state[:] = all_rows[mine]
         losses = np.full(len(updates), np.nan)
         for number, update in enumerate(updates):
-            batch = shard.of(update.batch)
-            tokens = int(np.count_nonzero(batch.targets >= 0))
-            (losses[number],) = self.one.make([Update(batch, tokens, update.rate, update.drop)])
+            losses[number] = worker.train(update)
             if np.isnan(losses[number]):
                 break
-        for state, all_rows in zip(self.one.carried, self.carried, strict=True):
+        for state, all_rows in zip(worker.carried, self.carried, strict=True):
             all_rows[mine] = state
         return losses
+
+    def _step(self, before: np.ndarray, moved: np.ndarray) -> None:
+        """The step after an exchange. moved: Δ."""
+        self._outer *= OUTER_MOMENTUM
+        self._outer += moved
+        self.network.parameters[:] = before - OUTER_RATE * (moved + OUTER_MOMENTUM * self._outer)

@@ -71,12 +71,22 @@ class Training:
         if self._is_over:
             raise UsageError("this training is over; begin another one, or continue it with resume=True")
         if not self._is_open:
-            self.session.__enter__()
+            with self._told():
+                self.session.__enter__()
             self._is_open = True
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell the other ranks of a job about an error, so that they end too."""
+        try:
+            yield
+        except BaseException as error:
+            self.session.ranks.tell(error)
+            raise
 
     def stop(self) -> None:
         """End the training before its next update; the iteration is then over."""
@@ -104,7 +114,7 @@ class Training:
             self._reports = self.session.run(lambda: self.interrupted or self._is_stopping or stop())
             with closing(self._reports):
                 while True:
-                    with held_interrupts(self.interrupts):
+                    with held_interrupts(self.interrupts), self._told():
                         report: Report | None = next(self._reports, None)
                     if report is None:
                         return

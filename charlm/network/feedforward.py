@@ -10,9 +10,8 @@ from ..kernels.feedforward import (
     sum_over_positions,
     sum_over_positions_gradient,
 )
-from ..kernels.gather import sum_rows
 from .dropout import Dropout, set_dropout_mask
-from .products import Product, SortedTokens, aligned, padded_row, places_of, sum_rows_of_shards
+from .products import Product, SortedTokens, aligned, bias_gradient, padded_row, places_of
 
 
 @dataclass
@@ -78,10 +77,9 @@ class FeedForward:
         def columns(start, stop):
             if seen:
                 seen.add_up(self.dW_x, start, stop)
-                sum_rows_of_shards(dz, shards, self.db, start, stop)
             else:
                 sum_over_positions_gradient(tokens, dz, self.dW_x, start, stop)
-                sum_rows(dz.reshape(-1, dz.shape[2]), self.db, start, stop, False)
+            bias_gradient(dz, self.db, shards, start, stop)
 
         return pool.split(self.b.size, columns, 16)
 

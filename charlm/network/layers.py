@@ -151,42 +151,33 @@ class Recurrent:
             self.input.backward(z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: LayerArrays, shards: int = 1) -> list:
-        if shards > 1:
-            return self._sharded_gradients(pool, tokens, x, arrays, shards)
-        H, z, c, kernel = self.hidden, arrays.z, arrays.c, self.recurrent.gradients_kernel
-        a, dz = arrays.a[:-1].reshape(-1, H), z.reshape(-1, z.shape[2])
-        x, tokens = (a[:0], tokens.reshape(-1)) if self.one_hot else (x.reshape(-1, x.shape[2]), NO_TOKENS)
-
-        def columns(start, stop):
-            kernel(a, x, tokens, dz, self.recurrent_column, self.dW_a, self.dW_x, self.db, start, stop)
-
-        parts = pool.split(self.db.size, columns, LANES, self.gradient_work)
-        if self.peephole_kernel:
-            gradient, dp = self.peephole_kernel, self.dp
-            parts += pool.split(H, lambda start, stop: gradient(z, c, dp, start, stop), 16)
-        return parts
-
-    def _sharded_gradients(self, pool, tokens, x, arrays, shards):
-        z, c, dtype, kernel = arrays.z, arrays.c, self.b.dtype, self.recurrent.sharded_kernel
+        z, c, column = arrays.z, arrays.c, self.recurrent_column
         a, dz = side_by_side(arrays.a[:-1], shards), side_by_side(z, shards)
-        source, entries = z.reshape(-1), NO_ENTRIES
-        if self.one_hot:
-            x, entries = a[:0], SortedTokens(tokens.reshape(-1, 1), z, shards, len(self.W_x)).entries
-        else:
-            x = side_by_side(x, shards)
-        gradients = self.dW_a, self.dW_x, self.db
+        x = a[:0] if self.one_hot else side_by_side(x, shards)
+        sums = self.dW_a, self.dW_x, self.db
+        if shards == 1:
+            kernel, tokens = self.recurrent.gradients_kernel, tokens.reshape(-1) if self.one_hot else NO_TOKENS
 
-        def columns(start, stop):
-            slots = slots_for(shards, dtype)
-            kernel(
-                *(a, x, dz, shards, source, *entries, False),
-                *(self.recurrent_column, *gradients, slots, start, stop),
-            )
+            def columns(start, stop):
+                kernel(a, x, tokens, dz, column, *sums, start, stop)
+
+        else:
+            kernel, entries, source = self.recurrent.sharded_kernel, NO_ENTRIES, z.reshape(-1)
+            if self.one_hot:
+                entries = SortedTokens(tokens.reshape(-1, 1), z, shards, len(self.W_x)).entries
+
+            def columns(start, stop):
+                slots = slots_for(shards, z.dtype)
+                kernel(a, x, dz, shards, source, *entries, False, column, *sums, slots, start, stop)
 
         parts = pool.split(self.db.size, columns, LANES, self.gradient_work)
-        if self.peephole_kernel:
-            dp = self.dp
-            parts += pool.split(
-                self.hidden, lambda start, stop: sharded_peephole_gradient(z, c, shards, dp, start, stop), 16
-            )
-        return parts
+        return parts + self._peephole_gradient(pool, z, c, shards) if self.peephole_kernel else parts
+
+    def _peephole_gradient(self, pool, dz, c, shards):
+        def units(start, stop):
+            if shards == 1:
+                self.peephole_kernel(dz, c, self.dp, start, stop)
+            else:
+                sharded_peephole_gradient(dz, c, shards, self.dp, start, stop)
+
+        return pool.split(self.hidden, units, 16)

@@ -16,6 +16,7 @@ from ..kernels.sharded import (
     sharded_gradients,
     sharded_gradients_in_pairs,
     sort_tokens,
+    sum_rows_of_shards,
     sum_tokens,
 )
 from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
@@ -51,7 +52,7 @@ def check_precision(precision: str) -> None:
 
 
 def side_by_side(values: np.ndarray, shards: int) -> np.ndarray:
-    """(T, N, W) → (T · N / shards, shards · W): the shards of each row next to each other. Row n belongs to shard n mod
+    """(…, W) → (rows / shards, shards · W): a column of width W for each shard. Row r belongs to shard r mod
     ``shards``."""
     return values.reshape(-1, shards * values.shape[-1])
 
@@ -93,14 +94,13 @@ def slots_for(shards: int, dtype) -> np.ndarray:
     return np.empty((shards.bit_length() - 1, ROWS_AT_ONCE, COLUMNS_AT_ONCE), dtype)
 
 
-def sum_rows_of_shards(dz: np.ndarray, shards: int, db: np.ndarray, start: int, stop: int) -> None:
-    """db = Σ dz, in the columns [start, stop). dz: (…, ≥ columns)."""
-    dz, dtype = side_by_side(dz, shards), db.dtype
-    nothing = dz[:0]
-    sharded_gradients(
-        *(nothing, nothing, dz, shards, dz.reshape(-1), *NO_ENTRIES, False),
-        *(0, nothing, nothing, db, slots_for(shards, dtype), start, stop),
-    )
+def bias_gradient(dz: np.ndarray, db: np.ndarray, shards: int, start: int, stop: int) -> None:
+    """db = Σ dz in the columns [start, stop). dz: (…, ≥ columns)."""
+    if shards == 1:
+        sum_rows(dz.reshape(-1, dz.shape[-1]), db, start, stop, False)
+    else:
+        slots = np.empty((shards.bit_length() - 1, 1, stop - start), db.dtype)
+        sum_rows_of_shards(side_by_side(dz, shards), shards, slots, db, start, stop)
 
 
 class Product:
@@ -172,35 +172,21 @@ class Product:
         shards: how many share the rows. tokens: for each shard, what belongs to a token is added to its row of Wᵀ, the
         parameter of a transposed product.
         """
-        if shards > 1:
-            return self._sharded_gradient(pool, x, dz, db, shards, tokens)
-        x, dz, dW = x.reshape(-1, x.shape[-1]), dz.reshape(-1, dz.shape[-1]), self.d_parameter
+        dW = self.d_parameter
         if self.transposed:
             left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
-            parts = pool.split(db.size, lambda start, stop: sum_rows(dz, db, start, stop, False), LANES)
+            parts = pool.split(db.size, lambda start, stop: bias_gradient(dz, db, shards, start, stop), LANES)
         else:
             left, right, sums, parts = x, dz, db, []
-        kernel, no_x, no_dW = self.gradients_kernel, left[:0], dW[:, :0]
+        left, right = side_by_side(left, shards), side_by_side(right, shards)
+        none, no_dW = left[:0], dW[:, :0]
+        added = (tokens.source, *tokens.entries, True) if tokens else (none.reshape(-1), *NO_ENTRIES, False)
 
         def columns(start, stop):
-            kernel(left, no_x, NO_TOKENS, right, 0, dW, no_dW, sums, start, stop)
-
-        return pool.split(sums.size, columns, LANES) + parts
-
-    def _sharded_gradient(self, pool, x, dz, db, shards, tokens):
-        dW, kernel, dtype, d_rows = self.d_parameter, self.sharded_kernel, db.dtype, dz
-        x, dz = side_by_side(x, shards), side_by_side(dz, shards)
-        nothing, no_dW, parts = x[:0], dW[:, :0], []
-        no_tokens = (x.reshape(-1)[:0], *NO_ENTRIES, False)
-        if self.transposed:
-            left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
-            parts = pool.split(db.size, lambda start, stop: sum_rows_of_shards(d_rows, shards, db, start, stop), LANES)
-        else:
-            left, right, sums = x, dz, db
-        added = (tokens.source, *tokens.entries, True) if tokens else no_tokens
-
-        def columns(start, stop):
-            slots = slots_for(shards, dtype)
-            kernel(left, nothing, right, shards, *added, 0, dW, no_dW, sums, slots, start, stop)
+            if shards == 1:
+                self.gradients_kernel(left, none, NO_TOKENS, right, 0, dW, no_dW, sums, start, stop)
+            else:
+                slots = slots_for(shards, sums.dtype)
+                self.sharded_kernel(left, none, right, shards, *added, 0, dW, no_dW, sums, slots, start, stop)
 
         return pool.split(sums.size, columns, LANES) + parts

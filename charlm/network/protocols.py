@@ -31,13 +31,14 @@ class Network(Protocol):
 
     parameters: (P) float32, or float64 for checks, as ``architecture`` describes them. The caller owns them, and an
     optimizer changes them in place. gradient: (P), set by ``Window.train``. pool: the threads that share the work of an
-    update.
+    update. shards: see ``shard``; 1 at first.
     """
 
     architecture: Architecture
     parameters: np.ndarray
     gradient: np.ndarray
     pool: ThreadPool
+    shards: int
 
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them. The caller calls this after every change of

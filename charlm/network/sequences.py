@@ -36,7 +36,9 @@ class Windows:
 
     def of(self, steps: int, rows: int) -> StackWindow:
         """A window in the zero state, with memory for at least this number of ``steps`` and ``rows``."""
-        size = 1 << (max(1, steps) - 1).bit_length(), max(rows, min(self.rows, padded_size(rows)))
+        shards = self.stack.shards if self.training else 1
+        of_shard, most = -(-rows // shards), -(-self.rows // shards)  # shards have equally many rows
+        size = 1 << (max(1, steps) - 1).bit_length(), shards * max(of_shard, min(most, padded_size(of_shard)))
         if size not in self.made:
             self.made[size] = StackWindow(self.stack, size[0], size[1], self.training)
         self.made[size].reset()

@@ -14,18 +14,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import UsageError
 from ..text.batches import Batch, PairBatch, WordBatch
 from ..text.vocabulary import EOS
 
 B = TypeVar("B", bound=Batch)
-MOST_SHARDS = 1024
-
-
-def check_number(number: int) -> None:
-    """Raise UsageError where there cannot be so many shards."""
-    if not 1 <= number <= MOST_SHARDS or number & (number - 1):
-        raise UsageError(f"--shards must be a power of two up to {MOST_SHARDS}, such as 8, not {number}")
 
 
 def tree_sum(parts: list) -> Any:
@@ -39,17 +31,17 @@ def tree_sum(parts: list) -> Any:
 @dataclass(frozen=True)
 class Shards:
     """The shards of one process. number: of all shards, a power of two. first: the first one that the process has, a
-    multiple of ``count``; count: how many it has, a power of two; None for all."""
+    multiple of ``count``; count: how many it has, a power of two; None for all. Raises ValueError for others."""
 
     number: int = 1
     first: int = 0
     count: int | None = None
 
     def __post_init__(self):
-        check_number(self.number)
         count = self.number if self.count is None else self.count
         object.__setattr__(self, "count", count)
-        if count < 1 or count & (count - 1) or self.first % count or not 0 <= self.first <= self.number - count:
+        are_powers = all(number > 0 and not number & (number - 1) for number in (self.number, count))
+        if not are_powers or self.first % count or not 0 <= self.first <= self.number - count:
             raise ValueError(f"the shards from {self.first} on, {count} of {self.number}, are no part of the tree")
 
     @property

@@ -11,6 +11,7 @@ from ..kernels.gather import scatter_add
 from ..text.batches import WordBatch
 from .architecture import Tagging
 from .dropout import Dropout
+from .products import SortedTokens
 from .sequences import Windows, pad_rows
 from .stack import Stack
 from .threads import ThreadPool
@@ -29,13 +30,19 @@ class Tagger:
         self.E, self.dE = (vector.reshape(architecture.words_size, -1) for vector in (words, d_words))
         self.reader = Stack(architecture.reader, reader, pool, gradient=d_reader, at_end=True)
         self.sentence = Stack(architecture.sentence, sentence, pool, gradient=d_sentence, vector_input=True)
-
-        self.frozen = 0
+        self.frozen, self.shards = 0, 1
 
     def freeze(self, layers: int) -> None:
         """See ``protocols.Network.freeze``. The reader and the embedding of words are the input of the sentences."""
         self.frozen = layers
         self.sentence.freeze(layers)
+
+    def shard(self, shards: int) -> None:
+        """See ``protocols.Network.shard``. The distinct words of a batch are rows too: word w belongs to the shard w
+        mod ``shards``."""
+        self.shards = shards
+        self.reader.shard(shards)
+        self.sentence.shard(shards)
 
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
@@ -66,8 +73,13 @@ class TaggerWindows:
         def backward():
             read, embedded = np.split(network.sentence.dE, [vectors.shape[1]], axis=1)
             reader_backward(read)
-            network.dE[:] = 0
-            scatter_add(known, np.ascontiguousarray(embedded), network.dE, 0, network.dE.shape[1])
+            embedded, columns = np.ascontiguousarray(embedded), network.dE.shape[1]
+            if network.shards > 1:
+                seen = SortedTokens(known[:, None], embedded, network.shards, len(network.dE))
+                seen.add_up(network.dE, 0, columns)
+            else:
+                network.dE[:] = 0
+                scatter_add(known, embedded, network.dE, 0, columns)
 
         return backward
 

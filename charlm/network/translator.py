@@ -42,11 +42,18 @@ class Translator:
         shape = architecture.shapes()["W_s"]
         (W, self.b), (dW, self.db) = (np.split(vector, [math.prod(shape)]) for vector in (between, d_between))
         self.map = Product(W.reshape(shape), dW.reshape(shape))
+        self.shards = 1
 
     def freeze(self, layers: int) -> None:
         """See ``protocols.Network.freeze``: the lower layers of the encoder and of the decoder."""
         self.encoder.freeze(layers)
         self.decoder.freeze(layers, is_lowest=False)
+
+    def shard(self, shards: int) -> None:
+        """See ``protocols.Network.shard``."""
+        self.shards = shards
+        self.encoder.shard(shards)
+        self.decoder.shard(shards)
 
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
@@ -115,7 +122,7 @@ class TranslatorWindows:
         decoder, inputs, targets = self._decoder(batch, states)
         nats = decoder.forward_backward(inputs, targets, scale, drop and drop.another())
         d_states = np.concatenate(decoder.d_state, axis=1)[None]
-        pool.run(network.map.gradient(pool, s, d_states, network.db))
+        pool.run(network.map.gradient(pool, s, d_states, network.db, network.shards))
         backward(self._mapped_back(d_states)[0])
         return nats[:, : batch.inputs.shape[1]]
 
