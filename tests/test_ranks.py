@@ -155,7 +155,7 @@ def test_a_rank_that_works_long_is_waited_for_where_all_meet():
 
 
 OF_LAUNCHERS = (
-    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3"},
+    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3", "SLURM_STEP_NUM_TASKS": "2"},
     {"PMI_SIZE": "4", "PMI_RANK": "3"},
     {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "PMIX_RANK": "3"},
 )
@@ -164,7 +164,7 @@ OF_LAUNCHERS = (
 @pytest.fixture
 def launcher(monkeypatch):
     """A function that sets the environment of a process as a launcher does."""
-    for name in (*module.NUMBER, *module.RANK, module.OF_SLURM):
+    for name in (*module.NUMBER, *module.RANK, "PMIX_RANK", module.OF_SLURM):
         monkeypatch.delenv(name, raising=False)
     job.cache_clear()
     yield lambda variables: [monkeypatch.setenv(name, value) for name, value in variables.items()]
