@@ -12,6 +12,7 @@ Work is an object that can be pickled, and called with a job. Each rank has its 
 
 import queue
 import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from ..errors import CharlmError, Note, RankError
 from ..ranks import Job, Ranks
 
 AT_HAND = 2  # jobs that a rank has at most: one that it does, and one that it need not wait for
+SLOWER = 10  # times as long as rank 0 a rank may take for a job, and ``Ranks.patience`` longer
 AHEAD = 4  # jobs for each rank that are dealt out before the first of their results is used
 WORK, JOB, END = "work", "job", "end"  # what rank 0 posts to the others
 
@@ -41,8 +43,11 @@ class _Helper:
     def __init__(self, ranks: Job, rank: int, session: int):
         self._ranks, self._rank, self._session = ranks, rank, session
         self.jobs: deque[int] = deque()  # the numbers of those that it has
+        self._heard = time.monotonic()  # when it had nothing to do, or gave its last result
 
     def give(self, number: int, job: Any) -> None:
+        if not self.jobs:
+            self._heard = time.monotonic()
         self._ranks.post((JOB, (self._session, job)), self._rank)
         self.jobs.append(number)
 
@@ -51,25 +56,36 @@ class _Helper:
         while self._ranks.has_come(self._rank):
             session, result = self._ranks.take(self._rank)
             if session == self._session:  # and not of a ``dealt`` that nobody has read to its end
+                self._heard = time.monotonic()
                 yield self.jobs.popleft(), result
+
+    def check(self, longest: float) -> None:
+        """Raise CharlmError where it does not answer. longest: seconds that a job took rank 0."""
+        silent = time.monotonic() - self._heard
+        if self.jobs and silent > self._ranks.patience + SLOWER * longest:
+            raise CharlmError(f"rank {self._rank} of {self._ranks.number} has not answered for {silent:.0f} seconds")
 
 
 class _Thread:
-    """A thread of rank 0 that does jobs."""
+    """A thread of rank 0 that does jobs. longest: the seconds that one of them took, infinite before the first."""
 
     def __init__(self, work: Callable[[Any], Any], ranks: Job):
         self._work, self._ranks = work, ranks
         self._given: queue.SimpleQueue = queue.SimpleQueue()
         self._done: queue.SimpleQueue = queue.SimpleQueue()
         self.jobs: deque[int] = deque()
+        self.longest = float("inf")
         threading.Thread(target=self._do_all, name="charlm works", daemon=True).start()
 
     def _do_all(self):
+        longest = 0.0
         while (given := self._given.get()) is not None:
+            began = time.monotonic()
             try:
                 result = _done(self._work, given[0], self._ranks)
             except Exception as error:  # raised by ``dealt``
                 result = _Failure(error)
+            self.longest = longest = max(longest, time.monotonic() - began)
             self._done.put(result)
 
     def give(self, number: int, job: Any) -> None:
@@ -109,9 +125,9 @@ def dealt(ranks: Ranks, work: Callable[[Any], Any], jobs: Iterable) -> Iterator[
     for rank in range(1, ranks.number):
         ranks.post((WORK, None), rank)
     ranks.agree(work)
-    workers = [*(_Helper(ranks, rank, session) for rank in range(1, ranks.number)), thread]
+    helpers = [_Helper(ranks, rank, session) for rank in range(1, ranks.number)]
     try:
-        for result in _in_order(ranks, workers, iter(jobs)):
+        for result in _in_order(ranks, helpers, thread, iter(jobs)):
             if isinstance(result, _Failure):
                 raise result.error
             yield result
@@ -119,9 +135,10 @@ def dealt(ranks: Ranks, work: Callable[[Any], Any], jobs: Iterable) -> Iterator[
         thread.end()
 
 
-def _in_order(ranks, workers, jobs):
-    """Deal jobs to workers, and give their results in the order of the jobs."""
+def _in_order(ranks, helpers, thread, jobs):
+    """Deal jobs to helpers and to a thread, and give the results in the order of the jobs."""
     results: dict[int, Any] = {}
+    workers = [thread, *helpers]  # of those with as many jobs, the first one gets the next job
     number, shown, has_more = 0, 0, True
     while has_more or shown < number:
         waits = True
@@ -144,6 +161,8 @@ def _in_order(ranks, workers, jobs):
             shown, waits = shown + 1, False
         if waits:
             ranks.wait()
+            for helper in helpers:
+                helper.check(thread.longest)
 
 
 def dealt_groups(
