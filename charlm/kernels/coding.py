@@ -49,7 +49,7 @@ def encode(bit, context, chances, seen, coder, out):
 
     chances  [contexts] float64   in/out   that a decision is 1
     seen     [contexts] uint8     in/out   earlier decisions, up to MEMORY
-    coder    [3] int64            in/out   the interval [low, high] of 32 bits; how many bytes there are
+    coder    [3] int64            in/out   the interval [low, high] of 24 bits; how many bytes there are
     out      [bytes] uint8        out      bytes that it has no room for are counted only
     """
     low, high, chance = coder[0], coder[1], chances[context]
@@ -58,12 +58,12 @@ def encode(bit, context, chances, seen, coder, out):
         high = middle
     else:
         low = middle + 1
-    while (low ^ high) >> 24 == 0:
+    while (low ^ high) >> 16 == 0:
         if coder[2] < out.size:
-            out[coder[2]] = high >> 24
+            out[coder[2]] = high >> 16
         coder[2] += 1
-        low = (low << 8) & 0xFFFFFFFF
-        high = (high << 8) & 0xFFFFFFFF | 255
+        low = (low << 8) & 0xFFFFFF
+        high = (high << 8) & 0xFFFFFF | 255
     coder[0], coder[1] = low, high
     chances[context] = chance + (bit - chance) * (1 / (seen[context] + 1.5))
     seen[context] = min(seen[context] + 1, MEMORY)
@@ -90,12 +90,12 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
     symbols   [2, M] uint8        in       of the weight of each node with siblings, of γ of each with children
     bits      [2] int64           in       of these symbols
     orders    [N + 2] int64       in       the node at which each order begins, and M
-    learnt    [3, M] float64      out      scratch: p of each n-gram; p of its last token after the others, and the
+    learnt    [3, M] float32      out      scratch: p of each n-gram; p of its last token after the others, and the
                                            same of all siblings up to it
     stack     [DEPTH, 3] int64    out      scratch
     chances   [BACKOFFS + (OF_BACKOFF << bits of γ) + (OF_OWN << bits of a weight)]   in/out   0.5, see ``encode``
 
-    seen and coder begin as 0 and as 0, 2³² - 1, 0; see ``encode``.
+    seen and coder begin as 0 and as 0, 2²⁴ - 1, 0; see ``encode``.
     """
     joint, values, up_to = learnt[0], learnt[1], learnt[2]
     weights = BACKOFFS + (OF_BACKOFF << bits[1])
@@ -107,7 +107,7 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
         if h == 0:
             joint[0] = 1
         elif h < orders[orders.size - 2]:
-            of_history = within((half_octaves(joint[h]) >> 1) + 23, OF_HISTORY)
+            of_history = within((half_octaves(float(joint[h])) >> 1) + 23, OF_HISTORY)
             child, top, known = start, 0, LEAST + min(length, KNOWN - LEAST - 1)
             stack[0, 0], stack[0, 1], stack[0, 2] = first[s], first[s + 1], 0
             if first[s] == first[s + 1]:
@@ -117,7 +117,7 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
                 top -= 1
                 has = child < stop and suffixes[child] < high
                 if not certain:
-                    mass = up_to[high - 1] - (up_to[low - 1] if low > first[s] else 0.0)
+                    mass = float(up_to[high - 1]) - (float(up_to[low - 1]) if low > first[s] else 0.0)
                     of_children = within((half_octaves(mass) >> 1) + 16, OF_CHILDREN)
                     size = min(half_octaves(high - low) >> 1, SIZES) - 1
                     context = ((size * KNOWN + known) * OF_HISTORY + of_history) * OF_CHILDREN + of_children
@@ -135,7 +135,7 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
             continue
         mass = highest = 0.0
         for child in range(start, stop):
-            below = values[suffixes[child]] if h else 1 / stop
+            below = float(values[suffixes[child]]) if h else 1 / stop
             mass += below
             highest = max(highest, below)
         children = min(stop - start, 3) - 1
@@ -143,16 +143,16 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
         encode_symbol(symbols[1, h], bits[1], BACKOFFS + (context << bits[1]), chances, seen, coder, out)
         heaviest, sum_up_to = 255, 0.0
         for child in range(start, stop):
-            below = values[suffixes[child]] if h else 1 / stop
+            below = float(values[suffixes[child]]) if h else 1 / stop
             if stop - start > 1:
                 context = within(2 - half_octaves(below / highest), RATIOS) * 4 + min(stop - start - 2, 3)
                 context = 2 * context + (1 if child == stop - 1 and heaviest > 0 else 0)
                 encode_symbol(symbols[0, child], bits[0], weights + (context << bits[0]), chances, seen, coder, out)
                 heaviest = min(heaviest, symbols[0, child])
-            values[child] = own[child] + backoff[h] * below
-            joint[child] = joint[h] * values[child]
-            sum_up_to += values[child]
+            values[child] = float(own[child]) + float(backoff[h]) * below
+            joint[child] = float(joint[h]) * float(values[child])
+            sum_up_to += float(values[child])
             up_to[child] = sum_up_to
     if coder[2] < out.size:
-        out[coder[2]] = coder[1] >> 24
+        out[coder[2]] = coder[1] >> 16
     coder[2] += 1

@@ -43,9 +43,9 @@ class CountsReader {
     this.firstOfWeights = FIRST_OF_BACKOFFS + ((LENGTHS * 3 * MASSES) << this.backoffBits);
     this.decoder = new Decoder(bytes, this.firstOfWeights + ((RATIOS * 4 * 2) << this.ownBits));
     this.suffixes = new Uint32Array(size); // the node of each n-gram without its oldest token
-    this.joint = new Float64Array(size); // p of each n-gram
-    this.values = new Float64Array(size); // p of its last token after the others
-    this.upTo = new Float64Array(size); // the same of all its siblings up to it
+    this.joint = new Float32Array(size); // p of each n-gram
+    this.values = new Float32Array(size); // p of its last token after the others
+    this.upTo = new Float32Array(size); // the same of all its siblings up to it
     this.weights = new Float64Array(ngrams.V);
     this.lower = new Float64Array(ngrams.V);
   }
@@ -130,11 +130,11 @@ class CountsReader {
       ofHistory = joint[h];
     sum = 0;
     for (let i = 0; i < number; i++) {
-      const own = (ngrams.own[start + i] = Math.fround(weights[i] * share)),
-        value = own + backoff * lower[i];
-      values[start + i] = value;
-      joint[start + i] = ofHistory * value;
-      upTo[start + i] = sum += value;
+      const child = start + i;
+      ngrams.own[child] = weights[i] * share;
+      values[child] = ngrams.own[child] + backoff * lower[i];
+      joint[child] = ofHistory * values[child];
+      upTo[child] = sum += values[child];
     }
   }
 }
