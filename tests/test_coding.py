@@ -50,7 +50,7 @@ class Reader:
         self.low, self.high = (self.low, middle) if bit else (middle + 1, self.high)
         while self.low >> 16 == self.high >> 16:
             self.shift()
-        self.contexts[context] = chance + (bit - chance) * (1 / (seen + 1.5)), min(seen + 1, 60)
+        self.contexts[context] = chance + ((1 - 1 / 8192 if bit else 1 / 8192) - chance) * (1 / (seen + 1.5)), min(seen + 1, 60)
         return bit
 
     def symbol(self, levels, *context):

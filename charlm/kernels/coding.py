@@ -1,5 +1,5 @@
 """N-grams in few bits, for the pages of ``charlm export``: arithmetic coding of binary decisions. JavaScript decodes
-them: ``export/page/engine/coding.js`` and ``ngrams.js``.
+them: ``export/page/engine/coding.js`` and ``counts.js``.
 
 Each decision has a context, a number. The chance that a decision is 1 is learnt from the earlier decisions in its
 context, the latest ones above all. A decision takes about -log₂ of the chance that it had, in bits.
@@ -17,6 +17,7 @@ import math
 from .compiling import compiled, inlined
 
 MEMORY = 60  # earlier decisions that a chance is a mean of, about
+CERTAIN = 1 - 1 / 8192  # the highest chance; 1 minus it is the lowest
 TINY = 1e-300
 DEPTH = 64  # of the stack for halving
 # Contexts of a question about children of s: how many they are; what is known of h; octaves of p(h), and of how
@@ -65,7 +66,7 @@ def encode(bit, context, chances, seen, coder, out):
         low = (low << 8) & 0xFFFFFF
         high = (high << 8) & 0xFFFFFF | 255
     coder[0], coder[1] = low, high
-    chances[context] = chance + (bit - chance) * (1 / (seen[context] + 1.5))
+    chances[context] = chance + ((CERTAIN if bit else 1 - CERTAIN) - chance) * (1 / (seen[context] + 1.5))
     seen[context] = min(seen[context] + 1, MEMORY)
 
 

@@ -1,4 +1,4 @@
-"""N-grams → the bytes that a page holds. ``kernels/coding.py`` says how; ``engine/ngrams.js`` reads them."""
+"""N-grams → the bytes that a page holds. ``kernels/coding.py`` says how; ``engine/counts.js`` reads them."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
 /* The decoder of kernels/coding.py, which explains contexts: bytes → binary decisions → numbers. */
 
 const MEMORY = 60; // earlier decisions that a chance is a mean of, about
-const INTERVAL = 0xffffff;
+const CERTAIN = 1 - 1 / 8192; // the highest chance
+const INTERVAL = 0xffffff; // of 24 bits, so that all numbers stay small integers
 const RATES = Float64Array.from({ length: MEMORY + 1 }, (_, seen) => 1 / (seen + 1.5));
 
 class Decoder {
@@ -22,7 +23,7 @@ class Decoder {
     if (bit) this.high = middle;
     else this.low = middle + 1;
     while ((this.low ^ this.high) >> 16 === 0) this._shift();
-    chances[context] = chance + (bit - chance) * RATES[seen[context]];
+    chances[context] = chance + ((bit ? CERTAIN : 1 - CERTAIN) - chance) * RATES[seen[context]];
     if (seen[context] < MEMORY) seen[context]++;
     return bit;
   }
