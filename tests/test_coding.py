@@ -50,15 +50,19 @@ class Reader:
         self.low, self.high = (self.low, middle) if bit else (middle + 1, self.high)
         while self.low >> 16 == self.high >> 16:
             self.shift()
-        self.contexts[context] = chance + ((1 - 1 / 8192 if bit else 1 / 8192) - chance) * (1 / (seen + 1.5)), min(seen + 1, 60)
+        self.contexts[context] = (
+            chance + ((1 - 1 / 8192 if bit else 1 / 8192) - chance) * (1 / (seen + 1.5)),
+            min(seen + 1, 60),
+        )
         return bit
 
-    def symbol(self, levels, *context):
-        number = 0
-        bits = (len(levels) - 1).bit_length()
-        for place in range(bits):
-            number = 2 * number + self.bit(*context, place, number)
-        return number
+    def number(self, levels, *context):
+        length, read = 0, 1
+        while length < max(len(levels).bit_length() - 1, 0) and self.bit(*context, "length", length):
+            length += 1
+        for _ in range(length):
+            read = 2 * read + self.bit(*context, length, read)
+        return read - 1
 
     def read(self):
         sizes, length, longer = self.fields["sizes"], 0, 1
@@ -104,7 +108,7 @@ class Reader:
         lower = [self.values[self.suffixes[child]] if h else 1 / stop for child in range(start, stop)]
         of_mass = within(2 - half_octaves(sum(lower)), 8)
         code = self.fields["backoff"][
-            self.symbol(self.fields["backoff"], "backoff", min(length, 11), min(number, 3), of_mass)
+            self.number(self.fields["backoff"], "backoff", min(length, 11), min(number, 3), of_mass)
         ]
         left, weights, heaviest = float(BACKOFFS[code]), [1.0], 255
         if number > 1:
@@ -112,9 +116,9 @@ class Reader:
             for below in lower:
                 ratio = within(2 - half_octaves(below / max(lower)), 16)
                 is_last = len(weights) == number - 1 and heaviest > 0
-                symbol = self.symbol(self.fields["own"], "own", ratio, min(number - 2, 3), is_last)
-                heaviest = min(heaviest, symbol)
-                weights.append(float(WEIGHTS[self.fields["own"][symbol]]))
+                code = self.fields["own"][self.number(self.fields["own"], "own", ratio, min(number - 2, 3), is_last)]
+                heaviest = min(heaviest, code)
+                weights.append(float(WEIGHTS[code]))
         total, up_to = sum(weights), 0.0
         self.backoff[h] = 1 if total == 0 else left
         for child, weight, below in zip(range(start, stop), weights, lower, strict=True):

@@ -71,35 +71,47 @@ def encode(bit, context, chances, seen, coder, out):
 
 
 @compiled
-def encode_symbol(symbol, bits, context, chances, seen, coder, out):
-    """Write a number of so many bits, the highest first. It takes 2^bits contexts."""
-    node = 1
-    for place in range(bits - 1, -1, -1):
-        bit = (symbol >> place) & 1
-        encode(bit, context + node, chances, seen, coder, out)
-        node = 2 * node + bit
+def encode_number(number, longest, context, chances, seen, coder, out):
+    """Write a number from 0 on: how many bits number + 1 has after its first 1, then these (the Elias gamma code).
+    longest: the most of these bits. It takes 2^(longest + 1) contexts."""
+    length = 0
+    while (number + 1) >> (length + 1):
+        length += 1
+    for shorter in range(length):
+        encode(1, context + (1 << shorter), chances, seen, coder, out)
+    if length < longest:
+        encode(0, context + (1 << length), chances, seen, coder, out)
+    read = 1
+    for place in range(length - 1, -1, -1):
+        bit = ((number + 1) >> place) & 1
+        encode(bit, context + (1 << length) + read, chances, seen, coder, out)
+        read = 2 * read + bit
 
 
 @compiled
-def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, stack, chances, seen, coder, out):
+def encode_ngrams(
+    first, suffixes, own, backoff, codes, ranks, longest, orders, learnt, stack, chances, seen, coder, out
+):
     """Write n-grams, as far as the vocabulary and the number of n-grams of each order do not tell them.
 
     first     [M + 1] int64       in       the children of node i are first[i] … first[i + 1] - 1
     suffixes  [M] int64           in       the node of each n-gram without its oldest token
     own       [M] float32         in       see ``NGrams``
     backoff   [M] float32         in
-    symbols   [2, M] uint8        in       of the weight of each node with siblings, of γ of each with children
-    bits      [2] int64           in       of these symbols
+    codes     [2, M] uint8        in       of the weight of each node with siblings, of γ of each with children
+    ranks     [2, 256] int64      in       the number that stands for a code, the smaller the more frequent the code is
+    longest   [2] int64           in       see ``encode_number``
     orders    [N + 2] int64       in       the node at which each order begins, and M
     learnt    [3, M] float32      out      scratch: p of each n-gram; p of its last token after the others, and the
                                            same of all siblings up to it
     stack     [DEPTH, 3] int64    out      scratch
-    chances   [BACKOFFS + (OF_BACKOFF << bits of γ) + (OF_OWN << bits of a weight)]   in/out   0.5, see ``encode``
+    chances   [BACKOFFS + (2 * OF_BACKOFF << longest[1]) + (2 * OF_OWN << longest[0])]   in/out   see ``encode``
 
-    seen and coder begin as 0 and as 0, 2²⁴ - 1, 0; see ``encode``.
+    These chances begin as ½, seen as 0, and coder as 0, 2²⁴ - 1, 0.
     """
     joint, values, up_to = learnt[0], learnt[1], learnt[2]
-    weights = BACKOFFS + (OF_BACKOFF << bits[1])
+    of_backoff, of_own = 2 << longest[1], 2 << longest[0]
+    weights = BACKOFFS + OF_BACKOFF * of_backoff
     length = 0
     for h in range(suffixes.size):
         if h == orders[length + 1]:
@@ -141,15 +153,17 @@ def encode_ngrams(first, suffixes, own, backoff, symbols, bits, orders, learnt, 
             highest = max(highest, below)
         children = min(stop - start, 3) - 1
         context = (min(length, LENGTHS - 1) * 3 + children) * MASSES + within(2 - half_octaves(mass), MASSES)
-        encode_symbol(symbols[1, h], bits[1], BACKOFFS + (context << bits[1]), chances, seen, coder, out)
+        number = ranks[1, codes[1, h]]
+        encode_number(number, longest[1], BACKOFFS + context * of_backoff, chances, seen, coder, out)
         heaviest, sum_up_to = 255, 0.0
         for child in range(start, stop):
             below = float(values[suffixes[child]]) if h else 1 / stop
             if stop - start > 1:
                 context = within(2 - half_octaves(below / highest), RATIOS) * 4 + min(stop - start - 2, 3)
                 context = 2 * context + (1 if child == stop - 1 and heaviest > 0 else 0)
-                encode_symbol(symbols[0, child], bits[0], weights + (context << bits[0]), chances, seen, coder, out)
-                heaviest = min(heaviest, symbols[0, child])
+                code = codes[0, child]
+                encode_number(ranks[0, code], longest[0], weights + context * of_own, chances, seen, coder, out)
+                heaviest = min(heaviest, code)
             values[child] = float(own[child]) + float(backoff[h]) * below
             joint[child] = float(joint[h]) * float(values[child])
             sum_up_to += float(values[child])

@@ -12,24 +12,27 @@ from ...text.ngrams import NGrams
 def coded(ngrams: NGrams) -> tuple[dict[str, Any], np.ndarray]:
     """What a page must know to read some n-grams, and their bytes, uint8 (bytes).
 
-    The fields: order; sizes, see ``NGrams.fields``; has_unknown; own and backoff, the codes that occur, rising. Raises
+    The fields: order; sizes, see ``NGrams.fields``; has_unknown; own and backoff, the codes that occur, the most
+    frequent first. Raises
     ModelFileError if an n-gram has no node without its oldest token, as none of charlm's lacks.
     """
     _check_suffixes(ngrams)
     fields, arrays = ngrams.fields(), ngrams.arrays()
     children = np.diff(ngrams.first)
     places = np.append(False, children[ngrams.parents[1:]] > 1), children > 0
-    symbols, levels = np.zeros((2, len(ngrams)), np.uint8), []
+    codes, ranks, levels = np.zeros((2, len(ngrams)), np.uint8), np.zeros((2, 256), np.int64), []
     for row, (name, has) in enumerate(zip(("ngrams_own", "ngrams_backoff"), places, strict=True)):
-        codes, symbols[row, has] = np.unique(arrays[name], return_inverse=True)
-        levels.append(codes.tolist())
-    bits = np.array([max(len(codes) - 1, 0).bit_length() for codes in levels])
-    contexts = BACKOFFS + (OF_BACKOFF << int(bits[1])) + (OF_OWN << int(bits[0]))
+        codes[row, has] = arrays[name]
+        numbers = np.bincount(arrays[name], minlength=1)
+        levels.append(np.argsort(-numbers, kind="stable")[: np.count_nonzero(numbers)])
+        ranks[row, levels[row]] = np.arange(len(levels[row]))
+    longest = np.array([max(len(some).bit_length() - 1, 0) for some in levels])
+    contexts = BACKOFFS + (2 * OF_BACKOFF << int(longest[1])) + (2 * OF_OWN << int(longest[0]))
     size = 1 << 16
     while True:
         coder, out = np.array([0, 0xFFFFFF, 0]), np.empty(size, np.uint8)
         encode_ngrams(
-            *(ngrams.first, ngrams.suffixes, ngrams.own, ngrams.backoff, symbols, bits, ngrams.orders),
+            *(ngrams.first, ngrams.suffixes, ngrams.own, ngrams.backoff, codes, ranks, longest, ngrams.orders),
             *(np.empty((3, len(ngrams)), np.float32), np.empty((DEPTH, 3), np.int64)),
             *(np.full(contexts, 0.5), np.zeros(contexts, np.uint8), coder, out),
         )
@@ -37,7 +40,7 @@ def coded(ngrams: NGrams) -> tuple[dict[str, Any], np.ndarray]:
         if size <= len(out):
             break
     kept = {name: fields[name] for name in ("order", "sizes", "has_unknown")}
-    return kept | {"own": levels[0], "backoff": levels[1]}, out[:size]
+    return kept | {"own": levels[0].tolist(), "backoff": levels[1].tolist()}, out[:size]
 
 
 def _check_suffixes(ngrams):

@@ -36,10 +36,12 @@ class Decoder {
     this.at++;
   }
 
-  /** A number of so many bits. */
-  symbol(context, bits) {
-    let node = 1;
-    for (let place = 0; place < bits; place++) node = 2 * node + this.bit(context + node);
-    return node - (1 << bits);
+  /** A number from 0 on: first how many bits number + 1 has after its first 1, longest at most, then these. */
+  number(context, longest) {
+    let length = 0,
+      read = 1;
+    while (length < longest && this.bit(context + (1 << length))) length++;
+    for (let place = 0; place < length; place++) read = 2 * read + this.bit(context + (1 << length) + read);
+    return read - 1;
   }
 }

@@ -38,10 +38,10 @@ class CountsReader {
   /** ngrams: gets what is read. */
   constructor(ngrams, { own, backoff }, bytes) {
     const { size } = ngrams,
-      bitsOf = (codes) => 32 - Math.clz32(codes.length - 1);
-    Object.assign(this, { ngrams, own, backoff, ownBits: bitsOf(own), backoffBits: bitsOf(backoff) });
-    this.firstOfWeights = FIRST_OF_BACKOFFS + ((LENGTHS * 3 * MASSES) << this.backoffBits);
-    this.decoder = new Decoder(bytes, this.firstOfWeights + ((RATIOS * 4 * 2) << this.ownBits));
+      longestOf = (codes) => Math.max(31 - Math.clz32(codes.length), 0);
+    Object.assign(this, { ngrams, own, backoff, longest: longestOf(own), longestOfBackoff: longestOf(backoff) });
+    this.firstOfWeights = FIRST_OF_BACKOFFS + ((2 * LENGTHS * 3 * MASSES) << this.longestOfBackoff);
+    this.decoder = new Decoder(bytes, this.firstOfWeights + ((2 * RATIOS * 4 * 2) << this.longest));
     this.suffixes = new Uint32Array(size); // the node of each n-gram without its oldest token
     this.joint = new Float32Array(size); // p of each n-gram
     this.values = new Float32Array(size); // p of its last token after the others
@@ -102,7 +102,7 @@ class CountsReader {
 
   /** γ of h, and the weights of its children [start, stop). */
   _readProbabilities(h, length, start, stop) {
-    const { decoder, ngrams, suffixes, values, joint, upTo, weights, lower, ownBits, backoffBits } = this,
+    const { decoder, ngrams, suffixes, values, joint, upTo, weights, lower, longest, longestOfBackoff } = this,
       number = stop - start;
     let mass = 0,
       highest = 0;
@@ -113,15 +113,16 @@ class CountsReader {
     }
     const few = Math.min(length, LENGTHS - 1) * 3 + Math.min(number, 3) - 1,
       ofMass = few * MASSES + within(2 - halfOctaves(mass), MASSES);
-    let left = BACKOFFS[this.backoff[decoder.symbol(FIRST_OF_BACKOFFS + (ofMass << backoffBits), backoffBits)]],
+    const rank = decoder.number(FIRST_OF_BACKOFFS + ((2 * ofMass) << longestOfBackoff), longestOfBackoff);
+    let left = BACKOFFS[this.backoff[rank]],
       sum = 0,
       heaviest = 255;
     for (let i = 0; i < number && number > 1; i++) {
       const ratio = within(2 - halfOctaves(lower[i] / highest), RATIOS) * 4 + Math.min(number - 2, 3),
         ofWeight = 2 * ratio + (i === number - 1 && heaviest > 0 ? 1 : 0),
-        symbol = decoder.symbol(this.firstOfWeights + (ofWeight << ownBits), ownBits);
-      if (symbol < heaviest) heaviest = symbol;
-      sum += weights[i] = WEIGHTS[this.own[symbol]];
+        code = this.own[decoder.number(this.firstOfWeights + ((2 * ofWeight) << longest), longest)];
+      if (code < heaviest) heaviest = code;
+      sum += weights[i] = WEIGHTS[code];
     }
     if (number === 1) sum = weights[0] = 1;
     if (sum === 0) left = 1;
