@@ -45,7 +45,7 @@ ENGINE = (
 # are int8 with fewer levels, and pack into two and three quarters of its bytes. LEVELS: on each side of 0.
 PRECISIONS = {"int5": 0.002, "int6": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
 LEVELS = {"int5": 15, "int6": 31, "int8": 127}
-ROOM = 790_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
+ROOM = 720_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.1 MB
 NEARLY, TRIES = 0.01, 4  # how close the bytes of the counts come to those that they have room for
 COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare
 NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself

@@ -46,8 +46,9 @@ class CountsReader {
     this.joint = new Float32Array(size); // p of each n-gram
     this.values = new Float32Array(size); // p of its last token after the others
     this.upTo = new Float32Array(size); // the same of all its siblings up to it
-    this.weights = new Float64Array(ngrams.V);
+    this.weights = new Float64Array(ngrams.V); // of the children of one node
     this.lower = new Float64Array(ngrams.V);
+    Object.assign(this, { start: 1, stop: 1, from: 0, known: 0, ofHistory: 0 });
   }
 
   /** sizes: the number of n-grams of each order. */
@@ -55,7 +56,7 @@ class CountsReader {
     const { first, tokens, size, V } = this.ngrams;
     let length = 0,
       longer = 1; // the node at which the next order begins
-    this.joint[0] = this.stop = 1;
+    this.joint[0] = 1;
     for (let h = 0; h < size; h++) {
       if (h === longer) longer += sizes[length++];
       const start = (first[h] = this.stop);
