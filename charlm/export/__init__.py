@@ -5,6 +5,7 @@
     weights      .safetensors: everything that a model is, in one file; read and written
     onnx         .onnx: the network as a graph; its layers are in onnx_graph
     snippet      the program that runs such a file in PyTorch
+    baselines    the losses of n-grams and xz beside that of a model, where its training text is still there
     hub          a folder as model hubs have it, with a model card
     symbols      the vocabulary of another program, from a file
     importing    the weights of another program → a model
