@@ -45,7 +45,7 @@ def opening(run: Run, explain: bool = False) -> list[str]:
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
-            f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
+            f"counts of {number_of(len(trainer.ngrams) - 1, 'n-gram')} (runs of up to "
             f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])})"
             f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
         )

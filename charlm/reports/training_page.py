@@ -16,6 +16,7 @@ import numpy as np
 from ..export.page import Playground
 from ..export.page.frame import REPORT, as_json, as_text, is_page, page, part
 from ..files import check_outputs
+from ..tasks.summary import number_of
 from ..text.durations import short
 from ..text.visible import visible
 from .chart import PAGE, Axis, ticks
@@ -164,7 +165,7 @@ class TrainingPage:
         items = []
         for sample in self.memory.samples:
             loss = "" if sample.loss is None else f", training loss {sample.loss:.3f}"
-            when = f"after {short(sample.seconds)}: {sample.step:,} update{'' if sample.step == 1 else 's'}{loss}"
+            when = f"after {short(sample.seconds)}: {number_of(sample.step, 'update')}{loss}"
             items.append(
                 f'<li><div class="of">{when}</div><div class="text" dir="auto">{as_text(sample.text)}</div></li>'
             )
