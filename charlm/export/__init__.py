@@ -15,15 +15,18 @@ function
 
     write(model, path, used, **options) -> list[str]
 
-which checks its outputs (``files.check_outputs``; ``used``: files that the run reads), writes them, and returns what a
+which checks its outputs (``check_places``; ``used``: files that the run reads), writes them, and returns what a
 person must know of what it wrote, as lines: what was left out, what was rounded.
 """
 
 import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
+from ..files import check_outputs, remove_parts
 from ..options import Path, check_file_name
 
 if TYPE_CHECKING:
@@ -89,6 +92,15 @@ def export_model(model: "Model", path: Path, to: str | None = None, used: tuple 
             raise UsageError(f"--{name.replace('_', '-')} is for {others}; leave it out")
     model.check_finite()
     return import_module(f".{form.module}", __name__).write(model, path, used, **options)
+
+
+def check_places(paths: Iterable[Path], used: Iterable, is_ours: Callable[[Any], bool], kind: str) -> None:
+    """``files.check_outputs`` for OUT; and delete half-written files that a killed run has left."""
+    paths = list(paths)
+    check_outputs(paths, used, is_ours, kind, "OUT")
+    for path in paths:
+        with suppress(OSError):
+            remove_parts(path)
 
 
 def without_ngrams(model: "Model", who: str) -> list[str]:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from .._version import __version__
 from ..errors import CharlmError, UsageError
-from ..files import check_outputs, no_place_for, write_text_file
+from ..files import no_place_for, write_text_file
 from ..model import SHOWN, Model
 from ..tasks.summary import facts
 from ..text.visible import visible
 from ..text.vocabulary import EOS, UNITS, UNKNOWN
-from . import WEIGHTS, without_ngrams
+from . import WEIGHTS, check_places, without_ngrams
 from .baselines import losses_beside
 from .snippet import program_for
 from .weights import is_ours, write_model
@@ -61,7 +61,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
         (CONFIG, _is_config, "a config.json of charlm"),
         (CARD, _is_card, "a model card as charlm wrote it"),
     ):
-        check_outputs((folder / name,), used, written_by_us, kind, "OUT")
+        check_places((folder / name,), used, written_by_us, kind)
     write_model(model, folder / WEIGHTS)
     write_text_file(folder / CONFIG, json.dumps(config(model), indent=2) + "\n")
     write_text_file(folder / CARD, card(model, folder.resolve().name))
