@@ -253,6 +253,7 @@ def test_the_model_card_says_why_it_has_no_baselines(options, text, why, tiny_te
         {"corpus": None},
         {"corpus": {"names": ["/dev/zero"], "sha256": 1, "bytes": 0, "train_tokens": 5, "held_out_tokens": 2}},
         {"corpus": {"names": [1], "sha256": "", "bytes": 9, "train_tokens": 5, "held_out_tokens": 2}},
+        {"corpus": {"names": ["-"], "sha256": "", "bytes": 0, "train_tokens": 5, "held_out_tokens": 2}},
         {"corpus": {"names": ["\0"], "sha256": "", "bytes": 9, "train_tokens": 5, "held_out_tokens": 2}},
         {"corpus": {"names": [], "sha256": "", "bytes": 0, "train_tokens": -1, "held_out_tokens": 2}},
         {"settings": {"minutes": "x", "seed": 1}},
@@ -260,7 +261,9 @@ def test_the_model_card_says_why_it_has_no_baselines(options, text, why, tiny_te
         {"settings": {"minutes": None, "seed": -1}},
     ],
 )
-def test_a_record_that_makes_no_sense_gives_no_baselines(changes, tiny_model):
+def test_a_record_that_makes_no_sense_gives_no_baselines(changes, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-").touch()  # which is a file, and not standard input
     model = charlm.load(tiny_model)
     assert losses_beside(model)[0]
     assert losses_beside(replace(model, training=model.training | changes))[0] == []

@@ -82,7 +82,7 @@ def _check_files(names: list[str], title: str, record: dict[str, Any], are_table
         found = list(map(os.stat, names))
     except (OSError, ValueError):
         found = []
-    if not found or not all(stat.S_ISREG(one.st_mode) for one in found):
+    if not found or "-" in names or not all(stat.S_ISREG(one.st_mode) for one in found):  # "-" is standard input
         raise _Missing(f"the training text ({title}) is not there")
     if are_tables:
         return

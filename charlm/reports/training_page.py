@@ -123,9 +123,7 @@ class TrainingPage:
         yield f'<script type="application/json" id="memory">{as_json(asdict(self.memory))}</script>'
 
     def _apart(self) -> str:
-        words = (
-            "This page would be too large with the model in it. A page of its own, in which one tries it, is made by:"
-        )
+        words = "The model is too large for this page. This writes a page of its own, in which one tries it:"
         return f"<p>{words}</p>{command_line(self.apart)}" if self.apart else ""
 
     def _curve(self) -> str:
