@@ -41,7 +41,6 @@ from .vocabulary import EOS, UNKNOWN, smallest_type
 BASELINE_ORDERS = {"char": 6, "subword": 6, "word": 5, "token": 5, "byte": 6}
 MOST_ORDER = 32  # of n-grams in a file
 ARRAYS = ("ngrams_children", "ngrams_tokens", "ngrams_own", "ngrams_backoff")  # of a file
-
 FREQUENCY = 0.3  # how much it counts in ``NGrams.pruned`` that an n-gram is frequent; 1 would be in proportion
 
 # Products, and no exponential functions, so that they are the same bits on every machine.

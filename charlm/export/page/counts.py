@@ -12,9 +12,8 @@ from ...text.ngrams import NGrams
 def coded(ngrams: NGrams) -> tuple[dict[str, Any], np.ndarray]:
     """What a page must know to read some n-grams, and their bytes, uint8 (bytes).
 
-    The fields: order; sizes, see ``NGrams.fields``; has_unknown; own and backoff, the codes that occur, the most
-    frequent first. Raises
-    ModelFileError if an n-gram has no node without its oldest token, as none of charlm's lacks.
+    The fields: order, sizes and has_unknown, see ``NGrams.fields``; own and backoff, the codes that occur, the most
+    frequent first. Raises ModelFileError if an n-gram has no node without its oldest token, which charlm always keeps.
     """
     _check_suffixes(ngrams)
     fields, arrays = ngrams.fields(), ngrams.arrays()
@@ -28,8 +27,8 @@ def coded(ngrams: NGrams) -> tuple[dict[str, Any], np.ndarray]:
         ranks[row, levels[row]] = np.arange(len(levels[row]))
     longest = np.array([max(len(some).bit_length() - 1, 0) for some in levels])
     contexts = BACKOFFS + (2 * OF_BACKOFF << int(longest[1])) + (2 * OF_OWN << int(longest[0]))
-    size = 1 << 16
-    while True:
+    size, out = 1 << 16, np.empty(0, np.uint8)
+    while len(out) < size:
         coder, out = np.array([0, 0xFFFFFF, 0]), np.empty(size, np.uint8)
         encode_ngrams(
             *(ngrams.first, ngrams.suffixes, ngrams.own, ngrams.backoff, codes, ranks, longest, ngrams.orders),
@@ -37,13 +36,12 @@ def coded(ngrams: NGrams) -> tuple[dict[str, Any], np.ndarray]:
             *(np.full(contexts, 0.5), np.zeros(contexts, np.uint8), coder, out),
         )
         size = int(coder[2])
-        if size <= len(out):
-            break
     kept = {name: fields[name] for name in ("order", "sizes", "has_unknown")}
     return kept | {"own": levels[0].tolist(), "backoff": levels[1].tolist()}, out[:size]
 
 
 def _check_suffixes(ngrams):
+    """Raise ModelFileError if the shorter n-grams are not there that the decoder finds the longer ones by."""
     suffixes, parents = ngrams.suffixes, ngrams.parents
     known = suffixes < len(ngrams)
     longer = slice(1 + ngrams.vocabulary_size, None)
