@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-export torture coverage fuzz check dist bench docs help clean
+.PHONY: all demo test test-export test-mpi torture coverage fuzz check dist bench docs help clean
 
 all: check test ## check the code, then run the tests
 
@@ -26,6 +26,9 @@ test: .venv/installed-dev ## run the tests in two processes (make test WORKERS=4
 
 test-export: .venv-export/installed ## run the tests of exports in PyTorch, onnxruntime, Node and Chromium (in .venv-export)
 	.venv-export/bin/python -m pytest tests/export
+
+test-mpi: .venv-mpi/installed ## run the tests with several processes, under Open MPI and MPICH (in .venv-mpi)
+	.venv-mpi/bin/python -m pytest tests/mpi
 
 torture: .venv/installed-dev ## run the trials of reliability with their full counts, about two hours on two cores
 	$(BIN)/python -m torture
@@ -61,7 +64,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 clean: ## remove everything that the other targets made, .venv included
-	rm -rf .venv .venv-bench .venv-export .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-export .venv-mpi .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -85,6 +88,13 @@ clean: ## remove everything that the other targets made, .venv included
 	$(PYTHON) -m venv .venv-export
 	.venv-export/bin/python -m pip install --quiet --editable '.[test-export]'
 	if command -v npm >/dev/null; then npm install --silent --prefix .venv-export axe-core@4; fi
+	touch $@
+
+# Both MPIs bring an mpirun: MPICH gets a folder of its own.
+.venv-mpi/installed: .venv/bin/python pyproject.toml
+	$(PYTHON) -m venv .venv-mpi
+	.venv-mpi/bin/python -m pip install --quiet --editable '.[test-mpi]'
+	.venv-mpi/bin/python -m pip install --quiet --prefix .venv-mpi/mpich mpich
 	touch $@
 
 .venv-fuzz/installed: .venv/bin/python pyproject.toml

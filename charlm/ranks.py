@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # What launchers put into the environment of each process: Open MPI, MVAPICH, and MPICH, Intel MPI and srun --mpi=pmi2.
 # Under srun --mpi=pmix there is PMIX_RANK, and Slurm tells the number.
 NUMBER = ("OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMI_SIZE")
-RANK = ("OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+RANK = ("OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMI_RANK")
 OF_SLURM = "SLURM_STEP_NUM_TASKS"
 
 PATIENCE = 300.0  # seconds
@@ -46,16 +46,14 @@ CONTENTS, FLAGS, SUMS, NOTES = 1, 2, 3, 4  # tags of messages
 
 def announced() -> tuple[int, int]:
     """(rank, number of ranks) as the launcher of this process announces them; (0, 1) where there is none."""
-    if OF_SLURM in os.environ and "PMIX_RANK" in os.environ:
-        rank, number = _number("PMIX_RANK"), _number(OF_SLURM)
-    else:
-        found = [[_number(name) for name in names if name in os.environ] for names in (RANK, NUMBER)]
-        rank, number = (numbers[0] if numbers else 0 for numbers in found)
+    names = [*zip(RANK, NUMBER, strict=True), ("PMIX_RANK", OF_SLURM)]  # the last one does not hold below mpirun
+    found = (pair for pair in names if set(pair) <= os.environ.keys())
+    rank, number = map(_number, next(found, (None, None)))
     return (rank, number) if rank < number else (0, 1)
 
 
-def _number(name: str) -> int:
-    text = os.environ[name]
+def _number(name: str | None) -> int:
+    text = os.environ[name] if name else ""
     return int(text) if text.isascii() and text.isdigit() else 0
 
 

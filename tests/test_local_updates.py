@@ -155,10 +155,18 @@ def test_the_opening_says_how_the_workers_meet(text):
     assert said.startswith("each of 4 networks reads 3 pieces of 8 characters") and "after every 3 updates" in said
 
 
+@pytest.mark.parametrize(("shards", "workers", "factor"), [(None, 8, 2.0), (2, 2, 2**0.5), (16, 16, 2.0)])
+def test_there_are_eight_workers_and_the_rate_grows_with_the_root_of_their_number(text, shards, workers, factor):
+    found, in_step = trainer_of(text, shards=shards), trainer_of(text, shards=None, local_updates=None)
+    assert found.settings.shards == workers and in_step.settings.shards == 1
+    assert found.settings.lr == pytest.approx(factor * in_step.settings.lr)
+    assert trainer_of(text, lr=0.003).settings.lr == 0.003
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shards": None}, "--shards 8"),
+        ({"shards": 1}, "--shards 8"),
         ({"local_updates": 0}, "local_updates must be an integer from 1"),
         ({"shards": 3}, "power of two"),
     ],

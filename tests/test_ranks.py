@@ -3,6 +3,7 @@ has the same with real processes."""
 
 import operator
 import sys
+import threading
 import time
 from functools import reduce
 
@@ -12,6 +13,7 @@ import pytest
 
 from charlm import ranks as module
 from charlm.errors import CharlmError, RankError, UsageError
+from charlm.learning.autotune import new_trainer
 from charlm.ranks import Ranks, announced, job
 
 
@@ -130,20 +132,17 @@ def test_a_rank_that_hangs_is_named_and_all_end(monkeypatch, hanging):
     monkeypatch.setattr(module, "JOINED", 0.2)
     monkeypatch.setattr(module, "SPOKEN", 0.2)
 
-    def work(ranks):
-        if ranks.rank == hanging:
-            time.sleep(2)
-        else:
-            wait(ranks)
-
-    said = []
+    said, is_over = [], threading.Event()
 
     def whole(ranks):
         try:
-            work(ranks)
+            is_over.wait(20) if ranks.rank == hanging else wait(ranks)
         except RankError as error:
             ranks.tell(error)
-            ranks.leave(said.append)
+            try:
+                ranks.leave(said.append)
+            finally:
+                is_over.set()
 
     found, notes = fake_mpi.run(4, whole, patience=0.1)
     assert said == [f"rank {hanging} of 4 has not answered for 0.1 seconds (--patience)"]
@@ -156,7 +155,7 @@ def test_a_rank_that_works_long_is_waited_for_where_all_meet():
 
 
 OF_LAUNCHERS = (
-    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3"},
+    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3", "SLURM_STEP_NUM_TASKS": "2"},
     {"PMI_SIZE": "4", "PMI_RANK": "3"},
     {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "PMIX_RANK": "3"},
 )
@@ -165,7 +164,7 @@ OF_LAUNCHERS = (
 @pytest.fixture
 def launcher(monkeypatch):
     """A function that sets the environment of a process as a launcher does."""
-    for name in (*module.NUMBER, *module.RANK, module.OF_SLURM):
+    for name in (*module.NUMBER, *module.RANK, "PMIX_RANK", module.OF_SLURM):
         monkeypatch.delenv(name, raising=False)
     job.cache_clear()
     yield lambda variables: [monkeypatch.setenv(name, value) for name, value in variables.items()]
@@ -192,3 +191,33 @@ def test_several_ranks_without_mpi4py(launcher, monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(UsageError, match=r"4 processes .* pip install 'charlm\[mpi\]'"):
         job()
+
+
+OF_TRAININGS = {
+    "stream": {"steps": 8, "ngrams": 3},
+    "lines": {"lines": True, "ngrams": 3, "dropout": 0.2},
+    "classify": {"task": "classify"},
+    "local updates": {"steps": 8, "local_updates": 2, "batch": 2},
+}
+
+
+@pytest.mark.parametrize("kind", OF_TRAININGS)
+def test_any_number_of_ranks_trains_the_same_model(tiny_text, file, kind):
+    if kind == "classify":
+        tiny_text = "".join(f"{'ab'[line.count('a') > 1]}\t{line}\n" for line in tiny_text.splitlines())
+    options = {"hidden": 5, "layers": 1, "batch": 8, "epochs": 2, "shards": 4, "threads": 1}
+    path, options = file(tiny_text), options | OF_TRAININGS[kind]
+
+    def trained(ranks):
+        trainer = new_trainer([path], ranks=ranks, **options)
+        losses = [(step.valid_loss, step.train_loss) for step in trainer.run()]
+        trainer.collect_states()
+        trainer.pool.close()
+        return losses, {name: array.tobytes() for name, array in trainer.arrays().items()}, trainer.best.mixture
+
+    losses, arrays, mixture = trained(Ranks())
+    for number in (2, 4):
+        for rank, (others, found, of_rank) in enumerate(fake_mpi.run(number, trained)[0]):
+            assert others == losses and found["parameters"] == arrays["parameters"]
+            assert found == arrays or rank
+            assert mixture is None or np.array_equal(of_rank.weights, mixture.weights)

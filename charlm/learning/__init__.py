@@ -9,6 +9,8 @@ settings     the settings of the loop, checked
 preparation  compiles the kernels, apart from the time of the training
 run          a training run as those see it who show it or write about it
 loop         the loop over updates and evaluations
+strategy     how an update is made of the shards of a batch: in step, or by local updates
+row_states   the hidden states of all rows, of which each rank has its own
 state        where a training stands
 control      what changes its course: rollback, dropout that follows the losses, early end, the clock
 schedule     the learning rate over a training

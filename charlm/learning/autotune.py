@@ -57,6 +57,7 @@ BASE_DIVISOR = 1.5  # of the learning rate, where a training goes on with a mode
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
 SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
+MOST_LOCAL_FACTOR = 2.0  # of the learning rate with local updates, which grows with the root of the number of workers
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
 SHARDS = 8  # of a job of several ranks
@@ -260,8 +261,8 @@ def new_trainer(
         begun, chosen, epochs = planner.begun, plan.options, epochs or plan.tokens / len(corpus.train)
         most = evaluated_tokens(minutes, plan.architecture)
         corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
-    if base and "lr" not in given:
-        chosen = chosen | {"lr": chosen["lr"] / BASE_DIVISOR}
+    if "lr" not in given:
+        chosen = chosen | {"lr": chosen["lr"] / _rate_divisor(options, base)}
     decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,
@@ -291,9 +292,16 @@ def _precision(options: dict[str, Any], by_the_clock: bool, ranks: Ranks) -> str
 def _shards(options: dict[str, Any], ranks: Ranks) -> int:
     """The number of shards, given or chosen: the same for up to SHARDS ranks, so that their number makes no difference.
     Raises UsageError where the ranks cannot share so many."""
-    shards = options.get("shards") or (1 if ranks.number == 1 else max(SHARDS, ranks.number))
+    has_several = ranks.number > 1 or "local_updates" in options
+    shards = options.get("shards") or (max(SHARDS, ranks.number) if has_several else 1)
     ranks.part_of(shards)
     return shards
+
+
+def _rate_divisor(options: dict[str, Any], base: Base | None) -> float:
+    """What the learning rate of a new network, trained in step, is divided by for this training."""
+    divisor = BASE_DIVISOR if base else 1.0
+    return divisor / min(MOST_LOCAL_FACTOR, math.sqrt(options["shards"])) if "local_updates" in options else divisor
 
 
 def check_same_text(corpus: Corpus, ranks: Ranks) -> None:

@@ -170,7 +170,7 @@ class Trainer:
         self.strategy = self._strategy()
         self._states = RowStates(self.strategy.carried, self.shards, self.ranks, self.rows)
         self.ngrams = self._counted()
-        self.evaluation = self.task.evaluation(self.network, corpus, self.ngrams)
+        self.evaluation = self._evaluation_of(corpus, self.ngrams)
         self.state = TrainingState(
             total_tokens=round(len(corpus.train) * settings.epochs), dropout=settings.dropout or 0.0
         )
@@ -229,6 +229,13 @@ class Trainer:
         if self.base.is_resumed:
             return mixture and mixture.ngrams
         return self.task.ngrams(self.corpus, self.settings, len(self.parameters), mixture and mixture.ngrams)
+
+    def _evaluation_of(self, corpus: Any, ngrams: NGrams | None) -> Any:
+        """The evaluation on the held-out part of a corpus, shared by all ranks; None where nothing is held out."""
+        evaluation = self.task.evaluation(self.network, corpus, ngrams)
+        if evaluation:
+            evaluation.ranks = self.ranks
+        return evaluation
 
     @property
     def step(self) -> int:
@@ -372,7 +379,7 @@ class Trainer:
     def _loss_of(self, corpus: Any, mixture: Mixture | None) -> float | None:
         """Nats per token of the held-out part of a corpus, of the network with its current parameters and, if there is
         one, a mixture. None without a held-out part."""
-        evaluation = corpus and self.task.evaluation(self.network, corpus, mixture and mixture.ngrams)
+        evaluation = corpus and self._evaluation_of(corpus, mixture and mixture.ngrams)
         if not evaluation:
             return None
         return evaluation.loss() if mixture is None else evaluation.loss_with(mixture.weights)

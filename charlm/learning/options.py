@@ -228,6 +228,7 @@ TRAINING = (
         "Share the rows of a batch among S fixed parts, whose gradients are summed along a tree. The model depends on "
         "S, and not on how many processes share the parts.",
         default=1,
+        default_in_words="1; 8 for several processes, and for --local-updates",
         least=1,
         most=MOST_SHARDS,
         power_of_two=True,
@@ -237,8 +238,8 @@ TRAINING = (
     Option(
         "local_updates",
         int,
-        "With --shards: each shard trains on --batch rows of its own, and after every H updates all of them meet: for "
-        "several machines with a slow network between them.",
+        "Each of --shards trains on --batch rows of its own, and after every H updates all of them meet: for several "
+        "machines with a slow network between them.",
         default_in_words="one gradient of all shards for each update",
         least=1,
         most=MOST,

@@ -46,4 +46,4 @@ class Settings:
             if value is not None:  # which the table takes for its own default
                 object.__setattr__(self, field.name, BY_NAME[field.name].check(value))
         if self.local_updates and self.shards == 1:
-            raise UsageError("--local-updates lets each shard train on its own: give --shards too, such as --shards 8")
+            raise UsageError("--local-updates lets each shard train on its own: give more than one, such as --shards 8")

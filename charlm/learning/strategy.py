@@ -17,7 +17,7 @@ from ..ranks import Ranks
 from ..text.batches import Batch
 
 ALONE = Ranks()  # one process
-OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.9  # of the step that follows an exchange
+OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.5  # of the step that follows an exchange (benchmarks/recipe.md)
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ class LocalUpdates:
         Δ = mean of (θ before - θ of the worker)      m = μ m + Δ      θ = θ before - η (Δ + μ m)
 
     with η = OUTER_RATE, μ = OUTER_MOMENTUM. The arrays of the optimizer become their mean over the workers. Means are
-    summed along the tree of the shards. The workers of this process take turns in one network.
+    summed along the tree of the shards.
 
-    workers: the strategies of the shards of this process, each with its own shard. They take turns in one network, one
-    window and one optimizer. rows: of these shards. ranks: they have the other shards.
+    workers: those of this process, each with one shard. They take turns in one network, one window and one optimizer.
+    rows: of these shards. ranks: they have the other workers.
     """
 
     def __init__(self, workers: list[InStep], at_once: int, rows: int, ranks: Ranks = ALONE):

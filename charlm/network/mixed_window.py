@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels import ngrams as kernels
 from ..kernels.softmax import target_ranks
+from ..ranks import Ranks
 from ..text.batches import windows
 from ..text.ngrams import NGrams
 from ..text.vocabulary import EOS
@@ -122,25 +123,32 @@ def _solved(aa, ab, bb, a, b):
 
 
 def fit(
-    window: StackWindow, mixture: Mixture, weights: np.ndarray, tokens: np.ndarray, lines: bool, spans: Spans
+    window: StackWindow,
+    mixture: Mixture,
+    weights: np.ndarray,
+    tokens: np.ndarray,
+    lines: bool,
+    spans: Spans,
+    share: tuple[int, Ranks] | None = None,
 ) -> Fitted:
     """Read the held-out part, and improve the weights by one step of Newton's method.
 
     window: of the network, packed, with the STEPS and rows for the text. weights: (3, N, 2), of the reading before, or
     ``even_weights``. tokens: ids (n); lines: each line is a sequence of its own; spans: what of them is read.
+    share: (rows, ranks) where several ranks read so many rows together, each of them every ``ranks.number``-th row.
     """
     rows, dtype = window.rows, window.outputs.dtype
+    all_rows, ranks = share or (rows, Ranks())
     grams, pool = CompiledNGrams(mixture, rows, dtype), window.stack.pool
     losses, sums = np.zeros((rows, 3)), np.zeros((rows, 2, mixture.ngrams.order, kernels.SUMS))
     scratch = np.empty((rows, 5, window.probabilities.shape[2]), dtype)
     held, both = weights[[1, 0]].astype(dtype), weights[2].astype(dtype)
-    scored = 0
-    for inputs, targets, halves, fresh in _pieces(tokens, halves_of(tokens, lines), spans, window):
+    for inputs, targets, halves, fresh in _pieces(tokens, halves_of(tokens, lines), spans, window, all_rows, ranks):
         if fresh:
             window.reset()
             grams.reset()
         window.forward(inputs, targets)
-        found, scored = window.outputs, scored + np.count_nonzero(halves >= 0)
+        found = window.outputs
 
         def some_rows(start, stop, inputs=inputs, targets=targets, halves=halves, found=found):
             kernels.fit(
@@ -149,7 +157,17 @@ def fit(
             )  # fmt: skip
 
         pool.run(pool.split(rows, some_rows))
-    return Fitted(losses.sum(0), sums.sum(0), scored, weights[2])
+    losses, sums = (_of_all(part, all_rows, ranks) for part in (losses, sums))
+    return Fitted(losses.sum(0), sums.sum(0), int((spans.stop - spans.scored).sum()), weights[2])
+
+
+def _of_all(own: np.ndarray, rows: int, ranks: Ranks) -> np.ndarray:
+    """The rows of all ranks. own: (≥ n, …), of which this rank's rows are the first n."""
+    found = np.zeros((rows, *own.shape[1:]), own.dtype)
+    mine = found[ranks.rank :: ranks.number]
+    mine[:] = own[: len(mine)]
+    ranks.sum_tree(found)  # adds zeros only
+    return found
 
 
 def halves_of(tokens: np.ndarray, lines: bool) -> np.ndarray:
@@ -164,11 +182,14 @@ def halves_of(tokens: np.ndarray, lines: bool) -> np.ndarray:
     return (np.cumsum(ends) - ends) % 2
 
 
-def _pieces(tokens, half, spans, window) -> Iterable[tuple]:
-    """(inputs, targets, half of each target or -1, whether all rows start anew) of each window, (T, R) each."""
+def _pieces(tokens, half, spans, window, all_rows, ranks) -> Iterable[tuple]:
+    """(inputs, targets, half of each target or -1, whether all rows start anew) of each window of this rank, (T, R)
+    each."""
     order = np.argsort(spans.start - spans.stop, kind="stable")  # the longest first, so that rows end about together
-    for position in range(0, len(order), window.rows):
-        chosen = order[position : position + window.rows]
+    for position in range(0, len(order), all_rows):
+        chosen = order[position : position + all_rows][ranks.rank :: ranks.number]
+        if not len(chosen):
+            return
         starts, stops, scored = spans.start[chosen], spans.stop[chosen], spans.scored[chosen]
         step = 0
         for batch in windows(tokens, starts, stops, window.steps, window.rows):

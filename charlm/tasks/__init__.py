@@ -30,6 +30,7 @@ import numpy as np
 from ..errors import UsageError
 from ..network.growing import Places
 from ..network.protocols import Network, Window
+from ..ranks import Ranks
 from ..text.batches import Batch
 from ..text.columns import Columns
 from ..text.corpus import CorpusOptions
@@ -40,9 +41,11 @@ MODULES = {"text": "language", "classify": "classify", "generate": "generate", "
 
 
 class HeldOutEvaluation(Protocol):
-    """Scores the held-out part in the course of training. size: the number of units that it scores."""
+    """Scores the held-out part in the course of training. size: the number of units that it scores. ranks: those that
+    share the work, all of which call the methods together; one process at first."""
 
     size: int
+    ranks: Ranks
 
     def loss(self) -> float:
         """Nats per unit under the network's current parameters."""

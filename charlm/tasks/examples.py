@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..network.growing import Places
+from ..ranks import Ranks
 from ..text.batches import Batch, Sequences, fitting
 from ..text.columns import LOOKED_AT, ColumnReader, Columns, Line, beginnings, begins_an_object
 from ..text.corpus import CorpusOptions, check_vocabulary, held_out_lines, warn_of_unknown
@@ -427,7 +428,10 @@ def by_length(lengths: np.ndarray, most_tokens: int = TOKENS) -> list[np.ndarray
 
 
 class ExampleEvaluation:
-    """Scores batches of the held-out part. size: their number of units. window: computes them with ``losses``."""
+    """Scores batches of the held-out part. size: their number of units. window: computes them with ``losses``. ranks:
+    those that share the batches."""
+
+    ranks = Ranks()
 
     def __init__(self, network, window, batches: list[Batch]):
         self.network, self.window, self.batches = network, window, batches
@@ -443,8 +447,11 @@ class ExampleEvaluation:
     def _mean_loss(self, batches: list[Batch]) -> float:
         """Nats per unit of some batches, under the current parameters."""
         self.network.pack(for_training=False)
-        nats = sum(float(self.window.losses(batch).sum(dtype=np.float64)) for batch in batches)
-        return nats / sum(map(_units, batches))
+        nats = np.zeros(len(batches))
+        for number in range(self.ranks.rank, len(batches), self.ranks.number):
+            nats[number] = self.window.losses(batches[number]).sum(dtype=np.float64)
+        self.ranks.sum_tree(nats)
+        return sum(nats.tolist()) / sum(map(_units, batches))
 
 
 def _units(batch: Batch) -> int:

@@ -11,6 +11,7 @@ from ..network.architecture import Architecture
 from ..network.growing import Places
 from ..network.measuring import STEPS, Spans, measure, rows_for, sampled_spans, spans
 from ..network.mixture import Mixture
+from ..ranks import Ranks
 from ..text.baselines import corpus_baselines, counted_tokens
 from ..text.batches import Batch, line_windows, stream_windows
 from ..text.columns import Columns
@@ -127,7 +128,9 @@ class LanguageModel:
 
 
 class StreamEvaluation:
-    """Scores the held-out tokens ``corpus.evaluated``. size: their number."""
+    """Scores the held-out tokens ``corpus.evaluated``. size: their number. ranks: those that share the sequences."""
+
+    ranks = Ranks()
 
     def __init__(self, network, corpus):
         self.tokens, self.lines, self.network = corpus.evaluated, corpus.lines, network
@@ -147,16 +150,25 @@ class StreamEvaluation:
 
     def _mean_loss(self, parts: Spans) -> float:
         """Nats per token of some parts, under the current parameters."""
-        nats = measure(self._window(parts), self.tokens, parts).nats  # 0 outside the parts
+        return self._mean(self._window(rows_for(self._own(parts))), parts)
+
+    def _own(self, parts: Spans) -> Spans:
+        """Those parts that this rank reads."""
+        return Spans(*(positions[self.ranks.rank :: self.ranks.number] for positions in parts))
+
+    def _mean(self, engine, parts: Spans) -> float:
+        """Nats per token of some parts. engine: for those that this rank reads."""
+        nats = measure(engine, self.tokens, self._own(parts)).nats  # 0 outside the parts
+        self.ranks.sum_tree(nats)
         return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
 
-    def _window(self, parts: Spans):
+    def _window(self, rows: int):
         """A window of the network with its current parameters."""
         from ..network.stack import StackWindow
 
         self.network.pack(for_training=False)
         # Training needs the memory: a small window, freed afterwards, costs 1 to 3 % of the speed of scoring.
-        return StackWindow(self.network, STEPS // 2, rows_for(parts))
+        return StackWindow(self.network, STEPS // 2, rows)
 
 
 class MixedEvaluation(StreamEvaluation):
@@ -178,9 +190,7 @@ class MixedEvaluation(StreamEvaluation):
     def _loss_of(self, parts: Spans, weights: np.ndarray) -> float:
         from ..network.mixed_window import MixedWindow
 
-        engine = MixedWindow(self._window(parts), Mixture(self.ngrams, weights))
-        nats = measure(engine, self.tokens, parts).nats
-        return float(nats.sum(dtype=np.float64)) / int((parts.stop - parts.scored).sum())
+        return self._mean(MixedWindow(self._window(rows_for(self._own(parts))), Mixture(self.ngrams, weights)), parts)
 
     def _weights(self, flat: Sequence[float]) -> np.ndarray:
         from ..network.mixed_window import even_weights
@@ -194,13 +204,15 @@ class MixedEvaluation(StreamEvaluation):
         from ..network.mixed_window import fit
 
         now, whole = self._weights(weights), spans(self.tokens, self.lines)
-        mixture, window = Mixture(self.ngrams, now[2]), self._window(whole)
+        rows = rows_for(whole)
+        own_rows, share = len(range(self.ranks.rank, rows, self.ranks.number)), (rows, self.ranks)
+        mixture, window = Mixture(self.ngrams, now[2]), self._window(max(1, own_rows))
         if not weights:
             sample = self._parts(max(round(SAMPLED * self.size), LEAST_SAMPLED))
             for _ in range(FIRST_STEPS):
-                now = fit(window, mixture, now, self.tokens, self.lines, sample).weights
+                now = fit(window, mixture, now, self.tokens, self.lines, sample, share).weights
         for _ in range(readings):
-            fitted = fit(window, mixture, now, self.tokens, self.lines, whole)
+            fitted = fit(window, mixture, now, self.tokens, self.lines, whole, share)
             now = fitted.weights
         return fitted
 

@@ -1,7 +1,7 @@
 """Shared by the tests that run charlm in several processes, under Open MPI and MPICH.
 
-`make test-mpi` runs this folder, in an environment that has mpi4py and Open MPI, and MPICH in a folder of its own, because
-both have an mpirun. `make test` does not collect it.
+`make test-mpi` runs this folder, in an environment that has mpi4py and Open MPI, and MPICH in a folder of its own,
+because both have an mpirun. `make test` does not collect it.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
-"""Train five kinds of models, each with --shards 8: a program for several ranks. Its arguments: the folder of the texts,
-and a name for the models' files."""
+"""Train five kinds of models, each with --shards 8: a program for several ranks. Its arguments: the folder of the
+texts, and a name for the models' files."""
 
 import sys
 from pathlib import Path
