@@ -14,7 +14,7 @@ import pytest
 from charlm import ranks as module
 from charlm.errors import CharlmError, RankError, UsageError
 from charlm.learning.autotune import new_trainer
-from charlm.ranks import Ranks, announced, job
+from charlm.ranks import Ranks, announced, job, mpi
 
 
 def summed(parts):
@@ -63,7 +63,7 @@ def test_ranks_agree(number):
 
 
 def test_a_long_message_goes_in_pieces(monkeypatch):
-    monkeypatch.setattr(module, "PIECE", 1000)
+    monkeypatch.setattr(mpi, "PIECE", 1000)
     long = np.random.default_rng(1).bytes(5500)
     assert fake_mpi.run(2, lambda ranks: ranks.agree(long))[0] == 2 * [long]
 
@@ -129,8 +129,8 @@ def test_errors_of_all_ranks_that_differ():
 
 @pytest.mark.parametrize("hanging", [0, 2])
 def test_a_rank_that_hangs_is_named_and_all_end(monkeypatch, hanging):
-    monkeypatch.setattr(module, "JOINED", 0.2)
-    monkeypatch.setattr(module, "SPOKEN", 0.2)
+    monkeypatch.setattr(mpi, "JOINED", 0.2)
+    monkeypatch.setattr(mpi, "SPOKEN", 0.2)
 
     said, is_over = [], threading.Event()
 
