@@ -43,7 +43,7 @@ WORKLOADS = {  # name: workload, and the targets: × float32, × any, fraction o
 }
 
 
-def charlm_contender(workload, threads, precision="float32"):
+def charlm_contender(workload, threads, precision="float32", shards=1):
     """Measure tokens per second."""
     import numpy as np
 
@@ -55,6 +55,7 @@ def charlm_contender(workload, threads, precision="float32"):
     cell, layers, hidden, rows, steps, vocabulary, embedding = workload
     architecture = Architecture(vocabulary, cell, hidden, layers, embedding=embedding)
     stack = Stack(architecture, initial_parameters(architecture, np.zeros(vocabulary), 1), ThreadPool(threads))
+    stack.shard(shards)
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 5.0)
     tokens = np.random.default_rng(1).integers(0, vocabulary, (steps, rows)).astype(np.int32)
     stack.pack(for_training=True, precision=precision)

@@ -8,8 +8,10 @@ from typing import Any
 
 from .errors import CorpusError, UsageError
 from .model import Model
+from .network.dealing import dealt_groups, tell_alone
 from .network.threads import ThreadPool
 from .options import BEAM, ENCODING, THREADS, TOP, by_name, checked
+from .ranks import ALONE, Ranks
 from .scoring.blocks import blocks, read_ahead
 from .scoring.perplexity import perplexity_of_files
 from .scoring.pipeline import ScoringOptions
@@ -17,6 +19,8 @@ from .tasks import MODULES, Task
 from .tasks.examples import ROWS, lines_in, lines_of
 from .text.memory import MemoryText
 from .text.reading import names_of, path_list, read_text
+
+TOGETHER = 8 * ROWS  # items of a job that is dealt to a rank
 
 
 class Predictor:
@@ -31,7 +35,7 @@ class Predictor:
 
     def __init__(self, model: Model, threads: int | None = None):
         model.check_task(*(name for name in MODULES if name != "text"))
-        self.task, self.vocabulary = model.task, model.vocabulary
+        self.model, self.threads, self.task, self.vocabulary = model, threads, model.task, model.vocabulary
         network = self.task.network(model.architecture, model.parameters, ThreadPool(THREADS.check(threads)))
         network.pack(for_training=False)
         self.window = self.task.window(network, 1, ROWS)
@@ -43,14 +47,29 @@ class Predictor:
         return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
     def rows(
-        self, paths, encoding: str = "utf-8", *, top: int | None = None, beam: int | None = None
+        self,
+        paths,
+        encoding: str = "utf-8",
+        *,
+        top: int | None = None,
+        beam: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> Iterator[list[tuple]]:
         """(item, prediction) for each item of some files, in order and as soon as they are ready, many at a time.
 
         An item that cannot be read has a CorpusError in place of its prediction, which names the line; lines are
-        numbered on from file to file.
+        numbered on from file to file. ranks: those that share the work; this is rank 0.
         """
-        options, rest, items_in = self._options(top=top, beam=beam), [], self.task.item_reader()
+        work = _Predicting(self, self._options(top=top, beam=beam))
+        groups = (_group(*items, None if ranks.number == 1 else TOGETHER) for items in self._items(paths, encoding))
+        for (items, errors), found in dealt_groups(ranks, work, groups):
+            predictions = chain.from_iterable(found)
+            yield [(item, error or next(predictions)) for item, error in zip(items, errors, strict=True)]
+
+    def _items(self, paths, encoding) -> Iterator[tuple[list, list[int], list[CorpusError | None]]]:
+        """The items of some files, many at a time; the numbers of their first lines; why an item cannot be read, None
+        where it can."""
+        rest, items_in = [], self.task.item_reader()
         level, form = self.vocabulary.level, self.vocabulary.form
         quotes = self._has_quotes()
         pieces = read_text(path_list(paths), level, encoding, form=form, errors="surrogateescape", quotes=quotes)
@@ -61,17 +80,11 @@ class Predictor:
             if level != "byte":
                 found = zip(errors, items, starts, strict=True)
                 errors = [error or _undecoded(item, start, encoding) for error, item, start in found]
-            yield list(zip(items, self._predictions(items, starts, errors, options), strict=True))
-
-    def _predictions(self, items: list, starts: list[int], errors: list[CorpusError | None], options: dict) -> list:
-        """A prediction for each item, or its error. starts: the numbers of their first lines."""
-        readable = [error is None for error in errors]
-        found = iter(self._apart(list(compress(items, readable)), list(compress(starts, readable)), options))
-        return [next(found) if error is None else error for error in errors]
+            yield items, starts, errors
 
     def _apart(self, items: list, starts: list[int], options: dict) -> list:
-        """The same for items that could be decoded. Where one of them cannot be read, it is found by halves: the
-        predictions do not depend on what is predicted together."""
+        """A prediction for each item, or its error. starts: the numbers of their first lines. Where an item cannot be
+        read, it is found by halves: the predictions do not depend on what is predicted together."""
         try:
             return self.task.predict(self.window, self.vocabulary, items, **options)
         except CorpusError as error:
@@ -121,15 +134,54 @@ class Predictor:
         return given
 
 
+class _Predicting:
+    """Predicts for items with a predictor and its options: work that ranks share.
+
+    A job is some items and the numbers of their first lines.
+    """
+
+    def __init__(self, predictor: Predictor, options: dict):
+        self.predictor, self.options = predictor, options
+
+    def __call__(self, job: tuple[list, list[int]]) -> list:
+        return self.predictor._apart(*job, self.options)
+
+    def __reduce__(self):
+        return _on_another_rank, (self.predictor.model, self.predictor.threads, self.options)
+
+
+def _on_another_rank(model, threads, options):
+    return _Predicting(Predictor(model, threads), options)
+
+
+def _group(items: list, starts: list[int], errors: list, together: int | None) -> tuple[tuple[list, list], list[tuple]]:
+    """The items and their errors, and jobs with those that can be read. together: how many make a job; None for
+    all."""
+    readable = [error is None for error in errors]
+    items_, starts_ = list(compress(items, readable)), list(compress(starts, readable))
+    together = together or max(1, len(items_))
+    edges = range(0, max(1, len(items_)), together)
+    jobs = [(items_[start : start + together], starts_[start : start + together]) for start in edges]
+    return (items, errors), jobs
+
+
 def evaluation_of(
-    model: Model, paths: Any, encoding: str = "utf-8", *, threads: int | None = None, beam: int | None = None
+    model: Model,
+    paths: Any,
+    encoding: str = "utf-8",
+    *,
+    threads: int | None = None,
+    beam: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> Any:
-    """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``."""
+    """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``. ranks:
+    those that share the work; this is rank 0."""
     if model.task.name != "text":
+        tell_alone(ranks, f"a model of --task {model.task.name} is evaluated on all answers at once")
         return Predictor(model, threads).evaluate(paths, encoding, beam=beam)
     if beam is not None:
         raise UsageError("--beam does not go with a language model")
-    return perplexity_of_files(model, path_list(paths), ScoringOptions(encoding=encoding, threads=threads))
+    return perplexity_of_files(model, path_list(paths), ScoringOptions(encoding=encoding, threads=threads), ranks)
 
 
 def checked_items(task: Task, items: Iterable[Any]) -> list:

@@ -54,7 +54,11 @@ def test_candidates_wait_for_a_row_and_a_rejected_segment_takes_new_numbers(monk
     monkeypatch.setattr(module, "IN_PARALLEL", 2)
     prompt = Prompt(length=100)
     candidates = Candidates(
-        Bigrams(BIGRAMS), Decoding(), prompt, Endings(random_model(True), prompt, np.inf), [(0, 5), (1, 6), (2, 7)]
+        Bigrams(BIGRAMS),
+        Decoding(),
+        prompt,
+        Endings(random_model(True), prompt, np.inf),
+        [(0, 5, 0), (1, 6, 0), (2, 7, 0)],
     )
     ended = []
     while not ended:

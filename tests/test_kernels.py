@@ -26,7 +26,6 @@ from charlm.kernels.sharded import (
     ROWS_AT_ONCE,
     sharded_gradients,
     sharded_gradients_in_pairs,
-    sharded_peephole_gradient,
     sort_tokens,
     sum_rows_of_shards,
     sum_tokens,
@@ -325,21 +324,6 @@ def test_sums_of_tokens_run_along_the_tree_and_leave_out_shards_without_them(sha
         for start, stop in pieces:
             sum_tokens(source.reshape(-1), *entries, table, start, stop)
         assert same_bits(table, tree_sum(parts)), pieces
-
-
-@pytest.mark.uncompiled
-@pytest.mark.parametrize("H", [19, COLUMNS_AT_ONCE + 5])
-def test_the_sharded_gradient_of_peepholes_is_that_of_each_shard_added_along_the_tree(H):
-    random, T, N, shards = np.random.default_rng(H), 3, 8, 4
-    dz, c = (random.standard_normal(shape).astype(np.float32) for shape in ((T, N, 4 * H), (T + 1, N, H)))
-    parts = [np.empty((3, H), np.float32) for _ in range(shards)]
-    for shard, dp in enumerate(parts):
-        peephole_gradient(*(np.ascontiguousarray(array[:, shard::shards]) for array in (dz, c)), dp, 0, H)
-    for pieces in ([(0, H)], [(0, 16), (16, H)]):
-        dp = np.full((3, H), np.nan, np.float32)
-        for start, stop in pieces:
-            sharded_peephole_gradient(dz, c, shards, dp, start, stop)
-        assert same_bits(dp, tree_sum(parts)), pieces
 
 
 @pytest.mark.uncompiled

@@ -14,7 +14,7 @@ import pytest
 from charlm import ranks as module
 from charlm.errors import CharlmError, RankError, UsageError
 from charlm.learning.autotune import new_trainer
-from charlm.ranks import Ranks, announced, job
+from charlm.ranks import Ranks, announced, job, mpi
 
 
 def summed(parts):
@@ -63,7 +63,7 @@ def test_ranks_agree(number):
 
 
 def test_a_long_message_goes_in_pieces(monkeypatch):
-    monkeypatch.setattr(module, "PIECE", 1000)
+    monkeypatch.setattr(mpi, "PIECE", 1000)
     long = np.random.default_rng(1).bytes(5500)
     assert fake_mpi.run(2, lambda ranks: ranks.agree(long))[0] == 2 * [long]
 
@@ -129,8 +129,8 @@ def test_errors_of_all_ranks_that_differ():
 
 @pytest.mark.parametrize("hanging", [0, 2])
 def test_a_rank_that_hangs_is_named_and_all_end(monkeypatch, hanging):
-    monkeypatch.setattr(module, "JOINED", 0.2)
-    monkeypatch.setattr(module, "SPOKEN", 0.2)
+    monkeypatch.setattr(mpi, "JOINED", 0.2)
+    monkeypatch.setattr(mpi, "SPOKEN", 0.2)
 
     said, is_over = [], threading.Event()
 
@@ -155,7 +155,7 @@ def test_a_rank_that_works_long_is_waited_for_where_all_meet():
 
 
 OF_LAUNCHERS = (
-    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3"},
+    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3", "SLURM_STEP_NUM_TASKS": "2"},
     {"PMI_SIZE": "4", "PMI_RANK": "3"},
     {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "PMIX_RANK": "3"},
 )
@@ -164,7 +164,7 @@ OF_LAUNCHERS = (
 @pytest.fixture
 def launcher(monkeypatch):
     """A function that sets the environment of a process as a launcher does."""
-    for name in (*module.NUMBER, *module.RANK, module.OF_SLURM):
+    for name in (*module.NUMBER, *module.RANK, "PMIX_RANK", module.OF_SLURM):
         monkeypatch.delenv(name, raising=False)
     job.cache_clear()
     yield lambda variables: [monkeypatch.setenv(name, value) for name, value in variables.items()]

@@ -25,6 +25,7 @@ KINDS = (
     ["--separator", "", "--level", "token", "--normalize", "NFC"],
     ["--cell", "feedforward", "--context", "4", "--dropout", "0.1"],
     ["--from", "../good/m.npz", "--dropout", "0.1"],
+    ["--shards", "4", "--level", "word", "--cell", "peephole", "--tied", "--dropout", "0.1"],
     ["--shards", "2", "--local-updates", "3", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
 )

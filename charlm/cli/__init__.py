@@ -15,9 +15,9 @@ Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or arg
 import os
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from keyword import iskeyword
 
@@ -25,7 +25,7 @@ import click
 
 from .._version import __version__
 from ..errors import CharlmError, Note, RankError, UsageError
-from ..ranks import announced, job
+from ..ranks import ALONE, announced, job
 from .help import Helpful
 from .messages import message
 
@@ -76,8 +76,10 @@ class Program(Helpful, click.Group):
         # NumPy's products are small here, and their bits must not depend on threads
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         warnings.showwarning = _show_warning
+        given = args[0] if args else settings.get("args")
         try:
-            code = super().main(*args, **settings | {"standalone_mode": False}) or 0  # None is success
+            run = partial(super().main, *args, **settings | {"standalone_mode": False})
+            code = _shared(run, sys.argv[1:] if given is None else given) or 0  # None is success
             if sys.stdout is not None:
                 sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
@@ -86,7 +88,7 @@ class Program(Helpful, click.Group):
         except (click.Abort, KeyboardInterrupt) as error:
             code = fail(error, 130, "")
         except click.ClickException as error:
-            code = fail(error, 2, message(error, self, args[0] if args else settings.get("args")))
+            code = fail(error, 2, message(error, self, given))
         except UsageError as error:
             code = fail(error, 2)
         except CharlmError as error:
@@ -103,9 +105,28 @@ class Program(Helpful, click.Group):
             elif announced()[1] == 1:
                 raise
             else:
-                traceback.print_exc()
+                sys.excepthook(*sys.exc_info())
                 code = fail(error, 1, f"{type(error).__name__}: {error}")
         sys.exit(code)
+
+
+def _shared(run, arguments):
+    """Run a command, and return its exit code. Of the ranks of an MPI job all run ``train``; any other command is run
+    by rank 0, and the other ranks help where it deals out work."""
+    ranks = ALONE if announced()[1] == 1 or arguments[:1] == ["train"] else job()
+    if ranks.number == 1:
+        return run()
+    from ..network.dealing import dismiss, help_first
+
+    if not ranks.is_first:
+        return help_first(ranks)
+    try:
+        code = run()
+    except click.exceptions.NoArgsIsHelpError:
+        dismiss(ranks)
+        raise
+    dismiss(ranks)
+    return code
 
 
 def fail(error, code, words=None):

@@ -3,6 +3,7 @@
 import json
 
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS
+from ..ranks import job
 from ..text.layout import terminal_width
 from .options import command, files_argument
 from .signals import end_with_the_reader
@@ -41,7 +42,7 @@ def evaluate(model_path, files, beam, as_json, encoding, threads):
     from ..predicting import evaluation_of
 
     model = load_model(model_path)
-    found = evaluation_of(model, files or ("-",), encoding, threads=threads, beam=beam)
+    found = evaluation_of(model, files or ("-",), encoding, threads=threads, beam=beam, ranks=job())
     level, width, warning = model.vocabulary.level, terminal_width(), None
     if model.task.name == "text":
         lines = score_lines(found, level, width=width)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..errors import UsageError
 from ..options import BOTH, GIVEN, JSON, Option
+from ..ranks import job
 from ..scoring.options import SCORING, UNIT
 from ..text.layout import terminal_width
 from .options import command, files_argument, load_language_model
@@ -124,7 +125,7 @@ def perplexity(
     counts, form = UnknownCounts(len(models)), FigureForm(adapt, as_json, unit)
 
     def scored(**what):
-        return counts.following(scored_files(models, files, options=options, **what))
+        return counts.following(scored_files(models, files, options=options, ranks=job(), **what))
 
     if per_line or per_token or per_word:
         _write_rows(scored, "line" if per_line else "token" if per_token else "word", form, header)

@@ -4,6 +4,7 @@ import json
 
 from ..errors import CorpusError
 from ..options import BEAM, ENCODING, JSON, MODEL, THREADS, TOP
+from ..ranks import job
 from ..text.layout import terminal_width, wrapped_text
 from ..text.reading import names_of
 from .options import command, files_argument
@@ -43,7 +44,7 @@ def predict(*, model_path, files, top, beam, as_json, encoding, threads):
 
     predictor, width = Predictor(load_model(model_path), threads), terminal_width()
     found, errors, first = False, 0, None
-    for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam):
+    for rows in predictor.rows(files or ("-",), encoding, top=top, beam=beam, ranks=job()):
         found = found or bool(rows)
         failed = [prediction for _, prediction in rows if isinstance(prediction, CorpusError)]
         errors, first = errors + len(failed), first or next(iter(failed), None)

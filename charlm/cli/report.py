@@ -7,6 +7,7 @@ import click
 
 from ..errors import UsageError
 from ..options import ENCODING, FILES, GIVEN, THREADS, Option
+from ..ranks import job
 from .options import FILE, command, load_model_of
 
 OUTPUT = Option(
@@ -81,7 +82,7 @@ def _on_text(page, model_paths, texts, encoding, threads):
     options = ScoringOptions(encoding=encoding, threads=threads)
     counts = UnknownCounts(len(page.models))
     extremes = Extremes(any(model.lines for model in page.models))
-    scored = scored_files(page.models, texts, columns=COLUMNS, whole_lines=True, options=options)
+    scored = scored_files(page.models, texts, columns=COLUMNS, whole_lines=True, options=options, ranks=job())
     rankings, sums = compare(extremes.following(counts.following(scored)), page.names)
     check_not_empty(rankings[0].score, texts)
     found = zip(page.names, page.models, counts.unknown, counts.tokens, strict=True)

@@ -6,7 +6,9 @@ import sys
 
 from ..errors import CharlmError, PromptError, SamplingError, UsageError
 from ..options import JSON, MODEL, QUIET
+from ..ranks import check_input, job
 from ..sampling.options import SAMPLING
+from ..text.layout import is_terminal_output
 from .options import command, load_language_model
 from .signals import end_with_the_reader
 
@@ -40,7 +42,7 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     from ..display.waiting import Waiting
     from ..sampling.decoding import Decoding
     from ..sampling.rules import SamplingCounts
-    from ..sampling.sampler import new_sampler
+    from ..sampling.sharing import shared_sampler
 
     options = {name: value for name, value in options.items() if value is not None}
     _check_inputs(options, prime_file, interactive)
@@ -52,10 +54,10 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     counts = SamplingCounts()
 
-    unit = "sample" if model.lines or options.fill else "line"
+    unit, ranks = "sample" if model.lines or options.fill else "line", job()
 
     def write_samples(start_with=options.start_with, **changes):
-        sampler = new_sampler(model, count, length, replace(options, start_with=start_with, **changes))
+        sampler = shared_sampler(ranks, model, count, length, replace(options, start_with=start_with, **changes))
         more = {"start_with": start_with} if interactive or start_with else {}
         try:
             with Waiting(lambda: sampling_progress(sampler.counts, unit), quiet) as waiting:
@@ -81,6 +83,8 @@ def _check_inputs(options, prime_file, interactive):
     """Raise UsageError where options conflict, or where several read standard input."""
     if interactive and ("fill" in options or "start_with" in options):
         raise UsageError("--interactive reads the beginnings: it goes with neither --start-with nor --fill")
+    if interactive:
+        check_input()
     if prime_file is not None and "prime" in options:
         raise UsageError("--prime and --prime-file do not go together")
     if [prime_file, options.get("corpus"), "-" if interactive else None].count("-") > 1:
@@ -124,12 +128,8 @@ def _notes(options, unit, count, as_json):
 
     if count > 1 and Decoding.of(options).is_certain and not options.unique:
         yield "all samples are the same, because only the most likely token is sampled"
-    if count > 1 and unit == "line" and not as_json and not _at_terminal(sys.stdout):
+    if count > 1 and unit == "line" and not as_json and not is_terminal_output():
         yield "nothing marks where a sample of the stream ends; --json prints one object per sample"
-
-
-def _at_terminal(stream):
-    return stream is not None and stream.isatty()
 
 
 # How samples are written
@@ -153,7 +153,7 @@ def _write_texts(pieces, waiting, is_stream, separator):
     """Write samples as they come, each with a line's end. On a terminal, a line stands between the samples of a stream,
     and CUT where the length has cut one; a pipe gets the text alone. separator: the line between items of several
     lines, None where an item is a line."""
-    marked = is_stream and _at_terminal(sys.stdout)
+    marked = is_stream and is_terminal_output()
     number, inside = 0, False  # inside: the line that was written last has no end
     try:
         for piece in pieces:
@@ -183,7 +183,7 @@ def _for_each_beginning(write_samples, seed, encoding, *, quiet, as_json):
 
     if sys.stdin is None:
         raise CharlmError("standard input is closed")
-    at_terminal = _at_terminal(sys.stdin) and _at_terminal(sys.stdout)
+    at_terminal = sys.stdin.isatty() and is_terminal_output()
     if at_terminal and not quiet:
         say("type the beginning of a sample, and press Enter; Ctrl-D on an empty line ends")
     failed = False

@@ -14,7 +14,7 @@ import them inside functions, or get what they show from their callers.
 import os
 import sys
 
-from ..text.layout import wrapped
+from ..text.layout import is_terminal_output, wrapped
 from ..text.visible import visible
 
 
@@ -50,7 +50,7 @@ def is_ascii_only() -> bool:
 
 def write_text(text: str) -> None:
     """Write text to stdout: exactly into a file or a pipe, with control characters made visible on a terminal."""
-    write(visible(text) if sys.stdout is not None and sys.stdout.isatty() else text)
+    write(visible(text) if is_terminal_output() else text)
 
 
 def write(text: str) -> None:

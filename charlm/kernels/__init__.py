@@ -12,6 +12,7 @@ The modules in reading order:
     gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
     gradients      the gradients of a layer's weights
+    sharded        the same where several shards share the rows: sums along a tree
     softmax        softmax and cross-entropy
     logistic       the same for labels that do not exclude each other
     ngrams         the mixture of a network and n-grams, and the derivatives of its loss

@@ -12,13 +12,12 @@ A kernel takes so few rows and columns of a gradient at a time that its slots st
 
 import numpy as np
 
-from .bfloat16 import multiply_transposed_pairs
+from .bfloat16 import ACROSS, multiply_transposed_pairs
 from .compiling import compiled, inlined
 from .tile import multiply_transposed, workspace
 
 SLOTS = 11  # enough for 1,024 shards
-THREE_SLOTS = 3 * SLOTS  # of a row for each gate
-ROWS_AT_ONCE = 272  # rows of a gradient whose slots are used together; ``bfloat16.ACROSS`` is as many
+ROWS_AT_ONCE = ACROSS  # rows of a gradient whose slots are used together
 COLUMNS_AT_ONCE = 256  # columns of a gradient, likewise
 
 
@@ -231,34 +230,3 @@ def sharded_gradients_in_pairs(
     _all_sums(
         multiply_transposed_pairs, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_x, db, slots, start, stop
     )
-
-
-@compiled
-def sharded_peephole_gradient(dz, c, shards, dp, start, stop):
-    """``lstm.peephole_gradient`` along the tree of L shards; row n belongs to shard n mod L.
-
-    dz  [T, N, ≥ 4H]  in   columns u, f, o are read
-    c   [T+1, N, H]   in
-    dp  [3, H]        out
-
-    Units [start, stop) are read and written.
-    """
-    H = c.shape[2]
-    slots = workspace(dp.dtype, THREE_SLOTS, COLUMNS_AT_ONCE).reshape(SLOTS, 3, COLUMNS_AT_ONCE)
-    for j in range(start, stop, COLUMNS_AT_ONCE):
-        units = min(COLUMNS_AT_ONCE, stop - j)
-        for shard in range(shards):
-            slot = _slot(shard)
-            target, first = dp, j
-            if slot:
-                target, first = slots[slot - 1], 0
-            for gate in range(3):
-                sums = target[gate, first : first + units]
-                sums[:] = 0
-                for t in range(dz.shape[0]):
-                    states = c[t + 1] if gate == 2 else c[t]
-                    for n in range(shard, dz.shape[1], shards):
-                        of_gate, seen = dz[t, n, gate * H + j : gate * H + j + units], states[n, j : j + units]
-                        for i in range(units):
-                            sums[i] += of_gate[i] * seen[i]
-            add_slots(dp, j, slots, shard, 3, units)

@@ -26,7 +26,7 @@ from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..modelfile import check_readable, is_model
 from ..options import Path
-from ..ranks import job
+from ..ranks import check_input, job
 from ..reports.loss_curve import as_svg, check_picture
 from ..reports.training_page import check_report_path
 from ..text.corpus import Corpus, warn_of_unknown
@@ -64,10 +64,8 @@ class TrainingSession(Run):
         self._running: Generator[Report, None, None] | None = None
         self.ranks, self._has_output = job(), files.output is not None
         self.ranks.patience = files.patience
-        if self.ranks.number > 1 and "-" in self.paths:
-            raise UsageError(
-                f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
-            )
+        if "-" in self.paths:
+            check_input()
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
         if files.resume and "base" in self.options:

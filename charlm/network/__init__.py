@@ -7,6 +7,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
     growing          more inputs and outputs for a network, its parameters untouched
     protocols        what a network, its parts and an optimizer must offer: Network, Window, Head, Layer, Optimizer
     threads          a pool of threads that share the work of an update
+    dealing          ranks that share the work of a command that does not train
     sharding         fixed parts of the rows of a batch, whose gradients are summed along one tree
     products *       a weight matrix, packed for the kernels, and its matrix products
     dropout *        which units an update drops

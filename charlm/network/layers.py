@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.sharded import sharded_peephole_gradient
 from ..kernels.tile import LANES
 from .architecture import MOST_LAYERS
 from .cells import CELLS
 from .dropout import Dropout, set_dropout_mask
 from .products import NO_ENTRIES, NO_TOKENS, Product, SortedTokens, aligned, padded_row, side_by_side, slots_for
+from .sharding import tree_sum
 
 SUM_WORK = 10  # multiply-adds that take as long as adding one number of dz to db
 
@@ -177,7 +177,10 @@ class Recurrent:
         def units(start, stop):
             if shards == 1:
                 self.peephole_kernel(dz, c, self.dp, start, stop)
-            else:
-                sharded_peephole_gradient(dz, c, shards, self.dp, start, stop)
+                return
+            parts = [np.empty_like(self.dp) for _ in range(shards)]
+            for shard, dp in enumerate(parts):
+                self.peephole_kernel(dz[:, shard::shards], c[:, shard::shards], dp, start, stop)
+            self.dp[:, start:stop] = tree_sum([dp[:, start:stop] for dp in parts])
 
         return pool.split(self.hidden, units, 16)

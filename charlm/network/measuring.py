@@ -173,6 +173,12 @@ class TokenScores:
             scores.probabilities = np.zeros((number, TOP), np.float32)
         return scores
 
+    @classmethod
+    def joined(cls, parts: "list[TokenScores]") -> "TokenScores":
+        """The scores of the tokens of some parts, one part after the other."""
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(None if column[0] is None else np.concatenate(column) for column in columns))
+
     def __getitem__(self, chosen) -> "TokenScores":
         """The scores of some tokens, chosen by a slice or a mask."""
         return TokenScores(*(None if column is None else column[chosen] for column in vars(self).values()))

@@ -34,6 +34,10 @@ class Mixture:
     ngrams: NGrams
     weights: np.ndarray
 
+    def __getstate__(self):
+        """For another process: without what is computed from these when it is needed."""
+        return {"ngrams": self.ngrams, "weights": self.weights}
+
     @property
     def unknown(self) -> int:
         """The id of <UNK> if the counts know nothing about it, else -1."""

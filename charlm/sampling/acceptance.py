@@ -118,6 +118,7 @@ class Acceptance:
         if course.avoids:  # each symbol that the model knows would make it a copy
             course.dead_ends += 1
             self._counts.no_way_on = course.dead_ends >= DEAD_ENDS
+            self._counts.is_stuck |= course.dead_ends >= RESTART
             whole = course.dead_ends % RESTART == 0 and not candidate.was_shown
         course.copies += 1
         course.avoids = course.copies >= PATIENCE >> course.avoided

@@ -193,7 +193,8 @@ class Endings:
 class Candidates:
     """Samples candidates, as many in parallel as there are rows.
 
-    queue: (number, key of its random numbers) of each candidate, in the order in which they begin.
+    queue: (number, key of its random numbers, how many of these it has taken) of each candidate, in the order in which
+    they begin.
     """
 
     def __init__(
@@ -202,7 +203,7 @@ class Candidates:
         decoding: Decoding,
         prompt: Prompt,
         endings: Endings,
-        queue: Iterable[tuple[int, int]],
+        queue: Iterable[tuple[int, int, int]],
         *,
         avoidance: Avoidance | None = None,
     ):

@@ -87,7 +87,8 @@ class SamplingCounts:
     (lines) of a stream. When sampling is done, sampled - rejected of a line model is found. certain: what the user can
     change where only the most likely token is ever sampled, so that a second try brings the same; "" elsewhere.
     avoided: segments that were sampled away from copies. no_way_on: a stream has often come to places after which each
-    symbol makes a copy.
+    symbol makes a copy; is_stuck: it has come to so many that whether its text was shown decides how it goes on.
+    longest_streak: the most rejections in a row so far.
     """
 
     max_tries: int = MOST_TRIES
@@ -97,6 +98,8 @@ class SamplingCounts:
     sampled: int = 0
     avoided: int = 0
     no_way_on: bool = False
+    is_stuck: bool = False
+    longest_streak: int = 0
     rejections: Counter = field(default_factory=Counter)  # by the names of REASONS
     longest_copied_run: int | None = None
     streak: Counter = field(default_factory=Counter)  # the rejections since the last success
@@ -113,6 +116,7 @@ class SamplingCounts:
         """Count a rejection."""
         self.rejections[reason] += segments
         self.streak[reason] += 1
+        self.longest_streak = max(self.longest_streak, self.streak.total())
 
     @property
     def gives_up(self) -> bool:

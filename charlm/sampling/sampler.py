@@ -5,7 +5,7 @@ Each sample has its own random numbers, so that it is the same however many are 
 of a stream, the first sample that is not whole is shown as it grows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +36,9 @@ class Sampler:
     """Samples ``count`` texts. ``counts`` says at any time how much was sampled and rejected.
 
     length: tokens of a sample of a stream, or the most that a line may have (longer ones are rejected); None for
-    STREAM_LENGTH or LONGEST_LINE. predictor: what predicts the next token, instead of the model.
+    STREAM_LENGTH or LONGEST_LINE. predictor: what predicts the next token, instead of the model. which: the number of
+    each sample among all that the seed makes, and how many of its random numbers are not to be used again; 0, 1, …,
+    count - 1 and none if not given. With it, pieces are whole samples.
     """
 
     def __init__(
@@ -47,17 +49,19 @@ class Sampler:
         options: SamplingOptions | None = None,
         *,
         predictor: NextToken | None = None,
+        which: Sequence[tuple[int, int]] | None = None,
     ):
         options = options or SamplingOptions()
         count, decoding = BY_NAME["count"].check(count), Decoding.of(options)
         prompt, rules = prompt_of(model, length, options), rules_for(model, options)
         predictor = predictor or Stepper(model.architecture, model.parameters, not model.lines, model.mixture)
-        self.count, self.seed = count, seed_of(options.seed)
+        self.count, self.seed, self._which = count, seed_of(options.seed), which
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
         self.max_copied = rules.max_copied  # characters of the longest run that is no copy
         self._outside = model.vocabulary.outside
         self._best_of, self._unique = options.best_of, options.unique
-        self._grows = not (model.lines or self._best_of > 1 or self._unique or options.limits_length)
+        must_be_whole = model.lines or self._best_of > 1 or self._unique or options.limits_length
+        self._grows = not must_be_whole and which is None
         endings = Endings(model, prompt, rules.max_length)
         avoidance = Avoidance(decoding, rules, model.vocabulary)
         self._candidates = Candidates(predictor, decoding, prompt, endings, self._queue(), avoidance=avoidance)
@@ -67,11 +71,16 @@ class Sampler:
         self._shown: set[str] = set()  # the texts of all samples shown
 
     def _queue(self):
-        """(number, key of its random numbers) of each candidate."""
-        key, count = key_of(self.seed), self.count * self._best_of
+        """(number here, key of its random numbers, how many of them were taken) of each candidate."""
+        key, count, best_of = key_of(self.seed), self.count * self._best_of, self._best_of
         for start in range(0, count, KEYS):
-            numbers = np.arange(start, min(start + KEYS, count), dtype=np.uint64)
-            yield from zip(numbers.tolist(), bits_at(key, numbers).tolist(), strict=True)
+            here = numbers = np.arange(start, min(start + KEYS, count))
+            taken = [0] * len(here)
+            if self._which is not None:
+                of_samples, of_taken = np.array([self._which[number // best_of] for number in here.tolist()]).T
+                numbers, taken = of_samples * best_of + here % best_of, of_taken.tolist()
+            keys = bits_at(key, numbers.astype(np.uint64))
+            yield from zip(here.tolist(), keys.tolist(), taken, strict=True)
 
     def samples(self) -> Iterator[Sample]:
         """The samples, in order, each when it is whole."""
@@ -148,7 +157,8 @@ class Sampler:
             if self._unique:
                 self._shown.add(candidate.sample.text)
         sample = candidate.sample and candidate.sample.with_text(self._outside)
-        return Piece(number, self._outside(text, sample is not None), sample)
+        used = (candidate.segments, candidate.taken) if sample else (0, 0)
+        return Piece(number, self._outside(text, sample is not None), sample, *used)
 
 
 def are_whole(candidates: list[Candidate | None]) -> bool:

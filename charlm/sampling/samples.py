@@ -56,8 +56,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Piece:
-    """A final part of the text of sample ``number``. sample: the whole sample, with its last piece."""
+    """A final part of the text of sample ``number``.
+
+    sample: the whole sample, with its last piece. segments, taken: how many segments it has, and how many of its random
+    numbers it took; 0 before the last piece.
+    """
 
     number: int
     text: str
     sample: Sample | None = None
+    segments: int = 0
+    taken: int = 0

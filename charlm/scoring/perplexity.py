@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..model import Model
+from ..ranks import ALONE, Ranks
 from ..score import RANKS, Score
 from ..text.reading import names_of
 from ..text.vocabulary import UNKNOWN
@@ -108,6 +109,8 @@ def perplexity(
     return total(scored_blocks([model], text, columns=COLUMNS, options=options))
 
 
-def perplexity_of_files(model: Model, paths, options: ScoringOptions = DEFAULTS) -> Score:
-    """The same for files, one file after the other; "-" is standard input. Raises CorpusError if they hold no text."""
-    return check_not_empty(total(scored_files([model], paths, columns=COLUMNS, options=options)), paths)
+def perplexity_of_files(model: Model, paths, options: ScoringOptions = DEFAULTS, ranks: Ranks = ALONE) -> Score:
+    """The same for files, one file after the other; "-" is standard input. ranks: those that share the work; this is
+    rank 0. Raises CorpusError if the files hold no text."""
+    scored = scored_files([model], paths, columns=COLUMNS, options=options, ranks=ranks)
+    return check_not_empty(total(scored), paths)

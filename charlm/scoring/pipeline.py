@@ -15,18 +15,21 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import compress
+from itertools import compress, islice
+from typing import NamedTuple
 
 import numpy as np
 
 from ..model import Model
+from ..network.dealing import dealt_groups, tell_alone
 from ..network.measuring import TokenScores
+from ..ranks import ALONE, Ranks
 from ..text.forms import known_form
 from ..text.vocabulary import EOS, UNKNOWN, Vocabulary, bytes_of_unknown
 from .adaptive import AdaptingScorer
 from .blocks import text_blocks
 from .options import BY_NAME
-from .scorer import Scorer, TextScorer
+from .scorer import Part, Scorer, TextScorer
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,14 @@ def scored_files(
     columns: Iterable[str] = (),
     whole_lines: bool = False,
     options: ScoringOptions = DEFAULTS,
+    ranks: Ranks = ALONE,
 ) -> Iterator[list[ScoredBlock]]:
     """The scored blocks of some files, one file after the other; "-" is standard input. See ``scored_blocks``.
 
     whole_lines: each block ends at the end of a line. Raises CorpusError if the files hold no text.
     """
     text = text_blocks(models, paths, whole_lines, options.encoding)
-    return scored_blocks(models, text, columns=columns, options=options)
+    return scored_blocks(models, text, columns=columns, options=options, ranks=ranks)
 
 
 def scored_blocks(
@@ -141,23 +145,60 @@ def scored_blocks(
     *,
     columns: Iterable[str] = (),
     options: ScoringOptions = DEFAULTS,
+    ranks: Ranks = ALONE,
 ) -> Iterator[list[ScoredBlock]]:
     """For each block of a text (see ``blocks``) a scored block of each model. If one of the models is a model of lines,
     blank lines are skipped for all models.
 
-    columns: see ``TokenScores.empty``. Raises UsageError if a model has another task or the processor cannot multiply
-    in the precision of the options.
+    columns: see ``TokenScores.empty``. ranks: those that share the work; this is rank 0. Raises UsageError if a model
+    has another task or the processor cannot multiply in the precision of the options.
     """
-    return blocks_by_scorers([scorer_of(model, columns, options) for model in models], text)
+    return blocks_by_scorers([scorer_of(model, columns, options) for model in models], text, ranks)
 
 
-def blocks_by_scorers(scorers: list[TextScorer], text: Iterable[str | bytes]) -> Iterator[list[ScoredBlock]]:
+def blocks_by_scorers(
+    scorers: list[TextScorer], text: Iterable[str | bytes], ranks: Ranks = ALONE
+) -> Iterator[list[ScoredBlock]]:
     """For each block of a text a scored block of each scorer; see ``scored_blocks``."""
     skip_blank_lines, is_told = any(scorer.lines for scorer in scorers), False
-    for block in text:
-        scored = [_scored_block(scorer, block, skip_blank_lines) for scorer in scorers]
+    unscored = ([_UnscoredBlock.of(scorer, block, skip_blank_lines) for scorer in scorers] for block in text)
+    for blocks, scores in _with_scores(scorers, unscored, ranks):
+        scored = [block.scored(of_block) for block, of_block in zip(blocks, scores, strict=True)]
         is_told = is_told or any(map(_has_another_form, scored))
         yield scored
+
+
+def _with_scores(scorers, unscored, ranks):
+    """(blocks, their scores) of the unscored blocks of some scorers."""
+    deal = [scorer for scorer in scorers if isinstance(scorer, Scorer)]
+    if ranks.number == 1 or len(deal) < len(scorers):
+        tell_alone(ranks, "a model that learns from the text (--adapt) reads it in its order")
+        for blocks in unscored:
+            yield blocks, [scorer.measure(block.tokens) for scorer, block in zip(scorers, blocks, strict=True)]
+        return
+
+    def group(blocks):
+        parts = [scorer.parts(block.tokens) for scorer, block in zip(deal, blocks, strict=True)]
+        jobs = [(number, part) for number, of_scorer in enumerate(parts) for part in of_scorer]
+        return (blocks, list(map(len, parts))), jobs
+
+    for (blocks, numbers), found in dealt_groups(ranks, _Scoring(deal), map(group, unscored)):
+        scores = iter(found)
+        yield blocks, [TokenScores.joined(list(islice(scores, number))) for number in numbers]
+
+
+class _Scoring:
+    """Scores parts of texts: work that ranks share.
+
+    A job is the number of a scorer, and a part of the text that it reads.
+    """
+
+    def __init__(self, scorers: list[Scorer]):
+        self.scorers = scorers
+
+    def __call__(self, job: tuple[int, Part]) -> TokenScores:
+        number, part = job
+        return self.scorers[number].score(part)
 
 
 def _has_another_form(block: ScoredBlock) -> bool:
@@ -188,19 +229,42 @@ def scorer_of(model: Model, columns: Iterable[str] = (), options: ScoringOptions
     return Scorer(model, columns=columns, threads=options.threads, precision=options.precision)
 
 
-def _scored_block(scorer: TextScorer, text: str | bytes, skip_blank_lines: bool) -> ScoredBlock:
-    tokens = scorer.vocabulary.encode(text)
-    ends = np.flatnonzero(tokens == EOS) + 1
-    lengths = np.diff(ends if len(ends) and ends[-1] == len(tokens) else np.append(ends, len(tokens)), prepend=0)
-    kept = None
-    if skip_blank_lines and (lengths == 1).any():
-        kept = np.repeat(lengths > 1, lengths)
-        lengths = np.where(lengths > 1, lengths, 0)
-    if kept is not None and scorer.lines:
-        tokens = tokens[kept]
-    scores = scorer.measure(tokens)
-    if kept is not None and not scorer.lines:  # a stream model reads blank lines, but their scores do not count
-        tokens, scores = tokens[kept], scores[kept]
-    return ScoredBlock(
-        vocabulary=scorer.vocabulary, text=text, lengths=lengths, kept=kept, tokens=tokens, scores=scores
-    )
+class _UnscoredBlock(NamedTuple):
+    """A block of a text as a scorer reads it, with the fields of ``ScoredBlock``.
+
+    tokens: those that the scorer reads. reads_all: these are all tokens of the text, those of skipped lines included.
+    """
+
+    vocabulary: Vocabulary
+    text: str | bytes
+    lengths: np.ndarray
+    kept: np.ndarray | None
+    tokens: np.ndarray
+    reads_all: bool
+
+    @classmethod
+    def of(cls, scorer: TextScorer, text: str | bytes, skip_blank_lines: bool) -> "_UnscoredBlock":
+        tokens = scorer.vocabulary.encode(text)
+        ends = np.flatnonzero(tokens == EOS) + 1
+        lengths = np.diff(ends if len(ends) and ends[-1] == len(tokens) else np.append(ends, len(tokens)), prepend=0)
+        kept = None
+        if skip_blank_lines and (lengths == 1).any():
+            kept = np.repeat(lengths > 1, lengths)
+            lengths = np.where(lengths > 1, lengths, 0)
+        if kept is not None and scorer.lines:
+            tokens = tokens[kept]
+        return cls(scorer.vocabulary, text, lengths, kept, tokens, reads_all=not scorer.lines)
+
+    def scored(self, scores: TokenScores) -> ScoredBlock:
+        """The block with the scores of its ``tokens``."""
+        tokens = self.tokens
+        if self.kept is not None and self.reads_all:  # a stream model reads blank lines, but their scores do not count
+            tokens, scores = tokens[self.kept], scores[self.kept]
+        return ScoredBlock(
+            vocabulary=self.vocabulary,
+            text=self.text,
+            lengths=self.lengths,
+            kept=self.kept,
+            tokens=tokens,
+            scores=scores,
+        )

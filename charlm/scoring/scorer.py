@@ -6,7 +6,8 @@ tokens that the next burn-in needs and where the engine stands, and decides whic
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from ..text.vocabulary import Vocabulary
 
 WITHOUT_COMPILER = 5 * CHUNK  # the most tokens that NumPy reads
 NUMPY_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
+PART = 16 * CHUNK  # tokens that ``Scorer.parts`` leaves together, about
 PREDICTIONS = 1 << 24  # the most probabilities in memory at once: a large vocabulary gets fewer rows
 
 
@@ -97,6 +99,18 @@ class Engines:
         return MixedWindow(window, self.model.mixture) if self.model.mixture else window
 
 
+class Part(NamedTuple):
+    """Some tokens of a text, and all that their scores depend on.
+
+    position: of the first of them in the text. past: the tokens before it, as many as a stream may need. tokens: ids
+    (n).
+    """
+
+    position: int
+    past: np.ndarray
+    tokens: np.ndarray
+
+
 class Scorer:
     """A ``TextScorer`` that asks the model as it is.
 
@@ -114,39 +128,62 @@ class Scorer:
         model.check_task("text")
         self.model, self.vocabulary, self.lines = model, model.vocabulary, model.lines
         self.columns, self.engines = tuple(columns), Engines(model, threads, precision)
-        self.position = 0  # the number of tokens scored so far
+        self.position = 0  # the number of tokens that have come
         self._past = np.zeros(0, model.vocabulary.dtype)  # the tokens before them that the next part may need
         self._stands_at: tuple[int, bool] | None = None  # position of the one-row engine, and whether it is NumPy's
 
     def measure(self, tokens: np.ndarray) -> TokenScores:
         """Score the next tokens, ids (n); for a model of lines they are whole lines, each with its <EOS>."""
-        scores, cut = TokenScores.empty(len(tokens), self.columns), self._tokens_for_numpy(tokens)
-        parts = [(start, stop) for start, stop in ((0, cut), (cut, len(tokens))) if start < stop]
-        readings = [self._reading(tokens[start:stop], by_numpy=stop <= cut) for start, stop in parts]
-        for (start, _), part in zip(parts, _in_parallel(readings), strict=True):
-            scores.put(start, part)
+        return self.score(self._part(tokens))
+
+    def parts(self, tokens: np.ndarray) -> list[Part]:
+        """The next tokens, as for ``measure``, in parts that any scorer of the same model can ``score``, in any
+        order."""
+        if self.lines:
+            starts = line_starts(tokens)
+            cuts = starts[np.searchsorted(starts, np.arange(PART, len(tokens), PART))].tolist()
+        else:
+            cuts = range(PART - self.position % PART, len(tokens), PART)
+        edges = sorted({0, *cuts, len(tokens)})
+        return [self._part(tokens[start:stop]) for start, stop in pairwise(edges)] or [self._part(tokens)]
+
+    def _part(self, tokens):
+        part = Part(self.position, self._past, tokens)
+        self.position += len(tokens)
+        if not self.lines:
+            self._past = np.concatenate((self._past, tokens))[-(CHUNK + BURN_IN + 1) :]
+        return part
+
+    def score(self, part: Part) -> TokenScores:
+        """The scores of the tokens of a part."""
+        number, cut = len(part.tokens), self._tokens_for_numpy(part)
+        scores = TokenScores.empty(number, self.columns)
+        shares = [(start, stop) for start, stop in ((0, cut), (cut, number)) if start < stop]
+        readings = [self._reading(part, start, stop, by_numpy=stop <= cut) for start, stop in shares]
+        for (start, _), scored in zip(shares, _in_parallel(readings), strict=True):
+            scores.put(start, scored)
         return scores
 
-    def _tokens_for_numpy(self, tokens):
-        """How many of the next tokens NumPy reads: whole lines, or whole chunks unless there is less than one chunk."""
+    def _tokens_for_numpy(self, part):
+        """How many tokens of a part NumPy reads: whole lines, or whole chunks unless there is less than one chunk."""
         if self.engines.precision != "float32":
             return 0
         reach = min(WITHOUT_COMPILER, NUMPY_WORK // self.model.parameters.size)
         if self.lines:
-            starts = line_starts(tokens)
-            return int(starts[min(np.searchsorted(starts, reach - self.position), len(starts) - 1)])
+            starts = line_starts(part.tokens)
+            return int(starts[min(np.searchsorted(starts, reach - part.position), len(starts) - 1)])
         reach -= reach % CHUNK if reach > CHUNK else 0
-        return min(max(reach - self.position, 0), len(tokens))
+        return min(max(reach - part.position, 0), len(part.tokens))
 
-    def _reading(self, tokens, by_numpy) -> Callable[[], TokenScores]:
-        """A function that scores the next tokens. It may run while another one scores the tokens after them."""
-        start, stop = self.position, self.position + len(tokens)
-        self.position = stop
+    def _reading(self, part, first, last, by_numpy) -> Callable[[], TokenScores]:
+        """A function that scores the tokens first … last - 1 of a part. It may run while another one scores the tokens
+        after them."""
+        tokens = part.tokens[first:last]
         if self.lines:
             lines = spans(tokens, True)
             return lambda: measure(self._engine(lines, by_numpy), tokens, lines, self.columns)
-        local, offset = np.concatenate((self._past, tokens)), start - len(self._past)
-        self._past = local[-(CHUNK + BURN_IN + 1) :]
+        start, stop = part.position + first, part.position + last
+        local, offset = np.concatenate((part.past, part.tokens[:last])), part.position - len(part.past)
         pieces, fresh = chunks(start, stop), True
         if len(pieces.start) == 1:  # the engine of one row reads on
             if self._stands_at == (start, by_numpy) and start % CHUNK:

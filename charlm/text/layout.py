@@ -8,12 +8,20 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from ..ranks import announced
+
 NARROW = 52  # columns of a terminal in which a name and its value no longer fit beside each other
+
+
+def is_terminal_output() -> bool:
+    """Whether stdout is a terminal that a person reads. What a process of an MPI job writes, its launcher passes on: a
+    terminal between the two says nothing."""
+    return sys.stdout is not None and sys.stdout.isatty() and announced()[1] == 1
 
 
 def terminal_width() -> int | None:
     """The columns of the terminal that stdout is, None where it is a file or a pipe."""
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not is_terminal_output():
         return None
     return max(20, shutil.get_terminal_size().columns)
 

@@ -74,6 +74,11 @@ class NGrams:
     def __len__(self):
         return len(self.tokens)
 
+    def __getstate__(self):
+        """For another process: without what is computed from the rest when it is needed."""
+        computed = {name for name, value in vars(NGrams).items() if isinstance(value, cached_property)}
+        return {name: value for name, value in vars(self).items() if name not in computed}
+
     @classmethod
     def count(
         cls,

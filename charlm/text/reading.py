@@ -20,6 +20,7 @@ from itertools import chain
 from typing import TypedDict
 
 from ..errors import CorpusError, Note
+from ..ranks import check_input
 from .decoding import check_encoding, text_in
 from .decompression import MODULES, decompressed
 from .formats import byte_order_mark, compression_of, needs_more, pipe_of, why_no_text
@@ -66,6 +67,7 @@ def _read_bytes(path) -> Iterator[bytes]:
         return
     try:
         if path == "-":
+            check_input()
             if sys.stdin is None:
                 raise CorpusError("standard input is closed")
             source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw does not wait for more bytes
