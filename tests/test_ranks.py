@@ -18,7 +18,7 @@ import pytest
 from charlm import ranks as module
 from charlm.errors import CharlmError, RankError, UsageError
 from charlm.learning.autotune import new_trainer
-from charlm.ranks import Ranks, announced, job, mpi
+from charlm.ranks import Ranks, announced, is_first_here, job, mpi
 
 
 def summed(parts):
@@ -168,7 +168,7 @@ OF_LAUNCHERS = (
 @pytest.fixture
 def launcher(monkeypatch):
     """A function that sets the environment of a process as a launcher does."""
-    for name in (*module.NUMBER, *module.RANK, "PMIX_RANK", module.OF_SLURM):
+    for name in (*module.NUMBER, *module.RANK, *module.ON_MACHINE, "PMIX_RANK", module.OF_SLURM):
         monkeypatch.delenv(name, raising=False)
     job.cache_clear()
     yield lambda variables: [monkeypatch.setenv(name, value) for name, value in variables.items()]
@@ -178,7 +178,9 @@ def launcher(monkeypatch):
 @pytest.mark.parametrize("variables", OF_LAUNCHERS)
 def test_launchers_announce_ranks(launcher, variables):
     launcher(variables)
-    assert announced() == (3, 4)
+    assert announced() == (3, 4) and not is_first_here()
+    launcher({"OMPI_COMM_WORLD_LOCAL_RANK": "0"})
+    assert is_first_here()
 
 
 @pytest.mark.parametrize(

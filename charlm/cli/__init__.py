@@ -25,7 +25,7 @@ import click
 
 from .._version import __version__
 from ..errors import CharlmError, Note, RankError, UsageError
-from ..ranks import ALONE, announced, job
+from ..ranks import ALONE, announced, is_first_here, job
 from .help import Helpful
 from .messages import message
 
@@ -145,9 +145,12 @@ def fail(error, code, words=None):
         return code
     try:
         ranks = job()
-    except UsageError as error:  # rank 0 says so, the others only if it can work
-        time.sleep(3 if rank else 0)
-        say_error(str(error))
+    except UsageError as error:  # without MPI, each machine says so
+        if rank == 0:
+            say_error(str(error))
+        elif is_first_here():
+            time.sleep(3)  # in which the launcher ends all, where rank 0 has the same error
+            say_error(f"rank {rank} of {number}: {error}")
         return code
     ranks.tell(error if isinstance(error, RankError) else words, code)
     return ranks.leave(say_error)

@@ -28,6 +28,7 @@ from .alone import Ranks as Ranks
 NUMBER = ("OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMI_SIZE")
 RANK = ("OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMI_RANK")
 OF_SLURM = "SLURM_STEP_NUM_TASKS"
+ON_MACHINE = ("OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 
 
 def announced() -> tuple[int, int]:
@@ -36,6 +37,12 @@ def announced() -> tuple[int, int]:
     found = (pair for pair in names if set(pair) <= os.environ.keys())
     rank, number = map(_number, next(found, (None, None)))
     return (rank, number) if rank < number else (0, 1)
+
+
+def is_first_here() -> bool:
+    """Whether the launcher announces this process as the first one of its machine, or of all where it says nothing
+    about machines."""
+    return next((_number(name) == 0 for name in ON_MACHINE if name in os.environ), announced()[0] == 0)
 
 
 def _number(name: str | None) -> int:
