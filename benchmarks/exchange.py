@@ -2,10 +2,9 @@
 
     mpirun -n 4 python benchmarks/exchange.py [--rounds 5] [--only 2×512]
 
-Each rank computes on one thread. It measures latency and bandwidth between two ranks itself, and gives them to the
-formula; the time that it takes to add two gradients is measured too. A figure is the fastest of all rounds on the
-slowest rank, because other programs may slow down the rest. Where several ranks share a processor, the update is slower
-by as much, and so is the exchange.
+Each rank computes on one thread. Latency and bandwidth between two ranks, and the time that it takes to add two
+gradients, are measured too, and given to the formula. A figure is the fastest of all rounds on the slowest rank,
+because other programs may slow down the rest. Where several ranks share a processor, an exchange waits for it.
 """
 
 import time
@@ -22,17 +21,18 @@ from charlm.network.stack import Stack, StackWindow
 from charlm.network.threads import ThreadPool
 from charlm.ranks import job
 
+EXCHANGES = 20  # for each update
 LARGE = 1 << 24  # bytes of a message for the bandwidth
 COLUMNS = "network", "update, ms", "exchange, ms: measured", "computed", "efficiency: measured", "computed"
 
 
-def fastest(work, times: int) -> float:
+def fastest(work, times: int, clock=time.perf_counter) -> float:
     """The seconds of the fastest call."""
     found = []
     for _ in range(times):
-        begun = time.perf_counter()
+        begun = clock()
         work()
-        found.append(time.perf_counter() - begun)
+        found.append(clock() - begun)
     return min(found)
 
 
@@ -69,12 +69,13 @@ def updater(shape):
 
 def row(name, ranks, link: Link, rounds: int):
     gradient, update = updater(SHAPES[name])
-    update(), ranks.sum_tree(gradient)
-    other, both = np.zeros_like(gradient), []
-    adding = max(ranks.gather(fastest(lambda: np.add(other, gradient, out=other), rounds)))
-    for _ in range(rounds):  # in turns, so that a busy moment hits both
-        both.append((fastest(update, 1), fastest(lambda: (ranks.any(False), ranks.sum_tree(gradient)), 1)))
-    updating, exchange = (max(ranks.gather(min(times))) for times in zip(*both, strict=True))
+    update()
+    other = np.zeros_like(gradient)
+    updating = fastest(update, rounds, time.thread_time)
+    adding = fastest(lambda: np.add(other, gradient, out=other), EXCHANGES * rounds)
+    gradient[:] = 0  # for sums of sums
+    exchange = fastest(lambda: (ranks.any(False), ranks.sum_tree(gradient)), EXCHANGES * rounds)
+    updating, adding, exchange = map(max, zip(*ranks.gather((updating, adding, exchange)), strict=True))
     computed = Costs(0.0, updating / ROWS, adding, gradient.nbytes).exchange(ranks.number, link)
     return (
         name,
@@ -89,9 +90,8 @@ def main():
     options, ranks = parser_for(__doc__.splitlines()[0]).parse_args(), job()
     if ranks.number == 1:
         raise SystemExit("an exchange needs several processes: mpirun -n 2 python benchmarks/exchange.py")
-    times = 3 * options.rounds
-    link = measured_link(ranks, times)
-    rows = [row(name, ranks, link, times) for name in wanted(SHAPES, options)]
+    link = measured_link(ranks, EXCHANGES * options.rounds)
+    rows = [row(name, ranks, link, options.rounds) for name in wanted(SHAPES, options)]
     if ranks.is_first:
         print(
             f"{ranks.number} ranks; latency {1e6 * link.latency:.2f} µs, {link.bandwidth / 1e6:,.0f} MB/s each way\n\n"

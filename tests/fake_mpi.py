@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 
-from charlm.ranks import Job
+from charlm.ranks.mpi import Job
 
 ANY = -1
 

@@ -1,7 +1,11 @@
 """The ranks of an MPI job: sums, agreement, and how a job ends. The ranks here are threads (``fake_mpi``); tests/mpi
 has the same with real processes."""
 
+import importlib.util
 import operator
+import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -14,7 +18,7 @@ import pytest
 from charlm import ranks as module
 from charlm.errors import CharlmError, RankError, UsageError
 from charlm.learning.autotune import new_trainer
-from charlm.ranks import Ranks, announced, job
+from charlm.ranks import Ranks, announced, job, mpi
 
 
 def summed(parts):
@@ -63,7 +67,7 @@ def test_ranks_agree(number):
 
 
 def test_a_long_message_goes_in_pieces(monkeypatch):
-    monkeypatch.setattr(module, "PIECE", 1000)
+    monkeypatch.setattr(mpi, "PIECE", 1000)
     long = np.random.default_rng(1).bytes(5500)
     assert fake_mpi.run(2, lambda ranks: ranks.agree(long))[0] == 2 * [long]
 
@@ -129,8 +133,8 @@ def test_errors_of_all_ranks_that_differ():
 
 @pytest.mark.parametrize("hanging", [0, 2])
 def test_a_rank_that_hangs_is_named_and_all_end(monkeypatch, hanging):
-    monkeypatch.setattr(module, "JOINED", 0.2)
-    monkeypatch.setattr(module, "SPOKEN", 0.2)
+    monkeypatch.setattr(mpi, "JOINED", 0.2)
+    monkeypatch.setattr(mpi, "SPOKEN", 0.2)
 
     said, is_over = [], threading.Event()
 
@@ -221,3 +225,15 @@ def test_any_number_of_ranks_trains_the_same_model(tiny_text, file, kind):
             assert others == losses and found["parameters"] == arrays["parameters"]
             assert found == arrays or rank
             assert mixture is None or np.array_equal(of_rank.weights, mixture.weights)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("mpirun") and importlib.util.find_spec("mpi4py")),
+    reason="needs mpi4py and mpirun (make test-mpi)",
+)
+def test_two_processes_say_one_line(tmp_path):
+    command = ["mpirun", "-n", "2", sys.executable, "-m", "charlm", "train", "no.txt", "-o", "m.npz"]
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | as_root, capture_output=True, text=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("charlm: ")]
+    assert done.returncode == 1 and lines == ["charlm: error: there is no file no.txt; check the name"]

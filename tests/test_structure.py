@@ -33,8 +33,8 @@ ORDER = (
     ),
     *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
 )
-ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
-AT_THE_ROOT = 11  # modules, at most
+ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli", "mpi4py": "ranks"}
+AT_THE_ROOT = 10  # modules, at most
 LONGEST_FUNCTION = 60  # lines, outside kernels
 MOST_POSITIONAL = 8  # parameters that can be given without their names, outside kernels
 MOST_OF_A_CONSTRUCTOR = 5  # the same for constructors
@@ -52,6 +52,7 @@ LATE = (
     ("text.baselines", "lzma", "a Python may be built without it"),
     ("export.onnx_graph", "onnx", "only who writes an .onnx file needs that package"),
     ("ranks", "mpi4py", "only the processes of an MPI job need it, and elsewhere its import can end the process"),
+    ("ranks", "ranks.mpi", "the same"),
     ("errors", "difflib", "only an error about a name needs it"),
 )
 MODULES = {

@@ -15,7 +15,6 @@ Exit codes: 0 success; 1 an error, reported in one line; 2 a wrong option or arg
 import os
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -106,7 +105,7 @@ class Program(Helpful, click.Group):
             elif announced()[1] == 1:
                 raise
             else:
-                traceback.print_exc()
+                sys.excepthook(*sys.exc_info())
                 code = fail(error, 1, f"{type(error).__name__}: {error}")
         sys.exit(code)
 

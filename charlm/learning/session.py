@@ -26,9 +26,10 @@ from ..kernels.compiling import OnCompile
 from ..model import Model
 from ..modelfile import check_readable, is_model
 from ..options import Path
-from ..ranks import job
+from ..ranks import check_input, job
 from ..reports.loss_curve import as_svg, check_picture
 from ..reports.training_page import check_report_path
+from ..tasks.summary import number_of
 from ..text.corpus import Corpus, warn_of_unknown
 from ..text.reading import files_in, path_list
 from .autotune import new_trainer
@@ -64,10 +65,8 @@ class TrainingSession(Run):
         self._running: Generator[Report, None, None] | None = None
         self.ranks, self._has_output = job(), files.output is not None
         self.ranks.patience = files.patience
-        if self.ranks.number > 1 and "-" in self.paths:
-            raise UsageError(
-                f"- (standard input) reaches one of the {self.ranks.number} processes only: write the text to a file"
-            )
+        if "-" in self.paths:
+            check_input()
         if files.resume and files.output is None:
             raise UsageError("a training is resumed from the checkpoint next to its model: name the model as output")
         if files.resume and "base" in self.options:
@@ -252,8 +251,7 @@ def exclusive_training(model_path) -> AbstractContextManager[None]:
 def _how_far(checkpoint: Checkpoint) -> str:
     """How far the training of a checkpoint has come, and when, in words."""
     saved = datetime.fromtimestamp(os.path.getmtime(checkpoint.path))
-    updates = checkpoint.state.step
-    return f"{updates:,} update{'s' if updates != 1 else ''}, saved at {saved:%Y-%m-%d %H:%M}"
+    return f"{number_of(checkpoint.state.step, 'update')}, saved at {saved:%Y-%m-%d %H:%M}"
 
 
 def check_log(path, used=()) -> None:

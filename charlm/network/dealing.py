@@ -20,7 +20,8 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import CharlmError, Note, RankError
-from ..ranks import Job, Ranks
+from ..ranks import Ranks
+from ..ranks.mpi import Job
 
 AT_HAND = 2  # jobs that a rank has at most: one that it does, and one that it need not wait for
 SLOWER = 10  # times as long as rank 0 a rank may take for a job, and ``Ranks.patience`` longer

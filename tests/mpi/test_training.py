@@ -88,7 +88,7 @@ def test_errors_are_one_line(launcher, texts):
         (
             ("train", "-", "-o", "m.npz"),
             2,
-            "- (standard input) reaches one of the 2 processes only: write the text to ",
+            "standard input does not reach the processes of an MPI job",
         ),
         (("train", stream, "--shards", "1", "-o", "m.npz"), 2, "2 ranks cannot share 1 shards equally"),
     ):

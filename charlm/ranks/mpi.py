@@ -1,14 +1,4 @@
-"""The processes of an MPI job, called ranks, and what they tell each other. The only module that knows MPI.
-
-    ranks = job()                       one process: a Ranks that does nothing; under mpirun or srun: a Job
-    ranks.agree(value)                  the value of rank 0, on every rank
-    ranks.any(flag)                     whether the flag is set on any rank
-    ranks.gather(value)                 the values of all ranks, on every rank; ``collect`` has them on rank 0 only
-    ranks.post(value, rank)             a value for one rank, sent while both go on; there ``ranks.take(rank)`` has it
-    ranks.sum_tree(array)               the sum over the ranks, in place, of the same bits whatever their number
-
-All ranks call these functions in the same order, but for ``post`` and ``take``. mpi4py is imported only where several
-processes are announced: the import alone ends a process that no launcher has started.
+"""The ranks of a job: sums along a tree, values for all, and how all end together.
 
 A rank that ends with an error tells the others, which then end too. Every wait looks for such notes, and ends with an
 error where a rank does not answer for ``patience`` seconds. So a job ends, whatever happens to one of its ranks, and
@@ -18,115 +8,22 @@ rank 0 says why in one line.
 import atexit
 import os
 import pickle
-import socket
 import sys
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .errors import CharlmError, RankError, UsageError
+from ..errors import CharlmError, RankError
+from .alone import Ranks
 
-if TYPE_CHECKING:
-    import numpy as np
-
-# What launchers put into the environment of each process: Open MPI, MVAPICH, and MPICH, Intel MPI and srun --mpi=pmi2.
-# Under srun --mpi=pmix there is PMIX_RANK, and Slurm tells the number.
-NUMBER = ("OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMI_SIZE")
-RANK = ("OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMI_RANK")
-OF_SLURM = "SLURM_STEP_NUM_TASKS"
-
-PATIENCE = 300.0  # seconds
 SPIN, NAP = 0.005, 0.0001  # seconds: how long a wait asks again at once, and the pause between questions after that
 JOINED, SPOKEN = 2.0, 6.0  # seconds that rank 0 waits for the others to end too, and the others for rank 0 to speak
 MOMENT = 0.001  # seconds: the pause of ``wait``
 SMALL = 4096  # numbers: more than these are added by halves
 FIRST, PIECE = 504, 1 << 28  # bytes of a value in its first message, and in each of the others, at most
 NOTE = 4096  # bytes of a note
+give_way = getattr(os, "sched_yield", lambda: time.sleep(0))  # to a rank on the same processor
 CONTENTS, FLAGS, SUMS, NOTES = 1, 2, 3, 4  # tags of messages
-
-
-def announced() -> tuple[int, int]:
-    """(rank, number of ranks) as the launcher of this process announces them; (0, 1) where there is none."""
-    names = [*zip(RANK, NUMBER, strict=True), ("PMIX_RANK", OF_SLURM)]  # the last one does not hold below mpirun
-    found = (pair for pair in names if set(pair) <= os.environ.keys())
-    rank, number = map(_number, next(found, (None, None)))
-    return (rank, number) if rank < number else (0, 1)
-
-
-def _number(name: str | None) -> int:
-    text = os.environ[name] if name else ""
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def check_input() -> None:
-    """Raise UsageError where several processes were started: neither Open MPI's mpirun nor MPICH's passes a longer
-    standard input on completely, and to its end."""
-    if announced()[1] > 1:
-        raise UsageError("standard input does not reach the processes of an MPI job completely: name a file")
-
-
-class Ranks:
-    """One process on its own.
-
-    number: how many ranks there are. rank: which of them this is. is_first_here: whether it is the first one of its
-    machine. sharing: how many of them, this one included, run on the same processors of one machine. patience: seconds
-    after which a rank that does not answer is given up.
-    """
-
-    number, rank, sharing, is_first_here = 1, 0, 1, True
-    patience = PATIENCE
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is rank 0, which writes the files and speaks to the user."""
-        return self.rank == 0
-
-    def part_of(self, shards: int) -> tuple[int, int]:
-        """(first, number) of the shards of this rank, if all ranks share so many equally. Raises UsageError where they
-        cannot."""
-        if shards % self.number or self.number & (self.number - 1):
-            raise UsageError(
-                f"{self.number} ranks cannot share {shards} shards equally: start 2, 4, 8, … ranks, and for more than "
-                f"{shards} give as many --shards"
-            )
-        count = shards // self.number
-        return self.rank * count, count
-
-    def agree(self, value: Any) -> Any:
-        """The value of rank 0, on every rank; the values of the others count for nothing."""
-        return value
-
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set on any rank."""
-        return bool(flag)
-
-    def collect(self, value: Any) -> list:
-        """The values of all ranks in their order, on rank 0; [] on the others."""
-        return [value]
-
-    def gather(self, value: Any) -> list:
-        """The values of all ranks in their order, on every rank."""
-        return [value]
-
-    def sum_tree(self, array: "np.ndarray") -> None:
-        """Replace a contiguous array, of the same shape on all ranks, by its sum over the ranks, along a fixed tree of
-        pairs: ((0+1)+(2+3))+((4+5)+(6+7)). The number of ranks must be a power of two."""
-
-    def meet(self) -> None:
-        """Wait for all ranks, however long one of them works."""
-
-    def tell(self, error: "BaseException | str", code: int = 1) -> None:
-        """Tell the other ranks that this one ends with an error, so that they end too. code: its exit code. An empty
-        text stands for an end without a word, as after Ctrl-C."""
-
-    def leave(self, say: Callable[[str], None]) -> int:
-        """After ``tell``: wait for the others, let one rank say why the job ends, and return the exit code. Where a
-        rank does not end by itself, this call ends the whole job and does not return."""
-        return 1
-
-
-ALONE = Ranks()
 
 
 class Job(Ranks):
@@ -144,7 +41,7 @@ class Job(Ranks):
         self._heard: dict[int, dict[str, Any]] = {}  # the notes, by rank, this one's too
         self._sent: list[tuple[Any, bytes]] = []  # requests and contents of notes
         self._posted: list[tuple[Any, bytes]] = []  # the same of values that were posted
-        self._spare: Any = None  # memory for the numbers of another rank
+        self._spare: Any = None  # memory for half of the numbers of another rank
         places = self.gather((machine, processors))
         self.sharing = places.count((machine, processors))
         self.is_first_here = [name for name, _ in places].index(machine) == self.rank
@@ -188,29 +85,28 @@ class Job(Ranks):
         if not array.flags.c_contiguous or self.number & (self.number - 1):
             raise ValueError("the array must be contiguous, and the number of ranks a power of two")
         numbers, levels = array.reshape(-1), self.number.bit_length() - 1
-        if self._spare is None or self._spare.dtype != numbers.dtype or self._spare.size < numbers.size:
-            self._spare = numbers.copy()
         if numbers.size <= SMALL:
+            other = numbers.copy()
             for level in range(levels):
-                self._add(numbers, numbers, self.rank ^ 1 << level)
+                self._exchange(numbers, other, self.rank ^ 1 << level, SUMS)
+                numbers += other
             return
+        half = (numbers.size + 1) // 2
+        if self._spare is None or self._spare.dtype != numbers.dtype or self._spare.size < half:
+            self._spare = numbers[:half].copy()
         parts = [(0, numbers.size)]
         for level in range(levels):  # each adds one half of what both have …
             start, stop = parts[-1]
             halves = [(start, (start + stop) // 2), ((start + stop) // 2, stop)]
             own = self.rank >> level & 1
             parts.append(halves[own])
-            self._add(numbers[slice(*halves[own])], numbers[slice(*halves[1 - own])], self.rank ^ 1 << level)
+            sum_of_both, other = numbers[slice(*halves[own])], self._spare[: halves[own][1] - halves[own][0]]
+            self._exchange(numbers[slice(*halves[1 - own])], other, self.rank ^ 1 << level, SUMS)
+            sum_of_both += other
         for level in reversed(range(levels)):  # … and gets the other half from who has added it
             (start, stop), (first, last) = parts[level], parts[level + 1]
             other = (last, stop) if first == start else (start, first)
             self._exchange(numbers[first:last], numbers[slice(*other)], self.rank ^ 1 << level, SUMS)
-
-    def _add(self, own: "np.ndarray", given: "np.ndarray", rank: int) -> None:
-        """Add what another rank has to own numbers, and give it the numbers that it adds."""
-        other = self._spare[: own.size]
-        self._exchange(given, other, rank, SUMS)
-        own += other
 
     def post(self, value: Any, rank: int) -> None:
         """Begin to send a value to a rank, which takes it when it likes; return at once."""
@@ -270,7 +166,7 @@ class Job(Ranks):
         while requests := [request for request in requests if not request.Test()]:
             waited = time.monotonic() - begun
             if waited < SPIN:
-                os.sched_yield()  # to a rank on the same processor
+                give_way()
                 continue
             time.sleep(NAP)
             self._hear()
@@ -362,43 +258,3 @@ class Job(Ranks):
     def _code(self) -> int:
         notes = [note for _, note in sorted(self._heard.items())]
         return next((note["code"] for note in notes if note["words"]), notes[0]["code"])
-
-
-def processors() -> tuple[int, ...]:
-    """The processors that this process may use, by number."""
-    try:
-        return tuple(sorted(os.sched_getaffinity(0)))
-    except AttributeError:  # not on Linux
-        return tuple(range(os.cpu_count() or 1))
-
-
-@lru_cache
-def job() -> Ranks:
-    """The ranks of the job that this process belongs to; one process on its own where none is announced.
-
-    Raises UsageError where mpi4py is missing, or belongs to another MPI than the launcher.
-    """
-    _, number = announced()
-    if number == 1:
-        return Ranks()
-    try:
-        from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:
-        missing = isinstance(error, ModuleNotFoundError)
-        why = "mpi4py, which is not installed" if missing else f"an MPI library, which mpi4py does not find ({error})"
-        raise UsageError(
-            f"{number} processes were started to work together, and that takes {why}: pip install 'charlm[mpi]', "
-            "with the MPI whose mpirun or srun starts them"
-        ) from None
-    world = MPI.COMM_WORLD
-    if world.size != number:
-        raise UsageError(
-            f"{number} processes were started, but the MPI of mpi4py finds {world.size} ({_name_of(MPI)}): install "
-            "mpi4py for the MPI whose mpirun or srun starts them"
-        )
-    return Job(world.Dup(), world.Dup(), any_rank=MPI.ANY_SOURCE, machine=socket.gethostname(), processors=processors())
-
-
-def _name_of(mpi: Any) -> str:
-    name, version = mpi.get_vendor()
-    return f"{name} {'.'.join(map(str, version))}"
