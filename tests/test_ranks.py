@@ -1,7 +1,11 @@
 """The ranks of an MPI job: sums, agreement, and how a job ends. The ranks here are threads (``fake_mpi``); tests/mpi
 has the same with real processes."""
 
+import importlib.util
 import operator
+import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -221,3 +225,15 @@ def test_any_number_of_ranks_trains_the_same_model(tiny_text, file, kind):
             assert others == losses and found["parameters"] == arrays["parameters"]
             assert found == arrays or rank
             assert mixture is None or np.array_equal(of_rank.weights, mixture.weights)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("mpirun") and importlib.util.find_spec("mpi4py")),
+    reason="needs mpi4py and mpirun (make test-mpi)",
+)
+def test_two_processes_say_one_line(tmp_path):
+    command = ["mpirun", "-n", "2", sys.executable, "-m", "charlm", "train", "no.txt", "-o", "m.npz"]
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | as_root, capture_output=True, text=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("charlm: ")]
+    assert done.returncode == 1 and lines == ["charlm: error: there is no file no.txt; check the name"]

@@ -33,7 +33,7 @@ ORDER = (
     ),
     *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
 )
-ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
+ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli", "mpi4py": "ranks"}
 AT_THE_ROOT = 10  # modules, at most
 LONGEST_FUNCTION = 60  # lines, outside kernels
 MOST_POSITIONAL = 8  # parameters that can be given without their names, outside kernels

@@ -406,10 +406,10 @@ class Trainer:
         self.measure_base()
         begun = time.perf_counter() - self.state.seconds if self.state.seconds else self._begun
 
-        def seconds_since(moment: float) -> float:
-            return self.ranks.agree(time.perf_counter() - moment)
+        def seconds_since(*moments: float) -> list[float]:
+            return self.ranks.agree([time.perf_counter() - moment for moment in moments])
 
-        clock = self._clock_control(seconds_since(begun))
+        clock = self._clock_control(*seconds_since(begun))
         training_seconds, trained = 0.0, 0
         self._round_if_finished()
         while not self.finished:
@@ -419,10 +419,10 @@ class Trainer:
                 start = time.perf_counter()
                 losses = self.strategy.make(updates)
                 tokens, nats = sum(update.tokens for update in updates), sum(losses)
-                training_seconds, trained = training_seconds + seconds_since(start), trained + tokens
+                seconds, self.state.seconds = seconds_since(start, begun)
+                training_seconds, trained = training_seconds + seconds, trained + tokens
                 has_diverged = self._note_updates(updates, losses)
                 valid_loss, improved, sampled_loss = None, False, None
-                self.state.seconds = seconds_since(begun)
                 if has_diverged:
                     self._roll_back()
                 else:
@@ -433,7 +433,8 @@ class Trainer:
                     sampled_loss = self._sample_if_due() if valid_loss is None else None
                     self.state.also_after = self._measure_best() if self.finished else None
                     self._round_if_finished()
-                    self.state.seconds = seconds_since(begun)
+                    if valid_loss is not None or sampled_loss is not None:
+                        (self.state.seconds,) = seconds_since(begun)
                 self.is_updating = False
                 yield Step(
                     step=self.state.step,
