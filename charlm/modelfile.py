@@ -506,11 +506,14 @@ def checkpoint_shapes(header) -> dict[str, tuple]:
         raise _Invalid(f"it is not a checkpoint that charlm {__version__} can resume")
     architecture, vocabulary, task = describe(header)
     size, rows = architecture.number_of_parameters, header.get("rows")
-    shards = header["settings"].get("shards", 1)
+    if type(rows) is not int or rows < 1:
+        raise _Invalid("it is a checkpoint that does not say how many rows there were")
+    settings = header["settings"]
+    shards = settings.get("shards", 1)
     if type(shards) is not int or not 0 < shards <= MOST_SHARDS:
         raise _Invalid("it does not say how many shards there were")
-    if type(rows) is not int or not 0 < rows <= header["settings"]["batch"] * shards:
-        raise _Invalid("it is a checkpoint that does not say how many rows there were")
+    if rows > settings["batch"] * (shards if settings.get("local_updates") else 1):
+        raise _Invalid("it is a checkpoint with more rows than there can be")
     kept = header.get("optimizer", ["m", "v"])
     if not isinstance(kept, list) or not all(isinstance(name, str) and name.isidentifier() for name in kept):
         raise _Invalid("it does not say what the optimizer keeps")

@@ -27,7 +27,7 @@ from charlm.text.vocabulary import UNKNOWN, Vocabulary
 GOLDEN = "tests/golden/"
 
 
-def on_rank_0(number, command, **more):
+def on_rank_0(number, command, patience=300.0):
     """What a command gives that rank 0 runs with the help of others."""
 
     def work(ranks):
@@ -38,7 +38,7 @@ def on_rank_0(number, command, **more):
         finally:
             dismiss(ranks)
 
-    found, _ = fake_mpi.run(number, work, **more)
+    found, _ = fake_mpi.run(number, work, patience=patience)
     if isinstance(found[0], BaseException):
         raise found[0]
     assert found[1:] == [None] * (number - 1)

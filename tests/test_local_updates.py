@@ -150,9 +150,13 @@ def test_a_worker_that_diverges_takes_the_training_back(text):
         list(trainer_of(text, lr=1e30).run())
 
 
-def test_the_opening_says_how_the_workers_meet(text):
+def test_opening_and_summary_say_how_the_workers_meet(text):
     said = dict(reasons(trainer_of(text), "character"))["update"]
     assert said.startswith("each of 4 networks reads 3 pieces of 8 characters") and "after every 3 updates" in said
+    model = trainer_of(text).best
+    assert "reads 12 pieces of 8 characters" in model.summary()
+    assert "; 4 shards; local updates between exchanges: 3; seed 1" in model.summary()
+    assert "shards" not in trainer_of(text, shards=1, local_updates=None).best.summary()
 
 
 @pytest.mark.parametrize(("shards", "workers", "factor"), [(None, 8, 2.0), (2, 2, 2**0.5), (16, 16, 2.0)])

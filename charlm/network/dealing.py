@@ -17,16 +17,18 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import CharlmError, Note, RankError
 from ..ranks import Ranks
-from ..ranks.mpi import Job
 
 AT_HAND = 2  # jobs that a rank has at most: one that it does, and one that it need not wait for
 SLOWER = 10  # times as long as rank 0 a rank may take for a job, and ``Ranks.patience`` longer
 AHEAD = 4  # jobs for each rank that are dealt out before the first of their results is used
 WORK, JOB, END = "work", "job", "end"  # what rank 0 posts to the others
+
+if TYPE_CHECKING:
+    from ..ranks.mpi import Job
 
 What = TypeVar("What")
 _sessions = count()
@@ -41,7 +43,7 @@ class _Failure(NamedTuple):
 class _Helper:
     """Another rank, as rank 0 sees it."""
 
-    def __init__(self, ranks: Job, rank: int, session: int):
+    def __init__(self, ranks: "Job", rank: int, session: int):
         self._ranks, self._rank, self._session = ranks, rank, session
         self.jobs: deque[int] = deque()  # the numbers of those that it has
         self._heard = time.monotonic()  # when it had nothing to do, or gave its last result
@@ -70,7 +72,7 @@ class _Helper:
 class _Thread:
     """A thread of rank 0 that does jobs. longest: the seconds that one of them took, infinite before the first."""
 
-    def __init__(self, work: Callable[[Any], Any], ranks: Job):
+    def __init__(self, work: Callable[[Any], Any], ranks: "Job"):
         self._work, self._ranks = work, ranks
         self._given: queue.SimpleQueue = queue.SimpleQueue()
         self._done: queue.SimpleQueue = queue.SimpleQueue()
@@ -119,7 +121,7 @@ def dealt(ranks: Ranks, work: Callable[[Any], Any], jobs: Iterable) -> Iterator[
     jobs: a None among them says that there is no job yet; it is asked again after a moment. Raises what reading
     the jobs or a job itself raises, after the results before it.
     """
-    if not isinstance(ranks, Job):
+    if ranks.number == 1:
         yield from (work(job) for job in jobs if job is not None)
         return
     session, thread = next(_sessions), _Thread(work, ranks)
@@ -174,7 +176,7 @@ def dealt_groups(
     open_groups: deque[tuple[What, int]] = deque()
 
     def jobs():
-        for group in _read_apart(groups) if isinstance(ranks, Job) else groups:
+        for group in _read_apart(groups) if ranks.number > 1 else groups:
             if group is None:
                 yield None
                 continue
@@ -216,7 +218,7 @@ def _read_apart(values: Iterable[What]) -> Iterator[What | None]:
         yield found[0]
 
 
-def help_first(ranks: Job) -> None:
+def help_first(ranks: "Job") -> None:
     """Do the jobs that rank 0 deals out, until it dismisses this rank."""
     work: Any = None
     while True:
@@ -234,7 +236,7 @@ def help_first(ranks: Job) -> None:
 
 def dismiss(ranks: Ranks) -> None:
     """Let the other ranks end, since the command has ended."""
-    if not isinstance(ranks, Job):
+    if ranks.number == 1:
         return
     for rank in range(1, ranks.number):
         ranks.post((END, None), rank)
