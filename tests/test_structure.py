@@ -17,8 +17,21 @@ import charlm
 PACKAGE = Path(charlm.__file__).parent
 # Rooms of the package: each may import from those before it, and inside a room any module from any other.
 ORDER = (
-    *("_version", "errors", "options", "files", "score", "kernels", "text", "network", "tasks", "modelfile", "model"),
-    *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
+    *(
+        "_version",
+        "errors",
+        "options",
+        "files",
+        "score",
+        "portable",
+        "kernels",
+        "text",
+        "network",
+        "tasks",
+        "modelfile",
+    ),
+    *("model", "scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__"),
+    "__main__",
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli"}
 AT_THE_ROOT = 10  # modules, at most

@@ -12,7 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .compiling import compiled
+from ..portable.functions import LN2_HIGH, LN2_LOW, OF_LOGARITHM, ROOT_HALF
+from .compiling import compiled, inlined
 
 f = np.float32
 
@@ -209,4 +210,29 @@ def _logarithm(x):
 def _overload_logarithm(x):
     if x == types.float32:
         return lambda x: _logarithm(x)
+    return lambda x: math.log(x)
+
+
+def exact_logarithm(x):
+    """log x of one number x > 0 where the error of ``logarithm`` would be seen."""
+
+
+@inlined
+def _exact_logarithm(x):
+    """As in ``portable.functions.log``, in float64."""
+    m, n = math.frexp(x)
+    if m < ROOT_HALF:
+        m, n = 2 * m, n - 1
+    r = m - 1
+    s = r / (m + 1)
+    p = 0.0
+    for coefficient in OF_LOGARITHM:
+        p = p * (s * s) + coefficient
+    return n * LN2_HIGH - ((s * (r - s * s * p) - n * LN2_LOW) - r)
+
+
+@overload(exact_logarithm)
+def _overload_exact_logarithm(x):
+    if x == types.float32:
+        return lambda x: f(_exact_logarithm(x))
     return lambda x: math.log(x)
