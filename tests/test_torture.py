@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals, weights
+from torture import (
+    bits,
+    copies,
+    corpora,
+    faults,
+    kills,
+    machines,
+    memory,
+    modelfiles,
+    samples,
+    soak,
+    terminals,
+    weights,
+)
 from torture.attacks import ATTACKS
 from torture.runs import ForkServer
 
@@ -39,6 +52,9 @@ TRIALS = {
     "hostile items": lambda folder: corpora.hostile(folder, ("separators", "gzip cut off"), ("items", "tokens")),
     "threads and lanes": lambda folder: bits.of_threads_and_lanes(
         folder, cells=("gru",), levels=("byte",), lanes=("",)
+    ),
+    "other vectors": lambda folder: machines.with_other_vectors(
+        folder, names=("list",), kinds=("an old processor for NumPy",)
     ),
     "code points": terminals.each_code_point,
     "locales": lambda folder: terminals.in_locales(folder, terminals.LOCALES[:2]),
