@@ -35,10 +35,10 @@ def softmax_cross_entropy(logits, b, targets, nats, start, stop):
             for v in range(row.size):
                 row[v] = exponential(row[v] - highest)
             whole = total(row)
-            nats[t, n] = exact_logarithm(whole) - of_target if target >= 0 else 0
             inverse = row.dtype.type(1) / whole
             for v in range(row.size):
                 row[v] = row[v] * inverse
+            nats[t, n] = exact_logarithm(whole) - of_target if target >= 0 else 0
 
 
 @compiled
