@@ -9,14 +9,14 @@ from charlm.learning.autotune import (
     WIDTHS,
     choose,
     dropout_for,
-    multiply_adds,
     new_trainer,
-    recurrent_weights,
     speed,
 )
 from charlm.learning.control import MOST_DROPOUT
+from charlm.network import multiply_adds as work
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
+from charlm.network.multiply_adds import evaluated_tokens, multiply_adds, recurrent_weights
 from charlm.text.corpus import CorpusOptions, load_corpus
 
 BUDGETS = 10.0 ** np.arange(7, 17)  # multiply-adds
@@ -163,12 +163,12 @@ def test_by_the_clock_the_precision_is_the_faster_one(
 def test_the_evaluation_of_a_large_vocabulary_leaves_time_for_the_training(tmp_path, monkeypatch):
     """Of 315,000 held-out words with 47,000 symbols, one evaluation took three times the 24 seconds that were given."""
     words = Architecture(47_111, "lstm", 32, 1, embedding=32, tied=True)
-    assert autotune.LEAST_EVALUATED < autotune.evaluated_tokens(0.4, words) < 20_000
-    assert autotune.evaluated_tokens(1, Architecture(66, "lstm", 256, 1)) > 200_000
+    assert work.LEAST_EVALUATED < evaluated_tokens(0.4, words) < 20_000
+    assert evaluated_tokens(1, Architecture(66, "lstm", 256, 1)) > 200_000
     path = tmp_path / "text.txt"
     path.write_text("one extraordinary\n" * 400)
-    monkeypatch.setattr(autotune, "LEAST_EVALUATED", 7)
-    monkeypatch.setattr(autotune, "EVALUATED_PER_SECOND", 1)
+    monkeypatch.setattr(work, "LEAST_EVALUATED", 7)
+    monkeypatch.setattr(work, "EVALUATED_PER_SECOND", 1)
     found = new_trainer(path, minutes=0.01, level="word", lines=False, hidden=5)
     assert found.evaluation.size == len(found.corpus.evaluated) == 7 < len(found.corpus.held_out)
     assert found.corpus.evaluated_characters == len(found.corpus.vocabulary.decode(found.corpus.evaluated))

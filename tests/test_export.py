@@ -17,11 +17,13 @@ import charlm
 from charlm.cli import program
 from charlm.errors import CharlmError, CorpusError, ModelFileError, Note, UsageError
 from charlm.export import FORMS, export_model, form_of
+from charlm.export.baselines import losses_beside
 from charlm.export.importing import import_model
 from charlm.export.snippet import program_for
 from charlm.export.state_dict import from_tensors, tensor_shapes, to_tensors
 from charlm.export.symbols import read_symbols
 from charlm.export.tensors import opened_tensors, write_tensors
+from charlm.learning.autotune import new_trainer
 from charlm.model import Model
 from charlm.network.architecture import Architecture
 from charlm.tasks.generate import Generate
@@ -173,6 +175,98 @@ def test_the_model_card_says_what_the_model_file_knows(tiny_model, tmp_path):
     assert f"{model.training['valid_loss']:.4f} nats per character" in card and "can read its n-grams" in card
     config = json.loads((tmp_path / "tiny" / "config.json").read_text())
     assert config["hidden"] == 6 and config["symbols"][2:] == list(model.vocabulary.symbols)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lines": False, "holdout": 0.23},
+        {"lines": False, "level": "subword"},
+        {"lines": True, "level": "word", "ngrams": 2},
+        {"level": "byte", "lines": False, "ngrams": 0, "seed": 3},
+        {"separator": "--", "normalize": "NFC"},
+        {"columns": "name"},
+        {"minutes": 0.001, "lines": False, "hidden": 6},
+    ],
+    ids=str,
+)
+def test_the_model_card_has_the_baselines_of_the_training(options, tiny_text, tmp_path, monkeypatch):
+    """No option that says how the text is read and split changes them, where the model file lets charlm know it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("charlm.network.multiply_adds.LEAST_EVALUATED", 7)
+    monkeypatch.setattr("charlm.network.multiply_adds.EVALUATED_PER_SECOND", 1)
+    rows = "".join(f"{number},{line}\n" for number, line in enumerate(tiny_text.splitlines()))
+    lines = "--\n".join(tiny_text.splitlines(True))
+    Path("text.txt").write_text(f"number,name\n{rows}" if "columns" in options else lines)
+    given = {"hidden": 3, "layers": 1, "batch": 4, "steps": 8, "threads": 1, "ngrams": 4} | options
+    trainer = new_trainer("text.txt", **given if "minutes" in options else {"epochs": 1} | given)
+    wanted, _ = trainer.task.baselines(trainer.corpus, trainer.settings.minutes, trainer.ngrams)
+    trainer.state.best_loss = 1.0
+    found, why = losses_beside(trainer.best)
+    assert not why and [name for name, _ in found] == [one.name for one in wanted] and len(found) == 3
+    assert [loss for _, loss in found] == [one.nats / len(trainer.corpus.evaluated) for one in wanted]
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "why"),
+    [
+        ({}, None, "the training text (*.txt) is not there"),
+        ({}, "", "the training text (*.txt) is not there"),
+        ({}, "abc\n", "*.txt is now another text than the one that the model was trained on"),
+        (
+            {"lines": True, "holdout": 0.3},
+            "é",
+            "charlm cannot split the text as in the training (--holdout, --encoding)",
+        ),
+        ({"valid": "valid.txt"}, "é", "another file was held out (--valid), and the model file does not say which"),
+        ({"encoding": "latin-1"}, b"\xe9", "charlm cannot read *.txt as it did in the training (--encoding)"),
+        ({"columns": "name"}, "name\nabc\n", "*.txt is now another text than the one that the model was trained on"),
+    ],
+)
+def test_the_model_card_says_why_it_has_no_baselines(options, text, why, tiny_text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("*.txt")
+    first = text if isinstance(text, bytes) else "é".encode()
+    path.write_bytes((b"name\n" if "columns" in options else b"") + tiny_text.encode() + first)
+    Path("valid.txt").write_text(tiny_text)
+    given = {"hidden": 3, "layers": 1, "batch": 4, "steps": 8, "threads": 1, "lines": False, "epochs": 1}
+    trainer = new_trainer(path, **given | options)
+    trainer.state.best_loss = 1.0
+    if text is None:
+        path.unlink()
+    elif text == "":
+        path.unlink()
+        path.mkdir()
+    elif text != "é" and isinstance(text, str):
+        path.write_text(text)
+    model = trainer.best
+    export_model(model, tmp_path / "m", "hub")
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "| baselines |" not in card and "The losses of n-grams and xz are missing, because" in card
+    assert losses_beside(model) == ([], why) and f"because {why}.".replace("*", r"\*") in card
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"valid_loss": None},
+        {"corpus": None},
+        {"corpus": {"names": ["/dev/zero"], "sha256": 1, "bytes": 0, "train_tokens": 5, "held_out_tokens": 2}},
+        {"corpus": {"names": [1], "sha256": "", "bytes": 9, "train_tokens": 5, "held_out_tokens": 2}},
+        {"corpus": {"names": ["-"], "sha256": "", "bytes": 0, "train_tokens": 5, "held_out_tokens": 2}},
+        {"corpus": {"names": ["\0"], "sha256": "", "bytes": 9, "train_tokens": 5, "held_out_tokens": 2}},
+        {"corpus": {"names": [], "sha256": "", "bytes": 0, "train_tokens": -1, "held_out_tokens": 2}},
+        {"settings": {"minutes": "x", "seed": 1}},
+        {"settings": {"minutes": float("nan"), "seed": 1}},
+        {"settings": {"minutes": None, "seed": -1}},
+    ],
+)
+def test_a_record_that_makes_no_sense_gives_no_baselines(changes, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-").touch()  # which is a file, and not standard input
+    model = charlm.load(tiny_model)
+    assert losses_beside(model)[0]
+    assert losses_beside(replace(model, training=model.training | changes))[0] == []
 
 
 def test_the_model_card_leaves_out_what_nobody_knows(tmp_path):

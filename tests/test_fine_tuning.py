@@ -13,6 +13,7 @@ import pytest
 import charlm
 from charlm.errors import CharlmError, ModelFileError, UsageError
 from charlm.learning.autotune import new_trainer
+from charlm.learning.before_and_after import after_lines
 from charlm.learning.description import opening
 from charlm.learning.session import TrainingFiles, TrainingSession
 from charlm.model import load_model
@@ -368,6 +369,27 @@ def test_its_first_lines_name_new_bytes(tmp_path):
 def test_a_training_that_makes_it_worse_keeps_the_model(folder):
     session = go_on(lr=3.0, ngrams=0, schedule="constant")
     assert session.best.training["valid_loss"] <= session.trainer.state.history[0][2]
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "best", "counts", "words"),
+    [
+        (2.0, 1.9, 1.5, True, ""),
+        (2.0, 1.9, 1.9, True, ": the counts of both texts lowered it, no update did"),
+        (2.0, 2.2, 2.1, True, ", and it was better on this text: charlm kept the best model of this training"),
+        (2.0, 2.0, 2.0, False, ", and it has become no better: charlm kept its network as it was"),
+        (
+            *(2.0, 2.1, 2.1, True),
+            ", and it was better on this text: charlm kept its network as it was, with counts of both texts",
+        ),
+    ],
+)
+def test_it_says_when_nothing_is_gained(before, first, best, counts, words):
+    state = SimpleNamespace(base_loss=before, history=[[0, None, first], [9, 2.0, best]], also_before=None)
+    base = SimpleNamespace(order=3, ancestry=[{"name": "old.npz"}])
+    trainer = SimpleNamespace(state=state, base=base, best_loss=best, ngrams=counts or None)
+    (line,) = after_lines(SimpleNamespace(trainer=trainer, unit="word"))
+    assert line == f"old.npz had {before:.4f} nats per word before{words}"
 
 
 def test_a_sample_of_the_held_out_part_is_compared_with_the_loss_before(tmp_path):

@@ -219,7 +219,7 @@ def test_a_sample_that_cannot_be_ends_with_the_reason(lines, options, message):
     [({"unknown": 40.0}, "<UNK>"), ({"eos": 40.0}, "empty"), ({"eos": -60.0, "unknown": -60.0}, "too long")],
 )
 def test_a_run_that_cannot_succeed_ends_with_the_reason(bias, reason):
-    with pytest.raises(SamplingError, match=f"0 of 1 samples.*; then 1,000 were rejected in a row.*{reason}"):
+    with pytest.raises(SamplingError, match=f"0 of 1 sample was found; then 1,000 were rejected in a row.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, seed=1, max_tries=1000))
     with pytest.raises(SamplingError, match=f"only the most likely token.*{reason}"):
         list(charlm.sample(random_model(lines=True, **bias), length=5, temperature=0))

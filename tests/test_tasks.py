@@ -3,6 +3,8 @@ an option that is not possible is an error of one line."""
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from charlm.predicting import Predictor
 from charlm.tasks import MODULES, PredictionTask, Task, task_class
 from charlm.tasks.examples import LONGEST_TEXT, TOKENS, tokens_for
 
+GOLDEN = Path(__file__).parent / "golden"
 SMALL = {"hidden": 16, "layers": 1, "batch": 16, "lr": 0.01, "dropout": 0.0}
 
 
@@ -72,6 +75,14 @@ def test_each_task_has_the_members_of_its_protocol(name):
     assert len(members) >= (20 if name == "text" else 26)
     assert task_class(name).name == name
     assert [member for member in members if not hasattr(task_class(name), member)] == []
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("format-*.npz")), ids=lambda path: path.stem)
+def test_one_of_a_thing_is_no_plural(path):
+    """What charlm info says of a training whose updates read one token each."""
+    model = load_model(path)
+    model.training["settings"] |= {"batch": 1, "rows": 1, "steps": 1}
+    assert "each update reads " in model.summary() and not re.search(r"\b1 [a-z]+s\b", model.summary())
 
 
 def test_an_unknown_task_is_an_error():

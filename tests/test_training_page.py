@@ -114,6 +114,21 @@ def test_the_page_is_whole_at_each_moment_and_at_the_end(text, frequent):
     assert check_report_path("run.html", []) is None
 
 
+@pytest.mark.parametrize(
+    ("output", "command"),
+    [
+        ("a m.npz", "charlm export 'a m.npz' 'a m-page.html'"),
+        (None, "charlm.export_model(model, &quot;model-page.html&quot;)"),
+    ],
+)
+def test_a_model_too_large_for_the_page_gets_one_of_its_own(text, output, command, monkeypatch):
+    monkeypatch.setattr(writer, "MOST_PLAYGROUND", 100)
+    charlm.train(text, output=output, report="run.html", **SMALL)
+    page = check("run.html")
+    assert "Try it" in page.text and "a page of its own" in page.text and not page.named("textarea")
+    assert command.replace("&quot;", '"') in page.text
+
+
 def test_it_knows_after_a_resume_what_it_knew_before(text, frequent):
     options = {"report": "run.html", "output": "m.npz"}
     charlm.train(text, stop=after(20), **options, **SMALL)

@@ -4,6 +4,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -13,16 +14,20 @@ from .runs import SMALL, ForkServer, complaint, new_folder
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EDQUOT")
 
 
-KINDS = ("first", "again", "over", "over again", "sample", "perplexity", "export", "export a folder", "import")
+# Kinds of charlm export, and what each writes.
+EXPORTS = {"export": "w.safetensors", "export a folder": "hub/", "export a page": "w.html"}
+if find_spec("onnx"):
+    EXPORTS["export a graph"] = "w.onnx"
+KINDS = ("first", "again", "over", "over again", "sample", "perplexity", *EXPORTS, "import")
 
 
 def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Iterator[str]:
     """Make the N-th file operation fail in each of these ways, for every N (or every ``step``-th) that a run reaches.
 
     kinds: "first" is a new training, "again" a resumed one, "over" and "over again" are such trainings where a good
-    model stands at the output, "sample" and "perplexity" are the commands. After each failure the last good files must
-    load, the good model must be there, the run must have reported the error in one line, no partial file may remain,
-    and the training must resume to the same bytes as one without failures.
+    model stands at the output, all others are commands. After each failure the last good files must load, the good
+    model must be there, the run must have reported the error in one line, no partial file may remain, and the training
+    must resume to the same bytes as one without failures.
     """
     with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
@@ -37,8 +42,7 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
             "over again": [*TRAIN, *epochs, "--resume"],
             "sample": ["sample", "--model", "m.npz", "--count", "2", "--length", "20"],
             "perplexity": ["perplexity", "--model", "m.npz", "text.txt"],
-            "export": ["export", "m.npz", "w.safetensors"],
-            "export a folder": ["export", "m.npz", "hub/"],
+            **{kind: ["export", "m.npz", out] for kind, out in EXPORTS.items()},
             "import": ["import", "w.safetensors", "-o", "w.npz"],
         }
         for kind in kinds:
@@ -63,7 +67,7 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
                     found = _how_it_ended(workdir, marker.read_text(), how, code, errors)
                     if not found and (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
                         found = "the model does not load"
-                    found = found or _wrong_with_exports(server, workdir)
+                    found = found or _wrong_with_exports(server, workdir, commands[kind] if kind in EXPORTS else None)
                     found = found or resume_and_check(server, workdir, epochs, wanted, good=good)
                     yield f"{kind}, operation {number} ({marker.read_text()}), {how}: {found}" if found else ""
                     number += step
@@ -88,15 +92,27 @@ def _killed_midway(folder, server, epochs):
     raise AssertionError("no kill left a model and two checkpoints")
 
 
-def _wrong_with_exports(server, workdir):
-    """What is wrong with the files of charlm export and charlm import, which are then deleted; "" for nothing."""
+def _wrong_with_exports(server, workdir, again):
+    """What is wrong with the files of charlm export and charlm import, which are then deleted; "" for nothing.
+
+    again: the arguments of an export that a fault has disturbed: over what it left, it must succeed, and leave no
+    partial file; None for another command.
+    """
     names = [name for name in ("w.safetensors", "hub/model.safetensors", "w.npz") if (workdir / name).exists()]
     commands = [["info", name] if name == "w.npz" else ["import", name, "-o", "x.npz"] for name in names]
     failed = [name for name, command in zip(names, commands, strict=True) if server.run(command, workdir)[0]]
+    found, page = f"{failed} cannot be read" if failed else "", workdir / "w.html"
+    if page.exists() and not page.read_text(encoding="utf-8").endswith("</html>\n"):
+        found = "the page of the model is not whole"
+    if again and not found:
+        code, errors = server.run(again, workdir)
+        parts = [path.name for path in (*workdir.glob(".w.*.part"), *workdir.glob("hub/.*.part"))]
+        found = f"once more, it fails: {errors[-300:]}" if code else f"left {parts} once more" if parts else ""
     shutil.rmtree(workdir / "hub", ignore_errors=True)
-    for name in ("w.safetensors", "w.npz", "w.previous.npz", "x.npz", "x.previous.npz", ".w.npz.lock"):
+    others = ("w.npz", "w.previous.npz", "x.npz", "x.previous.npz", ".w.npz.lock")
+    for name in ("w.safetensors", "w.html", "w.onnx", *others):
         (workdir / name).unlink(missing_ok=True)
-    return f"{failed} cannot be read" if failed else ""
+    return found
 
 
 def _how_it_ended(workdir, operation, how, code, errors):

@@ -32,8 +32,8 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
     if unit == "sample":
         asked, sampled, of_them = f"asked {counts.asked:,}{found}, ", f"sampled {counts.sampled:,}", ""
     else:  # a sample has several lines
-        asked = f"asked {counts.asked:,} sample{_s(counts.asked)}{found}; "
-        sampled, of_them = f"sampled {counts.sampled:,} {unit}{_s(counts.sampled)}", " of them" if reasons else ""
+        asked = f"asked {number_of(counts.asked, 'sample')}{found}; "
+        sampled, of_them = f"sampled {number_of(counts.sampled, unit)}", " of them" if reasons else ""
     line = f"{asked}{sampled}, rejected {counts.rejected:,}{of_them}{reasons}"
     undecided = counts.sampled - counts.rejected - counts.found
     if unit == "sample" and undecided:  # of a run that ended early
@@ -42,9 +42,9 @@ def sampling_summary(counts: SamplingCounts, unit: str, shortest_run: int | None
     if counts.rejections["held_out"]:
         line += "; the model never saw the held-out part: what it finds of it, it has learnt and not copied"
     if counts.avoided:
-        line += f"; {counts.avoided:,} {unit}{_s(counts.avoided)} sampled away from copies"
+        line += f"; {number_of(counts.avoided, unit)} sampled away from copies"
     if counts.longest_copied_run:
-        line += f"; longest copied run {counts.longest_copied_run:,} characters"
+        line += f"; longest copied run {number_of(counts.longest_copied_run, 'character')}"
     elif shortest_run is None:
         line += "; copies are not checked: the model file has no record of its training text"
     elif counts.found:
@@ -60,13 +60,9 @@ def sampling_progress(counts: SamplingCounts, unit: str) -> str:
     rejections = counts.rejections.copy()  # another thread counts on
     reasons = f" ({described(rejections)})" if rejections else ""
     return (
-        f"still sampling: found {counts.found:,} of {counts.asked:,}; sampled {counts.sampled:,} "
-        f"{unit}{_s(counts.sampled)}, rejected {rejections.total():,}{reasons}; Ctrl-C ends"
+        f"still sampling: found {counts.found:,} of {counts.asked:,}; sampled {number_of(counts.sampled, unit)}, "
+        f"rejected {rejections.total():,}{reasons}; Ctrl-C ends"
     )
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"
 
 
 def score_lines(

@@ -5,6 +5,7 @@
     weights      .safetensors: everything that a model is, in one file; read and written
     onnx         .onnx: the network as a graph; its layers are in onnx_graph
     snippet      the program that runs such a file in PyTorch
+    baselines    the losses of n-grams and xz beside that of a model, where its training text is still there
     hub          a folder as model hubs have it, with a model card
     symbols      the vocabulary of another program, from a file
     importing    the weights of another program → a model
@@ -14,15 +15,18 @@ function
 
     write(model, path, used, **options) -> list[str]
 
-which checks its outputs (``files.check_outputs``; ``used``: files that the run reads), writes them, and returns what a
+which checks its outputs (``check_places``; ``used``: files that the run reads), writes them, and returns what a
 person must know of what it wrote, as lines: what was left out, what was rounded.
 """
 
 import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
+from ..files import check_outputs, remove_parts
 from ..options import Path, check_file_name
 
 if TYPE_CHECKING:
@@ -88,6 +92,15 @@ def export_model(model: "Model", path: Path, to: str | None = None, used: tuple 
             raise UsageError(f"--{name.replace('_', '-')} is for {others}; leave it out")
     model.check_finite()
     return import_module(f".{form.module}", __name__).write(model, path, used, **options)
+
+
+def check_places(paths: Iterable[Path], used: Iterable, is_ours: Callable[[Any], bool], kind: str) -> None:
+    """``files.check_outputs`` for OUT; and delete half-written files that a killed run has left."""
+    paths = list(paths)
+    check_outputs(paths, used, is_ours, kind, "OUT")
+    for path in paths:
+        with suppress(OSError):
+            remove_parts(path)
 
 
 def without_ngrams(model: "Model", who: str) -> list[str]:

@@ -2,7 +2,8 @@
 
     model.safetensors   the model: see ``weights``
     config.json         what the network is, and what its ids stand for
-    README.md           the model card: what the model file knows of the text, the training and the losses, in words
+    README.md           the model card: what the model file knows of the text, the training and the losses, in words,
+                        and what n-grams and xz make of the held-out part, where the training text is still there
 
 The card ends with the digest of its text, so that charlm replaces a card that it has written, and never one that
 somebody has edited.
@@ -17,12 +18,13 @@ from pathlib import Path
 
 from .._version import __version__
 from ..errors import CharlmError, UsageError
-from ..files import check_outputs, no_place_for, write_text_file
+from ..files import no_place_for, write_text_file
 from ..model import SHOWN, Model
 from ..tasks.summary import facts
 from ..text.visible import visible
 from ..text.vocabulary import EOS, UNITS, UNKNOWN
-from . import WEIGHTS, without_ngrams
+from . import WEIGHTS, check_places, without_ngrams
+from .baselines import losses_beside
 from .snippet import program_for
 from .weights import is_ours, write_model
 
@@ -37,7 +39,7 @@ KINDS = {  # of models, by task, and what model hubs call the task
 SECTIONS = (  # heading, and the facts below it, as ``charlm info`` names them
     ("The model", ("task", "network", "text", "normal form", "vocabulary", "n-grams")),
     ("The training", ("trained on", "SHA-256", "trained for", "unfinished", "settings", "imported from")),
-    ("How good it is", ("held-out loss", "each alone")),
+    ("How good it is", ("held-out loss", "each alone", "baselines")),
     ("What it tells about its training text", ("known lines", "known runs", "held-out part")),
 )
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|~$&!@]|:(?=//)")  # what Markdown may take for more than text
@@ -59,7 +61,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
         (CONFIG, _is_config, "a config.json of charlm"),
         (CARD, _is_card, "a model card as charlm wrote it"),
     ):
-        check_outputs((folder / name,), used, written_by_us, kind, "OUT")
+        check_places((folder / name,), used, written_by_us, kind)
     write_model(model, folder / WEIGHTS)
     write_text_file(folder / CONFIG, json.dumps(config(model), indent=2) + "\n")
     write_text_file(folder / CARD, card(model, folder.resolve().name))
@@ -89,6 +91,10 @@ def _is_config(path) -> bool:
 def card(model: Model, name: str) -> str:
     """The model card, in Markdown. What the model file does not know is not in it."""
     known, cell, level = dict(facts(model)), model.architecture.cell, model.vocabulary.level
+    beside, why_not = losses_beside(model)
+    if beside:
+        losses = ", ".join(f"{name} {loss:.4f}" for name, loss in beside)
+        known["baselines"] = f"{losses} nats per {model.task.unit(level)}"
     kind, pipeline = KINDS[model.task.name]
     counts = " and counts of n-grams" if model.mixture else ""
     lines = [
@@ -102,6 +108,8 @@ def card(model: Model, name: str) -> str:
         if rows:
             lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
             lines += [f"| {name} | {_as_text(value)} |" for name, value in rows]
+        if why_not and "held-out loss" in names:
+            lines += ["", _as_text(visible(f"The losses of n-grams and xz are missing, because {why_not}."))]
         if heading == SECTIONS[-1][0]:
             lines += _told(model)
     text = "\n".join([*lines, "", *_use(model), ""])

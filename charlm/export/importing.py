@@ -21,6 +21,7 @@ from ..model import Model, load_model
 from ..modelfile import is_model
 from ..network.architecture import MOST_LAYERS, Architecture
 from ..options import Path, check_file_name
+from ..tasks.summary import number_of
 from ..text.reading import listed
 from ..text.vocabulary import UNITS, Vocabulary
 from . import PICKLES, WEIGHTS
@@ -352,7 +353,7 @@ def _notes(file: Tensors, network: FoundNetwork) -> list[str]:
     module = {"lstm": "nn.LSTM", "gru": "nn.GRU", "rnn": "nn.RNN"}[network.cell]
     entry = f"the embedding {network.embedding}" if network.embedding else "one-hot input"
     tied = ", which is also the linear map" if network.embedding == network.decoder else ""
-    layers = f"{network.layers} layer{'s' if network.layers > 1 else ''} of {network.hidden}"
+    layers = f"{number_of(network.layers, 'layer')} of {network.hidden}"
     notes = [f"found an {module}, {layers}, with {entry}{tied}"]
     if network.cell == "rnn":
         notes.append("charlm takes tanh for its nonlinearity; the file does not say whether it is relu")

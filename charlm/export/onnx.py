@@ -23,12 +23,12 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import CharlmError, UsageError
-from ..files import atomic_file, check_outputs
+from ..files import atomic_file
 from ..model import Model
 from ..network.architecture import Architecture, Tagging, Translation
 from ..network.cells import CELLS
 from ..text.vocabulary import EOS, UNKNOWN
-from . import without_ngrams
+from . import check_places, without_ngrams
 from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, feedforward, logits, recurrent
 
 BEGINNING = bytes((8, IR_VERSION, 18, 6)) + b"charlm"  # of a file: ir_version, producer_name
@@ -46,7 +46,7 @@ def write(model: Model, path, used: Iterable) -> list[str]:
         notes.append(f"{of_encoder} has the encoder, {path} the decoder")
     else:
         graphs[path] = {"classify": classifier, "tag": tagger}.get(model.task.name, language_model)(a, named)
-    check_outputs(graphs, used, is_ours, "an .onnx file of charlm", "OUT")
+    check_places(graphs, used, is_ours, "an .onnx file of charlm")
     metadata = _metadata(model)
     for place, graph in graphs.items():
         _write_file(place, graph.message(metadata, __version__).SerializeToString())

@@ -11,11 +11,10 @@ import os
 from collections.abc import Iterable, Mapping
 
 from ..errors import ModelFileError
-from ..files import check_outputs
 from ..model import Model
 from ..modelfile import describe, described, packed, unpacked
 from ..network.architecture import views
-from . import without_ngrams
+from . import check_places, without_ngrams
 from .state_dict import from_tensors, tensor_shapes, to_tensors
 from .tensors import NAMES, Tensors, write_tensors
 
@@ -24,7 +23,7 @@ PREFIX = "charlm."  # of the tensors that are no parameters
 
 def write(model: Model, path, used: Iterable) -> list[str]:
     """Write a model to a .safetensors file; see ``export.FORMS``."""
-    check_outputs((path,), used, is_ours, "a .safetensors file of charlm", "OUT")
+    check_places((path,), used, is_ours, "a .safetensors file of charlm")
     write_model(model, path)
     return without_ngrams(model, "PyTorch computes")
 

@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..kernels.compiling import HAS_BFLOAT16, OnCompile
 from ..network.architecture import Architecture, initial_parameters
 from ..network.cells import CELLS
+from ..network.multiply_adds import evaluated_tokens, multiply_adds, recurrent_weights
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.stack import Stack, StackWindow
@@ -58,10 +59,6 @@ SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several ch
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
 MOMENT = 0.3  # seconds in which the machine's speed is measured
-# An evaluation may take about so much of the minutes, if the machine scores so many multiply-adds per second. A resumed
-# training must evaluate on the same tokens, so this is no measured speed.
-EVALUATION, EVALUATED_PER_SECOND = 0.1, 1e10
-LEAST_EVALUATED = 8192  # tokens that are evaluated however long that takes
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,6 @@ class Plan:
     architecture: Architecture
     tokens: float
     widest: bool
-
-
-def multiply_adds(architecture: Architecture) -> int:
-    """Multiply-adds of one token's update: three products (forward, gradient with respect to the input, gradient with
-    respect to the weights) for each weight. One-hot input selects a row instead; a feed-forward network adds up the
-    rows of its context, forward and backward."""
-    sizes, cell = architecture, CELLS[architecture.cell]
-    positions = sizes.context or 1
-    added = 2 * positions * sizes.hidden if sizes.context and not sizes.embedding else 0
-    dense = sizes.embedding * positions * cell.input_columns * sizes.hidden + sizes.hidden * sizes.vocabulary_size
-    return 3 * (recurrent_weights(sizes) + dense) + added
 
 
 def layers_for(cell: str) -> int:
@@ -178,19 +164,6 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixe
     first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
     rows, steps = first.options["batch"], first.options["steps"]
     return choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed)
-
-
-def evaluated_tokens(minutes: float, architecture: Architecture) -> int:
-    """The most held-out tokens to evaluate a network on: with a large vocabulary, scoring more of them would take a
-    short training's time. Scoring a token needs one of the three products of an update."""
-    each = multiply_adds(architecture) / 3
-    return max(LEAST_EVALUATED, round(EVALUATION * 60 * minutes * EVALUATED_PER_SECOND / each))
-
-
-def recurrent_weights(architecture: Architecture) -> int:
-    """The weights of all layers, without those of one-hot input, of which a token uses one row."""
-    sizes, cell = architecture, CELLS[architecture.cell]
-    return (sizes.layers * cell.recurrent_columns + (sizes.layers - 1) * cell.input_columns) * sizes.hidden**2
 
 
 def learnt_weights(architecture: Architecture) -> int:

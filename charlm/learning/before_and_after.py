@@ -41,13 +41,26 @@ def after_lines(run: Run) -> list[str]:
     trainer = run.trainer
     state, lines = trainer.state, []
     if state.base_loss is not None:
-        lines.append(f"{_name(run)} had {_loss(state.base_loss, run)} before")
+        lines.append(f"{_name(run)} had {_loss(state.base_loss, run)} before{_no_gain(run)}")
     if state.also_before is not None and state.also_after is not None:
         more = state.also_after - state.also_before
         what = f"it has forgotten {more:.4f}" if more > 0 else f"it has learnt {-more:.4f} about it too"
         losses = f"{state.also_before:.4f} and has {_loss(state.also_after, run)}"
         lines.append(f"on {listed(trainer.also.names)} it had {losses}: {what}")
     return lines
+
+
+def _no_gain(run: Run) -> str:
+    """Words that follow the loss before where the kept model is not better, or where no update made it so; else ""."""
+    trainer = run.trainer
+    has_learnt = trainer.best_loss < trainer.state.history[0][2]  # which was measured before the first update
+    before, after = round(trainer.state.base_loss, 4), round(trainer.best_loss, 4)
+    texts = "both texts" if trainer.base.order else "the new text"
+    if after < before:
+        return "" if has_learnt else f": the counts of {texts} lowered it, no update did"
+    verdict = "it was better on this text" if after > before else "it has become no better"
+    network = f"its network as it was{f', with counts of {texts}' if trainer.ngrams else ''}"
+    return f", and {verdict}: charlm kept {'the best model of this training' if has_learnt else network}"
 
 
 def _name(run: Run) -> str:

@@ -45,7 +45,7 @@ def opening(run: Run, explain: bool = False) -> list[str]:
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
         lines.append(
-            f"counts of {len(trainer.ngrams) - 1:,} n-grams (runs of up to "
+            f"counts of {number_of(len(trainer.ngrams) - 1, 'n-gram')} (runs of up to "
             f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])})"
             f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
         )
@@ -257,7 +257,8 @@ def held_out_part(run: Run) -> str:
     unit, tokens = UNITS[corpus.vocabulary.level], len(corpus.evaluated)
     part = f"{'the first ' if tokens < len(corpus.held_out) else ''}{number_of(tokens, unit)}"
     rest = f"the last {number_of(most, unit)} of the" if most < len(corpus.train) else "the"
-    both = f", and in that of {trainer.base.ancestry[0]['name']}" if trainer.base and trainer.base.order else ""
+    knows_both = trainer.ngrams and trainer.base and trainer.base.order
+    both = f", and in that of {trainer.base.ancestry[0]['name']}" if knows_both else ""
     return f"held-out text, {part}; n-grams counted in {rest} training text{both}"
 
 

@@ -7,6 +7,7 @@ on.
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from ..text.visible import visible
 from ..text.vocabulary import UNITS, Vocabulary
 from .before_and_after import after_lines
 from .description import (
+    as_argument,
     best_baseline,
     best_loss_line,
     command,
@@ -184,6 +186,8 @@ class RunningPage:
         page.model = facts(best)
         if _size(best) <= MOST_PLAYGROUND:
             page.playground = playground(best, "float32")  # to round the weights well takes seconds
+        else:
+            page.apart = self._command_for_a_page()
         if trainer.evaluation:
             page.verdict = best_loss_line(run)
             page.extremes = self._extremes(best)
@@ -193,6 +197,14 @@ class RunningPage:
             page.comparison, page.compared_on = held_out_figures(run), held_out_part(run)
         page.verdict = ". ".join(filter(None, [page.verdict, *after_lines(run)]))
         return page
+
+    def _command_for_a_page(self) -> str:
+        """What one types for a page that holds the model; in Python, if no file has it."""
+        model = self.run.files.output
+        if model is None:
+            return 'charlm.export_model(model, "model-page.html")'
+        page = os.fspath(model).removesuffix(".npz") + "-page.html"
+        return f"charlm export {as_argument(model)} {as_argument(page)}"
 
     def _figures(self) -> list[tuple[str, str]]:
         """The most important figures of this moment."""

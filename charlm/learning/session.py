@@ -26,6 +26,7 @@ from ..modelfile import check_readable, is_model
 from ..options import Path
 from ..reports.loss_curve import as_svg, check_picture
 from ..reports.training_page import check_report_path
+from ..tasks.summary import number_of
 from ..text.corpus import Corpus, warn_of_unknown
 from ..text.reading import files_in, path_list
 from .autotune import new_trainer
@@ -211,8 +212,7 @@ def exclusive_training(model_path) -> AbstractContextManager[None]:
 def _how_far(checkpoint: Checkpoint) -> str:
     """How far the training of a checkpoint has come, and when, in words."""
     saved = datetime.fromtimestamp(os.path.getmtime(checkpoint.path))
-    updates = checkpoint.state.step
-    return f"{updates:,} update{'s' if updates != 1 else ''}, saved at {saved:%Y-%m-%d %H:%M}"
+    return f"{number_of(checkpoint.state.step, 'update')}, saved at {saved:%Y-%m-%d %H:%M}"
 
 
 def check_log(path, used=()) -> None:

@@ -4,6 +4,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
 
     cells            the registry of cells: layout, kernels, learning rate of each
     architecture     sizes, names and shapes of the parameters, and their first values
+    multiply_adds    how much arithmetic a network takes
     growing          more inputs and outputs for a network, its parameters untouched
     protocols        what a network, its parts and an optimizer must offer: Network, Window, Head, Layer, Optimizer
     threads          a pool of threads that share the work of an update

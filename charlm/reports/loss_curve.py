@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..files import check_outputs
+from ..tasks.summary import number_of
 from .chart import BEGINNING, PAPER, Axis, Chart, Label, Line, ticks
 
 HELD_OUT, TRAINING = "#0a5fb4", "#c2571a"
@@ -83,7 +84,7 @@ def in_characters(curve: LossCurve, width: int, height: int, ascii_only: bool = 
         f"{label if number in labelled else '':>6} {side}{''.join(row).rstrip()}"
         for number, (label, row) in enumerate(zip(labels, rows, strict=True))
     ]
-    end = f"{last:,} updates"
+    end = number_of(last, "update")
     legend = f"{'':8}{dot} training" + (f"   {ring} held out" if curve.held_out else "")
     unit = f", nats per {curve.unit}"
     return [

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .._version import __version__
+from ..tasks.summary import number_of
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -13,7 +14,7 @@ def machine(threads: int) -> list[tuple[str, str]]:
     """(what, in words) of the processor, the system and the versions. threads: that the training uses."""
     found = [f"{name} {_version_of(name)}" for name in ("numpy", "numba")]
     return [
-        ("processor", f"{_processor()}, {threads} thread{'' if threads == 1 else 's'}"),
+        ("processor", f"{_processor()}, {number_of(threads, 'thread')}"),
         ("system", f"{platform.system()} {platform.machine()}"),
         ("versions", f"charlm {__version__}, Python {platform.python_version()}, {', '.join(found)}"),
     ]

@@ -16,6 +16,7 @@ import numpy as np
 from ..export.page import Playground
 from ..export.page.frame import REPORT, as_json, as_text, is_page, page, part
 from ..files import check_outputs
+from ..tasks.summary import number_of
 from ..text.durations import short
 from ..text.visible import visible
 from .chart import PAGE, Axis, ticks
@@ -61,7 +62,7 @@ class TrainingPage:
     of the model and of the baselines, name → figure → value; compared_on: on which text. level, extremes: of the
     held-out passages, the least and the most surprising ones. intro: what the training does, in lines. settings, model,
     machine: (name, words). command: what began the training. playground: the part of the page in which one
-    tries the model.
+    tries the model; apart: the command that makes a page of it, where the model is too large for this one.
     """
 
     name: str
@@ -83,6 +84,7 @@ class TrainingPage:
     comparison: dict[str, dict[str, float]] = field(default_factory=dict)
     extremes: tuple[list[Passage], list[Passage]] = field(default_factory=lambda: ([], []))
     playground: Playground | None = None
+    apart: str = ""
 
     def html(self) -> str:
         """The whole page."""
@@ -111,7 +113,7 @@ class TrainingPage:
         yield key_figures(self.figures)
         yield self._curve()
         yield self._samples()
-        yield section("Try it", self.playground.html if self.playground else "")
+        yield section("Try it", self.playground.html if self.playground else self._apart())
         yield self._passages()
         yield self._comparison()
         lines = "".join(f"<p>{as_text(line)}</p>" for line in self.intro)
@@ -119,6 +121,10 @@ class TrainingPage:
         yield section("The model", named(self.model) if self.model else "")
         yield section("Machine and command", named(self.machine) + command_line(self.command))
         yield f'<script type="application/json" id="memory">{as_json(asdict(self.memory))}</script>'
+
+    def _apart(self) -> str:
+        words = "The model is too large for this page. This writes a page of its own, in which one tries it:"
+        return f"<p>{words}</p>{command_line(self.apart)}" if self.apart else ""
 
     def _curve(self) -> str:
         if not self.curve.history:
@@ -157,7 +163,7 @@ class TrainingPage:
         items = []
         for sample in self.memory.samples:
             loss = "" if sample.loss is None else f", training loss {sample.loss:.3f}"
-            when = f"after {short(sample.seconds)}: {sample.step:,} update{'' if sample.step == 1 else 's'}{loss}"
+            when = f"after {short(sample.seconds)}: {number_of(sample.step, 'update')}{loss}"
             items.append(
                 f'<li><div class="of">{when}</div><div class="text" dir="auto">{as_text(sample.text)}</div></li>'
             )

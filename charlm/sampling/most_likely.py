@@ -27,7 +27,7 @@ from .beginning import Beginning, Opening, continued
 from .candidates import SAMPLE_ENDS, Candidate, Endings
 from .decoding import Decoding
 from .prompt import Prompt, line_of
-from .rules import SamplingCounts, described, remedy_for, rules_for
+from .rules import SamplingCounts, described, found_of, remedy_for, rules_for
 from .samples import Piece, Sample
 from .segmentation import are_standard, reads_back
 from .settings import SamplingOptions
@@ -239,12 +239,10 @@ class MostLikely:
         if is_complete:
             remedy = remedy_for(self.counts.rejections) if why else "ask for fewer, or raise --length"
             rejected = f" ({why})" if why else ""
-            raise SamplingError(
-                f"{found:,} of {self.count:,} samples were found; there are no others{rejected}: {remedy}"
-            )
+            raise SamplingError(f"{found_of(found, self.count)}; there are no others{rejected}: {remedy}")
         shorter = "" if self._lines else ", lower --length"
         raise SamplingError(
-            f"{found:,} of {self.count:,} samples were found{f' ({why})' if why else ''}, the first {certain:,} for "
+            f"{found_of(found, self.count)}{f' ({why})' if why else ''}, the first {certain:,} for "
             f"certain; {limit}: ask for fewer{shorter}, or give more of the text with --start-with"
         )
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 
 from ..errors import SamplingError, UsageError
 from ..model import Model
+from ..tasks.summary import number_of
 from ..text.novelty import RUN, ExactNovelty, Novelty, Trail
 from ..text.reading import read_text
 from ..text.vocabulary import as_bytes
@@ -66,6 +67,11 @@ REASONS = {  # in the order of the last check for each
     "repeated": Reason("repeated", "ask for fewer, raise --temperature, or leave out --unique"),
     "less_likely": Reason("less likely", "lower --best-of"),
 }
+
+
+def found_of(found: int, asked: int) -> str:
+    """How many samples were found of those that were asked for, as the beginning of a sentence."""
+    return f"{found:,} of {number_of(asked, 'sample')} {'was' if asked == 1 else 'were'} found"
 
 
 def described(rejections: Counter) -> str:
@@ -150,7 +156,7 @@ class SamplingCounts:
             remedy = "raise --max-copied, or give --allow-copies"
         else:
             why = f"then {self.streak.total():,} were rejected in a row ({described(self.streak)})"
-        return f"{self.found:,} of {self.asked:,} samples were found; {why}: {remedy}"
+        return f"{found_of(self.found, self.asked)}; {why}: {remedy}"
 
     def add(self, other: SamplingCounts) -> None:
         """Add the counts of another run."""

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import PromptError, SamplingError, UsageError
 from ..model import Model
 from ..network.stepper import NextToken, Stepper
+from ..tasks.summary import number_of
 from .acceptance import Acceptance
 from .avoidance import Avoidance
 from .beginning import longest_opening
@@ -168,7 +169,8 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
     tokens = longest_opening(model.vocabulary, prompt)
     if tokens >= length:
         raise PromptError(
-            f"the beginning (--start-with) has {tokens} tokens; --length must be more than that, not {length}"
+            f"the beginning (--start-with) has {number_of(tokens, 'token')}; --length must be more than that, not "
+            f"{length}"
         )
     return prompt
 

@@ -33,6 +33,7 @@ from .examples import (
     tokens_for,
 )
 from .labels import WRITE, LabelTask, read_several
+from .summary import number_of
 
 THRESHOLD = 0.5  # of the probability from which on a label is predicted, where a line may have several
 
@@ -119,7 +120,8 @@ class Classify(LabelTask):
             yield self.batch(part.texts, chosen, part.labels)
 
     def batch_description(self, corpus, rows, steps):
-        return f"up to {rows} lines with {rows * steps:,} {UNITS[corpus.vocabulary.level]}s in all"
+        tokens = number_of(rows * steps, UNITS[corpus.vocabulary.level])
+        return f"up to {number_of(rows, 'line')} with {tokens} in all"
 
     def small_batch(self):
         zeros = np.zeros((1, 1), np.int32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..text.layout import fits, named_values, stacked, wrapped
+from .summary import number_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class ConfusionMatrix:
         figures = [
             (
                 "accuracy",
-                f"{100 * self.accuracy:.2f} %   ({np.trace(self.counts):,} of {self.counts.sum():,} lines)",
+                f"{100 * self.accuracy:.2f} %   ({np.trace(self.counts):,} of {number_of(self.counts.sum(), 'line')})",
             ),
             ("macro F1", f"{100 * self.f1.mean():.2f} %"),
         ]
@@ -76,7 +77,7 @@ class ConfusionMatrix:
     def _rows_in_words(self) -> Iterator[str]:
         """For each label its F1, and the labels that its lines got."""
         for number, (label, f1, counts) in enumerate(zip(self.labels, self.f1, self.counts, strict=True)):
-            yield f"{label}: F1 {100 * f1:.1f} %, {counts[number]:,} of {counts.sum():,} lines right"
+            yield f"{label}: F1 {100 * f1:.1f} %, {counts[number]:,} of {number_of(counts.sum(), 'line')} right"
             order = np.argsort(-counts, kind="stable")
             wrong = [
                 f"{counts[other]:,} as {self.labels[other]}" for other in order if other != number and counts[other]
@@ -157,7 +158,10 @@ class LabelSetsResult:
         """The figures and a table of the labels, for people. width: of the terminal, None for a pipe."""
         found = self.as_dict()
         rows = [
-            ("exact match", f"{100 * found['exact_match']:.2f} %   ({self.whole:,} of {self.lines_read:,} lines)"),
+            (
+                "exact match",
+                f"{100 * found['exact_match']:.2f} %   ({self.whole:,} of {number_of(self.lines_read, 'line')})",
+            ),
             *((f"{kind} F1", self._in_words(found, kind)) for kind in ("micro", "macro")),
             ("threshold", f"{self.threshold:g}; the best micro F1, {100 * self.best[1]:.2f} %, at {self.best[0]:.3f}"),
         ]

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..text.layout import named_values
 from .confusion import f1_table
+from .summary import number_of
 
 TINY = 1e-45  # in place of a probability that float32 has rounded to 0
 UNENDED = 1e9  # nats against an entity that does not end with its sentence
@@ -172,7 +173,8 @@ class TaggingResult:
 
     def lines(self, width: int | None = None) -> list[str]:
         """The figures and a table of the types, for people. width: of the terminal, None for a pipe."""
-        counts = f"({self.correct_tokens:,} of {self.tokens:,} tokens, {self.sentences:,} sentences)"
+        of = f"{number_of(self.tokens, 'token')}, {number_of(self.sentences, 'sentence')}"
+        counts = f"({self.correct_tokens:,} of {of})"
         rows = [("token accuracy", f"{100 * self.correct_tokens / self.tokens:.2f} %   {counts}")]
         if self.true is None:
             rows.append(("entity F1", "none: the tags do not mark entities (B-x, I-x and O, IOBES or BILOU)"))

@@ -35,6 +35,7 @@ from .examples import (
 )
 from .labels import LabelTask
 from .language import LanguageModel
+from .summary import number_of
 
 
 @dataclass
@@ -97,7 +98,8 @@ class Generate(LabelTask):
         return UNITS[level]
 
     def batch_description(self, corpus, rows, steps):
-        return f"up to {rows} lines with {rows * steps:,} {UNITS[corpus.vocabulary.level]}s in all"
+        tokens = number_of(rows * steps, UNITS[corpus.vocabulary.level])
+        return f"up to {number_of(rows, 'line')} with {tokens} in all"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.head import softmax_head

@@ -31,6 +31,7 @@ from .examples import (
     not_blank,
     rarity_note,
 )
+from .summary import number_of
 
 MOST_COMPARED = 1 << 16  # (text, label) pairs at a time
 FASTTEXT = "__label__"
@@ -186,8 +187,7 @@ class LabelTask(ExampleTask):
         return {"labels": list(self.labels)} | columns
 
     def description(self, level):
-        labels = f"{len(self.labels):,} label{'s' if len(self.labels) != 1 else ''}"
-        return f"{self.name}: {self.learns}; {labels}: {', '.join(self.labels)}"
+        return f"{self.name}: {self.learns}; {number_of(len(self.labels), 'label')}: {', '.join(self.labels)}"
 
     def window(self, network, steps, rows, training=False):
         from ..network.sequences import Windows

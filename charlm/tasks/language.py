@@ -18,6 +18,7 @@ from ..text.corpus import ChooseLevel, Corpus, CorpusOptions, load_corpus
 from ..text.interpolation import fitted_share, interpolated
 from ..text.ngrams import NGrams
 from ..text.vocabulary import UNITS, Known
+from .summary import number_of
 
 # Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
 ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5, "token": 5}
@@ -89,8 +90,8 @@ class LanguageModel:
         return (line_windows if corpus.lines else stream_windows)(corpus.train, rows, steps, random)
 
     def batch_description(self, corpus, rows, steps) -> str:
-        parts, unit = "line" if corpus.lines else "piece", UNITS[corpus.vocabulary.level]
-        return f"{rows} {parts}{'s' if rows != 1 else ''} of {'up to ' if corpus.lines else ''}{steps} {unit}s"
+        parts, tokens = "line" if corpus.lines else "piece", number_of(steps, UNITS[corpus.vocabulary.level])
+        return f"{number_of(rows, parts)} of {'up to ' if corpus.lines else ''}{tokens}"
 
     def small_batch(self) -> Batch:
         tokens = np.zeros((1, 1), np.int32)

@@ -41,6 +41,7 @@ from .sentences import (
     first_column,
     is_part_of_words,
 )
+from .summary import number_of
 
 KNOWN_FROM = DEFAULT_MIN_COUNT["word"]  # a known word occurs at least so many times in the training part
 LONGEST_WORD = 32  # characters; of a longer word the network reads the first 16 and the last 16
@@ -157,10 +158,8 @@ class Tag(ExampleTask):
         return {"tags": list(self.tags), "words": list(self.words), "bio": self.bio} | scheme | columns
 
     def description(self, level):
-        known = f"{len(self.words):,} word{'s' if len(self.words) != 1 else ''} known"
-        return (
-            f"{self.name}: a tag for each word of a sentence; {len(self.tags):,} tags: {', '.join(self.tags)}; {known}"
-        )
+        tags, words = number_of(len(self.tags), "tag"), number_of(len(self.words), "word")
+        return f"{self.name}: a tag for each word of a sentence; {tags}: {', '.join(self.tags)}; {words} known"
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags), "words_size": len(self.words) + 1}
@@ -172,7 +171,7 @@ class Tag(ExampleTask):
         return "word"
 
     def batch_description(self, corpus, rows, steps):
-        return f"up to {rows} sentences with {rows * steps:,} words in all"
+        return f"up to {number_of(rows, 'sentence')} with {number_of(rows * steps, 'word')} in all"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.tagger import Tagger

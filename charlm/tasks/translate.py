@@ -32,6 +32,7 @@ from .examples import (
     read_examples,
     tokens_for,
 )
+from .summary import number_of
 
 
 @dataclass
@@ -134,9 +135,8 @@ class Translate(ExampleTask):
         return {"longest": self.longest} | ({"columns": self.columns.fields()} if self.columns else {})
 
     def description(self, level):
-        longest = self.longest - 1  # without the <EOS>
-        unit = UNITS[level] if longest == 1 else f"{UNITS[level]}s"
-        return f"{self.name}: a target for each source; targets of up to {longest:,} {unit}"
+        longest = number_of(self.longest - 1, UNITS[level])  # without the <EOS>
+        return f"{self.name}: a target for each source; targets of up to {longest}"
 
     def architecture_fields(self, vocabulary):
         return {"vocabulary_size": len(vocabulary), "outputs": None}
@@ -145,7 +145,7 @@ class Translate(ExampleTask):
         return UNITS[level]
 
     def batch_description(self, corpus, rows, steps):
-        return f"up to {rows} pairs with {rows * steps:,} {UNITS[corpus.vocabulary.level]}s in all"
+        return f"up to {number_of(rows, 'pair')} with {number_of(rows * steps, UNITS[corpus.vocabulary.level])} in all"
 
     def network(self, architecture, parameters, pool, unknown=0.0):
         from ..network.translator import Translator
@@ -249,7 +249,10 @@ class TranslationResult:
         match, errors = (100 * self.as_dict()[name] for name in ("exact_match", "character_error_rate"))
         rows = [
             ("exact match", f"{match:.2f} %   ({self.same:,} of {self.pairs:,})"),
-            ("character error rate", f"{errors:.2f} %   ({self.errors:,} of {self.characters:,} characters)"),
+            (
+                "character error rate",
+                f"{errors:.2f} %   ({self.errors:,} of {number_of(self.characters, 'character')})",
+            ),
         ]
         return named_values(rows, 22, width)
 

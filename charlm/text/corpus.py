@@ -328,7 +328,8 @@ def _why_no_held_out(found: "_Ids", is_split_by_line: bool, holdout: float) -> s
     """Why no line is held out, in words."""
     if len(found.held_out) or not is_split_by_line or not holdout:
         return ""
-    return f"{holdout:g} of {len(line_starts(found.train)) - 1:,} lines is less than one"
+    lines = len(line_starts(found.train)) - 1
+    return f"{holdout:g} of {lines:,} line{'s' if lines != 1 else ''} is less than one"
 
 
 def check_vocabulary(vocabulary: Vocabulary, min_count: int) -> None:

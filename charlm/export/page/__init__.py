@@ -19,13 +19,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..._version import __version__
-from ...files import check_outputs, write_text_file
+from ...files import write_text_file
 from ...model import Model
 from ...scoring.palette import BANDS, legend
 from ...tasks.summary import facts, number_of
 from ...text.reading import listed
 from ...text.visible import visible
 from ...text.vocabulary import UNITS
+from .. import check_places
 from .frame import MODEL, as_json, as_text, filled, is_page, page, part
 from .payload import Payload, payload_of, worker_script
 
@@ -45,7 +46,7 @@ class Playground(NamedTuple):
 
 def write(model: Model, path, used: Iterable, weights: str | None = None) -> list[str]:
     """Write a page that holds a model; see ``charlm.export_model``. weights: see ``payload.payload_of``."""
-    check_outputs((path,), used, _is_ours, "a page of a model", "OUT")
+    check_places((path,), used, _is_ours, "a page of a model")
     play = playground(model, weights)
     parts = {
         "TITLE": as_text(title_of(model)),
