@@ -94,6 +94,19 @@ def test_samples_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch)
     assert [outcome for outcome in samples.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]
 
 
+def test_other_results_of_another_machine_are_noticed():
+    here = {"model": "12ab", "texts": ["egg", "bag"], "scores": [1.5, 2.5]}
+    other = {"bytes": here | {"model": "34cd"}, "a word": here | {"texts": ["egg", "bug"]}, "scores": dict(here)}
+    other["scores"] |= {"scores": [1.5, 2.5 + 2 * machines.TOLERANCE]}
+    other["none"] = here | {"scores": [1.5, 2.5 + machines.TOLERANCE / 2]}
+    assert list(machines.differences(other, dict.fromkeys(other, here))) == [
+        "bytes: other model",
+        "a word: other texts",
+        "scores: other scores",
+        "",
+    ]
+
+
 def test_the_table():
     command = [sys.executable, "-m", "torture", "--fraction", "0.02", "--only", "samples"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
