@@ -676,7 +676,7 @@ def export_model(
     path: where to; its ending says what is written: ".html", ".safetensors", ".onnx", or "/" for the folder of a model
         hub.
     to: what is written, whatever the ending: "html", "safetensors", "onnx" or "hub".
-    weights: of a page: "float32", "float16", "int8" or "int5" (the smallest that costs next to nothing).
+    weights: of a page: "float32", "float16", "int8", "int6" or "int5" (the smallest that costs next to nothing).
 
     Returns what there is to know about what was written, as lines: what was left out, say. Raises UsageError for a
     path or an option that makes no sense, CharlmError for a file that cannot be written, or that charlm will not

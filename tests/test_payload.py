@@ -10,8 +10,9 @@ import pytest
 from test_scoring import model_of
 
 from charlm.export.page import payload
+from charlm.export.page.counts import coded
 from charlm.export.page.frame import part
-from charlm.export.page.payload import OwnText, _folded, count_arrays, page_model, payload_of, rounded
+from charlm.export.page.payload import OwnText, _fitting, _folded, page_model, payload_of, rounded
 from charlm.network.cells import CELLS
 from charlm.network.mixture import Mixture
 from charlm.network.probabilities import log_softmax
@@ -52,7 +53,7 @@ def contents(data):
 
 @pytest.mark.parametrize("precision", payload.PRECISIONS)
 def test_weights_are_what_their_arrays_mean(precision):
-    error = {"int5": 1 / 29, "int8": 1 / 250, "float16": 1 / 2000, "float32": 0}[precision]
+    error = {"int5": 1 / 29, "int6": 1 / 61, "int8": 1 / 250, "float16": 1 / 2000, "float32": 0}[precision]
     weights = np.random.default_rng(1).normal(0, 1, (7, 5)).astype(np.float32)
     weights[3] *= 100
     arrays, means = rounded("layer1.W_x", weights, precision)
@@ -75,7 +76,7 @@ def test_a_payload_holds_what_its_header_says_and_is_the_same_each_time(model):
     found = payload_of(model)
     header, arrays = contents(found.data)
     assert header == json.loads(json.dumps(found.header)) and payload_of(model).data == found.data
-    assert set(arrays) >= {"layer1.W_x", "W_ya", "b_y", "children", "ranks", "own", "backoff", "runs0"}
+    assert set(arrays) >= {"layer1.W_x", "W_ya", "b_y", "counts", "runs0"}
     precision, cost = header["weights"]["precision"], header["weights"]["cost"]
     assert precision in payload.LEVELS and 0 <= cost <= payload.PRECISIONS[precision]
     assert header["copies"]["most_copied"] == model.novelty.default_limit(False)
@@ -89,12 +90,14 @@ def test_float32_is_the_model_itself(model):
 
 def test_weights_that_cost_too_much_get_more_bits(model, monkeypatch):
     monkeypatch.setitem(payload.PRECISIONS, "int5", -1.0)
+    assert page_model(model).precision == "int6"
+    monkeypatch.setitem(payload.PRECISIONS, "int6", -1.0)
     assert page_model(model).precision == "int8"
     monkeypatch.setitem(payload.PRECISIONS, "int8", -1.0)
     assert page_model(model).precision == "float16"
     monkeypatch.setitem(payload.PRECISIONS, "float16", -1.0)
     page = page_model(model)
-    assert page.precision == "float32" and set(page.costs) == {"int5", "int8", "float16"}
+    assert page.precision == "float32" and set(page.costs) == {"int5", "int6", "int8", "float16"}
 
 
 def test_the_cost_is_the_divergence_of_the_predictions(model):
@@ -141,15 +144,13 @@ def test_rounded_counts_are_close_and_still_sum_to_one(model):
     assert np.abs(np.log(ngrams.probabilities(ids) / whole.probabilities(ids))).mean() < 0.1
 
 
-def test_the_ranks_of_the_counts_name_their_tokens(model):
-    ngrams = model.mixture.ngrams
-    (ranks,) = (array.values for array in count_arrays(ngrams) if array.name == "ranks")
-    tokens, suffixes = ngrams.tokens.copy(), np.zeros(len(ngrams), np.int64)
-    tokens[1 + len(model.vocabulary) :] = 0
-    for node in range(1 + len(model.vocabulary), len(ngrams)):
-        suffixes[node] = ngrams.first[suffixes[ngrams.parents[node]]] + ranks[node - 1 - len(model.vocabulary)]
-        tokens[node] = tokens[suffixes[node]]
-    assert np.array_equal(tokens, ngrams.tokens)
+def test_the_counts_fill_the_bytes_that_they_have(model):
+    whole = model.mixture.ngrams
+    size = len(coded(whole.rounded(payload.COARSENESS))[1])
+    assert np.array_equal(_fitting(whole, size).tokens, whole.tokens)
+    for room in (size * 7 // 8, size // 2):
+        some = _fitting(whole, room)
+        assert abs(len(coded(some)[1]) - room) <= 0.03 * size and len(some) < len(whole)
 
 
 @pytest.mark.parametrize("fold", [2, 4, 8])

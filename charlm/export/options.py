@@ -23,8 +23,8 @@ WEIGHTS = Option(
     "weights",
     str,
     "For a page: how its weights are rounded.",
-    default_in_words="int5, int8 or float16, where that costs next to nothing",
-    choices=("float32", "float16", "int8", "int5"),
+    default_in_words="int5, int6, int8 or float16, where that costs next to nothing",
+    choices=("float32", "float16", "int8", "int6", "int5"),
 )
 EXPORT = [TO, SNIPPET, WEIGHTS]
 

@@ -41,6 +41,7 @@ from .vocabulary import EOS, UNKNOWN, smallest_type
 BASELINE_ORDERS = {"char": 6, "subword": 6, "word": 5, "token": 5, "byte": 6}
 MOST_ORDER = 32  # of n-grams in a file
 ARRAYS = ("ngrams_children", "ngrams_tokens", "ngrams_own", "ngrams_backoff")  # of a file
+FREQUENCY = 0.3  # how much it counts in ``NGrams.pruned`` that an n-gram is frequent; 1 would be in proportion
 
 # Products, and no exponential functions, so that they are the same bits on every machine.
 WEIGHTS = np.append(np.multiply.accumulate(np.append(1.0, np.full(254, 15 / 16))), 0.0)  # from 1 to 10⁻⁷, and 0
@@ -189,12 +190,13 @@ class NGrams:
         return values
 
     def pruned(self, most: int) -> "NGrams":
-        """At most ``most`` of these n-grams, those that a text of their own would gain most from, and all single
-        tokens; themselves where there are no more.
+        """At most ``most`` of these n-grams, those that matter most next to a network, and all single tokens;
+        themselves where there are no more.
 
-        The n-grams with the highest p(hw) · log(p(w | h) / p′(w | h)) are kept, where p′ is the probability without the
-        n-gram (Stolcke, "Entropy-based pruning of backoff language models", 1998). The counts of the text, with which
-        ``count`` chooses, are no longer known.
+        The n-grams with the highest p(hw)^FREQUENCY · log(p(w | h) / p′(w | h)) are kept, where p′ is the probability
+        without the n-gram. With an exponent of 1 that is what a text gains from each (Stolcke, "Entropy-based pruning
+        of backoff language models", 1998); but a network predicts together with them, and what is frequent it knows
+        as well. The counts of the text, with which ``count`` chooses, are no longer known.
         """
         if len(self) - 1 <= most:
             return self
@@ -207,7 +209,7 @@ class NGrams:
             joint[nodes] = joint[parents] * values[nodes]
             if start > 1:
                 without = (self.own[nodes] + self.backoff[parents]) * lower
-                score[nodes] = joint[nodes] * np.log(values[nodes] / without)
+                score[nodes] = joint[nodes] ** FREQUENCY * np.log(values[nodes] / without)
         tree = {"tokens": self.tokens, "parents": self.parents, "own": self.own.astype(np.float64)}
         tree = _best(tree, score, self.suffixes, starts, most)
         return NGrams(V, self.order, self.lines, self.has_unknown, finished(tree, exact=False))
@@ -216,7 +218,7 @@ class NGrams:
         """The same n-grams with so many times fewer codes, which pack into fewer bytes."""
         middle = coarseness // 2
         own, backoff = (codes.astype(np.int64) for codes in self._codes)
-        own = np.where(own == 255, 255, np.minimum((own + middle) // coarseness * coarseness, 254))
+        own = np.where(own == 255, 255, np.minimum((own + middle) // coarseness * coarseness, 256 - 2 * coarseness))
         backoff = np.minimum(backoff // coarseness * coarseness + middle, 255)
         codes = {"ngrams_own": own.astype(np.uint8), "ngrams_backoff": backoff.astype(np.uint8)}
         return NGrams.from_arrays(self.fields(), self.arrays() | codes, self.vocabulary_size, self.lines)

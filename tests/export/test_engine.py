@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import charlm
+from charlm.export.page.counts import coded
 from charlm.export.page.payload import copies_of, page_model, payload_of, worker_script
 from charlm.network.mixture import Mixture
 from charlm.network.probabilities import softmax
@@ -123,7 +124,7 @@ def test_a_text_has_the_log_probability_that_charlm_gives_it(name, trained, open
     assert again == fresh and again["nats"] == pytest.approx(nats_of(model, text[:-9] + "eggs").sum(), abs=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["int5", "int8", "float16"])
+@pytest.mark.parametrize("precision", ["int5", "int6", "int8", "float16"])
 @pytest.mark.parametrize("name", ["lstm", "tied", "n-grams", "list-with-n-grams", "feedforward-of-embeddings"])
 def test_a_page_with_rounded_weights_computes_with_the_model_whose_loss_was_measured(
     name, precision, trained, open_worker
@@ -135,6 +136,37 @@ def test_a_page_with_rounded_weights_computes_with_the_model_whose_loss_was_meas
     nats = nats_of(page.model, text)
     assert abs(open_worker(payload.data).ask("score", text=text)["nats"] - nats.sum()) <= 1e-5 * len(nats)
     assert precision in payload.rounding and payload.header["weights"]["cost"] == pytest.approx(page.costs[precision])
+
+
+def counted():
+    """N-grams of texts of random tokens: (vocabulary, order, tokens, n-grams that stay, coarseness)."""
+    for V, order, size, most, coarseness in (
+        (70, 8, 20000, None, 1),
+        (70, 8, 20000, 9000, 8),
+        (3000, 3, 20000, None, 8),
+        (5, 12, 500, None, 4),
+        (20, 1, 50, None, 1),
+    ):
+        tokens = np.random.default_rng(V).zipf(1.4, size) % (V - 2) + 2
+        tokens[size // 2 :] = tokens[: size - size // 2]  # so that many long n-grams occur twice
+        tokens[::9] = 0
+        ngrams = NGrams.count(tokens, V, order, V == 5, singletons=order)
+        yield (ngrams if most is None else ngrams.pruned(most)).rounded(coarseness)
+
+
+def test_the_counts_are_the_same_to_the_bit(open_worker):
+    worker = open_worker()
+    for ngrams in counted():
+        fields, data = coded(ngrams)
+        first, tokens, own, backoff = worker.run(
+            """({fields, data, V}) => {
+              const {first, tokens, own, backoff} = new NGrams(fields, Uint8Array.from(data), V);
+              return [first, tokens, own, backoff].map((array) => Array.from(array));
+            }""",
+            {"fields": fields, "data": data.tolist(), "V": ngrams.vocabulary_size},
+        )
+        assert first == [*ngrams.first.tolist(), len(ngrams)] and tokens == ngrams.tokens.tolist()
+        assert own == ngrams.own.tolist() and backoff == [*ngrams.backoff.tolist(), 1.0]
 
 
 SAMPLED = {

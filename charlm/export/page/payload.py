@@ -13,8 +13,8 @@ The bytes of a payload, in gzip:
               each of which has a number to multiply by in the array ``<name>.scales``, which stands before
     arrays    one after the other, little-endian
 
-The arrays are the weights by the names of ``Architecture.shapes``; ``children``, ``ranks``, ``own`` and ``backoff`` of
-the counts (see ``count_arrays``); ``lines0``, ``runs0``, ``lines1`` … of the records of copies.
+The arrays are the weights by the names of ``Architecture.shapes``; ``counts`` (see ``counts.py``); ``lines0``,
+``runs0``, ``lines1`` … of the records of copies.
 """
 
 import gzip
@@ -34,20 +34,20 @@ from ...tasks.entities import role_and_type
 from ...text.bloom import Bloom
 from ...text.ngrams import NGrams
 from ...text.novelty import Novelty
-from ...text.vocabulary import EOS, UNITS, UNKNOWN, smallest_type
+from ...text.vocabulary import EOS, UNITS, UNKNOWN
 from .frame import part
 
 ENGINE = (
-    *("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting"),
-    *("model", "worker"),
+    *("numbers", "vocabulary", "network", "coding", "counts", "ngrams", "novelty", "segmentation", "sampling"),
+    *("scoring", "predicting", "model", "worker"),
 )
-# Precisions of the weights, and the most that each may cost where charlm chooses it, in nats per token. int5 is int8
-# with fewer levels, and packs into two thirds of its bytes. LEVELS: on each side of 0.
-PRECISIONS = {"int5": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
-LEVELS = {"int5": 15, "int8": 127}
-ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
-RATHER_MORE = 1.15  # bytes of one of the n-grams that stay, relative to one of all n-grams
-COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
+# Precisions of the weights, and the most that each may cost where charlm chooses it, in nats per token. int5 and int6
+# are int8 with fewer levels, and pack into two and three quarters of its bytes. LEVELS: on each side of 0.
+PRECISIONS = {"int5": 0.002, "int6": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
+LEVELS = {"int5": 15, "int6": 31, "int8": 127}
+ROOM = 720_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.1 MB
+NEARLY, TRIES = 0.01, 4  # how close the bytes of the counts come to those that they have room for
+COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare
 NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
 FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
@@ -82,14 +82,17 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
         "copies": page.copies,
     }
     if page.model.mixture:
+        from .counts import coded
+
         ngrams = page.model.mixture.ngrams
-        header["counts"] = ngrams.fields() | {
+        fields, counts = coded(ngrams)
+        arrays.append(PageArray("counts", counts))
+        header["counts"] = fields | {
             "weights": page.model.mixture.weights.tolist(),
             "ngrams": len(ngrams) - 1,
             "of": len(model.mixture.ngrams) - 1,  # type: ignore[union-attr]  # the page has some of it
             "cost": page.cost_of_counts,
         }
-        arrays += count_arrays(ngrams)
     header["arrays"] = [array.description() for array in arrays]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(array.values.tobytes() for array in arrays)]
@@ -176,16 +179,6 @@ def rounded(name: str, values: np.ndarray, precision: str) -> tuple[list[PageArr
         found.append((float(np.square(means - values, dtype=np.float64).sum()), arrays, means))
     _, arrays, means = min(found, key=lambda one: one[0])
     return arrays, means
-
-
-def count_arrays(ngrams: NGrams) -> list[PageArray]:
-    """The counts as arrays: those of a model file, but in place of the last token of each n-gram its rank among the
-    children of the history without its oldest token, which has this child too: a smaller number, that packs well."""
-    arrays, parents, suffixes = ngrams.arrays(), ngrams.parents, ngrams.suffixes
-    ranks = (suffixes - ngrams.first[suffixes[parents]])[1 + ngrams.vocabulary_size :]
-    ranks = ranks.astype(smallest_type(int(ranks.max(initial=0)) + 1))
-    named = {"children": arrays["ngrams_children"], "ranks": ranks, "own": arrays["ngrams_own"]}
-    return [PageArray(name, array) for name, array in (named | {"backoff": arrays["ngrams_backoff"]}).items()]
 
 
 def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any], list[PageArray]]:
@@ -279,14 +272,27 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
     )
     if own is None or model.mixture is None or precision == "float32":
         return page
-    ngrams = model.mixture.ngrams.rounded(COARSENESS)
-    room, of_all = max(ROOM - size - packed_size(filters), size // 2), packed_size(count_arrays(ngrams))
-    if of_all > room:
-        most = int(len(ngrams) * room / (RATHER_MORE * of_all))
-        ngrams = model.mixture.ngrams.pruned(most).rounded(COARSENESS)
+    ngrams = _fitting(model.mixture.ngrams, max(ROOM - size - packed_size(filters), size // 2))
     mixed = replace(rounded_model, mixture=Mixture(ngrams, model.mixture.weights))
     mixed = replace(mixed, mixture=Mixture(ngrams, own.weights_for(mixed)))
     return replace(page, model=mixed, cost_of_counts=own.cost_of(mixed) - costs[precision])
+
+
+def _fitting(ngrams: NGrams, room: int) -> NGrams:
+    """All n-grams, rounded, or the best of them, as many as take about so many bytes."""
+    from .counts import coded
+
+    found, most = ngrams.rounded(COARSENESS), len(ngrams) - 1
+    size = len(coded(found)[1])
+    if size <= room:
+        return found
+    for _ in range(TRIES):
+        most = int(most * (room / size) ** 1.25)
+        found = ngrams.pruned(most).rounded(COARSENESS)
+        size = len(coded(found)[1])
+        if abs(size - room) <= NEARLY * room:
+            break
+    return found
 
 
 def packed_size(arrays: list[PageArray]) -> int:
