@@ -11,7 +11,8 @@ import pytest
 
 from charlm.portable import archive
 from charlm.portable.archive import ArrayArchive, array_header
-from charlm.portable.functions import cos_pi, exp, log, power
+from charlm.portable.functions import exp, log
+from charlm.portable.numbers import cos_pi, power
 
 ARRAYS = {
     "header": np.arange(5, dtype=np.uint8),

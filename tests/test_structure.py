@@ -137,7 +137,7 @@ def test_every_module_has_its_place():
 
 
 def test_training_leaves_no_last_bit_to_a_library():
-    """What a model keeps comes from ``portable.functions`` and from the kernels."""
+    """What a model keeps comes from ``portable`` and from the kernels."""
     callers = set()
     for module in MODULES:
         for node in ast.walk(tree_of(module)):

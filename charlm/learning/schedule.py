@@ -1,7 +1,7 @@
 """The learning rate over a training: a linear warm-up, then one of three schedules."""
 
 from ..errors import UsageError
-from ..portable.functions import cos_pi
+from ..portable.numbers import cos_pi
 
 WARM_UP = 0.02  # fraction of the training in which the rate rises from almost 0
 

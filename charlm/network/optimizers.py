@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from ..kernels.updates import CHUNK, adam, squares
-from ..portable.functions import power
+from ..portable.numbers import power
 from .architecture import Architecture
 from .protocols import Network
 
