@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-export test-mpi torture coverage fuzz check dist bench docs help clean
+.PHONY: all demo test test-export test-mpi arm matrix torture coverage fuzz check dist bench docs help clean
 
 all: check test ## check the code, then run the tests
 
@@ -29,6 +29,12 @@ test-export: .venv-export/installed ## run the tests of exports in PyTorch, onnx
 
 test-mpi: .venv-mpi/installed ## run the tests with several processes, under Open MPI and MPICH (in .venv-mpi)
 	.venv-mpi/bin/python -m pytest tests/mpi
+
+arm: .venv/installed-dev ## run a part of the tests on an emulated AArch64, and compare models (as root, 30 minutes)
+	.ci/arm $(BIN)/python
+
+matrix: ## run the tests with each Python from 3.11 on, and the oldest and newest numba and NumPy (MATRIX=options of pytest)
+	$(PYTHON) .ci/matrix $(if $(MATRIX),$(MATRIX),-n $(WORKERS) --dist worksteal)
 
 torture: .venv/installed-dev ## run the trials of reliability with their full counts, about two hours on two cores
 	$(BIN)/python -m torture
@@ -64,7 +70,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 clean: ## remove everything that the other targets made, .venv included
-	rm -rf .venv .venv-bench .venv-export .venv-mpi .venv-fuzz .venv-docs docs/_build demo build dist *.egg-info
+	rm -rf .venv .venv-bench .venv-export .venv-mpi .venv-fuzz .venv-docs .arm .matrix docs/_build demo build dist *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

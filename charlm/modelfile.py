@@ -1,7 +1,7 @@
 """Model ⇄ one .npz file.
 
 The file is an uncompressed zip archive of arrays in NumPy's .npy format 1.0, and ``numpy.load`` opens it without
-pickles. All members have the date 1980-01-01, so that the same model is always the same bytes.
+pickles. ``portable/archive.py`` writes it, so that the same model is always the same bytes.
 
     header       uint8 (bytes), the first member: a JSON object in ASCII, see below
     parameters   float32 or float16 (see ``store``), little-endian: a member for each, with the names and shapes of
@@ -77,6 +77,7 @@ from .files import atomic_file, no_place_for
 from .network.architecture import OPTIONAL, Architecture, views
 from .network.mixture import MOST_WEIGHT, Mixture
 from .options import MOST_SHARDS, STORED
+from .portable.archive import ArrayArchive
 from .tasks import Task, task_class
 from .text.formats import begins_like_a_model
 from .text.forms import LINE_FEED, NORMAL_FORMS, PLAIN, Form, is_separator
@@ -96,7 +97,6 @@ STORED_FORMAT = 8  # of a model whose parameters are stored in another type than
 NEWEST = 8  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can have
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
@@ -123,13 +123,9 @@ def write_archive(path, header: dict, arrays: dict[str, np.ndarray], previous=No
 
 def _write_members(file: BinaryIO, header: dict, arrays: dict[str, np.ndarray]) -> None:
     text = _as_json(header | {"sha256": _digest(arrays)})
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with ArrayArchive(file) as archive:
         for name, array in {"header": np.frombuffer(text, np.uint8), **arrays}.items():
-            array = np.ascontiguousarray(array)
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as member:
-                kind = np.lib.format.header_data_from_array_1_0(array)
-                np.lib.format.write_array_header_1_0(member, kind)
-                member.write(array.reshape(-1).view(np.uint8))  # write_array would copy it
+            archive.add(name, array)
 
 
 def _as_json(header: dict) -> bytes:

@@ -24,14 +24,15 @@ ORDER = (
         "files",
         "ranks",
         "score",
+        "portable",
         "kernels",
         "text",
         "network",
         "tasks",
         "modelfile",
-        "model",
     ),
-    *("scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__", "__main__"),
+    *("model", "scoring", "predicting", "export", "reports", "sampling", "learning", "display", "cli", "__init__"),
+    "__main__",
 )
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "rich": "display", "click": "cli", "mpi4py": "ranks"}
 AT_THE_ROOT = 10  # modules, at most
@@ -54,6 +55,18 @@ LATE = (
     ("ranks", "mpi4py", "only the processes of an MPI job need it, and elsewhere its import can end the process"),
     ("ranks", "ranks.mpi", "the same"),
     ("errors", "difflib", "only an error about a name needs it"),
+)
+# Functions whose last bit the processor or a library decides, and who may call them on the way from a text to a model:
+# modules of which the model keeps nothing of that.
+NOT_PORTABLE = {"exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "sin", "cos", "tanh", "power"}
+NOT_PORTABLE |= {"pow", "interp", "dot", "matmul", "einsum"}
+NOT_KEPT = (
+    ("kernels.activations", "in float64, for checks"),
+    ("network.reference", "the oracle"),
+    *((f"network.{name}", "samples and scores") for name in ("stepper", "mixture", "probabilities", "measuring")),
+    *((name, "predicts") for name in ("network.translator", "tasks.entities")),
+    ("text.baselines", "shown beside the model"),
+    ("text.ngrams", "for a page"),
 )
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -124,6 +137,18 @@ def test_no_module_imports_itself_by_way_of_others():
 def test_every_module_has_its_place():
     assert {room(name) for name in MODULES} == set(ORDER)
     assert len([name for name in MODULES if MODULES[name].parent == PACKAGE]) <= AT_THE_ROOT
+
+
+def test_training_leaves_no_last_bit_to_a_library():
+    """What a model keeps comes from ``portable`` and from the kernels."""
+    callers = set()
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            of_library = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("np", "math")
+            if (of_library and node.attr in NOT_PORTABLE) or isinstance(node, ast.MatMult):
+                callers.add(module)
+    rooms = "kernels", "text", "network", "tasks", "learning", "modelfile", "model"
+    assert {module for module in callers if room(module) in rooms} == {module for module, _ in NOT_KEPT}
 
 
 @pytest.mark.parametrize("module", MODULES)

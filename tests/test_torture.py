@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from torture import bits, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals, weights
+from torture import (
+    bits,
+    copies,
+    corpora,
+    faults,
+    kills,
+    machines,
+    memory,
+    modelfiles,
+    samples,
+    soak,
+    terminals,
+    weights,
+)
 from torture.attacks import ATTACKS
 from torture.runs import ForkServer
 
@@ -39,6 +52,9 @@ TRIALS = {
     "hostile items": lambda folder: corpora.hostile(folder, ("separators", "gzip cut off"), ("items", "tokens")),
     "threads and lanes": lambda folder: bits.of_threads_and_lanes(
         folder, cells=("gru",), levels=("byte",), lanes=("",)
+    ),
+    "other vectors": lambda folder: machines.with_other_vectors(
+        folder, names=("list",), kinds=("an old processor for NumPy",)
     ),
     "code points": terminals.each_code_point,
     "locales": lambda folder: terminals.in_locales(folder, terminals.LOCALES[:2]),
@@ -76,6 +92,19 @@ def test_samples_that_do_not_follow_the_model_are_noticed(tmp_path, monkeypatch)
         samples, "transitions", lambda model, **options: 0.9 * truth(model) + 0.1 / len(samples.LETTERS)
     )
     assert [outcome for outcome in samples.like_the_softmax(tmp_path, times=20_000, options=({},)) if outcome]
+
+
+def test_other_results_of_another_machine_are_noticed():
+    here = {"model": "12ab", "texts": ["egg", "bag"], "scores": [1.5, 2.5]}
+    other = {"bytes": here | {"model": "34cd"}, "a word": here | {"texts": ["egg", "bug"]}, "scores": dict(here)}
+    other["scores"] |= {"scores": [1.5, 2.5 + 2 * machines.TOLERANCE]}
+    other["none"] = here | {"scores": [1.5, 2.5 + machines.TOLERANCE / 2]}
+    assert list(machines.differences(other, dict.fromkeys(other, here))) == [
+        "bytes: other model",
+        "a word: other texts",
+        "scores: other scores",
+        "",
+    ]
 
 
 def test_the_table():

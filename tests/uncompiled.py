@@ -123,6 +123,7 @@ def stand_in() -> None:
     activations._exponent = lambda x: exponent_and_mantissa(x)[0]
     activations._mantissa = lambda x: exponent_and_mantissa(x)[1]
     activations.logarithm = in_float32_or_exact(activations._logarithm, math.log)
+    activations.exact_logarithm = in_float32_or_exact(lambda x: np.float32(activations._exact_logarithm(x)), math.log)
     prefetch._fetch_to_write = prefetch._fetch_to_read = lambda array, index: array[index]
     reduce._largest = reduction(-np.inf, lambda values: values, np.fmax)
     reduce._total = reduction(0, lambda values: values, np.add)

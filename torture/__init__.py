@@ -11,6 +11,7 @@ counts are arguments: `make torture` passes the full ones (trials.py), `make tes
     corpora     hostile texts
     caches      broken caches of compiled kernels
     bits        the same bytes for any number of threads and lanes
+    machines    the same results on every machine
     samples     a million samples against their distribution
     memory      peak memory by the size of the text
     terminals   control characters, locales, extreme values of options

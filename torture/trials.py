@@ -8,7 +8,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from . import bits, caches, copies, corpora, faults, kills, memory, modelfiles, samples, soak, terminals, weights
+from . import (
+    bits,
+    caches,
+    copies,
+    corpora,
+    faults,
+    kills,
+    machines,
+    memory,
+    modelfiles,
+    samples,
+    soak,
+    terminals,
+    weights,
+)
 
 
 def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
@@ -48,6 +62,7 @@ def trials(fraction: float) -> dict[str, Callable[[Path], Iterator[str]]]:
         ),
         "broken compiler caches": caches.broken,
         "threads, lanes, cells, levels": bits.of_threads_and_lanes,
+        "models, texts and scores as on other machines": machines.with_other_vectors,
         "SIGINT and SIGTERM": partial(kills.by_signals, times=times(10)),
         "SIGINT and SIGTERM twice": partial(kills.by_signals_again, times=times(10)),
         "stopped at odd updates": kills.at_odd_updates,

@@ -12,7 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .compiling import compiled
+from ..portable.functions import LN2_HIGH, LN2_LOW, OF_LOGARITHM
+from .compiling import compiled, inlined
 
 f = np.float32
 
@@ -209,4 +210,31 @@ def _logarithm(x):
 def _overload_logarithm(x):
     if x == types.float32:
         return lambda x: _logarithm(x)
+    return lambda x: math.log(x)
+
+
+# log m = 2 atanh s with s = (m - 1)/(m + 1): a series of odd powers, whose first term is r - s r.
+LN2 = LN2_HIGH + LN2_LOW
+L6, L5, L4, L3, L2 = OF_LOGARITHM[-5:]
+
+
+def exact_logarithm(x):
+    """log x of one number x > 0 where the error of ``logarithm`` would be seen."""
+
+
+@inlined
+def _exact_logarithm(x):
+    """As in ``portable.functions.log``, in float64, with fewer terms: to 10⁻¹¹."""
+    n, m = np.float64(_exponent(x)), np.float64(_mantissa(x))
+    r = m - 1
+    s = r / (m + 1)
+    square = s * s
+    p = ((((L6 * square + L5) * square + L4) * square + L3) * square + L2) * square
+    return n * LN2 + r - s * (r - p)
+
+
+@overload(exact_logarithm)
+def _overload_exact_logarithm(x):
+    if x == types.float32:
+        return lambda x: f(_exact_logarithm(x))
     return lambda x: math.log(x)

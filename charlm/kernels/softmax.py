@@ -6,11 +6,9 @@ y is the one-hot target. In training, <UNK> gets the fraction ``unknown`` of eac
 smoothing towards <UNK>; text/vocabulary.py says why).
 """
 
-import math
-
 import numpy as np
 
-from .activations import exponential
+from .activations import exact_logarithm, exponential
 from .compiling import compiled
 from .reduce import largest, total
 
@@ -37,10 +35,10 @@ def softmax_cross_entropy(logits, b, targets, nats, start, stop):
             for v in range(row.size):
                 row[v] = exponential(row[v] - highest)
             whole = total(row)
-            nats[t, n] = math.log(whole) - of_target if target >= 0 else 0
             inverse = row.dtype.type(1) / whole
             for v in range(row.size):
                 row[v] = row[v] * inverse
+            nats[t, n] = exact_logarithm(whole) - of_target if target >= 0 else 0
 
 
 @compiled

@@ -25,6 +25,7 @@ from ..network.sharding import Shards
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
 from ..options import Path
+from ..portable.functions import log
 from ..ranks import Ranks
 from ..tasks import Task, task_class
 from ..tasks.language import ORDERS, LanguageModel
@@ -207,8 +208,8 @@ def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
     """The dropout rate for a network of ``weights`` that is trained on ``tokens`` tokens, by repeating a text of
     ``text_tokens``. The formula is fitted to the best rates of experiments (benchmarks/recipe.md). A rate of one half
     is enough, unless the network has many times more weights than the text has tokens."""
-    pressure = math.log(max(1.0, tokens / text_tokens * weights / text_tokens))  # how easily it memorises the text
-    enough = 0.5 + 0.1 * math.log(max(1.0, weights / (8 * text_tokens)))
+    pressure = float(log(max(1.0, tokens / text_tokens * weights / text_tokens)))  # how easily it memorises the text
+    enough = 0.5 + 0.1 * float(log(max(1.0, weights / (8 * text_tokens))))
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 

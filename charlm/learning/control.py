@@ -13,8 +13,8 @@ uninterrupted one does. (``ClockControl`` remembers the machine's speed, which a
 """
 
 import math
-
-import numpy as np
+from bisect import bisect_right
+from operator import itemgetter
 
 from ..errors import DivergedError
 from .clock import Clock
@@ -91,9 +91,18 @@ def held_out_losses(state: TrainingState) -> list[tuple[int, float]]:
     """
     evaluated = {step: loss for step, _, loss in state.history if loss is not None}
     known = [(step, evaluated[step] - loss) for step, loss in state.sampled if step in evaluated]
-    steps, easier = zip(*known, strict=True) if known else ((0,), (0.0,))
-    estimated = {step: max(0.0, loss + float(np.interp(step, steps, easier))) for step, loss in state.sampled}
+    estimated = {step: max(0.0, loss + _between(known or [(0, 0.0)], step)) for step, loss in state.sampled}
     return sorted((estimated | evaluated).items())
+
+
+def _between(points: list[tuple[int, float]], x: int) -> float:
+    """The value at x of the straight lines through some points, (x, y) by rising x; outside, that of the nearest one.
+    ``numpy.interp`` rounds in another way where a processor multiplies and adds at once."""
+    right = bisect_right(points, x, key=itemgetter(0))
+    if right in (0, len(points)):
+        return points[min(right, len(points) - 1)][1]
+    (x1, y1), (x2, y2) = points[right - 1 : right + 1]
+    return y1 + (x - x1) * ((y2 - y1) / (x2 - x1))
 
 
 def start_early_end(state: TrainingState) -> None:

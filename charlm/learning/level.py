@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..portable.functions import log
 from ..score import LN2
 from ..tasks.language import ORDERS, SINGLETONS
 from ..text.corpus import Corpus
@@ -63,7 +64,7 @@ def _bits_per_character(corpus: Corpus) -> float:
     order, singletons = ORDERS[vocabulary.level], SINGLETONS[vocabulary.level]
     ngrams = NGrams.count(train, len(vocabulary), order, False, singletons=singletons, exact=True)
     characters = int(vocabulary.widths[text].sum())
-    return -float(np.log(ngrams.probabilities(text)).sum()) / LN2 / characters
+    return -float(log(ngrams.probabilities(text)).sum()) / LN2 / characters
 
 
 def _first(tokens: np.ndarray, widths: np.ndarray, characters: int) -> np.ndarray:

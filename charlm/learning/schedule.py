@@ -1,8 +1,7 @@
 """The learning rate over a training: a linear warm-up, then one of three schedules."""
 
-import math
-
 from ..errors import UsageError
+from ..portable.numbers import cos_pi
 
 WARM_UP = 0.02  # fraction of the training in which the rate rises from almost 0
 
@@ -16,7 +15,7 @@ def linear(progress: float) -> float:
 
 
 def cosine(progress: float) -> float:
-    return 0.5 + 0.5 * math.cos(math.pi * progress)
+    return 0.5 + 0.5 * cos_pi(progress)
 
 
 SCHEDULES = {"cosine": cosine, "linear": linear, "constant": constant}

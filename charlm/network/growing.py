@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..portable.functions import exp, log
 from ..text.vocabulary import UNKNOWN
 from .architecture import Architecture, views
 
@@ -40,7 +41,7 @@ def grown_parameters(
     occurred in the text that the network was trained on.
     """
     vector, (inputs, outputs, has_symbols) = np.zeros(after.number_of_parameters, np.float32), places
-    new, frequencies = views(after, vector), np.exp(log_frequencies)
+    new, frequencies = views(after, vector), exp(log_frequencies)
     as_unknown = knows_unknown and has_symbols
     weights = frequencies[outputs] / frequencies[outputs].sum()  # no matrix product: its bits depend on the processor
     for name, values in views(before, parameters).items():
@@ -52,9 +53,7 @@ def grown_parameters(
             place[:, outputs] = values
         elif kind == "b_y":
             more = np.delete(frequencies, outputs).sum()  # of what is new
-            bias = (
-                values[UNKNOWN] - np.log(more) if as_unknown else ((values - log_frequencies[outputs]) * weights).sum()
-            )
+            bias = values[UNKNOWN] - log(more) if as_unknown else ((values - log_frequencies[outputs]) * weights).sum()
             place[:] = bias + log_frequencies
             place[outputs] = values
         elif name == "words.E":

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from ..kernels.updates import CHUNK, adam, squares
+from ..portable.numbers import power
 from .architecture import Architecture
 from .protocols import Network
 
@@ -51,8 +52,8 @@ class Adam:
             return norm
         self.updates += 1
         clipping = self.clip / norm if self.clip and norm > self.clip else 1.0
-        corrected_rate = rate / (1 - self.beta1**self.updates)
-        correction = 1 / math.sqrt(1 - self.beta2**self.updates)
+        corrected_rate = rate / (1 - power(self.beta1, self.updates))
+        correction = 1 / math.sqrt(1 - power(self.beta2, self.updates))
         for first, last, factor in self._parts:
             numbers = (
                 *(clipping, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2),

@@ -6,9 +6,7 @@ token, from which its end is predicted. A classifier reads a line whole, and has
 """
 
 import json
-import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from ..model import Model
 from ..network.measuring import BURN_IN, CHUNK, ROWS, STEPS, Spans, chunks, spans
 from ..network.threads import ThreadPool
 from ..options import THREADS
+from ..portable.archive import ArrayArchive
 from ..tasks.examples import by_length, encode_texts
 from ..text.batches import windows
 from ..text.corpus import line_starts
@@ -254,13 +253,12 @@ def write_states(path, model: Model, found: Iterator[StateRows]) -> int:
                 if rows.tokens is not None:
                     of_tokens = True
                     tokens.write(np.ascontiguousarray(rows.tokens))
-            with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                _copy(archive, "states", states, np.dtype("<f4"), (number, width))
-                _copy(archive, "lines", lines, np.dtype("<i8"), (number,))
+            with atomic_file(path) as file, ArrayArchive(file) as archive:
+                archive.add_pieces("states", np.dtype("<f4"), (number, width), _pieces(states))
+                archive.add_pieces("lines", np.dtype("<i8"), (number,), _pieces(lines))
                 if of_tokens:
-                    _copy(archive, "tokens", tokens, np.dtype(model.vocabulary.dtype), (number,))
-                    with archive.open("symbols.npy", "w") as member:
-                        np.lib.format.write_array(member, _symbols(model), allow_pickle=False)
+                    archive.add_pieces("tokens", np.dtype(model.vocabulary.dtype), (number,), _pieces(tokens))
+                    archive.add("symbols", _symbols(model))
     except OSError as error:
         raise CharlmError(f"cannot write {path}: {error.strerror or error}") from None
     return number
@@ -271,10 +269,7 @@ def _symbols(model):
     return np.array([name[:LONGEST_NAME] for name in token_names(model.vocabulary)])
 
 
-def _copy(archive, name, source, dtype, shape):
-    """Copy an array's bytes from a file into a member of an archive."""
+def _pieces(source):
+    """The bytes of a file, from its beginning."""
     source.seek(0)
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        kind = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(member, kind)
-        shutil.copyfileobj(source, member, 1 << 20)
+    return iter(lambda: source.read(1 << 20), b"")

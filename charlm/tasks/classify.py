@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..network.growing import Places
+from ..portable.functions import log
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
 from ..text.reading import listed
@@ -184,14 +185,14 @@ class SeveralLabels(Classify):
         )
         rates = np.array([counts[label] for label in labels]) + 0.5  # as if one more line had half of each label
         rates /= len(found.train) + 1
-        odds = np.log(rates) - np.log1p(-rates)
+        odds = log(rates) - log(1 - rates)
         of_sets = np.array([odds[sets.ids[start:stop]].sum() for start, stop in pairwise(sets.starts)])
         return task, Examples(
             vocabulary=vocabulary,
             train=train,
             held_out=held_out,
             log_frequencies=odds,
-            log_of_targets=of_sets + np.log1p(-rates).sum(),
+            log_of_targets=of_sets + log(1 - rates).sum(),
             **found.facts(),
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..network.growing import Places
+from ..portable.functions import log
 from ..ranks import Ranks
 from ..text.batches import Batch, Sequences, fitting
 from ..text.columns import LOOKED_AT, ColumnReader, Columns, Line, beginnings, begins_an_object
@@ -380,7 +381,7 @@ def log_frequencies(numbers: np.ndarray, size: int) -> np.ndarray:
     """The natural logarithm of the relative frequency of each number below ``size``: (size). A number that does not
     occur counts as if it occurred once."""
     counts = np.maximum(np.bincount(numbers, minlength=size), 1)
-    return np.log(counts / counts.sum())
+    return log(counts / counts.sum())
 
 
 def encode_text(vocabulary: Vocabulary, text: str) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..network.growing import Places
 from ..network.probabilities import softmax
+from ..portable.functions import log
 from ..score import exp
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
@@ -69,7 +70,7 @@ class Generate(LabelTask):
         counts = np.bincount(train.texts.ids, minlength=len(vocabulary))
         unknown = vocabulary.unknown_rate(counts)
         frequencies = log_frequencies(train.texts.ids, len(vocabulary))
-        frequencies[UNKNOWN] = max(frequencies[UNKNOWN], np.log(max(unknown, 1e-9)))
+        frequencies[UNKNOWN] = max(frequencies[UNKNOWN], log(max(unknown, 1e-9)))
         return task, Examples(
             vocabulary=vocabulary,
             train=train,

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CorpusError, UsageError
 from ..options import by_name
+from ..portable.functions import log
 from .columns import Columns, column_text, parse_names
 from .forms import Form, is_separator, whole_lines
 from .lists import BEGINNING, is_list
@@ -135,7 +136,7 @@ class Corpus:
         """
         rates = self.frequencies / max(1, self.frequencies.sum())
         rates[UNKNOWN] = max(rates[UNKNOWN], self.unknown_rate)
-        return np.log(np.maximum(rates, 1 / (len(self.train) + 2)))
+        return log(np.maximum(rates, 1 / (len(self.train) + 2)))
 
     @property
     def log_of_targets(self) -> np.ndarray:
