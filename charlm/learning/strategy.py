@@ -17,7 +17,7 @@ from ..ranks import Ranks
 from ..text.batches import Batch
 
 ALONE = Ranks()  # one process
-OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.5  # of the step that follows an exchange (benchmarks/recipe.md)
+OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.3  # of the step that follows an exchange (benchmarks/recipe.md)
 
 
 @dataclass(frozen=True)
