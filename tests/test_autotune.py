@@ -153,7 +153,7 @@ def test_by_the_clock_the_precision_is_the_faster_one(
     monkeypatch.setattr(autotune, "HAS_BFLOAT16", has_bf16)
     monkeypatch.setattr(autotune, "check_precision", checked.append)
     monkeypatch.setattr(autotune, "prepare", lambda *_, precision, **others: prepared.append(precision) or 0.0)
-    monkeypatch.setattr(autotune, "speed", lambda *arguments: measured.append(arguments[-1]) or 1e9)
+    monkeypatch.setattr(autotune, "speed", lambda *_, precision, **others: measured.append(precision) or 1e9)
     monkeypatch.setattr(autotune, "Trainer", lambda corpus, architecture, settings, **others: settings)
     assert new_trainer(path, **options).precision == precision
     assert checked == [precision]

@@ -21,9 +21,9 @@ from charlm.cli import program
 from charlm.errors import CharlmError, DivergedError, ModelFileError, UsageError
 from charlm.learning.autotune import new_trainer
 from charlm.learning.checkpoint import Checkpoint
-from charlm.learning.loop import Trainer
 from charlm.learning.results import previous_path
 from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
+from charlm.learning.strategy import InStep
 from charlm.modelfile import write_archive
 
 SMALL = {"lines": False, "hidden": 5, "layers": 1, "batch": 4, "steps": 8, "threads": 1}
@@ -271,15 +271,16 @@ def in_an_update(error, at=30):
     """Training raises an error while an update is half done."""
 
     def run_with(patch):
-        update = Trainer._update
+        make, made = InStep.make, []
 
-        def update_badly(trainer, batch):
-            if trainer.step == at:
-                trainer.parameters[:] = np.nan
+        def make_badly(strategy, updates):
+            if len(made) == at:
+                strategy.network.parameters[:] = np.nan
                 raise error
-            return update(trainer, batch)
+            made.append(updates)
+            return make(strategy, updates)
 
-        patch.setattr(Trainer, "_update", update_badly)
+        patch.setattr(InStep, "make", make_badly)
         with pytest.raises(type(error)):
             train(save_every=1e9)
 

@@ -31,8 +31,8 @@ from test_scoring import model_of
 import charlm
 from charlm.cli import program
 from charlm.errors import CorpusError, ModelFileError, UsageError
-from charlm.learning.loop import Trainer
 from charlm.learning.options import OF_FILES, TRAINING
+from charlm.learning.strategy import InStep
 from charlm.options import COMMAND_LINE
 from charlm.options import Path as OptionPath
 from charlm.sampling.options import SAMPLING
@@ -277,15 +277,15 @@ def test_a_training_that_is_left_early_can_be_resumed(leave, tmp_path):
 
 def interrupt_in_an_update(monkeypatch, times=1):
     """Ctrl-C arrives in the fifth update."""
-    update, calls = Trainer._update, []
+    make, calls = InStep.make, []
 
-    def interrupted_update(trainer, batch):
-        calls.append(batch)
+    def interrupted(strategy, updates):
+        calls.append(updates)
         for _ in range(times if len(calls) == 5 else 0):
             signal.raise_signal(signal.SIGINT)
-        return update(trainer, batch)
+        return make(strategy, updates)
 
-    monkeypatch.setattr(Trainer, "_update", interrupted_update)
+    monkeypatch.setattr(InStep, "make", interrupted)
     return calls
 
 

@@ -224,13 +224,13 @@ def exact_logarithm(x):
 
 @inlined
 def _exact_logarithm(x):
-    """As in ``portable.functions.log``, in float64, with fewer terms: to 10⁻¹¹."""
+    """As in ``portable.functions.log``, in float64, with fewer terms: to 10⁻¹¹. NaN for NaN and infinity."""
     n, m = np.float64(_exponent(x)), np.float64(_mantissa(x))
     r = m - 1
     s = r / (m + 1)
     square = s * s
     p = ((((L6 * square + L5) * square + L4) * square + L3) * square + L2) * square
-    return n * LN2 + r - s * (r - p)
+    return n * LN2 + r - s * (r - p) + (x - x)
 
 
 @overload(exact_logarithm)
