@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 from test_scoring import model_of
 
+from charlm.errors import ModelFileError
 from charlm.export.page import payload
-from charlm.export.page.counts import coded
 from charlm.export.page.frame import part
-from charlm.export.page.payload import OwnText, _fitting, _folded, page_model, payload_of, rounded
+from charlm.export.page.payload import (
+    OwnText,
+    _fitting,
+    _folded,
+    count_arrays,
+    packed_size,
+    page_model,
+    payload_of,
+    rounded,
+)
 from charlm.network.cells import CELLS
 from charlm.network.mixture import Mixture
 from charlm.network.probabilities import log_softmax
@@ -76,7 +85,7 @@ def test_a_payload_holds_what_its_header_says_and_is_the_same_each_time(model):
     found = payload_of(model)
     header, arrays = contents(found.data)
     assert header == json.loads(json.dumps(found.header)) and payload_of(model).data == found.data
-    assert set(arrays) >= {"layer1.W_x", "W_ya", "b_y", "counts", "runs0"}
+    assert set(arrays) >= {"layer1.W_x", "W_ya", "b_y", "children", "ranks", "own", "backoff", "runs0"}
     precision, cost = header["weights"]["precision"], header["weights"]["cost"]
     assert precision in payload.LEVELS and 0 <= cost <= payload.PRECISIONS[precision]
     assert header["copies"]["most_copied"] == model.novelty.default_limit(False)
@@ -144,13 +153,38 @@ def test_rounded_counts_are_close_and_still_sum_to_one(model):
     assert np.abs(np.log(ngrams.probabilities(ids) / whole.probabilities(ids))).mean() < 0.1
 
 
-def test_the_counts_fill_the_bytes_that_they_have(model):
-    whole = model.mixture.ngrams
-    size = len(coded(whole.rounded(payload.COARSENESS))[1])
+def test_the_ranks_of_the_counts_name_their_tokens(model):
+    ngrams = model.mixture.ngrams
+    (ranks,) = (array.values for array in count_arrays(ngrams) if array.name == "ranks")
+    tokens, suffixes = ngrams.tokens.copy(), np.zeros(len(ngrams), np.int64)
+    tokens[1 + len(model.vocabulary) :] = 0
+    for node in range(1 + len(model.vocabulary), len(ngrams)):
+        suffixes[node] = ngrams.first[suffixes[ngrams.parents[node]]] + ranks[node - 1 - len(model.vocabulary)]
+        tokens[node] = tokens[suffixes[node]]
+    assert np.array_equal(tokens, ngrams.tokens)
+
+
+def test_n_grams_without_the_shorter_ones_that_they_end_with_are_refused():
+    tree = {
+        "tokens": np.array([0, 0, 1, 2, 2, 0], np.uint8),  # of three tokens, 1 2, and 1 2 0 but not 2 0
+        "children": np.array([3, 0, 1, 0, 1, 0]),
+        "own": np.full(6, 0.2, np.float32),
+        "backoff": np.full(6, 0.4, np.float32),
+        "own_codes": np.zeros(3, np.uint8),
+        "backoff_codes": np.zeros(3, np.uint8),
+    }
+    with pytest.raises(ModelFileError, match="n-grams without the shorter ones"):
+        count_arrays(NGrams(3, 3, False, True, tree))
+
+
+def test_the_counts_fill_the_bytes_that_they_have():
+    tokens = np.random.default_rng(1).zipf(1.3, 6000) % 38 + 2
+    whole = NGrams.count(tokens, 40, 4, False, singletons=4)
+    size = packed_size(count_arrays(whole.rounded(payload.COARSENESS)))
     assert np.array_equal(_fitting(whole, size).tokens, whole.tokens)
     for room in (size * 7 // 8, size // 2):
         some = _fitting(whole, room)
-        assert abs(len(coded(some)[1]) - room) <= 0.03 * size and len(some) < len(whole)
+        assert abs(packed_size(count_arrays(some)) - room) <= 0.03 * size and len(some) < len(whole)
 
 
 @pytest.mark.parametrize("fold", [2, 4, 8])

@@ -17,7 +17,6 @@ The modules in reading order:
     logistic       the same for labels that do not exclude each other
     ngrams         the mixture of a network and n-grams, and the derivatives of its loss
     adaptive       the mixture that learns from the text as it reads it
-    coding         n-grams in few bits, for pages
     dropout        the masks of dropout
     updates        the norm of the gradient, and Adam
     merging        merges of pairs of tokens, from which subwords are learnt

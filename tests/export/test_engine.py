@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import charlm
-from charlm.export.page.counts import coded
-from charlm.export.page.payload import copies_of, page_model, payload_of, worker_script
+from charlm.export.page.payload import copies_of, count_arrays, page_model, payload_of, worker_script
 from charlm.network.mixture import Mixture
 from charlm.network.probabilities import softmax
 from charlm.network.stepper import Stepper
@@ -157,13 +156,13 @@ def counted():
 def test_the_counts_are_the_same_to_the_bit(open_worker):
     worker = open_worker()
     for ngrams in counted():
-        fields, data = coded(ngrams)
+        arrays = {array.name: array.values.tolist() for array in count_arrays(ngrams)}
         first, tokens, own, backoff = worker.run(
-            """({fields, data, V}) => {
-              const {first, tokens, own, backoff} = new NGrams(fields, Uint8Array.from(data), V);
+            """({fields, arrays, V}) => {
+              const {first, tokens, own, backoff} = new NGrams(fields, arrays, V);
               return [first, tokens, own, backoff].map((array) => Array.from(array));
             }""",
-            {"fields": fields, "data": data.tolist(), "V": ngrams.vocabulary_size},
+            {"fields": ngrams.fields(), "arrays": arrays, "V": ngrams.vocabulary_size},
         )
         assert first == [*ngrams.first.tolist(), len(ngrams)] and tokens == ngrams.tokens.tolist()
         assert own == ngrams.own.tolist() and backoff == [*ngrams.backoff.tolist(), 1.0]

@@ -5,7 +5,6 @@
     playground.html  the part with the model in it, which other pages can hold too
     interface/       what a person touches
     engine/          what the model does when the interface asks; worker.js has the messages between the two
-    counts           n-grams → the bytes that the page holds
     payload          model → the bytes that the page holds, and the worker's script
 
 Nothing that comes from a model or a text is ever markup: Python escapes it, and JavaScript writes it as text.

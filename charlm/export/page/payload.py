@@ -13,8 +13,8 @@ The bytes of a payload, in gzip:
               each of which has a number to multiply by in the array ``<name>.scales``, which stands before
     arrays    one after the other, little-endian
 
-The arrays are the weights by the names of ``Architecture.shapes``; ``counts`` (see ``counts.py``); ``lines0``,
-``runs0``, ``lines1`` … of the records of copies.
+The arrays are the weights by the names of ``Architecture.shapes``; ``children``, ``ranks``, ``own`` and ``backoff`` of
+the counts (see ``count_arrays``); ``lines0``, ``runs0``, ``lines1`` … of the records of copies.
 """
 
 import gzip
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...errors import ModelFileError
 from ...model import Model
 from ...network.mixture import MOST_WEIGHT, RIDGE, Mixture
 from ...network.probabilities import log_softmax, softmax
@@ -34,20 +35,20 @@ from ...tasks.entities import role_and_type
 from ...text.bloom import Bloom
 from ...text.ngrams import NGrams
 from ...text.novelty import Novelty
-from ...text.vocabulary import EOS, UNITS, UNKNOWN
+from ...text.vocabulary import EOS, UNITS, UNKNOWN, smallest_type
 from .frame import part
 
 ENGINE = (
-    *("numbers", "vocabulary", "network", "coding", "counts", "ngrams", "novelty", "segmentation", "sampling"),
-    *("scoring", "predicting", "model", "worker"),
+    *("numbers", "vocabulary", "network", "ngrams", "novelty", "segmentation", "sampling", "scoring", "predicting"),
+    *("model", "worker"),
 )
 # Precisions of the weights, and the most that each may cost where charlm chooses it, in nats per token. int5 and int6
 # are int8 with fewer levels, and pack into two and three quarters of its bytes. LEVELS: on each side of 0.
 PRECISIONS = {"int5": 0.002, "int6": 0.002, "int8": 0.01, "float16": 0.002, "float32": 0.0}
 LEVELS = {"int5": 15, "int6": 31, "int8": 127}
-ROOM = 720_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.1 MB
+ROOM = 800_000  # bytes that a payload fills with counts; as base64, with the rest of the page, 1.2 MB
 NEARLY, TRIES = 0.01, 4  # how close the bytes of the counts come to those that they have room for
-COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare
+COARSENESS = 8  # so many codes of the counts become one: +0.0004 nats on tiny Shakespeare, a sixth of their bytes less
 NUMBERS, MOST_TOKENS, LEAST_TOKENS = 1 << 21, 1 << 13, 512  # of the text that a model writes for itself
 FEWEST_ROWS, MOST_ROWS = 8, 64  # of that text; each has about as many tokens as there are rows, or more
 LEAST_FOR_COPIES = 200_000  # bytes that a page may always have for the records of copies
@@ -82,17 +83,14 @@ def payload_of(model: Model, weights: str | None = None) -> Payload:
         "copies": page.copies,
     }
     if page.model.mixture:
-        from .counts import coded
-
         ngrams = page.model.mixture.ngrams
-        fields, counts = coded(ngrams)
-        arrays.append(PageArray("counts", counts))
-        header["counts"] = fields | {
+        header["counts"] = ngrams.fields() | {
             "weights": page.model.mixture.weights.tolist(),
             "ngrams": len(ngrams) - 1,
             "of": len(model.mixture.ngrams) - 1,  # type: ignore[union-attr]  # the page has some of it
             "cost": page.cost_of_counts,
         }
+        arrays += count_arrays(ngrams)
     header["arrays"] = [array.description() for array in arrays]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(array.values.tobytes() for array in arrays)]
@@ -179,6 +177,23 @@ def rounded(name: str, values: np.ndarray, precision: str) -> tuple[list[PageArr
         found.append((float(np.square(means - values, dtype=np.float64).sum()), arrays, means))
     _, arrays, means = min(found, key=lambda one: one[0])
     return arrays, means
+
+
+def count_arrays(ngrams: NGrams) -> list[PageArray]:
+    """The counts as arrays: those of a model file, but in place of the last token of each n-gram its rank among the
+    children of the history without its oldest token, which has this child too: a smaller number, that packs well.
+
+    Raises ModelFileError if there is an n-gram that misses the shorter one that it ends with; charlm never makes any.
+    """
+    arrays, parents, suffixes = ngrams.arrays(), ngrams.parents, ngrams.suffixes
+    longer = slice(1 + ngrams.vocabulary_size, None)
+    known = suffixes.max() < len(ngrams) and np.array_equal(ngrams.tokens[suffixes[longer]], ngrams.tokens[longer])
+    if not known or not np.array_equal(parents[suffixes[longer]], suffixes[parents[longer]]):
+        raise ModelFileError("the model has n-grams without the shorter ones that they end with; train it again")
+    ranks = (suffixes - ngrams.first[suffixes[parents]])[longer]
+    ranks = ranks.astype(smallest_type(int(ranks.max(initial=0)) + 1))
+    named = {"children": arrays["ngrams_children"], "ranks": ranks, "own": arrays["ngrams_own"]}
+    return [PageArray(name, array) for name, array in (named | {"backoff": arrays["ngrams_backoff"]}).items()]
 
 
 def copies_of(novelty: Novelty, lines: bool, room: int) -> tuple[dict[str, Any], list[PageArray]]:
@@ -280,16 +295,14 @@ def page_model(model: Model, weights: str | None = None) -> PageModel:
 
 def _fitting(ngrams: NGrams, room: int) -> NGrams:
     """All n-grams, rounded, or the best of them, as many as take about so many bytes."""
-    from .counts import coded
-
     found, most = ngrams.rounded(COARSENESS), len(ngrams) - 1
-    size = len(coded(found)[1])
+    size = packed_size(count_arrays(found))
     if size <= room:
         return found
     for _ in range(TRIES):
         most = int(most * (room / size) ** 1.25)
         found = ngrams.pruned(most).rounded(COARSENESS)
-        size = len(coded(found)[1])
+        size = packed_size(count_arrays(found))
         if abs(size - room) <= NEARLY * room:
             break
     return found

@@ -39,7 +39,7 @@ class Model {
     if (task === "text" || task === "generate") {
       this.stack = new Stack(header.architecture, arrays);
       if (counts) {
-        const ngrams = new NGrams(counts, arrays.counts, this.vocabulary.size);
+        const ngrams = new NGrams(counts, arrays, this.vocabulary.size);
         this.mixture = new Mixture(ngrams, counts.weights, counts.has_unknown);
       }
       const bits = (_, index) => ({

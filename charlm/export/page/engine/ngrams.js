@@ -3,20 +3,73 @@
 const UNKNOWN = 1,
   EOS = 0;
 
+const WEIGHTS = new Float64Array(256),
+  BACKOFFS = new Float64Array(256);
+{
+  WEIGHTS[0] = 1;
+  for (let i = 1; i < 255; i++) WEIGHTS[i] = WEIGHTS[i - 1] * (15 / 16);
+  let odds = 1;
+  for (let i = 0; i < 128; i++) {
+    odds *= i ? 1.03 + 0.001 * (i - 1) : 1.015;
+    BACKOFFS[128 + i] = odds / (1 + odds);
+    BACKOFFS[127 - i] = 1 / odds / (1 + 1 / odds);
+  }
+}
+
 /** The tree of n-grams. Node 0 is the empty history, node 1 + w the token w; see text/ngrams.py. */
 class NGrams {
-  /** fields: order, sizes, own, backoff; bytes: Uint8Array; see coded() in counts.py. V: the number of tokens. */
-  constructor(fields, bytes, V) {
+  /** fields: order, sizes. arrays: children, ranks, own, backoff; see payload.py. V: the number of tokens. */
+  constructor(fields, arrays, V) {
     const { order, sizes } = fields,
       size = 1 + sizes.reduce((sum, number) => sum + number, 0);
     Object.assign(this, { order, size, V });
-    this.first = new Uint32Array(size + 2); // node `size` stands for a history that was not counted
+    this.first = new Uint32Array(size + 2);
+    this.first[0] = 1;
+    for (let i = 0; i < size; i++) {
+      const children = i === 0 ? V : i <= arrays.children.length ? arrays.children[i - 1] : 0;
+      this.first[i + 1] = this.first[i] + children;
+    }
+    this.first[size + 1] = this.first[size]; // node `size` stands for a history that was not counted
     this.tokens = new Uint32Array(size); // the last token of each n-gram
+    for (let v = 0; v < V; v++) this.tokens[1 + v] = v;
+    this._name(arrays.ranks);
     this.own = new Float32Array(size);
     this.backoff = new Float32Array(size + 1).fill(1);
-    new CountsReader(this, fields, bytes).read(sizes);
+    this._decode(arrays.own, arrays.backoff);
     this.unigrams = new Float64Array(V);
     for (let v = 0; v < V; v++) this.unigrams[v] = this.own[1 + v] + this.backoff[0] / V;
+  }
+
+  /** Find the last token of each n-gram. ranks: its place among the children of the history without the oldest
+   * token. */
+  _name(ranks) {
+    const { first, tokens, V } = this,
+      suffixes = new Uint32Array(this.size);
+    for (let node = 1; node < this.size; node++)
+      for (let child = first[node], stop = first[node + 1]; child < stop; child++) {
+        suffixes[child] = first[suffixes[node]] + ranks[child - 1 - V];
+        tokens[child] = tokens[suffixes[child]];
+      }
+  }
+
+  _decode(own, backoff) {
+    const { first } = this;
+    let ownCode = 0,
+      backoffCode = 0;
+    for (let i = 0; i < this.size; i++) {
+      const start = first[i],
+        stop = first[i + 1];
+      if (start === stop) continue;
+      let left = BACKOFFS[backoff[backoffCode++]];
+      const codes = ownCode;
+      let sum = stop - start === 1 ? 1 : 0;
+      if (stop - start > 1) for (let child = start; child < stop; child++) sum += WEIGHTS[own[ownCode++]];
+      if (sum === 0) left = 1;
+      const share = (1 - left) / (sum > 0 ? sum : 1);
+      for (let child = start; child < stop; child++)
+        this.own[child] = (stop - start === 1 ? 1 : WEIGHTS[own[codes + child - start]]) * share;
+      this.backoff[i] = left;
+    }
   }
 
   /** The nodes of the histories of 0, 1, … tokens before any token. */
