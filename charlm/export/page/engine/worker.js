@@ -38,7 +38,6 @@
  */
 
 const SLICE = 40; // milliseconds of work between two looks at the messages
-const FIRST_SLICE = 8; // of a work, so that a person soon sees that it has begun
 const works = new Map(); // id → {stopped}, of what is under way
 let model = null,
   scoring = null;
@@ -58,8 +57,8 @@ function pause() {
 /** Runs a generator to its end, in slices. seen: is given what it yields; sliced: is called after each slice. Returns
  * the value of the generator, null if the work was stopped. */
 async function inSlices(generator, work, seen = () => {}, sliced = () => {}) {
-  for (let slice = FIRST_SLICE; ; slice = SLICE) {
-    const until = performance.now() + slice;
+  for (;;) {
+    const until = performance.now() + SLICE;
     do {
       const { value, done } = generator.next();
       if (done) return value;
