@@ -42,7 +42,10 @@ class Job(Ranks):
         self._sent: list[tuple[Any, bytes]] = []  # requests and contents of notes
         self._posted: list[tuple[Any, bytes]] = []  # the same of values that were posted
         self._spare: Any = None  # memory for half of the numbers of another rank
-        places = self.gather((machine, processors))
+        try:
+            places = self.gather((machine, processors))
+        except RankError:  # a rank has ended already: the next exchange says so again
+            places = [(machine, processors)]
         self.sharing = places.count((machine, processors))
         self.is_first_here = [name for name, _ in places].index(machine) == self.rank
 
