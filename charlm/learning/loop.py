@@ -116,7 +116,7 @@ def check_shards(shards: int, rows: int) -> None:
     """Raise UsageError where there are more shards than rows to share."""
     if shards > rows:
         raise UsageError(
-            f"--shards {shards} share the rows of a batch, which has {number_of(rows, 'row')} here: give --shards "
+            f"{shards} shards cannot share a batch, which has {number_of(rows, 'row')} here: give --shards "
             f"{1 << (rows.bit_length() - 1)} at most, or a larger --batch or a longer text"
         )
 
