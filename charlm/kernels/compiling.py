@@ -20,8 +20,8 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ class CompileTimer(event.Listener):
         self._depth -= 1
         if not self._depth:
             self.seconds += time.perf_counter() - self._start
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Count all of a block as compiling."""
+        self.on_start(None)
+        try:
+            yield
+        finally:
+            self.on_end(None)
 
     def __enter__(self) -> "CompileTimer":
         event.register("numba:compile", self)

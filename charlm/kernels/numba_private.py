@@ -7,6 +7,9 @@ The private parts make kernels smaller, faster to load and safe from a damaged c
 - ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such entry point takes time to compile;
 - arguments that are literal numbers do not make numba compile a kernel once more;
 - a cached file that numba cannot read or write counts as a miss, with a warning, instead of an exception;
+- each combination of types has a cached file of its own, named after it; numba numbers its files, and two processes
+  that compile the same kernel at the same time can give the same number to two of them;
+- a rehearsal finds out what a program is going to compile, so that two processes can share it (``ahead.py``);
 - numba loads machine code without the declarations of everything that Python code may call (80 modules); only
   compiling needs those, and numba loads them when it compiles.
 
@@ -15,11 +18,16 @@ They are used only with versions of numba with which charlm was tried (``TRIED``
 own cache: the same bits, somewhat slower to start.
 """
 
+import hashlib
+import os
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numba
+import numpy as np
 
 TRIED = (0, 61), (0, 68)  # the lowest and the highest version, both included
 
@@ -33,13 +41,14 @@ def _version(text: str) -> tuple[int, ...]:
 def _are_present() -> bool:
     """Whether numba has every private part that this module uses."""
     try:
-        from numba.core.caching import FunctionCache
+        from numba.core.caching import FunctionCache, IndexDataCacheFile
         from numba.core.registry import CPUDispatcher, cpu_target
 
         options = cpu_target.options
         return (
             all(hasattr(options, name) for name in ("_nrt", "no_cfunc_wrapper"))
-            and all(hasattr(FunctionCache, name) for name in ("cache_path", "flush", "load_overload", "save_overload"))
+            and all(hasattr(FunctionCache, name) for name in ("cache_path", "load_overload", "save_overload", "_index_key"))
+            and all(hasattr(IndexDataCacheFile, name) for name in ("_data_name", "_data_path", "_load_data", "_save_data"))
             and all(hasattr(CPUDispatcher, name) for name in ("compile", "enable_caching"))
             and hasattr(numba.types, "unliteral")
         )
@@ -63,8 +72,52 @@ def dispatcher(function: Callable) -> Callable:
     made = numba.njit(**OPTIONS, **_PRIVATE)(function)
     if AVAILABLE and hasattr(made, "compile"):  # with NUMBA_DISABLE_JIT it is the function itself
         compile_for = made.compile
-        made.compile = lambda signature: compile_for(tuple(map(numba.types.unliteral, signature)))
+
+        def compile_or_note(signature):
+            signature = tuple(map(numba.types.unliteral, signature))
+            if _rehearsal.noted is None:
+                _begun.add(function.__module__)
+                return compile_for(signature)
+            _rehearsal.noted[made, signature] = None
+            return _do_nothing
+
+        made.compile = compile_or_note
     return made
+
+
+class _Rehearsal(threading.local):
+    noted: dict | None = None  # the kernels that this thread would have called, with their types
+
+
+_rehearsal = _Rehearsal()
+_begun: set[str] = set()  # modules with kernels that are in memory, or that somebody tried to get there
+
+
+def _do_nothing(*arguments):
+    pass
+
+
+def rehearse(work: Callable[[], object], apart: Collection[str]) -> list[tuple[Any, tuple]]:
+    """Call ``work``, which calls kernels, but let the kernels do nothing. Returns those that are not in the cache, with
+    their types, in the order of their first calls.
+
+    A kernel that is in memory would really run, with what the others left undone. So if there are such kernels,
+    nothing is called and the list is empty. apart: modules whose kernels ``work`` certainly does not call.
+    """
+    if not AVAILABLE or _begun - set(apart):
+        return []
+    _rehearsal.noted = {}
+    try:
+        with np.errstate(all="ignore"):  # arrays that no kernel fills can hold any number
+            work()
+        return [(kernel, types) for kernel, types in _rehearsal.noted if not _is_cached(kernel, types)]
+    finally:
+        _rehearsal.noted = None
+
+
+def _is_cached(kernel, signature) -> bool:
+    cache = getattr(kernel, "_cache", None)
+    return not isinstance(cache, _TolerantCache) or cache.has(signature, kernel.targetctx)
 
 
 def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object], None]) -> Callable:
@@ -80,6 +133,7 @@ def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object],
         made.enable_caching()
         if folder not in Path(made._cache.cache_path).parents:
             raise OSError("its folder cannot be written")  # numba would use one where stale code can stay
+        made._cache._cache_file = _Files(made._cache._cache_file)
         made._cache = _TolerantCache(made._cache, warn)
         return made
     finally:
@@ -99,6 +153,28 @@ class _UnrefreshedContext:
         pass
 
 
+class _Files:
+    """The cached files of one function: in place of numba's index of them, their names say for which types each is."""
+
+    def __init__(self, files):
+        self._files = files
+
+    def _name(self, key):
+        return self._files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:20], 16))
+
+    def has(self, key):
+        return os.path.exists(self._files._data_path(self._name(key)))
+
+    def load(self, key):
+        try:
+            return self._files._load_data(self._name(key))
+        except FileNotFoundError:
+            return None
+
+    def save(self, key, data):
+        self._files._save_data(self._name(key), data)
+
+
 class _TolerantCache:
     """numba's cache of one function; a file that it cannot read or write is a miss and not an error."""
 
@@ -108,15 +184,14 @@ class _TolerantCache:
     def __getattr__(self, name):
         return getattr(self._cache, name)
 
+    def has(self, signature, target_context):
+        return self._cache._cache_file.has(self._cache._index_key(signature, target_context.codegen()))
+
     def load_overload(self, signature, target_context):
         try:
             return self._cache.load_overload(signature, _UnrefreshedContext(target_context))
         except Exception as error:  # a damaged pickle can raise anything
             self._warn(f"{type(error).__name__}: {error}")
-            try:
-                self._cache.flush()
-            except OSError:
-                pass
             return None
 
     def save_overload(self, signature, data):

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..kernels.ahead import compile_and_call
 from ..kernels.compiling import CompileTimer, OnCompile
 from ..network.architecture import Architecture
 from ..network.dropout import Dropout
 from ..network.mixed_window import read_once
 from ..network.protocols import Network, Optimizer
 from ..network.sharding import Shards
-from ..network.threads import ThreadPool
+from ..network.threads import ThreadPool, available_threads
 from ..ranks import Ranks
 from ..tasks import Task
 
@@ -43,7 +44,8 @@ def prepare(
     if not ranks.is_first_here:
         ranks.meet()
     small, pool = architecture.small(), ThreadPool(1)
-    with CompileTimer(on_compile) as timer:
+
+    def everything():
         network = task.network(small, np.zeros(small.number_of_parameters, np.float32), pool, 0.1)
         network.shard(shards)
         batch = Shards(shards).of(task.small_batch())
@@ -55,6 +57,9 @@ def prepare(
         new_optimizer(network).update(0.0)
         if ngrams:
             read_once(network)
+
+    with CompileTimer(on_compile) as timer:
+        compile_and_call(everything, timer, available_threads())
     if ranks.is_first_here:
         ranks.meet()
     return timer.seconds
