@@ -3,7 +3,7 @@
 The modules in reading order:
 
     numba_private  the one place that uses private parts of numba, and plain caching where numba's version is untried
-    compiling      the decorators ``compiled`` and ``inlined``, and where machine code is cached
+    compiling      the decorators ``compiled``, ``internal`` and ``inlined``, and where machine code is cached
     prefetch       asks the processor to fetch memory early
     reduce         sums and maxima over a row
     activations    σ, tanh, exp and log

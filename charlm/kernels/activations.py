@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from ..portable.functions import LN2_HIGH, LN2_LOW, OF_LOGARITHM
-from .compiling import compiled, inlined
+from .compiling import inlined, internal
 
 f = np.float32
 
@@ -109,7 +109,7 @@ A0, A1, A2, A3, A4, A5, A6 = _A
 B0, B1, B2, B3 = _B
 
 
-@compiled
+@internal
 def _tanh(x):
     x = _LIMIT if x > _LIMIT else x  # a NaN passes both comparisons unchanged
     x = -_LIMIT if x < -_LIMIT else x
@@ -148,7 +148,7 @@ ONE, E2, E3, E4, E5, E6 = (f(1 / math.factorial(n)) for n in (1, 2, 3, 4, 5, 6))
 _HALF = f(0.5)
 
 
-@compiled
+@internal
 def _exponential(x):
     x = _LOWEST if x < _LOWEST else x
     n = np.int32(_multiply_add(x, _LOG2_E, -_HALF))  # truncation rounds to the nearest, for x ≤ 0
@@ -189,7 +189,7 @@ P0, P1, P2, P3, P4, P5, P6, P7, P8 = map(
 )
 
 
-@compiled
+@internal
 def _logarithm(x):
     n, r = _exponent(x), _mantissa(x) - ONE
     s = r * r

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .activations import exponential, logarithm
-from .compiling import compiled
+from .compiling import compiled, internal
 from .ngrams import LEAST, ngram_logarithms, normalize, read_token
 from .reduce import total
 
@@ -76,7 +76,7 @@ class Weights(NamedTuple):
     step: np.ndarray
 
 
-@compiled
+@internal
 def slot_of(table, keys, key):
     """Where a key stands in the table, or would stand."""
     mask = table.size - 1
@@ -105,7 +105,7 @@ def start_sequence(counts, passages, first):
     now[START], now[COPIED], now[LENGTH], now[DIFFERENT] = now[POSITION], -1, 0, 0
 
 
-@compiled
+@internal
 def count_token(counts, V, token):
     """Count a token after each of its histories, and make ``counts.nodes`` those after it."""
     table, count, whole, child, sibling, nodes = (
@@ -146,7 +146,7 @@ def count_token(counts, V, token):
     nodes[0] = 0
 
 
-@compiled
+@internal
 def count_again(counts, passages, V, recent, line_end, unknown):
     """Forget all n-grams but those of the ``recent`` latest tokens. line_end: that starts a new sequence, or -1."""
     counts.table[:] = 0
@@ -165,7 +165,7 @@ def count_again(counts, passages, V, recent, line_end, unknown):
             counts.nodes[1] = node if node else -1
 
 
-@compiled
+@internal
 def remember(passages, least, token):
     """Add a token to the text, and find out which passage the text repeats now: the latest one that ends with the last
     ``least`` tokens, until it differs too often."""
@@ -201,7 +201,7 @@ def remember(passages, least, token):
             now[COPIED], now[LENGTH], now[DIFFERENT] = found, length, 0
 
 
-@compiled
+@internal
 def read_counts(counts, q, d, touched):
     """d of each token that followed one of the histories. Returns how many histories came before, the empty one
     included, and the number of these tokens.
@@ -234,7 +234,7 @@ def read_counts(counts, q, d, touched):
     return length, size
 
 
-@compiled
+@internal
 def learn_weights(learnt):
     """One step along the gradient, with what is known about the second derivative, in each class."""
     g, u = learnt.gradient, learnt.step

@@ -1,8 +1,9 @@
-"""Compile what a program is going to call before it calls it: in two processes, which takes half the time.
+"""Compile what a program is going to call before it calls it: in two processes, which takes little more than half the
+time.
 
-numba compiles in one thread at a time. So a second process takes kernels from the same list, from its end, and leaves
-them in the cache, from which the first one loads them. The second process needs nothing but the cache: whatever happens
-to it, the first one compiles what is missing, as it does where there is no second one.
+numba compiles in one thread at a time. So a second process takes kernels from the same list, and leaves them in the
+cache, from which the first one loads them. The second process needs nothing but the cache: whatever happens to it, the
+first one compiles what is missing, as it does where there is no second one.
 """
 
 import pickle
@@ -10,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +26,7 @@ BEGIN = "import sys; sys.path[:] = sys.argv[2:]; from charlm.kernels import ahea
 def compile_and_call(work: Callable[[], object], timer: compiling.CompileTimer, processes: int) -> None:
     """Compile the kernels that ``work`` calls, in up to two processes, and then call it.
 
-    work: can be called twice: the first time, kernels do nothing.
+    work: can be called twice; the first time, kernels do nothing. timer: counts the seconds.
     """
     if processes > 1 and compiling._folder is not None:
         missing = numba_private.rehearse(work, APART)
@@ -37,28 +37,38 @@ def compile_and_call(work: Callable[[], object], timer: compiling.CompileTimer, 
 
 
 def _share(missing: list) -> None:
-    """Compile these kernels, or leave them in the cache."""
-    waiting = deque(missing)
-    second = SecondProcess(waiting)
+    """Compile these kernels, or leave them in the cache.
+
+    This process takes them in order, because what one of them has compiled the next ones often need too. The other
+    process takes the largest first, so that none of these is left to the end.
+    """
+    second = SecondProcess(missing)
     try:
-        while waiting:
-            try:
-                kernel, signature = waiting.popleft()
-            except IndexError:
-                break
+        while missing:
+            kernel, signature = missing.pop(0)
             kernel.compile(signature)
         second.join(PATIENCE)
     finally:
         second.end()
 
 
-class SecondProcess(threading.Thread):
-    """A process that takes kernels from the end of ``waiting`` and compiles them into the cache, and the thread that
-    hands them to it."""
+def _size(kernel, seen: set | None = None) -> int:
+    """Bytes of the bytecode of a kernel and of all kernels that it calls."""
+    seen, function = set() if seen is None else seen, kernel.py_func
+    seen.add(kernel)
+    used = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return len(function.__code__.co_code) + sum(
+        _size(other, seen) for other in used if hasattr(other, "py_func") and other not in seen
+    )
 
-    def __init__(self, waiting: deque):
+
+class SecondProcess(threading.Thread):
+    """A process that takes kernels from the list ``missing`` and compiles them into the cache, and the thread that hands
+    them to it."""
+
+    def __init__(self, missing: list):
         super().__init__(name="charlm compiles", daemon=True)
-        self._waiting, self._process = waiting, None
+        self._missing, self._process = missing, None
         if not Path(sys.executable or "").name.startswith("python") or getattr(sys, "frozen", False):
             return  # a program of its own, which would begin once more
         command = [sys.executable, "-c", BEGIN, str(compiling._folder), *sys.path]
@@ -73,13 +83,14 @@ class SecondProcess(threading.Thread):
     def run(self) -> None:
         pipe, answers = self._process.stdin, self._process.stdout
         try:
-            while answers.readline() and self._waiting:  # it has begun, or has compiled a kernel
-                kernel, signature = self._waiting.pop()
-                function = kernel.py_func
-                pickle.dump((function.__module__, function.__qualname__, signature), pipe)
+            while answers.readline() and self._missing:  # it has begun, or has compiled a kernel
+                largest = max(self._missing, key=lambda one: _size(one[0]))
+                self._missing.remove(largest)
+                kernel, signature = largest
+                pickle.dump((kernel.__module__, kernel.__name__, signature), pipe)
                 pipe.flush()
-        except (OSError, ValueError, IndexError):
-            pass  # it has ended, or the first process took the last kernel
+        except (OSError, ValueError):
+            pass  # the process has ended, or the other one took the same kernel
         try:
             pipe.close()  # tells it to end
         except OSError:

@@ -1,6 +1,6 @@
 """The decorators of kernels, and the cache that lets later runs start without compiling.
 
-``compiled`` is ``numba.njit`` with
+``compiled`` and ``internal`` are ``numba.njit`` with
 
 - ``nogil``: workers run in parallel in ordinary threads (see ``network/threads.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
@@ -133,13 +133,22 @@ def inlined(function):
 
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
+    return _dispatcher(function, internal=False)
+
+
+def internal(function):
+    """The same for a kernel that only other kernels call: there is no entry point for Python to compile."""
+    return _dispatcher(function, internal=True)
+
+
+def _dispatcher(function, internal):
     if _folder is None:
         _warn_once("no folder to write to")
-        return numba_private.dispatcher(function)
+        return numba_private.dispatcher(function, internal=internal)
     if numba.config.DISABLE_JIT:
         return function
     try:
-        return numba_private.cached_dispatcher(function, _folder, _warn_once)
+        return numba_private.cached_dispatcher(function, _folder, _warn_once, internal=internal)
     except (OSError, RuntimeError) as error:
         _warn_once(error)
-        return numba_private.dispatcher(function)
+        return numba_private.dispatcher(function, internal=internal)

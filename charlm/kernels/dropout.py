@@ -6,10 +6,10 @@ stream of random numbers, so the decision does not depend on the order in which 
 
 import numpy as np
 
-from .compiling import compiled
+from .compiling import compiled, internal
 
 
-@compiled
+@internal
 def _hash(x):
     """A 32-bit mix in which every bit of x moves about half of the bits (the finalizer of MurmurHash3)."""
     x = np.uint32(x ^ (x >> np.uint32(16)))

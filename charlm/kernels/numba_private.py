@@ -4,7 +4,8 @@ The private parts make kernels smaller, faster to load and safe from a damaged c
 
 - ``_nrt=False``: kernels do not count references. The caller owns all arrays; else each ``A[t]`` would change a counter
   in memory that all threads share;
-- ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such entry point takes time to compile;
+- ``no_cfunc_wrapper``: nobody calls a kernel from C, and each such entry point takes time to compile; neither does an
+  internal kernel need the entry point for Python (``no_cpython_wrapper``);
 - arguments that are literal numbers do not make numba compile a kernel once more;
 - a cached file that numba cannot read or write counts as a miss, with a warning, instead of an exception;
 - each combination of types has a cached file of its own, named after it; numba numbers its files, and two processes
@@ -45,13 +46,14 @@ def _are_present() -> bool:
         from numba.core.registry import CPUDispatcher, cpu_target
 
         options = cpu_target.options
-        return (
-            all(hasattr(options, name) for name in ("_nrt", "no_cfunc_wrapper"))
-            and all(hasattr(FunctionCache, name) for name in ("cache_path", "load_overload", "save_overload", "_index_key"))
-            and all(hasattr(IndexDataCacheFile, name) for name in ("_data_name", "_data_path", "_load_data", "_save_data"))
-            and all(hasattr(CPUDispatcher, name) for name in ("compile", "enable_caching"))
-            and hasattr(numba.types, "unliteral")
+        wanted = (
+            (options, ("_nrt", "no_cfunc_wrapper", "no_cpython_wrapper")),
+            (FunctionCache, ("cache_path", "load_overload", "save_overload", "_index_key")),
+            (IndexDataCacheFile, ("_data_name", "_data_path", "_load_data", "_save_data")),
+            (CPUDispatcher, ("compile", "enable_caching")),
+            (numba.types, ("unliteral",)),
         )
+        return all(hasattr(part, name) for part, names in wanted for name in names)
     except (ImportError, AttributeError):
         return False
 
@@ -60,6 +62,7 @@ AVAILABLE = TRIED[0] <= _version(numba.__version__) <= TRIED[1] and _are_present
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 _PRIVATE = {"_nrt": False, "no_cfunc_wrapper": True} if AVAILABLE else {}
 _INLINED = {"_nrt": False} if AVAILABLE else {}
+_INTERNAL = {"no_cpython_wrapper": True} if AVAILABLE else {}
 
 
 def inlined(function: Callable) -> Callable:
@@ -67,9 +70,9 @@ def inlined(function: Callable) -> Callable:
     return numba.njit(inline="always", error_model="numpy", **_INLINED)(function)
 
 
-def dispatcher(function: Callable) -> Callable:
-    """numba's compiler of ``function``, without a cache."""
-    made = numba.njit(**OPTIONS, **_PRIVATE)(function)
+def dispatcher(function: Callable, *, internal: bool = False) -> Callable:
+    """numba's compiler of ``function``, without a cache. internal: only other kernels call it."""
+    made = numba.njit(**OPTIONS, **_PRIVATE, **(_INTERNAL if internal else {}))(function)
     if AVAILABLE and hasattr(made, "compile"):  # with NUMBA_DISABLE_JIT it is the function itself
         compile_for = made.compile
 
@@ -120,7 +123,9 @@ def _is_cached(kernel, signature) -> bool:
     return not isinstance(cache, _TolerantCache) or cache.has(signature, kernel.targetctx)
 
 
-def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object], None]) -> Callable:
+def cached_dispatcher(
+    function: Callable, folder: Path, warn: Callable[[object], None], *, internal: bool = False
+) -> Callable:
     """The same with a cache in ``folder``. warn: called with the reason where a cached file cannot be used.
 
     Raises OSError or RuntimeError where numba cannot write there.
@@ -129,7 +134,7 @@ def cached_dispatcher(function: Callable, folder: Path, warn: Callable[[object],
     try:
         if not AVAILABLE:
             return numba.njit(cache=True, **OPTIONS)(function)
-        made = dispatcher(function)
+        made = dispatcher(function, internal=internal)
         made.enable_caching()
         if folder not in Path(made._cache.cache_path).parents:
             raise OSError("its folder cannot be written")  # numba would use one where stale code can stay

@@ -8,7 +8,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compiling import compiled, inlined
+from .compiling import inlined, internal
 
 LINE = 64  # bytes in a cache line
 READ, WRITE = 0, 1
@@ -38,7 +38,7 @@ def _instruction(purpose):
 _fetch_to_write, _fetch_to_read = _instruction(WRITE), _instruction(READ)
 
 
-@compiled
+@internal
 def prefetch(array, row, column, rows, columns):
     """Begin to fetch array[row:+rows, column:+columns], as far as it exists. array: 2-D; nothing is read or written."""
     step = LINE // array.itemsize

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compiling import compiled
+from .compiling import internal
 
 PARTS = 16
 
@@ -62,7 +62,7 @@ _total = _reduction(None, 0.0, lambda builder, x, vector: x, _sum)
 _total_square = _reduction(types.float64, 0.0, _square, _sum)
 
 
-@compiled
+@internal
 def largest(values):
     """The largest number of values [n]; NaN is skipped."""
     result = _largest(values)
@@ -71,7 +71,7 @@ def largest(values):
     return result
 
 
-@compiled
+@internal
 def total(values):
     """Σ x over values [n], in the type of the row."""
     result = _total(values)
@@ -80,7 +80,7 @@ def total(values):
     return result
 
 
-@compiled
+@internal
 def total_square(values):
     """Σ x² over values [n], in float64."""
     result = _total_square(values)

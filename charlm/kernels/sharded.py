@@ -13,7 +13,7 @@ A kernel takes so few rows and columns of a gradient at a time that its slots st
 import numpy as np
 
 from .bfloat16 import ACROSS, multiply_transposed_pairs
-from .compiling import compiled, inlined
+from .compiling import compiled, inlined, internal
 from .tile import multiply_transposed, workspace
 
 SLOTS = 11  # enough for 1,024 shards
@@ -31,7 +31,7 @@ def _slot(shard):
     return ones
 
 
-@compiled
+@internal
 def add_slots(result, column, slots, shard, rows, columns):
     """After a shard has been put into its slot: add up each two slots of equally many shards.
 
@@ -88,7 +88,7 @@ def _level(shard, another):
     return level
 
 
-@compiled
+@internal
 def _add_row(target, source):
     for j in range(target.size):
         target[j] += source[j]
@@ -150,7 +150,7 @@ def sum_rows_of_shards(values, shards, slots, total, start, stop):
         add_slots(total.reshape(1, -1), start, slots, shard, 1, columns)
 
 
-@compiled
+@internal
 def _add_tokens(source, starts, offsets, of_shard, shard, first, target, column, start, stop):
     """target[token - first, column:] += what belongs to each token in one shard, the columns [start, stop). target has
     the tokens from ``first`` on."""

@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, compiled, inlined
+from .compiling import LANES, compiled, inlined, internal
 from .prefetch import LINE, prefetch
 
 ROWS = 6
@@ -296,7 +296,7 @@ def _once(typing):
     return types.void(), generate
 
 
-@compiled
+@internal
 def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """C[c_row:+rows, c_column:+panel] (+)= A[a_row:+rows, :depth] · one panel (wanted = 0) or one sliver of B
 
