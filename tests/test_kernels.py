@@ -925,7 +925,7 @@ def filled_cache(tmp_path_factory):
     """A home in which the kernel has been compiled once."""
     home = tmp_path_factory.mktemp("home")
     assert warnings_of(home) == 0
-    assert list(home.rglob("*.nbi")) and list(home.rglob("*.nbc"))
+    assert list(home.rglob("*.nbc"))
     return home
 
 
@@ -938,11 +938,10 @@ def test_without_a_folder_to_write_to_it_compiles_again_and_warns_once(tmp_path)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_heals_with_one_warning(damage, filled_cache, tmp_path):
     home = shutil.copytree(filled_cache, tmp_path / "home")
-    pattern, harm = DAMAGES[damage]
-    for path in list(home.rglob(pattern)):
-        harm(path)
-    assert warnings_of(home) == (damage != "code lost")  # a file that is not there is an ordinary miss
-    assert warnings_of(home) == (damage == "index a folder")  # which nobody but its owner can clear away
+    for path in list(home.rglob("*.nbc")):
+        DAMAGES[damage](path)
+    assert warnings_of(home) == (damage != "lost")  # a file that is not there is an ordinary miss
+    assert warnings_of(home) == (damage == "folders")  # which nobody but their owner can clear away
 
 
 @pytest.fixture
@@ -1015,22 +1014,22 @@ def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
     """numba itself looks at one file only, and would take stale code from the others."""
     home = tmp_path / "home"
     assert warnings_of(home, package) == 0
-    before = {path.parent.parent for path in home.rglob("*.nbi")}
+    before = {path.parent.parent for path in home.rglob("*.nbc")}
     with open(package / "kernels" / "activations.py", "a") as file:
         file.write("# changed\n")
     assert warnings_of(home, package) == 0
-    assert len({path.parent.parent for path in home.rglob("*.nbi")} - before) == 1
+    assert len({path.parent.parent for path in home.rglob("*.nbc")} - before) == 1
 
 
 def test_no_cache_is_kept_in_the_package_when_the_users_folder_fails(package, tmp_path):
     """numba's own key would let stale code through there."""
     home = tmp_path / "home"
     assert warnings_of(home, package) == 0
-    for folder in {path.parent for path in home.rglob("*.nbi")}:
+    for folder in {path.parent for path in home.rglob("*.nbc")}:
         shutil.rmtree(folder)
         folder.write_text("a file where numba wants a folder")
     assert warnings_of(home, package) <= 1
-    assert not list(package.rglob("*.nbi"))
+    assert not list(package.rglob("*.nb?"))
 
 
 # --- vectors of any width, and any numba

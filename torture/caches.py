@@ -12,12 +12,11 @@ from .kills import TRAIN
 from .runs import CHARLM, NO_CORE, complaint, digest, new_folder
 
 DAMAGES = {
-    "emptied": ("*.nb?", lambda path: path.write_bytes(b"")),
-    "cut short": ("*.nb?", lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
-    "garbage": ("*.nb?", lambda path: path.write_bytes(bytes(range(256)) * 8)),
-    "code emptied": ("*.nbc", lambda path: path.write_bytes(b"")),
-    "code lost": ("*.nbc", Path.unlink),
-    "index a folder": ("*.nbi", lambda path: (path.unlink(), path.mkdir())),
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "garbage": lambda path: path.write_bytes(bytes(range(256)) * 8),
+    "lost": Path.unlink,
+    "folders": lambda path: (path.unlink(), path.mkdir()),
 }
 
 
@@ -57,9 +56,9 @@ def broken(folder: Path, together: int = 8) -> Iterator[str]:
     if whole[2].returncode:
         raise AssertionError(errors)
     wanted = digest(whole[1] / "m.npz")
-    for number, (name, (pattern, harm)) in enumerate(DAMAGES.items()):
+    for number, (name, harm) in enumerate(DAMAGES.items()):
         damaged = Path(shutil.copytree(home, folder / f"damaged{number}"))
-        for path in list(damaged.rglob(pattern)):
+        for path in list(damaged.rglob("*.nbc")):
             harm(path)
         yield trained(name, environment(damaged))
     yield trained("no home", environment(os.devnull + "/home"))
