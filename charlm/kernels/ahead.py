@@ -68,8 +68,8 @@ def _size(kernel, seen: set | None = None) -> int:
 
 
 class SecondProcess(threading.Thread):
-    """A process that takes kernels from the list ``missing`` and compiles them into the cache, and the thread that hands
-    them to it."""
+    """A process that takes kernels from the list ``missing`` and compiles them into the cache, and the thread that
+    hands them to it."""
 
     def __init__(self, missing: list):
         super().__init__(name="charlm compiles", daemon=True)

@@ -133,7 +133,7 @@ def inlined(function):
 
 def compiled(function):
     """Compile ``function`` with numba on its first call with each combination of types."""
-    return _dispatcher(function, internal=False)
+    return _dispatcher(function)
 
 
 def internal(function):
@@ -141,14 +141,19 @@ def internal(function):
     return _dispatcher(function, internal=True)
 
 
-def _dispatcher(function, internal):
+def apart(function):
+    """The same for a large kernel that many others call: they call it where it is, and get no copy of its code."""
+    return _dispatcher(function, apart=True)
+
+
+def _dispatcher(function, **how):
     if _folder is None:
         _warn_once("no folder to write to")
-        return numba_private.dispatcher(function, internal=internal)
+        return numba_private.dispatcher(function)
     if numba.config.DISABLE_JIT:
         return function
     try:
-        return numba_private.cached_dispatcher(function, _folder, _warn_once, internal=internal)
+        return numba_private.cached_dispatcher(function, _folder, _warn_once, **how)
     except (OSError, RuntimeError) as error:
         _warn_once(error)
-        return numba_private.dispatcher(function, internal=internal)
+        return numba_private.dispatcher(function)

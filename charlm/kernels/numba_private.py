@@ -11,6 +11,8 @@ The private parts make kernels smaller, faster to load and safe from a damaged c
 - each combination of types has a cached file of its own, named after it; numba numbers its files, and two processes
   that compile the same kernel at the same time can give the same number to two of them;
 - a rehearsal finds out what a program is going to compile, so that two processes can share it (``ahead.py``);
+- numba compiles a copy of a kernel into each kernel that calls it. Of one that is ``apart`` there is no copy: its name
+  in LLVM is the same in every process, and whoever loads a kernel that calls it loads it before;
 - numba loads machine code without the declarations of everything that Python code may call (80 modules); only
   compiling needs those, and numba loads them when it compiles.
 
@@ -22,13 +24,17 @@ own cache: the same bits, somewhat slower to start.
 import hashlib
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Collection
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+from llvmlite.binding import parse_assembly
 
 TRIED = (0, 61), (0, 68)  # the lowest and the highest version, both included
 
@@ -63,6 +69,7 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}
 _PRIVATE = {"_nrt": False, "no_cfunc_wrapper": True} if AVAILABLE else {}
 _INLINED = {"_nrt": False} if AVAILABLE else {}
 _INTERNAL = {"no_cpython_wrapper": True} if AVAILABLE else {}
+CALLS_APART = AVAILABLE and sys.platform == "linux"  # where it was tried that machine code finds what is apart
 
 
 def inlined(function: Callable) -> Callable:
@@ -70,9 +77,10 @@ def inlined(function: Callable) -> Callable:
     return numba.njit(inline="always", error_model="numpy", **_INLINED)(function)
 
 
-def dispatcher(function: Callable, *, internal: bool = False) -> Callable:
-    """numba's compiler of ``function``, without a cache. internal: only other kernels call it."""
-    made = numba.njit(**OPTIONS, **_PRIVATE, **(_INTERNAL if internal else {}))(function)
+def dispatcher(function: Callable, *, internal: bool = False, apart: bool = False) -> Callable:
+    """numba's compiler of ``function``, without a cache. internal: only other kernels call it. apart: as above."""
+    options = OPTIONS | _PRIVATE | (_INTERNAL if internal else {})
+    made = numba.njit(**options, **({"pipeline_class": _named_compiler()} if apart else {}))(function)
     if AVAILABLE and hasattr(made, "compile"):  # with NUMBA_DISABLE_JIT it is the function itself
         compile_for = made.compile
 
@@ -94,6 +102,19 @@ class _Rehearsal(threading.local):
 
 _rehearsal = _Rehearsal()
 _begun: set[str] = set()  # modules with kernels that are in memory, or that somebody tried to get there
+
+
+@cache
+def _named_compiler():
+    """numba's compiler; but it gives a function the same name in each process, without a number that counts them."""
+    from numba.core.compiler import Compiler
+
+    class NamedCompiler(Compiler):
+        def _compile_bytecode(self):
+            self.state.func_id.unique_id = 0
+            return super()._compile_bytecode()
+
+    return NamedCompiler
 
 
 def _do_nothing(*arguments):
@@ -124,7 +145,7 @@ def _is_cached(kernel, signature) -> bool:
 
 
 def cached_dispatcher(
-    function: Callable, folder: Path, warn: Callable[[object], None], *, internal: bool = False
+    function: Callable, folder: Path, warn: Callable[[object], None], *, internal: bool = False, apart: bool = False
 ) -> Callable:
     """The same with a cache in ``folder``. warn: called with the reason where a cached file cannot be used.
 
@@ -134,12 +155,13 @@ def cached_dispatcher(
     try:
         if not AVAILABLE:
             return numba.njit(cache=True, **OPTIONS)(function)
-        made = dispatcher(function, internal=internal)
+        apart = apart and CALLS_APART
+        made = dispatcher(function, internal=internal, apart=apart)
         made.enable_caching()
         if folder not in Path(made._cache.cache_path).parents:
             raise OSError("its folder cannot be written")  # numba would use one where stale code can stay
         made._cache._cache_file = _Files(made._cache._cache_file)
-        made._cache = _TolerantCache(made._cache, warn)
+        made._cache = _TolerantCache(made._cache, warn, made if apart else None)
         return made
     finally:
         numba.config.CACHE_DIR = configured
@@ -181,10 +203,11 @@ class _Files:
 
 
 class _TolerantCache:
-    """numba's cache of one function; a file that it cannot read or write is a miss and not an error."""
+    """numba's cache of one function; a file that it cannot read or write is a miss and not an error. apart: the
+    function, where it is apart."""
 
-    def __init__(self, cache, warn):
-        self._cache, self._warn = cache, warn
+    def __init__(self, cache, warn, apart):
+        self._cache, self._warn, self._apart = cache, warn, apart
 
     def __getattr__(self, name):
         return getattr(self._cache, name)
@@ -194,13 +217,32 @@ class _TolerantCache:
 
     def load_overload(self, signature, target_context):
         try:
-            return self._cache.load_overload(signature, _UnrefreshedContext(target_context))
+            loaded = self._cache.load_overload(signature, _UnrefreshedContext(target_context))
         except Exception as error:  # a damaged pickle can raise anything
             self._warn(f"{type(error).__name__}: {error}")
             return None
+        if loaded is not None:
+            self._keep_apart(signature, loaded)
+        return loaded
 
     def save_overload(self, signature, data):
+        for function in data.library._final_module.functions:
+            if function.is_declaration and function.name in _apart:
+                data.reload_init.append(partial(_load, *_apart[function.name]))  # numba calls it before it loads this
         try:
             self._cache.save_overload(signature, data)
         except Exception as error:
             self._warn(f"{type(error).__name__}: {error}")
+        self._keep_apart(signature, data)
+
+    def _keep_apart(self, signature, compiled):
+        if self._apart is not None:
+            _apart[compiled.fndesc.llvm_func_name] = self._apart.__module__, self._apart.__name__, signature
+            compiled.library._shared_module = parse_assembly("")  # what others get of it: nothing but its name
+
+
+_apart: dict[str, tuple[str, str, tuple]] = {}  # kernels that are apart and in memory, by their names in LLVM
+
+
+def _load(module: str, name: str, signature: tuple) -> None:
+    getattr(import_module(module), name).compile(signature)

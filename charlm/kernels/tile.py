@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, compiled, inlined, internal
+from .compiling import LANES, apart, compiled, inlined
 from .prefetch import LINE, prefetch
 
 ROWS = 6
@@ -296,7 +296,7 @@ def _once(typing):
     return types.void(), generate
 
 
-@internal
+@apart
 def multiply_rows(A, a_row, depth, B, b_start, b_step, C, c_row, c_column, rows, accumulate, wanted):
     """C[c_row:+rows, c_column:+panel] (+)= A[a_row:+rows, :depth] · one panel (wanted = 0) or one sliver of B
 
@@ -345,7 +345,7 @@ def product(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate
     """The implementation of ``multiply``; numba chooses it by the type of B."""
 
 
-@compiled
+@apart
 def multiply(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
     """C[t, start:stop, c_column:+columns] (+)= A[t, start:stop, a_column:+depth] · B for every t of C
 
