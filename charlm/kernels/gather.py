@@ -1,7 +1,7 @@
 """One-hot input without the zeros: W_x x is the row of W_x that x names, and the gradient is added to that row. An
 embedding works the same way. Also: sequences in reverse order, for bidirectional layers."""
 
-from .compiling import compiled
+from .compiling import apart, compiled
 
 
 @compiled
@@ -21,7 +21,7 @@ def gather(tokens, table, out, t, start, stop):
                 target[i] = source[i]
 
 
-@compiled
+@apart
 def scatter_add(tokens, gradient, d_table, start, stop):
     """d_table[tokens[r], j] += gradient[r, j] for every row r, in order.
 
@@ -82,7 +82,7 @@ def embed_gradient(tokens, dx, dE, start, stop):
                         d_embedding[i] += part[i]
 
 
-@compiled
+@apart
 def sum_rows(values, total, start, stop, accumulate):
     """total[j] = Σ_r values[r, j], r in order; with ``accumulate`` the sum is added to total.
 

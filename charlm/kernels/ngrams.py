@@ -8,7 +8,7 @@ those of its histories of length 0 … N-1, M for one that was not counted.
 import numpy as np
 
 from .activations import exponential, logarithm
-from .compiling import compiled, inlined, internal
+from .compiling import apart, compiled, inlined
 from .prefetch import prefetch_one
 from .reduce import largest, total
 
@@ -16,7 +16,7 @@ LEAST = np.float32(1.2e-38)  # the smallest probability whose logarithm is taken
 SUMS = 5  # of a half and a length: the gradient (2) and the second derivatives (3) of the loss
 
 
-@internal
+@apart
 def read_token(first, tokens, nodes, token):
     """Make the nodes [N] of a row those after one token more.
 
@@ -66,7 +66,7 @@ def prefetch_children(first, tokens, own, nodes):
         prefetch_one(own, child)
 
 
-@internal
+@apart
 def ngram_logarithms(unigrams, first, tokens, own, backoff, nodes, q):
     """log q of every token, after the histories ``nodes``. Returns the length of the longest one that has children.
 
@@ -92,7 +92,7 @@ def ngram_logarithms(unigrams, first, tokens, own, backoff, nodes, q):
     return length
 
 
-@internal
+@apart
 def mixed(y, q, alpha, beta, unknown, out):
     """The probabilities of the mixture, of all tokens but <UNK>: of sum 1, and 0 for <UNK>.
 
@@ -106,7 +106,7 @@ def mixed(y, q, alpha, beta, unknown, out):
     normalize(out, unknown)
 
 
-@internal
+@apart
 def normalize(out, unknown):
     """Turn logarithms into probabilities of sum 1, in place, of all tokens but <UNK>, which gets 0.
 
@@ -161,7 +161,7 @@ def mix(probabilities, inputs, targets, nats, nodes, unigrams, first, tokens, ow
             nats[t, r] = -logarithm(max(row[target], LEAST)) if target >= 0 else row[0] - row[0]
 
 
-@internal
+@apart
 def weighted(x, weights, products):
     """Σ x · weights, arrays [V]; the products [V] are written, and may be x."""
     for v in range(x.size):
