@@ -366,7 +366,7 @@ def test_compiling_is_said_before_it_happens(folder, monkeypatch):
     real = module.new_trainer
     monkeypatch.setattr(module, "new_trainer", new_trainer)
     lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.02").stderr.splitlines()
-    assert lines[:2] == ["compiling charlm for this processor: about 20 seconds, only this once", "compiles"]
+    assert lines[:2] == ["compiling charlm for this processor: about 10 seconds, only this once", "compiles"]
 
 
 @pytest.mark.parametrize("width", [80, 40])

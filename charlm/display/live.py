@@ -31,9 +31,9 @@ PARTS = 12  # lines that a whole training writes into a pipe or a file, about
 REDRAWN = 0.5  # seconds between two pictures of the block, at least
 WIDEST, CURVE = 100, 6  # columns of the block, at most; lines of its curve
 COMPILING = (
-    "compiling charlm for this processor: about 20 seconds, only this once",
+    "compiling charlm for this processor: about 10 seconds, only this once",
     "compiling for this processor: 10 s, only once",
-    "compiling: about 20 seconds",
+    "compiling: about 10 seconds",
 )
 
 

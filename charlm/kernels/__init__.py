@@ -3,7 +3,8 @@
 The modules in reading order:
 
     numba_private  the one place that uses private parts of numba, and plain caching where numba's version is untried
-    compiling      the decorators ``compiled``, ``internal`` and ``inlined``, and where machine code is cached
+    compiling      the decorators ``compiled``, ``apart``, ``internal`` and ``inlined``; where machine code is cached
+    ahead          two processes compile the kernels of a first training
     prefetch       asks the processor to fetch memory early
     reduce         sums and maxima over a row
     activations    σ, tanh, exp and log

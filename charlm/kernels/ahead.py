@@ -117,10 +117,10 @@ class SecondProcess(threading.Thread):
 def serve(folder: str) -> None:
     """The second process: compile each kernel that comes by stdin, until it closes; after each, and at the beginning,
     write a line. folder: of the cache; with another one it would be of no use."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process knows what to do
-    gc.disable()
     if str(compiling._folder) != folder:
         return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process knows what to do
+    gc.disable()
     answers = sys.stdout.buffer
     while True:
         answers.write(b"\n")

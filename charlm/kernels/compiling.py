@@ -1,6 +1,6 @@
 """The decorators of kernels, and the cache that lets later runs start without compiling.
 
-``compiled`` and ``internal`` are ``numba.njit`` with
+``compiled``, ``internal`` and ``apart`` are ``numba.njit`` with
 
 - ``nogil``: workers run in parallel in ordinary threads (see ``network/threads.py``);
 - ``error_model="numpy"``: a division by zero gives infinity, as in NumPy, instead of a branch in every loop;
