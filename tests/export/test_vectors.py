@@ -71,7 +71,7 @@ def test_labels_and_tags_have_the_same_probabilities_in_onnx(arrays, tmp_path, c
     (logits,) = session.run(None, fed(arrays))
     items = checked_arrays(arrays, "items")
     expected = model.task.probabilities(window_of(model), model.vocabulary, items)
-    assert np.ptp(expected, axis=0).max() > 0.01
+    assert np.ptp(expected, axis=0).max() > 0.003
     assert np.abs(log_softmax(logits) - np.log(expected)).max() < CLOSE
     assert json.loads(session.get_modelmeta().custom_metadata_map["vectors"])["names"] == ["1", "2", "3"]
     model = trained_on(arrays, "tag", **options)
@@ -107,7 +107,7 @@ def test_the_weights_come_back_and_pages_and_programs_say_no(arrays, tmp_path, t
     charlm.export_model(model, tmp_path / "m.safetensors")
     again = charlm.import_model(tmp_path / "m.safetensors")
     assert again.parameters.tobytes() == model.parameters.tobytes() and again.task == model.task
-    charlm.export_model(model, tmp_path / "hub/")
+    charlm.export_model(model, tmp_path / "hub", to="hub")
     assert charlm.import_model(tmp_path / "hub").parameters.tobytes() == model.parameters.tobytes()
     card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
     assert "3 channels" in card and "of characters" not in card
