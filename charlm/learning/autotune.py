@@ -241,7 +241,7 @@ def new_trainer(
     options = given_options(options)
     base = resumed or _base_of(options)
     options |= base.options(options) if base else {}
-    kind = task_class(options.get("task", "text"))
+    kind = task_class(options.get("task", "text"), options.get("input", "text"))
     cell = _checked_cell(kind, options)
     minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
     minutes = MINUTES if minutes is None and epochs is None else minutes
@@ -391,6 +391,8 @@ def _loaded(
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
     if options.get("multi_label") and kind.name != "classify":
         raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
+    if options.get("noise") and kind.input != "vectors":
+        raise UsageError("--noise goes with --input vectors; leave it out")
     if base:
         known = base.known(grows=not options.get("keep_vocabulary"))
         task, corpus = kind.load(paths, CorpusOptions(**of_corpus), known)
@@ -429,7 +431,7 @@ def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
 def _architecture(task: Task, corpus: Corpus, options: dict[str, Any]) -> Architecture:
     hidden, tied = options["hidden"], options.get("tied", False)
     sizes = task.architecture_fields(corpus.vocabulary)
-    if options.get("bidirectional"):
+    if options.get("bidirectional", task.both_directions):
         sizes["bidirectional"] = True
     return task.architecture(
         cell=options["cell"],

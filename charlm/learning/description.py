@@ -13,6 +13,7 @@ from ..tasks.summary import meaning_of_loss, number_of
 from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
 from ..text.durations import in_words, short
 from ..text.vocabulary import UNITS
+from ..vectors.sequences import VectorPart
 from .autotune import SMALL, tokens_per_weight
 from .before_and_after import before_lines
 from .options import OF_FILES, TRAINING
@@ -118,7 +119,7 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
-        return f"{beginning}, and keeps the model that predicts the held-out text best"
+        return f"{beginning}, and keeps the model that predicts the held-out {_source(trainer)} best"
     return f"{beginning}; nothing is held out{_why_nothing(corpus)}, so charlm keeps the last model"
 
 
@@ -131,6 +132,8 @@ def _size(corpus: Corpus, unit: str) -> str:
     """How much text there is to learn from, and how much is held out."""
     parts = [corpus.train, corpus.held_out]
     sizes = [len(part) for part in parts]
+    if isinstance(corpus.train, VectorPart):
+        unit, sizes = "sequence", [len(part.vectors.lengths) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
         unit = "line" if corpus.vocabulary.form.separator is None else "item"
         sizes = [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]
@@ -142,7 +145,12 @@ def _how_long(trainer: Trainer) -> str:
     if minutes:
         return f"for {in_words(minutes)}"
     passes = trainer.total_tokens / len(trainer.corpus.train)
-    return f"in {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
+    return f"in {passes:.3g} pass{'es' if passes != 1 else ''} over the {_source(trainer)}"
+
+
+def _source(trainer: Trainer) -> str:
+    """What the training reads, in a word."""
+    return "text" if trainer.task.input == "text" else "sequences"
 
 
 def _network(a: Architecture) -> str:
@@ -164,12 +172,14 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         if a.embedding
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
+    if a.channels:
+        entry = f"{number_of(a.channels, 'number')} at each step, one for each channel"
+    has_symbols = not a.channels or trainer.task.name == "translate"
+    symbols = (
+        f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown (<UNK>)"
+    )
     rows = [
-        (
-            "vocabulary",
-            f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown "
-            "(<UNK>)",
-        ),
+        *([("vocabulary", symbols)] if has_symbols else []),
         ("input", entry),
         *([("width", _width(trainer))] if trainer.plan and trainer.plan.widest and not trainer.step else []),
         ("update", _update(trainer)),
@@ -177,7 +187,12 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
     ]
     if trainer.evaluation:
         rows.append(
-            ("held-out text", "the network never learns from it, so its loss tells how well new text is predicted")
+            (
+                f"held-out {_source(trainer)}",
+                "the network never learns from it, so its loss tells how well new text is predicted"
+                if trainer.task.input == "text"
+                else "the network never learns from these, so their loss tells how well new ones are predicted",
+            )
         )
     return [
         *rows,
@@ -223,7 +238,8 @@ def ended(trainer: Trainer) -> str:
     passes = passes_of(trainer)
     return (
         f"ended after {short(trainer.state.seconds)}{why_early(trainer, passes)}: "
-        f"{number_of(trainer.step, 'update')}, {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
+        f"{number_of(trainer.step, 'update')}, {passes:.3g} pass{'es' if passes != 1 else ''} over the "
+        f"{_source(trainer)}"
     )
 
 

@@ -39,6 +39,8 @@ class LanguageModel:
     columns: Columns | None = None
 
     name = "text"
+    input = "text"
+    both_directions = False
     commands = "sample or charlm perplexity"
     architecture = Architecture
     why_not_bidirectional = "a language model that also reads from the end would read the answer"

@@ -2,12 +2,22 @@
 
 from os import PathLike
 
-from ..options import ENCODING, LEVELS, PYTHON, Option
+from ..options import ENCODING, INPUTS, LEVELS, PYTHON, Option
 from .forms import NORMAL_FORMS
 
 WHAT = "What to learn"
 
 TEXT = (
+    Option(
+        "input",
+        str,
+        "What a sequence is made of. vectors: the numbers of several channels at each step (speech, movements, "
+        "measurements), for --task classify, tag or translate: a table with a step on each line, the label, tag or "
+        "target in its last column, and a blank line after each sequence; or a .ts or .npz file.",
+        default="text",
+        choices=INPUTS,
+        group=WHAT,
+    ),
     Option(
         "level",
         str,
@@ -45,10 +55,21 @@ TEXT = (
         group=WHAT,
     ),
     Option(
+        "noise",
+        float,
+        "With --input vectors: in training, add random numbers to each channel, of this deviation at each step and "
+        "half as much to a sequence as a whole; 1 is the deviation of the channel itself.",
+        default_in_words="0.5 for --task classify with up to 1,000 sequences, less for more; 0 for other tasks",
+        least=0,
+        most=100,
+        metavar="D",
+        group=WHAT,
+    ),
+    Option(
         "holdout",
         float,
         "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",
-        default=0.1,
+        default_in_words="0.1; of fewer than 1,000 sequences of --input vectors, 0",
         least=0,
         most=1,
         below_most=True,
