@@ -107,6 +107,8 @@ def perplexity(
     own, and skips blank lines. Any other model reads the text as one stream, and predicts each line given all lines
     before it. Either way the figures of the lines add up to the total.
 
+    A model of --task chords reads a set on each line, or piano rolls (.npz, .mat: testdata), and gets nats per step.
+
     Several models are ranked by bits per byte, with each <UNK> spelled out. Compare models with different vocabularies
     by this figure only, and on the same text. --per-line, --per-token and --per-word print tab-separated columns, or
     with --json one object per row.
@@ -119,8 +121,12 @@ def perplexity(
     outputs |= {"--color": color, "--html": html, "--baselines": baselines}
     _check_outputs(outputs, len(model_paths) > 1, files, as_json)
     _check_details(outputs, as_json, background=background, header=header, unit=unit)
-    models = [load_language_model(path, given) for path in model_paths]
+    models = [load_language_model(path, given, ("chords",)) for path in model_paths]
     _announce_standard_input(files)
+    if "chords" in [model.task.name for model in models]:
+        outputs |= {"--adapt": adapt, "--precision": precision != "float32", "a second --model": len(models) > 1}
+        _write_steps(models[0], files, outputs, encoding=encoding, threads=threads, unit=unit, as_json=as_json)
+        return
     options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
     counts, form = UnknownCounts(len(models)), FigureForm(adapt, as_json, unit)
 
@@ -246,6 +252,17 @@ def _add_baselines(scored, model, corpus, files, encoding, form):
     found = {name: figures_in(form.unit, figures) for name, figures in found.items()}
     lines = baseline_lines(score.as_dict(form.unit), found, corpus, form.adapt, terminal_width())
     _write_score(score, model, form, {"baselines": found}, lines)
+
+
+def _write_steps(model, files, for_text, *, encoding, threads, unit, as_json):
+    """The figures of a model of sets. for_text: options that such a model does not have, and their values."""
+    from ..scoring.steps import steps_of_files
+
+    for name, value in for_text.items():
+        if value:
+            raise UsageError(f"{name} does not go with a model of --task chords, whose steps are sets: leave it out")
+    score = steps_of_files(model, files, encoding, threads)
+    _write([score.as_dict(unit)] if as_json else None, score.lines(terminal_width(), unit))
 
 
 def _write_total(scored, model, files, form):

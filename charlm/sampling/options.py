@@ -67,6 +67,15 @@ SAMPLING = (
         group=WHAT,
     ),
     Option(
+        "midi",
+        PathLike,
+        "For a model of --task chords whose symbols are pitches (60 or C4): also write the samples to this file, as "
+        "music that one can hear (.mid); a step lasts half a second.",
+        where=COMMAND_LINE,
+        metavar="FILE",
+        group=FILES,
+    ),
+    Option(
         "interactive",
         bool,
         "Read beginnings from standard input, one per line, and continue each of them.",

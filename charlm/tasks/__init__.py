@@ -12,6 +12,8 @@ entities   entities from the tags of their words
 sentences  files of words and tags
 tag        many to many of the same length: a tag for each word of a sentence
 translate  many to many of another length: a target for each source
+sets       files of sequences of sets
+chords     many to many, each output a set: the next set of symbols
 summary    a model in words
 
 The training loop, the model file, the checkpoint and the display use only the methods of ``Task``. Prediction also
@@ -37,7 +39,15 @@ from ..text.corpus import CorpusOptions
 from ..text.ngrams import NGrams
 from ..text.vocabulary import Known
 
-MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
+MODULES = {
+    "text": "language",
+    "classify": "classify",
+    "generate": "generate",
+    "tag": "tag",
+    "translate": "translate",
+    "chords": "chords",
+}
+PREDICTING = ("classify", "generate", "tag", "translate")  # the tasks whose models predict answers
 
 
 class HeldOutEvaluation(Protocol):
