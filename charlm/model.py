@@ -49,8 +49,9 @@ class Model:
         """One line: <charlm.Model: LSTM 1×256, characters, 66 symbols, held-out loss 1.47>."""
         sizes, level = self.architecture, self.vocabulary.level
         network = f"{'bidirectional ' if sizes.bidirectional else ''}{SHOWN.get(sizes.cell, sizes.cell)}"
-        parts = [f"{network} {sizes.layers}×{sizes.hidden}", f"{UNITS[level]}s{' in lines' if self.lines else ''}"]
-        parts += [f"{len(self.vocabulary):,} symbols"]
+        unit = "set" if self.task.name == "chords" else UNITS[level]
+        parts = [f"{network} {sizes.layers}×{sizes.hidden}", f"{unit}s{' in lines' if self.lines else ''}"]
+        parts += [f"{sizes.outputs if self.task.name == 'chords' else len(self.vocabulary):,} symbols"]
         if self.task.name != "text":
             parts = [f"task {self.task.name}", *parts]
         loss = self.training.get("valid_loss") if isinstance(self.training, dict) else None

@@ -20,9 +20,9 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from their own folder.
 sys.path.insert(0, str(CORPORA))
-arithmetic, corpus_command, date_pairs, dates, dna, entities, numerals, standard_library, sums, tunes = map(
+arithmetic, chords, corpus_command, date_pairs, dates, dna, entities, numerals, standard_library, sums, tunes = map(
     importlib.import_module,
-    "arithmetic corpus_command date_pairs dates dna entities numerals standard_library sums tunes".split(),
+    "arithmetic chords corpus_command date_pairs dates dna entities numerals standard_library sums tunes".split(),
 )
 sys.path.remove(str(CORPORA))
 

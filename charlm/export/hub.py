@@ -35,9 +35,10 @@ KINDS = {  # of models, by task, and what model hubs call the task
     "classify": ("A classifier", "text-classification"),
     "tag": ("A tagger of words", "token-classification"),
     "translate": ("A translator", "translation"),
+    "chords": ("A writer of sequences of sets", "other"),
 }
 SECTIONS = (  # heading, and the facts below it, as ``charlm info`` names them
-    ("The model", ("task", "network", "text", "normal form", "vocabulary", "n-grams")),
+    ("The model", ("task", "network", "text", "normal form", "vocabulary", "symbols", "n-grams")),
     ("The training", ("trained on", "SHA-256", "trained for", "unfinished", "settings", "imported from")),
     ("How good it is", ("held-out loss", "each alone", "baselines")),
     ("What it tells about its training text", ("known lines", "known runs", "held-out part")),
@@ -96,12 +97,14 @@ def card(model: Model, name: str) -> str:
         losses = ", ".join(f"{name} {loss:.4f}" for name, loss in beside)
         known["baselines"] = f"{losses} nats per {model.task.unit(level)}"
     kind, pipeline = KINDS[model.task.name]
-    counts = " and counts of n-grams" if model.mixture else ""
+    counts, unit = " and counts of n-grams" if model.mixture else "", UNITS[level]
+    if model.task.name == "chords":
+        unit = level = "set"
     lines = [
         *("---", "library_name: charlm", f"pipeline_tag: {pipeline}", "tags:"),
         *(f"- {tag}" for tag in ("charlm", cell, level)),
         *("---", "", f"# {_as_text(visible(name))}", ""),
-        f"{kind}: {SHOWN.get(cell, cell)} of {UNITS[level]}s{counts}, made with charlm {__version__}.",
+        f"{kind}: {SHOWN.get(cell, cell)} of {unit}s{counts}, made with charlm {__version__}.",
     ]
     for heading, names in SECTIONS:
         rows = [(name, known[name]) for name in names if name in known]
@@ -136,6 +139,8 @@ def _use(model: Model) -> list[str]:
     use = "charlm predict -m m.npz"
     if model.task.name == "generate":
         use = f"charlm sample -m m.npz --count 10 --given {shlex.quote(model.task.labels[0])}"
+    elif model.task.name == "chords":
+        use = "charlm sample -m m.npz"
     elif model.task.name == "text":
         use = f"charlm sample -m m.npz{' --count 10' if model.lines else ''}"
     lines = ["## Use", "", "In this folder:", "", *_fenced("sh", f"charlm import . -o m.npz\n{visible(use)}"), ""]

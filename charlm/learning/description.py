@@ -112,7 +112,7 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     if len(corpus.names) > MOST_NAMES:
         names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
     text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-    learns = "learns" if task == "text" else f"learns to {task}"
+    learns = {"text": "learns", "chords": "learns sets of symbols"}.get(task, f"learns to {task}")
     if trainer.base:
         learns = f"goes on with {trainer.base.ancestry[0]['name']}, and {learns}"
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)

@@ -104,6 +104,8 @@ class Chords(ExampleTask):
         return f"{self.name}: the next set of symbols; a usual sequence has {number_of(self.length, 'step')}"
 
     def architecture_fields(self, vocabulary):
+        if vocabulary.level != "token":
+            raise ValueError("its symbols are no words")
         symbols = len(vocabulary.symbols)
         return {
             "vocabulary_size": len(vocabulary),
@@ -114,7 +116,7 @@ class Chords(ExampleTask):
 
     def places(self, before, vocabulary, old):
         symbols = vocabulary.ids_of(old)[len(SPECIAL) :] - len(SPECIAL)
-        return Places(symbols, symbols, has_symbols=False)
+        return Places(symbols, symbols, has_symbols=False, reads_symbols=False)
 
     def unit(self, level):
         return "step"
