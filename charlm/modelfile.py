@@ -50,8 +50,8 @@ The header has these keys:
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
                   have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); columns (the
-                  fields of ``text.columns.Columns``) where the files are tables; missing for a language model without
-                  columns
+                  fields of ``text.columns.Columns``) where the files are tables; vectors (names, mean and deviation of
+                  each channel) where the input is vectors; missing for a language model without columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data
 
@@ -414,7 +414,7 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
     Raises an exception of some kind, which ``read_archive`` turns into a ModelFileError, if they are not valid.
     """
     fields, task_fields = header["architecture"], header.get("task", {"name": "text"})
-    task = task_class(task_fields["name"]).from_fields(task_fields)
+    task = task_class(task_fields["name"], "vectors" if "vectors" in task_fields else "text").from_fields(task_fields)
     kinds = {field.name: field.type for field in dataclasses.fields(task.architecture)}
     if not set(fields) <= set(kinds) or not set(kinds) - set(OPTIONAL) <= set(fields):
         raise _Invalid("its header does not describe its architecture")

@@ -18,10 +18,9 @@ from ..network.growing import Places
 from ..portable.functions import log
 from ..text.batches import Batch, Sequences, groups
 from ..text.corpus import CorpusOptions
-from ..text.rolls import PARTS
 from ..text.vocabulary import SPECIAL, Known, Vocabulary
 from .examples import EVALUATED, ROWS, ExampleEvaluation, Examples, ExampleTask, by_length, tokens_for
-from .sets import SetNumbers, SetSequence, SplitSequences, are_keys, check_options, counted, known_symbols, read_sets
+from .sets import SetNumbers, SetSequence, are_keys, check_options, counted, known_symbols, read_sets
 from .summary import number_of
 
 
@@ -58,12 +57,14 @@ class Chords(ExampleTask):
     def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Chords, Examples]":
         """Sequences of sets (see ``sets``). The training part gives the symbols."""
         check_options(options)
-        found = read_sets(paths, options)
+        found, named = read_sets(paths, options)
         counts = counted(found.train)
         if known and not known.grows:
             symbols = known.vocabulary.symbols
         else:
-            symbols = known_symbols(counts, found.symbols, known.vocabulary.symbols if known else ())
+            symbols = known_symbols(counts, named, known.vocabulary.symbols if known else ())
+        if not named and not known and are_keys(symbols):
+            found.notes.append(f"all symbols are MIDI numbers of a piano's keys; the model knows all {len(symbols)}")
         numbers = SetNumbers(symbols)
         train, held_out = _numbered(numbers, found.train), _numbered(numbers, found.held_out)
         task = cls(int(np.median(train.steps.lengths)), numbers.sets())
@@ -77,11 +78,7 @@ class Chords(ExampleTask):
             held_out=held_out,
             log_frequencies=odds,
             log_of_targets=of_sets + log(1 - rates).sum(),
-            notes=tuple(_notes(found, symbols, options)),
-            names=found.names,
-            digest=found.digest,
-            size=found.size,
-            why_no_held_out=found.why_no_held_out,
+            **found.facts(),
         )
 
     @classmethod
@@ -172,16 +169,6 @@ def multi_hot(sets: Sequences, numbers: np.ndarray, channels: int) -> np.ndarray
 
 def _numbered(numbers: SetNumbers, sequences: list[SetSequence]) -> NumberedSets:
     return NumberedSets(Sequences([np.array(numbers.of(sequence), np.int32) for sequence in sequences]))
-
-
-def _notes(found: SplitSequences, symbols: tuple[str, ...], options: CorpusOptions) -> list[str]:
-    """What charlm goes by, one line each."""
-    notes = []
-    if not found.symbols and are_keys(symbols):
-        notes.append("all symbols are MIDI numbers of the keys of a piano; the model knows all 88 of them")
-    if found.has_own_held_out:
-        notes.append(f"charlm measures on {PARTS[1]}; charlm perplexity then reads {PARTS[2]}")
-    return notes
 
 
 TASK = Chords

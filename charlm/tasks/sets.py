@@ -7,7 +7,6 @@ a blank line ends a sequence. Other files are piano rolls (``text/rolls.py``).
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +14,10 @@ import numpy as np
 from ..errors import CorpusError, UsageError
 from ..text.batches import Sequences
 from ..text.columns import Line
-from ..text.corpus import CorpusOptions, held_out_lines
+from ..text.corpus import CorpusOptions
 from ..text.reading import Digest, name_of, names_of, path_list
 from ..text.rolls import PARTS, PIANO, WHOLE, Roll, kind_of_roll, read_rolls
-from .examples import LONGEST_TEXT, lines_of
+from .examples import LONGEST_TEXT, SplitExamples, lines_of, split_examples
 
 EMPTY = "-"
 MOST_SYMBOLS = 1 << 12  # each of them is an input and an output of the network
@@ -37,22 +36,6 @@ class FoundSequences(NamedTuple):
 
     sequences: list[SetSequence]
     symbols: tuple[str, ...]
-
-
-@dataclass(kw_only=True)
-class SplitSequences:
-    """The sequences of some files. names, digest, size: of the files with the training part, as in ``Corpus``. symbols:
-    as in ``FoundSequences``. has_own_held_out: the held-out part is a part of the files. why_no_held_out: as in
-    ``Examples``."""
-
-    train: list[SetSequence]
-    held_out: list[SetSequence]
-    symbols: tuple[str, ...]
-    names: tuple[str, ...]
-    digest: str
-    size: int
-    has_own_held_out: bool
-    why_no_held_out: str
 
 
 def sequences_in_lines(lines: Iterable[Line]) -> Iterator[SetSequence]:
@@ -114,52 +97,28 @@ def _sequences_of(roll: Roll, name: str) -> Iterator[SetSequence]:
         yield _checked(f"sequence {number:,} of {name}", steps)
 
 
-def read_sets(paths: Any, options: CorpusOptions) -> SplitSequences:
-    """Read the sequences of some files, and hold some of them out: those of ``options.valid``, of the part "validdata",
-    or random ones. A sequence with a symbol that no training sequence has goes to the training part, if chance chose
-    it. Raises CorpusError as ``sequences_in`` does."""
-    paths, digest, why = path_list(paths), Digest(), ""
+def read_sets(paths: Any, options: CorpusOptions) -> tuple[SplitExamples, tuple[str, ...]]:
+    """The sequences of some files, some of them held out: those of ``options.valid``, of the part "validdata", or random
+    ones; and the symbols of ``FoundSequences``. Raises CorpusError as ``sequences_in`` does."""
+    paths, digest, notes = path_list(paths), Digest(), []
     with_held_out = [] if options.valid else list(filter(_has_held_out, paths))
-    found = sequences_in(paths, TRAINING, options.encoding, digest)
-    train, held_out = found.sequences, []
+    train, named = sequences_in(paths, TRAINING, options.encoding, digest)
+    held_out = None
     if options.valid:
         held_out = sequences_in(path_list(options.valid), HELD_OUT, options.encoding).sequences
     elif with_held_out:
         held_out = sequences_in(with_held_out, HELD_OUT).sequences
-    else:
-        train, held_out = _split(train, found.symbols, options)
-        if options.holdout and not held_out:
-            few = f"{options.holdout:g} of {len(train):,} sequences is less than one"
-            why = few if int(len(train) * options.holdout) == 0 else "each of them has a symbol that no other has"
-    return SplitSequences(
-        train=train,
-        held_out=held_out,
-        symbols=found.symbols,
-        names=tuple(map(name_of, paths)),
-        digest=digest.hexdigest(),
-        size=digest.size,
-        has_own_held_out=len(with_held_out) > 0,
-        why_no_held_out=why,
-    )
+        notes.append(f"the held-out part is {HELD_OUT} of {names_of(with_held_out)}; charlm perplexity reads {TEST}")
+
+    def symbols_in(sequence):  # which must occur in the training part, unless the files name them
+        return counted([sequence]).keys() - named
+
+    return split_examples(train, held_out, symbols_in, options, paths, digest, notes=notes), named
 
 
 def _has_held_out(path: Any) -> bool:
     kind = kind_of_roll(path)
     return bool(kind) and HELD_OUT in read_rolls(path, kind)
-
-
-def _split(
-    sequences: list[SetSequence], named: tuple[str, ...], options: CorpusOptions
-) -> tuple[list[SetSequence], list[SetSequence]]:
-    """The training sequences and the held-out ones, whose symbols are named or occur in the training part."""
-    train, chosen = [], []
-    is_held_out = held_out_lines(len(sequences), options.holdout, options.seed).tolist()
-    for sequence, held_out in zip(sequences, is_held_out, strict=True):
-        (chosen if held_out else train).append(sequence)
-    known = {*named, *counted(train)}
-    kept = [known.issuperset(counted([sequence])) for sequence in chosen]
-    more = [sequence for sequence, is_kept in zip(chosen, kept, strict=True) if not is_kept]
-    return train + more, [sequence for sequence, is_kept in zip(chosen, kept, strict=True) if is_kept]
 
 
 def counted(sequences: Iterable[SetSequence]) -> Counter[str]:
