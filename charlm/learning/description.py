@@ -165,7 +165,8 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
     if a.channels:
-        entry = f"{number_of(a.channels, 'number')} at each step, one for each channel"
+        one_for_each = "symbol: 1 if it is in the set before" if trainer.task.name == "chords" else "channel"
+        entry = f"{number_of(a.channels, 'number')} at each step, one for each {one_for_each}"
     has_symbols = not a.channels or trainer.task.name == "translate"
     symbols = (
         f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown (<UNK>)"

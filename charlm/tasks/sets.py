@@ -98,8 +98,8 @@ def _sequences_of(roll: Roll, name: str) -> Iterator[SetSequence]:
 
 
 def read_sets(paths: Any, options: CorpusOptions) -> tuple[SplitExamples, tuple[str, ...]]:
-    """The sequences of some files, some of them held out: those of ``options.valid``, of the part "validdata", or random
-    ones; and the symbols of ``FoundSequences``. Raises CorpusError as ``sequences_in`` does."""
+    """The sequences of some files, some of them held out: those of ``options.valid``, of the part "validdata", or
+    random ones; and the symbols of ``FoundSequences``. Raises CorpusError as ``sequences_in`` does."""
     paths, digest, notes = path_list(paths), Digest(), []
     with_held_out = [] if options.valid else list(filter(_has_held_out, paths))
     train, named = sequences_in(paths, TRAINING, options.encoding, digest)
