@@ -3,7 +3,9 @@
 import itertools
 import json
 import os
+import struct
 import zipfile
+import zlib
 from functools import partial
 from io import BytesIO
 
@@ -31,7 +33,8 @@ from charlm.sampling.midi import midi_file, pitch_of
 from charlm.tasks.chords import multi_hot
 from charlm.tasks.sets import SetNumbers, SetSequence, sequences_in_lines
 from charlm.text.batches import Batch, Sequences
-from charlm.text.rolls import column_names
+from charlm.text.matlab import read_matlab
+from charlm.text.rolls import column_names, read_rolls
 from torture.modelfiles import parts_of as facts
 
 C, SCALE = 5, 0.3
@@ -259,38 +262,94 @@ def test_a_file_with_parts_trains_holds_out_and_measures(folder, tmp_path):
     assert len(trainer.corpus.held_out) == sum(map(len, chorales(6, 2)))
 
 
-def test_matlab(tmp_path):
+def mat_element(kind, data, order="<"):
+    return struct.pack(order + "II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def mat_matrix(name, value, order="<"):
+    """A variable of a .mat file: a matrix of doubles, or a list of matrices as a cell array of one row."""
+    is_cell = isinstance(value, list)
+    shape = (1, len(value)) if is_cell else value.shape
+    data = mat_element(6, struct.pack(order + "II", 1 if is_cell else 6, 0), order)
+    data += mat_element(5, struct.pack(order + "ii", *shape), order)
+    if 0 < len(name) <= 4:  # stands in place of its size
+        data += struct.pack(order + "I", 1 | len(name) << 16) + name.encode().ljust(4, b"\0")
+    else:
+        data += mat_element(1, name.encode(), order)
+    if is_cell:
+        return mat_element(14, data + b"".join(mat_matrix("", one, order) for one in value), order)
+    return mat_element(14, data + mat_element(9, value.astype(order + "f8").tobytes("F"), order), order)
+
+
+def mat_file(variables, order="<", compressed=False):
+    """A file as MATLAB 5 writes it, or 7 where it is compressed."""
+    data = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack(order + "H", 0x100) + (b"IM" if order == "<" else b"MI")
+    for name, value in variables.items():
+        variable = mat_matrix(name, value, order)
+        packed = zlib.compress(variable)
+        data += struct.pack(order + "II", 15, len(packed)) + packed if compressed else variable
+    return data
+
+
+def parts_of_a_paper():
+    return {
+        part: as_rolls(chorales(4 * number, number))
+        for number, part in enumerate(("traindata", "validdata", "testdata"), 1)
+    }
+
+
+@pytest.mark.parametrize(("order", "compressed"), [("<", False), (">", False), ("<", True)])
+def test_matlab(tmp_path, order, compressed):
     """Files of the same structure as those of Boulanger-Lewandowski, Bengio and Vincent (2012)."""
+    path, of_npz = tmp_path / "m.mat", new_trainer(with_parts(tmp_path / "m.npz"), **OPTIONS).corpus
+    path.write_bytes(mat_file({"hi": np.eye(2)} | parts_of_a_paper(), order, compressed))
+    of_mat = new_trainer(path, **OPTIONS).corpus
+    for part in ("train", "held_out"):
+        assert np.array_equal(getattr(of_mat, part).steps.ids, getattr(of_npz, part).steps.ids)
+        assert np.array_equal(getattr(of_mat, part).steps.starts, getattr(of_npz, part).steps.starts)
+    if not compressed:
+        model = charlm.train(path, **OPTIONS | {"epochs": 1})
+        assert charlm.evaluate(model, path) == charlm.evaluate(model, tmp_path / "m.npz")
+
+
+def test_matlab_is_read_as_scipy_reads_it(tmp_path):
     scipy_io = pytest.importorskip("scipy.io")
-    cells = {}
-    for number, part in enumerate(("traindata", "validdata", "testdata"), 1):
-        rolls = as_rolls(chorales(4 * number, number))
-        cells[part] = np.empty((1, len(rolls)), object)
-        cells[part][0] = rolls
+    cells = {name: np.empty((1, len(rolls)), object) for name, rolls in parts_of_a_paper().items()}
+    for name, rolls in parts_of_a_paper().items():
+        cells[name][0] = rolls
     for compressed in (False, True):
         scipy_io.savemat(tmp_path / "m.mat", cells, do_compression=compressed)
-        of_mat = charlm.train(tmp_path / "m.mat", **OPTIONS | {"epochs": 1})
-        of_npz = charlm.train(with_parts(tmp_path / "m.npz"), **OPTIONS | {"epochs": 1})
-        assert np.array_equal(of_mat.parameters, of_npz.parameters)
-        assert charlm.evaluate(of_mat, tmp_path / "m.mat") == charlm.evaluate(of_npz, tmp_path / "m.npz")
-    scipy_io.savemat(tmp_path / "other.mat", {"y": cells["testdata"]})
+        found = read_matlab((tmp_path / "m.mat").read_bytes(), tuple(cells))
+        assert all(np.array_equal(*pair) for name in cells for pair in zip(found[name], cells[name][0], strict=True))
+    (tmp_path / "m.mat").write_bytes(mat_file(parts_of_a_paper()))
+    found = scipy_io.loadmat(tmp_path / "m.mat")
+    assert all(np.array_equal(*pair) for name in cells for pair in zip(found[name][0], cells[name][0], strict=True))
+
+
+def test_a_matrix_is_one_sequence():
+    variables = {"x": np.arange(6).reshape(2, 3), "y": [np.eye(2)]}
+    found = read_matlab(mat_file(variables), ("x", "z"))
+    assert list(found) == ["x"] and np.array_equal(found["x"], variables["x"])
+
+
+def test_a_damaged_file_of_matlab_is_an_error_of_one_line(tmp_path):
+    path, data = tmp_path / "m.mat", mat_file({"traindata": [np.eye(3), np.ones((2, 3))]})
+    path.write_bytes(mat_file({"y": [np.eye(3)]}))
     with pytest.raises(CorpusError, match="holds no piano rolls"):
-        charlm.train(tmp_path / "other.mat", **OPTIONS)
-    data = (tmp_path / "m.mat").read_bytes()
-    for cut in range(130, len(data), 997):
-        (tmp_path / "cut.mat").write_bytes(data[:cut])
-        with pytest.raises(CorpusError):
-            charlm.train(tmp_path / "cut.mat", **OPTIONS)
-
-
-def test_matlab_without_scipy(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
-    (tmp_path / "m.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
-    with pytest.raises(CorpusError, match=r"with SciPy: pip install 'charlm\[music\]'$"):
-        charlm.train(tmp_path / "m.mat", **OPTIONS)
-    (tmp_path / "m.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
+        charlm.train(path, **OPTIONS)
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
     with pytest.raises(CorpusError, match="save it again with -v7"):
-        charlm.train(tmp_path / "m.mat", **OPTIONS)
+        charlm.train(path, **OPTIONS)
+    for cut in range(20, len(data) - 8, 9):
+        path.write_bytes(data[:cut])
+        with pytest.raises(CorpusError, match="cannot read the arrays in|holds no piano rolls"):
+            read_rolls(path, "mat")
+    for place, value in itertools.product(range(128, len(data)), (0, 255, 127, 7)):
+        path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+        try:
+            read_rolls(path, "mat")
+        except CorpusError as error:
+            assert "\n" not in str(error)
 
 
 ROLL = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 1]])

@@ -52,7 +52,6 @@ LATE = (
     ("kernels.numba_private", "numba", "an untried numba may lack private parts"),
     ("text.baselines", "lzma", "a Python may be built without it"),
     ("export.onnx_graph", "onnx", "only who writes an .onnx file needs that package"),
-    ("text.rolls", "scipy.io", "only who reads a .mat file needs SciPy"),
     ("ranks", "mpi4py", "only the processes of an MPI job need it, and elsewhere its import can end the process"),
     ("ranks", "ranks.mpi", "the same"),
     ("errors", "difflib", "only an error about a name needs it"),

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import CorpusError
 from .formats import begins_like_a_model
+from .matlab import read_matlab
 from .reading import Digest, name_of, read_bytes
 
 PARTS = ("traindata", "validdata", "testdata")
@@ -147,14 +148,7 @@ def _in_mat(name: str, data: bytes) -> dict[str, Iterable[Any]]:
     if data.startswith(HDF5):
         raise CorpusError(f"{name} is of MATLAB 7.3 (HDF5); save it again with -v7")
     try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise CorpusError(
-            f"{name} is a file of MATLAB, and charlm reads those with SciPy: pip install 'charlm[music]'"
-        ) from None
-    try:
-        found = loadmat(BytesIO(data), variable_names=PARTS)
-    except Exception as error:  # damaged files raise many kinds
-        raise CorpusError(f"cannot read the arrays in {name}: {error or type(error).__name__}") from None
-    arrays = {part: np.asarray(found[part]) for part in PARTS if part in found}
-    return {part: array.ravel() if array.dtype == object else [array] for part, array in arrays.items()}
+        found = read_matlab(data, PARTS)
+    except (ValueError, MemoryError, zlib.error) as error:
+        raise CorpusError(f"cannot read the arrays in {name}: {error}") from None
+    return {part: found[part] if isinstance(found[part], list) else [found[part]] for part in PARTS if part in found}
