@@ -123,12 +123,11 @@ def perplexity(
     _check_details(outputs, as_json, background=background, header=header, unit=unit)
     models = [load_language_model(path, given, ("chords",)) for path in model_paths]
     _announce_standard_input(files)
-    if "chords" in [model.task.name for model in models]:
-        outputs |= {"--adapt": adapt, "--precision": precision != "float32", "a second --model": len(models) > 1}
-        _write_steps(models[0], files, outputs, encoding=encoding, threads=threads, unit=unit, as_json=as_json)
-        return
     options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
     counts, form = UnknownCounts(len(models)), FigureForm(adapt, as_json, unit)
+    if "chords" in [model.task.name for model in models]:
+        _write_steps(models, files, outputs, options, form)
+        return
 
     def scored(**what):
         return counts.following(scored_files(models, files, options=options, ranks=job(), **what))
@@ -137,14 +136,8 @@ def perplexity(
         _write_rows(scored, "line" if per_line else "token" if per_token else "word", form, header)
     elif color:
         _paint(scored, models[0], background)
-    elif len(models) > 1:
-        _compare(scored, model_paths, files, form)
-    elif html:
-        _write_page(scored, models[0], html, model_paths[0], files, form)
-    elif baselines:
-        _add_baselines(scored, models[0], baselines, files, encoding, form)
     else:
-        _write_total(scored, models[0], files, form)
+        _write_figures(scored, models, model_paths, files, form, outputs, encoding)
     _warn_of_unknown(counts, model_paths, models)
 
 
@@ -198,6 +191,18 @@ def _warn_of_unknown(counts, model_paths, models):
     for path, model, unknown, tokens in zip(model_paths, models, counts.unknown, counts.tokens, strict=True):
         if warning := unknown_warning(path, unknown, tokens, model.vocabulary.level):
             say(warning)
+
+
+def _write_figures(scored, models, model_paths, files, form, outputs, encoding):
+    """The figures of the whole text, and the page or the baselines where the outputs ask for them."""
+    if len(models) > 1:
+        _compare(scored, model_paths, files, form)
+    elif page := outputs["--html"]:
+        _write_page(scored, models[0], page, model_paths[0], files, form)
+    elif corpus := outputs["--baselines"]:
+        _add_baselines(scored, models[0], corpus, files, encoding, form)
+    else:
+        _write_total(scored, models[0], files, form)
 
 
 # The outputs. scored(columns=…, whole_lines=…) gives the scored blocks of the text.
@@ -254,15 +259,16 @@ def _add_baselines(scored, model, corpus, files, encoding, form):
     _write_score(score, model, form, {"baselines": found}, lines)
 
 
-def _write_steps(model, files, for_text, *, encoding, threads, unit, as_json):
-    """The figures of a model of sets. for_text: options that such a model does not have, and their values."""
+def _write_steps(models, files, outputs, options, form):
+    """The figures of a model of sets. Raises UsageError where an option does not go with it."""
     from ..scoring.steps import steps_of_files
 
-    for name, value in for_text.items():
+    for_text = {"--adapt": options.adapt, "--precision": options.precision != "float32"}
+    for name, value in (outputs | for_text | {"a second --model": len(models) > 1}).items():
         if value:
             raise UsageError(f"{name} does not go with a model of --task chords, whose steps are sets: leave it out")
-    score = steps_of_files(model, files, encoding, threads)
-    _write([score.as_dict(unit)] if as_json else None, score.lines(terminal_width(), unit))
+    score = steps_of_files(models[0], files, options.encoding, options.threads)
+    _write([score.as_dict(form.unit)] if form.as_json else None, score.lines(terminal_width(), form.unit))
 
 
 def _write_total(scored, model, files, form):
