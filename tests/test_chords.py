@@ -337,9 +337,10 @@ def test_a_damaged_file_of_matlab_is_an_error_of_one_line(tmp_path):
     path.write_bytes(mat_file({"y": [np.eye(3)]}))
     with pytest.raises(CorpusError, match="holds no piano rolls"):
         charlm.train(path, **OPTIONS)
-    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
-    with pytest.raises(CorpusError, match="save it again with -v7"):
-        charlm.train(path, **OPTIONS)
+    for beginning in (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file"):
+        path.write_bytes(beginning + bytes(200))
+        with pytest.raises(CorpusError, match="save it again with -v7"):
+            charlm.train(path, **OPTIONS)
     for cut in range(20, len(data) - 8, 9):
         path.write_bytes(data[:cut])
         with pytest.raises(CorpusError, match="cannot read the arrays in|holds no piano rolls"):
@@ -477,6 +478,18 @@ def test_a_model_goes_on_with_more_symbols(tmp_path):
     assert charlm.evaluate(model, tmp_path / "new.txt")["steps"] == 4
     with pytest.raises(CorpusError, match="has 'c', which the model has never seen"):
         charlm.train(tmp_path / "new.txt", base=old, epochs=1, keep_vocabulary=True)
+
+
+def test_another_text_is_measured_by_its_own_sets(folder, model, tmp_path):
+    """The figures of --also-valid are those of evaluate; its sets have other numbers than those of the training."""
+    (tmp_path / "other.txt").write_text("21 108\n60\n-\n60 61 62 63\n")
+    trained = charlm.train(
+        folder / "test.txt", base=model, also_valid=tmp_path / "other.txt", epochs=1, lr=1e-9, threads=1
+    )
+    found = trained.training["also_valid"]
+    wanted = charlm.evaluate(model, tmp_path / "other.txt")["nats_per_step"]
+    assert found["before"] == pytest.approx(wanted, rel=1e-6) and found["held_out_tokens"] == 4
+    assert found["after"] == pytest.approx(wanted, rel=1e-4)
 
 
 # Samples

@@ -26,9 +26,10 @@ from .summary import number_of
 
 @dataclass
 class NumberedSets:
-    """steps: the numbers of the sets of each sequence, in the order of the steps."""
+    """steps: the numbers of the sets of each sequence, in the order of the steps. sets: their members."""
 
     steps: Sequences
+    sets: Sequences
 
     def __len__(self):
         return len(self.steps.ids)
@@ -66,8 +67,9 @@ class Chords(ExampleTask):
         if not named and not known and are_keys(symbols):
             found.notes.append(f"all symbols are MIDI numbers of a piano's keys; the model knows all {len(symbols)}")
         numbers = SetNumbers(symbols)
-        train, held_out = _numbered(numbers, found.train), _numbered(numbers, found.held_out)
-        task = cls(int(np.median(train.steps.lengths)), numbers.sets())
+        steps = [_numbered(numbers, sequences) for sequences in (found.train, found.held_out)]
+        task = cls(int(np.median(steps[0].lengths)), numbers.sets())
+        train, held_out = (NumberedSets(of_part, task.sets) for of_part in steps)
         rates = np.array([counts[symbol] for symbol in symbols]) + 0.5  # as if one more step had half of each symbol
         rates /= len(train) + 1
         odds = log(rates) - log(1 - rates)
@@ -94,8 +96,8 @@ class Chords(ExampleTask):
         """The task with the sets of some sequences, and the numbers of these sets. Raises CorpusError for a symbol that
         the vocabulary does not have."""
         numbers = SetNumbers(vocabulary.symbols)
-        numbered = _numbered(numbers, sequences)
-        return replace(self, sets=numbers.sets()), numbered.steps
+        steps = _numbered(numbers, sequences)
+        return replace(self, sets=numbers.sets()), steps
 
     def description(self, level):
         return f"{self.name}: the next set of symbols; a usual sequence has {number_of(self.length, 'step')}"
@@ -148,11 +150,14 @@ class Chords(ExampleTask):
         return Batch(np.zeros((1, 1, 2), np.float32), np.zeros((1, 1), np.int32), fresh=True, lengths=np.ones(1, int))
 
     def evaluation(self, network, corpus, ngrams=None):
-        part, symbols = corpus.held_out.steps, len(corpus.vocabulary.symbols)
-        if not len(part.ids):
+        part, task, symbols = corpus.held_out, self, len(corpus.vocabulary.symbols)
+        if not len(part):
             return None
-        chosen = by_length(part.lengths[:EVALUATED], tokens_for(symbols))
-        batches = [self.batch(part, some, symbols) for some in chosen]
+        if part.sets is not self.sets:  # of another text (--also-valid)
+            task = replace(self, sets=part.sets)
+            network = task.network(network.architecture, network.parameters, network.pool)
+        chosen = by_length(part.steps.lengths[:EVALUATED], tokens_for(symbols))
+        batches = [task.batch(part.steps, some, symbols) for some in chosen]
         return ExampleEvaluation(network, self.window(network, 1, ROWS), batches)
 
 
@@ -167,8 +172,9 @@ def multi_hot(sets: Sequences, numbers: np.ndarray, channels: int) -> np.ndarray
     return rows.reshape(*numbers.shape, channels)
 
 
-def _numbered(numbers: SetNumbers, sequences: list[SetSequence]) -> NumberedSets:
-    return NumberedSets(Sequences([np.array(numbers.of(sequence), np.int32) for sequence in sequences]))
+def _numbered(numbers: SetNumbers, sequences: list[SetSequence]) -> Sequences:
+    """The number of the set of each step of some sequences."""
+    return Sequences([np.array(numbers.of(sequence), np.int32) for sequence in sequences])
 
 
 TASK = Chords

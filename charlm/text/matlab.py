@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ HEADER = 128  # bytes
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # by type
 CELL, NUMERIC = 1, range(6, 16)  # classes of arrays: those of NUMERIC hold real numbers
-LARGEST = 1 << 31  # bytes that a compressed element may have
+LARGEST = 1 << 30  # bytes that a compressed element may have
 
 
 def read_matlab(data: bytes, names: Collection[str]) -> dict[str, Any]:
@@ -61,10 +62,10 @@ def _variable(data: memoryview, order: str, names: Collection[str], inside: bool
     if inside and not data:
         return "", np.zeros((0, 0))
     parts = _elements(data, order)
-    try:
-        flags, shape, name = (_numbers(*next(parts), order) for _ in range(3))
-    except StopIteration:
-        raise ValueError("one of its variables has no shape or no name") from None
+    first = [_numbers(*part, order) for part in islice(parts, 3)]
+    if len(first) < 3:
+        raise ValueError("one of its variables has no shape or no name")
+    flags, shape, name = first
     if {array.dtype.kind for array in (flags, shape, name)} - {"i", "u"} or not len(flags) or (shape < 0).any():
         raise ValueError("one of its variables has a class, a shape or a name that cannot be")
     kind, size, text = int(flags[0]) & 255, math.prod(shape.tolist()), name.astype("u1").tobytes().decode("latin-1")

@@ -24,10 +24,10 @@ from .reading import Digest, name_of, read_bytes
 
 PARTS = ("traindata", "validdata", "testdata")
 WHOLE = "x"  # of an .npz file that is in one part
-LARGEST = 1 << 31  # bytes of an array that is unpacked from a file, at most
+LARGEST = 1 << 30  # bytes of an array that is unpacked from a file, at most
 PIANO = range(21, 109)  # the MIDI numbers of the keys of a piano
 MIDI = range(128)
-HDF5 = b"\x89HDF"
+MATLAB, HDF5 = b"MATLAB 5.0 MAT", (b"MATLAB 7.3 MAT", b"\x89HDF")  # with which files of MATLAB begin
 
 
 class Roll(NamedTuple):
@@ -47,7 +47,7 @@ def kind_of_roll(path: Any) -> str:
             beginning = file.read(40)
     except OSError:
         return ""  # whoever reads it says why
-    if beginning.startswith(b"MATLAB") or (beginning.startswith(HDF5) and os.fspath(path).endswith(".mat")):
+    if beginning.startswith((MATLAB, HDF5[0])) or (beginning.startswith(HDF5) and str(path).endswith(".mat")):
         return "mat"
     return "npz" if beginning.startswith(b"PK\3\4") and not begins_like_a_model(beginning) else ""
 
