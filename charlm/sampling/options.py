@@ -23,8 +23,8 @@ SAMPLING = (
         "length",
         int,
         "Tokens (characters, subwords, words or bytes, by --level) per sample; for a model of lines, the most that a "
-        "line may have.",
-        default_in_words="500, or 1,000 for lines",
+        "line may have; for a model of --task chords, steps.",
+        default_in_words="500, or 1,000 for lines; for chords as many as a usual training sequence has",
         least=1,
         most=TRILLION,
         metavar="N",
