@@ -52,8 +52,9 @@ def program_for(model: Model, path) -> str:
     """A program in Python for PyTorch that loads the file at ``path``, to which a model was exported. Raises UsageError
     for a model whose texts a short program cannot read."""
     name, a = model.task.name, model.architecture
-    if name == "chords":
-        raise UsageError("there is no short program for --task chords; leave out --snippet")
+    if a.channels:
+        what = "--task chords" if name == "chords" else "a model of vectors"
+        raise UsageError(f"there is no short program for {what}; leave out --snippet")
     writes = name not in INPUTS
     if model.vocabulary.level == "subword" and not writes:
         raise UsageError(
