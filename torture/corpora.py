@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from charlm.tasks import PREDICTING
+
 from .runs import OF_VECTORS, SMALL, TASKS, ForkServer, complaint
 
 LINE = "a cab, a dada and an egg\n"
@@ -185,10 +187,16 @@ OPTIONS = {
     **{task: ["--task", task] for task in TASKS},
     "a column": ["--lines", "--columns", "1"],
     **{f"vectors, {task}": ["--input", "vectors", "--task", task] for task in OF_VECTORS},
-    **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in TASKS},
+    **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in PREDICTING},
 }
 EXAMPLES = "examples.txt"
-ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n", "translate": b"%l\t%l\n"}
+ANSWERED = {
+    "classify": b"%l\t%a\n",
+    "generate": b"%a\t%l\n",
+    "tag": b"%l\t%a\n",
+    "translate": b"%l\t%l\n",
+    "chords": b"%l\n",
+}
 
 
 def answered(text: Path, task: str) -> Path:
@@ -246,6 +254,8 @@ def _use(server, workdir, options, is_large):
         else:
             text = path.name if "--columns" in options else answered(path, options[-1]).name
         sampling, scoring = [], [["evaluate"], ["predict"]]
+        if options[-1] == "chords":
+            sampling, scoring = [["sample", *model, *length]], [["evaluate"], ["perplexity"]]
     else:
         text = "text.txt"
         sampling = [["sample", *model, "--max-tries", "20", *length]]
