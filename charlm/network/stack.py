@@ -21,6 +21,7 @@ from .head import softmax_head
 from .layers import Recurrent
 from .products import SortedTokens, aligned, padded_row, places_of
 from .protocols import Head, Layer
+from .sampled_softmax import OutputSample
 from .threads import ThreadPool
 
 
@@ -73,6 +74,11 @@ class Stack:
     def shard(self, shards: int) -> None:
         """See ``protocols.Network.shard``."""
         self.shards = shards
+
+    def sample(self, sample: OutputSample | None) -> None:
+        """From the next packing for training on, the softmax and its gradient are of these outputs only; None: of all.
+        See ``sampled_softmax``."""
+        self.head.sample(sample)
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
         cell, one_hot = self.architecture.cell, index == 1 and not self.embedding_width
