@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 
+import charlm
+from charlm.errors import UsageError
+from charlm.kernels.compiling import HAS_BFLOAT16
+from charlm.learning.autotune import choose, new_trainer, sizes_of_updates
+from charlm.learning.checkpoint import Checkpoint, save_checkpoint
 from charlm.network.architecture import Architecture, initial_parameters
 from charlm.network.sampled_softmax import OutputSample, OutputSampling, inclusion_rates, output_sampling
 from charlm.network.stack import Stack, StackWindow
@@ -10,6 +15,9 @@ from charlm.network.threads import ThreadPool
 from charlm.text.vocabulary import UNKNOWN
 
 V, N, T = 40, 6, 5
+WORDS = [f"w{i}" for i in range(60)]
+TEXT = "\n".join(" ".join(WORDS[i * j * 7 % (10 + i % 50)] for j in range(1, 9)) for i in range(1, 200))
+TRAINING = {"level": "word", "lines": False, "hidden": 12, "layers": 1, "batch": 6, "steps": 7, "softmax_samples": 15}
 FREQUENCIES = np.array([90, 0, *(1000 // n for n in range(1, V - 1))])
 KINDS = {"one-hot": {}, "embedding": {"embedding": 7}, "tied": {"embedding": 8, "tied": True}}
 
@@ -180,3 +188,102 @@ def test_scoring_uses_all_outputs_between_updates_with_a_sample():
     trained(stack, inputs, targets, sample)
     stack.pack(for_training=False)
     assert (StackWindow(stack, T, N).forward(inputs, targets) == wanted).all()
+
+
+# Trainings
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path / "text.txt"
+
+
+def model_of(trainer):
+    list(trainer.run())
+    return trainer.best.parameters.tobytes()
+
+
+@pytest.mark.parametrize("more", [{"tied": True}, {"embedding": 9, "dropout": 0.2}, {"lines": True, "cell": "gru"}])
+def test_a_training_ends_with_the_same_bytes_for_any_threads_and_after_a_stop(text, tmp_path, more):
+    options = {"epochs": 2, "ngrams": 0} | TRAINING | more
+    stopped, resumed, threads = (new_trainer(text, **options | {"threads": n}) for n in (1, 2, 3))
+    assert stopped.sampling.number == 15 < len(stopped.corpus.vocabulary)
+    list(stopped.run(stop=lambda: stopped.step == 5))
+    save_checkpoint(stopped, tmp_path / "c.npz", {})
+    Checkpoint(tmp_path / "c.npz").restore(resumed)
+    assert model_of(stopped) == model_of(resumed) == model_of(threads)
+    other = new_trainer(text, **options | {"softmax_samples": 16})
+    with pytest.raises(charlm.ModelFileError, match=r"--softmax-samples \(16 now, 15 then\)"):
+        Checkpoint(tmp_path / "c.npz").restore(other)
+
+
+def test_local_updates_of_two_ranks_or_one_give_the_same_bytes(text):
+    options = {"epochs": 1, "ngrams": 0, "shards": 2, "local_updates": 3} | TRAINING
+    assert model_of(new_trainer(text, threads=1, **options)) == model_of(new_trainer(text, threads=2, **options))
+
+
+def test_a_training_with_a_sample_learns_about_as_much_as_one_with_all_outputs(text):
+    losses = []
+    for samples in (40, 0):
+        trainer = new_trainer(text, **{"epochs": 6, "ngrams": 0, "lr": 0.02} | TRAINING | {"softmax_samples": samples})
+        list(trainer.run())
+        losses.append(trainer.best_loss)
+    unigrams = -(trainer.corpus.log_frequencies[trainer.corpus.evaluated]).mean()
+    assert losses[1] < unigrams - 0.3  # it has learnt
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+
+def test_a_file_says_how_many_outputs_an_update_computed_only_if_not_all(text, tmp_path):
+    for samples, recorded in ((15, 15), (None, None)):
+        options = {"epochs": 0.5, "ngrams": 0} | TRAINING | {"softmax_samples": samples}
+        model = charlm.train(text, progress=False, **options)
+        assert model.training["settings"].get("softmax_samples") == recorded
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no bfloat16")
+def test_a_sample_in_bf16(text):
+    options = {"epochs": 1, "ngrams": 0, "precision": "bf16", "tied": True} | TRAINING
+    assert model_of(new_trainer(text, threads=1, **options)) == model_of(new_trainer(text, threads=2, **options))
+
+
+def test_only_language_models_sample_their_outputs(tmp_path):
+    (tmp_path / "labels.txt").write_text("a\tb\nc\td\n" * 30)
+    with pytest.raises(UsageError, match="^--softmax-samples goes with --task text; leave it out of --task classify$"):
+        new_trainer(tmp_path / "labels.txt", task="classify", softmax_samples=5)
+
+
+# What charlm chooses
+
+
+class OfSize:
+    """As much of a corpus as the plan asks for."""
+
+    lines, held_out_at_random = False, False
+
+    def __init__(self, vocabulary, tokens=1_000_000):
+        self.vocabulary, self.train = Symbols(vocabulary), range(tokens)
+
+
+class Symbols:
+    level = "word"
+
+    def __init__(self, number):
+        self.number = number
+
+    def __len__(self):
+        return self.number
+
+
+def test_charlm_samples_where_the_vocabulary_is_large():
+    assert sizes_of_updates(OfSize(50_000), {}) == {"batch": 32, "steps": 64, "softmax_samples": 4096}
+    assert sizes_of_updates(OfSize(16_383), {})["softmax_samples"] is None
+    assert sizes_of_updates(OfSize(16_384), {})["softmax_samples"] == 4096
+    assert sizes_of_updates(OfSize(16_384), {"batch": 16})["softmax_samples"] == 2048
+    assert sizes_of_updates(OfSize(50_000), {"softmax_samples": 0})["softmax_samples"] == 0
+
+
+def test_a_plan_has_time_for_more_tokens_where_updates_sample():
+    budget, given = 1e13, {"hidden": 256}
+    sampled, whole = (choose(OfSize(50_000), budget, "lstm", given | more) for more in ({}, {"softmax_samples": 0}))
+    assert sampled.tokens > 5 * whole.tokens

@@ -126,7 +126,7 @@ def speed(
         update()
         fastest = min(fastest, time.perf_counter() - start)
     stack.pool.close()
-    each = multiply_adds(architecture, sampling.number if sampling else 0)
+    each = multiply_adds(architecture, sampling and sampling.number)
     return ranks.agree(tokens.size * ranks.number * each / fastest)
 
 
@@ -138,13 +138,13 @@ def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
     return options
 
 
-def sizes_of_updates(corpus: Corpus, given: dict) -> dict[str, int]:
-    """The given options, and batch, steps and softmax_samples where they are not given."""
+def sizes_of_updates(corpus: Corpus, given: dict) -> dict[str, Any]:
+    """The given options, and batch, steps and softmax_samples (None for all outputs) where they are not given."""
     rows = max(16, min(64 if corpus.lines else 32, len(corpus.train) // 2000))
     options = {"batch": rows, "steps": STEPS} | given
     samples = SAMPLES_PER_TARGET * options["batch"] * options["steps"]
     pays = len(corpus.vocabulary) >= LEAST_OUTPUTS_PER_SAMPLE * samples
-    return {"softmax_samples": samples if pays else 0} | options
+    return {"softmax_samples": samples if pays else None} | options
 
 
 def tokens_per_weight(corpus: Corpus) -> int:
@@ -395,7 +395,7 @@ class Planner:
             on_compile=self._on_compile,
             ranks=self.ranks,
             shards=self.shards,
-            sampled=sizes_of_updates(corpus, self.given)["softmax_samples"] > 0,
+            sampled=bool(sizes_of_updates(corpus, self.given)["softmax_samples"]),
         )
         return mixed
 

@@ -166,7 +166,7 @@ class Trainer:
         if settings.freeze:
             self.network.freeze(settings.freeze)
         self.window = self._window()
-        self._sampling = self._output_sampling()
+        self.sampling = self._output_sampling()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
@@ -365,7 +365,7 @@ class Trainer:
             on_compile=self._on_compile,
             ranks=self.ranks,
             shards=self.network.shards,
-            sampled=self._sampling is not None,
+            sampled=self.sampling is not None,
         )
 
     def measure_base(self) -> None:
@@ -493,7 +493,7 @@ class Trainer:
             number = state.step + len(updates) + 1
             targets = int(np.count_nonzero(batch.targets >= 0))
             drop = Dropout(dropout, self.settings.seed * DROPOUT_SEEDS + number) if dropout else None
-            outputs = self._sampling and self._sampling.sample(number, batch.targets)
+            outputs = self.sampling and self.sampling.sample(number, batch.targets)
             updates.append(Update(batch, targets, self._rate_at(tokens), drop, outputs))
             tokens += targets
             if tokens >= state.total_tokens:

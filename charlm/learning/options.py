@@ -423,8 +423,8 @@ class TrainingOptions(TypedDict, total=False):
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
     The updates. batch, steps, lr, schedule, clip, dropout, precision, softmax_samples, shards, local_updates: see
-    ``Settings``. seed: of everything random. threads: how many work; the result does not depend on it. store: the type of the weights in the
-    model file, "float32" or "float16".
+    ``Settings``. seed: of everything random. threads: how many work; the result does not depend on it. store: the type
+    of the weights in the model file, "float32" or "float16".
 
     Going on with a model. base: its file, or a ``Model``. keep_vocabulary: symbols that it lacks are <UNK>. freeze: how
     many lower layers do not learn. also_valid: files to measure on besides, before and after.

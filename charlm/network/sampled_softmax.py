@@ -66,9 +66,9 @@ class OutputSampling:
         return OutputSample(ids, places, np.where(by_chance[ids], self._correction[ids], ABSENT))
 
 
-def output_sampling(frequencies: np.ndarray, number: int, seed: int = 1) -> OutputSampling | None:
-    """See ``OutputSampling``; None where all outputs are computed: for the number 0, or one that is not below V."""
-    return OutputSampling(frequencies, number, seed) if 0 < number < frequencies.size else None
+def output_sampling(frequencies: np.ndarray, number: int | None, seed: int = 1) -> OutputSampling | None:
+    """See ``OutputSampling``; None where all outputs are computed: for None or 0, or where V is not larger."""
+    return OutputSampling(frequencies, number, seed) if number and number < frequencies.size else None
 
 
 def inclusion_rates(frequencies: np.ndarray, number: int) -> np.ndarray:
