@@ -1,8 +1,6 @@
 """The heads of a stack: a linear map of every state, softmax, and cross-entropy; where several outputs may be true at
 once, the logistic function of each in place of softmax."""
 
-import math
-
 import numpy as np
 
 from ..kernels.logistic import logistic_cross_entropy, logistic_gradient
@@ -11,7 +9,7 @@ from ..kernels.tile import LANES
 from ..text.batches import Sequences
 from ..text.vocabulary import UNKNOWN
 from .architecture import Architecture
-from .products import Product, SortedTokens, bias_gradient, padded_row
+from .products import Product, SortedTokens, bias_gradient
 from .sampled_softmax import OutputSample
 
 
@@ -76,26 +74,19 @@ class SampledOutputs:
     def packing(self, pool, precision: str) -> list:
         return self.weights.packing(pool, True, precision)
 
-    def _narrow(self, outputs: np.ndarray) -> np.ndarray:
-        """The memory of all outputs, (T, N, ≥ V), as that of the sample, (T, N, ≥ C)."""
-        width = min(padded_row(self.b.size, outputs.dtype), outputs.shape[-1])
-        shape = *outputs.shape[:-1], width
-        return outputs.reshape(-1)[: math.prod(shape)].reshape(shape)
-
     def forward(self, a, targets, outputs, nats, start: int, stop: int) -> None:
-        outputs, targets = self._narrow(outputs), self.sample.places_of(targets)
+        targets = self.sample.places_of(targets)
         self.weights.forward(a, outputs, start, stop)
         sampled_cross_entropy(outputs, self.b, self.correction, targets, nats, start, stop)
 
     def backward(self, outputs, targets, da, scale, unknown, start: int, stop: int) -> None:
-        outputs, targets = self._narrow(outputs), self.sample.places_of(targets)
-        symbol = self.sample.places[UNKNOWN]
+        targets, symbol = self.sample.places_of(targets), self.sample.places[UNKNOWN]
         softmax_gradient(outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
         self.weights.backward(outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int, tokens: SortedTokens | None) -> list:
         """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
-        d_outputs, ids = self._narrow(d_outputs), self.sample.ids
+        ids = self.sample.ids
         of_sample = tokens and tokens.of_places(self.sample.places, ids.size)
         columns = self.weights.gradient_columns(a, d_outputs, self.d_sample, shards, of_sample)
         dW, d_weights = self.whole.d_parameter, self.weights.d_parameter

@@ -1,6 +1,6 @@
 """What sampling the outputs gains where the vocabulary is large: one update with --softmax-samples, and without.
 
-    python benchmarks/large_vocabulary.py [--rounds 7] [--only NAME] [--json FILE]
+    python benchmarks/vocabulary.py [--rounds 7] [--only NAME] [--json FILE]
 
 Both contenders do the same updates (choice of the sample, packing, forward, backward, clipping and Adam) in interleaved
 runs. The frequencies of the tokens follow Zipf's law. The sample has as many outputs as charlm chooses: two for each
