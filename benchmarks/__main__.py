@@ -9,7 +9,7 @@ import sys
 from interleaved import Failed
 from report import NoSuchRow, machine, parser_for, run_and_print, summary, write_json
 
-PARTS = "training", "sampling", "novelty", "scoring", "start", "memory", "growth", "shards", "cluster"
+PARTS = "training", "sampling", "novelty", "scoring", "start", "memory", "growth", "shards", "vocabulary", "cluster"
 
 
 def main():

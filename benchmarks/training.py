@@ -34,6 +34,8 @@ WORKLOADS = {  # name: workload, and the targets: × float32, × any, fraction o
     "GRU 1×256, N 64, T 64": (Workload("gru", 1, 256), 3.6, 2.7, 0.75),
     "LSTM 2×512, N 64, T 64": (Workload("lstm", 2, 512), 1.7, 1.1, 0.85),
     "RNN 1×256, N 64, T 64": (Workload("rnn", 1, 256), 2.5, 2.0, None),
+    "subwords: LSTM 1×256, V 1,024, N 32, T 64": (Workload("lstm", 1, 256, 32, vocabulary=1024), None, 2.0, None),
+    "subwords: LSTM 1×256, V 4,096, N 32, T 64": (Workload("lstm", 1, 256, 32, vocabulary=4096), None, 2.0, None),
     "words: LSTM 2×200, V 10,000, N 20, T 35": (
         WORDS,
         1.6,

@@ -136,6 +136,7 @@ def train(
     clip: float | None = None,
     dropout: float | None = None,
     precision: str | None = None,
+    softmax_samples: int | None = None,
     seed: int | None = None,
     shards: int | None = None,
     local_updates: int | None = None,
@@ -225,6 +226,8 @@ def train(
         dropout: the fraction of each layer's units that are dropped at random.
         precision: of the matrix products, "float32" or "bf16". Where the processor has bf16, charlm chooses it for task
             "text" without epochs, and "float32" otherwise.
+        softmax_samples: with a large vocabulary, each update computes the outputs of its targets and of about so many
+            other tokens; 0 is all outputs. Only for task "text".
         seed: of all random choices (1).
         shards: how many fixed parts share the rows of a batch (1).
         local_updates: each shard trains on ``batch`` rows of its own, and after so many updates all of them meet; None
@@ -317,6 +320,7 @@ def training(
     clip: float | None = None,
     dropout: float | None = None,
     precision: str | None = None,
+    softmax_samples: int | None = None,
     seed: int | None = None,
     shards: int | None = None,
     local_updates: int | None = None,

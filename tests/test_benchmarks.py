@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-PARTS = ["training", "sampling", "novelty", "scoring", "start", "memory", "growth", "shards", "cluster"]
+PARTS = ["training", "sampling", "novelty", "scoring", "start", "memory", "growth", "shards", "vocabulary", "cluster"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 

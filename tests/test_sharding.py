@@ -29,6 +29,12 @@ KINDS = {  # a text, and how it is learnt
     "lines, embedding": (TEXT, {"lines": True, "embedding": 5}),
     "subwords": (TEXT, {"level": "subword", "max_vocabulary": 60, "lines": False, "cell": "gru"}),
     "words, tied": (TEXT, {"level": "word", "tied": True, "lines": False}),
+    "words, tied, sampled": (TEXT, {"level": "word", "tied": True, "lines": False, "softmax_samples": 5}),
+    "words, sampled": (TEXT, {"level": "word", "embedding": 5, "lines": True, "softmax_samples": 5}),
+    "feedforward, sampled": (
+        TEXT,
+        {"level": "word", "cell": "feedforward", "tied": True, "lines": False, "softmax_samples": 5},
+    ),
     "feedforward, tied": (TEXT, {"level": "word", "cell": "feedforward", "context": 3, "tied": True, "lines": True}),
     "feedforward, embedding": (TEXT, {"cell": "feedforward", "context": 3, "embedding": 4, "lines": False}),
     "classify": (LABELLED, {"task": "classify"}),
@@ -127,6 +133,8 @@ def sums_of(trainer, batches, shards, precision="float32", dtype=np.float32):
     window = trainer.task.window(network, trainer.settings.steps, shards.local(trainer.rows), training=True)
     found = []
     for number, batch in enumerate(batches):
+        if trainer.sampling:
+            network.sample(trainer.sampling.sample(number, batch.targets))
         network.pack(for_training=True, precision=precision)
         nats = window.train(shards.of(batch), 0.1, Dropout(0.3, number, shards))
         found.append((shards.sum(nats), network.gradient.copy()))
@@ -159,7 +167,7 @@ def test_the_gradient_of_shards_is_that_of_the_whole_batch(prepared, kind):
         assert np.abs(of_shards - gradient).max() < 1e-12 * np.abs(gradient).max()
 
 
-@pytest.mark.parametrize("kind", ["lstm", "words, tied", "tag"])
+@pytest.mark.parametrize("kind", ["lstm", "words, tied", "words, tied, sampled", "tag"])
 def test_a_training_with_shards_ends_with_the_same_bytes_for_any_threads_and_after_a_stop(tmp_path, kind):
     text, options = KINDS[kind]
     (tmp_path / "text.txt").write_text(text)

@@ -19,7 +19,7 @@ def of_threads_and_lanes(
     folder: Path, cells=tuple(CELLS), levels=LEVELS, threads=(1, 2), lanes=("4", "8", "16")
 ) -> Iterator[str]:
     """Train each cell at each level with each number of threads and lanes. One outcome per cell, level and number of
-    lanes, and one per cell with local updates, with shards and in bf16."""
+    lanes, and one per cell with local updates, with shards, with sampled softmax and in bf16."""
     (folder / "text.txt").write_text(some_text(200), encoding="utf-8")
     order = json.dumps({"folder": str(folder), "cells": cells, "levels": levels, "threads": threads})
     found = {}
@@ -42,7 +42,7 @@ def of_threads_and_lanes(
         for number in lanes if f"{cell} char from" in found[lanes[0]] else ():
             same = set(found[number][f"{cell} char from"]) == {found[lanes[0]][f"{cell} char from"][0]}
             yield "" if same else f"{cell}, going on with a model, {number} lanes: other bytes"
-        for kind in ("local", "shards", "vectors")[: 2 if cell == "feedforward" else 3]:
+        for kind in ("local", "shards", "samples", "vectors")[: 3 if cell == "feedforward" else 4]:
             same = len({digest for number in lanes for digest in found[number][f"{cell} {kind}"]}) == 1
             yield "" if same else f"{cell} {kind}: other bytes"
         for digests in (found[number][f"{cell} bf16"] for number in lanes if f"{cell} bf16" in found[number]):
@@ -60,6 +60,7 @@ def _digests(folder, cells, levels, threads):
     options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1, "lines": False}
     kinds = {f"{cell} {level}": {"cell": cell, "level": level} for cell in cells for level in levels}
     kinds |= {f"{cell} shards": {"cell": cell, "shards": 4} for cell in cells}
+    kinds |= {f"{cell} samples": {"cell": cell, "level": "word", "softmax_samples": 5} for cell in cells}
     kinds |= {f"{cell} local": {"cell": cell, "shards": 2, "local_updates": 3} for cell in cells}
     table = Path(folder) / "vectors.txt"
     table.write_text(some_vectors(), encoding="utf-8")

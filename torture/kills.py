@@ -26,6 +26,7 @@ KINDS = (
     ["--cell", "feedforward", "--context", "4", "--dropout", "0.1"],
     ["--from", "../good/m.npz", "--dropout", "0.1"],
     ["--shards", "4", "--level", "word", "--cell", "peephole", "--tied", "--dropout", "0.1"],
+    ["--level", "word", "--tied", "--softmax-samples", "5"],
     ["--shards", "2", "--local-updates", "3", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
     *(["--task", task, "--input", "vectors", "--noise", "0.5"] for task in OF_VECTORS),

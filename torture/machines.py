@@ -23,6 +23,7 @@ MODELS = {
     "list": {"cell": "gru", "lines": True, "hidden": 64, "embedding": 9},
     "bytes": {"level": "byte", "schedule": "linear", "ngrams": 0, "hidden": 128},
     "words": {"level": "word", "tied": True},
+    "sampled softmax": {"level": "word", "embedding": 9, "softmax_samples": 6},
     "subwords": {"level": "subword", "max_vocabulary": 60, "lines": True},
     "tokens": {"level": "token", "lines": True, "ngrams": 3, "store": "float16"},
     "going on": {"base": "lstm", "freeze": 1},

@@ -9,7 +9,7 @@ smoothing towards <UNK>; text/vocabulary.py says why).
 import numpy as np
 
 from .activations import exact_logarithm, exponential
-from .compiling import compiled
+from .compiling import compiled, inlined
 from .reduce import largest, total
 
 
@@ -29,16 +29,44 @@ def softmax_cross_entropy(logits, b, targets, nats, start, stop):
             row = logits[t, n][: b.size]
             for v in range(row.size):
                 row[v] += b[v]
-            highest = largest(row)
-            target = targets[t, n]
-            of_target = row[target] - highest if target >= 0 else row[0] - row[0]
+            nats[t, n] = _cross_entropy(row, targets[t, n])
+
+
+@inlined
+def _cross_entropy(row, target):
+    """Turn one row of logits into probabilities, in place. Returns the nats of the target, 0 where there is none."""
+    highest = largest(row)
+    of_target = row[target] - highest if target >= 0 else row[0] - row[0]
+    for v in range(row.size):
+        row[v] = exponential(row[v] - highest)
+    whole = total(row)
+    inverse = row.dtype.type(1) / whole
+    for v in range(row.size):
+        row[v] = row[v] * inverse
+    return exact_logarithm(whole) - of_target if target >= 0 else 0
+
+
+@compiled
+def sampled_cross_entropy(logits, b, correction, targets, nats, start, stop):
+    """``softmax_cross_entropy`` over a sample of C outputs (network/sampled_softmax.py).
+
+    logits       [T, N, ≥ C]    in/out   W_ya a, without b_y; becomes the estimate of ŷ
+    b            [C]            in       b_y
+    correction   [C]            in       is added to the logit of an output, except in a row whose target it is
+    targets      [T, N] int32   in       as numbers of the C outputs; -1 where there is no target
+    nats         [T, N]         out      0 where there is no target
+
+    Rows [start, stop) are read and written.
+    """
+    for t in range(logits.shape[0]):
+        for n in range(start, stop):
+            row, target = logits[t, n][: b.size], targets[t, n]
+            of_target = row[target] + b[target] if target >= 0 else row[0]
             for v in range(row.size):
-                row[v] = exponential(row[v] - highest)
-            whole = total(row)
-            inverse = row.dtype.type(1) / whole
-            for v in range(row.size):
-                row[v] = row[v] * inverse
-            nats[t, n] = exact_logarithm(whole) - of_target if target >= 0 else 0
+                row[v] += b[v] + correction[v]
+            if target >= 0:
+                row[target] = of_target
+            nats[t, n] = _cross_entropy(row, target)
 
 
 @compiled

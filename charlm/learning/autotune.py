@@ -21,6 +21,7 @@ from ..network.cells import CELLS
 from ..network.multiply_adds import evaluated_tokens, multiply_adds, recurrent_weights
 from ..network.optimizers import Adam
 from ..network.products import check_precision
+from ..network.sampled_softmax import OutputSampling, output_sampling
 from ..network.sharding import Shards
 from ..network.stack import Stack, StackWindow
 from ..network.threads import ThreadPool
@@ -51,7 +52,7 @@ FIXED = {
     "steps": 50,
     "dropout": 0.0,
 }
-CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout")  # if not given
+CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout", "softmax_samples")
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
 BASE_DIVISOR = 1.5  # of the learning rate, where a training goes on with a model
@@ -61,6 +62,8 @@ SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several ch
 MOST_LOCAL_FACTOR = 2.0  # of the learning rate with local updates, which grows with the root of the number of workers
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
+SAMPLES_PER_TARGET = 2  # outputs that an update computes besides those of its targets …
+LEAST_OUTPUTS_PER_SAMPLE = 4  # … where the vocabulary is so many times as large
 SHARDS = 8  # of a job of several ranks
 MOMENT = 0.3  # seconds in which the machine's speed is measured
 
@@ -93,19 +96,25 @@ def speed(
     precision="float32",
     ranks: Ranks | None = None,
     shards: int = 1,
+    sampling: OutputSampling | None = None,
 ) -> float:
     """Multiply-adds per second of this machine when it trains a network, or of all ranks, which share the rows and
     exchange their gradients. It is the speed of the fastest update in a MOMENT, because other programs may slow down
-    the rest. shards: how many this process has."""
+    the rest. shards: how many this process has. sampling: of the outputs, None for all of them."""
     vocabulary_size, ranks = architecture.vocabulary_size, ranks or Ranks()
     parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
     stack = Stack(architecture, parameters, ThreadPool(threads))
     stack.shard(shards)
     rows = Shards(ranks.number * shards).padded(rows) // ranks.number
     window, adam = StackWindow(stack, steps, rows, training=True), Adam(stack, 1.0)
-    tokens = np.random.default_rng(1).integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
+    random = np.random.default_rng(1)
+    tokens = random.integers(0, vocabulary_size, (steps, rows)).astype(np.int32)
+    if sampling:
+        tokens = random.choice(vocabulary_size, (steps, rows), p=sampling.shares).astype(np.int32)
 
     def update():
+        if sampling:
+            stack.sample(sampling.sample(adam.updates, tokens))
         stack.pack(for_training=True, precision=precision)
         window.forward_backward(tokens, tokens, 1 / tokens.size)
         ranks.sum_tree(stack.gradient)
@@ -117,7 +126,8 @@ def speed(
         update()
         fastest = min(fastest, time.perf_counter() - start)
     stack.pool.close()
-    return ranks.agree(tokens.size * ranks.number * multiply_adds(architecture) / fastest)
+    each = multiply_adds(architecture, sampling and sampling.number)
+    return ranks.agree(tokens.size * ranks.number * each / fastest)
 
 
 def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
@@ -128,6 +138,15 @@ def kind_of_network(corpus: Corpus, cell: str, given: dict) -> dict:
     return options
 
 
+def sizes_of_updates(corpus: Corpus, given: dict) -> dict[str, Any]:
+    """The given options, and batch, steps and softmax_samples (None for all outputs) where they are not given."""
+    rows = max(16, min(64 if corpus.lines else 32, len(corpus.train) // 2000))
+    options = {"batch": rows, "steps": STEPS} | given
+    samples = SAMPLES_PER_TARGET * options["batch"] * options["steps"]
+    pays = len(corpus.vocabulary) >= LEAST_OUTPUTS_PER_SAMPLE * samples
+    return {"softmax_samples": samples if pays else None} | options
+
+
 def tokens_per_weight(corpus: Corpus) -> int:
     """How many tokens the chosen width leaves at least to train each recurrent weight on."""
     return SUBWORDS_PER_WEIGHT if corpus.vocabulary.level == "subword" else TOKENS_PER_WEIGHT
@@ -136,7 +155,7 @@ def tokens_per_weight(corpus: Corpus) -> int:
 def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = False) -> Plan:
     """Choose the options that are not given, for a training of ``budget`` multiply-adds. mixed: the network will
     predict together with n-grams."""
-    text_tokens, options = len(corpus.train), {"steps": STEPS} | kind_of_network(corpus, cell, given)
+    text_tokens, options = len(corpus.train), sizes_of_updates(corpus, given) | kind_of_network(corpus, cell, given)
 
     def architecture(hidden):
         return Architecture(
@@ -150,7 +169,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
         )
 
     def tokens(hidden):
-        return budget / multiply_adds(architecture(hidden))
+        return budget / multiply_adds(architecture(hidden), options["softmax_samples"])
 
     each = tokens_per_weight(corpus)
     fitting = [width for width in WIDTHS if tokens(width) >= each * learnt_weights(architecture(width))]
@@ -160,12 +179,8 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
     else:
         dropout = dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens)
         options.setdefault("dropout", dropout_beside_counts(dropout) if mixed else dropout)
-    rows = 64 if corpus.lines else 32
     much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
-    options = {
-        "batch": max(16, min(rows, text_tokens // 2000)),
-        "lr": CELLS[cell].learning_rate / (RATE_DIVISOR if much_dropout else 1),
-    } | options
+    options.setdefault("lr", CELLS[cell].learning_rate / (RATE_DIVISOR if much_dropout else 1))
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
 
@@ -174,16 +189,17 @@ def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixe
     first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network.
     measured: how ``speed`` measures: threads, precision, ranks and shards."""
 
-    def budget(architecture, rows, steps):
-        per_second = speed(architecture, rows, steps, **measured)
+    def budget(architecture, rows, steps, sampling=None):
+        per_second = speed(architecture, rows, steps, sampling=sampling, **measured)
         return per_second * measured["ranks"].agree(max(1.0, end - time.perf_counter()))
 
     small = Architecture(66, cell, 128, layers_for(cell), context=given.get("context"))
     first = choose(corpus, budget(small, 32, 32), cell, given, mixed)
     rows, steps = first.options["batch"], first.options["steps"]
+    sampling = output_sampling(corpus.frequencies, first.options["softmax_samples"])
     return replace(
-        choose(corpus, budget(first.architecture, rows, steps), cell, given, mixed),
-        speedup=_speedup(first.architecture, rows, steps, **measured),
+        choose(corpus, budget(first.architecture, rows, steps, sampling), cell, given, mixed),
+        speedup=_speedup(first.architecture, rows, steps, sampling=sampling, **measured),
     )
 
 
@@ -379,6 +395,7 @@ class Planner:
             on_compile=self._on_compile,
             ranks=self.ranks,
             shards=self.shards,
+            sampled=bool(sizes_of_updates(corpus, self.given)["softmax_samples"]),
         )
         return mixed
 
@@ -389,6 +406,8 @@ def _loaded(
     """The task, the corpus, and how the level was chosen, None where it was given. planner: of a training by the
     clock."""
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
+    if options.get("softmax_samples") and kind.name != "text":
+        raise UsageError(f"--softmax-samples goes with --task text; leave it out of --task {kind.name}")
     if options.get("multi_label") and kind.name != "classify":
         raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
     if options.get("noise") and kind.input != "vectors":

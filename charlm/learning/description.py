@@ -55,6 +55,11 @@ def opening(run: Run, explain: bool = False) -> list[str]:
             "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
             "--precision float32 is more exact"
         )
+    if trainer.sampling and "softmax_samples" not in run.options:
+        lines.append(
+            f"an update computes the probabilities of its own {unit}s and of about {trainer.sampling.number:,} others, "
+            f"because all {len(corpus.vocabulary):,} would take longer; --softmax-samples 0 computes all"
+        )
     if trainer.ranks.number > 1:
         lines.append(_ranks(trainer))
     if trainer.step:

@@ -32,6 +32,7 @@ from ..network.mixture import EVEN, Mixture
 from ..network.optimizers import Adam
 from ..network.products import check_precision
 from ..network.protocols import Network, Optimizer, Window
+from ..network.sampled_softmax import OutputSampling, output_sampling
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool
 from ..ranks import Ranks
@@ -165,6 +166,7 @@ class Trainer:
         if settings.freeze:
             self.network.freeze(settings.freeze)
         self.window = self._window()
+        self.sampling = self._output_sampling()
         self._new_optimizer = optimizer or self._adam
         self.optimizer = self._new_optimizer(self.network)
         self.strategy = self._strategy()
@@ -201,6 +203,12 @@ class Trainer:
             check_shards(self.shards.number, self.rows)
             self.network.shard(self.shards.count)
         return self.task.window(self.network, self.settings.steps, rows, training=True)
+
+    def _output_sampling(self) -> OutputSampling | None:
+        """How updates sample their outputs; None where they compute all of them."""
+        if not self.settings.softmax_samples:
+            return None
+        return output_sampling(self.corpus.frequencies, self.settings.softmax_samples, self.settings.seed)
 
     def _strategy(self) -> Strategy:
         of_shards = partial(InStep, self.network, self.window, self.optimizer, precision=self.settings.precision)
@@ -357,6 +365,7 @@ class Trainer:
             on_compile=self._on_compile,
             ranks=self.ranks,
             shards=self.network.shards,
+            sampled=self.sampling is not None,
         )
 
     def measure_base(self) -> None:
@@ -481,9 +490,11 @@ class Trainer:
         updates: list[Update] = []
         state, dropout, tokens = self.state, self.state.dropout, self.state.tokens
         for batch in islice(batches, self.strategy.at_once):
-            key = self.settings.seed * DROPOUT_SEEDS + state.step + len(updates) + 1
+            number = state.step + len(updates) + 1
             targets = int(np.count_nonzero(batch.targets >= 0))
-            updates.append(Update(batch, targets, self._rate_at(tokens), Dropout(dropout, key) if dropout else None))
+            drop = Dropout(dropout, self.settings.seed * DROPOUT_SEEDS + number) if dropout else None
+            outputs = self.sampling and self.sampling.sample(number, batch.targets)
+            updates.append(Update(batch, targets, self._rate_at(tokens), drop, outputs))
             tokens += targets
             if tokens >= state.total_tokens:
                 break

@@ -217,6 +217,17 @@ TRAINING = (
         group=UPDATES,
     ),
     Option(
+        "softmax_samples",
+        int,
+        "With a large vocabulary: each update computes the outputs of its targets and of about N other tokens, not of "
+        "all (sampled softmax); 0: of all.",
+        default_in_words=CHOSEN,
+        least=0,
+        most=2**24,
+        metavar="N",
+        group=UPDATES,
+    ),
+    Option(
         "seed",
         int,
         "Seed of all random choices. With --epochs, the same seed and settings give the same model, to the byte.",
@@ -415,9 +426,9 @@ class TrainingOptions(TypedDict, total=False):
     output weights too. bidirectional: read in both directions (not for task "text"). ngrams: the order of the n-grams
     that predict together with the network, 0 for none (only for task "text"). max_ngrams: how many to keep.
 
-    The updates. batch, steps, lr, schedule, clip, dropout, precision, shards, local_updates: see ``Settings``. seed: of
-    everything random. threads: how many work; the result does not depend on it. store: the type of the weights in the
-    model file, "float32" or "float16".
+    The updates. batch, steps, lr, schedule, clip, dropout, precision, softmax_samples, shards, local_updates: see
+    ``Settings``. seed: of everything random. threads: how many work; the result does not depend on it. store: the type
+    of the weights in the model file, "float32" or "float16".
 
     Going on with a model. base: its file, or a ``Model``. keep_vocabulary: symbols that it lacks are <UNK>. freeze: how
     many lower layers do not learn. also_valid: files to measure on besides, before and after.
@@ -456,6 +467,7 @@ class TrainingOptions(TypedDict, total=False):
     clip: float
     dropout: float | None
     precision: str | None
+    softmax_samples: int | None
     seed: int
     shards: int
     local_updates: int | None

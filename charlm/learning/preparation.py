@@ -14,6 +14,7 @@ from ..network.architecture import Architecture
 from ..network.dropout import Dropout
 from ..network.mixed_window import read_once
 from ..network.protocols import Network, Optimizer
+from ..network.sampled_softmax import OutputSampling
 from ..network.sharding import Shards
 from ..network.threads import ThreadPool, available_threads
 from ..ranks import Ranks
@@ -31,6 +32,7 @@ def prepare(
     on_compile: OnCompile | None = None,
     ranks: Ranks | None = None,
     shards: int = 1,
+    sampled: bool = False,
 ) -> float:
     """Compile the kernels that a training calls, or load them from the cache, with a network of the same kind and
     width 2. Returns the seconds in which kernels were compiled: 0 where all are in the cache.
@@ -38,7 +40,7 @@ def prepare(
     dropout: the rate of the training, or None where it is not known yet; with 0 the kernels of dropout are left out.
     ngrams: the network predicts together with n-grams. on_compile: see ``CompileTimer``. ranks: those of a job, of
     which the first one on each machine compiles, and the others load what it has compiled. shards: how many this
-    process has.
+    process has. sampled: updates compute a sample of the outputs.
     """
     ranks = ranks or Ranks()
     if not ranks.is_first_here:
@@ -50,6 +52,8 @@ def prepare(
         network.shard(shards)
         batch = Shards(shards).of(task.small_batch())
         window = task.window(network, 1, shards, training=True)
+        if sampled:
+            network.sample(OutputSampling(np.ones(small.output_size), small.output_size).sample(0, batch.targets))
         network.pack(for_training=True, precision=precision)
         window.train(batch, 1.0, None if dropout == 0 else Dropout(0.1, 0))
         network.pack(for_training=False)  # the held-out part is scored in float32

@@ -8,7 +8,8 @@ from .control import held_out_losses
 from .options import BY_NAME
 from .state import TrainingState
 
-IF_GIVEN = ("freeze", "shards", "local_updates")  # settings that are recorded where they are not the default
+# Settings that are recorded where they are not the default.
+IF_GIVEN = ("freeze", "shards", "local_updates", "softmax_samples")
 MOST_POINTS = 64  # of the curve of the training loss
 
 

@@ -19,8 +19,9 @@ class Settings:
     matrices; all else is float32. ngrams: the order of the n-grams that predict together with the network, 0 for none.
     max_ngrams: how many are kept at most, None for as many as fit the network's size. freeze: how many lower layers do
     not learn. shards: how many fixed parts the rows of a batch are dealt to. local_updates: how many updates each shard
-    makes as a worker of its own, with ``batch`` rows, before an exchange; None for an exchange in each update. store:
-    float32 or float16, of the finished model's weights in its file.
+    makes as a worker of its own, with ``batch`` rows, before an exchange; None for an exchange in each update.
+    softmax_samples: how many outputs an update computes besides its targets, on average; 0 or
+    None for all. store: float32 or float16, of the finished model's weights in its file.
     """
 
     epochs: float = 10.0
@@ -38,6 +39,7 @@ class Settings:
     freeze: int = 0
     shards: int = 1
     local_updates: int | None = None
+    softmax_samples: int | None = None
     store: str = "float32"
 
     def __post_init__(self):

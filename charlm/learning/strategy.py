@@ -12,6 +12,7 @@ import numpy as np
 
 from ..network.dropout import Dropout
 from ..network.protocols import Network, Optimizer, Window
+from ..network.sampled_softmax import OutputSample
 from ..network.sharding import Shards
 from ..ranks import Ranks
 from ..text.batches import Batch
@@ -23,12 +24,13 @@ OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.3  # of the step that follows an exchange (b
 @dataclass(frozen=True)
 class Update:
     """An update to be made. batch: with all rows; tokens: its targets; rate: the learning rate; drop: its dropout, None
-    for none."""
+    for none; outputs: those that it computes, None for all."""
 
     batch: Batch
     tokens: int
     rate: float
     drop: Dropout | None
+    outputs: OutputSample | None = None
 
 
 class Strategy(Protocol):
@@ -85,6 +87,8 @@ class InStep:
         batch, drop = self.shards.of(update.batch), update.drop and replace(update.drop, shards=self.shards)
         if tokens is None:
             tokens = max(1, int(np.count_nonzero(batch.targets >= 0)))
+        if update.outputs:
+            self.network.sample(update.outputs)
         self.network.pack(for_training=True, precision=self.precision)
         total = np.array(self.shards.sum(self.window.train(batch, 1 / tokens, drop)))
         self.ranks.sum_tree(total)

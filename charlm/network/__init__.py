@@ -15,6 +15,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
     layers *         a recurrent layer
     bidirectional *  two recurrent layers, the second of which reads from the end
     feedforward *    a layer of the feed-forward language model
+    sampled_softmax  which outputs an update computes where the vocabulary is large
     head *           softmax, or the logistic function, and cross-entropy on top of the states
     stack *          layers and a head: forward, backward, gradients
     sequences *      whole sequences of different lengths through a stack

@@ -4,11 +4,13 @@ once, the logistic function of each in place of softmax."""
 import numpy as np
 
 from ..kernels.logistic import logistic_cross_entropy, logistic_gradient
-from ..kernels.softmax import softmax_cross_entropy, softmax_gradient
+from ..kernels.softmax import sampled_cross_entropy, softmax_cross_entropy, softmax_gradient
+from ..kernels.tile import LANES
 from ..text.batches import Sequences
 from ..text.vocabulary import UNKNOWN
 from .architecture import Architecture
-from .products import Product, SortedTokens
+from .products import Product, SortedTokens, bias_gradient
+from .sampled_softmax import OutputSample
 
 
 class SoftmaxHead:
@@ -20,23 +22,97 @@ class SoftmaxHead:
 
     def __init__(self, product: Product, b: np.ndarray, db: np.ndarray, unknown: float = 0.0):
         self.product, self.b, self.db, self.unknown = product, b, db, b.dtype.type(unknown)
+        self._sampled: SampledOutputs | None = None
+        self._trains_sample = False
+
+    def sample(self, sample: OutputSample | None) -> None:
+        """From the next ``packing`` for training on, compute these outputs only; None for all."""
+        self._sampled = sample and SampledOutputs(self.product, self.b, self.db, sample)
 
     def packing(self, pool, for_training: bool, precision: str) -> list:
+        self._trains_sample = for_training and self._sampled is not None
+        if self._trains_sample:
+            return self._sampled.packing(pool, precision)
         return self.product.packing(pool, for_training, precision)
 
     def forward(self, a, targets, outputs, nats, start: int, stop: int) -> None:
         """Outputs become the probabilities ŷ."""
+        if self._trains_sample:
+            self._sampled.forward(a, targets, outputs, nats, start, stop)
+            return
         self.product.forward(a, outputs, start, stop)
         softmax_cross_entropy(outputs, self.b, targets, nats, start, stop)
 
     def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
         """Outputs, the probabilities, become the gradient with respect to the logits."""
         scale = self.b.dtype.type(scale)
+        if self._trains_sample:
+            self._sampled.backward(outputs, targets, da, scale, self.unknown, start, stop)
+            return
         softmax_gradient(outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
         self.product.backward(outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
+        if self._trains_sample:
+            return self._sampled.gradients(pool, a, d_outputs, shards, tokens)
         return self.product.gradient(pool, a, d_outputs, self.db, shards, tokens)
+
+
+class SampledOutputs:
+    """What a ``SoftmaxHead`` computes of a sample of its outputs. product, b, db: of the head.
+
+    The weights of the C outputs stand next to each other, (H, C), or below each other, (C, H), where they are those of
+    an embedding.
+    """
+
+    def __init__(self, product: Product, b: np.ndarray, db: np.ndarray, sample: OutputSample):
+        self.whole, self.db, self.sample = product, db, sample
+        self.weights = product.of_outputs(sample.ids)
+        self.b, self.d_sample = b[sample.ids], np.empty(sample.ids.size, b.dtype)
+        self.correction = sample.correction.astype(b.dtype)
+
+    def packing(self, pool, precision: str) -> list:
+        return self.weights.packing(pool, True, precision)
+
+    def forward(self, a, targets, outputs, nats, start: int, stop: int) -> None:
+        targets = self.sample.places_of(targets)
+        self.weights.forward(a, outputs, start, stop)
+        sampled_cross_entropy(outputs, self.b, self.correction, targets, nats, start, stop)
+
+    def backward(self, outputs, targets, da, scale, unknown, start: int, stop: int) -> None:
+        targets, symbol = self.sample.places_of(targets), self.sample.places[UNKNOWN]
+        softmax_gradient(outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
+        self.weights.backward(outputs, da, start, stop)
+
+    def gradients(self, pool, a, d_outputs, shards: int, tokens: SortedTokens | None) -> list:
+        """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
+        ids = self.sample.ids
+        of_sample = tokens and tokens.of_places(self.sample.places, ids.size)
+        columns = self.weights.gradient_columns(a, d_outputs, self.d_sample, shards, of_sample)
+        dW, d_weights = self.whole.d_parameter, self.weights.d_parameter
+
+        def outputs(start, stop):  # of the sample; all outputs between them too
+            if self.whole.transposed:
+                bias_gradient(d_outputs, self.d_sample, shards, start, stop)
+            else:
+                columns(start, stop)
+            begin, end = ids[start] if start else 0, ids[stop] if stop < ids.size else self.db.size
+            self.db[begin:end] = 0
+            self.db[ids[start:stop]] = self.d_sample[start:stop]
+            if not self.whole.transposed:
+                dW[:, begin:end] = 0
+                dW[:, ids[start:stop]] = d_weights[:, start:stop]
+
+        def states(start, stop):
+            columns(start, stop)
+            if tokens:
+                tokens.add_up(dW, start, stop)
+            else:
+                dW[:, start:stop] = 0
+            dW[ids, start:stop] = d_weights[:, start:stop]
+
+        parts = pool.split(ids.size, outputs, LANES)
+        return pool.split(dW.shape[1], states, LANES) + parts if self.whole.transposed else parts
 
 
 class LogisticHead:

@@ -15,14 +15,16 @@ def recurrent_weights(architecture: Architecture) -> int:
     return (sizes.layers * cell.recurrent_columns + (sizes.layers - 1) * cell.input_columns) * sizes.hidden**2
 
 
-def multiply_adds(architecture: Architecture) -> int:
+def multiply_adds(architecture: Architecture, samples: int | None = None) -> int:
     """Multiply-adds of one token's update: three products (forward, gradient with respect to the input, gradient with
     respect to the weights) for each weight. One-hot input selects a row instead; a feed-forward network adds up the
-    rows of its context, forward and backward."""
+    rows of its context, forward and backward. samples: how many outputs an update computes, 0 or None for
+    all."""
     sizes, cell = architecture, CELLS[architecture.cell]
     positions = sizes.context or 1
     added = 2 * positions * sizes.hidden if sizes.context and not sizes.embedding else 0
-    dense = sizes.embedding * positions * cell.input_columns * sizes.hidden + sizes.hidden * sizes.vocabulary_size
+    outputs = min(samples or sizes.vocabulary_size, sizes.vocabulary_size)
+    dense = sizes.embedding * positions * cell.input_columns * sizes.hidden + sizes.hidden * outputs
     return 3 * (recurrent_weights(sizes) + dense) + added
 
 

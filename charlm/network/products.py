@@ -1,6 +1,7 @@
 """A weight matrix and its products: forward, backward, and the gradient of the weights, in float32 or in bfloat16."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class SortedTokens:
     """
 
     def __init__(self, ids: np.ndarray, source: np.ndarray, shards: int, size: int, step: int = 0):
-        self.source = source.reshape(-1)
+        self.ids, self.source, self._layout = ids, source.reshape(-1), (source, shards, step)
         self.starts = np.empty(size + 1, np.int64)
         self.offsets, self.of_shard = np.empty(ids.size, np.int64), np.empty(ids.size, np.int32)
         places, width = ids.shape[1], source.shape[-1]
@@ -76,6 +77,12 @@ class SortedTokens:
     def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Starts, offsets and shards: see ``kernels.sharded.sort_tokens``."""
         return self.starts, self.offsets, self.of_shard
+
+    def of_places(self, places: np.ndarray, size: int) -> "SortedTokens":
+        """The same for those tokens that have a place in another table. places: int32 (tokens), -1 for none; size: of
+        that table."""
+        source, shards, step = self._layout
+        return SortedTokens(np.where(self.ids < 0, -1, places[self.ids]), source, shards, size, step)
 
     def add_up(self, table: np.ndarray, start: int, stop: int) -> None:
         """Make each row of the table (size, columns) the sum of what belongs to its token, in the columns [start,
@@ -115,6 +122,11 @@ class Product:
         self.parameter, self.d_parameter, self.transposed = parameter, gradient, transposed
         self.depth, self.columns = parameter.shape[::-1] if transposed else parameter.shape
         self.precision, self._packed = "float32", {}
+
+    def of_outputs(self, ids: np.ndarray) -> "Product":
+        """The same with a copy of some of the columns of W only."""
+        W = self.parameter.take(ids, axis=0 if self.transposed else 1)  # in rows that lie one after the other
+        return Product(W, np.empty_like(W), self.transposed)
 
     def _memory(self, direction, depth, columns):
         """Where W is packed for "forward" or "backward", in the present precision."""
@@ -173,13 +185,20 @@ class Product:
         shards: how many share the rows. tokens: for each shard, what belongs to a token is added to its row of Wᵀ, the
         parameter of a transposed product.
         """
-        dW = self.d_parameter
         if self.transposed:
-            left, right, sums = dz, x, np.empty_like(dW[0])  # nobody needs the sums of x
+            sums = np.empty_like(self.d_parameter[0])  # of x, which nobody needs
             parts = pool.split(db.size, lambda start, stop: bias_gradient(dz, db, shards, start, stop), LANES)
         else:
-            left, right, sums, parts = x, dz, db, []
-        left, right = side_by_side(left, shards), side_by_side(right, shards)
+            sums, parts = db, []
+        return pool.split(sums.size, self.gradient_columns(x, dz, sums, shards, tokens), LANES) + parts
+
+    def gradient_columns(
+        self, x: np.ndarray, dz: np.ndarray, sums: np.ndarray, shards: int, tokens: SortedTokens | None
+    ) -> Callable[[int, int], None]:
+        """A function of (start, stop) that computes these columns of the gradient of the parameter, and those of
+        ``sums``: db, or if the product is transposed Σ x. The arguments are those of ``gradient``."""
+        dW = self.d_parameter
+        left, right = (side_by_side(values, shards) for values in ((dz, x) if self.transposed else (x, dz)))
         none, no_dW = left[:0], dW[:, :0]
         added = (tokens.source, *tokens.entries, True) if tokens else (none.reshape(-1), *NO_ENTRIES, False)
 
@@ -190,4 +209,4 @@ class Product:
                 slots = slots_for(shards, sums.dtype)
                 self.sharded_kernel(left, none, right, shards, *added, 0, dW, no_dW, sums, slots, start, stop)
 
-        return pool.split(sums.size, columns, LANES) + parts
+        return columns

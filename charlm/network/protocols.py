@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # these import the compiler
     from .architecture import Architecture
     from .dropout import Dropout
     from .products import SortedTokens
+    from .sampled_softmax import OutputSample
     from .threads import ThreadPool
 
 Parts = list[Callable[[], None]]  # work that threads may do in any order, at the same time
@@ -55,6 +56,10 @@ class Network(Protocol):
     def shard(self, shards: int) -> None:
         """From now on, so many shards share the rows of a batch, and the gradient is the sum of theirs along a tree
         (see ``sharding``). Row n of a batch belongs to shard n mod ``shards``. Called before any window is made."""
+
+    def sample(self, outputs: OutputSample | None) -> None:
+        """From the next packing for training on, the softmax and its gradient are those of a sample of the outputs;
+        None for all of them. Only language models are asked for it."""
 
 
 class Window(Protocol):

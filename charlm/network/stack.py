@@ -21,7 +21,10 @@ from .head import softmax_head
 from .layers import Recurrent
 from .products import NO_ROWS, SortedTokens, aligned, padded_row, places_of
 from .protocols import Head, Layer
+from .sampled_softmax import OutputSample
 from .threads import ThreadPool
+
+AT_ONCE, LEAST_STEPS = 1 << 18, 4  # outputs that are made together, and of how many steps at least
 
 
 class Stack:
@@ -63,7 +66,7 @@ class Stack:
         ]
         self._make_head = lambda gradients: head(architecture, named, gradients)
         self.head, self._d_named = self._make_head(d_named), d_named
-        self.shards = 1
+        self.shards, self.outputs_sample = 1, None
         self.frozen = self.lowest = 0  # layers whose parameters do not learn, and the one where the backward pass ends
 
     def freeze(self, layers: int, *, is_lowest: bool = True) -> None:
@@ -75,6 +78,12 @@ class Stack:
     def shard(self, shards: int) -> None:
         """See ``protocols.Network.shard``."""
         self.shards = shards
+
+    def sample(self, sample: OutputSample | None) -> None:
+        """From the next packing for training on, the softmax and its gradient are of these outputs only; None: of all.
+        See ``sampled_softmax``."""
+        self.outputs_sample = sample
+        self.head.sample(sample)
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
         cell = self.architecture.cell
@@ -147,8 +156,8 @@ class StackWindow:
         """The dense input of the first layer, (T, N, D): the vectors, or the place for the embedded tokens."""
         return tokens if self.stack.architecture.channels else self.embedded[: len(tokens) - self.context + 1]
 
-    def _forward(self, arrays_of_layers, tokens, targets, nats, drop, start, stop):
-        """The rows [start, stop) through embedding, layers and head."""
+    def _forward(self, arrays_of_layers, tokens, drop, start, stop):
+        """The rows [start, stop) through embedding and layers. Returns what the head reads."""
         x = self._input(tokens)
         if self.stack.architecture.channels:
             tokens = NO_ROWS
@@ -157,16 +166,21 @@ class StackWindow:
         for layer, arrays in zip(self.stack.layers, arrays_of_layers, strict=True):
             layer.forward(tokens, x, arrays, drop, start, stop)
             x = arrays.out
-        if self.stack.head:
-            self.stack.head.forward(x, targets, self.outputs[: len(x)], nats, start, stop)
+        return x
 
-    def _backward(self, arrays_of_layers, targets, scale, start, stop):
-        """The rows [start, stop) back from the head to the embedding; vectors have no gradient."""
-        da = arrays_of_layers[-1].da
-        if self.stack.head:
-            self.stack.head.backward(self.outputs[: len(targets)], targets, da, scale, start, stop)
+    def _through_head(self, top, outputs, targets, nats, scale, start, stop):
+        """The rows [start, stop) through the head and back, a few steps at a time: then the backward pass finds the
+        outputs in the cache. top: the arrays of the last layer."""
+        head, steps = self.stack.head, max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
+        for begin in range(0, len(outputs), steps):
+            here = slice(begin, begin + steps)
+            head.forward(top.out[here], targets[here], outputs[here], nats[here], start, stop)
+            head.backward(outputs[here], targets[here], top.da[here], scale, start, stop)
+
+    def _backward(self, arrays_of_layers, start, stop):
+        """The rows [start, stop) back from the last layer to the embedding; vectors have no gradient."""
         lowest, ends = self.stack.lowest, self.stack.frozen or self.stack.architecture.channels
-        below = [self.d_embedded[: len(da)], *(arrays.da for arrays in arrays_of_layers[:-1])]
+        below = [self.d_embedded[: len(arrays_of_layers[0].out)], *(arrays.da for arrays in arrays_of_layers[:-1])]
         parts = list(zip(self.stack.layers, arrays_of_layers, below, strict=True))[lowest:]
         for number, (layer, arrays, dx) in reversed(list(enumerate(parts))):
             layer.backward(arrays, None if ends and not number else dx, start, stop)
@@ -195,7 +209,8 @@ class StackWindow:
                 here, steps = slice(begin, end), end - begin
                 seen_here = seen[begin : end + self.context - 1]
                 arrays = self._first_steps(steps, lengths)
-                self._forward(arrays, seen_here, targets[here], nats[here], None, start, stop)
+                x = self._forward(arrays, seen_here, None, start, stop)
+                self.stack.head.forward(x, targets[here], self.outputs[: len(x)], nats[here], start, stop)
                 if ranks is not None:
                     V = self.stack.architecture.output_size
                     target_ranks(self.outputs, V, targets[here], ranks[here], start, stop)
@@ -209,7 +224,7 @@ class StackWindow:
         arrays, pool = self._first_steps(len(tokens), lengths), self.stack.pool
 
         def some_rows(start, stop):
-            self._forward(arrays, tokens, None, None, drop, start, stop)
+            self._forward(arrays, tokens, drop, start, stop)
 
         pool.run(pool.split(self.rows, some_rows))
         return arrays[-1].out
@@ -219,7 +234,7 @@ class StackWindow:
         of ``read``."""
         arrays, pool = self._first_steps(len(tokens), lengths), self.stack.pool
         arrays[-1].da[:] = d_read
-        pool.run(pool.split(self.rows, lambda start, stop: self._backward(arrays, None, None, start, stop)))
+        pool.run(pool.split(self.rows, lambda start, stop: self._backward(arrays, start, stop)))
         self._gradients(arrays, tokens)
 
     @property
@@ -235,13 +250,15 @@ class StackWindow:
         """
         steps, pool, seen = len(tokens), self.stack.pool, self._seen(tokens)
         arrays, nats = self._first_steps(steps, lengths), np.empty(targets.shape, self.outputs.dtype)
+        outputs = self._training_outputs(steps)
 
         def some_rows(start, stop):
-            self._forward(arrays, seen, targets, nats, drop, start, stop)
-            self._backward(arrays, targets, scale, start, stop)
+            self._forward(arrays, seen, drop, start, stop)
+            self._through_head(arrays[-1], outputs, targets, nats, scale, start, stop)
+            self._backward(arrays, start, stop)
 
         pool.run(pool.split(self.rows, some_rows))
-        self._gradients(arrays, seen)
+        self._gradients(arrays, seen, outputs)
         self._carry(steps, seen, 0, self.rows)
         return nats
 
@@ -257,15 +274,23 @@ class StackWindow:
             self.reset()
         return self.forward(batch.inputs, batch.targets)
 
-    def _gradients(self, arrays_of_layers, tokens):
-        """The gradients of the weights, from what the backward pass has left in the arrays."""
-        steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
+    def _training_outputs(self, steps):
+        """Memory for the outputs that an update computes, (steps, N, ≥ V or ≥ those of a sample)."""
+        outputs, sample = self.outputs[:steps], self.stack.outputs_sample
+        if sample is None:
+            return outputs
+        width = min(padded_row(sample.ids.size, outputs.dtype), outputs.shape[-1])
+        return outputs.reshape(-1)[: steps * self.rows * width].reshape(steps, self.rows, width)
+
+    def _gradients(self, arrays_of_layers, tokens, outputs=None):
+        """The gradients of the weights, from what the backward pass has left in the arrays and in the outputs."""
+        stack, pool = self.stack, self.stack.pool
         inputs = [self._input(tokens), *(arrays.out for arrays in arrays_of_layers)]
         learns, tied, shards = stack.E is not None and not stack.frozen, stack.architecture.tied, stack.shards
         seen = self._sorted(tokens) if learns and shards > 1 else None
         parts = []
         if stack.head:
-            parts += stack.head.gradients(pool, inputs[-1], self.outputs[:steps], shards, seen if tied else None)
+            parts += stack.head.gradients(pool, inputs[-1], outputs, shards, seen if tied else None)
         for layer, arrays, x in list(zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True))[stack.frozen :]:
             parts += layer.gradients(pool, tokens, x, arrays, shards)
         if seen and not tied:

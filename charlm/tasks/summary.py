@@ -266,6 +266,7 @@ def _settings(settings: dict, model: Any) -> list[str]:
         *given("clip", "gradients clipped to the norm {}", unless=0),
         *given("dropout", "dropout {}", unless=0),
         *given("precision", "{}"),
+        *given("softmax_samples", "softmax over the targets and about {} other outputs", unless=0),
         *given("shards", "{} shards", unless=1),
         *given("local_updates", "local updates between exchanges: {}"),
         *given("seed", "seed {}"),
