@@ -1,5 +1,6 @@
 """Shared by the test files: a small text, a model trained on it, and a profile for property tests without deadlines."""
 
+import gc
 import os
 import signal
 import warnings
@@ -18,6 +19,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of 
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector leaves alone what stays until the end: with six thousand tests it took a seventh of the
+    time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
