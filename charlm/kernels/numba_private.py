@@ -27,6 +27,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -121,27 +122,27 @@ def _do_nothing(*arguments):
     pass
 
 
-def rehearse(work: Callable[[], object], apart: Collection[str]) -> list[tuple[Any, tuple]]:
+def rehearse(work: Callable[[], object], elsewhere: Collection[str]) -> list[tuple[Any, tuple]]:
     """Call ``work``, which calls kernels, but let the kernels do nothing. Returns those that are not in the cache, with
     their types, in the order of their first calls.
 
     A kernel that is in memory would really run, with what the others left undone. So if there are such kernels,
-    nothing is called and the list is empty. apart: modules whose kernels ``work`` certainly does not call.
+    nothing is called and the list is empty. elsewhere: modules whose kernels ``work`` certainly does not call.
     """
-    if not AVAILABLE or _begun - set(apart):
+    if not AVAILABLE or _begun - set(elsewhere):
         return []
-    _rehearsal.noted = {}
+    _rehearsal.noted = noted = {}
     try:
-        with np.errstate(all="ignore"):  # arrays that no kernel fills can hold any number
+        with np.errstate(all="ignore"), suppress(Exception):  # arrays that no kernel fills can hold anything
             work()
-        return [(kernel, types) for kernel, types in _rehearsal.noted if not _is_cached(kernel, types)]
     finally:
         _rehearsal.noted = None
+    return [(kernel, types) for kernel, types in noted if not _is_cached(kernel, types)]
 
 
 def _is_cached(kernel, signature) -> bool:
-    cache = getattr(kernel, "_cache", None)
-    return not isinstance(cache, _TolerantCache) or cache.has(signature, kernel.targetctx)
+    kept = getattr(kernel, "_cache", None)
+    return not isinstance(kept, _TolerantCache) or kept.has(signature, kernel.targetctx)
 
 
 def cached_dispatcher(
