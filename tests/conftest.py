@@ -15,6 +15,7 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 
     stand_in()
 
+gc.disable()  # while pytest collects the tests
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with SIGINT ignored
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
@@ -22,10 +23,10 @@ settings.load_profile("charlm")
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector leaves alone what stays until the end: with six thousand tests it took a seventh of the
-    time."""
+    """From here on the garbage collector works, and leaves alone what stays until the end: all tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
