@@ -23,6 +23,7 @@ own cache: the same bits, somewhat slower to start.
 
 import hashlib
 import os
+import platform
 import re
 import sys
 import threading
@@ -70,7 +71,8 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}
 _PRIVATE = {"_nrt": False, "no_cfunc_wrapper": True} if AVAILABLE else {}
 _INLINED = {"_nrt": False} if AVAILABLE else {}
 _INTERNAL = {"no_cpython_wrapper": True} if AVAILABLE else {}
-CALLS_APART = AVAILABLE and sys.platform == "linux"  # where it was tried that machine code finds what is apart
+# Machine code must find what is apart, or LLVM ends the process: only where that was tried.
+CALLS_APART = AVAILABLE and sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def inlined(function: Callable) -> Callable:
