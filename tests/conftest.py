@@ -1,5 +1,6 @@
 """Shared by the test files: a small text, a model trained on it, and a profile for property tests without deadlines."""
 
+import gc
 import os
 import signal
 import warnings
@@ -14,10 +15,18 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 
     stand_in()
 
+gc.disable()  # while pytest collects the tests
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with SIGINT ignored
 
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")
+
+
+def pytest_collection_finish() -> None:
+    """From here on the garbage collector works, and leaves alone what stays until the end: all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -944,6 +944,32 @@ def test_a_damaged_cache_heals_with_one_warning(damage, filled_cache, tmp_path):
     assert warnings_of(home) == (damage == "folders")  # which nobody but their owner can clear away
 
 
+MIXED = """
+import numpy as np
+from charlm.kernels.ngrams import mixed
+y, q, out = np.log(np.array([[0.5, 0.5, 0.25], [0.25, 0.5, 0.25], [1, 1, 1]], np.float32))
+mixed(y, q, np.float32(0.5), np.float32(0.5), 0, out)
+print(*out)
+"""
+
+
+def test_a_kernel_that_others_call_where_it_is_can_be_lost(tmp_path):
+    """Machine code that calls it is loaded after it, also if that has to be compiled again; else LLVM would end the
+    process."""
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path))
+    printed, files = [], []
+    for lost in ("nothing", "ngrams.normalize", "ngrams.mixed", "reduce"):
+        for path in tmp_path.rglob(f"{lost}*.nbc"):
+            path.unlink()
+        command = [sys.executable, "-c", MIXED]
+        run = subprocess.run(command, env=os.environ | homes, capture_output=True, text=True, check=True)
+        printed.append(run.stdout)
+        files.append({path.name for path in tmp_path.rglob("*.nbc") if "reduce" not in path.name})
+        assert not run.stderr
+    assert len(set(printed)) == 1 and files == files[:1] * 4
+    assert {name.split("-")[0] for name in files[0]} >= {"ngrams.normalize", "ngrams.mixed"}
+
+
 @pytest.fixture
 def package(tmp_path):
     """A copy of charlm, to be changed."""

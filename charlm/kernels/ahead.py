@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import compiling, numba_private
 
-APART = (f"{__package__}.merging",)  # learns subwords: no network calls these kernels
+ELSEWHERE = (f"{__package__}.merging",)  # learns subwords: no network calls these kernels
 FEWEST = 3  # kernels for which it pays to start a process
 PATIENCE = 60.0  # seconds to wait for the last kernel of the second process
 BEGIN = "import sys; sys.path[:] = sys.argv[2:]; from charlm.kernels import ahead; ahead.serve(sys.argv[1])"
@@ -30,7 +30,7 @@ def compile_and_call(work: Callable[[], object], timer: compiling.CompileTimer, 
     work: can be called twice; the first time, kernels do nothing. timer: counts the seconds.
     """
     if processes > 1 and compiling._folder is not None:
-        missing = numba_private.rehearse(work, APART)
+        missing = numba_private.rehearse(work, ELSEWHERE)
         if len(missing) >= FEWEST:
             with timer.compiling():
                 _share(missing)
@@ -47,8 +47,11 @@ def _share(missing: list) -> None:
     collects, second = gc.isenabled(), SecondProcess(missing)
     gc.disable()
     try:
-        while missing:
-            kernel, signature = missing.pop(0)
+        while True:
+            try:
+                kernel, signature = missing.pop(0)
+            except IndexError:  # the last one has just been taken, here or there
+                break
             kernel.compile(signature)
         second.join(PATIENCE)
     finally:

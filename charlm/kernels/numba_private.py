@@ -23,10 +23,12 @@ own cache: the same bits, somewhat slower to start.
 
 import hashlib
 import os
+import platform
 import re
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -69,7 +71,8 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}
 _PRIVATE = {"_nrt": False, "no_cfunc_wrapper": True} if AVAILABLE else {}
 _INLINED = {"_nrt": False} if AVAILABLE else {}
 _INTERNAL = {"no_cpython_wrapper": True} if AVAILABLE else {}
-CALLS_APART = AVAILABLE and sys.platform == "linux"  # where it was tried that machine code finds what is apart
+# Machine code must find what is apart, or LLVM ends the process: only where that was tried.
+CALLS_APART = AVAILABLE and sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def inlined(function: Callable) -> Callable:
@@ -121,27 +124,27 @@ def _do_nothing(*arguments):
     pass
 
 
-def rehearse(work: Callable[[], object], apart: Collection[str]) -> list[tuple[Any, tuple]]:
+def rehearse(work: Callable[[], object], elsewhere: Collection[str]) -> list[tuple[Any, tuple]]:
     """Call ``work``, which calls kernels, but let the kernels do nothing. Returns those that are not in the cache, with
     their types, in the order of their first calls.
 
     A kernel that is in memory would really run, with what the others left undone. So if there are such kernels,
-    nothing is called and the list is empty. apart: modules whose kernels ``work`` certainly does not call.
+    nothing is called and the list is empty. elsewhere: modules whose kernels ``work`` certainly does not call.
     """
-    if not AVAILABLE or _begun - set(apart):
+    if not AVAILABLE or _begun - set(elsewhere):
         return []
-    _rehearsal.noted = {}
+    _rehearsal.noted = noted = {}
     try:
-        with np.errstate(all="ignore"):  # arrays that no kernel fills can hold any number
+        with np.errstate(all="ignore"), suppress(Exception):  # arrays that no kernel fills can hold anything
             work()
-        return [(kernel, types) for kernel, types in _rehearsal.noted if not _is_cached(kernel, types)]
     finally:
         _rehearsal.noted = None
+    return [(kernel, types) for kernel, types in noted if not _is_cached(kernel, types)]
 
 
 def _is_cached(kernel, signature) -> bool:
-    cache = getattr(kernel, "_cache", None)
-    return not isinstance(cache, _TolerantCache) or cache.has(signature, kernel.targetctx)
+    kept = getattr(kernel, "_cache", None)
+    return not isinstance(kept, _TolerantCache) or kept.has(signature, kernel.targetctx)
 
 
 def cached_dispatcher(
