@@ -58,7 +58,7 @@ class ClassifyVectors(VectorTask, Classify):
 
     learns = "a label for each sequence"
     writes_text = False
-    noise = 0.6
+    noise = 0.5
     defaults = DEFAULTS | {"cell": "gru", "hidden": 64, "lr": 0.01, "dropout": 0.4}
     most_epochs = 100
 
@@ -78,6 +78,7 @@ class ClassifyVectors(VectorTask, Classify):
         return task, Examples(
             vocabulary=no_vocabulary(),
             train=train,
+            noise=train.vectors.noise,
             held_out=task.labelled(found.held_out, "the held-out part"),
             log_frequencies=log_frequencies(np.repeat(train.labels, train.vectors.lengths), len(labels)),
             **found.facts() | {"notes": notes},
