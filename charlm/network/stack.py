@@ -162,9 +162,9 @@ class StackWindow:
         return x
 
     def _through_head(self, top, outputs, targets, nats, scale, start, stop):
-        """The rows [start, stop) through the head and back. In bf16 it takes a few steps at a time, so that the backward
-        pass finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top:
-        the arrays of the last layer."""
+        """The rows [start, stop) through the head and back. In bf16, a few steps at a time, so that the backward pass
+        finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top: the
+        arrays of the last layer."""
         head, steps = self.stack.head, len(outputs)
         if self.stack.precision == "bf16":
             steps = max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
