@@ -81,6 +81,7 @@ def test_given_options_win(corpus):
         "steps": 11,
         "lr": 0.1,
         "dropout": 0.07,
+        "softmax_samples": 50,
     }
     choice = choose(corpus(), 1e12, "gru", given)
     assert choice.options == given | {"tied": False} and not choice.widest

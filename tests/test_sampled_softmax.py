@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import charlm
+from charlm.cli import program
 from charlm.errors import UsageError
 from charlm.kernels.compiling import HAS_BFLOAT16
 from charlm.learning.autotune import choose, new_trainer, sizes_of_updates
@@ -239,6 +241,17 @@ def test_a_file_says_how_many_outputs_an_update_computed_only_if_not_all(text, t
         options = {"epochs": 0.5, "ngrams": 0} | TRAINING | {"softmax_samples": samples}
         model = charlm.train(text, progress=False, **options)
         assert model.training["settings"].get("softmax_samples") == recorded
+
+
+def test_charlm_says_that_it_samples_and_how_to_have_all(text, tmp_path):
+    sizes = ["--level", "word", "--hidden", "8", "--layers", "1", "--batch", "1", "--steps", "7", "--stream"]
+    for given, says in (([], True), (["--softmax-samples", "0"], False), (["--softmax-samples", "9"], False)):
+        arguments = [text, "-o", tmp_path / "m.npz", "--minutes", "0.01", "--show", "0", *sizes, *given]
+        result = CliRunner().invoke(program, ["train", *map(str, arguments)], prog_name="charlm")
+        assert result.exit_code == 0, result.output
+        words = " ".join(result.output.split())
+        assert ("own words and of about 14 others, because all" in words) == says
+        assert ("--softmax-samples 0 computes all" in words) == says
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no bfloat16")

@@ -86,22 +86,14 @@ class SampledOutputs:
 
     def gradients(self, pool, a, d_outputs, shards: int, tokens: SortedTokens | None) -> list:
         """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
-        ids = self.sample.ids
+        ids, dW, d_weights = self.sample.ids, self.whole.d_parameter, self.weights.d_parameter
         of_sample = tokens and tokens.of_places(self.sample.places, ids.size)
         columns = self.weights.gradient_columns(a, d_outputs, self.d_sample, shards, of_sample)
-        dW, d_weights = self.whole.d_parameter, self.weights.d_parameter
 
-        def outputs(start, stop):  # of the sample; all outputs between them too
-            if self.whole.transposed:
-                bias_gradient(d_outputs, self.d_sample, shards, start, stop)
-            else:
-                columns(start, stop)
-            begin, end = ids[start] if start else 0, ids[stop] if stop < ids.size else self.db.size
-            self.db[begin:end] = 0
-            self.db[ids[start:stop]] = self.d_sample[start:stop]
-            if not self.whole.transposed:
-                dW[:, begin:end] = 0
-                dW[:, ids[start:stop]] = d_weights[:, start:stop]
+        def outputs(start, stop):
+            columns(start, stop)
+            self._spread(d_weights, dW, start, stop)
+            self._spread(self.d_sample, self.db, start, stop)
 
         def states(start, stop):
             columns(start, stop)
@@ -111,8 +103,21 @@ class SampledOutputs:
                 dW[:, start:stop] = 0
             dW[ids, start:stop] = d_weights[:, start:stop]
 
-        parts = pool.split(ids.size, outputs, LANES)
-        return pool.split(dW.shape[1], states, LANES) + parts if self.whole.transposed else parts
+        def biases(start, stop):
+            bias_gradient(d_outputs, self.d_sample, shards, start, stop)
+            self._spread(self.d_sample, self.db, start, stop)
+
+        if not self.whole.transposed:
+            return pool.split(ids.size, outputs, LANES)
+        return pool.split(dW.shape[1], states, LANES) + pool.split(ids.size, biases, LANES)
+
+    def _spread(self, values: np.ndarray, target: np.ndarray, start: int, stop: int) -> None:
+        """Put the columns [start, stop) of the sample, values (…, C), where they belong in target (…, V), and 0 between
+        them."""
+        ids = self.sample.ids
+        begin, end = ids[start] if start else 0, ids[stop] if stop < ids.size else target.shape[-1]
+        target[..., begin:end] = 0
+        target[..., ids[start:stop]] = values[..., start:stop]
 
 
 class LogisticHead:

@@ -24,7 +24,7 @@ from .protocols import Head, Layer
 from .sampled_softmax import OutputSample
 from .threads import ThreadPool
 
-AT_ONCE, LEAST_STEPS = 1 << 18, 4  # outputs that are made together, and of how many steps at least
+AT_ONCE, LEAST_STEPS = 1 << 18, 4  # in bf16: outputs that are made together, and of how many steps at least
 
 
 class Stack:
@@ -66,7 +66,8 @@ class Stack:
         ]
         self._make_head = lambda gradients: head(architecture, named, gradients)
         self.head, self._d_named = self._make_head(d_named), d_named
-        self.shards, self.outputs_sample = 1, None
+        self.shards, self.precision = 1, "float32"
+        self.outputs_sample: OutputSample | None = None
         self.frozen = self.lowest = 0  # layers whose parameters do not learn, and the one where the backward pass ends
 
     def freeze(self, layers: int, *, is_lowest: bool = True) -> None:
@@ -96,6 +97,7 @@ class Stack:
 
     def pack(self, *, for_training: bool, precision: str = "float32") -> None:
         """Copy the weights into the order in which the kernels read them; see ``protocols.Network.pack``."""
+        self.precision = precision
         parts = self.head.packing(self.pool, for_training, precision) if self.head else []
         for layer in self.layers:
             parts += layer.packing(self.pool, for_training, precision)
@@ -169,9 +171,12 @@ class StackWindow:
         return x
 
     def _through_head(self, top, outputs, targets, nats, scale, start, stop):
-        """The rows [start, stop) through the head and back, a few steps at a time: then the backward pass finds the
-        outputs in the cache. top: the arrays of the last layer."""
-        head, steps = self.stack.head, max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
+        """The rows [start, stop) through the head and back. In bf16, a few steps at a time, so that the backward pass
+        finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top: the
+        arrays of the last layer."""
+        head, steps = self.stack.head, len(outputs)
+        if self.stack.precision == "bf16":
+            steps = max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
         for begin in range(0, len(outputs), steps):
             here = slice(begin, begin + steps)
             head.forward(top.out[here], targets[here], outputs[here], nats[here], start, stop)
@@ -210,7 +215,8 @@ class StackWindow:
                 seen_here = seen[begin : end + self.context - 1]
                 arrays = self._first_steps(steps, lengths)
                 x = self._forward(arrays, seen_here, None, start, stop)
-                self.stack.head.forward(x, targets[here], self.outputs[: len(x)], nats[here], start, stop)
+                if self.stack.head:
+                    self.stack.head.forward(x, targets[here], self.outputs[: len(x)], nats[here], start, stop)
                 if ranks is not None:
                     V = self.stack.architecture.output_size
                     target_ranks(self.outputs, V, targets[here], ranks[here], start, stop)
