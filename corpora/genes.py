@@ -6,10 +6,10 @@ form of what bacteria do:
     AGGAGG, then 5 to 9 letters, then ATG    a gene begins with this ATG (the ribosome binds to AGGAGG)
     triplets, counted from ATG               the gene ends with the first triplet that is TAA, TAG or TGA
 
-All letters are equally likely outside of genes, and all other triplets inside. So no letter, and no triplet, tells where
-it stands: ATG is everywhere, and so are TAA, TAG and TGA between the triplets of a gene. A reader must remember that a
-gene has begun, and count by threes. Some AGGAGG have no ATG at the right place. A gene that does not end goes to the
-end of the sequence.
+All letters are equally likely outside of genes, and all other triplets inside. So no letter, and no triplet, tells
+where it stands: ATG is everywhere, and so are TAA, TAG and TGA across the triplets of a gene. A reader must remember
+that a gene has begun, and count by threes. Some AGGAGG have no ATG at the right place. A gene that does not end goes to
+the end of the sequence.
 """
 
 import random
