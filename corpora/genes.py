@@ -30,15 +30,15 @@ def noise(source: random.Random, fewest: int, most: int) -> str:
 
 
 def sequence(source: random.Random) -> str:
-    """Return a sequence that has up to three genes, and sites without genes."""
-    text = noise(source, 5, 60)
-    for _ in range(source.randint(1, 3)):
+    """Return a sequence that has up to two genes, and sites without genes."""
+    text = noise(source, 0, 25)
+    for _ in range(source.randint(1, 2)):
         if source.random() < 0.25:
-            text += SITE + noise(source, 10, 40)
+            text += SITE + noise(source, 10, 25)
         else:
-            triplets = source.choices(INSIDE, k=source.randint(5, 25))
+            triplets = source.choices(INSIDE, k=source.randint(3, 15))
             text += SITE + noise(source, DISTANCES[0], DISTANCES[-1])
-            text += START + "".join(triplets) + source.choice(STOPS) + noise(source, 5, 60)
+            text += START + "".join(triplets) + source.choice(STOPS) + noise(source, 0, 25)
     return text
 
 
