@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     Path = str | PathLike[str]
     Pair = tuple[str, str] | Sequence[str]
     Pairs = Iterable[Pair] | Iterable[Sequence[Pair]]
+    Arrays = np.ndarray | Iterable[Any]
 
 __all__ = [
     *("train", "training", "load", "sample", "perplexity", "log_probability", "rows", "next_tokens", "states"),
@@ -101,12 +102,15 @@ def train(
     text: str | None = None,
     lines: bool | Iterable[str] | None = None,
     pairs: Pairs | None = None,
+    arrays: Arrays | None = None,
+    labels: Iterable[Any] | None = None,
     task: str | None = None,
+    input: str | None = None,
     level: str | None = None,
     columns: str | Sequence[str] | None = None,
     multi_label: bool | None = None,
     holdout: float | None = None,
-    valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    valid: Path | Iterable[Path] | Iterable[str] | Pairs | tuple[Arrays, Iterable[Any]] | None = None,
     encoding: str | None = None,
     separator: str | None = None,
     normalize: str | None = None,
@@ -137,7 +141,7 @@ def train(
     base: Path | Model | None = None,
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,
-    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | tuple[Arrays, Iterable[Any]] | None = None,
     store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
@@ -167,7 +171,11 @@ def train(
             all lines are one text; None lets charlm choose by the text.
         pairs: examples for a task with answers, in the order of charlm's files: (label, text) for "classify" and
             "generate", (source, target) for "translate"; for "tag" sentences, each a list of (word, tag).
+        arrays: sequences of vectors: a list of arrays (steps, channels), or one array (sequences, steps, channels).
+        labels: their answers: a label for each ("classify"), a list with a tag for each step ("tag"), or a text for
+            each (task "translate"). Without a task, the labels say whether it is "classify" or "tag".
         task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
+        input: what a sequence is made of: "text", or "vectors" in the files ("text"; "vectors" for arrays).
         level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
             part of a word; the training text decides which there are. "token" is whatever stands between spaces.
         columns: which columns of a table (TSV, CSV, CoNLL) or keys of JSON Lines the files hold the examples in, by
@@ -175,8 +183,9 @@ def train(
             text of its own.
         multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
             string, in which commas or bars separate the labels; it is empty where there is none.
-        holdout: the fraction of the text that charlm measures on (0.1).
-        valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …
+        holdout: the fraction of the text that charlm measures on (0.1; of fewer than 1,000 sequences of vectors, 0).
+        valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …; with arrays
+            it is a pair, (arrays, labels).
         encoding: of the files ("utf-8").
         separator: the line between items of several lines (poems, recipes), each a text of its own; "" for blank lines.
         normalize: the normal form of Unicode of all that the model reads, "none", "NFC" or "NFKC" ("none").
@@ -197,7 +206,7 @@ def train(
         layers: how many.
         embedding: the width of an embedding of the input; 0 is one-hot input.
         tied: use the embedding as output weights too (False).
-        bidirectional: read each text forward and backward; not for task "text" (False).
+        bidirectional: read each text forward and backward; not for task "text" (False; for vectors True).
         ngrams: count n-grams of up to so many tokens, which predict together with the network; 0 is the network alone.
             Only for task "text".
         max_ngrams: how many n-grams the model keeps at most.
@@ -269,12 +278,15 @@ def training(
     text: str | None = None,
     lines: bool | Iterable[str] | None = None,
     pairs: Pairs | None = None,
+    arrays: Arrays | None = None,
+    labels: Iterable[Any] | None = None,
     task: str | None = None,
+    input: str | None = None,
     level: str | None = None,
     columns: str | Sequence[str] | None = None,
     multi_label: bool | None = None,
     holdout: float | None = None,
-    valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    valid: Path | Iterable[Path] | Iterable[str] | Pairs | tuple[Arrays, Iterable[Any]] | None = None,
     encoding: str | None = None,
     separator: str | None = None,
     normalize: str | None = None,
@@ -305,7 +317,7 @@ def training(
     base: Path | Model | None = None,
     keep_vocabulary: bool | None = None,
     freeze: int | None = None,
-    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | None = None,
+    also_valid: Path | Iterable[Path] | Iterable[str] | Pairs | tuple[Arrays, Iterable[Any]] | None = None,
     store: str | None = None,
     threads: int | None = None,
     output: Path | None = None,
@@ -351,6 +363,8 @@ def _training(
     text: Any,
     lines: Any,
     pairs: Any,
+    arrays: Any,
+    labels: Any,
     output: Path | None,
     resume: bool,
     restart: bool,
@@ -371,13 +385,15 @@ def _training(
 
     if pairs is not None and options["columns"] is not None:
         raise UsageError("columns= names the columns of a table; leave it out: pairs= has two values each")
-    source, more = training_text(
-        {"paths": paths, "text": text, "lines": lines, "pairs": pairs},
-        {name: options[name] for name in ("valid", "also_valid")},
-        options["task"],
-        resume or options["base"] is not None,
-        options["multi_label"],
-    )
+    given = {"paths": paths, "text": text, "lines": lines, "pairs": pairs}
+    measured = {name: options[name] for name in ("valid", "also_valid")}
+    if arrays is not None or labels is not None:
+        from .vectors.archives import training_vectors
+
+        source, more = training_vectors(given | {"arrays": arrays}, labels, measured, options["task"])
+    else:
+        goes_on = resume or options["base"] is not None
+        source, more = training_text(given, measured, options["task"], goes_on, options["multi_label"])
     files = TrainingFiles(
         output=output,
         log=log,
@@ -634,7 +650,8 @@ def predict(
     label first; if a text may have several labels, those with a probability of 0.5 or more. A tagger gives "tags" and
     "probabilities", a list of each, and a translator "target" and "log_probability".
 
-    items: a list of texts, or another iterable; for a tagger each item is a list of words.
+    items: a list of texts, or another iterable; for a tagger each item is a list of words. For a model of vectors, a
+        list of arrays (steps, channels), or one array (sequences, steps, channels).
     top: how many labels a classifier gives; None is the most likely one, or those of 0.5 or more.
     beam: the width of a translator's search, 1 if None.
 
@@ -655,6 +672,8 @@ def evaluate(
     text: str | None = None,
     lines: Iterable[str] | None = None,
     pairs: Pairs | None = None,
+    arrays: Arrays | None = None,
+    labels: Iterable[Any] | None = None,
     encoding: str = "utf-8",
     beam: int | None = None,
     threads: int | None = None,
@@ -662,7 +681,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure how often a model is right about examples with their answers: the figures of ``charlm evaluate --json``.
 
-    paths, text, lines, pairs: the examples; give one of these, as to ``train``.
+    paths, text, lines, pairs, arrays with labels: the examples; give one of these, as to ``train``.
     encoding: of the files.
     beam: the width of a translator's search, 1 if None.
     threads: how many work; the figures do not depend on it.
@@ -678,7 +697,12 @@ def evaluate(
 
     _check_model(model)
     given = {"paths": paths, "text": text, "lines": lines, "pairs": pairs}
-    source = one_text(given, model.task.name, multi_label="multi_label" in model.task.fields())
+    if arrays is not None or labels is not None:
+        from .vectors.archives import vectors_to_evaluate
+
+        source: Any = vectors_to_evaluate(model.task, given | {"arrays": arrays}, labels)
+    else:
+        source = one_text(given, model.task.name, multi_label="multi_label" in model.task.fields())
     return evaluation_of(model, source, encoding, threads=threads, beam=beam).as_dict()
 
 

@@ -11,7 +11,7 @@ from .network.mixture import Mixture
 from .options import STORE, STORED, Path, check_file_name
 from .tasks import Task
 from .tasks.language import LanguageModel
-from .tasks.summary import NAMES, facts
+from .tasks.summary import NAMES, facts, number_of
 from .text.layout import named_values
 from .text.novelty import Novelty
 from .text.vocabulary import UNITS, Vocabulary
@@ -49,8 +49,11 @@ class Model:
         """One line: <charlm.Model: LSTM 1×256, characters, 66 symbols, held-out loss 1.47>."""
         sizes, level = self.architecture, self.vocabulary.level
         network = f"{'bidirectional ' if sizes.bidirectional else ''}{SHOWN.get(sizes.cell, sizes.cell)}"
-        parts = [f"{network} {sizes.layers}×{sizes.hidden}", f"{UNITS[level]}s{' in lines' if self.lines else ''}"]
-        parts += [f"{len(self.vocabulary):,} symbols"]
+        parts = [f"{network} {sizes.layers}×{sizes.hidden}"]
+        if sizes.channels:
+            parts += [number_of(sizes.channels, "channel")]
+        else:
+            parts += [f"{UNITS[level]}s{' in lines' if self.lines else ''}", f"{len(self.vocabulary):,} symbols"]
         if self.task.name != "text":
             parts = [f"task {self.task.name}", *parts]
         loss = self.training.get("valid_loss") if isinstance(self.training, dict) else None
@@ -67,6 +70,13 @@ class Model:
         if self.task.name not in names:
             raise UsageError(
                 f"this model was trained with --task {self.task.name}: use charlm {self.task.commands} with it"
+            )
+
+    def check_reads_text(self) -> None:
+        """Raise UsageError if the input of the model is vectors."""
+        if self.task.input != "text":
+            raise UsageError(
+                f"this model was trained with --input {self.task.input}: use charlm {self.task.commands} with it"
             )
 
     @property

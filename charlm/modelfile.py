@@ -20,13 +20,14 @@ The header has these keys:
                   cell. 5: a model whose novelty counts what is said, with usual_run and held_out. 6: a model with a
                   mixture, or of subwords. 7: a model whose text is normalised, or has items of several lines; a model
                   of tokens; a model of a task with columns, a scheme or multi_label. 8: a model with records of earlier
-                  texts; a model stored in float16. charlm reads all eight and writes the earliest that describes the
-                  model, from 2 on.
+                  texts; a model stored in float16. 9: a network whose input is vectors. charlm reads all nine and
+                  writes the earliest that describes the model, from 2 on.
     kind          "model" ("checkpoint" for the files of learning/checkpoint.py, which have other arrays and more keys;
                   charlm reads the best parameters of such a file as a model)
     charlm        the version that wrote the file
     architecture  the fields of ``Architecture``, or of the subclass that the task uses: vocabulary_size, cell, hidden,
-                  layers, embedding, tied, and those of outputs, bidirectional, context, words_size that apply
+                  layers, embedding, tied, and those of outputs, bidirectional, context, channels, words_size that
+                  apply
     vocabulary    level ("char", "subword", "word", "token" or "byte") and symbols: a list of strings, or of byte
                   values, from id 2 on. A vocabulary of subwords also has merges: [[left id, right id], …]. Its last
                   symbols are what the merges make, in their order; the symbols before them are characters (see
@@ -49,8 +50,8 @@ The header has these keys:
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
                   have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); columns (the
-                  fields of ``text.columns.Columns``) where the files are tables; missing for a language model without
-                  columns
+                  fields of ``text.columns.Columns``) where the files are tables; vectors (names, mean and deviation of
+                  each channel) where the input is vectors; missing for a language model without columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data
 
@@ -94,7 +95,8 @@ FORM_FORMAT = 7  # of a model whose text has a form of its own, see text/forms.p
 COLUMNS_FORMAT = 7  # of a model that reads columns by name or number, of several labels, or of another scheme than BIO
 EARLIER_FORMAT = 8  # of a model with records of earlier texts, see text/novelty.py
 STORED_FORMAT = 8  # of a model whose parameters are stored in another type than float32
-NEWEST = 8  # charlm reads no later format
+VECTOR_FORMAT = 9  # of a network whose input is vectors
+NEWEST = 9  # charlm reads no later format
 DIRECTORY = 1 << 20  # bytes of the directory of an archive, at most
 FURTHER_ARRAYS = {"novelty", *ARRAYS}  # what a model may have besides parameters
 
@@ -385,6 +387,8 @@ def model_header(model) -> dict:
 
 def _format(model) -> int:
     """The earliest format that can describe the model, so that an older charlm reads it if it can."""
+    if model.architecture.channels:
+        return VECTOR_FORMAT
     if model.store != STORED[0]:
         return STORED_FORMAT
     if model.novelty and model.novelty.earlier:
@@ -410,7 +414,7 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
     Raises an exception of some kind, which ``read_archive`` turns into a ModelFileError, if they are not valid.
     """
     fields, task_fields = header["architecture"], header.get("task", {"name": "text"})
-    task = task_class(task_fields["name"]).from_fields(task_fields)
+    task = task_class(task_fields["name"], "vectors" if "vectors" in task_fields else "text").from_fields(task_fields)
     kinds = {field.name: field.type for field in dataclasses.fields(task.architecture)}
     if not set(fields) <= set(kinds) or not set(kinds) - set(OPTIONAL) <= set(fields):
         raise _Invalid("its header does not describe its architecture")
@@ -425,7 +429,8 @@ def describe(header: dict) -> tuple[Architecture, Vocabulary, Task]:
     if vocabulary.form.separator is not None and not header["lines"]:
         raise _Invalid("it has items of several lines, and is no model of lines")
     given = {name: getattr(task.architecture, name) for name in OPTIONAL} | fields
-    if any(given[name] != size for name, size in task.architecture_fields(vocabulary).items()):
+    sizes = {"channels": 0} | task.architecture_fields(vocabulary)
+    if any(given[name] != size for name, size in sizes.items()):
         raise _Invalid("its vocabulary or its task has another size than its network")
     return task.architecture(**fields), vocabulary, task
 

@@ -14,6 +14,7 @@ from typing import Any
 from .errors import UsageError, check_option_names
 
 Path = str | PathLike[str]
+INPUTS = ("text", "vectors")  # what a sequence is made of
 LEVELS = ("char", "subword", "word", "token", "byte")
 PRECISIONS = ("float32", "bf16")  # in which matrices are multiplied
 STORED = ("float32", "float16")  # in which a model file holds parameters

@@ -18,7 +18,7 @@ from .scoring.pipeline import ScoringOptions
 from .tasks import MODULES, Task
 from .tasks.examples import ROWS, lines_in, lines_of
 from .text.memory import MemoryText
-from .text.reading import names_of, path_list, read_text
+from .text.reading import name_of, names_of, path_list, read_text
 
 TOGETHER = 8 * ROWS  # items of a job that is dealt to a rank
 
@@ -43,7 +43,10 @@ class Predictor:
     def predict(self, items: list, *, top: int | None = None, beam: int | None = None) -> list[dict]:
         """The prediction for each item; the task tells what an item and a prediction are."""
         normalized = self.vocabulary.form.normalized
-        items = [type(item)(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items]
+        if self.task.input == "text":
+            items = [
+                type(item)(map(normalized, item)) if isinstance(item, list) else normalized(item) for item in items
+            ]
         return self.task.predict(self.window, self.vocabulary, items, **self._options(top=top, beam=beam))
 
     def rows(
@@ -61,7 +64,8 @@ class Predictor:
         numbered on from file to file. ranks: those that share the work; this is rank 0.
         """
         work = _Predicting(self, self._options(top=top, beam=beam))
-        groups = (_group(*items, None if ranks.number == 1 else TOGETHER) for items in self._items(paths, encoding))
+        found_in = self._items if self.task.input == "text" else self._vectors
+        groups = (_group(*items, None if ranks.number == 1 else TOGETHER) for items in found_in(paths, encoding))
         for (items, errors), found in dealt_groups(ranks, work, groups):
             predictions = chain.from_iterable(found)
             yield [(item, error or next(predictions)) for item, error in zip(items, errors, strict=True)]
@@ -82,6 +86,18 @@ class Predictor:
                 errors = [error or _undecoded(item, start, encoding) for error, item, start in found]
             yield items, starts, errors
 
+    def _vectors(self, paths, encoding) -> Iterator[tuple[list, list[int], list[CorpusError | None]]]:
+        """As ``_items``, of sequences of vectors: each file has its own lines and columns."""
+        for path in path_list(paths):
+            reader = self.task.item_reader(name_of(path))
+            if (items := self.task.items_without_lines(path)) is not None:
+                yield items, list(range(1, len(items) + 1)), [reader.error_of(item) for item in items]
+                continue
+            pieces = read_text([path], "char", encoding, errors="surrogateescape")
+            for block in blocks(read_ahead(pieces), True):
+                yield reader(lines_in(block))[0], reader.starts, reader.errors
+            yield reader([], last=True)[0], reader.starts, reader.errors
+
     def _apart(self, items: list, starts: list[int], options: dict) -> list:
         """A prediction for each item, or its error. starts: the numbers of their first lines. Where an item cannot be
         read, it is found by halves: the predictions do not depend on what is predicted together."""
@@ -96,19 +112,21 @@ class Predictor:
     def row(self, item: Any, prediction: Any) -> str:
         """The line or lines that ``charlm predict`` prints for an item: as many of them if there is no prediction."""
         if isinstance(prediction, CorpusError):
-            return "\n".join("" for _ in _lines(item))
+            return "\n".join("" for _ in self.task.lines_of(item))
         return self.task.row(item, prediction)
 
     def record(self, item: Any, prediction: Any) -> dict | None:
         """The JSON record that ``charlm predict --json`` prints for an item, None to print none."""
         if isinstance(prediction, CorpusError):
-            return {"error": str(prediction), "text": "\n".join(_lines(item))}
+            return {"error": str(prediction), "text": "\n".join(self.task.lines_of(item))}
         return self.task.record(item, prediction)
 
     def evaluate(self, paths, encoding: str = "utf-8", *, beam: int | None = None):
         """How often the predictions for some files, which hold the answers, are right: an object with ``as_dict()`` and
         ``lines()``. Raises CorpusError if the files hold no text, or if a line does not make sense to the task."""
         options, paths, task = self._options(beam=beam), path_list(paths), self.task
+        if task.input == "vectors":
+            return task.evaluate_files(self.window, self.vocabulary, paths, ENCODING.check(encoding), **options)
         if isinstance(paths[0], MemoryText) and paths[0].pairs:  # they have not the columns of the training file
             task = replace(task, columns=None)
         level, form, quotes = self.vocabulary.level, self.vocabulary.form, self._has_quotes()
@@ -186,6 +204,8 @@ def evaluation_of(
 
 def checked_items(task: Task, items: Iterable[Any]) -> list:
     """The items of a call from Python, as a list. Raises UsageError where the task cannot predict for them."""
+    if task.input == "vectors":
+        return task.checked_items(items)  # type: ignore[attr-defined]  # of VectorTask
     of_words = task.name == "tag"
     wanted = "a list of sentences, each a list of words" if of_words else "a list of texts"
     example = "[text.split()]" if of_words else "[text]"
@@ -213,14 +233,9 @@ def checked_items(task: Task, items: Iterable[Any]) -> list:
 _UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are not of the encoding (PEP 383)
 
 
-def _lines(item: str | list[str]) -> list[str]:
-    """The lines of an item: of tagging it has several."""
-    return [item] if isinstance(item, str) else item
-
-
 def _undecoded(item: str | list[str], start: int, encoding: str) -> CorpusError | None:
     """The error of an item that has a byte which its encoding cannot decode. start: the number of its first line."""
-    for number, line in enumerate(_lines(item), start):
+    for number, line in enumerate([item] if isinstance(item, str) else item, start):
         if not line.isascii() and (found := _UNDECODED.search(line)):
             byte = ord(found[0]) - 0xDC00
             return CorpusError(

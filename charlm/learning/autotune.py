@@ -241,7 +241,7 @@ def new_trainer(
     options = given_options(options)
     base = resumed or _base_of(options)
     options |= base.options(options) if base else {}
-    kind = task_class(options.get("task", "text"))
+    kind = task_class(options.get("task", "text"), options.get("input", "text"))
     cell = _checked_cell(kind, options)
     minutes, epochs, threads = options.get("minutes"), options.get("epochs"), options.get("threads")
     minutes = MINUTES if minutes is None and epochs is None else minutes
@@ -264,6 +264,8 @@ def new_trainer(
         corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
     if "lr" not in given:
         chosen = chosen | {"lr": chosen["lr"] / _rate_divisor(options, base)}
+    if "bidirectional" in options:
+        chosen = chosen | {"bidirectional": options["bidirectional"]}
     decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,

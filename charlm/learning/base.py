@@ -33,7 +33,7 @@ from .options import BY_NAME
 # What the model decides besides its text: fields of its architecture.
 SIZES = ("cell", "context", "hidden", "layers", "embedding", "tied", "bidirectional")
 IN_MEMORY = "a model from memory"
-OF_TEXT = ("level", "columns", "multi_label", "encoding", "separator", "normalize")  # how another text is read
+OF_TEXT = ("input", "level", "columns", "multi_label", "encoding", "separator", "normalize")  # how another text is read
 GOES_WITH = ("freeze", "keep_vocabulary", "also_valid")  # options that need --from
 
 
@@ -63,6 +63,7 @@ class Base:
         form, sizes = model.vocabulary.form, asdict(model.architecture)
         decided: dict[str, Any] = {
             "task": model.task.name,
+            "input": model.task.input,
             "level": model.vocabulary.level,
             "normalize": form.normalize,
             "separator": form.separator,

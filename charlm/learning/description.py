@@ -164,12 +164,14 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         if a.embedding
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
+    if a.channels:
+        entry = f"{number_of(a.channels, 'number')} at each step, one for each channel"
+    has_symbols = not a.channels or trainer.task.name == "translate"
+    symbols = (
+        f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown (<UNK>)"
+    )
     rows = [
-        (
-            "vocabulary",
-            f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown "
-            "(<UNK>)",
-        ),
+        *([("vocabulary", symbols)] if has_symbols else []),
         ("input", entry),
         *([("width", _width(trainer))] if trainer.plan and trainer.plan.widest and not trainer.step else []),
         ("update", _update(trainer)),

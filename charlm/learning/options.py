@@ -124,6 +124,8 @@ TRAINING = (
         bool,
         "Read each text forward and backward (not for --task text).",
         default=False,
+        default_in_words="only with --input vectors",
+        negative="--no-bidirectional",
         group=NETWORK,
     ),
     Option(
@@ -397,12 +399,13 @@ class TrainingOptions(TypedDict, total=False):
 
     task: what is learnt: "text", "classify", "generate", "tag" or "translate".
 
-    The text. level: what a token is: "char", "subword", "word", "token" or "byte". lines: each line is a sequence of
-    its own (True) or part of one text (False); charlm chooses by the text if it is None. columns: of a table, by name
-    or number: "label,text". multi_label: an example of "classify" may have several labels. holdout: fraction of the
-    text to measure on. valid: files to measure on instead. encoding: of the files. separator: the line between items of
-    several lines. normalize: the normal form of Unicode. min_count: symbols seen fewer times become <UNK>.
-    max_vocabulary: how many symbols to keep. novelty: keep in the model what tells new text from copies.
+    The text. input: what a sequence is made of, "text" or "vectors". level: what a token is: "char", "subword", "word",
+    "token" or "byte". lines: each line is a sequence of its own (True) or part of one text (False); charlm chooses by
+    the text if it is None. columns: of a table, by name or number: "label,text". multi_label: an example of "classify"
+    may have several labels. holdout: fraction of the text to measure on. valid: files to measure on instead. encoding:
+    of the files. separator: the line between items of several lines. normalize: the normal form of Unicode. min_count:
+    symbols seen fewer times become <UNK>. max_vocabulary: how many symbols to keep. novelty: keep in the model what
+    tells new text from copies.
 
     The time. minutes: how long the training may take, 5 if neither is given. epochs: passes over the text instead.
 
@@ -420,11 +423,12 @@ class TrainingOptions(TypedDict, total=False):
     """
 
     task: str
+    input: str
     level: str | None
     lines: bool | None
     columns: str | Sequence[str] | None
     multi_label: bool
-    holdout: float
+    holdout: float | None
     valid: Path | Sequence[Path] | None
     encoding: str
     separator: str | None

@@ -9,10 +9,11 @@ from ..errors import UsageError
 from ..options import PRECISIONS
 from .cells import CELLS, current_name
 
-OPTIONAL = ("outputs", "bidirectional", "context")  # fields of an architecture that only some networks have
+OPTIONAL = ("outputs", "bidirectional", "context", "channels")  # fields of an architecture that only some networks have
 MOST_CONTEXT = 64
 MOST_NUMBERED = 2**24 - 1  # symbols of a feed-forward model, which carries the ids of tokens as float32
 MOST_LAYERS = 4
+MOST_CHANNELS = 2**16  # numbers of a step of dense input
 MOST_PARAMETERS = 2**31
 
 
@@ -23,7 +24,8 @@ class Architecture:
     cell: a name in ``cells.CELLS``; an old name becomes the current one. outputs: how many outputs the head has, None
     for as many as there are inputs, 0 for no head: then the states themselves are the output. bidirectional: each layer
     reads in both directions. context: how many tokens a feed-forward network sees, the latest one included; None for
-    the cell's own number, and for the other cells.
+    the cell's own number, and for the other cells. channels: the input at each step is a vector of so many numbers in
+    place of a token, 0 for tokens. It has no embedding: the vectors are multiplied by W_x of the first layer.
 
     Raises UsageError for sizes that cannot be.
     """
@@ -37,6 +39,7 @@ class Architecture:
     outputs: int | None = None
     bidirectional: bool = False
     context: int | None = None
+    channels: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "cell", current_name(self.cell))
@@ -45,6 +48,17 @@ class Architecture:
             raise UsageError(f"the hidden width must be at least 1, not {self.hidden}")
         if not 1 <= self.layers <= MOST_LAYERS:
             raise UsageError(f"the number of layers must be 1 to {MOST_LAYERS}, not {self.layers}")
+        if not 0 <= self.channels <= MOST_CHANNELS:
+            raise UsageError(f"a step can have up to {MOST_CHANNELS:,} channels, not {self.channels:,}")
+        self._check_embedding()
+        if self.tied and (self.outputs is not None or self.bidirectional):
+            raise UsageError("tied weights are for a language model, whose outputs are its inputs: do not give --tied")
+        if self.number_of_parameters > MOST_PARAMETERS:
+            raise UsageError(
+                f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
+            )
+
+    def _check_embedding(self):
         if self.embedding < 0:
             raise UsageError(f"the width of the embedding must be at least 1 (or 0 for one-hot), not {self.embedding}")
         if self.tied and self.embedding != self.hidden:
@@ -52,12 +66,8 @@ class Architecture:
                 "tied weights need an embedding as wide as the hidden layer: "
                 f"--embedding {self.hidden}, not {self.embedding}"
             )
-        if self.tied and (self.outputs is not None or self.bidirectional):
-            raise UsageError("tied weights are for a language model, whose outputs are its inputs: do not give --tied")
-        if self.number_of_parameters > MOST_PARAMETERS:
-            raise UsageError(
-                f"a network of {self.number_of_parameters:,} parameters is too large; choose a smaller --hidden"
-            )
+        if self.embedding and self.channels:
+            raise UsageError("an embedding is for tokens, and the input is vectors: leave --embedding out")
 
     def _check_context(self):
         if CELLS[self.cell].context is None:
@@ -73,6 +83,8 @@ class Architecture:
             raise UsageError(f"--context must be 1 to {MOST_CONTEXT} tokens, not {self.context}")
         if self.bidirectional:
             raise UsageError("--bidirectional is for cells that carry a state, and --cell feedforward carries none")
+        if self.channels:
+            raise UsageError("--cell feedforward reads tokens, and the input is vectors: take rnn, gru or lstm")
         if self.vocabulary_size > MOST_NUMBERED:
             raise UsageError(f"--cell feedforward takes at most {MOST_NUMBERED:,} symbols: give --max-vocabulary")
 
@@ -84,7 +96,12 @@ class Architecture:
     def small(self) -> "Architecture":
         """A network of the same kind with sizes of 2 and 3; it calls the same kernels."""
         return replace(
-            self, vocabulary_size=3, hidden=2, embedding=2 if self.embedding else 0, outputs=self.outputs and 3
+            self,
+            vocabulary_size=3,
+            hidden=2,
+            embedding=2 if self.embedding else 0,
+            outputs=self.outputs and 3,
+            channels=2 if self.channels else 0,
         )
 
     @property
@@ -109,7 +126,8 @@ class Architecture:
         """Name and shape of each parameter, in the order in which they stand in the vector.
 
             E        (V, embedding)               the embedding, if there is one
-            W_x      (D, input_columns · H)       of each layer, with the prefix ``layer1.``
+            W_x      (D, input_columns · H)       of each layer, with the prefix ``layer1.``; D of the first layer is V,
+                                                  the width of the embedding, or the number of channels
             W_a      (H, recurrent_columns · H)   of each recurrent layer
             b        (columns · H)                of each layer
             p        (peepholes, H)               of each layer of a cell with peepholes
@@ -123,7 +141,7 @@ class Architecture:
         cell, H, V = CELLS[self.cell], self.hidden, self.vocabulary_size
         shapes = {"E": (V, self.embedding)} if self.embedding else {}
         for layer in range(1, self.layers + 1):
-            below = self.state_size if layer > 1 else (self.embedding or V) * (self.context or 1)
+            below = self.state_size if layer > 1 else self.channels or (self.embedding or V) * (self.context or 1)
             for direction in ("", "back.") if self.bidirectional else ("",):
                 name = f"layer{layer}.{direction}"
                 shapes[name + "W_x"] = (below, cell.input_columns * H)
@@ -144,7 +162,8 @@ class Architecture:
 
 
 class Translation(Architecture):
-    """The sizes of an encoder and a decoder, the same for both; only the encoder may be bidirectional."""
+    """The sizes of an encoder and a decoder, the same for both; only the encoder may be bidirectional, and only the
+    source may be vectors."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -153,14 +172,17 @@ class Translation(Architecture):
                 "an encoder and a decoder need a cell that carries a state, and --cell feedforward carries none"
             )
 
+    def _check_embedding(self):
+        self.decoder._check_embedding()  # that of the source, if it is vectors, has none
+
     @property
     def encoder(self) -> Architecture:
         fields = self.as_dict() | {"outputs": 0, "tied": False}
-        return Architecture(**fields)
+        return Architecture(**fields | ({"embedding": 0} if self.channels else {}))
 
     @property
     def decoder(self) -> Architecture:
-        return Architecture(**self.as_dict() | {"bidirectional": False})
+        return Architecture(**self.as_dict() | {"bidirectional": False, "channels": 0})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The encoder's parameters, without W_ya and b_y; W_s (S, states) and b_s (states), the linear map from the

@@ -23,6 +23,7 @@ from ..kernels.tile import LANES, PANEL, multiply, pack, packed_size
 from .architecture import check_precision_name
 
 NO_TOKENS = np.empty(0, np.int32)  # where the kernels want tokens and the input is dense
+NO_ROWS = np.empty((0, 0), np.int32)  # the same for (T, N) tokens
 NO_ENTRIES = np.empty(0, np.int64), np.empty(0, np.int64), NO_TOKENS  # the same for tokens that are sorted
 
 

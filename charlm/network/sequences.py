@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..text.batches import Batch
+from ..text.batches import Batch, rows_axis
 from .dropout import Dropout
 from .stack import Stack, StackWindow
 
@@ -15,10 +15,10 @@ def padded_size(number: int) -> int:
 
 
 def pad_rows(batch: np.ndarray, rows: int, fill: int) -> np.ndarray:
-    """A batch with rows of ``fill`` added: (…, N) → (…, rows)."""
-    return np.ascontiguousarray(
-        np.pad(batch, [(0, 0)] * (batch.ndim - 1) + [(0, rows - batch.shape[-1])], constant_values=fill)
-    )
+    """A batch with rows of ``fill`` added: (N) → (rows), (T, N) → (T, rows), vectors (T, N, C) → (T, rows, C)."""
+    widths = [(0, 0)] * batch.ndim
+    widths[rows_axis(batch)] = (0, rows - batch.shape[rows_axis(batch)])
+    return np.ascontiguousarray(np.pad(batch, widths, constant_values=fill))
 
 
 class Windows:
@@ -55,7 +55,7 @@ class Windows:
         S), and its backward pass: a function of the gradient with respect to that output, which sets the stack's
         gradient.
 
-        tokens: (T, N); lengths: (N).
+        tokens: (T, N), or vectors (T, N, C); lengths: (N).
         """
         window = self.of(len(tokens), tokens.shape[1])
         tokens, lengths = pad_rows(tokens, window.rows, 0), pad_rows(lengths, window.rows, 0)
@@ -72,7 +72,7 @@ class Windows:
     def forward(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         window, inputs, targets, lengths = self._padded(batch)
         nats = window.forward(inputs, targets, lengths)
-        steps, rows = batch.inputs.shape
+        steps, rows = batch.targets.shape
         return nats[:, :rows], window.probabilities[:steps, :rows]
 
     def losses(self, batch: Batch) -> np.ndarray:

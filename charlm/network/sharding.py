@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..text.batches import Batch, PairBatch, WordBatch
+from ..text.batches import Batch, PairBatch, WordBatch, rows_axis
 from ..text.vocabulary import EOS
 
 B = TypeVar("B", bound=Batch)
@@ -73,9 +73,10 @@ class Shards:
         N = batch.inputs.shape[1]
         chosen = self.rows(N)
 
-        def some(values, fill):  # (…, N) → (…, local rows)
-            filling = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, self.padded(N) - N)], constant_values=fill)
-            return np.ascontiguousarray(filling[..., chosen])
+        def some(values, fill):  # N rows → the local rows
+            axis, widths = rows_axis(values), [(0, 0)] * values.ndim
+            widths[axis] = (0, self.padded(N) - N)
+            return np.ascontiguousarray(np.pad(values, widths, constant_values=fill).take(chosen, axis))
 
         fields: dict[str, Any] = {"inputs": some(batch.inputs, EOS), "targets": some(batch.targets, -1)}
         if batch.lengths is not None:

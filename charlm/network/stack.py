@@ -19,7 +19,7 @@ from .dropout import Dropout
 from .feedforward import FeedForward
 from .head import softmax_head
 from .layers import Recurrent
-from .products import SortedTokens, aligned, padded_row, places_of
+from .products import NO_ROWS, SortedTokens, aligned, padded_row, places_of
 from .protocols import Head, Layer
 from .threads import ThreadPool
 
@@ -36,7 +36,9 @@ class Stack:
     bidirectional network, pair the final states of both directions, each of which has read the whole row; see
     ``Bidirectional``. vector_input: the input at each step is not a token but a vector, a row of a table;
     ``architecture.vocabulary_size`` is then the width of a vector. Before each use the caller puts the table, (vectors,
-    width), into ``E``, and memory for its gradient into ``dE``.
+    width), into ``E``, and memory for its gradient into ``dE``. Where ``architecture.channels`` says that the input is
+    vectors, all ``tokens`` are these vectors, (T, N, C) in the type of the parameters, and no gradient with respect to
+    them is computed.
     """
 
     def __init__(
@@ -75,7 +77,8 @@ class Stack:
         self.shards = shards
 
     def _layer(self, index, named, d_named, at_end) -> Layer:
-        cell, one_hot = self.architecture.cell, index == 1 and not self.embedding_width
+        cell = self.architecture.cell
+        one_hot = index == 1 and not self.embedding_width and not self.architecture.channels
         if self.architecture.context:
             return FeedForward(index, named, d_named, one_hot=one_hot)
         if self.architecture.bidirectional:
@@ -140,10 +143,16 @@ class StackWindow:
         known = (self.past >= 1) & (self.past <= self.stack.architecture.vocabulary_size)
         return np.concatenate((np.where(known, self.past - 1, -1).T.astype(np.int32), tokens))
 
+    def _input(self, tokens):
+        """The dense input of the first layer, (T, N, D): the vectors, or the place for the embedded tokens."""
+        return tokens if self.stack.architecture.channels else self.embedded[: len(tokens) - self.context + 1]
+
     def _forward(self, arrays_of_layers, tokens, targets, nats, drop, start, stop):
         """The rows [start, stop) through embedding, layers and head."""
-        x = self.embedded[: len(arrays_of_layers[0].out)]
-        if self.stack.E is not None:
+        x = self._input(tokens)
+        if self.stack.architecture.channels:
+            tokens = NO_ROWS
+        elif self.stack.E is not None:
             embed(tokens, self.stack.E, x, start, stop)
         for layer, arrays in zip(self.stack.layers, arrays_of_layers, strict=True):
             layer.forward(tokens, x, arrays, drop, start, stop)
@@ -152,15 +161,15 @@ class StackWindow:
             self.stack.head.forward(x, targets, self.outputs[: len(x)], nats, start, stop)
 
     def _backward(self, arrays_of_layers, targets, scale, start, stop):
-        """The rows [start, stop) back from the head to the embedding."""
+        """The rows [start, stop) back from the head to the embedding; vectors have no gradient."""
         da = arrays_of_layers[-1].da
         if self.stack.head:
             self.stack.head.backward(self.outputs[: len(targets)], targets, da, scale, start, stop)
-        lowest = self.stack.lowest
+        lowest, ends = self.stack.lowest, self.stack.frozen or self.stack.architecture.channels
         below = [self.d_embedded[: len(da)], *(arrays.da for arrays in arrays_of_layers[:-1])]
         parts = list(zip(self.stack.layers, arrays_of_layers, below, strict=True))[lowest:]
         for number, (layer, arrays, dx) in reversed(list(enumerate(parts))):
-            layer.backward(arrays, None if self.stack.frozen and not number else dx, start, stop)
+            layer.backward(arrays, None if ends and not number else dx, start, stop)
 
     def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
@@ -178,7 +187,7 @@ class StackWindow:
         filled with the rank of each target among all symbols, 1 for the most likely symbol, 0 where there is no target.
         More steps than there is memory for are read in pieces; ``probabilities`` are then those of the last piece.
         """
-        seen, nats, most = self._seen(tokens), np.empty(tokens.shape, self.outputs.dtype), self.steps
+        seen, nats, most = self._seen(tokens), np.empty(targets.shape, self.outputs.dtype), self.steps
         pieces = [(begin, min(len(tokens), begin + most)) for begin in range(0, len(tokens), most)]
 
         def some_rows(start, stop):  # the threads need not meet between two pieces
@@ -225,7 +234,7 @@ class StackWindow:
         tokens, targets: int32 (T, N), T at most the window's steps; lengths: (N), for a bidirectional network.
         """
         steps, pool, seen = len(tokens), self.stack.pool, self._seen(tokens)
-        arrays, nats = self._first_steps(steps, lengths), np.empty(tokens.shape, self.outputs.dtype)
+        arrays, nats = self._first_steps(steps, lengths), np.empty(targets.shape, self.outputs.dtype)
 
         def some_rows(start, stop):
             self._forward(arrays, seen, targets, nats, drop, start, stop)
@@ -251,7 +260,7 @@ class StackWindow:
     def _gradients(self, arrays_of_layers, tokens):
         """The gradients of the weights, from what the backward pass has left in the arrays."""
         steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
-        inputs = [self.embedded[:steps], *(arrays.out for arrays in arrays_of_layers)]
+        inputs = [self._input(tokens), *(arrays.out for arrays in arrays_of_layers)]
         learns, tied, shards = stack.E is not None and not stack.frozen, stack.architecture.tied, stack.shards
         seen = self._sorted(tokens) if learns and shards > 1 else None
         parts = []

@@ -73,6 +73,7 @@ def token_names(vocabulary: Vocabulary) -> list[str]:
 def check_has_states(model: Model, by_line: bool) -> None:
     """Raise UsageError for a model whose task or network has no states at each token, or after each line."""
     model.check_task("text", "classify")
+    model.check_reads_text()
     if model.architecture.context:
         raise UsageError("a feed-forward network has no hidden states; train with cell='lstm', 'gru' or 'rnn'")
     if model.task.name == "classify" and not by_line:

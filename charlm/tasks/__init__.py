@@ -12,6 +12,8 @@ entities   entities from the tags of their words
 sentences  files of words and tags
 tag        many to many of the same length: a tag for each word of a sentence
 translate  many to many of another length: a target for each source
+vectors    sequences of vectors: their files, and the code that the next three share
+classify_vectors, tag_vectors, translate_vectors   the same tasks, whose input is vectors
 summary    a model in words
 
 The training loop, the model file, the checkpoint and the display use only the methods of ``Task``. Prediction also
@@ -37,6 +39,7 @@ from ..text.corpus import CorpusOptions
 from ..text.ngrams import NGrams
 from ..text.vocabulary import Known
 
+VECTORS = {"classify": "classify_vectors", "tag": "tag_vectors", "translate": "translate_vectors"}
 MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
 
 
@@ -67,18 +70,19 @@ class EvaluationResult(Protocol):
 class Task(Protocol):
     """All that training, the model file and the display ask of a task.
 
-    name: the value of --task. commands: the charlm commands that a model of this task is for, as words for a message.
-    architecture: the class of its networks' sizes, ``Architecture`` or a subclass. why_not_bidirectional: the reason
-    why its networks cannot be bidirectional, None if they can. reads_whole_line: the network must remember the whole
-    line before it answers, so that a feed-forward network cannot learn the task. defaults: of the options of ``charlm
-    train``, where they differ from those of a language model. most_epochs: a training run limited by minutes ends after
-    so many epochs.
+    name: the value of --task. input: that of --input. commands: the charlm commands that a model of this task is for,
+    as words for a message. architecture: the class of its networks' sizes, ``Architecture`` or a subclass.
+    why_not_bidirectional: the reason why its networks cannot be bidirectional, None if they can. reads_whole_line: the
+    network must remember the whole line before it answers, so that a feed-forward network cannot learn the task.
+    defaults: of the options of ``charlm train``, where they differ from those of a language model. most_epochs: a
+    training run limited by minutes ends after so many epochs.
 
     A corpus is a ``text.corpus.Corpus`` for a language model, ``examples.Examples`` for any other task. A vocabulary is
     a ``text.vocabulary.Vocabulary``.
     """
 
     name: str
+    input: str
     commands: str
     reads_whole_line: bool
     defaults: dict
@@ -200,6 +204,9 @@ class PredictionTask(Task, Protocol):
     def predict(self, window, vocabulary, items: list, **options) -> list[dict]:
         """A prediction for each item. window: of a network that is packed for scoring."""
 
+    def lines_of(self, item) -> list[str]:
+        """The lines of an item in its file: as many as ``charlm predict`` prints for it."""
+
     def row(self, item, prediction: dict) -> str:
         """The line or lines that ``charlm predict`` prints for an item."""
 
@@ -214,8 +221,10 @@ class PredictionTask(Task, Protocol):
         """
 
 
-def task_class(name: str) -> type:
-    """The class of a task by the value of --task. Raises UsageError."""
+def task_class(name: str, input: str = "text") -> type:
+    """The class of a task by the values of --task and --input. Raises UsageError."""
     if name not in MODULES:
         raise UsageError(f"there is no task {name!r}; choose one of {', '.join(MODULES)}")
-    return import_module(f".{MODULES[name]}", __name__).TASK
+    if input == "vectors" and name not in VECTORS:
+        raise UsageError(f"--input vectors goes with --task {' or '.join(VECTORS)}, and not with --task {name}")
+    return import_module(f".{(VECTORS if input == 'vectors' else MODULES)[name]}", __name__).TASK

@@ -33,8 +33,13 @@ class ExampleTask:
     """The methods that are the same for all tasks with answers: batches carry no state on, and there are
     no n-grams."""
 
+    input = "text"
+
     def state_widths(self, architecture):
         return []
+
+    def lines_of(self, item):
+        return [item] if isinstance(item, str) else item
 
     def item_reader(self):
         return ItemReader(self.items)
@@ -229,7 +234,7 @@ class SplitExamples:
     names: tuple[str, ...]
     digest: str
     size: int
-    columns: Columns
+    columns: Columns | None
     notes: list[str]
     why_no_held_out: str
 
@@ -272,12 +277,28 @@ def read_examples(form: ExampleForm, paths, options: CorpusOptions) -> SplitExam
             raise CorpusError(f"there is no text in {names_of(paths)}")
         return found, columns[0]
 
-    (train, columns), held_out, why = examples(paths, digest), [], ""
+    train, columns = examples(paths, digest)
     notes = [*([f"charlm reads {columns.describe()}"] if options.columns else []), *form.notes(train, columns)]
-    if valid:
-        held_out, _ = examples(valid)
-    else:
-        train, held_out, why = _split(train, form.labels_in, options)
+    held_out = examples(valid)[0] if valid else None
+    return split_examples(train, held_out, form.labels_in, options, paths, digest, columns=columns, notes=notes)
+
+
+def split_examples(
+    train: list,
+    held_out: list | None,
+    labels_in: Callable[[Any], Iterable[str]],
+    options: CorpusOptions,
+    paths: list,
+    digest: Digest,
+    *,
+    columns: Columns | None = None,
+    notes: list[str],
+) -> SplitExamples:
+    """The examples of some files as a training part and a held-out one. held_out: those of the files of --valid; None
+    where a part of the others is held out. labels_in: the labels of an example."""
+    why = ""
+    if held_out is None:
+        train, held_out, why = _split(train, labels_in, options)
     return SplitExamples(
         train=train,
         held_out=held_out,
@@ -290,13 +311,11 @@ def read_examples(form: ExampleForm, paths, options: CorpusOptions) -> SplitExam
     )
 
 
-def _split(
-    examples: list, labels_in: Callable[[tuple], Iterable[str]], options: CorpusOptions
-) -> tuple[list, list, str]:
+def _split(examples: list, labels_in: Callable[[Any], Iterable[str]], options: CorpusOptions) -> tuple[list, list, str]:
     """The training examples and the held-out ones, whose labels all occur in the training part; and why none is held
     out, "" where some are."""
     chosen: tuple[list, list] = [], []
-    is_held_out = held_out_lines(len(examples), options.holdout, options.seed)
+    is_held_out = held_out_lines(len(examples), options.held_out, options.seed)
     for example, held_out in zip(examples, is_held_out.tolist(), strict=True):
         chosen[held_out].append(example)
     train, held_out = chosen
@@ -305,8 +324,8 @@ def _split(
     why = ""
     if held_out and not kept:
         why = f"each of the {len(held_out):,} examples that chance chose has a label or tag that no other has"
-    elif options.holdout and not held_out:
-        why = f"{options.holdout:g} of {len(examples):,} examples is less than one"
+    elif options.held_out and not held_out:
+        why = f"{options.held_out:g} of {len(examples):,} examples is less than one"
     return train + [example for example in held_out if not known.issuperset(labels_in(example))], kept, why
 
 

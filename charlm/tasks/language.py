@@ -39,6 +39,7 @@ class LanguageModel:
     columns: Columns | None = None
 
     name = "text"
+    input = "text"
     commands = "sample or charlm perplexity"
     architecture = Architecture
     why_not_bidirectional = "a language model that also reads from the end would read the answer"

@@ -25,6 +25,8 @@ def number_of(number: int, noun: str) -> str:
 def network(a: Architecture) -> str:
     """An architecture in words, on one line."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
+    if a.channels:
+        entry = f"{number_of(a.channels, 'channel')} at each step" + (f", {entry} of targets" if a.embedding else "")
     layers = f"{number_of(a.layers, 'layer')} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
     entry += f", {number_of(a.outputs, 'output')}" if a.outputs else ""
     cell = f"{a.cell} of {number_of(a.context, 'token')}" if a.context else a.cell
@@ -41,7 +43,8 @@ def facts(model: Any) -> list[tuple[str, str]]:
         rows.append(("text", _items(model.vocabulary.form.separator) if model.lines else "one long text, one stream"))
     if model.vocabulary.form.normalize != "none":
         rows.append(("normal form", f"{model.vocabulary.form.normalize} (Unicode): of each text that the model reads"))
-    rows.append(("vocabulary", _vocabulary(model.vocabulary)))
+    if not model.architecture.channels or model.task.name == "translate":
+        rows.append(("vocabulary", _vocabulary(model.vocabulary)))
     if model.mixture:
         rows.append(("n-grams", _ngrams(model.mixture.ngrams, UNITS[model.vocabulary.level])))
     try:

@@ -22,8 +22,9 @@ POOL = 32  # batches whose sequences are sorted by length together
 class Batch:
     """One window of a network: at each step the input is the token before the target (<EOS> at the beginning).
 
-    inputs, targets: int32 (T, N); a target is -1 where there is none. fresh: the window starts from the zero state.
-    lengths: of the sequences, (N), if each row is a whole sequence and the network must know where it ends; else None.
+    inputs, targets: int32 (T, N); a target is -1 where there is none. Where the input is vectors, inputs are float32
+    (T, N, C). fresh: the window starts from the zero state. lengths: of the sequences, (N), if each row is a whole
+    sequence and the network must know where it ends; else None.
     """
 
     inputs: np.ndarray
@@ -36,7 +37,7 @@ class Batch:
 class PairBatch(Batch):
     """Sources that the network reads, as whole sequences, before it writes the targets.
 
-    sources: int32 (S, N). source_lengths: (N).
+    sources: int32 (S, N), or vectors float32 (S, N, C). source_lengths: (N).
     """
 
     sources: np.ndarray | None = None
@@ -54,6 +55,11 @@ class WordBatch(Batch):
     words: np.ndarray | None = None
     word_lengths: np.ndarray | None = None
     known: np.ndarray | None = None
+
+
+def rows_axis(values: np.ndarray) -> int:
+    """Which axis of an array of a batch is its rows: (N), (T, N) or (T, N, C)."""
+    return min(1, values.ndim - 1)
 
 
 def windows(tokens: np.ndarray, starts: np.ndarray, stops: np.ndarray, steps: int, rows: int) -> Iterator[Batch]:

@@ -31,6 +31,7 @@ from .vocabulary import EOS, UNITS, UNKNOWN, Known, SymbolCounter, Vocabulary, b
 EVALUATED_TOKENS = 1 << 19  # held-out tokens, from the first one, that training evaluates the model on: at most
 OPTIONS = by_name(TEXT)
 DEFAULT_MIN_COUNT = {"char": 1, "subword": 1, "word": 2, "token": 1, "byte": 1}
+HOLDOUT = 0.1  # of the text
 MOST_RARE = 0.02  # of the tokens of the training part, that charlm makes <UNK> by itself (benchmarks/recipe.md)
 MOST_UNKNOWN = 0.1  # of the tokens of a part: beyond that, charlm warns
 
@@ -148,10 +149,11 @@ class Corpus:
 class CorpusOptions:
     """How charlm reads and splits files. Raises UsageError for values that are not possible.
 
-    level: the symbols are characters, subwords, words or bytes. lines: each line is a sequence of its own (True), or
-    the text is one sequence (False); charlm chooses by the text if it is None. columns: names or numbers of the columns
-    that are read of a table, as the task needs them; None where the files are no tables. multi_label: an example may
-    have several labels. holdout: the fraction to hold out, 0 ≤ holdout < 1: the end of the text, or with ``lines``
+    input: the files hold text or vectors. level: the symbols are characters, subwords, words or bytes. lines: each line
+    is a sequence of its own (True), or the text is one sequence (False); charlm chooses by the text if it is None.
+    columns: names or numbers of the columns that are read of a table, as the task needs them; None where the files are
+    no tables. multi_label: an example may have several labels. holdout: the fraction to hold out, 0 ≤ holdout < 1, None
+    for the usual one (see ``held_out``): the end of the text, or with ``lines``
     whole lines chosen at random from ``seed``. valid: files to measure on instead. encoding: of the files. min_count,
     max_vocabulary: see ``Vocabulary.build``; ``least_count`` chooses min_count if it is None. normalize, separator: see
     ``forms.Form``; with a separator, an item counts as a line. For subwords min_count is of characters, and charlm
@@ -159,11 +161,12 @@ class CorpusOptions:
     without the text whether a line or a run of characters occurred in them.
     """
 
+    input: str = "text"
     level: str = "char"
     lines: bool | None = None
     columns: str | Sequence[str] | None = None
     multi_label: bool = False
-    holdout: float = 0.1
+    holdout: float | None = None
     valid: object = None
     encoding: str = "utf-8"
     normalize: str = "none"
@@ -185,6 +188,11 @@ class CorpusOptions:
             if not is_separator(self.separator):
                 raise UsageError(f"--separator must be one line, not {self.separator!r}")
             object.__setattr__(self, "lines", True)
+
+    @property
+    def held_out(self) -> float:
+        """The fraction to hold out."""
+        return HOLDOUT if self.holdout is None else self.holdout
 
     @property
     def form(self) -> Form:
@@ -277,7 +285,7 @@ def _read(paths, options: CorpusOptions) -> _Text:
     if options.separator is not None and sum(np.count_nonzero(piece == EOS) for piece in numbers) == 1:
         separator = f"the separator {options.separator!r}" if options.separator.strip() else "blank"
         raise CorpusError(f"there is one item only in {names}: no line is {separator}; check --separator")
-    parts = _split(numbers, lines, 0 if valid else options.holdout, options.seed)
+    parts = _split(numbers, lines, 0 if valid else options.held_out, options.seed)
     if valid:
         pieces = read_text(valid, level, options.encoding, form=options.form, has_level=True)
         held_out_numbers = _buffered(map(counter.number, pieces), lines)
@@ -301,7 +309,7 @@ def _corpus(text: _Text, options: CorpusOptions, known: Known | None) -> Corpus:
     found = _translated(counter, parts, vocabulary, counts)
     if not len(found.train):
         raise CorpusError(
-            f"the text is too short to hold out a fraction of {options.holdout:g}; give more text, or --holdout 0"
+            f"the text is too short to hold out a fraction of {options.held_out:g}; give more text, or --holdout 0"
         )
     check_vocabulary(vocabulary, least)
     return Corpus(
@@ -320,7 +328,7 @@ def _corpus(text: _Text, options: CorpusOptions, known: Known | None) -> Corpus:
         novelty=novelty,
         lines_chosen=options.lines is None,
         min_count=least,
-        why_no_held_out=_why_no_held_out(found, lines and not text.valid, options.holdout),
+        why_no_held_out=_why_no_held_out(found, lines and not text.valid, options.held_out),
     )
 
 

@@ -59,7 +59,7 @@ def training_text(
     (see ``one_text``). Raises as ``one_text`` does, and UsageError for pairs without a task.
     """
     several = bool(multi_label or goes_on)
-    source, kind = one_text(given, task, several), _kind(given)
+    source, kind = one_text(given, task, several), kind_given(given)
     options: dict[str, Any] = {"lines": given["lines"] if is_switch(given["lines"]) else True}
     if kind == "pairs" and source.sentences:
         options["task"] = "tag"
@@ -80,18 +80,20 @@ def one_text(given: dict[str, Any], task: str | None, multi_label: bool = False)
     pairs must fit, None if nobody said. multi_label: the text of a pair may have no label. Raises UsageError if no text
     or several were given, and UsageError or CorpusError for one of the wrong form.
     """
-    kind = _kind(given)
+    kind = kind_given(given)
     return text_of_kind(kind, given[kind], kind, task, multi_label)
 
 
-def _kind(given: dict[str, Any]) -> str:
+def kind_given(given: dict[str, Any]) -> str:
     """Which of the texts was given."""
     names = [name for name, value in given.items() if value is not None and not (name == "lines" and is_switch(value))]
     if len(names) > 1 and isinstance(given["lines"], str):
         raise UsageError(f"lines must be True or False, not {_short(given['lines'])}")
     if len(names) != 1:
         what = f"{' and '.join(names)} are several texts" if names else "there is no text"
-        raise UsageError(f"{what}; give one: the path of a file (or a list of paths), or text=, lines= or pairs=")
+        raise UsageError(
+            f"{what}; give one: the path of a file (or a list of paths), or text=, lines=, pairs= or arrays="
+        )
     return names[0]
 
 

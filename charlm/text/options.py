@@ -2,12 +2,22 @@
 
 from os import PathLike
 
-from ..options import ENCODING, LEVELS, PYTHON, Option
+from ..options import ENCODING, INPUTS, LEVELS, PYTHON, Option
 from .forms import NORMAL_FORMS
 
 WHAT = "What to learn"
 
 TEXT = (
+    Option(
+        "input",
+        str,
+        "What a sequence is made of. vectors: the numbers of several channels at each step (speech, movements, "
+        "measurements), for --task classify, tag or translate: a table with a step on each line, the label, tag or "
+        "target in its last column, and a blank line after each sequence; or a .ts or .npz file.",
+        default="text",
+        choices=INPUTS,
+        group=WHAT,
+    ),
     Option(
         "level",
         str,
@@ -48,7 +58,7 @@ TEXT = (
         "holdout",
         float,
         "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",
-        default=0.1,
+        default_in_words="0.1; of fewer than 1,000 sequences of --input vectors, 0",
         least=0,
         most=1,
         below_most=True,

@@ -60,7 +60,7 @@ def _is_pipe(path) -> bool:
         return False
 
 
-def _read_bytes(path) -> Iterator[bytes]:
+def read_bytes(path) -> Iterator[bytes]:
     """The bytes of a file, of standard input for "-", or of a text from memory, in pieces. Raises CorpusError."""
     if isinstance(path, MemoryText):
         yield from path.pieces()
@@ -120,7 +120,7 @@ def read_text(
     encoding = check_encoding(encoding)
 
     def digested(path):
-        with closing(_read_bytes(path)) as pieces:
+        with closing(read_bytes(path)) as pieces:
             for piece in pieces:
                 if digest is not None:
                     digest.update(piece)
@@ -222,6 +222,6 @@ def digest_of(paths: Iterable) -> str:
     """The SHA-256 of the bytes that stand in some files, in hexadecimal. Raises CorpusError."""
     digest = Digest()
     for path in paths:
-        for piece in _read_bytes(path):
+        for piece in read_bytes(path):
             digest.update(piece)
     return digest.hexdigest()
