@@ -8,8 +8,8 @@ There are eight gestures. One picture does not tell which one it is: *circle-out
 direction, *drum* and *shake* in whether the hands move in turn or together, *throw* and *pull* in which way is the fast
 one.
 
-Twelve people make the gestures. They differ in size and place, in the speed, width and slant of their movements, in how
-they rest their hands, and in which hand they prefer. --held-out prints the gestures of three other people.
+Thirty people make the gestures. They differ in size and place, in the speed, width and slant of their movements, in how
+they rest their hands, and in which hand they prefer. --held-out prints the gestures of five other people.
 """
 
 import math
@@ -47,8 +47,8 @@ GESTURES: dict[str, Callable[[float], tuple[Place, Place | None]]] = {
     "clap": lambda turns: ((0.2 + 0.17 * swing(turns), 0.0), (0.2 + 0.17 * swing(turns), 0.0)),
     "drum": lambda turns: ((0.3, 0.15 * swing(turns) - 0.3), (0.3, -0.15 * swing(turns) - 0.3)),
     "shake": lambda turns: ((0.3, 0.15 * swing(turns) - 0.3), (0.3, 0.15 * swing(turns) - 0.3)),
-    "throw": lambda turns: ((0.2 + 0.5 * forth(turns, 0.3), 0.3 - 0.3 * forth(turns, 0.3)), None),
-    "pull": lambda turns: ((0.2 + 0.5 * forth(turns, 0.7), 0.3 - 0.3 * forth(turns, 0.7)), None),
+    "throw": lambda turns: ((0.2 + 0.5 * forth(turns, 0.25), 0.3 - 0.3 * forth(turns, 0.25)), None),
+    "pull": lambda turns: ((0.2 + 0.5 * forth(turns, 0.75), 0.3 - 0.3 * forth(turns, 0.75)), None),
 }
 
 
@@ -59,15 +59,15 @@ class Person:
         source = random.Random(f"person {number}")
         self.arm = source.uniform(0.25, 0.4)  # its length, in heights of the picture
         self.shoulders = (source.uniform(0.4, 0.9), source.uniform(0.45, 0.65))  # their middle in the picture
-        self.speed = source.uniform(0.8, 1.4)  # turns per second
+        self.speed = source.uniform(0.6, 1.1)  # turns per second
         self.width = source.uniform(0.7, 1.2)
         self.slant = source.uniform(-0.25, 0.25)  # in radians
         self.rest = (source.uniform(0.15, 0.35), source.uniform(-0.9, -0.6))
         self.left_handed = source.random() < 0.25
-        self.tremor = source.uniform(0.01, 0.03)  # in lengths of the arm
+        self.tremor = source.uniform(0.01, 0.02)  # in lengths of the arm
 
 
-PEOPLE = {False: range(12), True: range(12, 15)}  # held out or not → numbers of people
+PEOPLE = {False: range(30), True: range(30, 35)}  # held out or not → numbers of people
 
 
 def reached(person: Person, place: Place | None, raised: float) -> Place:
@@ -82,7 +82,7 @@ def reached(person: Person, place: Place | None, raised: float) -> Place:
 def gesture(source: random.Random, person: Person, name: str) -> Iterator[list[float]]:
     """Yield the rows of a gesture: x and y of the right hand, x and y of the left hand."""
     speed = person.speed * source.uniform(0.85, 1.15)
-    pictures = round(source.uniform(2, 4) / speed * RATE) + 2 * RAISING
+    pictures = round(source.uniform(2, 3) / speed * RATE) + 2 * RAISING
     start = source.random()
     sway = [source.gauss(0, 0.02) for _ in range(2)]
     seen: list[Place] = []

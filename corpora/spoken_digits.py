@@ -81,12 +81,12 @@ class Speaker:
 
     def __init__(self, number: int):
         source = random.Random(f"speaker {number}")
-        self.scale = source.uniform(0.92, 1.22)  # of all formants: the shorter the vocal tract, the higher they are
+        self.scale = source.uniform(0.9, 1.25)  # of all formants: the shorter the vocal tract, the higher they are
         self.pitch = 115 * self.scale**3.3 * source.uniform(0.85, 1.15)
         self.speed = source.uniform(0.8, 1.3)
         self.tilt = source.uniform(-4, 4)  # of the microphone, from the lowest to the highest band, in decibels
-        self.noise = source.uniform(-45, -25)  # in decibels below the loudest sound
-        self.accent = {name: [source.gauss(1, 0.04) for _ in range(3)] for name in SOUNDS}
+        self.noise = source.uniform(-25, -5)  # in decibels below the loudest sound
+        self.accent = {name: [source.gauss(1, 0.07) for _ in range(3)] for name in SOUNDS}
 
 
 SPEAKERS = {False: range(12), True: range(12, 15)}  # held out or not → numbers of speakers
@@ -111,7 +111,7 @@ def targets(source: random.Random, speaker: Speaker, word: str) -> np.ndarray:
     for name in WORDS[word].split():
         sound = SOUNDS[name]
         steps = round(sound.milliseconds * source.uniform(0.8, 1.25) / hurry / 1000 * RATE / STEP)
-        scales = [speaker.scale * accent * source.gauss(1, 0.03) for accent in speaker.accent[name]]
+        scales = [speaker.scale * accent * source.gauss(1, 0.05) for accent in speaker.accent[name]]
         formants = [formant * scale for formant, scale in zip(sound.formants, scales, strict=True)]
         rows += [[*formants, sound.voice, sound.hiss, sound.place]] * max(2, steps)
     silence = [*rows[-1][:3], 0.0, 0.0, rows[-1][5]]

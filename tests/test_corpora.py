@@ -485,9 +485,9 @@ def test_sequences_of_numbers_are_the_same_for_a_seed(name, texts):
 
 def test_nobody_who_is_held_out_occurs_among_the_others():
     for groups in (spoken_digits.SPEAKERS, gestures.PEOPLE):
-        assert not set(groups[False]) & set(groups[True]) and min(map(len, groups.values())) == 3
+        assert not set(groups[False]) & set(groups[True]) and min(map(len, groups.values())) >= 3
     assert len({spoken_digits.Speaker(number).pitch for number in range(15)}) == 15
-    assert len({gestures.Person(number).arm for number in range(15)}) == 15
+    assert len({gestures.Person(number).arm for number in range(35)}) == 35
 
 
 def test_a_resonator_resounds_at_its_frequency():
