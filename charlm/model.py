@@ -72,11 +72,11 @@ class Model:
                 f"this model was trained with --task {self.task.name}: use charlm {self.task.commands} with it"
             )
 
-    def check_reads_text(self) -> None:
-        """Raise UsageError if the input of the model is vectors."""
+    def check_reads_text(self, why: str = "") -> None:
+        """Raise UsageError if the input of the model is vectors. why: the beginning of the message."""
         if self.task.input != "text":
             raise UsageError(
-                f"this model was trained with --input {self.task.input}: use charlm {self.task.commands} with it"
+                f"{why}this model was trained with --input {self.task.input}: use charlm {self.task.commands} with it"
             )
 
     @property

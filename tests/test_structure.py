@@ -27,6 +27,7 @@ ORDER = (
         "portable",
         "kernels",
         "text",
+        "vectors",
         "network",
         "tasks",
         "modelfile",

@@ -121,6 +121,8 @@ def _first_use(session: TrainingSession) -> list[str]:
     valid = session.options.get("valid")
     if isinstance(valid, str | os.PathLike):
         return _next(["charlm", "evaluate", *model, as_argument(valid)])
+    if task.input == "vectors":
+        return _next(["charlm", "predict", *model, "FILE"], "next, type this, with a file of sequences to predict for")
     return _next(["charlm", "predict", *model], "next, type this, and then lines to predict for")
 
 

@@ -20,7 +20,7 @@ from .._version import __version__
 from ..errors import CharlmError, UsageError
 from ..files import no_place_for, write_text_file
 from ..model import SHOWN, Model
-from ..tasks.summary import facts
+from ..tasks.summary import facts, number_of
 from ..text.visible import visible
 from ..text.vocabulary import EOS, UNITS, UNKNOWN
 from . import WEIGHTS, check_places, without_ngrams
@@ -36,6 +36,7 @@ KINDS = {  # of models, by task, and what model hubs call the task
     "tag": ("A tagger of words", "token-classification"),
     "translate": ("A translator", "translation"),
 }
+VECTORS = {"classify": "A classifier of vectors", "tag": "A tagger of vectors", "translate": "A writer from vectors"}
 SECTIONS = (  # heading, and the facts below it, as ``charlm info`` names them
     ("The model", ("task", "network", "text", "normal form", "vocabulary", "n-grams")),
     ("The training", ("trained on", "SHA-256", "trained for", "unfinished", "settings", "imported from")),
@@ -75,6 +76,7 @@ def config(model: Model) -> dict:
         "charlm_version": __version__,
         "task": model.task.name,
         **model.architecture.as_dict(),
+        **({"vectors": model.task.fields()["vectors"]} if model.architecture.channels else {}),
         "level": model.vocabulary.level,
         "lines": model.lines,
         "eos_token_id": EOS,
@@ -96,12 +98,16 @@ def card(model: Model, name: str) -> str:
         losses = ", ".join(f"{name} {loss:.4f}" for name, loss in beside)
         known["baselines"] = f"{losses} nats per {model.task.unit(level)}"
     kind, pipeline = KINDS[model.task.name]
+    of_what = f"{UNITS[level]}s"
+    if model.architecture.channels:
+        kind, pipeline = VECTORS[model.task.name], "other"
+        of_what = number_of(model.architecture.channels, "channel")
     counts = " and counts of n-grams" if model.mixture else ""
     lines = [
         *("---", "library_name: charlm", f"pipeline_tag: {pipeline}", "tags:"),
-        *(f"- {tag}" for tag in ("charlm", cell, level)),
+        *(f"- {tag}" for tag in ("charlm", cell, "vectors" if model.architecture.channels else level)),
         *("---", "", f"# {_as_text(visible(name))}", ""),
-        f"{kind}: {SHOWN.get(cell, cell)} of {UNITS[level]}s{counts}, made with charlm {__version__}.",
+        f"{kind}: {SHOWN.get(cell, cell)} of {of_what}{counts}, made with charlm {__version__}.",
     ]
     for heading, names in SECTIONS:
         rows = [(name, known[name]) for name in names if name in known]

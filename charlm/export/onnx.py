@@ -7,6 +7,9 @@
                      has a vector for, from 1 on, or 0; tokens are columns of words
     translate        two graphs in two files: tokens and lengths → the states before of the other, a language model
 
+    Where the input is vectors, classify, tag and the source of translate have vectors (steps, rows, channels) in place
+    of tokens (and of words), as they stand in a file: the graph standardizes them.
+
 All ids and lengths are int64, all else is float32. A state is (rows, H), zero before the first token: layer1.a and, of
 a cell that has one, layer1.c. A feed-forward network has past (rows, context - 1) in its place, int64: 1 + the ids of
 the tokens before, 0 for none. The states after have these names with .after. The metadata say which task and level it
@@ -28,8 +31,9 @@ from ..model import Model
 from ..network.architecture import Architecture, Tagging, Translation
 from ..network.cells import CELLS
 from ..text.vocabulary import EOS, UNKNOWN
+from ..vectors.channels import FARTHEST
 from . import check_places, without_ngrams
-from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, feedforward, logits, recurrent
+from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, Read, feedforward, logits, recurrent
 
 BEGINNING = bytes((8, IR_VERSION, 18, 6)) + b"charlm"  # of a file: ir_version, producer_name
 MOST_NUMBERS = 2**29 - 2**20  # in a graph: protobuf holds less than 2 GiB
@@ -38,19 +42,29 @@ MOST_NUMBERS = 2**29 - 2**20  # in a graph: protobuf holds less than 2 GiB
 def write(model: Model, path, used: Iterable) -> list[str]:
     """Write a model to an .onnx file, a translator to two; see ``export.FORMS``."""
     _check(model)
-    a, named, path = model.architecture, model.named_parameters, Path(path)
+    a, named, path = model.architecture, _named(model), Path(path)
     graphs, notes = {}, without_ngrams(model, "an .onnx file has")
     if model.task.name == "translate":
         of_encoder = path.parent / f"{path.stem}.encoder{path.suffix}"
         graphs = {path: language_model(a.decoder, _part(named, "decoder.")), of_encoder: encoder(a, named)}
         notes.append(f"{of_encoder} has the encoder, {path} the decoder")
     else:
-        graphs[path] = {"classify": classifier, "tag": tagger}.get(model.task.name, language_model)(a, named)
+        tags = step_tagger if a.channels else tagger
+        graphs[path] = {"classify": classifier, "tag": tags}.get(model.task.name, language_model)(a, named)
     check_places(graphs, used, is_ours, "an .onnx file of charlm")
     metadata = _metadata(model)
     for place, graph in graphs.items():
         _write_file(place, graph.message(metadata, __version__).SerializeToString())
     return notes
+
+
+def _named(model: Model) -> Named:
+    """The parameters by name and, where the input is vectors, what standardizes them."""
+    if not model.architecture.channels:
+        return model.named_parameters
+    channels = model.task.channels  # type: ignore[attr-defined]  # of VectorTask
+    scales = {"mean": channels.mean, "deviation": channels.deviation}
+    return model.named_parameters | {name: np.array(values, np.float32) for name, values in scales.items()}
 
 
 def _check(model: Model) -> None:
@@ -135,7 +149,8 @@ def classifier(a: Architecture, named: Named) -> Graph:
 def encoder(a: Translation, named: Named) -> Graph:
     """Tokens and lengths of sources → the states from which the decoder starts."""
     graph = Graph()
-    whole = _whole(graph, a.encoder, _part(named, "encoder."))
+    scales = {name: named[name] for name in ("mean", "deviation") if name in named}
+    whole = _whole(graph, a.encoder, _part(named, "encoder.") | scales)
     states = graph.node("Add", graph.node("MatMul", whole, graph.constant(named["W_s"])), graph.constant(named["b_s"]))
     names = _states(a.decoder)
     sizes = graph.integers(*(width for _, width in names))
@@ -147,10 +162,29 @@ def encoder(a: Translation, named: Named) -> Graph:
 
 def _whole(graph: Graph, a: Architecture, named: Named) -> str:
     """What the last layer gives after the whole of each sequence: (N, state_size)."""
-    tokens = graph.input("tokens", np.int64, "steps", "rows")
+    return _read_in_full(graph, a, named).whole
+
+
+def _read_in_full(graph: Graph, a: Architecture, named: Named) -> Read:
+    """The layers of a network over whole sequences."""
+    if a.channels:
+        vectors = graph.input("vectors", np.float32, "steps", "rows", a.channels)
+        x = graph.node("Sub", vectors, graph.constant(named["mean"]))
+        x = graph.node("Div", x, graph.constant(named["deviation"]))
+        x = graph.node("Clip", x, graph.constant(np.float32(-FARTHEST)), graph.constant(np.float32(FARTHEST)))
+    else:
+        tokens = graph.input("tokens", np.int64, "steps", "rows")
+        x = graph.node("Gather", graph.constant(named["E"]), tokens) if a.embedding else tokens
     lengths = graph.input("lengths", np.int64, "rows")
-    x = graph.node("Gather", graph.constant(named["E"]), tokens) if a.embedding else tokens
-    return recurrent(graph, a, named, x, one_hot=not a.embedding, lengths=lengths).whole
+    return recurrent(graph, a, named, x, one_hot=not (a.embedding or a.channels), lengths=lengths)
+
+
+def step_tagger(a: Architecture, named: Named) -> Graph:
+    """Vectors and lengths → the logits of the tags of each step."""
+    graph = Graph()
+    steps = _read_in_full(graph, a, named).steps
+    graph.output(logits(graph, named, steps), "logits", np.float32, "steps", "rows", a.output_size)
+    return graph
 
 
 def tagger(a: Tagging, named: Named) -> Graph:

@@ -52,6 +52,8 @@ def program_for(model: Model, path) -> str:
     """A program in Python for PyTorch that loads the file at ``path``, to which a model was exported. Raises UsageError
     for a model whose texts a short program cannot read."""
     name, a = model.task.name, model.architecture
+    if a.channels:
+        raise UsageError("there is no short program for a model of vectors; leave out --snippet")
     writes = name not in INPUTS
     if model.vocabulary.level == "subword" and not writes:
         raise UsageError(

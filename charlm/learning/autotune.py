@@ -393,6 +393,8 @@ def _loaded(
     of_corpus = {name: options[name] for name in OF_CORPUS if name in options}
     if options.get("multi_label") and kind.name != "classify":
         raise UsageError(f"--multi-label goes with --task classify; leave it out of --task {kind.name}")
+    if options.get("noise") and kind.input != "vectors":
+        raise UsageError("--noise goes with --input vectors; leave it out")
     if base:
         known = base.known(grows=not options.get("keep_vocabulary"))
         task, corpus = kind.load(paths, CorpusOptions(**of_corpus), known)

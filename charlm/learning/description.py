@@ -118,7 +118,7 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
     beginning = f"charlm {learns} from {text} ({size}) {_how_long(trainer)}"
     if trainer.evaluation:
-        return f"{beginning}, and keeps the model that predicts the held-out text best"
+        return f"{beginning}, and keeps the model that predicts the held-out {_source(trainer)} best"
     return f"{beginning}; nothing is held out{_why_nothing(corpus)}, so charlm keeps the last model"
 
 
@@ -142,7 +142,12 @@ def _how_long(trainer: Trainer) -> str:
     if minutes:
         return f"for {in_words(minutes)}"
     passes = trainer.total_tokens / len(trainer.corpus.train)
-    return f"in {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
+    return f"in {passes:.3g} pass{'es' if passes != 1 else ''} over the {_source(trainer)}"
+
+
+def _source(trainer: Trainer) -> str:
+    """What the training reads, in a word."""
+    return "text" if trainer.task.input == "text" else "sequences"
 
 
 def _network(a: Architecture) -> str:
@@ -179,7 +184,12 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
     ]
     if trainer.evaluation:
         rows.append(
-            ("held-out text", "the network never learns from it, so its loss tells how well new text is predicted")
+            (
+                f"held-out {_source(trainer)}",
+                "the network never learns from it, so its loss tells how well new text is predicted"
+                if trainer.task.input == "text"
+                else "the network never learns from these, so their loss tells how well new ones are predicted",
+            )
         )
     return [
         *rows,
@@ -225,7 +235,8 @@ def ended(trainer: Trainer) -> str:
     passes = passes_of(trainer)
     return (
         f"ended after {short(trainer.state.seconds)}{why_early(trainer, passes)}: "
-        f"{number_of(trainer.step, 'update')}, {passes:.3g} pass{'es' if passes != 1 else ''} over the text"
+        f"{number_of(trainer.step, 'update')}, {passes:.3g} pass{'es' if passes != 1 else ''} over the "
+        f"{_source(trainer)}"
     )
 
 

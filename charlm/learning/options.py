@@ -428,6 +428,7 @@ class TrainingOptions(TypedDict, total=False):
     lines: bool | None
     columns: str | Sequence[str] | None
     multi_label: bool
+    noise: float | None
     holdout: float | None
     valid: Path | Sequence[Path] | None
     encoding: str

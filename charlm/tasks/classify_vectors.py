@@ -1,6 +1,6 @@
 """Many to one, from vectors: a label for each sequence."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..text.corpus import CorpusOptions
 from ..text.reading import listed
 from ..text.vocabulary import Known
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences
+from ..vectors.sequences import VectorSequences, noisy
 from .classify import Classify
 from .confusion import ConfusionMatrix
 from .examples import (
@@ -49,6 +49,7 @@ class ClassifyVectors(VectorTask, Classify):
 
     learns = "a label for each sequence"
     writes_text = False
+    noise = 0.6
     defaults = DEFAULTS | {"cell": "gru", "hidden": 64, "lr": 0.01, "dropout": 0.4, "bidirectional": True}
     most_epochs = 100
 
@@ -63,6 +64,7 @@ class ClassifyVectors(VectorTask, Classify):
                 f"{listed(found.names)} has one label only, {labels[0]!r}; a classifier needs two or more"
             )
         train = task.labelled(found.train, "the training part")
+        train.vectors = task.training_part(found.train, options.noise)
         notes = (*found.notes, *rarity_note(map(_label, found.train)))
         return task, Examples(
             vocabulary=no_vocabulary(),
@@ -107,7 +109,8 @@ class ClassifyVectors(VectorTask, Classify):
     def batches(self, corpus, rows, steps, random):
         part = corpus.train
         for chosen in groups(part.vectors.starts, rows, random, rows * steps):
-            yield self.batch(part.vectors, chosen, part.labels)
+            batch = self.batch(part.vectors, chosen, part.labels)
+            yield replace(batch, inputs=noisy(batch.inputs, part.vectors.noise, random))
 
     def batch_description(self, corpus, rows, steps):
         return f"up to {number_of(rows, 'sequence')} with {number_of(rows * steps, 'step')} in all"
@@ -143,7 +146,8 @@ class ClassifyVectors(VectorTask, Classify):
         labels = [_label(one) for one in examples]
         for label, one in zip(labels, examples, strict=True):
             label_numbers([label], self.labels, one.where)
-        return ConfusionMatrix.of(labels, [next(iter(found)) for found in self.predict(window, vocabulary, examples)])
+        found = [next(iter(one)) for one in self.predict(window, vocabulary, examples)]
+        return ConfusionMatrix.of(labels, found, "sequence")
 
 
 def _label(example) -> str:

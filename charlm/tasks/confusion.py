@@ -13,20 +13,21 @@ from .summary import number_of
 @dataclass(frozen=True)
 class ConfusionMatrix:
     """labels: the labels that occur, the most frequent first. counts: the lines of each true label (row) that got each
-    predicted label (column), (labels, labels)."""
+    predicted label (column), (labels, labels). unit: what has a label."""
 
     labels: tuple[str, ...]
     counts: np.ndarray
+    unit: str = "line"
 
     @classmethod
-    def of(cls, true: list[str], predicted: list[str]) -> "ConfusionMatrix":
+    def of(cls, true: list[str], predicted: list[str], unit: str = "line") -> "ConfusionMatrix":
         often = Counter(true)
         labels = tuple(sorted({*true, *predicted}, key=lambda label: (-often[label], label)))
         number = {label: index for index, label in enumerate(labels)}
         counts = np.zeros((len(labels), len(labels)), np.int64)
         for true_label, predicted_label in zip(true, predicted, strict=True):
             counts[number[true_label], number[predicted_label]] += 1
-        return cls(labels, counts)
+        return cls(labels, counts, unit)
 
     @property
     def accuracy(self) -> float:
@@ -43,7 +44,7 @@ class ConfusionMatrix:
             for label, row in zip(self.labels, self.counts, strict=True)
         }
         return {
-            "lines": int(self.counts.sum()),
+            f"{self.unit}s": int(self.counts.sum()),
             "accuracy": self.accuracy,
             "macro_f1": float(self.f1.mean()),
             "f1": dict(zip(self.labels, self.f1.tolist(), strict=True)),
@@ -55,11 +56,9 @@ class ConfusionMatrix:
         width: of the terminal, None for a pipe; where it is too narrow for the matrix, its rows are told in words."""
         longest = max(map(len, self.labels))
         columns = [max(3, len(f"{count:,}")) for count in self.counts.max(0)]
+        of = f"{np.trace(self.counts):,} of {number_of(self.counts.sum(), self.unit)}"
         figures = [
-            (
-                "accuracy",
-                f"{100 * self.accuracy:.2f} %   ({np.trace(self.counts):,} of {number_of(self.counts.sum(), 'line')})",
-            ),
+            ("accuracy", f"{100 * self.accuracy:.2f} %   ({of})"),
             ("macro F1", f"{100 * self.f1.mean():.2f} %"),
         ]
         table = [
@@ -77,7 +76,7 @@ class ConfusionMatrix:
     def _rows_in_words(self) -> Iterator[str]:
         """For each label its F1, and the labels that its lines got."""
         for number, (label, f1, counts) in enumerate(zip(self.labels, self.f1, self.counts, strict=True)):
-            yield f"{label}: F1 {100 * f1:.1f} %, {counts[number]:,} of {number_of(counts.sum(), 'line')} right"
+            yield f"{label}: F1 {100 * f1:.1f} %, {counts[number]:,} of {number_of(counts.sum(), self.unit)} right"
             order = np.argsort(-counts, kind="stable")
             wrong = [
                 f"{counts[other]:,} as {self.labels[other]}" for other in order if other != number and counts[other]

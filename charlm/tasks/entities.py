@@ -114,7 +114,7 @@ class TaggingResult:
     """How many tags and how many whole entities are right.
 
     true, predicted, correct: the number of entities of each type in the answers, in the predictions, and in both with
-    the same words and type; None if the tags do not mark entities.
+    the same words and type; None if the tags do not mark entities. units: what has a tag, and what it is a part of.
     """
 
     sentences: int
@@ -123,9 +123,12 @@ class TaggingResult:
     true: Counter | None
     predicted: Counter | None
     correct: Counter | None
+    units: tuple[str, str] = ("token", "sentence")
 
     @classmethod
-    def of(cls, true: list[list[str]], predicted: list[list[str]], with_entities: bool) -> "TaggingResult":
+    def of(
+        cls, true: list[list[str]], predicted: list[list[str]], with_entities: bool, units=("token", "sentence")
+    ) -> "TaggingResult":
         """Compare the tags of some sentences with the predicted ones."""
         pairs = list(zip(true, predicted, strict=True))
         sets = [(set(spans(a)), set(spans(b))) for a, b in pairs] if with_entities else []
@@ -140,6 +143,7 @@ class TaggingResult:
             true=count(a for a, _ in sets),
             predicted=count(b for _, b in sets),
             correct=count(a & b for a, b in sets),
+            units=units,
         )
 
     def figures(self, kinds: Iterable[str]) -> dict:
@@ -163,19 +167,21 @@ class TaggingResult:
         names = ("entities", "precision", "recall", "f1")
         total = dict.fromkeys(names) if self.true is None else self.figures(self.kinds)
         types = {} if self.true is None else {"types": {kind: self.figures([kind]) for kind in self.kinds}}
-        counts = {"sentences": self.sentences, "tokens": self.tokens}
+        unit, whole = self.units
+        counts = {f"{whole}s": self.sentences, f"{unit}s": self.tokens}
         return (
             counts
-            | {"token_accuracy": self.correct_tokens / self.tokens}
+            | {f"{unit}_accuracy": self.correct_tokens / self.tokens}
             | {name if name == "entities" else f"entity_{name}": total[name] for name in names}
             | types
         )
 
     def lines(self, width: int | None = None) -> list[str]:
         """The figures and a table of the types, for people. width: of the terminal, None for a pipe."""
-        of = f"{number_of(self.tokens, 'token')}, {number_of(self.sentences, 'sentence')}"
+        unit, whole = self.units
+        of = f"{number_of(self.tokens, unit)}, {number_of(self.sentences, whole)}"
         counts = f"({self.correct_tokens:,} of {of})"
-        rows = [("token accuracy", f"{100 * self.correct_tokens / self.tokens:.2f} %   {counts}")]
+        rows = [(f"{unit} accuracy", f"{100 * self.correct_tokens / self.tokens:.2f} %   {counts}")]
         if self.true is None:
             rows.append(("entity F1", "none: the tags do not mark entities (B-x, I-x and O, IOBES or BILOU)"))
             return named_values(rows, 16, width)

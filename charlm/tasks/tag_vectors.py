@@ -1,6 +1,6 @@
 """Many to many of the same length, from vectors: a tag for each step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..text.corpus import CorpusOptions
 from ..text.reading import listed
 from ..text.vocabulary import Known
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences
+from ..vectors.sequences import VectorSequences, noisy
 from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
 from .examples import (
     EVALUATED,
@@ -78,6 +78,7 @@ class TagVectors(VectorTask, ExampleTask):
         bio = scheme != "" and follow_their_scheme(map(_tags, found.train), scheme)
         task = cls(tags, bio and (before is None or before.bio), channels)
         train = task.tagged(found.train)
+        train.vectors = task.training_part(found.train, options.noise)
         notes = (*found.notes, *rarity_note((tag for one in found.train for tag in _tags(one)), "tag"))
         return task, Examples(
             vocabulary=no_vocabulary(),
@@ -136,7 +137,8 @@ class TagVectors(VectorTask, ExampleTask):
 
     def batches(self, corpus, rows, steps, random):
         for chosen in groups(corpus.train.vectors.starts, rows, random, rows * steps):
-            yield self.batch(corpus.train.vectors, chosen, corpus.train.tags)
+            batch = self.batch(corpus.train.vectors, chosen, corpus.train.tags)
+            yield replace(batch, inputs=noisy(batch.inputs, corpus.train.vectors.noise, random))
 
     def small_batch(self):
         return Batch(self.small_input(), np.zeros((1, 1), np.int32), fresh=True, lengths=np.ones(1, np.int64))
@@ -186,7 +188,8 @@ class TagVectors(VectorTask, ExampleTask):
                 if tag not in self.tags:
                     label_numbers([tag], self.tags, place, "tag")
         predicted = [prediction["tags"] for prediction in self.predict(window, vocabulary, examples)]
-        return TaggingResult.of(list(map(_tags, examples)), predicted, scheme_of(self.tags) != "")
+        marks = scheme_of(self.tags) != ""
+        return TaggingResult.of(list(map(_tags, examples)), predicted, marks, ("step", "sequence"))
 
 
 def _tags(example) -> list[str]:

@@ -1,6 +1,6 @@
 """Many to many of another length, from vectors: a text for each sequence, by an encoder and a decoder."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..text.batches import PairBatch, Sequences
 from ..text.corpus import CorpusOptions
 from ..text.vocabulary import EOS, Known, Vocabulary
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences
+from ..vectors.sequences import VectorSequences, noisy
 from .examples import (
     EVALUATED,
     ROWS,
@@ -59,10 +59,8 @@ class TranslateVectors(VectorTask, Translate):
         ends = [encode_with_end(vocabulary, [one.answers[0] for one in part]) for part in (found.train, found.held_out)]
         longest = max(int(ends[0].lengths.max()), known.task.longest if known else 0)
         task = cls(longest, channels=channels)
-        train, held_out = (
-            VectorPairs(task.numbers_of(part), targets)
-            for part, targets in zip((found.train, found.held_out), ends, strict=True)
-        )
+        train = VectorPairs(task.training_part(found.train, options.noise), ends[0])
+        held_out = VectorPairs(task.numbers_of(found.held_out), ends[1])
         ids = train.targets.ids
         return task, Examples(
             vocabulary=vocabulary,
@@ -105,6 +103,10 @@ class TranslateVectors(VectorTask, Translate):
             sources=part.sources.padded(chosen),
             source_lengths=part.sources.lengths[chosen],
         )
+
+    def batches(self, corpus, rows, steps, random):
+        for batch in super().batches(corpus, rows, steps, random):
+            yield replace(batch, sources=noisy(batch.sources, corpus.train.sources.noise, random))
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)

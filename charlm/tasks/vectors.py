@@ -4,6 +4,7 @@ Each task is the one of the same name for text, but for what it reads: ``input``
 what the model knows of them.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -59,11 +60,13 @@ class VectorItems:
 class VectorTask:
     """What the tasks have in common whose input is vectors; a class to inherit from besides that of the task.
 
-    channels: what the model knows of its input. of_steps: each step has an answer of its own.
+    channels: what the model knows of its input. of_steps: each step has an answer of its own. noise: in training, that
+    of up to FEW sequences.
     """
 
     input = "vectors"
     of_steps = False
+    noise = 0.0  # the usual one, of up to FEW sequences
     channels: Channels
 
     def item_reader(self, name: str = "the input") -> VectorItems:
@@ -105,6 +108,13 @@ class VectorTask:
         if not found:
             raise CorpusError(f"there is no sequence in {names_of(paths)}")
         return found
+
+    def training_part(self, examples: list[VectorExample], noise: float | None) -> VectorSequences:
+        """The sequences to learn from, which get noise: the given one, or that of the task."""
+        part = self.numbers_of(examples)
+        usual = self.noise * math.sqrt(FEW / max(FEW, len(examples)))
+        part.noise = usual if noise is None else noise
+        return part
 
     def width(self) -> dict[str, int]:
         """The field of the architecture that says what the input is."""

@@ -152,8 +152,9 @@ class CorpusOptions:
     input: the files hold text or vectors. level: the symbols are characters, subwords, words or bytes. lines: each line
     is a sequence of its own (True), or the text is one sequence (False); charlm chooses by the text if it is None.
     columns: names or numbers of the columns that are read of a table, as the task needs them; None where the files are
-    no tables. multi_label: an example may have several labels. holdout: the fraction to hold out, 0 ≤ holdout < 1, None
-    for the usual one (see ``held_out``): the end of the text, or with ``lines``
+    no tables. multi_label: an example may have several labels. noise: of vectors in training, None for the task's.
+    holdout: the fraction to hold out, 0 ≤ holdout < 1, None for the usual one (see ``held_out``): the end of the text,
+    or with ``lines``
     whole lines chosen at random from ``seed``. valid: files to measure on instead. encoding: of the files. min_count,
     max_vocabulary: see ``Vocabulary.build``; ``least_count`` chooses min_count if it is None. normalize, separator: see
     ``forms.Form``; with a separator, an item counts as a line. For subwords min_count is of characters, and charlm
@@ -166,6 +167,7 @@ class CorpusOptions:
     lines: bool | None = None
     columns: str | Sequence[str] | None = None
     multi_label: bool = False
+    noise: float | None = None
     holdout: float | None = None
     valid: object = None
     encoding: str = "utf-8"

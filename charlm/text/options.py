@@ -55,6 +55,17 @@ TEXT = (
         group=WHAT,
     ),
     Option(
+        "noise",
+        float,
+        "With --input vectors: in training, add random numbers to each channel, of this deviation at each step and "
+        "half as much to a sequence as a whole; 1 is the deviation of the channel itself.",
+        default_in_words="0.6 for --task classify with up to 1,000 sequences, less for more; 0 for other tasks",
+        least=0,
+        most=100,
+        metavar="D",
+        group=WHAT,
+    ),
+    Option(
         "holdout",
         float,
         "Hold out this fraction of the text to measure on: the end of the text or, of a list, random lines.",

@@ -8,8 +8,11 @@ MOST_NUMBERS = 1 << 24  # in the input of a batch
 class VectorSequences:
     """Sequences of vectors, one after the other.
 
-    values: float32 (n, C). starts: the start of each sequence and the stop of the last one, (sequences + 1).
+    values: float32 (n, C). starts: the start of each sequence and the stop of the last one, (sequences + 1). noise: see
+    ``noisy``; for training only.
     """
+
+    noise = 0.0
 
     def __init__(self, sequences: list[np.ndarray], channels: int):
         self.values = np.concatenate(sequences) if sequences else np.zeros((0, channels), np.float32)
@@ -26,6 +29,22 @@ class VectorSequences:
         for column, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
             found[:length, column] = self.values[start : start + length]
         return found
+
+
+def noisy(inputs: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+    """Vectors with random numbers added, float32 (T, N, C): to each number one of the deviation ``noise``, and to each
+    channel of a row one of half of it. Sums of three uniform numbers are as good as normal ones, and the same on every
+    machine."""
+    if not noise:
+        return inputs
+    at_steps, of_rows = (_random_numbers((steps, *inputs.shape[1:]), random) for steps in (len(inputs), 1))
+    return inputs + np.float32(noise) * (at_steps + np.float32(0.5) * of_rows)
+
+
+def _random_numbers(shape: tuple, random: np.random.Generator) -> np.ndarray:
+    """Numbers of mean 0 and deviation 1, float32."""
+    one, other, third = random.random((3, *shape), np.float32)
+    return np.float32(2) * (one + other + third) - np.float32(3)
 
 
 def steps_for(channels: int, most: int) -> int:

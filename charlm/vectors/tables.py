@@ -82,7 +82,10 @@ class TableReader:
         if '"' not in line:
             return split_fields(line, self.delimiter)
         try:
-            return next(csv.reader([line], delimiter=self.delimiter, skipinitialspace=self.delimiter == SPACES))
+            reader = csv.reader(
+                [line], delimiter=self.delimiter, skipinitialspace=self.delimiter == SPACES, strict=True
+            )
+            return next(reader)
         except (csv.Error, StopIteration):
             raise CorpusError(f"the quotes in {where} are not those of CSV; mend the line") from None
 

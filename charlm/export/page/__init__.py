@@ -67,6 +67,7 @@ def _is_ours(path) -> bool:
 def playground(model: Model, weights: str | None = None) -> Playground:
     """The part of a page that holds a model: one lets it write, types texts into it, and so on, by its task. weights:
     see ``payload.payload_of``."""
+    model.check_reads_text("a page lets a person type texts, and ")
     payload = payload_of(model, weights)
     level = model.vocabulary.level
     bands = [f'<span class="s{band}">{words}</span>' for band, words in enumerate(legend(level))]
