@@ -175,7 +175,8 @@ def train(
         arrays: sequences of vectors: a list of arrays (steps, channels), or one array (sequences, steps, channels).
         labels: their answers: a label for each ("classify"), a list with a tag for each step ("tag"), or a text for
             each (task "translate"). Without a task, the labels say whether it is "classify" or "tag".
-        task: what is learnt: "text" is the next token, or "classify", "generate", "tag", "translate" ("text").
+        task: what is learnt: "text" is the next token, "chords" the next set of symbols; or "classify", "generate",
+            "tag", "translate" ("text").
         input: what a sequence is made of: "text", or "vectors" in the files ("text"; "vectors" for arrays).
         level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
             part of a word; the training text decides which there are. "token" is whatever stands between spaces.
@@ -495,7 +496,8 @@ def sample(
     given: str | None = None,
     **misspelt: Never,
 ) -> Iterator[Sample]:
-    """Return an iterator of samples. Each comes as soon as it is complete.
+    """Return an iterator of samples. Each comes as soon as it is complete. A sample of a model of sets (task "chords")
+    has a line for each step; of the options, count, length, prime, start_with, temperature and seed are for it.
 
     How much
         count: how many samples (1).
@@ -693,7 +695,7 @@ def evaluate(
 
     A classifier gives accuracy, macro F1 and the confusion matrix, or if a text may have several labels, precision,
     recall and F1 at 0.5; a tagger the accuracy of tags and the F1 of entities, a translator exact matches and the
-    character error rate, a language model the figures of ``perplexity``.
+    character error rate, a language model the figures of ``perplexity``, a model of sets the nats per step.
     Raises CorpusError for examples that make no sense to the task, UsageError for an option that makes none.
     """
     _without_misspelt(locals(), "evaluate")

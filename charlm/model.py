@@ -50,7 +50,9 @@ class Model:
         sizes, level = self.architecture, self.vocabulary.level
         network = f"{'bidirectional ' if sizes.bidirectional else ''}{SHOWN.get(sizes.cell, sizes.cell)}"
         parts = [f"{network} {sizes.layers}×{sizes.hidden}"]
-        if sizes.channels:
+        if self.task.name == "chords":
+            parts += [f"sets of {number_of(sizes.channels, 'symbol')}"]
+        elif sizes.channels:
             parts += [number_of(sizes.channels, "channel")]
         else:
             parts += [f"{UNITS[level]}s{' in lines' if self.lines else ''}", f"{len(self.vocabulary):,} symbols"]

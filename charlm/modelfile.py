@@ -49,8 +49,9 @@ The header has these keys:
     ngrams        order, sizes, histories, siblings, most_children, has_unknown (see ``NGrams.fields``), and weights
                   [[network, n-grams], …] by the length of the history; only with the members ``ngrams_…``
     task          name, and the fields of the task: labels (classify, generate), and multi_label: true where a line may
-                  have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); columns (the
-                  fields of ``text.columns.Columns``) where the files are tables; vectors (names, mean and deviation of
+                  have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); length, the
+                  steps of a usual sequence (chords; its vocabulary is of level "token"); columns (the fields of
+                  ``text.columns.Columns``) where the files are tables; vectors (names, mean and deviation of
                   each channel) where the input is vectors; missing for a language model without columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data

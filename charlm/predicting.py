@@ -15,7 +15,8 @@ from .ranks import ALONE, Ranks
 from .scoring.blocks import blocks, read_ahead
 from .scoring.perplexity import perplexity_of_files
 from .scoring.pipeline import ScoringOptions
-from .tasks import MODULES, Task
+from .scoring.steps import steps_of_files
+from .tasks import PREDICTING, Task
 from .tasks.examples import ROWS, lines_in, lines_of
 from .text.memory import MemoryText
 from .text.reading import name_of, names_of, path_list, read_text
@@ -34,7 +35,7 @@ class Predictor:
     """
 
     def __init__(self, model: Model, threads: int | None = None):
-        model.check_task(*(name for name in MODULES if name != "text"))
+        model.check_task(*PREDICTING)
         self.model, self.threads, self.task, self.vocabulary = model, threads, model.task, model.vocabulary
         network = self.task.network(model.architecture, model.parameters, ThreadPool(THREADS.check(threads)))
         network.pack(for_training=False)
@@ -192,13 +193,17 @@ def evaluation_of(
     beam: int | None = None,
     ranks: Ranks = ALONE,
 ) -> Any:
-    """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``. ranks:
-    those that share the work; this is rank 0."""
-    if model.task.name != "text":
+    """How good any model is on some files: see ``Predictor.evaluate``. For a language model it is the ``Score``, for a
+    model of sets the ``StepScore``. ranks: those that share the work; this is rank 0."""
+    if model.task.name in PREDICTING:
         tell_alone(ranks, f"a model of --task {model.task.name} is evaluated on all answers at once")
         return Predictor(model, threads).evaluate(paths, encoding, beam=beam)
     if beam is not None:
-        raise UsageError("--beam does not go with a language model")
+        what = "language model" if model.task.name == "text" else f"model of --task {model.task.name}"
+        raise UsageError(f"--beam does not go with a {what}")
+    if model.task.name == "chords":
+        tell_alone(ranks, "a model of --task chords is measured on all sequences at once")
+        return steps_of_files(model, paths, encoding, threads)
     return perplexity_of_files(model, path_list(paths), ScoringOptions(encoding=encoding, threads=threads), ranks)
 
 

@@ -6,10 +6,13 @@ form of what bacteria do:
     AGGAGG, then 5 to 9 letters, then ATG    a gene begins with this ATG (the ribosome binds to AGGAGG)
     triplets, counted from ATG               the gene ends with the first triplet that is TAA, TAG or TGA
 
-All letters are equally likely outside of genes, and all other triplets inside. So no letter, and no triplet, tells
-where it stands: ATG is everywhere, and so are TAA, TAG and TGA across the triplets of a gene. A reader must remember
-that a gene has begun, and count by threes. Some AGGAGG have no ATG at the right place. A gene that does not end goes to
-the end of the sequence.
+So no letter, and no triplet, tells where it stands: ATG is everywhere, and so are TAA, TAG and TGA across the triplets
+of a gene. A reader must remember that a gene has begun, and count by threes. Some AGGAGG have no ATG at the right
+place. A gene that does not end goes to the end of the sequence.
+
+All letters are equally likely outside of genes. Inside, triplets of the form RNY (A or G, any letter, C or T) are four
+times as frequent as the others: J. C. W. Shepherd found that genes prefer them (Proceedings of the National Academy of
+Sciences 78, 1981).
 """
 
 import random
@@ -21,7 +24,7 @@ from corpus_command import run
 SITE, START, STOPS = "AGGAGG", "ATG", ("TAA", "TAG", "TGA")
 DISTANCES = range(5, 10)  # letters between the site and the start
 TRIPLETS = ["".join(letters) for letters in product("ACGT", repeat=3)]
-INSIDE = [triplet for triplet in TRIPLETS if triplet not in STOPS]
+INSIDE = {triplet: 1 + 3 * (triplet[0] in "AG" and triplet[2] in "CT") for triplet in TRIPLETS if triplet not in STOPS}
 
 
 def noise(source: random.Random, fewest: int, most: int) -> str:
@@ -36,7 +39,7 @@ def sequence(source: random.Random) -> str:
         if source.random() < 0.25:
             text += SITE + noise(source, 10, 25)
         else:
-            triplets = source.choices(INSIDE, k=source.randint(3, 15))
+            triplets = source.choices(list(INSIDE), list(INSIDE.values()), k=source.randint(3, 15))
             text += SITE + noise(source, DISTANCES[0], DISTANCES[-1])
             text += START + "".join(triplets) + source.choice(STOPS) + noise(source, 0, 25)
     return text

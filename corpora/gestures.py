@@ -47,8 +47,8 @@ GESTURES: dict[str, Callable[[float], tuple[Place, Place | None]]] = {
     "clap": lambda turns: ((0.2 + 0.17 * swing(turns), 0.0), (0.2 + 0.17 * swing(turns), 0.0)),
     "drum": lambda turns: ((0.3, 0.15 * swing(turns) - 0.3), (0.3, -0.15 * swing(turns) - 0.3)),
     "shake": lambda turns: ((0.3, 0.15 * swing(turns) - 0.3), (0.3, 0.15 * swing(turns) - 0.3)),
-    "throw": lambda turns: ((0.2 + 0.5 * forth(turns, 0.25), 0.3 - 0.3 * forth(turns, 0.25)), None),
-    "pull": lambda turns: ((0.2 + 0.5 * forth(turns, 0.75), 0.3 - 0.3 * forth(turns, 0.75)), None),
+    "throw": lambda turns: ((0.1 + 0.7 * forth(turns, 0.2), 0.4 - 0.4 * forth(turns, 0.2)), None),
+    "pull": lambda turns: ((0.1 + 0.7 * forth(turns, 0.8), 0.4 - 0.4 * forth(turns, 0.8)), None),
 }
 
 

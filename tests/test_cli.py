@@ -914,6 +914,7 @@ TASKS = {
     "generate": ("p\tcab\np\tabba\nq\tegg\n" * 40, "character", "generate: lines given their label; 2 labels: p, q"),
     "tag": ("cab\tp\negg\tq\n\n" * 40, "word", "tag: a tag for each word of a sentence; 2 tags: p, q; 2 words known"),
     "translate": ("ab\tba\n" * 40, "character", "translate: a target for each source; targets of up to 2 characters"),
+    "chords": ("a b\nb\n\n" * 40, "step", "chords: the next set of symbols; a usual sequence has 2 steps"),
 }
 
 
@@ -951,7 +952,7 @@ def test_info_makes_sense_for_each_task_level_and_mode(folder, task, more, lengt
     assert ("text" in rows) == (task == "text") and ("known lines" in rows) == (task in ("text", "generate"))
     if "--holdout" in more:
         assert "held-out loss" not in rows
-    elif task in ("classify", "tag"):
+    elif task in ("classify", "tag", "chords"):
         assert "the right answer gets" in rows["held-out loss"] and "perplexity" not in printed
     else:
         assert f"nats per {unit}, perplexity " in rows["held-out loss"]

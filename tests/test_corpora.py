@@ -21,8 +21,8 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from their own folder.
 sys.path.insert(0, str(CORPORA))
-arithmetic, corpus_command, date_pairs, dates, dna, entities, genes, gestures = map(
-    importlib.import_module, "arithmetic corpus_command date_pairs dates dna entities genes gestures".split()
+arithmetic, chords, corpus_command, date_pairs, dates, dna, entities, genes, gestures = map(
+    importlib.import_module, "arithmetic chords corpus_command date_pairs dates dna entities genes gestures".split()
 )
 numerals, opinions, spoken_digits, standard_library, sums, tunes = map(
     importlib.import_module, "numerals opinions spoken_digits standard_library sums tunes".split()
@@ -270,6 +270,29 @@ def test_tunes_are_well_formed():
             assert bars[7].rstrip("23456789")[-1].upper() == key[0]
         seen.update([metre, key])
     assert len(seen) == len(tunes.METRES) + len(tunes.KEYS)
+
+
+def test_chorales_follow_their_rules():
+    """Each chord is a triad of the key; a phrase has eight chords, some of two lines, and ends on the fifth or at home;
+    the third phrase is the first one."""
+    keys = Counter()
+    for chorale in sample(chords.chorales, 200):
+        *phrases, last = re.split(r"^-(?:\n|$)", chorale, flags=re.MULTILINE)
+        assert last == "" and len(phrases) == 4 and phrases[2] == phrases[0] and chorale.endswith("-")
+        found = [[tuple(map(int, line.split())) for line in phrase.splitlines()] for phrase in phrases]
+        key = found[0][0][0] % 12  # the bass begins at home
+        keys[key] += 1
+        triads = {frozenset(chords.triad(key, degree)): degree for degree in chords.FOLLOWING}
+        for number, phrase in enumerate(found):
+            assert 9 <= len(phrase) <= 17
+            for notes in phrase:
+                assert list(notes) == sorted(set(notes)) and 3 <= len(notes) <= 4
+                assert chords.LOWEST[0] <= notes[0] and notes[-1] <= chords.HIGHEST[3]
+                assert any(tones >= {note % 12 for note in notes} for tones in triads)
+            roots = {degree: chords.triad(key, degree)[0] for degree in chords.FOLLOWING}
+            assert phrase[-1] == phrase[-2] and phrase[0][0] % 12 == roots[0]
+            assert phrase[-1][0] % 12 == roots[0 if number % 2 else 4]
+    assert len(keys) == len(chords.KEYS)
 
 
 # The standard library

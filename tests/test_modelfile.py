@@ -19,15 +19,25 @@ from hypothesis import strategies as st
 import charlm
 from charlm.errors import DivergedError, ModelFileError, UsageError
 from charlm.model import Model, load_model
-from charlm.modelfile import FORMAT, MIXTURE_FORMAT, NEWEST, STORED_FORMAT, is_saved, save_model, write_archive
+from charlm.modelfile import (
+    FORMAT,
+    MIXTURE_FORMAT,
+    NEWEST,
+    STORED_FORMAT,
+    VECTOR_FORMAT,
+    is_saved,
+    save_model,
+    write_archive,
+)
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
 from charlm.network.mixture import MOST_WEIGHT, Mixture
-from charlm.tasks import MODULES
+from charlm.tasks import MODULES, VECTORS
 from charlm.tasks.sentences import SentenceLines
 from charlm.text.ngrams import NGrams
 from charlm.text.novelty import Novelty
 from charlm.text.vocabulary import Vocabulary, code_points
+from charlm.vectors.archives import checked_arrays
 from torture.attacks import ARRAY, npy, npy_header, read_members, write_members
 from torture.modelfiles import parts_of as facts
 
@@ -255,9 +265,21 @@ def test_a_file_of_each_task_still_loads(path, format, task):
     assert facts(load_model(path)) == facts(model)
 
 
+@pytest.mark.parametrize("task", VECTORS)
+def test_a_file_of_vectors_still_loads(path, task):
+    model = load_model(GOLDEN_FILES / f"format-9-{task}.npz")
+    assert model.task.channels.names == ("rise", "noise") and model.architecture.channels == 2
+    answers = {"classify": "up\t", "tag": "up\n", "translate": "up"}
+    (prediction,) = charlm.predict(model, [[[-1.0, 3], [0, 3], [1, 3]]])
+    item = checked_arrays([[[-1.0, 3], [0, 3], [1, 3]]], "items")[0]
+    assert model.task.row(item, prediction).startswith(answers[task])
+    save_model(model, path)
+    assert facts(load_model(path)) == facts(model)
+
+
 def test_each_format_and_task_has_its_golden_file():
-    assert {int(str(number)[0]) for number in GOLDEN} == set(range(1, NEWEST + 1))
-    assert {"text", *GOLDEN_TASKS} == set(MODULES)
+    assert {int(str(number)[0]) for number in GOLDEN} | {VECTOR_FORMAT} == set(range(1, NEWEST + 1))
+    assert {"text", "chords", *GOLDEN_TASKS} == set(MODULES)  # tests/test_chords.py has the file of "chords"
 
 
 # Parameters in float16

@@ -42,7 +42,7 @@ def test_the_typed_options_of_a_training_are_those_of_the_table():
 @pytest.mark.parametrize(
     ("kind", "table", "others"),
     [
-        (SamplingOptions, SAMPLING, {"count", "length", "prime_file", "interactive"}),
+        (SamplingOptions, SAMPLING, {"count", "length", "prime_file", "interactive", "midi"}),
         (ScoringOptions, SCORING, set()),
         (CorpusOptions, TEXT, {"level"}),
         (TrainingFiles, OF_FILES, {"explain", "quiet", "show"}),

@@ -278,6 +278,7 @@ NO_TEXTS = {
     "an archive of NumPy (.npz)": lambda: numpy_file(np.savez, np.arange(9)),
     "an array of NumPy (.npy)": lambda: numpy_file(np.save, np.arange(9)),
     "a zip archive": lambda: archive("a.txt"),
+    "a file of MATLAB": lambda: b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(99),
     "an empty zip archive": archive,
     "a tar archive": lambda: tar_archive("w"),
     "a pickle of Python": lambda: pickle.dumps(["text"]),

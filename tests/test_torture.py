@@ -50,6 +50,9 @@ TRIALS = {
         folder, ("one line feed", "random bytes", "control characters", "a pipe"), ("char",)
     ),
     "hostile items": lambda folder: corpora.hostile(folder, ("separators", "gzip cut off"), ("items", "tokens")),
+    "hostile vectors": lambda folder: corpora.hostile(
+        folder, ("random bytes", "one distinct symbol in lines"), ("vectors, classify", "vectors, translate")
+    ),
     "threads and lanes": lambda folder: bits.of_threads_and_lanes(
         folder, cells=("gru",), levels=("byte",), lanes=("",)
     ),

@@ -14,6 +14,7 @@ from charlm.tasks.classify_vectors import ClassifyVectors
 from charlm.vectors.archives import memory_vectors
 from charlm.vectors.channels import Channels
 from charlm.vectors.reading import read_vectors
+from charlm.vectors.sequences import noisy
 
 FEW = {"epochs": 2, "hidden": 4, "threads": 1, "progress": False}
 
@@ -210,6 +211,27 @@ def test_a_damaged_archive_is_one_line(tmp_path):
             examples(tmp_path / "b.npz")
         except CorpusError as error:
             assert "\n" not in str(error) and len(str(error)) < 300
+
+
+@pytest.mark.parametrize("form", ["table", "ts"])
+def test_a_mutated_text_is_one_line_or_examples(tmp_path, form):
+    arrays, labels = waves(5)
+    data = (as_table(arrays, labels) if form == "table" else as_ts(arrays, labels)).encode()
+    random, pieces = (
+        np.random.default_rng(2),
+        [b",", b"\n", b"\n\n", b'"', b"?", b"nan", b"1e400", b"@data\n", b"\xff", b":"],
+    )
+    for number in range(300):
+        changed = bytearray(data[: random.integers(1, len(data))] if number % 4 == 0 else data)
+        for place in random.integers(0, len(changed), 2):
+            changed[place : place + number % 2] = pieces[random.integers(0, len(pieces))]
+        (tmp_path / "a.txt").write_bytes(changed)
+        try:
+            found = examples(tmp_path / "a.txt")
+        except CorpusError as error:
+            assert "\n" not in str(error) and "a.txt" in str(error) and len(str(error)) < 400
+        else:
+            assert all(np.isfinite(one.values).all() and one.values.size and one.answers[0] for one in found)
 
 
 # Channels
@@ -425,6 +447,22 @@ def test_few_sequences_are_all_learnt_from_unless_somebody_says_otherwise(capsys
     assert charlm.train(**given, holdout=0.1).training["corpus"]["held_out_tokens"] == 4
     model = charlm.train(**given, valid=waves(6, seed=9))
     assert model.training["corpus"]["held_out_tokens"] == 6 and model.training["valid_loss"] > 0
+
+
+def test_noise_is_for_training_only_and_the_same_in_every_run(tmp_path):
+    arrays, labels = waves(20)
+    given = {"arrays": arrays, "labels": labels} | FEW
+    models = [charlm.train(**given, noise=noise) for noise in (None, 0.6, 0.0, 0.6)]
+    found = [model.parameters.tobytes() for model in models]
+    assert found[0] == found[1] == found[3] != found[2]
+    assert charlm.predict(models[0], arrays) == charlm.predict(models[0], arrays)
+    with pytest.raises(UsageError, match="--noise goes with --input vectors"):
+        charlm.train(text="abc\n" * 50, noise=0.5, **FEW)
+    inputs, random = np.zeros((200, 50, 4), np.float32), np.random.default_rng(1)
+    noise = noisy(inputs, 0.5, random)
+    assert noise.dtype == np.float32 and abs(noise.mean()) < 0.05
+    assert abs(noise.mean(0).std() - 0.25) < 0.03 and abs((noise - noise.mean(0)).std() - 0.5) < 0.01
+    assert noisy(inputs, 0.0, random) is inputs
 
 
 # The promises

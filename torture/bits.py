@@ -42,7 +42,7 @@ def of_threads_and_lanes(
         for number in lanes if f"{cell} char from" in found[lanes[0]] else ():
             same = set(found[number][f"{cell} char from"]) == {found[lanes[0]][f"{cell} char from"][0]}
             yield "" if same else f"{cell}, going on with a model, {number} lanes: other bytes"
-        for kind in ("local", "shards"):
+        for kind in ("local", "shards", "vectors")[: 2 if cell == "feedforward" else 3]:
             same = len({digest for number in lanes for digest in found[number][f"{cell} {kind}"]}) == 1
             yield "" if same else f"{cell} {kind}: other bytes"
         for digests in (found[number][f"{cell} bf16"] for number in lanes if f"{cell} bf16" in found[number]):
@@ -54,19 +54,23 @@ def _digests(folder, cells, levels, threads):
     import charlm
     from charlm.kernels.compiling import HAS_BFLOAT16
 
-    from .runs import digest
+    from .runs import digest, some_vectors
 
     path, found = Path(folder) / "m.npz", {}
     options = {"hidden": 37, "layers": 2, "batch": 7, "steps": 9, "epochs": 1, "dropout": 0.1, "lines": False}
     kinds = {f"{cell} {level}": {"cell": cell, "level": level} for cell in cells for level in levels}
     kinds |= {f"{cell} shards": {"cell": cell, "shards": 4} for cell in cells}
     kinds |= {f"{cell} local": {"cell": cell, "shards": 2, "local_updates": 3} for cell in cells}
+    table = Path(folder) / "vectors.txt"
+    table.write_text(some_vectors(), encoding="utf-8")
+    vectors = {"paths": table, "input": "vectors", "task": "classify", "bidirectional": True}
+    kinds |= {f"{cell} vectors": {"cell": cell, "shards": 2} | vectors for cell in cells if cell != "feedforward"}
     if HAS_BFLOAT16:
         kinds |= {f"{cell} bf16": {"cell": cell, "precision": "bf16"} for cell in cells}
     for name, kind in kinds.items():
         found[name] = []
         for number in threads:
-            charlm.train(Path(folder) / "text.txt", threads=number, **kind, **options).save(path)
+            charlm.train(**{"paths": Path(folder) / "text.txt", "threads": number} | options | kind).save(path)
             found[name].append(digest(path))
         if kind.get("level") == "char":  # and one that goes on with the last model
             more, found[f"{name} from"] = {"base": charlm.load(path), "freeze": 1, "epochs": 1}, []

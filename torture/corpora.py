@@ -13,7 +13,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .runs import SMALL, TASKS, ForkServer, complaint
+from charlm.tasks import PREDICTING
+
+from .runs import OF_VECTORS, SMALL, TASKS, ForkServer, complaint
 
 LINE = "a cab, a dada and an egg\n"
 
@@ -184,10 +186,17 @@ OPTIONS = {
     "byte lines": ["--level", "byte", "--lines"],
     **{task: ["--task", task] for task in TASKS},
     "a column": ["--lines", "--columns", "1"],
-    **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in TASKS},
+    **{f"vectors, {task}": ["--input", "vectors", "--task", task] for task in OF_VECTORS},
+    **{f"columns, {task}": ["--task", task, "--columns", "1,2"] for task in PREDICTING},
 }
 EXAMPLES = "examples.txt"
-ANSWERED = {"classify": b"%l\t%a\n", "generate": b"%a\t%l\n", "tag": b"%l\t%a\n", "translate": b"%l\t%l\n"}
+ANSWERED = {
+    "classify": b"%l\t%a\n",
+    "generate": b"%a\t%l\n",
+    "tag": b"%l\t%a\n",
+    "translate": b"%l\t%l\n",
+    "chords": b"%l\n",
+}
 
 
 def answered(text: Path, task: str) -> Path:
@@ -200,6 +209,19 @@ def answered(text: Path, task: str) -> Path:
         for number, line in enumerate(lines):
             answer = b"yes" if number % 2 else b"no"
             examples.write(ANSWERED[task].replace(b"%a", answer).replace(b"%l", line.rstrip(b"\n")))
+    return path
+
+
+def with_vectors(text: Path) -> Path:
+    """Make a table of vectors of the lines of a text, next to it: some begin with numbers, some lines separate two
+    sequences, and the text itself comes at the end. If it is no readable file, return it as it is."""
+    path = text.with_name(EXAMPLES)
+    if not text.is_file() or not os.access(text, os.R_OK):
+        return text
+    with open(text, "rb") as lines, open(path, "wb") as table:
+        for number, line in enumerate(lines):
+            table.write(b"%d %d x\n\n" % (number % 7, number % 5) if number < 8 else b"")
+            table.write(b"1 2 " + line.rstrip(b"\n") + b"\n\n")
     return path
 
 
@@ -227,8 +249,13 @@ def _use(server, workdir, options, is_large):
     model, length = ["--model", "m.npz"], ["--max-length" if has_lines else "--length", "60"]
     if "--task" in options:
         path = workdir / "text.txt"
-        text = path.name if "--columns" in options else answered(path, options[-1]).name
+        if "vectors" in options:
+            text = with_vectors(path).name
+        else:
+            text = path.name if "--columns" in options else answered(path, options[-1]).name
         sampling, scoring = [], [["evaluate"], ["predict"]]
+        if options[-1] == "chords":
+            sampling, scoring = [["sample", *model, *length]], [["evaluate"], ["perplexity"]]
     else:
         text = "text.txt"
         sampling = [["sample", *model, "--max-tries", "20", *length]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from charlm.errors import CharlmError
 from charlm.network.cells import CELLS
 
-from .runs import SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
+from .runs import OF_VECTORS, SMALL, TASKS, ForkServer, complaint, digest, new_folder, some_text, wait_for
 
 TRAIN = ["train", "text.txt", "-o", "m.npz", *SMALL, "--stream"]  # without --lines, whatever the text looks like
 CHECKPOINTS = ("m.checkpoint.npz", "m.checkpoint.before.npz")
@@ -28,6 +28,7 @@ KINDS = (
     ["--shards", "4", "--level", "word", "--cell", "peephole", "--tied", "--dropout", "0.1"],
     ["--shards", "2", "--local-updates", "3", "--dropout", "0.1"],
     *(["--task", task] for task in TASKS),
+    *(["--task", task, "--input", "vectors", "--noise", "0.5"] for task in OF_VECTORS),
 )
 
 

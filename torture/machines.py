@@ -15,7 +15,7 @@ from pathlib import Path
 
 from charlm.network.cells import CELLS
 
-from .runs import NO_CORE, digest, some_examples, some_text
+from .runs import NO_CORE, OF_VECTORS, digest, some_examples, some_text, some_vectors
 
 # Kinds of models by name, and the options that make them; "base" is the name of a model to go on with.
 MODELS = {
@@ -31,6 +31,7 @@ MODELS = {
     "tag": {"task": "tag", "cell": "gru", "bidirectional": True},
     "translate": {"task": "translate", "bidirectional": True},
     "generate": {"task": "generate"},
+    **{f"{task}, vectors": {"task": task, "input": "vectors"} for task in OF_VECTORS},
 }
 SMALL = {"hidden": 37, "batch": 7, "steps": 9, "epochs": 2, "lr": 0.02}
 TOLERANCE = 1e-5  # of scores, in nats per token
@@ -45,6 +46,7 @@ def results(folder: Path, names: tuple[str, ...] = tuple(MODELS)) -> dict[str, d
     for name in names:
         options = SMALL | MODELS[name]
         text = some_examples(200) if "task" in options else some_text(200)
+        text = some_vectors(100) if "input" in options else text
         if "base" in options:
             options = {"epochs": 1, "freeze": 1, "base": charlm.load(folder / f"{options['base']}.npz")}
             text = "A text with other symbols: abba, cab!\n" * 90
@@ -57,13 +59,14 @@ def results(folder: Path, names: tuple[str, ...] = tuple(MODELS)) -> dict[str, d
 def _results_of(charlm, model, text):
     """What is sampled or predicted with a model, and its scores."""
     lines = [line for line in text.splitlines() if line]
+    if model.task.input == "vectors":
+        arrays = [[[step, channel] for step in range(4)] for channel in range(10)]
+        found = charlm.predict(model, arrays, top=2 if model.task.name == "classify" else None)
+        return _apart(found)
     if model.task.name not in ("text", "generate"):
         words = [line.split("\t") for line in lines[:20]]
         items = words if model.task.name == "tag" else [line[-1] for line in words]
-        scores: list[float] = []
-        predicted = json.dumps(charlm.predict(model, items, top=2 if model.task.name == "classify" else None))
-        texts = json.loads(predicted, parse_float=lambda number: scores.append(float(number)))
-        return {"texts": texts, "scores": scores}
+        return _apart(charlm.predict(model, items, top=2 if model.task.name == "classify" else None))
     given = {"given": model.task.labels[0]} if model.task.name == "generate" else {}
     samples = [
         sample.text
@@ -72,6 +75,13 @@ def _results_of(charlm, model, text):
     ]
     scores = [] if given else [charlm.log_probability(model, line) / len(line) for line in lines[:5]]
     return {"texts": samples, "scores": scores}
+
+
+def _apart(predicted):
+    """Predictions, with the numbers in them apart from the rest."""
+    scores: list[float] = []
+    texts = json.loads(json.dumps(predicted), parse_float=lambda number: scores.append(float(number)))
+    return {"texts": texts, "scores": scores}
 
 
 def differences(found: dict[str, dict], wanted: dict[str, dict]) -> Iterator[str]:

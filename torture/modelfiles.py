@@ -52,6 +52,14 @@ def small_tagger(folder: Path) -> Path:
     return folder / "tagger.npz"
 
 
+def small_classifier(folder: Path) -> Path:
+    """A model file of a classifier of vectors."""
+    arrays, labels = [np.full((2, 2), number) for number in range(4)], ["low", "low", "high", "high"]
+    options = {"cell": "rnn", "hidden": 2, "batch": 2, "steps": 8, "epochs": 2, "threads": 1, "progress": False}
+    charlm.train(arrays=arrays, labels=labels, **options).save(folder / "vectors.npz")
+    return folder / "vectors.npz"
+
+
 def small_checkpoint(folder: Path) -> Path:
     """A checkpoint of a very small training."""
     text = folder / "known.txt"
@@ -85,7 +93,12 @@ def checkpoint_facts(path) -> tuple:
     return checkpoint.header, arrays, model_facts(path)
 
 
-KINDS = ((small_model, model_facts), (small_tagger, model_facts), (small_checkpoint, checkpoint_facts))
+KINDS = (
+    (small_model, model_facts),
+    (small_tagger, model_facts),
+    (small_classifier, model_facts),
+    (small_checkpoint, checkpoint_facts),
+)
 
 
 def put(path: Path, data: bytes) -> None:

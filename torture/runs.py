@@ -11,11 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from charlm.tasks import MODULES
+from charlm.tasks import MODULES, VECTORS
 
 CHARLM = [sys.executable, "-m", "charlm"]
 SMALL = "--hidden 6 --layers 1 --batch 4 --steps 8 --lr 0.02 --threads 1".split()
 TASKS = tuple(task for task in MODULES if task != "text")
+OF_VECTORS = tuple(VECTORS)  # the tasks that read vectors too
 NO_CORE = {"OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -32,11 +33,23 @@ def some_examples(lines: int = 60) -> str:
     return "".join(line + "\n" * (number % 5 == 4) for number, line in enumerate(examples))
 
 
+def some_vectors(sequences: int = 20) -> str:
+    """A table of sequences of two channels with a label on each line: examples for every task that reads vectors."""
+    rows = []
+    for number in range(sequences):
+        steps = 1 + number % 4
+        rows += (
+            f"{(number * 7 + step) % 5},{(number + step * 3) % 11 / 10},{'ab'[number % 2]}\n" for step in range(steps)
+        )
+        rows.append("\n")
+    return "".join(rows)
+
+
 def new_folder(folder: Path, name: object, options=()) -> Path:
     """Make a folder with a text for a training with these options."""
     workdir = folder / str(name)
     workdir.mkdir(parents=True)
-    text = some_examples() if "--task" in options else some_text()
+    text = some_vectors() if "vectors" in options else some_examples() if "--task" in options else some_text()
     (workdir / "text.txt").write_text(text, encoding="utf-8")
     return workdir
 

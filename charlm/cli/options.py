@@ -88,11 +88,12 @@ def command(table=(), *, arguments=(), **settings):
     return make
 
 
-def load_language_model(path, label):
-    """Load a model that samples or scores text. label: of --given. The errors of the model's task name the file."""
+def load_language_model(path, label, also=()):
+    """Load a model that samples or scores text. label: of --given. also: other tasks that the command takes. The errors
+    of the model's task name the file."""
     model = load_model_of(path, label)
     try:
-        model.check_task("text")
+        model.check_task("text", *also)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     return model

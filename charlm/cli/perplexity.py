@@ -107,6 +107,8 @@ def perplexity(
     own, and skips blank lines. Any other model reads the text as one stream, and predicts each line given all lines
     before it. Either way the figures of the lines add up to the total.
 
+    A model of --task chords reads a set on each line, or piano rolls (.npz, .mat: testdata), and gets nats per step.
+
     Several models are ranked by bits per byte, with each <UNK> spelled out. Compare models with different vocabularies
     by this figure only, and on the same text. --per-line, --per-token and --per-word print tab-separated columns, or
     with --json one object per row.
@@ -119,10 +121,13 @@ def perplexity(
     outputs |= {"--color": color, "--html": html, "--baselines": baselines}
     _check_outputs(outputs, len(model_paths) > 1, files, as_json)
     _check_details(outputs, as_json, background=background, header=header, unit=unit)
-    models = [load_language_model(path, given) for path in model_paths]
+    models = [load_language_model(path, given, ("chords",)) for path in model_paths]
     _announce_standard_input(files)
     options = ScoringOptions(encoding=encoding, threads=threads, adapt=adapt, precision=precision)
     counts, form = UnknownCounts(len(models)), FigureForm(adapt, as_json, unit)
+    if "chords" in [model.task.name for model in models]:
+        _write_steps(models, files, outputs, options, form)
+        return
 
     def scored(**what):
         return counts.following(scored_files(models, files, options=options, ranks=job(), **what))
@@ -131,14 +136,8 @@ def perplexity(
         _write_rows(scored, "line" if per_line else "token" if per_token else "word", form, header)
     elif color:
         _paint(scored, models[0], background)
-    elif len(models) > 1:
-        _compare(scored, model_paths, files, form)
-    elif html:
-        _write_page(scored, models[0], html, model_paths[0], files, form)
-    elif baselines:
-        _add_baselines(scored, models[0], baselines, files, encoding, form)
     else:
-        _write_total(scored, models[0], files, form)
+        _write_figures(scored, models, model_paths, files, form, outputs, encoding)
     _warn_of_unknown(counts, model_paths, models)
 
 
@@ -194,6 +193,18 @@ def _warn_of_unknown(counts, model_paths, models):
             say(warning)
 
 
+def _write_figures(scored, models, model_paths, files, form, outputs, encoding):
+    """The figures of the whole text, and the page or the baselines where the outputs ask for them."""
+    if len(models) > 1:
+        _compare(scored, model_paths, files, form)
+    elif page := outputs["--html"]:
+        _write_page(scored, models[0], page, model_paths[0], files, form)
+    elif corpus := outputs["--baselines"]:
+        _add_baselines(scored, models[0], corpus, files, encoding, form)
+    else:
+        _write_total(scored, models[0], files, form)
+
+
 # The outputs. scored(columns=…, whole_lines=…) gives the scored blocks of the text.
 
 
@@ -246,6 +257,18 @@ def _add_baselines(scored, model, corpus, files, encoding, form):
     found = {name: figures_in(form.unit, figures) for name, figures in found.items()}
     lines = baseline_lines(score.as_dict(form.unit), found, corpus, form.adapt, terminal_width())
     _write_score(score, model, form, {"baselines": found}, lines)
+
+
+def _write_steps(models, files, outputs, options, form):
+    """The figures of a model of sets. Raises UsageError where an option does not go with it."""
+    from ..scoring.steps import steps_of_files
+
+    for_text = {"--adapt": options.adapt, "--precision": options.precision != "float32"}
+    for name, value in (outputs | for_text | {"a second --model": len(models) > 1}).items():
+        if value:
+            raise UsageError(f"{name} does not go with a model of --task chords, whose steps are sets: leave it out")
+    score = steps_of_files(models[0], files, options.encoding, options.threads)
+    _write([score.as_dict(form.unit)] if form.as_json else None, score.lines(terminal_width(), form.unit))
 
 
 def _write_total(scored, model, files, form):

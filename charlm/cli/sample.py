@@ -24,13 +24,15 @@ BETWEEN, CUT = "─" * 8, "[…]"  # what a terminal shows between the samples o
         'charlm sample -m names.npz --fill "Tyr____us" --count 5',
     ),
 )
-def sample(model_path, given, count, seed, prime_file, interactive, as_json, quiet, **options):
-    """Sample new text from a model.
+def sample(*, model_path, given, count, seed, prime_file, interactive, midi, as_json, quiet, **options):
+    """Sample new text from a model, or sequences of sets from a model of --task chords.
 
     charlm rejects samples that contain <UNK> or copy the training text, and samples again; a model of subwords also
     rejects those whose text is cut into other subwords than it sampled. For a model of a stream, charlm rejects only
     the line, not the whole sample. The last line on stderr says how many samples were asked for, sampled
     and rejected, and why. With --json, log_probability is the value that charlm perplexity computes for the same text.
+
+    A sample of sets has a line for each step, and a blank line stands between two samples; none is rejected.
 
     With --interactive, each line gets --count samples; where there are fewer, an error ends them: with --json a row
     {"error": …, "start_with": …}, in a pipe an empty line.
@@ -46,7 +48,12 @@ def sample(model_path, given, count, seed, prime_file, interactive, as_json, qui
 
     options = {name: value for name, value in options.items() if value is not None}
     _check_inputs(options, prime_file, interactive)
-    model, length = load_language_model(model_path, given), options.pop("length", None)
+    model, length = load_language_model(model_path, given, ("chords",)), options.pop("length", None)
+    if model.task.name == "chords":
+        _write_sets(model, count, length, options, (prime_file, interactive, seed, midi), as_json, quiet)
+        return
+    if midi is not None:
+        raise UsageError("--midi is for a model of --task chords; leave it out")
     with Waiting(lambda: "reading the text of --corpus …; Ctrl-C ends", quiet or "corpus" not in options):
         options = _sampling_options(model, options, prime_file)
     searches, is_certain = options.most_likely is not None, Decoding.of(options).is_certain
@@ -130,6 +137,49 @@ def _notes(options, unit, count, as_json):
         yield "all samples are the same, because only the most likely token is sampled"
     if count > 1 and unit == "line" and not as_json and not is_terminal_output():
         yield "nothing marks where a sample of the stream ends; --json prints one object per sample"
+
+
+# Sequences of sets
+
+
+def _write_sets(model, count, length, options, files, as_json, quiet):
+    """Write samples of a model of --task chords. files: the options prime_file, interactive, seed and midi."""
+    from dataclasses import replace
+
+    from ..display import say
+    from ..display.waiting import Waiting
+    from ..sampling.midi import check_midi_path, pitches_of, write_midi
+    from ..sampling.sharing import shared_sampler
+    from ..tasks.summary import number_of
+
+    prime_file, interactive, seed, midi = files
+    if interactive:
+        raise UsageError("--interactive is for text; give a model of --task chords its beginning with --start-with")
+    pitches = {}
+    if midi is not None:
+        pitches = pitches_of(model.vocabulary.symbols)
+        check_midi_path(midi, [path for path in (prime_file,) if path is not None])
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+    options = replace(_sampling_options(model, options, prime_file), seed=seed)
+    sampler, heard = shared_sampler(job(), model, count or 1, length, options), []
+
+    def pieces():
+        for piece in sampler.pieces():
+            steps = map(str.split, piece.text.splitlines())
+            heard.append([[pitches[symbol] for symbol in step if symbol in pitches] for step in steps])
+            yield piece
+
+    with Waiting(lambda: f"sampled {number_of(len(heard), 'sequence')}; Ctrl-C ends", quiet) as waiting:
+        if as_json:
+            _write_rows(pieces(), waiting, {"start_with": options.start_with} if options.start_with else {})
+        else:
+            _write_texts(pieces(), waiting, is_stream=False, separator="")
+    if midi is not None:
+        write_midi(midi, heard)
+    if not quiet:
+        say(f"sampled {number_of(len(heard), 'sequence')} of {number_of(sampler.length, 'step')}; seed {seed}")
+        if midi is not None:
+            say(f"wrote {midi}")
 
 
 # How samples are written

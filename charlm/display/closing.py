@@ -116,6 +116,8 @@ def _first_use(session: TrainingSession) -> list[str]:
     model = ["--model", as_argument(session.files.output)]
     if task.name == "text":
         return _next(["charlm", "sample", *model, *(("--count", "10") if corpus.lines else ())])
+    if task.name == "chords":
+        return _next(["charlm", "sample", *model])
     if task.name == "generate":
         return _next(["charlm", "sample", *model, "--given", shlex.quote(task.labels[0]), "--count", "10"])
     valid = session.options.get("valid")

@@ -35,10 +35,11 @@ KINDS = {  # of models, by task, and what model hubs call the task
     "classify": ("A classifier", "text-classification"),
     "tag": ("A tagger of words", "token-classification"),
     "translate": ("A translator", "translation"),
+    "chords": ("A writer of sequences of sets", "other"),
 }
 VECTORS = {"classify": "A classifier of vectors", "tag": "A tagger of vectors", "translate": "A writer from vectors"}
 SECTIONS = (  # heading, and the facts below it, as ``charlm info`` names them
-    ("The model", ("task", "network", "text", "normal form", "vocabulary", "n-grams")),
+    ("The model", ("task", "network", "text", "normal form", "vocabulary", "symbols", "n-grams")),
     ("The training", ("trained on", "SHA-256", "trained for", "unfinished", "settings", "imported from")),
     ("How good it is", ("held-out loss", "each alone", "baselines")),
     ("What it tells about its training text", ("known lines", "known runs", "held-out part")),
@@ -99,13 +100,16 @@ def card(model: Model, name: str) -> str:
         known["baselines"] = f"{losses} nats per {model.task.unit(level)}"
     kind, pipeline = KINDS[model.task.name]
     of_what = f"{UNITS[level]}s"
-    if model.architecture.channels:
+    if model.task.name == "chords":
+        of_what = "sets"
+    elif model.architecture.channels:
         kind, pipeline = VECTORS[model.task.name], "other"
         of_what = number_of(model.architecture.channels, "channel")
+    kind_of_input = "sets" if model.task.name == "chords" else "vectors" if model.architecture.channels else level
     counts = " and counts of n-grams" if model.mixture else ""
     lines = [
         *("---", "library_name: charlm", f"pipeline_tag: {pipeline}", "tags:"),
-        *(f"- {tag}" for tag in ("charlm", cell, "vectors" if model.architecture.channels else level)),
+        *(f"- {tag}" for tag in ("charlm", cell, kind_of_input)),
         *("---", "", f"# {_as_text(visible(name))}", ""),
         f"{kind}: {SHOWN.get(cell, cell)} of {of_what}{counts}, made with charlm {__version__}.",
     ]
@@ -142,6 +146,8 @@ def _use(model: Model) -> list[str]:
     use = "charlm predict -m m.npz"
     if model.task.name == "generate":
         use = f"charlm sample -m m.npz --count 10 --given {shlex.quote(model.task.labels[0])}"
+    elif model.task.name == "chords":
+        use = "charlm sample -m m.npz"
     elif model.task.name == "text":
         use = f"charlm sample -m m.npz{' --count 10' if model.lines else ''}"
     lines = ["## Use", "", "In this folder:", "", *_fenced("sh", f"charlm import . -o m.npz\n{visible(use)}"), ""]

@@ -70,6 +70,8 @@ def _named(model: Model) -> Named:
 def _check(model: Model) -> None:
     """Raise CharlmError where charlm cannot write an .onnx file of the model here."""
     cell = model.architecture.cell
+    if model.task.name == "chords":
+        raise UsageError("charlm cannot write a model of --task chords to an .onnx file; write .safetensors")
     if cell not in (*OPERATORS, "feedforward"):
         raise UsageError(f"charlm cannot write --cell {cell} to an .onnx file; write .safetensors")
     if model.architecture.number_of_parameters > MOST_NUMBERS:

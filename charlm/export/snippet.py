@@ -53,7 +53,8 @@ def program_for(model: Model, path) -> str:
     for a model whose texts a short program cannot read."""
     name, a = model.task.name, model.architecture
     if a.channels:
-        raise UsageError("there is no short program for a model of vectors; leave out --snippet")
+        what = "--task chords" if name == "chords" else "a model of vectors"
+        raise UsageError(f"there is no short program for {what}; leave out --snippet")
     writes = name not in INPUTS
     if model.vocabulary.level == "subword" and not writes:
         raise UsageError(

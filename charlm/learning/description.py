@@ -112,7 +112,7 @@ def _what_will_happen(trainer: Trainer, unit: str) -> str:
     if len(corpus.names) > MOST_NAMES:
         names[1:] = [f"{number_of(len(corpus.names) - 1, 'other file')}"]
     text = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-    learns = "learns" if task == "text" else f"learns to {task}"
+    learns = {"text": "learns", "chords": "learns sets of symbols"}.get(task, f"learns to {task}")
     if trainer.base:
         learns = f"goes on with {trainer.base.ancestry[0]['name']}, and {learns}"
     size = ("a list: " if _is_taken_for_a_list(corpus) else "") + _size(corpus, unit)
@@ -170,7 +170,8 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
     if a.channels:
-        entry = f"{number_of(a.channels, 'number')} at each step, one for each channel"
+        one_for_each = "symbol: 1 if it is in the set before" if trainer.task.name == "chords" else "channel"
+        entry = f"{number_of(a.channels, 'number')} at each step, one for each {one_for_each}"
     has_symbols = not a.channels or trainer.task.name == "translate"
     symbols = (
         f"{len(corpus.vocabulary):,} different {symbol}s, with the end of a line (<EOS>) and what is unknown (<UNK>)"

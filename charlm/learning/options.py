@@ -24,7 +24,7 @@ from ..ranks import PATIENCE
 from ..text.options import TEXT, WHAT
 from .schedule import SCHEDULES
 
-TASKS = ("text", "classify", "generate", "tag", "translate")
+TASKS = ("text", "classify", "generate", "tag", "translate", "chords")
 CHECKPOINT_SECONDS = 60.0
 MOST_ORDER = 24  # of n-grams
 HOW_LONG, NETWORK, UPDATES, GO_ON = "How long", "The network", "The updates", "Going on with a model"
@@ -36,7 +36,8 @@ TRAINING = (
         str,
         "What the model learns. text: the next token. classify: the label of a line label<TAB>text (or __label__x "
         "text). generate: the text of such a line, given the label. tag: the tag in each line word<TAB>tag; a blank "
-        "line ends a sentence. translate: the target in each line source<TAB>target.",
+        "line ends a sentence. translate: the target in each line source<TAB>target. chords: the next set of symbols, "
+        "one set on each line (or a piano roll, .npz or .mat).",
         default="text",
         choices=TASKS,
         group=WHAT,
@@ -122,7 +123,7 @@ TRAINING = (
     Option(
         "bidirectional",
         bool,
-        "Read each text forward and backward (not for --task text).",
+        "Read each text forward and backward (not for --task text, generate or chords).",
         default=False,
         default_in_words="only with --input vectors",
         negative="--no-bidirectional",
@@ -397,7 +398,7 @@ BY_NAME = by_name(TRAINING, OF_FILES)
 class TrainingOptions(TypedDict, total=False):
     """Each option has the name and the default of ``charlm train``; None stands for the default.
 
-    task: what is learnt: "text", "classify", "generate", "tag" or "translate".
+    task: what is learnt: "text", "classify", "generate", "tag", "translate" or "chords".
 
     The text. input: what a sequence is made of, "text" or "vectors". level: what a token is: "char", "subword", "word",
     "token" or "byte". lines: each line is a sequence of its own (True) or part of one text (False); charlm chooses by

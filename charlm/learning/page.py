@@ -184,9 +184,10 @@ class RunningPage:
             self._keep_sample(trainer.step, trainer.state.seconds, loss)
         page = self._page(ended(trainer))
         page.model = facts(best)
-        if best.task.input == "text" and _size(best) <= MOST_PLAYGROUND:
+        has_engine = not best.architecture.channels  # a page computes with tokens
+        if has_engine and _size(best) <= MOST_PLAYGROUND:
             page.playground = playground(best, "float32")  # to round the weights well takes seconds
-        elif best.task.input == "text":
+        elif has_engine:
             page.apart = self._command_for_a_page()
         if trainer.evaluation:
             page.verdict = best_loss_line(run)

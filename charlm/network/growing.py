@@ -13,12 +13,14 @@ from .architecture import Architecture, views
 class Places(NamedTuple):
     """Where the inputs and outputs of a network stand in a larger one: indices, rising, (inputs) and (outputs).
 
-    has_symbols: the outputs are symbols, <UNK> among them; otherwise they are labels.
+    has_symbols: the outputs are symbols, <UNK> among them; otherwise they are labels. reads_symbols: the same of the
+    inputs.
     """
 
     inputs: np.ndarray
     outputs: np.ndarray
     has_symbols: bool = True
+    reads_symbols: bool = True
 
 
 def grown_parameters(
@@ -40,9 +42,9 @@ def grown_parameters(
     log_frequencies: the natural logarithm of each output's frequency in the new text, (outputs). knows_unknown: <UNK>
     occurred in the text that the network was trained on.
     """
-    vector, (inputs, outputs, has_symbols) = np.zeros(after.number_of_parameters, np.float32), places
+    vector, (inputs, outputs, *_) = np.zeros(after.number_of_parameters, np.float32), places
     new, frequencies = views(after, vector), exp(log_frequencies)
-    as_unknown = knows_unknown and has_symbols
+    as_unknown, from_unknown = knows_unknown and places.has_symbols, knows_unknown and places.reads_symbols
     weights = frequencies[outputs] / frequencies[outputs].sum()  # no matrix product: its bits depend on the processor
     for name, values in views(before, parameters).items():
         place, kind = new[name], name.split(".")[-1]
@@ -62,6 +64,6 @@ def grown_parameters(
         else:  # E, or W_x of one-hot input, of which a feed-forward network has a block for each position
             blocks = values.reshape(-1, len(inputs), values.shape[1])
             rows = place.reshape(len(blocks), -1, values.shape[1])
-            rows[:] = blocks[:, [UNKNOWN]] if knows_unknown else blocks.mean(1, keepdims=True)
+            rows[:] = blocks[:, [UNKNOWN]] if from_unknown else blocks.mean(1, keepdims=True)
             rows[:, inputs] = blocks
     return vector

@@ -200,7 +200,8 @@ class NumPyNetwork:
             halves = np.where(gates, 0.5, 1).astype(self.dtype)
             W_x, W_a, b = W_x * halves, W_a * halves, b * halves
         if not self.apart:
-            looked_up = layer == 1 and self.E is None  # rows are taken from W_x, and nothing is multiplied by it
+            one_hot = self.E is None and not self.architecture.channels
+            looked_up = layer == 1 and one_hot  # rows are taken from W_x, and nothing is multiplied by it
             W_x, W_a = W_x if looked_up else padded(W_x), padded(W_a)
         return W_x, W_a, b, p
 
@@ -214,10 +215,10 @@ class NumPyNetwork:
         return np.zeros((rows, 1, width) if self.apart else (rows, width), self.dtype)
 
     def step(self, state: State, tokens: np.ndarray) -> State:
-        """The state after one token more in each row, ids (N)."""
+        """The state after one token more in each row, ids (N). Where the input is vectors, tokens are these, (N, C)."""
         if self.apart:
             tokens = tokens[:, None]
-        x = None if self.E is None else self.E[tokens]
+        x = tokens if self.architecture.channels else None if self.E is None else self.E[tokens]
         after: State = []
         for layer, (W_x, W_a, b, p) in enumerate(self.layers):
             z_x = W_x.take(tokens, 0) if x is None else x @ W_x

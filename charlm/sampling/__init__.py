@@ -15,6 +15,7 @@ rules           the words of the reasons to reject, their counts, and the search
 samples         whole samples, and pieces of a growing one
 infilling       patterns with blanks
 most_likely     the most likely samples, by best-first search
+chords          sequences of sets, and midi: what one can hear of them
 
 The network itself predicts the next token in ``network/stepper.py``.
 """

@@ -23,8 +23,8 @@ SAMPLING = (
         "length",
         int,
         "Tokens (characters, subwords, words or bytes, by --level) per sample; for a model of lines, the most that a "
-        "line may have.",
-        default_in_words="500, or 1,000 for lines",
+        "line may have; for a model of --task chords, steps.",
+        default_in_words="500, or 1,000 for lines; for chords as many as a usual training sequence has",
         least=1,
         most=TRILLION,
         metavar="N",
@@ -65,6 +65,15 @@ SAMPLING = (
         where=COMMAND_LINE,
         metavar="FILE",
         group=WHAT,
+    ),
+    Option(
+        "midi",
+        PathLike,
+        "For a model of --task chords whose symbols are pitches (60 or C4): also write the samples to this file, as "
+        "music that one can hear (.mid); a step lasts half a second.",
+        where=COMMAND_LINE,
+        metavar="FILE",
+        group=FILES,
     ),
     Option(
         "interactive",

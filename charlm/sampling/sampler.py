@@ -18,6 +18,7 @@ from .acceptance import Acceptance
 from .avoidance import Avoidance
 from .beginning import longest_opening
 from .candidates import Candidate, Candidates, Endings
+from .chords import SetSampler
 from .decoding import Decoding
 from .infilling import Filler
 from .most_likely import MostLikely
@@ -187,10 +188,12 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
 
 def new_sampler(
     model: Model, count: int = 1, length: int | None = None, options: SamplingOptions | None = None
-) -> Sampler | Filler | MostLikely:
+) -> Sampler | Filler | MostLikely | SetSampler:
     """What samples, fills (``options.fill``) or searches (``options.most_likely``, in place of ``count``) for these
     options. Raises UsageError where they conflict."""
     options = options or SamplingOptions()
+    if model.task.name == "chords":
+        return SetSampler(model, count, length, options)
     model, options = model.given(options.given), replace(options, given=None)
     if options.fill is not None:
         if length is not None:

@@ -23,6 +23,7 @@ from ..model import Model
 from ..network.dealing import dealt, tell_alone
 from ..network.stepper import Stepper
 from ..ranks import Ranks
+from .chords import SetSampler
 from .infilling import Filler
 from .most_likely import MostLikely
 from .rules import SamplingCounts
@@ -39,7 +40,7 @@ Which = list[tuple[int, int]]  # the number of each sample, and how many of its 
 
 def shared_sampler(
     ranks: Ranks, model: Model, count: int, length: int | None, options: SamplingOptions
-) -> "Sampler | SharedSampler | Filler | MostLikely":
+) -> "Sampler | SharedSampler | Filler | MostLikely | SetSampler":
     """What samples for these options with the help of other ranks, where there are any; see ``new_sampler``."""
     sampler = new_sampler(model, count, length, options)
     if ranks.number == 1:
@@ -47,7 +48,8 @@ def shared_sampler(
     if isinstance(sampler, Sampler):
         work = _Sampling(model.given(options.given), length, replace(options, given=None, unique=False))
         return SharedSampler(ranks, sampler, work, options)
-    tell_alone(ranks, "a pattern is filled as a whole" if options.fill else "the most likely samples need one search")
+    why = "a pattern is filled as a whole" if options.fill else "the most likely samples need one search"
+    tell_alone(ranks, "sets are sampled by one process" if isinstance(sampler, SetSampler) else why)
     return sampler
 
 

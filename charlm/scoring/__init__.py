@@ -18,6 +18,7 @@ Outputs, each a consumer of scored blocks (painted text is in ``display``, the s
     state_rows  the hidden states at each token or after each line (not from scored blocks)
     baselines   the figures of n-gram baselines and xz on the same text
     differences where several models differ, and where one is surprised
+    steps       the figures of sequences of sets (not from scored blocks)
 
     palette     the colours of surprise, which all pages and the terminal use
 """

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import CorpusError
+from ..errors import CorpusError, UsageError
 from ..model import Model
 from ..ranks import ALONE, Ranks
 from ..score import RANKS, Score
@@ -104,6 +104,8 @@ def perplexity(
     precision: of the matrix products; "bf16" is faster, and the figures are then exact to about three digits. Raises
     UsageError if the processor has no AVX512-BF16.
     """
+    if model.task.name == "chords":
+        raise UsageError("a model of sets is measured by its steps: use charlm.evaluate(model, text=…)")
     options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
     text = blocks(clean(text, model.vocabulary), True)
     return total(scored_blocks([model], text, columns=COLUMNS, options=options))

@@ -14,6 +14,8 @@ tag        many to many of the same length: a tag for each word of a sentence
 translate  many to many of another length: a target for each source
 vectors    sequences of vectors: their files, and the code that the next three share
 classify_vectors, tag_vectors, translate_vectors   the same tasks, whose input is vectors
+sets       files of sequences of sets
+chords     many to many, each output a set: the next set of symbols
 summary    a model in words
 
 The training loop, the model file, the checkpoint and the display use only the methods of ``Task``. Prediction also
@@ -40,7 +42,15 @@ from ..text.ngrams import NGrams
 from ..text.vocabulary import Known
 
 VECTORS = {"classify": "classify_vectors", "tag": "tag_vectors", "translate": "translate_vectors"}
-MODULES = {"text": "language", "classify": "classify", "generate": "generate", "tag": "tag", "translate": "translate"}
+MODULES = {
+    "text": "language",
+    "classify": "classify",
+    "generate": "generate",
+    "tag": "tag",
+    "translate": "translate",
+    "chords": "chords",
+}
+PREDICTING = ("classify", "generate", "tag", "translate")  # the tasks whose models predict answers
 
 
 class HeldOutEvaluation(Protocol):

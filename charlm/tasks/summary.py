@@ -43,7 +43,9 @@ def facts(model: Any) -> list[tuple[str, str]]:
         rows.append(("text", _items(model.vocabulary.form.separator) if model.lines else "one long text, one stream"))
     if model.vocabulary.form.normalize != "none":
         rows.append(("normal form", f"{model.vocabulary.form.normalize} (Unicode): of each text that the model reads"))
-    if not model.architecture.channels or model.task.name == "translate":
+    if model.task.name == "chords":
+        rows.append(("symbols", _symbols(model.vocabulary)))
+    elif not model.architecture.channels or model.task.name == "translate":
         rows.append(("vocabulary", _vocabulary(model.vocabulary)))
     if model.mixture:
         rows.append(("n-grams", _ngrams(model.mixture.ngrams, UNITS[model.vocabulary.level])))
@@ -77,6 +79,11 @@ def _vocabulary(v: Vocabulary) -> str:
     if v.merges:
         symbols = f"{number_of(characters, 'character')}, then {symbols}"
     return f"{number_of(len(v), UNITS[v.level])} with <EOS> and <UNK>: {symbols}"
+
+
+def _symbols(v: Vocabulary) -> str:
+    """The number of symbols of a model of sets, and the first of them."""
+    return f"{len(v.symbols):,}: {' '.join(v.symbols[:12])}{' …' if len(v.symbols) > 12 else ''}"
 
 
 def _ngrams(ngrams: NGrams, unit: str) -> str:

@@ -62,6 +62,9 @@ FORMATS = (
     _format("a Parquet table", EXPORT, b"PAR1"),
     _format("an Arrow table", EXPORT, b"ARROW1\0"),
     _format("an HDF5 file", EXPORT, b"\x89HDF\r\n\x1a\n"),
+    _format(
+        "a file of MATLAB", "--task chords reads piano rolls in it; of others, write a text file", b"MATLAB 5.0 MAT"
+    ),
     _format("a PNG picture", NAME_A_TEXT, b"\x89PNG\r\n\x1a\n"),
     _format("a JPEG picture", NAME_A_TEXT, b"\xff\xd8\xff"),
     _format("a GIF picture", NAME_A_TEXT, b"GIF87a"),

@@ -265,7 +265,7 @@ def _is_sentence(item: Any) -> bool:
 
 
 def _check_task_of_pairs(sentences: bool, name: str, task: str | None) -> None:
-    if task == "text":
+    if task in ("text", "chords"):
         raise UsageError(f"{name} goes with a task that has answers: classify, generate, tag or translate")
     if task is not None and sentences != (task == "tag"):
         wanted = {"tag": "sentences, each a list of (word, tag)", "translate": "pairs (source, target)"}

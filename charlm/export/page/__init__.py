@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..._version import __version__
+from ...errors import UsageError
 from ...files import write_text_file
 from ...model import Model
 from ...scoring.palette import BANDS, legend
@@ -46,6 +47,8 @@ class Playground(NamedTuple):
 
 def write(model: Model, path, used: Iterable, weights: str | None = None) -> list[str]:
     """Write a page that holds a model; see ``charlm.export_model``. weights: see ``payload.payload_of``."""
+    if model.task.name == "chords":
+        raise UsageError("charlm cannot write a model of --task chords to a page; write .safetensors")
     check_places((path,), used, _is_ours, "a page of a model")
     play = playground(model, weights)
     parts = {
