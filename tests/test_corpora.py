@@ -470,17 +470,26 @@ def test_the_labels_of_opinions_are_right():
 
 def test_genes_are_tagged_by_the_rule():
     """The same rule in a regular expression: a site, the first start at the right distance, triplets up to a stop."""
-    gene = re.compile(r"AGGAGG(?=.{5,9}ATG).{5,9}?(ATG(?:(?!TAA|TAG|TGA)...)*(?:TAA|TAG|TGA|.{0,2}$))")
-    lengths = []
+    gene = re.compile(r"AGGAGG(?=.{5,9}ATG).{5,9}?(ATG(?:(?!TAA|TAG|TGA)...)*(?:TAA|TAG|TGA|))")
+    acids = Counter()
     for text in sample(genes.sequences, 300):
         letters, tags = zip(*(line.split("\t") for line in text.split("\n")), strict=True)
-        expected = ["O"] * len(letters)
-        for match in gene.finditer("".join(letters)):
-            start, stop = match.span(1)
-            expected[start:stop] = ["B-GENE", *["I-GENE"] * (stop - start - 1)]
-            lengths.append(stop - start)
-        assert list(tags) == expected
-    assert len(lengths) > 300 and len(set(lengths)) > 20
+        whole, inside = "".join(letters), set()
+        for match in gene.finditer(whole):
+            for place in range(*match.span(1), 3):
+                acid = genes.CODE[whole[place : place + 3]]
+                assert tags[place : place + 3] == (f"B-{acid}", f"I-{acid}", f"I-{acid}")
+                inside |= {place, place + 1, place + 2}
+                acids[acid] += 1
+        assert [place for place, tag in enumerate(tags) if tag != "O"] == sorted(inside)
+    assert len(acids) == 21 and min(acids.values()) > 10 and acids["*"] > 200
+
+
+def test_the_genetic_code_is_the_standard_one():
+    """Triplets of several amino acids, from the table in any book on the cell."""
+    some = {"ATG": "M", "TGG": "W", "TTT": "F", "AAA": "K", "GGC": "G", "CAT": "H", "GAA": "E", "ATA": "I", "AGA": "R"}
+    assert {triplet: genes.CODE[triplet] for triplet in some} == some
+    assert sorted(genes.STOPS) == ["TAA", "TAG", "TGA"] and len(genes.INSIDE) == 61
 
 
 # Rows of numbers
