@@ -21,6 +21,7 @@ from .signals import end_with_the_reader
             ("--task generate", "the label that explains it best"),
             ("tagger", "one word per line, a blank line after each sentence: the tag, added as the last column"),
             ("translator", "its target"),
+            ("any of vectors", "the same, for each sequence; a tag for each step"),
         ),
     ),
     examples=(
@@ -32,6 +33,8 @@ from .signals import end_with_the_reader
 def predict(*, model_path, files, top, beam, as_json, encoding, threads):
     """Predict the label, the tags or the translation of each line. The lines are in the files, or come from standard
     input (-, or no FILE). Rows come in the order of the lines, as soon as they are ready.
+
+    A model of vectors (charlm train --input vectors) reads files of vectors, with or without their answers.
 
     Each line has a row, a blank line too. The row of a line that cannot be read is empty, with --json it has the key
     "error"; charlm goes on, and ends with exit code 1.

@@ -33,7 +33,7 @@ from ..network.cells import CELLS
 from ..text.vocabulary import EOS, UNKNOWN
 from ..vectors.channels import FARTHEST
 from . import check_places, without_ngrams
-from .onnx_graph import IR_VERSION, OPERATORS, Graph, Named, Read, feedforward, logits, recurrent
+from .onnx_graph import FLOAT, IR_VERSION, OPERATORS, Graph, Named, Read, feedforward, logits, recurrent
 
 BEGINNING = bytes((8, IR_VERSION, 18, 6)) + b"charlm"  # of a file: ir_version, producer_name
 MOST_NUMBERS = 2**29 - 2**20  # in a graph: protobuf holds less than 2 GiB
@@ -50,7 +50,8 @@ def write(model: Model, path, used: Iterable) -> list[str]:
         notes.append(f"{of_encoder} has the encoder, {path} the decoder")
     else:
         tags = step_tagger if a.channels else tagger
-        graphs[path] = {"classify": classifier, "tag": tags}.get(model.task.name, language_model)(a, named)
+        labels = vector_classifier if a.channels else classifier
+        graphs[path] = {"classify": labels, "tag": tags}.get(model.task.name, language_model)(a, named)
     check_places(graphs, used, is_ours, "an .onnx file of charlm")
     metadata = _metadata(model)
     for place, graph in graphs.items():
@@ -173,12 +174,28 @@ def _read_in_full(graph: Graph, a: Architecture, named: Named) -> Read:
         vectors = graph.input("vectors", np.float32, "steps", "rows", a.channels)
         x = graph.node("Sub", vectors, graph.constant(named["mean"]))
         x = graph.node("Div", x, graph.constant(named["deviation"]))
-        x = graph.node("Clip", x, graph.constant(np.float32(-FARTHEST)), graph.constant(np.float32(FARTHEST)))
+        x = graph.node("Clip", x, graph.scalar(np.float32(-FARTHEST)), graph.scalar(np.float32(FARTHEST)))
     else:
         tokens = graph.input("tokens", np.int64, "steps", "rows")
         x = graph.node("Gather", graph.constant(named["E"]), tokens) if a.embedding else tokens
     lengths = graph.input("lengths", np.int64, "rows")
     return recurrent(graph, a, named, x, one_hot=not (a.embedding or a.channels), lengths=lengths)
+
+
+def vector_classifier(a: Architecture, named: Named) -> Graph:
+    """Vectors and lengths → the logits of the labels of each sequence: the means of the logarithms at its steps."""
+    graph = Graph()
+    steps = _read_in_full(graph, a, named).steps
+    logs = graph.node("LogSoftmax", logits(graph, named, steps), axis=-1)
+    number = graph.node("Squeeze", graph.node("Slice", graph.node("Shape", logs), *map(graph.integers, (0, 1))))
+    zero, one = (graph.scalar(np.int64(value)) for value in (0, 1))
+    step = graph.node("Unsqueeze", graph.node("Range", zero, number, one), graph.integers(1))
+    inside = graph.node("Cast", graph.node("Less", step, "lengths"), to=FLOAT)
+    total = graph.node("Mul", logs, graph.node("Unsqueeze", inside, graph.integers(2)))
+    total = graph.node("ReduceSum", total, graph.integers(0), keepdims=0)
+    length = graph.node("Unsqueeze", graph.node("Cast", "lengths", to=FLOAT), graph.integers(1))
+    graph.output(graph.node("Div", total, length), "logits", np.float32, "rows", a.output_size)
+    return graph
 
 
 def step_tagger(a: Architecture, named: Named) -> Graph:

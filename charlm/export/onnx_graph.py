@@ -19,7 +19,7 @@ from ..network.architecture import Architecture
 from ..network.cells import CELLS
 
 OPSET, IR_VERSION = 14, 7  # of 2021: runtimes of many years read them
-INT32 = 6  # ONNX's number of the type
+FLOAT, INT32 = 1, 6  # ONNX's numbers of the types
 END = 2**63 - 1  # of a slice up to the end of the array
 
 Named = dict[str, np.ndarray]  # parameters by name
@@ -52,6 +52,10 @@ class Graph:
     def integers(self, *values: int) -> str:
         """A constant, int64 (number of values)."""
         return self.constant(np.array(values, np.int64))
+
+    def scalar(self, value: np.generic) -> str:
+        """A constant without axes."""
+        return self.node("Squeeze", self.constant(value))
 
     def outputs_of(self, number: int, operator: str, *inputs: str, **attributes: Any) -> list[str]:
         """Add a node with several outputs. An input of "" is left out."""

@@ -264,8 +264,6 @@ def new_trainer(
         corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
     if "lr" not in given:
         chosen = chosen | {"lr": chosen["lr"] / _rate_divisor(options, base)}
-    if "bidirectional" in options:
-        chosen = chosen | {"bidirectional": options["bidirectional"]}
     decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
     return Trainer(
         corpus,
@@ -433,7 +431,7 @@ def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:
 def _architecture(task: Task, corpus: Corpus, options: dict[str, Any]) -> Architecture:
     hidden, tied = options["hidden"], options.get("tied", False)
     sizes = task.architecture_fields(corpus.vocabulary)
-    if options.get("bidirectional"):
+    if options.get("bidirectional", task.both_directions):
         sizes["bidirectional"] = True
     return task.architecture(
         cell=options["cell"],

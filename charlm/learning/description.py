@@ -13,6 +13,7 @@ from ..tasks.summary import meaning_of_loss, number_of
 from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
 from ..text.durations import in_words, short
 from ..text.vocabulary import UNITS
+from ..vectors.sequences import VectorPart
 from .autotune import SMALL, tokens_per_weight
 from .before_and_after import before_lines
 from .options import OF_FILES, TRAINING
@@ -131,6 +132,8 @@ def _size(corpus: Corpus, unit: str) -> str:
     """How much text there is to learn from, and how much is held out."""
     parts = [corpus.train, corpus.held_out]
     sizes = [len(part) for part in parts]
+    if isinstance(corpus.train, VectorPart):
+        unit, sizes = "sequence", [len(part.vectors.lengths) for part in parts]
     if corpus.lines and isinstance(corpus, Corpus):
         unit = "line" if corpus.vocabulary.form.separator is None else "item"
         sizes = [len(line_starts(part)) - 1 if len(part) else 0 for part in parts]

@@ -80,12 +80,13 @@ class EvaluationResult(Protocol):
 class Task(Protocol):
     """All that training, the model file and the display ask of a task.
 
-    name: the value of --task. input: that of --input. commands: the charlm commands that a model of this task is for,
-    as words for a message. architecture: the class of its networks' sizes, ``Architecture`` or a subclass.
-    why_not_bidirectional: the reason why its networks cannot be bidirectional, None if they can. reads_whole_line: the
-    network must remember the whole line before it answers, so that a feed-forward network cannot learn the task.
-    defaults: of the options of ``charlm train``, where they differ from those of a language model. most_epochs: a
-    training run limited by minutes ends after so many epochs.
+    name: the value of --task. input: that of --input. both_directions: its networks are bidirectional if nobody says
+    otherwise. commands: the charlm commands that a model of this task is for, as words for a message. architecture: the
+    class of its networks' sizes, ``Architecture`` or a subclass. why_not_bidirectional: the reason why its networks
+    cannot be bidirectional, None if they can. reads_whole_line: the network must remember the whole line before it
+    answers, so that a feed-forward network cannot learn the task. defaults: of the options of ``charlm train``, where
+    they differ from those of a language model. most_epochs: a training run limited by minutes ends after so many
+    epochs.
 
     A corpus is a ``text.corpus.Corpus`` for a language model, ``examples.Examples`` for any other task. A vocabulary is
     a ``text.vocabulary.Vocabulary``.
@@ -93,6 +94,7 @@ class Task(Protocol):
 
     name: str
     input: str
+    both_directions: bool
     commands: str
     reads_whole_line: bool
     defaults: dict

@@ -1,4 +1,10 @@
-"""Many to one, from vectors: a label for each sequence."""
+"""Many to one, from vectors: a label for each sequence.
+
+The network learns to name the label at each step. The probabilities of a sequence are the geometric means of those at
+its steps:
+
+    log ŷ = (Σ_t log ŷ⟨t⟩) / T - log Σ_labels exp((Σ_t log ŷ⟨t⟩) / T)
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,12 +12,14 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..network.growing import Places
+from ..network.probabilities import softmax
+from ..portable.functions import log
 from ..text.batches import Batch, groups
 from ..text.corpus import CorpusOptions
 from ..text.reading import listed
 from ..text.vocabulary import Known
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences, noisy
+from ..vectors.sequences import VectorPart, VectorSequences, noisy
 from .classify import Classify
 from .confusion import ConfusionMatrix
 from .examples import (
@@ -31,14 +39,15 @@ from .vectors import DEFAULTS, VectorTask, no_vocabulary, read_vector_examples
 
 
 @dataclass
-class LabelledVectors:
-    """vectors: the sequences. labels: the index of the label of each, (sequences)."""
+class LabelledVectors(VectorPart):
+    """vectors: the sequences. labels: the index of the label of each, (sequences). Its length is its number of
+    steps."""
 
     vectors: VectorSequences
     labels: np.ndarray
 
     def __len__(self):
-        return len(self.labels)
+        return len(self.vectors.values)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class ClassifyVectors(VectorTask, Classify):
     learns = "a label for each sequence"
     writes_text = False
     noise = 0.6
-    defaults = DEFAULTS | {"cell": "gru", "hidden": 64, "lr": 0.01, "dropout": 0.4, "bidirectional": True}
+    defaults = DEFAULTS | {"cell": "gru", "hidden": 64, "lr": 0.01, "dropout": 0.4}
     most_epochs = 100
 
     @classmethod
@@ -70,7 +79,7 @@ class ClassifyVectors(VectorTask, Classify):
             vocabulary=no_vocabulary(),
             train=train,
             held_out=task.labelled(found.held_out, "the held-out part"),
-            log_frequencies=log_frequencies(train.labels, len(labels)),
+            log_frequencies=log_frequencies(np.repeat(train.labels, train.vectors.lengths), len(labels)),
             **found.facts() | {"notes": notes},
         )
 
@@ -96,14 +105,19 @@ class ClassifyVectors(VectorTask, Classify):
         return Places(np.arange(len(self.channels)), labels, has_symbols=False)
 
     def unit(self, level):
-        return "sequence"
+        return "step"
+
+    def network(self, architecture, parameters, pool, unknown=0.0):
+        from ..network.stack import Stack
+
+        return Stack(architecture, parameters, pool)
 
     def batch(self, vectors: VectorSequences, chosen: np.ndarray, labels: np.ndarray | None = None) -> Batch:
-        """Some sequences, by their indices; the only target of each is at its last step. labels: of all sequences."""
+        """Some sequences, by their indices; at each step of one its label is the target. labels: of all sequences."""
         inputs, lengths = vectors.padded(chosen), vectors.lengths[chosen]
         targets = np.full(inputs.shape[:2], -1, np.int32)
         if labels is not None:
-            targets[lengths - 1, np.arange(len(chosen))] = labels[chosen]
+            targets = np.where(np.arange(len(inputs))[:, None] < lengths, labels[chosen], targets)
         return Batch(inputs, targets, fresh=True, lengths=lengths)
 
     def batches(self, corpus, rows, steps, random):
@@ -133,7 +147,7 @@ class ClassifyVectors(VectorTask, Classify):
         found = np.empty((len(items), len(self.labels)), np.float32)
         for chosen in self.groups_of(vectors.lengths):
             batch = self.batch(vectors, chosen)
-            found[chosen] = window.forward(batch)[1][batch.lengths - 1, np.arange(len(chosen))]
+            found[chosen] = over_steps(window.forward(batch)[1], batch.lengths)
         return found
 
     def record(self, item, prediction):
@@ -148,6 +162,13 @@ class ClassifyVectors(VectorTask, Classify):
             label_numbers([label], self.labels, one.where)
         found = [next(iter(one)) for one in self.predict(window, vocabulary, examples)]
         return ConfusionMatrix.of(labels, found, "sequence")
+
+
+def over_steps(probabilities: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The probabilities of whole sequences, float64 (N, labels), from those at their steps, (T, N, labels)."""
+    logs = log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    inside = np.arange(len(logs))[:, None] < lengths
+    return softmax((logs * inside[:, :, None]).sum(0) / lengths[:, None])
 
 
 def _label(example) -> str:

@@ -34,6 +34,7 @@ class ExampleTask:
     no n-grams."""
 
     input = "text"
+    both_directions = False
 
     def state_widths(self, architecture):
         return []

@@ -40,6 +40,7 @@ class LanguageModel:
 
     name = "text"
     input = "text"
+    both_directions = False
     commands = "sample or charlm perplexity"
     architecture = Architecture
     why_not_bidirectional = "a language model that also reads from the end would read the answer"

@@ -13,7 +13,7 @@ from ..text.corpus import CorpusOptions
 from ..text.reading import listed
 from ..text.vocabulary import Known
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences, noisy
+from ..vectors.sequences import VectorPart, VectorSequences, noisy
 from .entities import TaggingResult, follow_their_scheme, most_likely_tags, scheme_of, spans
 from .examples import (
     EVALUATED,
@@ -34,7 +34,7 @@ from .vectors import DEFAULTS, VectorTask, no_vocabulary, read_vector_examples
 
 
 @dataclass
-class TaggedVectors:
+class TaggedVectors(VectorPart):
     """vectors: the sequences. tags: the indices of the tags of each."""
 
     vectors: VectorSequences
@@ -62,7 +62,7 @@ class TagVectors(VectorTask, ExampleTask):
     of_steps = True
     writes_text = False
     columns = None
-    defaults: ClassVar[dict] = DEFAULTS | {"hidden": 64, "lr": 0.01, "dropout": 0.2, "bidirectional": True}
+    defaults: ClassVar[dict] = DEFAULTS | {"hidden": 64, "lr": 0.01, "dropout": 0.2}
     most_epochs = 60
 
     @classmethod

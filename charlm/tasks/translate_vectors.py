@@ -9,7 +9,7 @@ from ..text.batches import PairBatch, Sequences
 from ..text.corpus import CorpusOptions
 from ..text.vocabulary import EOS, Known, Vocabulary
 from ..vectors.channels import Channels
-from ..vectors.sequences import VectorSequences, noisy
+from ..vectors.sequences import VectorPart, VectorSequences, noisy
 from .examples import (
     EVALUATED,
     ROWS,
@@ -26,10 +26,10 @@ from .vectors import DEFAULTS, VectorTask, read_vector_examples
 
 
 @dataclass
-class VectorPairs:
-    """Sequences of vectors, and their targets as ids, each with its <EOS>."""
+class VectorPairs(VectorPart):
+    """vectors: the sources. targets: as ids, each with its <EOS>."""
 
-    sources: VectorSequences
+    vectors: VectorSequences
     targets: Sequences
 
     def __len__(self):
@@ -38,7 +38,7 @@ class VectorPairs:
     @property
     def starts(self) -> np.ndarray:
         """As ``Sequences.starts``, of source and target together: (pairs + 1)."""
-        return self.sources.starts + self.targets.starts
+        return self.vectors.starts + self.targets.starts
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TranslateVectors(VectorTask, Translate):
     channels: Channels = field(kw_only=True)
 
     writes_text = True
-    defaults = DEFAULTS | {"hidden": 128, "lr": 0.003, "dropout": 0.2, "bidirectional": True}
+    defaults = DEFAULTS | {"hidden": 128, "lr": 0.003, "dropout": 0.2}
     most_epochs = 60
 
     @classmethod
@@ -100,13 +100,13 @@ class TranslateVectors(VectorTask, Translate):
             targets=targets,
             fresh=True,
             lengths=part.targets.lengths[chosen],
-            sources=part.sources.padded(chosen),
-            source_lengths=part.sources.lengths[chosen],
+            sources=part.vectors.padded(chosen),
+            source_lengths=part.vectors.lengths[chosen],
         )
 
     def batches(self, corpus, rows, steps, random):
         for batch in super().batches(corpus, rows, steps, random):
-            yield replace(batch, sources=noisy(batch.sources, corpus.train.sources.noise, random))
+            yield replace(batch, sources=noisy(batch.sources, corpus.train.vectors.noise, random))
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)

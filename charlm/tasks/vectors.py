@@ -65,6 +65,7 @@ class VectorTask:
     """
 
     input = "vectors"
+    both_directions = True
     of_steps = False
     noise = 0.0  # the usual one, of up to FEW sequences
     channels: Channels

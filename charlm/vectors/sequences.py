@@ -31,6 +31,12 @@ class VectorSequences:
         return found
 
 
+class VectorPart:
+    """A part of a corpus of vectors. vectors: its sequences."""
+
+    vectors: VectorSequences
+
+
 def noisy(inputs: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
     """Vectors with random numbers added, float32 (T, N, C): to each number one of the deviation ``noise``, and to each
     channel of a row one of half of it. Sums of three uniform numbers are as good as normal ones, and the same on every
