@@ -77,7 +77,7 @@ def config(model: Model) -> dict:
         "charlm_version": __version__,
         "task": model.task.name,
         **model.architecture.as_dict(),
-        **({"vectors": model.task.fields()["vectors"]} if model.architecture.channels else {}),
+        **{name: value for name, value in model.task.fields().items() if name == "vectors"},
         "level": model.vocabulary.level,
         "lines": model.lines,
         "eos_token_id": EOS,
@@ -99,17 +99,16 @@ def card(model: Model, name: str) -> str:
         losses = ", ".join(f"{name} {loss:.4f}" for name, loss in beside)
         known["baselines"] = f"{losses} nats per {model.task.unit(level)}"
     kind, pipeline = KINDS[model.task.name]
-    of_what = f"{UNITS[level]}s"
+    of_what, reads = f"{UNITS[level]}s", level
     if model.task.name == "chords":
-        of_what = "sets"
+        of_what = reads = "sets"
     elif model.architecture.channels:
-        kind, pipeline = VECTORS[model.task.name], "other"
+        kind, pipeline, reads = VECTORS[model.task.name], "other", "vectors"
         of_what = number_of(model.architecture.channels, "channel")
-    kind_of_input = "sets" if model.task.name == "chords" else "vectors" if model.architecture.channels else level
     counts = " and counts of n-grams" if model.mixture else ""
     lines = [
         *("---", "library_name: charlm", f"pipeline_tag: {pipeline}", "tags:"),
-        *(f"- {tag}" for tag in ("charlm", cell, kind_of_input)),
+        *(f"- {tag}" for tag in ("charlm", cell, reads)),
         *("---", "", f"# {_as_text(visible(name))}", ""),
         f"{kind}: {SHOWN.get(cell, cell)} of {of_what}{counts}, made with charlm {__version__}.",
     ]
