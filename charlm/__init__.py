@@ -177,7 +177,7 @@ def train(
             each (task "translate"). Without a task, the labels say whether it is "classify" or "tag".
         task: what is learnt: "text" is the next token, "chords" the next set of symbols; or "classify", "generate",
             "tag", "translate" ("text").
-        input: what a sequence is made of: "text", or "vectors" in the files ("text"; "vectors" for arrays).
+        input: what a sequence in the files is made of: "text" or "vectors" ("text"). Arrays are vectors.
         level: what a token is, "char", "subword", "word", "token" or "byte" ("char"). A subword is a frequent word or a
             part of a word; the training text decides which there are. "token" is whatever stands between spaces.
         columns: which columns of a table (TSV, CSV, CoNLL) or keys of JSON Lines the files hold the examples in, by
@@ -186,7 +186,7 @@ def train(
         multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
             string, in which commas or bars separate the labels; it is empty where there is none.
         noise: of vectors, in training: how much is added to each number at random, in deviations of its channel; half
-            as much is added to a channel of a sequence as a whole (0.6 for "classify" with up to 1,000 sequences, less
+            as much is added to a channel of a sequence as a whole (0.5 for "classify" with up to 1,000 sequences, less
             for more; 0 for other tasks).
         holdout: the fraction of the text that charlm measures on (0.1; of fewer than 1,000 sequences of vectors, 0).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …; with arrays
@@ -211,7 +211,7 @@ def train(
         layers: how many.
         embedding: the width of an embedding of the input; 0 is one-hot input.
         tied: use the embedding as output weights too (False).
-        bidirectional: read each text forward and backward; not for task "text" (False; for vectors True).
+        bidirectional: read each text forward and backward; not for task "text" (False). For vectors None is True.
         ngrams: count n-grams of up to so many tokens, which predict together with the network; 0 is the network alone.
             Only for task "text".
         max_ngrams: how many n-grams the model keeps at most.
@@ -688,7 +688,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure how often a model is right about examples with their answers: the figures of ``charlm evaluate --json``.
 
-    paths, text, lines, pairs, arrays with labels: the examples; give one of these, as to ``train``.
+    paths, text, lines, pairs, arrays: the examples; give one of these, as to ``train``.
+    labels: the answers of arrays.
     encoding: of the files.
     beam: the width of a translator's search, 1 if None.
     threads: how many work; the figures do not depend on it.

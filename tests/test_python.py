@@ -726,10 +726,12 @@ def test_the_signature_and_its_explanation_are_those_of_the_table_of_options(nam
     its checkpoint; the explanation has the default in brackets."""
     function = getattr(charlm, name)
     names = {one: getattr(charlm, one) for one in charlm.__all__} | {"Pair": str, "Pairs": str, "Novelty": Novelty}
+    names["Arrays"] = list
     kinds = get_type_hints(function, vars(charlm) | names | {"Path": OptionPath})
     parameters, texts = options_of(function), explained(function)
     expected = {option.name for option in table if option.where != COMMAND_LINE}
-    others = {"train": {"paths", "text", "pairs", "stop", "on_report", "progress"}, "sample": {"model"}}[name]
+    of_train = {"paths", "text", "pairs", "arrays", "labels", "stop", "on_report", "progress"}
+    others = {"train": of_train, "sample": {"model"}}[name]
     assert set(parameters) == expected | others
     for option in (option for option in table if option.name in expected - {"count", "lines", "valid", "also_valid"}):
         kind, default = option.annotation, option.default

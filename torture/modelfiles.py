@@ -287,7 +287,9 @@ def _use(model, generator):
     info_lines(model, "m.npz", 5000)
     json.dumps(model_header(model))
     if generator.random() < 0.05:
-        if model.task.name == "tag":
+        if model.task.input == "vectors":
+            charlm.predict(model, np.zeros((2, 3, model.architecture.channels)))
+        elif model.task.name == "tag":
             charlm.predict(model, [["abba", "cab"], ["fee"]])
         else:
             charlm.log_probability(model, "abba\n")
@@ -317,7 +319,7 @@ def mutations(folder: Path, times: int, seed: int = 1, seconds: int = 5) -> Iter
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for number in range(times):
-                mutator, facts, wanted = mutators[(0, 1, 0, 2)[number % 4]]
+                mutator, facts, wanted = mutators[(0, 1, 0, 3, 2)[number % 5]]
                 data, must_be_same = mutator.mutant()
                 largest = max(largest, len(data))
                 signal.setitimer(signal.ITIMER_REAL, seconds)
