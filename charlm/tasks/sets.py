@@ -2,7 +2,7 @@
 the events of a second).
 
 A text has a line for each step, with its symbols separated by white space; EMPTY alone on a line is the empty set, and
-a blank line ends a sequence. Other files are piano rolls (``text/rolls.py``).
+a blank line ends a sequence. Other files are piano rolls (``vectors/rolls.py``).
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from ..text.batches import Sequences
 from ..text.columns import Line
 from ..text.corpus import CorpusOptions
 from ..text.reading import Digest, name_of, names_of, path_list
-from ..text.rolls import PARTS, PIANO, WHOLE, Roll, kind_of_roll, read_rolls
+from ..vectors.rolls import PARTS, PIANO, WHOLE, Roll, kind_of_roll, read_rolls
 from .examples import LONGEST_TEXT, SplitExamples, lines_of, split_examples
 
 EMPTY = "-"

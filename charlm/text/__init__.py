@@ -8,7 +8,6 @@ decompression  compressed bytes → the bytes in them
 decoding       bytes → text, and what is wrong with bytes that are no text
 forms          the form in which a model reads a text: normalised, or items of several lines
 columns        files of columns: tables, CoNLL and JSON Lines
-rolls          files of piano rolls: arrays of sets; matlab: the arrays in a .mat file
 vocabulary     text ⇄ token ids, for characters, subwords, words or bytes
 subwords       text → pieces, and their characters → subwords
 merges         learns the merges that make subwords

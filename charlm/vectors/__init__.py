@@ -6,6 +6,8 @@ The modules in reading order:
     tables      text with a step on each line and a blank line between sequences
     ts          the .ts files of the time-series archives
     archives    .npz files, and arrays from Python
+    matlab      the arrays in .mat files
+    rolls       files of piano rolls: arrays of sets, for tasks/sets.py
     reading     files of any of these forms → examples
     channels    what a model knows of its input: names, mean and deviation of each channel
     sequences   the sequences of a part of a corpus, and batches of them

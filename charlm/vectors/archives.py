@@ -9,7 +9,7 @@ strings or integers. charlm reads no objects of Python (pickles).
 import io
 import math
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,22 +42,27 @@ def read_archive(path, digest: Digest | None, of_steps: bool) -> list[VectorExam
         data += piece
         if digest is not None:
             digest.update(piece)
+    arrays = arrays_in(name, data, ("x", "lengths", "y", "channels"))
+    return list(examples_in(name, arrays, of_steps))
+
+
+def arrays_in(name: str, data: bytes | bytearray, wanted: Collection[str]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by their names; those that are not wanted are empty. name: of the file. data: its
+    bytes. Raises CorpusError."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            arrays = {
-                member.filename.removesuffix(".npy"): _array(archive, member, name) for member in archive.infolist()
-            }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, OverflowError) as why:
-        raise CorpusError(f"{name} is no .npz archive of NumPy, or it is damaged: {str(why)[:100]}") from None
+            members = [(member, member.filename.removesuffix(".npy")) for member in archive.infolist()]
+            return {stem: _array(archive, member, name) if stem in wanted else np.zeros(0) for member, stem in members}
+    except CorpusError:
+        raise
     except MemoryError:
         raise CorpusError(f"there is not enough memory to read {name}") from None
-    return list(examples_in(name, arrays, of_steps))
+    except Exception as why:  # zipfile, zlib and NumPy's reader of headers raise many kinds
+        raise CorpusError(f"{name} is no .npz archive of NumPy, or it is damaged: {str(why)[:100]}") from None
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
     """One array of an archive, as large as its header says."""
-    if member.filename.removesuffix(".npy") not in ("x", "lengths", "y", "channels"):
-        return np.zeros(0)  # nobody reads it
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

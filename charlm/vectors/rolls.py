@@ -9,22 +9,20 @@ is not 0 in a row belongs to its set.
 """
 
 import os
-import zipfile
 import zlib
 from collections.abc import Iterable
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import CorpusError
-from .formats import begins_like_a_model
+from ..text.formats import begins_like_a_model
+from ..text.reading import Digest, name_of, read_bytes
+from .archives import arrays_in
 from .matlab import read_matlab
-from .reading import Digest, name_of, read_bytes
 
 PARTS = ("traindata", "validdata", "testdata")
 WHOLE = "x"  # of an .npz file that is in one part
-LARGEST = 1 << 30  # bytes of an array that is unpacked from a file, at most
 PIANO = range(21, 109)  # the MIDI numbers of the keys of a piano
 MIDI = range(128)
 MATLAB, HDF5 = b"MATLAB 5.0 MAT", (b"MATLAB 7.3 MAT", b"\x89HDF")  # with which files of MATLAB begin
@@ -112,19 +110,7 @@ def _checked(matrix: Any, where: str) -> np.ndarray:
 def _in_npz(name: str, data: bytes) -> tuple[dict[str, list[np.ndarray]], np.ndarray | None]:
     """The matrices of each part of an .npz file, and the array ``symbols``, None without one."""
     wanted = {WHOLE, "lengths", "symbols", *PARTS, *(f"{part}_lengths" for part in PARTS)}
-    arrays = {}
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            for member in archive.infolist():
-                if member.filename.removesuffix(".npy") not in wanted:
-                    continue
-                if member.file_size > LARGEST:
-                    raise ValueError(f"{member.filename} has more than {LARGEST:,} bytes")
-                file = BytesIO(archive.read(member))
-                arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        pickled = "; save its sequences as x and lengths" if "allow_pickle" in str(error) else ""
-        raise CorpusError(f"cannot read the arrays in {name}: {error}{pickled}") from None
+    arrays = arrays_in(name, data, wanted)
     parts = [part for part in (*PARTS, WHOLE) if part in arrays]
     return {part: _cut(name, part, arrays) for part in parts}, arrays.get("symbols")
 
