@@ -456,6 +456,8 @@ def test_noise_is_for_training_only_and_the_same_in_every_run(tmp_path):
     models = [charlm.train(**given, noise=noise) for noise in (None, 0.5, 0.0, 0.5)]
     found = [model.parameters.tobytes() for model in models]
     assert found[0] == found[1] == found[3] != found[2]
+    settings = [model.training["settings"].get("noise") for model in models]
+    assert settings == [0.5, 0.5, None, 0.5] and "noise 0.5" in models[0].summary()
     assert charlm.predict(models[0], arrays) == charlm.predict(models[0], arrays)
     with pytest.raises(UsageError, match="--noise goes with --input vectors"):
         charlm.train(text="abc\n" * 50, noise=0.5, **FEW)
@@ -502,6 +504,9 @@ def test_another_corpus_is_not_resumed(tmp_path):
     arrays[0] = arrays[0] + 1
     with pytest.raises(ModelFileError, match="cannot resume"):
         charlm.train(arrays=arrays, resume=True, **given)
+    arrays[0] = arrays[0] - 1
+    with pytest.raises(ModelFileError, match="cannot resume.*noise"):
+        charlm.train(arrays=arrays, resume=True, noise=0.1, **given)
 
 
 def test_a_training_goes_on_with_a_model_of_vectors(classifier):

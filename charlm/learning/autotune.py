@@ -264,7 +264,7 @@ def new_trainer(
         corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
     if "lr" not in given:
         chosen = chosen | {"lr": chosen["lr"] / _rate_divisor(options, base)}
-    decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order}
+    decided = options | chosen | {"cell": cell, "epochs": float(epochs), "ngrams": order, "noise": corpus.noise}
     return Trainer(
         corpus,
         _architecture(task, corpus, decided),

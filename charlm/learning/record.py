@@ -5,10 +5,10 @@ from typing import Any
 
 from ..text.corpus import Corpus
 from .control import held_out_losses
-from .options import BY_NAME
+from .settings import Settings
 from .state import TrainingState
 
-IF_GIVEN = ("freeze", "shards", "local_updates")  # settings that are recorded where they are not the default
+IF_GIVEN = ("freeze", "shards", "local_updates", "noise")  # settings that are recorded where they are not the default
 MOST_POINTS = 64  # of the curve of the training loss
 
 
@@ -24,7 +24,7 @@ def training_record(trainer: Any) -> dict:
     settings = {
         name: value
         for name, value in asdict(trainer.settings).items()
-        if name not in IF_GIVEN or value != BY_NAME[name].default
+        if name not in IF_GIVEN or value != getattr(Settings, name)
     }
     return unfinished | {
         "settings": settings | {"rows": trainer.rows, "dropout": state.dropout},

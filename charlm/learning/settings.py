@@ -20,7 +20,8 @@ class Settings:
     max_ngrams: how many are kept at most, None for as many as fit the network's size. freeze: how many lower layers do
     not learn. shards: how many fixed parts the rows of a batch are dealt to. local_updates: how many updates each shard
     makes as a worker of its own, with ``batch`` rows, before an exchange; None for an exchange in each update. store:
-    float32 or float16, of the finished model's weights in its file.
+    float32 or float16, of the finished model's weights in its file. noise: in training, added to vectors at random; of
+    the channels' deviations.
     """
 
     epochs: float = 10.0
@@ -39,6 +40,7 @@ class Settings:
     shards: int = 1
     local_updates: int | None = None
     store: str = "float32"
+    noise: float = 0.0
 
     def __post_init__(self):
         for field in fields(self):

@@ -78,6 +78,7 @@ class ClassifyVectors(VectorTask, Classify):
         return task, Examples(
             vocabulary=no_vocabulary(),
             train=train,
+            noise=train.vectors.noise,
             held_out=task.labelled(found.held_out, "the held-out part"),
             log_frequencies=log_frequencies(np.repeat(train.labels, train.vectors.lengths), len(labels)),
             **found.facts() | {"notes": notes},

@@ -127,7 +127,7 @@ class Examples:
     log_frequencies: the natural logarithm of the relative frequency of each output in the training part, (outputs); of
     its odds where several outputs may be true at once. log_of_targets: the logarithm of the probability of each target
     at these frequencies; ``log_frequencies`` if it is None.
-    names, digest, size, unknown_rate, novelty: as in ``Corpus``.
+    names, digest, size, unknown_rate, novelty: as in ``Corpus``. noise: that vectors get in training.
     """
 
     vocabulary: Vocabulary
@@ -138,6 +138,7 @@ class Examples:
     digest: str
     size: int
     unknown_rate: float = 0.0
+    noise: float = 0.0
     novelty: object = None
     notes: tuple[str, ...] = ()
     why_no_held_out: str = ""

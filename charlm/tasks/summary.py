@@ -265,6 +265,7 @@ def _settings(settings: dict, model: Any) -> list[str]:
         *given("lr", f"learning rate {{}}{''.join(given('schedule', ' ({} schedule)'))}"),
         *given("clip", "gradients clipped to the norm {}", unless=0),
         *given("dropout", "dropout {}", unless=0),
+        *given("noise", "noise {}", unless=0),
         *given("precision", "{}"),
         *given("shards", "{} shards", unless=1),
         *given("local_updates", "local updates between exchanges: {}"),

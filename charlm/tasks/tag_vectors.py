@@ -83,6 +83,7 @@ class TagVectors(VectorTask, ExampleTask):
         return task, Examples(
             vocabulary=no_vocabulary(),
             train=train,
+            noise=train.vectors.noise,
             held_out=task.tagged(found.held_out),
             log_frequencies=log_frequencies(train.tags.ids, len(tags)),
             **found.facts() | {"notes": notes},

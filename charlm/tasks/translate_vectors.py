@@ -65,6 +65,7 @@ class TranslateVectors(VectorTask, Translate):
         return task, Examples(
             vocabulary=vocabulary,
             train=train,
+            noise=train.vectors.noise,
             held_out=held_out,
             log_frequencies=log_frequencies(ids, len(vocabulary)),
             **found.facts(),

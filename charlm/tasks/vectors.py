@@ -61,13 +61,14 @@ class VectorTask:
     """What the tasks have in common whose input is vectors; a class to inherit from besides that of the task.
 
     channels: what the model knows of its input. of_steps: each step has an answer of its own. noise: in training, that
-    of up to FEW sequences.
+    of up to FEW sequences. writes_text: its answers are texts.
     """
 
     input = "vectors"
     both_directions = True
     of_steps = False
     noise = 0.0  # the usual one, of up to FEW sequences
+    writes_text: bool
     channels: Channels
 
     def item_reader(self, name: str = "the input") -> VectorItems:
@@ -121,9 +122,9 @@ class VectorTask:
         """The field of the architecture that says what the input is."""
         return {"channels": len(self.channels)}
 
-    def small_input(self, dtype=np.float32) -> np.ndarray:
+    def small_input(self) -> np.ndarray:
         """The input of a batch for a network of size 2: one step of one row."""
-        return np.zeros((1, 1, 2), dtype)
+        return np.zeros((1, 1, 2), np.float32)
 
 
 def no_vocabulary() -> Vocabulary:
@@ -143,7 +144,7 @@ def read_vector_examples(
     first = train[0]
     valid = path_list(options.valid or [])
     held_out = _read(valid, options.encoding, task, channels) if valid else None
-    expected = channels or Channels.of(first.values, first.names)
+    expected = channels or Channels(first.names or Channels.numbered(first.values.shape[1]), (), ())
     for one in (*train, *(held_out or [])):
         expected.check(one.values.shape[1], one.names, one.where)
     notes: list[str] = []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -98,6 +98,7 @@ class Corpus:
     columns: Columns | None = None
     notes: tuple[str, ...] = ()
     why_no_held_out: str = ""
+    noise: ClassVar[float] = 0.0  # only vectors have some
 
     @cached_property
     def unknown_shares(self) -> tuple[float, float]:
