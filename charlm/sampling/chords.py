@@ -97,7 +97,8 @@ class SetSampler:
         """The symbols of a step, as indices. z: the logits, random: a number from 0 to 1, of each symbol."""
         if not self.temperature:
             return np.flatnonzero(z > 0).tolist()
-        return np.flatnonzero(random < sigmoid(z / self.temperature)).tolist()
+        with np.errstate(over="ignore"):  # of a very low temperature
+            return np.flatnonzero(random < sigmoid(z / self.temperature)).tolist()
 
 
 def _row(ids: list[int], symbols: int) -> np.ndarray:

@@ -50,9 +50,9 @@ class Chords(ExampleTask):
     commands = "sample or charlm perplexity"
     why_not_bidirectional = "a model that also reads from the end would read the answer"
     reads_whole_line = False
-    defaults = {"layers": 1, "hidden": 256, "batch": 16, "steps": 64, "lr": 0.01, "dropout": 0.5}
+    defaults = {"layers": 1, "hidden": 256, "batch": 16, "steps": 64, "lr": 0.015, "dropout": 0.5}
     architecture: ClassVar[type] = Architecture
-    most_epochs: ClassVar[float] = 150
+    most_epochs: ClassVar[float] = 100
 
     @classmethod
     def load(cls, paths, options: CorpusOptions, known: Known | None = None) -> "tuple[Chords, Examples]":

@@ -40,10 +40,12 @@ class FoundSequences(NamedTuple):
 
 def sequences_in_lines(lines: Iterable[Line]) -> Iterator[SetSequence]:
     """The sequences of a text. lines: (where it is, its text) of each line. Raises CorpusError for one that is too
-    long."""
+    long, and for a line with EMPTY and other symbols."""
     where, steps = "", []
     for place, line in lines:
         symbols = line.split()
+        if EMPTY in symbols and len(symbols) > 1:
+            raise CorpusError(f"{place} has {EMPTY} among other symbols; it stands alone, for the empty set")
         if symbols:
             where = where if steps else place
             steps.append(() if symbols == [EMPTY] else tuple(dict.fromkeys(symbols)))
@@ -140,6 +142,8 @@ def known_symbols(counts: Counter[str], named: tuple[str, ...], known: tuple[str
     measured on a text with another one. Raises CorpusError if there is none, or too many."""
     if not counts:
         raise CorpusError("no step has a symbol, so there is nothing to learn")
+    if EMPTY in named:
+        raise CorpusError(f"a symbol cannot have the name {EMPTY}, which stands for the empty set")
     if not known and are_keys((*counts, *named)):
         return tuple(KEYS)
     others = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
