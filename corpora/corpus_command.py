@@ -50,7 +50,8 @@ def run(
     """Read the arguments, then print a sample of the source or its entropy rate.
 
     texts: a random generator → an endless stream of texts, each of whole lines. entropy: returns the entropy rate in
-    nats per character. held_out: as ``texts``, for texts to evaluate on, whose names do not occur in the others.
+    nats per character. held_out: as ``texts``, for texts to evaluate on: their names or people do not occur in
+    the others.
     """
     parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
     parser.add_argument("--lines", type=int, default=10000, metavar="N", help="lines to print (default: 10000)")
@@ -58,7 +59,9 @@ def run(
     if entropy:
         parser.add_argument("--entropy", action="store_true", help="print the true entropy rate instead")
     if held_out:
-        parser.add_argument("--held-out", action="store_true", help="print sentences with other names, to evaluate on")
+        parser.add_argument(
+            "--held-out", action="store_true", help="print texts with other names, or of other people, to evaluate on"
+        )
     arguments = parser.parse_args()
     if entropy and arguments.entropy:
         nats = entropy()

@@ -14,15 +14,18 @@ from datetime import date, datetime
 from itertools import islice, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 
 # The scripts import their shared command line from their own folder.
 sys.path.insert(0, str(CORPORA))
-arithmetic, chords, corpus_command, date_pairs, dates, dna, entities, numerals, standard_library, sums, tunes = map(
-    importlib.import_module,
-    "arithmetic chords corpus_command date_pairs dates dna entities numerals standard_library sums tunes".split(),
+arithmetic, chords, corpus_command, date_pairs, dates, dna, entities, genes, gestures = map(
+    importlib.import_module, "arithmetic chords corpus_command date_pairs dates dna entities genes gestures".split()
+)
+numerals, opinions, spoken_digits, standard_library, sums, tunes = map(
+    importlib.import_module, "numerals opinions spoken_digits standard_library sums tunes".split()
 )
 sys.path.remove(str(CORPORA))
 
@@ -425,3 +428,141 @@ def test_the_command_has_other_names_too():
     for (output, _), held_out in zip(both, (False, True), strict=True):
         texts = corpus_command.up_to(60, entities.sentences(random.Random(1), held_out))
         assert output.decode() == "".join(texts)
+
+
+# Opinions
+
+
+def test_words_alone_do_not_tell_an_opinion():
+    """Naive Bayes over words, trained on 4,000 opinions, is not much better than chance on 1,000 others."""
+    examples = [line.split("\t") for line in sample(opinions.lines, 5000)]
+    words = [(label, set(re.findall(r"\w+", text.lower()))) for label, text in examples]
+    counts = {label: Counter() for label in ("positive", "negative")}
+    for label, found in words[:4000]:
+        counts[label].update(found)
+    right = 0
+    for label, found in words[4000:]:
+        scores = {name: sum(math.log(count[word] + 1) for word in found) for name, count in counts.items()}
+        right += max(scores, key=scores.get) == label
+    assert right < 600
+    assert 1900 < sum(label == "positive" for label, _ in words[:4000]) < 2100
+
+
+def test_the_labels_of_opinions_are_right():
+    """Of the opinions that a pattern reads: what is said, and what is turned around."""
+    good, bad = (set(opinions.RULES[f"ADJECTIVE{sign}"]) for sign in "+-")
+    thing = r"(?:It|(?:The|This) [\w é]+?) (?:is|was)"
+    straight = re.compile(rf"{thing} (?:not only \w+ but also |very |quite )?(\w+)\.")
+    turned = re.compile(rf"{thing} (?:(?:not|never|hardly|not at all|far from|neither \w+ nor)) (\w+)\.")
+    found = Counter()
+    for line in sample(opinions.lines, 5000):
+        label, text = line.split("\t")
+        for pattern, sides in ((straight, (good, bad)), (turned, (bad, good))):
+            match = pattern.fullmatch(text)
+            if match and match[1] in good | bad:
+                assert match[1] in sides[label == "negative"], line
+                found[pattern] += 1
+    assert min(found[straight], found[turned]) > 50
+
+
+# Genes
+
+
+def test_genes_are_tagged_by_the_rule():
+    """The same rule in a regular expression: a site, the first start at the right distance, triplets up to a stop."""
+    gene = re.compile(r"AGGAGG(?=.{5,9}ATG).{5,9}?(ATG(?:(?!TAA|TAG|TGA)...)*(?:TAA|TAG|TGA|))")
+    acids = Counter()
+    for text in sample(genes.sequences, 300):
+        letters, tags = zip(*(line.split("\t") for line in text.split("\n")), strict=True)
+        whole, inside = "".join(letters), set()
+        for match in gene.finditer(whole):
+            for place in range(*match.span(1), 3):
+                acid = genes.CODE[whole[place : place + 3]]
+                assert tags[place : place + 3] == (f"B-{acid}", f"I-{acid}", f"I-{acid}")
+                inside |= {place, place + 1, place + 2}
+                acids[acid] += 1
+        assert [place for place, tag in enumerate(tags) if tag != "O"] == sorted(inside)
+    assert len(acids) == 21 and min(acids.values()) > 10 and acids["*"] > 200
+
+
+def test_the_genetic_code_is_the_standard_one():
+    """Triplets of several amino acids, from the table in any book on the cell."""
+    some = {"ATG": "M", "TGG": "W", "TTT": "F", "AAA": "K", "GGC": "G", "CAT": "H", "GAA": "E", "ATA": "I", "AGA": "R"}
+    assert {triplet: genes.CODE[triplet] for triplet in some} == some
+    assert sorted(genes.STOPS) == ["TAA", "TAG", "TGA"] and len(genes.INSIDE) == 61
+
+
+# Rows of numbers
+
+
+def sequences_of_rows(texts, count, **settings):
+    """The first sequences of a source: the numbers of each, (rows, columns), and its label."""
+    heading, *found = sample(lambda source: texts(source, **settings), count + 1)
+    for text in (heading.partition("\n")[2] + found[0], *found[1:]):
+        rows = [line.split(",") for line in text.strip("\n").split("\n")]
+        (label,) = {row[-1] for row in rows}
+        assert {len(row) for row in rows} == {len(heading.split("\n")[0].split(","))}
+        yield np.array([[float(number) for number in row[:-1]] for row in rows]), label
+
+
+@pytest.mark.parametrize(("name", "texts"), [("spoken_digits", spoken_digits.words), ("gestures", gestures.gestures)])
+def test_sequences_of_numbers_are_the_same_for_a_seed(name, texts):
+    both = [command(name, "--lines", "60", *more).communicate() for more in ([], ["--held-out"])]
+    assert [errors for _, errors in both] == [b"", b""]
+    for (output, _), held_out in zip(both, (False, True), strict=True):
+        made = "".join(corpus_command.up_to(60, texts(random.Random(1), held_out)))
+        assert output.decode() == made and made.endswith("\n\n")
+    assert both[0] != both[1]
+
+
+def test_nobody_who_is_held_out_occurs_among_the_others():
+    for groups in (spoken_digits.SPEAKERS, gestures.PEOPLE):
+        assert not set(groups[False]) & set(groups[True]) and min(map(len, groups.values())) >= 3
+    assert len({spoken_digits.Speaker(number).pitch for number in range(15)}) == 15
+    assert len({gestures.Person(number).arm for number in range(35)}) == 35
+
+
+def test_a_resonator_resounds_at_its_frequency():
+    for frequency in (300.0, 1200.0, 3000.0):
+        sound = spoken_digits.resonate([1.0] + [0.0] * 1999, [frequency] * 40, 60.0)
+        assert np.argmax(abs(np.fft.rfft(sound))) * spoken_digits.RATE / 2000 == pytest.approx(frequency, abs=15)
+
+
+def test_spoken_vowels_have_their_formants(monkeypatch):
+    """Above the first formant, the loudest band is that of the second one."""
+    mel = np.linspace(*(math.log(1 + frequency / 700) for frequency in (100, 5000)), spoken_digits.BANDS + 2)[1:-1]
+    bands = 700 * (np.exp(mel) - 1)  # their middles, in Hz
+    speaker = spoken_digits.Speaker(0)
+    for sound in ("ih", "eh", "ah", "uw"):
+        monkeypatch.setitem(spoken_digits.WORDS, "vowel", f"{sound} {sound} {sound}")
+        rows = spoken_digits.energies(random.Random(1), speaker, "vowel")
+        vowel = rows[len(rows) // 2 - 4 : len(rows) // 2 + 4].mean(0)
+        first, second, _ = speaker.scale * np.array(spoken_digits.SOUNDS[sound].formants)
+        above = bands > (first + second) / 2
+        assert bands[above][np.argmax(vowel[above])] == pytest.approx(second, rel=0.2), sound
+
+
+def test_spoken_digits_last_as_long_as_words():
+    found = list(sequences_of_rows(spoken_digits.words, 80))
+    assert {label for _, label in found} == set(spoken_digits.WORDS)
+    assert all(numbers.shape[1] == spoken_digits.BANDS and 12 <= len(numbers) <= 80 for numbers, _ in found)
+    assert all(numbers.max() - numbers.min() > 20 for numbers, _ in found)
+
+
+def test_only_movements_tell_gestures_apart():
+    measured = {}
+    for numbers, label in sequences_of_rows(gestures.gestures, 300):
+        x, y, left_x, left_y = numbers[5:-5].T
+        across, up = (-x, y) if x.std() > left_x.std() else (left_x, left_y)  # of the hand that moves more, outwards
+        area = (np.diff(across) * (up - up.mean())[1:] - np.diff(up) * (across - across.mean())[1:]).mean()
+        together, turning = np.corrcoef(y, left_y)[0, 1], area / (across.var() + up.var())
+        measured.setdefault(label, []).append((together, turning, np.mean(np.diff(across) > 0)))
+    assert set(measured) == set(gestures.GESTURES)
+    together, turning, outwards = (
+        {label: np.median([values[index] for values in found]) for label, found in measured.items()}
+        for index in range(3)
+    )
+    assert together["shake"] > 0.7 and together["drum"] < -0.7
+    assert turning["circle-out"] > 0.3 and turning["circle-in"] < -0.3
+    assert max(abs(turning[label]) for label in turning if "circle" not in label) < 0.15
+    assert outwards["throw"] < 0.45 and outwards["pull"] > 0.55
