@@ -186,7 +186,7 @@ def train(
         multi_label: for "classify", a text may have several labels, or none (False). A label of pairs is then one
             string, in which commas or bars separate the labels; it is empty where there is none.
         noise: of vectors, in training: how much is added to each number at random, in deviations of its channel; half
-            as much is added to a channel of a sequence as a whole (0.5 for "classify" with up to 1,000 sequences, less
+            as much is added to a channel of a sequence as a whole (0.6 for "classify" with up to 1,000 sequences, less
             for more; 0 for other tasks).
         holdout: the fraction of the text that charlm measures on (0.1; of fewer than 1,000 sequences of vectors, 0).
         valid: measure on this text instead. It is of the same kind: paths with paths, a text with text, …; with arrays

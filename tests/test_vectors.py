@@ -453,11 +453,11 @@ def test_few_sequences_are_all_learnt_from_unless_somebody_says_otherwise():
 def test_noise_is_for_training_only_and_the_same_in_every_run(tmp_path):
     arrays, labels = waves(20)
     given = {"arrays": arrays, "labels": labels} | FEW
-    models = [charlm.train(**given, noise=noise) for noise in (None, 0.5, 0.0, 0.5)]
+    models = [charlm.train(**given, noise=noise) for noise in (None, 0.6, 0.0, 0.6)]
     found = [model.parameters.tobytes() for model in models]
     assert found[0] == found[1] == found[3] != found[2]
     settings = [model.training["settings"].get("noise") for model in models]
-    assert settings == [0.5, 0.5, None, 0.5] and "noise 0.5" in models[0].summary()
+    assert settings == [0.6, 0.6, None, 0.6] and "noise 0.6" in models[0].summary()
     assert charlm.predict(models[0], arrays) == charlm.predict(models[0], arrays)
     with pytest.raises(UsageError, match="--noise goes with --input vectors"):
         charlm.train(text="abc\n" * 50, noise=0.5, **FEW)

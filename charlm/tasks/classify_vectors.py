@@ -58,8 +58,8 @@ class ClassifyVectors(VectorTask, Classify):
 
     learns = "a label for each sequence"
     writes_text = False
-    noise = 0.5
-    defaults = DEFAULTS | {"cell": "gru", "hidden": 64, "lr": 0.01, "dropout": 0.4}
+    noise = 0.6
+    defaults = DEFAULTS | {"cell": "gru", "hidden": 48, "layers": 2, "lr": 0.01, "dropout": 0.4}
     most_epochs = 100
 
     @classmethod

@@ -59,7 +59,7 @@ TEXT = (
         float,
         "With --input vectors: in training, add random numbers to each channel, of this deviation at each step and "
         "half as much to a sequence as a whole; 1 is the deviation of the channel itself.",
-        default_in_words="0.5 for --task classify with up to 1,000 sequences, less for more; 0 for other tasks",
+        default_in_words="0.6 for --task classify with up to 1,000 sequences, less for more; 0 for other tasks",
         least=0,
         most=100,
         metavar="D",
