@@ -127,7 +127,7 @@ def _of_tabs(where: str, line: str) -> tuple[str, str]:
     if not tab:
         raise CorpusError(
             f"{where} has no tab between its label and its text; {WRITE}, or name two columns of another file for "
-            "charlm train: --columns label,text"
+            "charlm train: --columns label,text; for sequences of numbers: --input vectors"
         )
     if "\t" in text:
         text, *more = TABBED.checked(where, [label, *text.split("\t")])[1:]

@@ -74,8 +74,8 @@ class TableReader:
             raise CorpusError(f"{where} has {C} columns ({separated}), those of the model's channels, and no answer")
         if self.width not in (C, C + 1):
             raise CorpusError(
-                f"{where} has {self.width} columns ({separated}), and the model reads {C} channels, with or without "
-                "one more column at the end"
+                f"{where} has {self.width if self.width > 1 else 'one'} column{'s' if self.width > 1 else ''} "
+                f"({separated}), and the model reads {C} channels, with or without one more column at the end"
             )
 
     def _fields(self, where: str, line: str) -> list[str]:
