@@ -12,6 +12,7 @@ The modules in reading order:
     bfloat16       the same product with operands in bfloat16
     gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
+    lstm_pairs     the LSTM once more, for scoring in bfloat16: no backward pass
     gradients      the gradients of a layer's weights
     sharded        the same where several shards share the rows: sums along a tree
     softmax        softmax and cross-entropy

@@ -26,9 +26,10 @@ from .stepper import numpy_network
 
 CHUNK = 4096
 BURN_IN = 512
-ROWS = 64  # the most chunks or lines that an engine reads side by side
+BURN_IN_OF_BF16 = 256  # the tokens before it change a score less than the rounding does
+ROWS = 66  # the most chunks or lines that an engine reads side by side
 STEPS = 16  # time steps of one pass: the next layer still finds the output of the one below in the cache
-AT_ONCE = 32 * STEPS  # time steps that one call gives to an engine
+AT_ONCE = (CHUNK + BURN_IN) // 2  # time steps that one call gives to an engine
 PIECE, BURN_IN_OF_PIECE = 512, 128  # tokens of a piece of a sample of a stream, and tokens read before it
 TOP = 5  # how many of the most likely tokens are kept for each token
 
@@ -123,10 +124,11 @@ def spans(tokens: np.ndarray, lines: bool) -> Spans:
     return chunks(0, len(tokens))
 
 
-def chunks(start: int, stop: int) -> Spans:
-    """The chunks that hold the tokens start…stop-1 of a stream, by positions in the whole stream."""
-    starts = np.arange(start - start % CHUNK, stop, CHUNK)
-    return Spans(np.maximum(starts - BURN_IN, 0), np.maximum(starts, start), np.minimum(starts + CHUNK, stop))
+def chunks(start: int, stop: int, burn_in: int | None = None) -> Spans:
+    """The chunks that hold the tokens start…stop-1 of a stream, by positions in the whole stream. burn_in: BURN_IN if
+    not given."""
+    starts, burn_in = np.arange(start - start % CHUNK, stop, CHUNK), BURN_IN if burn_in is None else burn_in
+    return Spans(np.maximum(starts - burn_in, 0), np.maximum(starts, start), np.minimum(starts + CHUNK, stop))
 
 
 def sampled_spans(tokens: np.ndarray, lines: bool, number: int) -> Spans:
@@ -213,21 +215,33 @@ def measure(
         if fresh:
             engine.reset()
         for window in windows(tokens, starts, stops, STEPS if predictions else AT_ONCE, engine.rows):
-            ranks = None if scores.ranks is None else np.empty(window.targets.shape, np.int32)
-            nats = engine.forward(window.inputs, window.targets, ranks=ranks)
-            here = (slice(len(nats)), slice(len(chosen)))
-            positions = starts + step + np.arange(len(nats))[:, None]
-            wanted = (positions >= scored) & (positions < stops)
-            positions = positions[wanted]
-            scores.nats[positions] = nats[here][wanted]
+            targets = window.targets
+            begin, end = (np.clip(edges - starts - step, 0, len(targets)) for edges in (scored, stops))
+            for row in begin.nonzero()[0].tolist():  # burn-in
+                targets[: begin[row], row] = -1
+            ranks = None if scores.ranks is None else np.empty(targets.shape, np.int32)
+            nats = engine.forward(window.inputs, targets, ranks=ranks)
+            _put(scores.nats, nats, starts + step, begin, end)
             if ranks is not None:
-                scores.ranks[positions] = ranks[here][wanted]
+                _put(scores.ranks, ranks, starts + step, begin, end)
             if predictions:
-                probabilities, of_step = engine.probabilities, np.split(positions, np.cumsum(wanted.sum(1))[:-1])
-                for number, rows in enumerate(wanted):
-                    _add_predictions(scores, of_step[number], probabilities[number, : len(chosen)][rows])
+                probabilities = engine.probabilities
+                for number in range(len(targets)):
+                    rows = ((begin <= number) & (number < end)).nonzero()[0]
+                    _add_predictions(scores, starts[rows] + step + number, probabilities[number, rows])
             step += len(nats)
     return scores
+
+
+def _put(column, values, starts, begin, end):
+    """column[starts[n] + t] = values[t, n] for the steps begin[n] ≤ t < end[n] of each row n."""
+    if len(values) > 4 * len(starts):
+        for row, (position, first, last) in enumerate(zip(starts.tolist(), begin.tolist(), end.tolist(), strict=True)):
+            column[position + first : position + last] = values[first:last, row]
+        return
+    steps = np.arange(len(values))[:, None]
+    wanted = (steps >= begin) & (steps < end)
+    column[(starts + steps)[wanted]] = values[:, : len(starts)][wanted]
 
 
 def _add_predictions(scores, positions, probabilities):

@@ -10,6 +10,7 @@ from ..ranks import Ranks
 from ..text.batches import windows
 from ..text.ngrams import NGrams
 from ..text.vocabulary import EOS
+from .lstm_reader import LSTMReader
 from .measuring import Spans
 from .mixture import EVEN, MOST_WEIGHT, RIDGE, Mixture
 from .stack import StackWindow
@@ -42,8 +43,8 @@ class CompiledNGrams:
 class MixedWindow:
     """A ``measuring.Engine``: a window of a network whose probabilities are mixed with those of n-grams."""
 
-    def __init__(self, window: StackWindow, mixture: Mixture):
-        self.window, self.rows, self.pool = window, window.rows, window.stack.pool
+    def __init__(self, window: StackWindow | LSTMReader, mixture: Mixture):
+        self.window, self.rows, self.pool = window, window.rows, window.pool
         dtype = window.outputs.dtype
         self.ngrams = CompiledNGrams(mixture, self.rows, dtype)
         self.weights = mixture.weights.astype(dtype)

@@ -128,6 +128,10 @@ class StackWindow:
             state[:] = 0
 
     @property
+    def pool(self) -> ThreadPool:
+        return self.stack.pool
+
+    @property
     def state(self) -> list[np.ndarray]:
         """The states before the next window: an array (N, H) for each layer's a and, where it has one, c. A
         feed-forward network has its latest tokens instead, (N, n-1)."""

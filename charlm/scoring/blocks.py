@@ -114,6 +114,11 @@ def reading_level(models: list[Model]) -> str:
     return next(level for level in (*WHOLE_LINES, "char", "byte") if level in levels)
 
 
+def needs_whole_lines(models: list[Model]) -> bool:
+    """Whether these models can read a text only line by line."""
+    return reading_level(models) in WHOLE_LINES or any(model.lines for model in models)
+
+
 def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "utf-8") -> Iterator[str | bytes]:
     """The blocks of some files, one file after the other, for these models; "-" is standard input.
 
@@ -125,8 +130,9 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
     columns = getattr(models[0].task, "columns", None)
     if columns and all(model.task == models[0].task for model in models):
         paths = [text_with_columns(path, columns, encoding) for path in paths]
-    whole_lines = whole_lines or level in WHOLE_LINES or any(model.lines for model in models)
-    for block in blocks(read_ahead(read_text(paths, level, encoding, form=form)), whole_lines):
+    for block in blocks(
+        read_ahead(read_text(paths, level, encoding, form=form)), whole_lines or needs_whole_lines(models)
+    ):
         empty = False
         yield block
     if empty:

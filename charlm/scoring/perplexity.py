@@ -10,7 +10,7 @@ from ..ranks import ALONE, Ranks
 from ..score import RANKS, Score
 from ..text.reading import names_of
 from ..text.vocabulary import UNKNOWN
-from .blocks import blocks, clean
+from .blocks import blocks, clean, needs_whole_lines
 from .pipeline import DEFAULTS, ScoredBlock, ScoringOptions, scored_blocks, scored_files
 
 COLUMNS = ("ranks",)  # of the scored blocks from which a ``Score`` is made
@@ -107,7 +107,7 @@ def perplexity(
     if model.task.name == "chords":
         raise UsageError("a model of sets is measured by its steps: use charlm.evaluate(model, text=…)")
     options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
-    text = blocks(clean(text, model.vocabulary), True)
+    text = blocks(clean(text, model.vocabulary), needs_whole_lines([model]))
     return total(scored_blocks([model], text, columns=COLUMNS, options=options))
 
 

@@ -6,8 +6,9 @@ tokens that the next burn-in needs and where the engine stands, and decides whic
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..errors import UsageError
 from ..model import Model
 from ..network.measuring import (
     BURN_IN,
+    BURN_IN_OF_BF16,
     CHUNK,
     ROWS,
     STEPS,
@@ -29,6 +31,10 @@ from ..network.measuring import (
 from ..network.threads import ThreadPool
 from ..text.corpus import line_starts
 from ..text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ..network.lstm_reader import LSTMReader
+    from ..network.stack import StackWindow
 
 WITHOUT_COMPILER = 5 * CHUNK  # the most tokens that NumPy reads
 NUMPY_WORK = 6 * 10**9  # the most parameters × tokens for NumPy: about as much time as the kernels take to load
@@ -61,7 +67,8 @@ class Engines:
     """The engines for one model. Each is made when it is first needed; the first compiled one imports the compiler."""
 
     def __init__(self, model: Model, threads: int | None = None, precision: str = "float32"):
-        self.model, self.threads, self.precision, self.stack = model, threads, precision, None
+        self.model, self.threads, self.precision = model, threads, precision
+        self._make_window: Callable[[int, int], StackWindow | LSTMReader] | None = None
         self._made: dict[tuple[str, int], Engine] = {}  # by kind and number of rows
 
     def numpy(self, sequences: int) -> Engine:
@@ -90,13 +97,23 @@ class Engines:
 
     def _window(self, rows):
         from ..network.mixed_window import MixedWindow
+
+        if self._make_window is None:
+            self._make_window = self._window_maker()
+        window = self._make_window(STEPS, rows)
+        return MixedWindow(window, self.model.mixture) if self.model.mixture else window
+
+    def _window_maker(self):
+        """What makes a window of the network for so many steps and rows."""
+        from ..network.lstm_reader import LSTMReader, LSTMWeights, can_read
         from ..network.stack import Stack, StackWindow
 
-        if self.stack is None:
-            self.stack = Stack(self.model.architecture, self.model.parameters, ThreadPool(self.threads))
-            self.stack.pack(for_training=False, precision=self.precision)
-        window = StackWindow(self.stack, STEPS, rows)
-        return MixedWindow(window, self.model.mixture) if self.model.mixture else window
+        model, pool = self.model, ThreadPool(self.threads)
+        if self.precision == "bf16" and can_read(model.architecture):
+            return partial(LSTMReader, LSTMWeights(model.architecture, model.parameters, pool))
+        stack = Stack(model.architecture, model.parameters, pool)
+        stack.pack(for_training=False, precision=self.precision)
+        return partial(StackWindow, stack)
 
 
 class Part(NamedTuple):
@@ -128,6 +145,7 @@ class Scorer:
         model.check_task("text")
         self.model, self.vocabulary, self.lines = model, model.vocabulary, model.lines
         self.columns, self.engines = tuple(columns), Engines(model, threads, precision)
+        self.burn_in = BURN_IN if precision == "float32" else BURN_IN_OF_BF16
         self.position = 0  # the number of tokens that have come
         self._past = np.zeros(0, model.vocabulary.dtype)  # the tokens before them that the next part may need
         self._stands_at: tuple[int, bool] | None = None  # position of the one-row engine, and whether it is NumPy's
@@ -151,7 +169,7 @@ class Scorer:
         part = Part(self.position, self._past, tokens)
         self.position += len(tokens)
         if not self.lines:
-            self._past = np.concatenate((self._past, tokens))[-(CHUNK + BURN_IN + 1) :]
+            self._past = np.concatenate((self._past, tokens))[-(CHUNK + self.burn_in + 1) :]
         return part
 
     def score(self, part: Part) -> TokenScores:
@@ -184,7 +202,7 @@ class Scorer:
             return lambda: measure(self._engine(lines, by_numpy), tokens, lines, self.columns)
         start, stop = part.position + first, part.position + last
         local, offset = np.concatenate((part.past, part.tokens[:last])), part.position - len(part.past)
-        pieces, fresh = chunks(start, stop), True
+        pieces, fresh = chunks(start, stop, self.burn_in), True
         if len(pieces.start) == 1:  # the engine of one row reads on
             if self._stands_at == (start, by_numpy) and start % CHUNK:
                 pieces, fresh = pieces._replace(start=pieces.scored), False

@@ -68,15 +68,25 @@ def windows(tokens: np.ndarray, starts: np.ndarray, stops: np.ndarray, steps: in
     starts, stops: (≤ rows). Each batch has ``rows`` rows; a row without a stretch has no targets. A position after the
     last token means one from the first token on, as if the tokens followed themselves.
     """
-    starts, stops = (np.pad(cuts, (0, rows - len(cuts))) for cuts in (starts, stops))
-    longest = int((stops - starts).max())
+    number, lengths = len(starts), stops - starts
+    longest = int(lengths.max(initial=0))
+    shortest = int(lengths.min(initial=longest))
     for step in range(0, longest, steps):
-        position = starts + np.arange(step, min(step + steps, longest))[:, None]
-        inside = position < stops
-        position = position % len(tokens)
-        targets = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
-        has_previous = inside & (position > 0)
-        inputs = np.where(has_previous, tokens[np.where(has_previous, position - 1, 0)].astype(np.int32), EOS)
+        end = min(step + steps, longest)
+        inputs, targets = np.full((end - step, rows), EOS, np.int32), np.full((end - step, rows), -1, np.int32)
+        first = starts + step
+        if end <= shortest and starts.max() + end <= len(tokens):  # no row ends here
+            for row, position in enumerate(first.tolist()):
+                targets[:, row] = tokens[position : position + end - step]
+            inputs[1:, :number] = targets[:-1, :number]
+            inputs[0, :number] = np.where(first > 0, tokens[first - 1], EOS)
+        else:
+            position = first + np.arange(end - step)[:, None]
+            inside = position < stops
+            position = position % len(tokens)
+            targets[:, :number] = np.where(inside, tokens[np.where(inside, position, 0)].astype(np.int32), -1)
+            has_previous = inside & (position > 0)
+            inputs[:, :number] = np.where(has_previous, tokens[np.where(has_previous, position - 1, 0)], EOS)
         yield Batch(inputs, targets, fresh=step == 0)
 
 
