@@ -98,7 +98,7 @@ class Head(Protocol):
     def forward(
         self, a: np.ndarray, targets: np.ndarray, outputs: np.ndarray, nats: np.ndarray, start: int, stop: int
     ) -> None:
-        """From the states a (T, N, H) to outputs (T, N, ≥ V) and the loss nats (T, N), 0 where targets (T, N) is -1."""
+        """From the states a (T, N, ≥ H), which may be bf16, to outputs (T, N, ≥ V) and the loss nats (T, N), 0 where targets (T, N) is -1."""
 
     def backward(
         self, outputs: np.ndarray, targets: np.ndarray, da: np.ndarray, scale: float, start: int, stop: int
@@ -134,7 +134,10 @@ class Layer(Protocol):
     def forward(
         self, tokens: np.ndarray, x: np.ndarray, arrays: Any, drop: Dropout | None, start: int, stop: int
     ) -> None:
-        """From x (T, N, D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
+        """From x (T, N, ≥ D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
+
+    def operand(self, arrays: Any) -> np.ndarray:
+        """``arrays.out`` as products read it, (T, N, ≥ H): the same, or rounded to bf16 (``kernels.bfloat16``)."""
 
     def backward(self, arrays: Any, dx: np.ndarray, start: int, stop: int) -> None:
         """From ``arrays.da`` to the gradient with respect to z, which replaces z in ``arrays``. For dense input it also

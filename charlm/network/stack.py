@@ -147,7 +147,7 @@ class StackWindow:
             embed(tokens, self.stack.E, x, start, stop)
         for layer, arrays in zip(self.stack.layers, arrays_of_layers, strict=True):
             layer.forward(tokens, x, arrays, drop, start, stop)
-            x = arrays.out
+            x = layer.operand(arrays)
         if self.stack.head:
             self.stack.head.forward(x, targets, self.outputs[: len(x)], nats, start, stop)
 
@@ -251,7 +251,8 @@ class StackWindow:
     def _gradients(self, arrays_of_layers, tokens):
         """The gradients of the weights, from what the backward pass has left in the arrays."""
         steps, stack, pool = len(arrays_of_layers[0].out), self.stack, self.stack.pool
-        inputs = [self.embedded[:steps], *(arrays.out for arrays in arrays_of_layers)]
+        outputs = [layer.operand(arrays) for layer, arrays in zip(stack.layers, arrays_of_layers, strict=True)]
+        inputs = [self.embedded[:steps], *outputs]
         learns, tied, shards = stack.E is not None and not stack.frozen, stack.architecture.tied, stack.shards
         seen = self._sorted(tokens) if learns and shards > 1 else None
         parts = []
