@@ -3,7 +3,7 @@
     i = at(part, n, kept)      the place of a part of a row of n numbers: sixteen of them at a time where ``kept`` is
                                bfloat16, else one
     row[i], row[i] = x         read and write the numbers in that place, as far as the row has them
-    x + y, x - y, x * y, x / y of each pair of numbers
+    x + y, x - y, x * y, x / y  of each pair of numbers, or of each number and a single y
 
 So the equations of a cell stand in one place, for both precisions: a loop over single numbers, which LLVM turns into
 vectors where it can, and a loop over vectors, which does not depend on that. A bfloat16 is stored as uint16, the upper
@@ -12,7 +12,6 @@ half of a float32.
 
 import operator
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -175,12 +174,12 @@ def _operation(instruction):
     @intrinsic
     def operation(typing, x, y):
         def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments)
+            return getattr(builder, instruction)(*(_spread(builder, argument) for argument in arguments))
 
-        return VECTOR(VECTOR, VECTOR), generate
+        return VECTOR(x, y), generate
 
     def implement(x, y):
-        if VECTOR == x == y:
+        if x == VECTOR and y in (VECTOR, types.float32):
             return lambda x, y: operation(x, y)
 
     return implement
@@ -193,6 +192,21 @@ for _operator, _instruction in (
     (operator.truediv, "fdiv"),
 ):
     overload(_operator)(_operation(_instruction))
+
+
+def put(array, i, x):
+    """array[i] = x, a single number, rounded where the array is bfloat16."""
+
+
+@overload(put)
+def _put(array, i, x):
+    if is_rounded(array):
+        return lambda array, i, x: _write(array, _place(i, i + 1), vector(x))
+
+    def implement(array, i, x):
+        array[i] = x
+
+    return implement
 
 
 @intrinsic

@@ -29,11 +29,14 @@ class SoftmaxHead:
         self.product.forward(a, outputs, start, stop)
         softmax_cross_entropy(outputs, self.b, targets, nats, start, stop)
 
-    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
-        """Outputs, the probabilities, become the gradient with respect to the logits."""
+    @property
+    def is_rounded(self) -> bool:
+        return self.product.precision == "bf16"
+
+    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
-        softmax_gradient(outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
-        self.product.backward(outputs, da, start, stop)
+        softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
+        self.product.backward(d_outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
         return self.product.gradient(pool, a, d_outputs, self.db, shards, tokens)
@@ -58,8 +61,9 @@ class LogisticHead:
         self.product.forward(a, outputs, start, stop)
         logistic_cross_entropy(outputs, self.b, targets, self.starts, self.members, nats, start, stop)
 
-    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
-        """Outputs, the probabilities, become the gradient with respect to the logits."""
+    is_rounded = False
+
+    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
         logistic_gradient(outputs, self.b.size, targets, self.starts, self.members, scale, start, stop)
         self.product.backward(outputs, da, start, stop)

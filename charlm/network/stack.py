@@ -19,7 +19,7 @@ from .dropout import Dropout
 from .feedforward import FeedForward
 from .head import softmax_head
 from .layers import Recurrent
-from .products import SortedTokens, aligned, padded_row, places_of
+from .products import SortedTokens, aligned, padded_row, places_of, rounded_rows
 from .protocols import Head, Layer
 from .threads import ThreadPool
 
@@ -107,6 +107,7 @@ class StackWindow:
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.outputs = aligned((steps, rows, padded_row(V, dtype)) if V else (0, 0, 0), dtype)
+        self.d_rounded = rounded_rows(steps if training else 0, rows, V)
 
     def reset(self) -> None:
         """Start all rows again from the zero state."""
@@ -155,12 +156,17 @@ class StackWindow:
         """The rows [start, stop) back from the head to the embedding."""
         da = arrays_of_layers[-1].da
         if self.stack.head:
-            self.stack.head.backward(self.outputs[: len(targets)], targets, da, scale, start, stop)
+            outputs, d_outputs = self.outputs[: len(targets)], self._d_outputs(len(targets))
+            self.stack.head.backward(outputs, targets, d_outputs, da, scale, start, stop)
         lowest = self.stack.lowest
         below = [self.d_embedded[: len(da)], *(arrays.da for arrays in arrays_of_layers[:-1])]
         parts = list(zip(self.stack.layers, arrays_of_layers, below, strict=True))[lowest:]
         for number, (layer, arrays, dx) in reversed(list(enumerate(parts))):
             layer.backward(arrays, None if self.stack.frozen and not number else dx, start, stop)
+
+    def _d_outputs(self, steps):
+        """Where the gradient with respect to the outputs stands."""
+        return (self.d_rounded if self.stack.head.is_rounded else self.outputs)[:steps]
 
     def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
@@ -257,7 +263,7 @@ class StackWindow:
         seen = self._sorted(tokens) if learns and shards > 1 else None
         parts = []
         if stack.head:
-            parts += stack.head.gradients(pool, inputs[-1], self.outputs[:steps], shards, seen if tied else None)
+            parts += stack.head.gradients(pool, inputs[-1], self._d_outputs(steps), shards, seen if tied else None)
         for layer, arrays, x in list(zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True))[stack.frozen :]:
             parts += layer.gradients(pool, tokens, x, arrays, shards)
         if seen and not tied:
