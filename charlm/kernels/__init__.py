@@ -5,11 +5,13 @@ The modules in reading order:
     numba_private  the one place that uses private parts of numba, and plain caching where numba's version is untried
     compiling      the decorators ``compiled`` and ``inlined``, and where machine code is cached
     prefetch       asks the processor to fetch memory early
+    vectors        sixteen numbers at a time, read from float32 or bfloat16 and written to either
     reduce         sums and maxima over a row
     activations    σ, tanh, exp and log
     tile           the matrix product: packing, the register tile, the loops around it
     bfloat16       the same product with operands in bfloat16
     gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
+    kept           what a cell keeps of each step, and where its products read the states, in either precision
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
     gradients      the gradients of a layer's weights
     sharded        the same where several shards share the rows: sums along a tree
