@@ -30,7 +30,7 @@ Rows [start, stop) are read and written. Which arrays may overlap: as in ``lstm`
 
 from .activations import sigmoid, tanh
 from .compiling import compiled, inlined
-from .kept import first_state, kept, rounded, step_in, sums_of
+from .kept import are_apart, first_state, keep, quarters, sums_of
 from .prefetch import prefetch
 from .tile import multiply
 from .vectors import at, parts
@@ -45,26 +45,30 @@ def gru_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, stop
         for n in range(start, stop):
             now[0, n, 3 * H : 4 * H] = 0
         multiply(h[t : t + 1], 0, H, W, now, H, 3 * H, start, stop, True)
-        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            _forward(now[0, n], gates[step, n], b, m[n], a[t, n], a[t + 1, n], states[t + 1, n])
+            gates, out = quarters(now[0, n], H), a[t + 1, n]
+            if are_apart(z):
+                _forward(gates, quarters(z[t % z.shape[0], n], H), b, m[n], a[t, n], out, h[t + 1, n])
+            else:
+                _forward(gates, gates, b, m[n], a[t, n], out, out)
 
 
 @inlined
 def _forward(sums, z, b, m, a_before, a, h):
+    s_g, s_u, s_r, s_q = sums
+    z_g, z_u, z_r, z_q = z
     H = a.size
-    s_g, s_u, s_r, s_q = sums[:H], sums[H : 2 * H], sums[2 * H : 3 * H], sums[3 * H : 4 * H]
-    z_g, z_u, z_r, z_q = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_g, b_u, b_r, b_q = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
-    for part in range(parts(H, z)):
-        i = at(part, H, z)
+    for part in range(parts(H, h)):
+        i = at(part, H, h)
         u = sigmoid(s_u[i] + b_u[i])
         r = sigmoid(s_r[i] + b_r[i])
         q = s_q[i] + b_q[i]
         g = tanh(r * q + s_g[i] + b_g[i])
         out = u * (m[i] * g) + (a_before[i] - u * a_before[i])
         z_g[i], z_u[i], z_r[i], z_q[i] = g, u, r, q
-        a[i], h[i] = out, out
+        a[i] = out
+        keep(h, i, out)
 
 
 @compiled

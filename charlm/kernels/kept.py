@@ -44,6 +44,39 @@ def sums_of(tokens, table, x, W, sums, t, columns, start, stop):
     return now
 
 
+def are_apart(z):
+    """Whether gates and states are kept apart from the sums and from a. A kernel calls a cell in two ways, because LLVM
+    must see that arrays are the same before it turns a loop over single numbers into vectors."""
+
+
+@overload(are_apart)
+def _are_apart(z):
+    apart = is_rounded(z)
+    return lambda z: apart
+
+
+@inlined
+def quarters(row, H):
+    """The four columns of width H of a row."""
+    return row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H : 4 * H]
+
+
+def keep(h, i, x):
+    """h[i] = x where the states are rounded; else x stands in a already, and a second store there would keep LLVM from
+    making vectors."""
+
+
+@overload(keep)
+def _keep(h, i, x):
+    if not is_rounded(h):
+        return lambda h, i, x: None
+
+    def implement(h, i, x):
+        h[i] = x
+
+    return implement
+
+
 def kept(z, now):
     """The array that keeps the gates: z, or ``now`` where they stay there."""
 

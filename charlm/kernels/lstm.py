@@ -37,7 +37,7 @@ their products have an odd number of columns, and the forward pass may keep one 
 
 from .activations import sigmoid, tanh
 from .compiling import compiled, inlined
-from .kept import first_state, kept, rounded, step_in, sums_of
+from .kept import are_apart, first_state, keep, quarters, sums_of
 from .prefetch import prefetch
 from .tile import multiply
 from .vectors import at, number, parts
@@ -50,19 +50,22 @@ def lstm_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, sto
     for t in range(a.shape[0] - 1):
         now = sums_of(tokens, table, x, W_x, sums, t, 4 * H, start, stop)
         multiply(h[t : t + 1], 0, H, W, now, 0, 4 * H, start, stop, True)
-        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            _forward(now[0, n], gates[step, n], b, m[n], c[t, n], c[t + 1, n], a[t + 1, n], states[t + 1, n])
+            gates, out = quarters(now[0, n], H), a[t + 1, n]
+            if are_apart(z):
+                _forward(gates, quarters(z[t % z.shape[0], n], H), b, m[n], c[t, n], c[t + 1, n], out, h[t + 1, n])
+            else:
+                _forward(gates, gates, b, m[n], c[t, n], c[t + 1, n], out, out)
 
 
 @inlined
 def _forward(sums, z, b, m, c_before, c, a, h):
+    s_u, s_f, s_o, s_g = sums
+    z_u, z_f, z_o, z_g = z
     H = a.size
-    s_u, s_f, s_o, s_g = sums[:H], sums[H : 2 * H], sums[2 * H : 3 * H], sums[3 * H : 4 * H]
-    z_u, z_f, z_o, z_g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
-    for part in range(parts(H, z)):
-        i = at(part, H, z)
+    for part in range(parts(H, h)):
+        i = at(part, H, h)
         u = sigmoid(s_u[i] + b_u[i])
         f = sigmoid(s_f[i] + b_f[i])
         o = sigmoid(s_o[i] + b_o[i])
@@ -70,7 +73,8 @@ def _forward(sums, z, b, m, c_before, c, a, h):
         c_now = u * g + f * c_before[i]
         out = m[i] * (o * tanh(c_now))
         z_u[i], z_f[i], z_o[i], z_g[i] = u, f, o, g
-        c[i], a[i], h[i] = c_now, out, out
+        c[i], a[i] = c_now, out
+        keep(h, i, out)
 
 
 @compiled
@@ -112,22 +116,25 @@ def peephole_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start,
     for t in range(a.shape[0] - 1):
         now = sums_of(tokens, table, x, W_x, sums, t, 4 * H, start, stop)
         multiply(h[t : t + 1], 0, H, W, now, 0, 4 * H, start, stop, True)
-        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            _peephole_forward(
-                now[0, n], gates[step, n], b, p, m[n], c[t, n], c[t + 1, n], a[t + 1, n], states[t + 1, n]
-            )
+            gates, out = quarters(now[0, n], H), a[t + 1, n]
+            if are_apart(z):
+                _peephole_forward(
+                    gates, quarters(z[t % z.shape[0], n], H), b, p, m[n], c[t, n], c[t + 1, n], out, h[t + 1, n]
+                )
+            else:
+                _peephole_forward(gates, gates, b, p, m[n], c[t, n], c[t + 1, n], out, out)
 
 
 @inlined
 def _peephole_forward(sums, z, b, p, m, c_before, c, a, h):
+    s_u, s_f, s_o, s_g = sums
+    z_u, z_f, z_o, z_g = z
     H = a.size
-    s_u, s_f, s_o, s_g = sums[:H], sums[H : 2 * H], sums[2 * H : 3 * H], sums[3 * H : 4 * H]
-    z_u, z_f, z_o, z_g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H : 4 * H]
     b_u, b_f, b_o, b_g = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
     p_u, p_f, p_o = p[0], p[1], p[2]
-    for part in range(parts(H, z)):
-        i = at(part, H, z)
+    for part in range(parts(H, h)):
+        i = at(part, H, h)
         u = sigmoid(s_u[i] + b_u[i] + p_u[i] * c_before[i])
         f = sigmoid(s_f[i] + b_f[i] + p_f[i] * c_before[i])
         g = tanh(s_g[i] + b_g[i])
@@ -135,7 +142,8 @@ def _peephole_forward(sums, z, b, p, m, c_before, c, a, h):
         o = sigmoid(s_o[i] + b_o[i] + p_o[i] * c_now)
         out = m[i] * (o * tanh(c_now))
         z_u[i], z_f[i], z_o[i], z_g[i] = u, f, o, g
-        c[i], a[i], h[i] = c_now, out, out
+        c[i], a[i] = c_now, out
+        keep(h, i, out)
 
 
 @compiled

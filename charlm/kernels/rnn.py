@@ -25,7 +25,7 @@ Rows [start, stop) are read and written. Which arrays may overlap: as in ``lstm`
 
 from .activations import tanh
 from .compiling import compiled, inlined
-from .kept import first_state, kept, rounded, step_in, sums_of
+from .kept import are_apart, first_state, keep, sums_of
 from .tile import multiply
 from .vectors import at, parts
 
@@ -37,9 +37,12 @@ def rnn_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, stop
     for t in range(a.shape[0] - 1):
         now = sums_of(tokens, table, x, W_x, sums, t, H, start, stop)
         multiply(h[t : t + 1], 0, H, W, now, 0, H, start, stop, True)
-        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            _forward(now[0, n], gates[step, n], b, m[n], a[t + 1, n], states[t + 1, n])
+            row, out = now[0, n], a[t + 1, n]
+            if are_apart(z):
+                _forward(row, z[t % z.shape[0], n], b, m[n], out, h[t + 1, n])
+            else:
+                _forward(row, row, b, m[n], out, out)
 
 
 @inlined
@@ -48,7 +51,8 @@ def _forward(sums, z, b, m, a, h):
         i = at(part, a.size, z)
         out = tanh(sums[i] + b[i])
         z[i] = out
-        a[i], h[i] = m[i] * out, m[i] * out
+        a[i] = m[i] * out
+        keep(h, i, m[i] * out)
 
 
 @compiled
