@@ -33,6 +33,7 @@ from charlm.kernels.sharded import (
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
+from charlm.kernels.vectors import at, parts
 from charlm.network.sharding import tree_sum
 from torture.caches import DAMAGES
 
@@ -438,6 +439,43 @@ def test_multiply_in_pairs_is_the_chain_of_multiply_adds_and_touches_nothing_els
         assert same_bits(buffer, expected), (depth, columns)
 
 
+def halves(x):
+    """An array rounded to bfloat16, as it is stored."""
+    return (rounded(x).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.uncompiled), *ROWS[1:], bfloat16.AT_ONCE + 3])
+def test_multiply_of_rounded_numbers_is_that_of_the_numbers(rows, accumulate):
+    random = np.random.default_rng([rows, accumulate])
+    start, a_column, c_column = 2, 3, 5
+    stop = start + rows
+    for i, columns in enumerate(columns_around(np.float32)):
+        depth = PAIR_DEPTHS[(rows + i) % len(PAIR_DEPTHS)]
+        A = random.standard_normal((2, stop + 1, a_column + depth + 2)).astype(np.float32)
+        B = random.standard_normal((depth, columns)).astype(np.float32)
+        C = random.standard_normal((2, 2, stop + 1, c_column + columns + 2)).astype(np.float32)
+        C[1] = C[0]
+        for operand, result in zip((A, halves(A)), C, strict=True):
+            multiply(operand, a_column, depth, packed_pairs(B), result, c_column, columns, start, stop, accumulate)
+        assert same_bits(C[1], C[0]), (depth, columns)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.uncompiled), 7, ACROSS + 3])
+def test_multiply_transposed_of_rounded_numbers_is_that_of_the_numbers(rows):
+    random = np.random.default_rng(rows)
+    for i, columns in enumerate(columns_around(np.float32)):
+        depth = PAIR_DEPTHS[(rows + i) % len(PAIR_DEPTHS)]
+        X = random.standard_normal((depth, rows)).astype(np.float32)
+        dZ = random.standard_normal((depth, columns + 3)).astype(np.float32)
+        dW = np.zeros((2, rows, columns), np.float32)
+        multiply_transposed_pairs(X, 0, dZ, 3, dW[0], 0, columns, False)
+        multiply_transposed_pairs(halves(X), 0, halves(dZ), 3, dW[1], 0, columns, False)
+        assert same_bits(dW[1], dW[0]), (depth, columns)
+
+
 @needs_bfloat16
 @pytest.mark.uncompiled
 def test_multiply_in_pairs_gives_the_same_bits_however_the_rows_are_cut():
@@ -506,6 +544,36 @@ def apply(x):
     results = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     _apply(x, *results)
     return results
+
+
+@numba.njit(error_model="numpy")
+def _apply_vectors(x, tanh, sigmoid, kept):
+    for part in range(parts(x.size, kept)):
+        i = at(part, x.size, kept)
+        kept[i] = x[i]
+        tanh[i], sigmoid[i] = activations.tanh(x[i]), activations.sigmoid(x[i])
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 40])
+def test_vectors_touch_what_a_row_has_and_round_to_the_nearest(size):
+    x = np.random.default_rng(size).standard_normal(size).astype(np.float32)
+    values, kept = np.zeros((2, size + 16), np.float32), np.zeros(size + 16, np.uint16)
+    _apply_vectors(x, values[0, :size], values[1, :size], kept[:size])
+    assert np.array_equal(kept[:size], halves(x)) and np.all(values[1, :size] > 0)
+    assert not kept[size:].any() and not values[:, size:].any()
+
+
+@needs_bfloat16
+def test_activations_next_to_bfloat16_are_exact_to_12_bits():
+    x = np.concatenate([np.linspace(-20, 20, 100_001, dtype=np.float32), all_magnitudes(100_003)])
+    tanh, sigmoid = np.empty_like(x), np.empty_like(x)
+    _apply_vectors(x, tanh, sigmoid, np.empty(x.size, np.uint16))
+    true_tanh, true_sigmoid, _ = exact(x)
+    assert np.abs(tanh - true_tanh).max() < 1.5e-4 and np.abs(sigmoid - true_sigmoid).max() < 8e-5
+    assert np.abs(tanh).max() < 1 and 0 < sigmoid.min() and sigmoid.max() < 1
+    near = (np.abs(x) < 5) & (np.abs(x) > 1e-30)
+    assert np.abs(tanh[near] / true_tanh[near] - 1).max() < 5.6e-5
 
 
 def all_magnitudes(step=1009):
@@ -644,7 +712,7 @@ def test_softmax_gradient_equals_numpy(unknown, dtype):
         y = (1 - unknown) * np.eye(V)[targets]
         y[..., 1] += unknown
         expected = np.where(targets[..., None] < 0, 0, scale * (given - y))
-        softmax_gradient(probabilities, V, targets, dtype(scale), 1, dtype(unknown), 1, 5)
+        softmax_gradient(probabilities, probabilities, V, targets, dtype(scale), 1, dtype(unknown), 1, 5)
         assert same_bits(probabilities[:, [0, 5]], given[:, [0, 5]])
         assert np.abs(probabilities[:, 1:5] - expected[:, 1:5]).max() < 8 * np.finfo(dtype).eps
 
@@ -657,9 +725,9 @@ def test_softmax_gradient_equals_numpy(unknown, dtype):
 def test_gather_copies_the_rows_that_tokens_name(dtype):
     random = np.random.default_rng(1)
     tokens, table = random.integers(0, 7, (2, 6)).astype(np.int32), random.standard_normal((7, 19)).astype(dtype)
-    out = random.standard_normal((2, 6, 23)).astype(dtype)
+    out = random.standard_normal((1, 6, 23)).astype(dtype)
     expected = out.copy()
-    expected[1, 1:5, :19] = table[tokens[1, 1:5]]
+    expected[0, 1:5, :19] = table[tokens[1, 1:5]]
     gather(tokens, table, out, 1, 1, 5)
     assert same_bits(out, expected)
     gather(tokens[:0], table[:0], out, 1, 0, 6)  # a dense layer has no tokens

@@ -13,62 +13,89 @@ The arguments of the kernels are those of ``charlm/kernels/rnn.py`` and ``charlm
 """
 
 import numpy as np
+from numba.extending import overload
 
 from charlm.kernels.activations import tanh
 from charlm.kernels.compiling import compiled
-from charlm.kernels.gather import gather
+from charlm.kernels.kept import first_state, kept, rounded, step_in, sums_of
 from charlm.kernels.tile import multiply
+from charlm.kernels.vectors import VECTOR, at, number, parts, vector
+
+
+def halved(x):
+    """½ x of a number or a vector."""
+
+
+@overload(halved)
+def _halved(x):
+    half = np.float32(0.5)
+    if x == VECTOR:
+        return lambda x: vector(half) * x
+    return lambda x: x * half
 
 
 @compiled
-def leaky_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
-    H, half = a.shape[2], z.dtype.type(0.5)
-    for t in range(z.shape[0]):
-        gather(tokens, table, z, t, start, stop)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, H, start, stop, True)
+def leaky_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, stop):
+    H = a.shape[2]
+    first_state(a, h, start, stop)
+    for t in range(a.shape[0] - 1):
+        now = sums_of(tokens, table, x, W_x, sums, t, H, start, stop)
+        multiply(h[t : t + 1], 0, H, W, now, 0, H, start, stop, True)
+        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            for i in range(H):
-                z[t, n, i] = tanh(z[t, n, i] + b[i])
-                a[t + 1, n, i] = half * a[t, n, i] + half * (m[n, i] * z[t, n, i])
+            for part in range(parts(H, z)):
+                i = at(part, H, z)
+                g = tanh(now[0, n][i] + b[i])
+                gates[step, n][i] = g
+                a[t + 1, n][i] = halved(a[t, n][i]) + halved(m[n][i] * g)
+                states[t + 1, n][i] = a[t + 1, n][i]
 
 
 @compiled
 def leaky_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
-    H, half = a.shape[2], z.dtype.type(0.5)
+    H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(start, stop):
-            for i in range(H):
-                d_half = half * (da[t, n, i] + da_next[0, n, i])  # a = ½ a' + ½ m * tanh(…)
-                da_next[0, n, i] = d_half
-                d_tanh = m[n, i] * d_half
-                z[t, n, i] = d_tanh - d_tanh * (z[t, n, i] * z[t, n, i])
+            for part in range(parts(H, z)):
+                i, row = at(part, H, z), z[t, n]
+                d_half = halved(da[t, n][i] + da_next[0, n][i])  # a = ½ a' + ½ m * tanh(…)
+                da_next[0, n][i] = d_half
+                d_tanh, g = m[n][i] * d_half, row[i]
+                row[i] = d_tanh - d_tanh * (g * g)
         multiply(z[t : t + 1], 0, H, W, da_next, 0, H, start, stop, True)
 
 
 @compiled
-def remembering_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
-    H, half = a.shape[2], z.dtype.type(0.5)
-    for t in range(z.shape[0]):
-        gather(tokens, table, z, t, start, stop)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, H, start, stop, True)
+def remembering_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, stop):
+    H = a.shape[2]
+    first_state(a, h, start, stop)
+    for t in range(a.shape[0] - 1):
+        now = sums_of(tokens, table, x, W_x, sums, t, H, start, stop)
+        multiply(h[t : t + 1], 0, H, W, now, 0, H, start, stop, True)
+        gates, step, states = kept(z, now), step_in(z, t), rounded(h, a)
         for n in range(start, stop):
-            for i in range(H):
-                z[t, n, i] = tanh(z[t, n, i] + b[i] + p[0, i] * c[t, n, i])
-                c[t + 1, n, i] = half * c[t, n, i] + half * z[t, n, i]
-                a[t + 1, n, i] = m[n, i] * tanh(c[t + 1, n, i])
+            for part in range(parts(H, z)):
+                i = at(part, H, z)
+                g = tanh(now[0, n][i] + b[i] + p[0][i] * c[t, n][i])
+                gates[step, n][i] = g
+                c_now = halved(c[t, n][i]) + halved(g)
+                out = m[n][i] * tanh(c_now)
+                c[t + 1, n][i], a[t + 1, n][i], states[t + 1, n][i] = c_now, out, out
 
 
 @compiled
 def remembering_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
-    H, half = a.shape[2], z.dtype.type(0.5)
+    H = a.shape[2]
     for t in range(z.shape[0] - 1, -1, -1):
         for n in range(start, stop):
-            for i in range(H):
-                tanh_c = tanh(c[t + 1, n, i])
-                d_out = m[n, i] * (da[t, n, i] + da_next[0, n, i])  # a = m * tanh(c)
-                d_half = half * (dc[0, n, i] + d_out - d_out * (tanh_c * tanh_c))  # c = ½ c' + ½ g
-                z[t, n, i] = d_half - d_half * (z[t, n, i] * z[t, n, i])  # g = tanh(… + p * c')
-                dc[0, n, i] = d_half + z[t, n, i] * p[0, i]
+            for part in range(parts(H, z)):
+                i, row = at(part, H, z), z[t, n]
+                tanh_c, g = tanh(c[t + 1, n][i]), row[i]
+                d_out = m[n][i] * (da[t, n][i] + da_next[0, n][i])  # a = m * tanh(c)
+                d_half = halved(dc[0, n][i] + d_out - d_out * (tanh_c * tanh_c))  # c = ½ c' + ½ g
+                dz = d_half - d_half * (g * g)  # g = tanh(… + p * c')
+                row[i] = dz
+                dc[0, n][i] = d_half + dz * p[0][i]
         multiply(z[t : t + 1], 0, H, W, da_next, 0, H, start, stop, False)
 
 
@@ -78,7 +105,7 @@ def remembering_gradient(dz, c, dp, start, stop):
     for t in range(dz.shape[0]):
         for n in range(dz.shape[1]):
             for i in range(start, stop):
-                dp[0, i] += dz[t, n, i] * c[t, n, i]
+                dp[0, i] += number(dz[t, n, i]) * c[t, n, i]
 
 
 def leaky_step(z_x, a_, c_, W_a, b, p):

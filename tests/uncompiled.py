@@ -54,6 +54,11 @@ def pairs_of(first, second):
     return first | second << np.uint32(16)
 
 
+def number(x):
+    """x; of bfloat16 the float32 that they stand for."""
+    return (x.astype(np.uint32) << np.uint32(16)).view(np.float32) if x.dtype == np.uint16 else x
+
+
 def factors(x):
     """The numbers themselves, or both of each pair as float32, in the order in which their products are added."""
     if x.dtype != np.uint32:
@@ -65,6 +70,9 @@ def tile(rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth,
     width = wanted or vectors * lanes(A)
     target = C[c_row : c_row + rows, c_column : c_column + width]
     sums = target.copy() if accumulate else np.zeros_like(target)
+    if A.dtype == np.uint16:  # whose rows are read on beyond an odd number of columns
+        A = np.lib.stride_tricks.as_strided(A, (len(A), 2 * depth), A.strides)
+        A = A[:, ::2] | A[:, 1::2].astype(np.uint32) << np.uint32(16)
     for k in range(depth):
         column, row = A[a_row : a_row + rows, k, None], B[b_start + k * b_step :][:width]
         for a, b in zip(factors(column), factors(row), strict=True):
@@ -75,7 +83,10 @@ def tile(rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth,
 def product(A, a_column, depth, B, *others):
     from charlm.kernels import bfloat16, tile
 
-    multiply = bfloat16.multiply_pairs if B.dtype == np.uint32 else tile.multiply_floats
+    if B.dtype != np.uint32:
+        multiply = tile.multiply_floats
+    else:
+        multiply = bfloat16.multiply_rounded if A.dtype == np.uint16 else bfloat16.multiply_pairs
     multiply(A, a_column, depth, B, *others)
 
 
@@ -87,6 +98,7 @@ def along(X, row, column, wanted, pairs, start):
 
 
 def across(X, row, column, wanted, both, pairs, start):
+    X = number(X)
     numbers = np.zeros((2, 16), np.float32)
     here = X[row : row + 1 + both, column : column + min(wanted, 16)]
     numbers[: here.shape[0], : here.shape[1]] = here
@@ -129,6 +141,11 @@ def stand_in() -> None:
     reduce._total = reduction(0, lambda values: values, np.add)
     reduce._total_square = reduction(0, np.square, np.add, np.float64)
 
+    from charlm.kernels import vectors
+
+    vectors.parts, vectors.at = lambda n, kept: n, lambda part, n, kept: part
+    vectors.number = number
+
     from charlm.kernels import tile as tiles
 
     tiles.lanes, tiles.tile, tiles._transpose, tiles.product = lanes, tile, transpose, product
@@ -138,3 +155,9 @@ def stand_in() -> None:
     bfloat16._along, bfloat16._across = along, across
     tiles.workspace = bfloat16.workspace = lambda kind, rows, columns: np.empty((rows, columns), kind)
     tiles._once = lambda: None
+
+    from charlm.kernels import kept  # cells run in float32 and float64 here
+
+    kept.first_state, kept.are_apart = lambda a, h, start, stop: None, lambda z: False
+    kept.keep = lambda h, i, x: None
+    kept.kept, kept.step_in, kept.rounded = lambda z, now: now, lambda z, t: 0, lambda h, a: a

@@ -6,11 +6,13 @@ The modules in reading order:
     compiling      the decorators ``compiled``, ``apart``, ``internal`` and ``inlined``; where machine code is cached
     ahead          two processes compile the kernels of a first training
     prefetch       asks the processor to fetch memory early
+    vectors        sixteen numbers at a time, read from float32 or bfloat16 and written to either
     reduce         sums and maxima over a row
     activations    σ, tanh, exp and log
     tile           the matrix product: packing, the register tile, the loops around it
     bfloat16       the same product with operands in bfloat16
     gather         one-hot input and embeddings as rows of a table; reversed sequences; sums of rows
+    kept           what a cell keeps of each step, and where its products read the states, in either precision
     rnn, gru, lstm, feedforward   the cells: each file opens with its equations, forward before backward
     lstm_pairs     the LSTM once more, for scoring in bfloat16: no backward pass
     gradients      the gradients of a layer's weights

@@ -10,11 +10,13 @@ neighbours along k, the index of the sum; if their number is odd, the last pair 
 computes this product too, with pairs instead of numbers and half as deep: each number of C is one chain in the order
 k = 1, 0, 3, 2, …, whatever the blocks and threads.
 
-    C = A · B       pairs along the rows of A, made for some rows at a time; across two rows of B, by ``pack_pairs``
+    C = A · B       pairs along the rows of A, as they stand there or, where A is float32, made for some rows at a time;
+                    across two rows of B, by ``pack_pairs``
     C = Xᵀ · dZ     pairs across two rows of X and of dZ, made for some of each at a time
 
-``vcvtne2ps2bf16`` makes the pairs: it rounds to the nearest, ties to even. Both instructions treat denormal numbers
-(below 2⁻¹²⁶) as zero, in their operands and their sums; NaN and infinity behave as in float32.
+An array of bfloat16 is one of uint16. ``vcvtne2ps2bf16`` and ``vcvtneps2bf16`` round float32 to the nearest, ties to
+even. They and the product treat denormal numbers (below 2⁻¹²⁶) as zero, in their operands and their sums; NaN and
+infinity behave as in float32.
 """
 
 import numpy as np
@@ -26,6 +28,7 @@ from numba.extending import intrinsic, overload
 from .compiling import LANES, compiled, inlined
 from .prefetch import prefetch
 from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
+from .vectors import at, parts
 
 DEPTH = 128  # pairs of a panel used together: 32 KB, about a first-level cache
 AT_ONCE = 64  # rows of A whose pairs are made together: no more than that either
@@ -79,21 +82,25 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
     """pairs[start + i] = X[row, column + i] and, with ``both``, X[row + 1, column + i], for i < 16; 0 from ``wanted``
     numbers on.
 
-    X      [rows, columns] float32   in    adjacent columns
-    pairs  [numbers] uint32          out
+    X      [rows, columns]    in    float32 or bfloat16, adjacent columns
+    pairs  [numbers] uint32   out
     """
+    is_rounded = X.dtype == types.uint16
 
     def generate(context, builder, signature, arguments):
         x, row, column, wanted, both, pairs, start = arguments
-        vector = _Vectors(builder, ir.FloatType(), 16, 4)
+        scalar, size = (ir.IntType(16), 2) if is_rounded else (ir.FloatType(), 4)
+        vector = _Vectors(builder, scalar, 16, size)
         address, stride, _ = _element(context, builder, X, x, row, column)
         first = vector.load(address, _mask(builder, vector, wanted))
         below = builder.select(both, wanted, wanted.type(0))
         second = vector.load(builder.add(address, stride), _mask(builder, vector, below))
-        halves = _rounded(builder, vector, first, second)
         order = [number for i in range(16) for number in (i, 16 + i)]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), 32), order)
-        mixed = builder.shuffle_vector(halves, halves, mask)
+        if is_rounded:
+            mixed = vector.choose(first, second, order)
+        else:
+            halves = _rounded(builder, vector, first, second)
+            mixed = vector.choose(halves, halves, order)
         _store(context, builder, signature.args[5], pairs, start, mixed)
         return context.get_dummy_value()
 
@@ -103,6 +110,28 @@ def _across(typing, X, row, column, wanted, both, pairs, start):
 def paired(number):
     """How many pairs ``number`` numbers make."""
     return (number + 1) // 2
+
+
+@compiled
+def round_rows(source, target, start, stop):
+    """target[t, n] = source[t, n], rounded to bfloat16, for every t.
+
+    source  [T, N, W] float32      in
+    target  [T, N, ≥ W] bfloat16   out
+
+    Rows [start, stop) of each step are read and written.
+    """
+    for t in range(source.shape[0]):
+        for n in range(start, stop):
+            round_row(source[t, n], target[t, n])
+
+
+@inlined
+def round_row(source, target):
+    """target[i] = source[i], rounded to bfloat16."""
+    for part in range(parts(source.size, target)):
+        i = at(part, source.size, target)
+        target[i] = source[i]
 
 
 @compiled
@@ -176,17 +205,44 @@ def multiply_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, acc
                     j += width
 
 
+def multiply_rounded(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
+    """``multiply`` of a bfloat16 A. Where ``depth`` is odd, a finite number follows each row of A."""
+    pairs = (depth + 1) // 2
+    for k in range(0, pairs, DEPTH):
+        present = min(DEPTH, pairs - k)
+        for t in range(C.shape[0]):
+            j = 0
+            while j < columns:
+                whole = columns - j >= PANEL
+                width = PANEL if whole else LANES
+                multiply_rows(
+                    A[t][:, a_column + 2 * k :],
+                    start,
+                    present,
+                    B,
+                    j * pairs + k * width,
+                    width,
+                    C[t],
+                    start,
+                    c_column + j,
+                    stop - start,
+                    accumulate or k > 0,
+                    0 if whole else min(width, columns - j),
+                )
+                j += width
+
+
 @overload(product)
 def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, accumulate):
     if B.dtype == types.uint32:
-        return multiply_pairs
+        return multiply_rounded if A.dtype == types.uint16 else multiply_pairs
 
 
 @inlined
 def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
     """``tile.multiply_transposed`` in bfloat16: it makes the pairs of a part of X and uses them for all columns of dZ.
 
-    X, dZ and dW are float32; the contract is the same.
+    X and dZ are float32 or bfloat16, dW is float32; the contract is the same.
     """
     left = workspace(np.uint32, DEPTH, ACROSS)
     flat, panel = left.reshape(-1), workspace(np.uint32, DEPTH, PANEL).reshape(-1)

@@ -2,21 +2,22 @@
 embedding works the same way. Also: sequences in reverse order, for bidirectional layers."""
 
 from .compiling import apart, compiled
+from .vectors import number
 
 
 @compiled
 def gather(tokens, table, out, t, start, stop):
-    """out[t, n, :columns] = table[tokens[t, n]] for one step t; does nothing where ``tokens`` is empty.
+    """out[0, n, :columns] = table[tokens[t, n]] for one step t; does nothing where ``tokens`` is empty.
 
     tokens  [T, N] int32        in    [0, N] for nothing to do
     table   [V, columns]        in
-    out     [T, N, ≥ columns]   out
+    out     [1, N, ≥ columns]   out
 
     Rows [start, stop) are read and written.
     """
     if tokens.size:
         for n in range(start, stop):
-            source, target = table[tokens[t, n]], out[t, n]
+            source, target = table[tokens[t, n]], out[0, n]
             for i in range(source.size):
                 target[i] = source[i]
 
@@ -26,7 +27,7 @@ def scatter_add(tokens, gradient, d_table, start, stop):
     """d_table[tokens[r], j] += gradient[r, j] for every row r, in order.
 
     tokens    [R] int32        in
-    gradient  [R, ≥ columns]   in
+    gradient  [R, ≥ columns]   in       float, or bfloat16
     d_table   [V, columns]     in/out
 
     Columns [start, stop) are read and written.
@@ -34,7 +35,7 @@ def scatter_add(tokens, gradient, d_table, start, stop):
     for r in range(tokens.shape[0]):
         source, target = gradient[r, start:stop], d_table[tokens[r], start:stop]
         for i in range(source.size):
-            target[i] += source[i]
+            target[i] += number(source[i])
 
 
 @compiled
@@ -86,7 +87,7 @@ def embed_gradient(tokens, dx, dE, start, stop):
 def sum_rows(values, total, start, stop, accumulate):
     """total[j] = Σ_r values[r, j], r in order; with ``accumulate`` the sum is added to total.
 
-    values  [R, ≥ columns]   in
+    values  [R, ≥ columns]   in    float, or bfloat16
     total   [columns]        out; in/out with ``accumulate``
 
     Columns [start, stop) are read and written.
@@ -97,7 +98,7 @@ def sum_rows(values, total, start, stop, accumulate):
     for r in range(values.shape[0]):
         source = values[r, start:stop]
         for i in range(source.size):
-            target[i] += source[i]
+            target[i] += number(source[i])
 
 
 @compiled

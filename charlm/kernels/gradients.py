@@ -11,6 +11,8 @@ from .compiling import compiled, inlined
 from .gather import scatter_add, sum_rows
 from .tile import DEPTH, PANEL, multiply_transposed
 
+AT_ONCE = 1 << 17  # numbers of the gradients that are summed together in bfloat16: 512 KB
+
 
 @inlined
 def _in_one_pass(transposed_product, rows, columns, a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
@@ -58,7 +60,13 @@ def layer_gradients(a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
 
 @compiled
 def layer_gradients_in_pairs(a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop):
-    """The same contract; the operands of the products are rounded to bfloat16."""
-    _in_one_pass(
-        multiply_transposed_pairs, 2 * PAIRS, 8 * PANEL, a, x, tokens, dz, a_column, dW_a, dW_x, db, start, stop
-    )
+    """The same contract; the operands of the products are rounded to bfloat16, or are bfloat16: a, x and dz.
+
+    It takes so few columns at a time that their part of the gradients stays in the second-level cache until it is
+    complete.
+    """
+    depth = dW_a.shape[0] + (dW_x.shape[0] if x.size else 0)
+    width = max(2 * PANEL, min(8 * PANEL, AT_ONCE // depth // PANEL * PANEL))
+    for j in range(start, stop, width):
+        end = min(j + width, stop)
+        _in_one_pass(multiply_transposed_pairs, 2 * PAIRS, width, a, x, tokens, dz, a_column, dW_a, dW_x, db, j, end)

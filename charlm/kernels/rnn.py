@@ -7,9 +7,11 @@ A prime marks the state before the step. Every recurrent cell has the same two s
     name      shape         forward   backward
     tokens    [T, N]        in                  one-hot input as row numbers of ``table``; [0, N] for dense input
     table     [V, H]        in                  W_ax; not read for dense input
-    z         [T, N, ≥ H]   in/out    in/out    forward: W_ax x (read for dense input only) becomes tanh(…);
-                                                backward: tanh(…) becomes dz
+    x, W_x                                      as in ``lstm``; W_x [D, H]
+    sums      [S, N, ≥ H]   in/out              the sums in tanh(…): of all steps, or of one step, S = 1
+    z         [T, N, ≥ H]   out       in/out    forward: tanh(…); backward: tanh(…) becomes dz
     a         [T+1, N, H]   in/out    in        slot 0 is read, slots 1 to T are written; backward reads only the shape
+    h         [T+1, N, H]   out                 the states that the products read: a, rounded
     c, dc, p                                    not used
     da        [T, N, H]               in        the gradient with respect to a from the layer above
     da_next   [1, N, H]               in/out    the gradient with respect to a: on entry, what comes from after the
@@ -18,30 +20,39 @@ A prime marks the state before the step. Every recurrent cell has the same two s
     b         [H]           in
     m         [N, H]        in        in        the dropout mask of a: 1 without dropout
 
-Rows [start, stop) are read and written. No two arrays may overlap.
+Rows [start, stop) are read and written. Which arrays may overlap: as in ``lstm``.
 """
 
 from .activations import tanh
-from .compiling import compiled
-from .gather import gather
+from .compiling import compiled, inlined
+from .kept import are_apart, first_state, keep, sums_of
 from .tile import multiply
+from .vectors import at, parts
 
 
 @compiled
-def rnn_forward(tokens, table, z, a, c, W, b, p, m, start, stop):
+def rnn_forward(tokens, table, x, W_x, sums, z, a, h, c, W, b, p, m, start, stop):
     H = a.shape[2]
-    for t in range(z.shape[0]):
-        gather(tokens, table, z, t, start, stop)
-        multiply(a[t : t + 1], 0, H, W, z[t : t + 1], 0, H, start, stop, True)
+    first_state(a, h, start, stop)
+    for t in range(a.shape[0] - 1):
+        now = sums_of(tokens, table, x, W_x, sums, t, H, start, stop)
+        multiply(h[t : t + 1], 0, H, W, now, 0, H, start, stop, True)
         for n in range(start, stop):
-            _forward(z[t, n], b, m[n], a[t + 1, n])
+            row, out = now[0, n], a[t + 1, n]
+            if are_apart(z):
+                _forward(row, z[t % z.shape[0], n], b, m[n], out, h[t + 1, n])
+            else:
+                _forward(row, row, b, m[n], out, out)
 
 
-@compiled
-def _forward(z, b, m, a):
-    for i in range(a.size):
-        z[i] = tanh(z[i] + b[i])
-        a[i] = m[i] * z[i]
+@inlined
+def _forward(sums, z, b, m, a, h):
+    for part in range(parts(a.size, z)):
+        i = at(part, a.size, z)
+        out = tanh(sums[i] + b[i])
+        z[i] = out
+        a[i] = m[i] * out
+        keep(h, i, m[i] * out)
 
 
 @compiled
@@ -53,8 +64,10 @@ def rnn_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
         multiply(z[t : t + 1], 0, H, W, da_next, 0, H, start, stop, False)
 
 
-@compiled
+@inlined
 def _backward(z, m, da, da_next):
-    for i in range(da.size):
+    for part in range(parts(da.size, z)):
+        i = at(part, da.size, z)
+        out = z[i]
         d_out = m[i] * (da[i] + da_next[i])  # a = m * out
-        z[i] = d_out - d_out * (z[i] * z[i])  # out = tanh(…)
+        z[i] = d_out - d_out * (out * out)  # out = tanh(…)

@@ -15,6 +15,7 @@ import numpy as np
 from .bfloat16 import ACROSS, multiply_transposed_pairs
 from .compiling import compiled, inlined, internal
 from .tile import multiply_transposed, workspace
+from .vectors import number
 
 SLOTS = 11  # enough for 1,024 shards
 ROWS_AT_ONCE = ACROSS  # rows of a gradient whose slots are used together
@@ -91,7 +92,7 @@ def _level(shard, another):
 @internal
 def _add_row(target, source):
     for j in range(target.size):
-        target[j] += source[j]
+        target[j] += number(source[j])
 
 
 @compiled
@@ -146,7 +147,7 @@ def sum_rows_of_shards(values, shards, slots, total, start, stop):
         for r in range(values.shape[0]):
             source = values[r, shard * width + start : shard * width + stop]
             for j in range(columns):
-                sums[j] += source[j]
+                sums[j] += number(source[j])
         add_slots(total.reshape(1, -1), start, slots, shard, 1, columns)
 
 

@@ -70,7 +70,7 @@ class _Vectors:
 
     def choose(self, x, y, positions):
         """The numbers at these positions of x's numbers followed by y's."""
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.number), positions)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(positions)), positions)
         return self.builder.shuffle_vector(x, y, mask)
 
     def call(self, name, result, *arguments):
@@ -107,7 +107,8 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
     C               [rows of C, columns]     out     adjacent columns; in/out with ``accumulate``
     wanted          the literal 0: whole vectors are read and written; else the numbers of each vector that are
 
-    A, B and C have one float type, or C is float32 and A and B are pairs of bfloat16 (uint32).
+    A, B and C have one float type, or C is float32 and A and B are pairs of bfloat16 (uint32). A may also be bfloat16
+    (uint16), whose pairs stand next to each other along a row; ``depth`` counts pairs.
     """
     masked = not (isinstance(wanted, types.IntegerLiteral) and wanted.literal_value == 0)
     index = types.intp
@@ -129,9 +130,9 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
 
     def generate(context, builder, signature, arguments):
         _, _, a, a_row, b, b_start, b_step, c, c_row, c_column, depth, accumulate, wanted = arguments
-        size, word = A.dtype.bitwidth // 8, depth.type
+        size, word = C.dtype.bitwidth // 8, depth.type
         operand, vector = (
-            _Vectors(builder, context.get_data_type(array.dtype), LANES * 4 // size, size) for array in (A, C)
+            _Vectors(builder, context.get_data_type(array.dtype), LANES * 4 // size, size) for array in (B, C)
         )
         step = vector.number * size
 
@@ -140,6 +141,7 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
 
         one, vector_stride = ir.Constant(word, 1), ir.Constant(word, step)
         a_start, a_stride, a_step = _element(context, builder, signature.args[2], a, a_row, ir.Constant(word, 0))
+        a_step = builder.mul(a_step, ir.Constant(word, size * 8 // A.dtype.bitwidth))
         c_start, c_stride, _ = _element(context, builder, signature.args[7], c, c_row, c_column)
         b_view = cgutils.create_struct_proxy(signature.args[4])(context, builder, value=b)
         b_start = at(builder.ptrtoint(b_view.data, word), b_start, size)
@@ -163,7 +165,8 @@ def tile(typing, rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column
         panel = [operand.load(at(b_now, vector_stride, v), mask) for v in range(vectors.literal_value)]
         results = []
         for row in range(rows.literal_value):
-            number = operand.splat(builder.load(operand.pointer(at(a_now, a_stride, row), operand.scalar)))
+            place = operand.pointer(at(a_now, a_stride, row), operand.scalar)
+            number = operand.splat(builder.load(place, align=A.dtype.bitwidth // 8))
             for weights in panel:
                 results.append(vector.multiply_add(number, weights, sums[len(results)]))
         following = [

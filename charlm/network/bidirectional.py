@@ -95,6 +95,9 @@ class Bidirectional:
         self.back.forward(arrays.tokens_back, arrays.x_back, arrays.back, drop, start, stop)
         reverse(arrays.back.out, 0, self._out_lengths(lengths), arrays.out, H, H, False, start, stop)
 
+    def operand(self, arrays: BidirectionalArrays) -> np.ndarray:
+        return arrays.out
+
     def backward(self, arrays: BidirectionalArrays, dx, start: int, stop: int) -> None:
         H, lengths, dx_back = self.hidden, arrays.lengths, None if dx is None else arrays.dx_back
         unchanged = np.zeros_like(lengths)

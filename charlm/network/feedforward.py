@@ -63,6 +63,9 @@ class FeedForward:
             self.input.forward(x, arrays.z, start, stop)
         feedforward_forward(arrays.z, arrays.out, self.b, arrays.mask, start, stop)
 
+    def operand(self, arrays: FeedForwardArrays) -> np.ndarray:
+        return arrays.out
+
     def backward(self, arrays: FeedForwardArrays, dx, start: int, stop: int) -> None:
         feedforward_backward(arrays.z, arrays.da, arrays.mask, start, stop)
         if not self.one_hot and dx is not None:

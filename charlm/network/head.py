@@ -43,14 +43,17 @@ class SoftmaxHead:
         self.product.forward(a, outputs, start, stop)
         softmax_cross_entropy(outputs, self.b, targets, nats, start, stop)
 
-    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
-        """Outputs, the probabilities, become the gradient with respect to the logits."""
+    @property
+    def is_rounded(self) -> bool:
+        return self.product.precision == "bf16" and not self._trains_sample
+
+    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
         if self._trains_sample:
-            self._sampled.backward(outputs, targets, da, scale, self.unknown, start, stop)
+            self._sampled.backward(outputs, targets, d_outputs, da, scale, self.unknown, start, stop)
             return
-        softmax_gradient(outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
-        self.product.backward(outputs, da, start, stop)
+        softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
+        self.product.backward(d_outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
         if self._trains_sample:
@@ -79,10 +82,10 @@ class SampledOutputs:
         self.weights.forward(a, outputs, start, stop)
         sampled_cross_entropy(outputs, self.b, self.correction, targets, nats, start, stop)
 
-    def backward(self, outputs, targets, da, scale, unknown, start: int, stop: int) -> None:
+    def backward(self, outputs, targets, d_outputs, da, scale, unknown, start: int, stop: int) -> None:
         targets, symbol = self.sample.places_of(targets), self.sample.places[UNKNOWN]
-        softmax_gradient(outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
-        self.weights.backward(outputs, da, start, stop)
+        softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
+        self.weights.backward(d_outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int, tokens: SortedTokens | None) -> list:
         """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
@@ -139,8 +142,9 @@ class LogisticHead:
         self.product.forward(a, outputs, start, stop)
         logistic_cross_entropy(outputs, self.b, targets, self.starts, self.members, nats, start, stop)
 
-    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
-        """Outputs, the probabilities, become the gradient with respect to the logits."""
+    is_rounded = False
+
+    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
         logistic_gradient(outputs, self.b.size, targets, self.starts, self.members, scale, start, stop)
         self.product.backward(outputs, da, start, stop)

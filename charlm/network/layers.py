@@ -5,17 +5,29 @@ gradients of the weights. Threads share the work along these lines.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.bfloat16 import round_rows
 from ..kernels.tile import LANES
 from .architecture import MOST_LAYERS
 from .cells import CELLS
 from .dropout import Dropout, set_dropout_mask
-from .products import NO_ENTRIES, NO_TOKENS, Product, SortedTokens, aligned, padded_row, side_by_side, slots_for
+from .products import (
+    NO_ENTRIES,
+    NO_TOKENS,
+    ROUNDED,
+    Product,
+    SortedTokens,
+    aligned,
+    padded_row,
+    rounded_rows,
+    side_by_side,
+    slots_for,
+)
 from .sharding import tree_sum
 
 SUM_WORK = 10  # multiply-adds that take as long as adding one number of dz to db
@@ -41,6 +53,9 @@ class LayerArrays:
     """What a recurrent layer keeps of one window: z (T, N, ≥ columns), a, c (T+1, N, H), da (T, N, H), da_next, dc (1,
     N, H), mask (N, H).
 
+    z_rounded, h (T+1, N, ≥ H), x_rounded (T, N, ≥ D): in bf16, z and the operands of the products; of z the first step
+    alone is then used. ``kernels.kept`` explains them.
+
     c and dc are empty where a cell has no c; da, da_next and dc are empty where only the forward pass runs.
     """
 
@@ -51,6 +66,9 @@ class LayerArrays:
     da_next: np.ndarray
     dc: np.ndarray
     mask: np.ndarray
+    z_rounded: np.ndarray
+    h: np.ndarray
+    x_rounded: np.ndarray
 
     @property
     def out(self) -> np.ndarray:
@@ -69,14 +87,15 @@ class LayerArrays:
 
     def first_steps(self, steps: int, lengths=None) -> "LayerArrays":
         """The same memory for a window of fewer steps. lengths: only bidirectional layers read them."""
-        return LayerArrays(
+        return replace(
+            self,
             z=self.z[:steps],
             a=self.a[: steps + 1],
             c=self.c[: steps + 1],
             da=self.da[:steps],
-            da_next=self.da_next,
-            dc=self.dc,
-            mask=self.mask,
+            z_rounded=self.z_rounded[:steps],
+            h=self.h[: steps + 1],
+            x_rounded=self.x_rounded[:steps],
         )
 
 
@@ -117,15 +136,18 @@ class Recurrent:
         wanted, because only one of them needs it at a time.
         """
         H, dtype, has_c = self.hidden, self.b.dtype, self.cell.has_c
-        shares_z = below and not training
+        shares_z, columns = below and not training, self.cell.columns * H
         return LayerArrays(
-            z=below.z if shares_z else aligned((steps, rows, padded_row(self.cell.columns * H, dtype)), dtype),
+            z=below.z if shares_z else aligned((steps, rows, padded_row(columns, dtype)), dtype),
             a=aligned((steps + 1, rows, H), dtype),
             c=aligned((steps + 1, rows, H) if has_c else (steps + 1, 0, 0), dtype),
             da=below.da if below else aligned((steps if training else 0, rows, H), dtype),
             da_next=aligned((1, rows if training else 0, H), dtype),
             dc=aligned((1, rows if training and has_c else 0, H), dtype),
             mask=np.ones((rows, H), dtype),
+            z_rounded=below.z_rounded if shares_z else rounded_rows(steps if training else 1, rows, columns),
+            h=rounded_rows(steps + 1, rows, H),
+            x_rounded=rounded_rows(steps, rows, self.input_depth),
         )
 
     def packing(self, pool, for_training: bool, precision: str) -> list:
@@ -134,16 +156,39 @@ class Recurrent:
 
     def forward(self, tokens, x, arrays: LayerArrays, drop: Dropout | None, start: int, stop: int) -> None:
         set_dropout_mask(drop, arrays.mask, self.mask_number, start, stop)
+        a, c, m, W = arrays.a, arrays.c, arrays.mask, self.recurrent.forward_packed
+        table, sums, W_x = self.no_table, arrays.z, W
+        z, h, no_input = sums, a, a[:0]
+        if self.is_rounded:
+            sums, z, h, no_input = sums[:1], arrays.z_rounded, arrays.h, arrays.h[:0]
         if self.one_hot:
-            table = self.W_x
+            table, x = self.W_x, no_input
+        elif self.is_rounded:
+            tokens, W_x = tokens[:0], self.input.forward_packed
+            x = self._rounded(x, arrays, start, stop)[:, :, : self.input_depth]
         else:
-            tokens, table = tokens[:0], self.no_table
-            self.input.forward(x, arrays.z, start, stop)
-        z, a, c, m, W = arrays.z, arrays.a, arrays.c, arrays.mask, self.recurrent.forward_packed
-        self.forward_kernel(tokens, table, z, a, c, W, self.b, self.p, m, start, stop)
+            self.input.forward(x, sums, start, stop)
+            tokens, x = tokens[:0], no_input
+        self.forward_kernel(tokens, table, x, W_x, sums, z, a, h, c, W, self.b, self.p, m, start, stop)
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the layer multiplies in bf16."""
+        return self.recurrent.precision == "bf16"
+
+    def operand(self, arrays: LayerArrays) -> np.ndarray:
+        return arrays.h[1:] if self.is_rounded else arrays.out
+
+    def _rounded(self, x, arrays, start, stop):
+        """The input in bf16, rounded here where the layer below has not done so."""
+        if x.dtype == ROUNDED:
+            return x
+        round_rows(x, arrays.x_rounded, start, stop)
+        return arrays.x_rounded
 
     def backward(self, arrays: LayerArrays, dx, start: int, stop: int) -> None:
-        z, a, c, m, W = arrays.z, arrays.a, arrays.c, arrays.mask, self.recurrent.backward_packed
+        a, c, m, W = arrays.a, arrays.c, arrays.mask, self.recurrent.backward_packed
+        z = arrays.z_rounded if self.is_rounded else arrays.z
         da, da_next, dc = arrays.da, arrays.da_next, arrays.dc
         da_next[:, start:stop], dc[:, start:stop] = 0, 0
         self.backward_kernel(z, a, c, da, da_next, dc, W, self.p, m, start, stop)
@@ -151,8 +196,10 @@ class Recurrent:
             self.input.backward(z, dx, start, stop)
 
     def gradients(self, pool, tokens, x, arrays: LayerArrays, shards: int = 1) -> list:
-        z, c, column = arrays.z, arrays.c, self.recurrent_column
-        a, dz = side_by_side(arrays.a[:-1], shards), side_by_side(z, shards)
+        z, h, c, column = arrays.z, arrays.a, arrays.c, self.recurrent_column
+        if self.is_rounded:
+            z, h, x = arrays.z_rounded, arrays.h, x if x.dtype == ROUNDED else arrays.x_rounded
+        a, dz = side_by_side(h[:-1], shards), side_by_side(z, shards)
         x = a[:0] if self.one_hot else side_by_side(x, shards)
         sums = self.dW_a, self.dW_x, self.db
         if shards == 1:
@@ -167,7 +214,7 @@ class Recurrent:
                 entries = SortedTokens(tokens.reshape(-1, 1), z, shards, len(self.W_x)).entries
 
             def columns(start, stop):
-                slots = slots_for(shards, z.dtype)
+                slots = slots_for(shards, self.db.dtype)
                 kernel(a, x, dz, shards, source, *entries, False, column, *sums, slots, start, stop)
 
         parts = pool.split(self.db.size, columns, LANES, self.gradient_work)

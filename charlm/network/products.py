@@ -25,6 +25,7 @@ from .architecture import check_precision_name
 
 NO_TOKENS = np.empty(0, np.int32)  # where the kernels want tokens and the input is dense
 NO_ROWS = np.empty((0, 0), np.int32)  # the same for (T, N) tokens
+ROUNDED = np.dtype(np.uint16)  # how a bfloat16 is stored
 NO_ENTRIES = np.empty(0, np.int64), np.empty(0, np.int64), NO_TOKENS  # the same for tokens that are sorted
 
 
@@ -41,6 +42,11 @@ def padded_row(columns: int, dtype) -> int:
     different sets of the cache."""
     in_line = LINE // dtype.itemsize
     return (-(-columns // in_line) | 1) * in_line
+
+
+def rounded_rows(steps: int, rows: int, columns: int) -> np.ndarray:
+    """Zeros (steps, rows, ≥ columns) in bfloat16. The last number of a row is 0 where ``columns`` is odd."""
+    return aligned((steps, rows, padded_row(columns, ROUNDED)), ROUNDED)
 
 
 def check_precision(precision: str) -> None:

@@ -95,7 +95,12 @@ class Head(Protocol):
     """What stands on top of a stack: outputs, loss, and their gradients. ``head.SoftmaxHead`` is one.
 
     The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop).
+
+    is_rounded: whether ``backward`` makes bf16.
     """
+
+    @property
+    def is_rounded(self) -> bool: ...
 
     def packing(self, pool: ThreadPool, for_training: bool, precision: str) -> Parts:
         """The work of ``Network.pack`` for the weights of the head."""
@@ -103,18 +108,27 @@ class Head(Protocol):
     def forward(
         self, a: np.ndarray, targets: np.ndarray, outputs: np.ndarray, nats: np.ndarray, start: int, stop: int
     ) -> None:
-        """From the states a (T, N, H) to outputs (T, N, ≥ V) and the loss nats (T, N), 0 where targets (T, N) is -1."""
+        """From the states a (T, N, ≥ H), which may be bf16, to outputs (T, N, ≥ V) and the loss nats (T, N), 0 where
+        targets (T, N) is -1."""
 
     def backward(
-        self, outputs: np.ndarray, targets: np.ndarray, da: np.ndarray, scale: float, start: int, stop: int
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        d_outputs: np.ndarray,
+        da: np.ndarray,
+        scale: float,
+        start: int,
+        stop: int,
     ) -> None:
-        """Replace outputs by the gradient of scale · loss with respect to them, before any activation. Write
-        the gradient with respect to a into da (T, N, H)."""
+        """Write the gradient of scale · loss with respect to the outputs, before any activation, into d_outputs (T, N,
+        ≥ V), and the gradient with respect to a into da (T, N, H). d_outputs is outputs itself, or an array in bf16
+        where ``is_rounded``."""
 
     def gradients(
         self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray, shards: int, tokens: SortedTokens | None
     ) -> Parts:
-        """The gradients of the head's own parameters, from a and from what ``backward`` made of the outputs.
+        """The gradients of the head's own parameters, from a and from what ``backward`` made.
 
         shards: how many share the rows (see ``Network.shard``). tokens: where there are several and the weights are
         tied to the embedding, what the layers add to its gradient.
@@ -139,7 +153,10 @@ class Layer(Protocol):
     def forward(
         self, tokens: np.ndarray, x: np.ndarray, arrays: Any, drop: Dropout | None, start: int, stop: int
     ) -> None:
-        """From x (T, N, D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
+        """From x (T, N, ≥ D), or from the tokens (T, N) of one-hot input, to ``arrays.out``."""
+
+    def operand(self, arrays: Any) -> np.ndarray:
+        """``arrays.out`` as products read it, (T, N, ≥ H): the same, or rounded to bf16 (``kernels.bfloat16``)."""
 
     def backward(self, arrays: Any, dx: np.ndarray, start: int, stop: int) -> None:
         """From ``arrays.da`` to the gradient with respect to z, which replaces z in ``arrays``. For dense input it also

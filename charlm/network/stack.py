@@ -19,7 +19,7 @@ from .dropout import Dropout
 from .feedforward import FeedForward
 from .head import softmax_head
 from .layers import Recurrent
-from .products import NO_ROWS, SortedTokens, aligned, padded_row, places_of
+from .products import NO_ROWS, SortedTokens, aligned, padded_row, places_of, rounded_rows
 from .protocols import Head, Layer
 from .sampled_softmax import OutputSample
 from .threads import ThreadPool
@@ -121,6 +121,7 @@ class StackWindow:
         self.embedded = aligned((steps, rows, width), dtype)
         self.d_embedded = aligned((steps if training else 0, rows, width), dtype)
         self.outputs = aligned((steps, rows, padded_row(V, dtype)) if V else (0, 0, 0), dtype)
+        self.d_rounded = rounded_rows(steps if training else 0, rows, V)
 
     def reset(self) -> None:
         """Start all rows again from the zero state."""
@@ -171,20 +172,21 @@ class StackWindow:
             embed(tokens, self.stack.E, x, start, stop)
         for layer, arrays in zip(self.stack.layers, arrays_of_layers, strict=True):
             layer.forward(tokens, x, arrays, drop, start, stop)
-            x = arrays.out
+            x = layer.operand(arrays)
         return x
 
     def _through_head(self, top, outputs, targets, nats, scale, start, stop):
         """The rows [start, stop) through the head and back. In bf16, a few steps at a time, so that the backward pass
-        finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top: the
-        arrays of the last layer."""
-        head, steps = self.stack.head, len(outputs)
+        finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top: what
+        the last layer gives, and where its gradient stands."""
+        head, steps, d_outputs = self.stack.head, len(outputs), self._d_outputs(outputs)
         if self.stack.precision == "bf16":
             steps = max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
         for begin in range(0, len(outputs), steps):
             here = slice(begin, begin + steps)
-            head.forward(top.out[here], targets[here], outputs[here], nats[here], start, stop)
-            head.backward(outputs[here], targets[here], top.da[here], scale, start, stop)
+            a, da = (array[here] for array in top)
+            head.forward(a, targets[here], outputs[here], nats[here], start, stop)
+            head.backward(outputs[here], targets[here], d_outputs[here], da, scale, start, stop)
 
     def _backward(self, arrays_of_layers, start, stop):
         """The rows [start, stop) back from the last layer to the embedding; vectors have no gradient."""
@@ -193,6 +195,10 @@ class StackWindow:
         parts = list(zip(self.stack.layers, arrays_of_layers, below, strict=True))[lowest:]
         for number, (layer, arrays, dx) in reversed(list(enumerate(parts))):
             layer.backward(arrays, None if ends and not number else dx, start, stop)
+
+    def _d_outputs(self, outputs):
+        """Where the gradient with respect to the outputs stands."""
+        return self.d_rounded[: len(outputs)] if self.stack.head.is_rounded else outputs
 
     def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
@@ -263,8 +269,8 @@ class StackWindow:
         outputs = self._training_outputs(steps)
 
         def some_rows(start, stop):
-            self._forward(arrays, seen, drop, start, stop)
-            self._through_head(arrays[-1], outputs, targets, nats, scale, start, stop)
+            x = self._forward(arrays, seen, drop, start, stop)
+            self._through_head((x, arrays[-1].da), outputs, targets, nats, scale, start, stop)
             self._backward(arrays, start, stop)
 
         pool.run(pool.split(self.rows, some_rows))
@@ -295,12 +301,13 @@ class StackWindow:
     def _gradients(self, arrays_of_layers, tokens, outputs=None):
         """The gradients of the weights, from what the backward pass has left in the arrays and in the outputs."""
         stack, pool = self.stack, self.stack.pool
-        inputs = [self._input(tokens), *(arrays.out for arrays in arrays_of_layers)]
+        operands = [layer.operand(arrays) for layer, arrays in zip(stack.layers, arrays_of_layers, strict=True)]
+        inputs = [self._input(tokens), *operands]
         learns, tied, shards = stack.E is not None and not stack.frozen, stack.architecture.tied, stack.shards
         seen = self._sorted(tokens) if learns and shards > 1 else None
         parts = []
         if stack.head:
-            parts += stack.head.gradients(pool, inputs[-1], outputs, shards, seen if tied else None)
+            parts += stack.head.gradients(pool, inputs[-1], self._d_outputs(outputs), shards, seen if tied else None)
         for layer, arrays, x in list(zip(stack.layers, arrays_of_layers, inputs[:-1], strict=True))[stack.frozen :]:
             parts += layer.gradients(pool, tokens, x, arrays, shards)
         if seen and not tied:

@@ -1,0 +1,272 @@
+"""Sixteen float32 at a time, for loops that also read or write bfloat16: a vector is a value like a number.
+
+    i = at(part, n, kept)      the place of a part of a row of n numbers: sixteen of them at a time where ``kept`` is
+                               bfloat16, else one
+    row[i], row[i] = x         read and write the numbers in that place, as far as the row has them
+    x + y, x - y, x * y, x / y  of each pair of numbers, or of each number and a single y
+
+So the equations of a cell stand in one place, for both precisions: a loop over single numbers, which LLVM turns into
+vectors where it can, and a loop over vectors, which does not depend on that. A bfloat16 is stored as uint16, the upper
+half of a float32.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import intrinsic, overload, register_model
+
+SIDE = 16  # numbers of a vector: bfloat16 needs AVX-512
+
+
+class VectorType(types.Type):
+    """16 float32."""
+
+    def __init__(self):
+        super().__init__(f"vector of {SIDE} float32")
+
+
+class PlaceType(types.Type):
+    """Where a vector begins in a row, and where the row ends."""
+
+    def __init__(self):
+        super().__init__("place of a vector")
+
+
+VECTOR, PLACE = VectorType(), PlaceType()
+_FLOATS = ir.VectorType(ir.FloatType(), SIDE)
+_WORDS, _HALVES = (ir.VectorType(ir.IntType(bits), SIDE) for bits in (32, 16))
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, _FLOATS)
+
+
+@register_model(PlaceType)
+class _PlaceModel(models.StructModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, [("start", types.intp), ("stop", types.intp)])
+
+
+def is_rounded(array) -> bool:
+    """Whether a type of array is one of bfloat16."""
+    return isinstance(array, types.Array) and array.dtype == types.uint16
+
+
+@intrinsic
+def _place(typing, start, stop):
+    def generate(context, builder, signature, arguments):
+        place = cgutils.create_struct_proxy(PLACE)(context, builder)
+        place.start, place.stop = arguments
+        return place._getvalue()
+
+    return PLACE(types.intp, types.intp), generate
+
+
+def parts(n, kept):
+    """How many parts a row of n numbers has; see ``at``."""
+
+
+def at(part, n, kept):
+    """The place of a part of a row of n numbers: 16 of them where the array ``kept`` is bfloat16, else one."""
+
+
+@overload(parts)
+def _parts(n, kept):
+    if is_rounded(kept):
+        return lambda n, kept: (n + SIDE - 1) // SIDE
+    return lambda n, kept: n
+
+
+@overload(at)
+def _at(part, n, kept):
+    if is_rounded(kept):
+        return lambda part, n, kept: _place(part * SIDE, n)
+    return lambda part, n, kept: part
+
+
+def _where(context, builder, array_type, array, place):
+    """A pointer to the first number of a place in a row, and which numbers the row has."""
+    view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
+    place = cgutils.create_struct_proxy(PLACE)(context, builder, value=place)
+    left = builder.sub(place.stop, place.start)
+    left = _spread(builder, left)
+    mask = builder.icmp_signed("<", ir.Constant(left.type, list(range(SIDE))), left)
+    return builder.gep(view.data, [place.start]), mask
+
+
+def _call(builder, name, result, *arguments):
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}"), arguments)
+
+
+def _load(builder, pointer, mask, kind):
+    size = kind.element.width // 8 if isinstance(kind.element, ir.IntType) else 4
+    name = f"masked.load.v{SIDE}{'i' if isinstance(kind.element, ir.IntType) else 'f'}{8 * size}.p0"
+    address = builder.bitcast(pointer, kind.as_pointer())
+    return _call(builder, name, kind, address, ir.IntType(32)(size), mask, ir.Constant(kind, None))
+
+
+def _store(builder, value, pointer, mask):
+    whole = isinstance(value.type.element, ir.IntType)
+    size = value.type.element.width // 8 if whole else 4
+    name = f"masked.store.v{SIDE}{'i' if whole else 'f'}{8 * size}.p0"
+    address = builder.bitcast(pointer, value.type.as_pointer())
+    _call(builder, name, ir.VoidType(), value, address, ir.IntType(32)(size), mask)
+
+
+@intrinsic
+def _read(typing, array, place):
+    def generate(context, builder, signature, arguments):
+        pointer, mask = _where(context, builder, array, *arguments)
+        if not is_rounded(array):
+            return _load(builder, pointer, mask, _FLOATS)
+        wide = builder.zext(_load(builder, pointer, mask, _HALVES), _WORDS)
+        return builder.bitcast(builder.shl(wide, ir.Constant(_WORDS, [16] * SIDE)), _FLOATS)
+
+    return VECTOR(array, place), generate
+
+
+@intrinsic
+def _write(typing, array, place, value):
+    def generate(context, builder, signature, arguments):
+        pointer, mask = _where(context, builder, array, *arguments[:2])
+        value = arguments[2]
+        if is_rounded(array):
+            name = "x86.avx512bf16.cvtneps2bf16.512"
+            value = builder.bitcast(_call(builder, name, _Bfloats(), value), _HALVES)
+        _store(builder, value, pointer, mask)
+        return context.get_dummy_value()
+
+    return types.void(array, place, value), generate
+
+
+class _Bfloats(ir.Type):
+    """<16 x bfloat>, which llvmlite has no name for."""
+
+    def _to_string(self):
+        return f"<{SIDE} x bfloat>"
+
+    def __eq__(self, other):
+        return isinstance(other, _Bfloats)
+
+    def __hash__(self):
+        return hash(_Bfloats)
+
+
+@overload(operator.getitem)
+def _getitem(array, place):
+    if isinstance(array, types.Array) and place == PLACE:
+        return lambda array, place: _read(array, place)
+
+
+@overload(operator.setitem)
+def _setitem(array, place, value):
+    if isinstance(array, types.Array) and place == PLACE:
+        return lambda array, place, value: _write(array, place, value)
+
+
+def _operation(instruction):
+    @intrinsic
+    def operation(typing, x, y):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*(_spread(builder, argument) for argument in arguments))
+
+        return VECTOR(x, y), generate
+
+    def implement(x, y):
+        if x == VECTOR and y in (VECTOR, types.float32):
+            return lambda x, y: operation(x, y)
+
+    return implement
+
+
+for _operator, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    overload(_operator)(_operation(_instruction))
+
+
+def put(array, i, x):
+    """array[i] = x, a single number, rounded where the array is bfloat16."""
+
+
+@overload(put)
+def _put(array, i, x):
+    if is_rounded(array):
+        return lambda array, i, x: _write(array, _place(i, i + 1), vector(x))
+
+    def implement(array, i, x):
+        array[i] = x
+
+    return implement
+
+
+@intrinsic
+def multiply_add(typing, x, y, z):
+    """x · y + z of vectors, rounded once; y and z may be single numbers."""
+
+    def generate(context, builder, signature, arguments):
+        vectors = [_spread(builder, argument) for argument in arguments]
+        return _call(builder, f"fma.v{SIDE}f32", _FLOATS, *vectors)
+
+    return VECTOR(x, y, z), generate
+
+
+@intrinsic
+def vector(typing, x):
+    """A vector of equal numbers."""
+
+    def generate(context, builder, signature, arguments):
+        return _spread(builder, arguments[0])
+
+    return VECTOR(x), generate
+
+
+@intrinsic
+def clamped(typing, x, limit):
+    """x, at most ``limit`` away from 0; NaN stays NaN. limit: a single number."""
+
+    def generate(context, builder, signature, arguments):
+        x, limit = (_spread(builder, argument) for argument in arguments)
+        lowest = builder.fsub(ir.Constant(_FLOATS, None), limit)
+        x = builder.select(builder.fcmp_ordered(">", x, limit), limit, x)
+        return builder.select(builder.fcmp_ordered("<", x, lowest), lowest, x)
+
+    return VECTOR(x, limit), generate
+
+
+def _spread(builder, value):
+    """A single number as a vector; a vector as it is."""
+    if isinstance(value.type, ir.VectorType):
+        return value
+    single = ir.Constant(ir.VectorType(value.type, SIDE), ir.Undefined)
+    single = builder.insert_element(single, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(single, single, ir.Constant(_WORDS, [0] * SIDE))
+
+
+@intrinsic
+def _widened(typing, half):
+    def generate(context, builder, signature, arguments):
+        wide = builder.zext(arguments[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(wide, ir.IntType(32)(16)), ir.FloatType())
+
+    return types.float32(types.uint16), generate
+
+
+def number(x):
+    """x, or the float32 that a bfloat16 stands for."""
+
+
+@overload(number)
+def _number(x):
+    if x == types.uint16:
+        return lambda x: _widened(x)
+    return lambda x: x
