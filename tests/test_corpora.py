@@ -529,24 +529,25 @@ def test_a_resonator_resounds_at_its_frequency():
 
 
 def test_spoken_vowels_have_their_formants(monkeypatch):
-    """Above the first formant, the loudest band is that of the second one."""
+    """Where no noise and no accent hides it: of the bands from there on, the loudest is that of the second formant."""
     mel = np.linspace(*(math.log(1 + frequency / 700) for frequency in (100, 5000)), spoken_digits.BANDS + 2)[1:-1]
     bands = 700 * (np.exp(mel) - 1)  # their middles, in Hz
     speaker = spoken_digits.Speaker(0)
+    speaker.noise, speaker.accent = -60, {name: [1.0, 1.0, 1.0] for name in spoken_digits.SOUNDS}
     for sound in ("ih", "eh", "ah", "uw"):
         monkeypatch.setitem(spoken_digits.WORDS, "vowel", f"{sound} {sound} {sound}")
         rows = spoken_digits.energies(random.Random(1), speaker, "vowel")
         vowel = rows[len(rows) // 2 - 4 : len(rows) // 2 + 4].mean(0)
-        first, second, _ = speaker.scale * np.array(spoken_digits.SOUNDS[sound].formants)
-        above = bands > (first + second) / 2
+        second = speaker.scale * spoken_digits.SOUNDS[sound].formants[1]
+        above = bands > 0.75 * second
         assert bands[above][np.argmax(vowel[above])] == pytest.approx(second, rel=0.2), sound
 
 
 def test_spoken_digits_last_as_long_as_words():
     found = list(sequences_of_rows(spoken_digits.words, 80))
     assert {label for _, label in found} == set(spoken_digits.WORDS)
-    assert all(numbers.shape[1] == spoken_digits.BANDS and 12 <= len(numbers) <= 80 for numbers, _ in found)
-    assert all(numbers.max() - numbers.min() > 20 for numbers, _ in found)
+    assert all(numbers.shape[1] == spoken_digits.BANDS and 12 <= len(numbers) <= 60 for numbers, _ in found)
+    assert all(numbers.max() - numbers.min() > 10 for numbers, _ in found)
 
 
 def test_only_movements_tell_gestures_apart():
