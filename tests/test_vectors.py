@@ -14,7 +14,7 @@ from charlm.tasks.classify_vectors import ClassifyVectors
 from charlm.vectors.archives import memory_vectors
 from charlm.vectors.channels import Channels
 from charlm.vectors.reading import read_vectors
-from charlm.vectors.sequences import noisy
+from charlm.vectors.sequences import VectorSequences, noisy
 
 FEW = {"epochs": 2, "hidden": 4, "threads": 1, "progress": False}
 
@@ -461,11 +461,20 @@ def test_noise_is_for_training_only_and_the_same_in_every_run(tmp_path):
     assert charlm.predict(models[0], arrays) == charlm.predict(models[0], arrays)
     with pytest.raises(UsageError, match="--noise goes with --input vectors"):
         charlm.train(text="abc\n" * 50, noise=0.5, **FEW)
-    inputs, random = np.zeros((200, 50, 4), np.float32), np.random.default_rng(1)
-    noise = noisy(inputs, 0.5, random)
+
+
+def test_noise_is_as_large_as_the_steps_of_a_sequence():
+    """However far apart the sequences are."""
+    far_apart = [np.array([[-1, 6], [1, 6]], np.float32), np.array([[9, -6]] * 3 + [[11, -6]] * 3, np.float32)]
+    part = VectorSequences(far_apart, 2)
+    assert part.within.dtype == np.float32 and part.within.tolist() == [1.0, 0.0]
+    inputs, random = np.zeros((200, 400, 2), np.float32), np.random.default_rng(1)
+    assert noisy(inputs, part, random) is inputs
+    part.noise = 0.5
+    noise = noisy(inputs, part, random)
     assert noise.dtype == np.float32 and abs(noise.mean()) < 0.05
-    assert abs(noise.mean(0).std() - 0.25) < 0.03 and abs((noise - noise.mean(0)).std() - 0.5) < 0.01
-    assert noisy(inputs, 0.0, random) is inputs
+    assert abs(noise.mean(0).std() - 0.25) < 0.03
+    assert abs((noise - noise.mean(0))[:, :, 0].std() - 0.5) < 0.01 and not np.ptp(noise[:, :, 1], axis=0).any()
 
 
 # The promises

@@ -21,8 +21,8 @@ class Settings:
     not learn. shards: how many fixed parts the rows of a batch are dealt to. local_updates: how many updates each shard
     makes as a worker of its own, with ``batch`` rows, before an exchange; None for an exchange in each update.
     softmax_samples: how many outputs an update computes besides its targets, on average; 0 or None for all. store:
-    float32 or float16, of the finished model's weights in its file. noise: in training, added to vectors at random; of
-    the channels' deviations.
+    float32 or float16, of the finished model's weights in its file. noise: in training, added to vectors at random; see
+    ``vectors.sequences.noisy``.
     """
 
     epochs: float = 10.0

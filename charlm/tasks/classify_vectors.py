@@ -125,7 +125,7 @@ class ClassifyVectors(VectorTask, Classify):
         part = corpus.train
         for chosen in groups(part.vectors.starts, rows, random, rows * steps):
             batch = self.batch(part.vectors, chosen, part.labels)
-            yield replace(batch, inputs=noisy(batch.inputs, part.vectors.noise, random))
+            yield replace(batch, inputs=noisy(batch.inputs, part.vectors, random))
 
     def batch_description(self, corpus, rows, steps):
         return f"up to {number_of(rows, 'sequence')} with {number_of(rows * steps, 'step')} in all"

@@ -139,7 +139,7 @@ class TagVectors(VectorTask, ExampleTask):
     def batches(self, corpus, rows, steps, random):
         for chosen in groups(corpus.train.vectors.starts, rows, random, rows * steps):
             batch = self.batch(corpus.train.vectors, chosen, corpus.train.tags)
-            yield replace(batch, inputs=noisy(batch.inputs, corpus.train.vectors.noise, random))
+            yield replace(batch, inputs=noisy(batch.inputs, corpus.train.vectors, random))
 
     def small_batch(self):
         return Batch(self.small_input(), np.zeros((1, 1), np.int32), fresh=True, lengths=np.ones(1, np.int64))

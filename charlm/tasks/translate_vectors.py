@@ -107,7 +107,7 @@ class TranslateVectors(VectorTask, Translate):
 
     def batches(self, corpus, rows, steps, random):
         for batch in super().batches(corpus, rows, steps, random):
-            yield replace(batch, sources=noisy(batch.sources, corpus.train.vectors.noise, random))
+            yield replace(batch, sources=noisy(batch.sources, corpus.train.vectors, random))
 
     def small_batch(self):
         zeros, ones = np.zeros((1, 1), np.int32), np.ones(1, np.int64)

@@ -57,8 +57,8 @@ TEXT = (
     Option(
         "noise",
         float,
-        "With --input vectors: in training, add random numbers to each channel, of this deviation at each step and "
-        "half as much to a sequence as a whole; 1 is the deviation of the channel itself.",
+        "With --input vectors: in training, add random numbers to each channel. At each step, 1 is the deviation of "
+        "the channel within a sequence. A sequence as a whole gets half as much, where 1 is the deviation over all.",
         default_in_words="0.6 for --task classify with up to 1,000 sequences, less for more; 0 for other tasks",
         least=0,
         most=100,
