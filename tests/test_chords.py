@@ -343,6 +343,10 @@ def test_a_damaged_file_of_matlab_is_an_error_of_one_line(tmp_path):
         path.write_bytes(beginning + bytes(200))
         with pytest.raises(CorpusError, match="save it again with -v7"):
             charlm.train(path, **OPTIONS)
+    for other in (data[:5], b"<html>not found</html>"):  # of a download
+        path.write_bytes(other)
+        with pytest.raises(CorpusError, match="cannot read the arrays in .*: it is no file of MATLAB 5 to 7"):
+            charlm.train(path, **OPTIONS)
     for cut in range(20, len(data) - 8, 9):
         path.write_bytes(data[:cut])
         with pytest.raises(CorpusError, match="cannot read the arrays in|holds no piano rolls"):

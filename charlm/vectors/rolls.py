@@ -36,8 +36,8 @@ class Roll(NamedTuple):
 
 
 def kind_of_roll(path: Any) -> str:
-    """ "npz" or "mat" for a file that can hold piano rolls, by its first bytes; "" for any other one, and for what is
-    no regular file."""
+    """ "npz" or "mat" for a file that can hold piano rolls, by its first bytes, or that is named .mat; "" for any other
+    one, and for what is no regular file."""
     if not isinstance(path, (str, os.PathLike)) or path == "-" or not os.path.isfile(path):
         return ""
     try:
@@ -45,7 +45,7 @@ def kind_of_roll(path: Any) -> str:
             beginning = file.read(40)
     except OSError:
         return ""  # whoever reads it says why
-    if beginning.startswith((MATLAB, HDF5[0])) or (beginning.startswith(HDF5) and str(path).endswith(".mat")):
+    if beginning.startswith((MATLAB, HDF5[0])) or str(path).endswith(".mat"):
         return "mat"
     return "npz" if beginning.startswith(b"PK\3\4") and not begins_like_a_model(beginning) else ""
 
