@@ -145,6 +145,19 @@ def test_a_pair_may_have_no_label(model):
     assert list(source.pieces()) == [b"\tbcd\n"]
 
 
+def test_another_text_is_measured_by_its_own_sets(folder, model, tmp_path):
+    """The loss on --also-valid is that of the model's probabilities; its sets have other numbers than those of the
+    training."""
+    pairs = [(["e", "i"], "eci"), ([], "bcd"), (["i"], "bi"), (["a", "e", "i"], "aei")]
+    other = tmp_path / "other.txt"
+    other.write_text("".join("".join(f"__label__{label} " for label in some) + f"{text}\n" for some, text in pairs))
+    wanted = 0.0
+    for some, probabilities in zip(pairs, charlm.predict(model, [text for _, text in pairs], top=3), strict=True):
+        wanted -= sum(np.log(p if label in some[0] else 1 - p) for label, p in probabilities.items()) / len(pairs)
+    trained = charlm.train(folder / "more.txt", base=model, multi_label=True, also_valid=other, epochs=1, lr=1e-9)
+    assert trained.training["also_valid"]["before"] == pytest.approx(wanted, rel=1e-4)
+
+
 def test_same_seed_same_bytes_for_any_number_of_threads(folder, tmp_path):
     options = OPTIONS | {"epochs": 1, "dropout": 0.2}
     found = {digest(charlm.train(folder / "train.txt", threads=n, **options), tmp_path / "m.npz") for n in (1, 2)}

@@ -2,7 +2,7 @@
 line."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -40,10 +40,12 @@ THRESHOLD = 0.5  # of the probability from which on a label is predicted, where 
 
 @dataclass
 class LabelledLines:
-    """texts: the ids of each line. labels: the index of its label, (lines)."""
+    """texts: the ids of each line. labels: the index of its label, (lines); with several labels that of its set in
+    ``sets``."""
 
     texts: Sequences
     labels: np.ndarray
+    sets: Sequences | None = None
 
     def __len__(self):
         return len(self.labels)
@@ -180,6 +182,7 @@ class SeveralLabels(Classify):
             LabelledLines(
                 encode_texts(vocabulary, (text for _, text in examples)),
                 np.array([numbers[tuple(sorted(some))] for some, _ in examples], np.int32),
+                sets,
             )
             for examples in (found.train, found.held_out)
         )
@@ -214,6 +217,12 @@ class SeveralLabels(Classify):
 
         sets = self.sets or Sequences([np.zeros(0, np.int32)])
         return Stack(architecture, parameters, pool, at_end=True, head=partial(logistic_head, sets=sets))
+
+    def evaluation(self, network, corpus, ngrams=None):
+        sets = corpus.held_out.sets
+        if sets is not self.sets:  # of another text (--also-valid)
+            network = replace(self, sets=sets).network(network.architecture, network.parameters, network.pool)
+        return super().evaluation(network, corpus, ngrams)
 
     def predict(self, window, vocabulary, texts, top=None):
         """For each text the labels with a probability of at least THRESHOLD, or its ``top`` most likely labels: label →
