@@ -30,10 +30,10 @@ from charlm.kernels.sharded import (
     sum_rows_of_shards,
     sum_tokens,
 )
+from charlm.kernels.sixteen import at, parts
 from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
-from charlm.kernels.vectors import at, parts
 from charlm.network.sharding import tree_sum
 from torture.caches import DAMAGES
 

@@ -18,8 +18,8 @@ from numba.extending import overload
 from charlm.kernels.activations import tanh
 from charlm.kernels.compiling import compiled
 from charlm.kernels.kept import first_state, kept, rounded, step_in, sums_of
+from charlm.kernels.sixteen import VECTOR, at, number, parts, vector
 from charlm.kernels.tile import multiply
-from charlm.kernels.vectors import VECTOR, at, number, parts, vector
 
 
 def halved(x):

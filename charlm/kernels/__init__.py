@@ -6,7 +6,7 @@ The modules in reading order:
     compiling      the decorators ``compiled``, ``apart``, ``internal`` and ``inlined``; where machine code is cached
     ahead          two processes compile the kernels of a first training
     prefetch       asks the processor to fetch memory early
-    vectors        sixteen numbers at a time, read from float32 or bfloat16 and written to either
+    sixteen        sixteen numbers at a time, read from float32 or bfloat16 and written to either
     reduce         sums and maxima over a row
     activations    σ, tanh, exp and log
     tile           the matrix product: packing, the register tile, the loops around it

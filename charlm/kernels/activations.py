@@ -14,7 +14,7 @@ from numba.extending import intrinsic, overload
 
 from ..portable.functions import LN2_HIGH, LN2_LOW, OF_LOGARITHM
 from .compiling import inlined, internal
-from .vectors import VECTOR, clamped, multiply_add, vector
+from .sixteen import VECTOR, clamped, multiply_add, vector
 
 f = np.float32
 

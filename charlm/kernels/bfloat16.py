@@ -27,8 +27,8 @@ from numba.extending import intrinsic, overload
 
 from .compiling import LANES, compiled, inlined
 from .prefetch import prefetch
+from .sixteen import at, parts
 from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
-from .vectors import at, parts
 
 DEPTH = 128  # pairs of a panel used together: 32 KB, about a first-level cache
 AT_ONCE = 64  # rows of A whose pairs are made together: no more than that either

@@ -2,7 +2,7 @@
 embedding works the same way. Also: sequences in reverse order, for bidirectional layers."""
 
 from .compiling import apart, compiled
-from .vectors import number
+from .sixteen import number
 
 
 @compiled

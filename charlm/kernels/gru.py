@@ -32,8 +32,8 @@ from .activations import sigmoid, tanh
 from .compiling import compiled, inlined
 from .kept import are_apart, first_state, keep, quarters, sums_of
 from .prefetch import prefetch
+from .sixteen import at, parts
 from .tile import multiply
-from .vectors import at, parts
 
 
 @compiled

@@ -13,8 +13,8 @@ from numba.extending import overload
 from .bfloat16 import round_row
 from .compiling import inlined
 from .gather import gather
+from .sixteen import is_rounded
 from .tile import multiply
-from .vectors import is_rounded
 
 
 def first_state(a, h, start, stop):

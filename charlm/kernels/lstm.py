@@ -39,8 +39,8 @@ from .activations import sigmoid, tanh
 from .compiling import compiled, inlined
 from .kept import are_apart, first_state, keep, quarters, sums_of
 from .prefetch import prefetch
+from .sixteen import at, number, parts
 from .tile import multiply
-from .vectors import at, number, parts
 
 
 @compiled

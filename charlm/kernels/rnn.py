@@ -26,8 +26,8 @@ Rows [start, stop) are read and written. Which arrays may overlap: as in ``lstm`
 from .activations import tanh
 from .compiling import compiled, inlined
 from .kept import are_apart, first_state, keep, sums_of
+from .sixteen import at, parts
 from .tile import multiply
-from .vectors import at, parts
 
 
 @compiled

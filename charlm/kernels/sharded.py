@@ -14,8 +14,8 @@ import numpy as np
 
 from .bfloat16 import ACROSS, multiply_transposed_pairs
 from .compiling import compiled, inlined, internal
+from .sixteen import number
 from .tile import multiply_transposed, workspace
-from .vectors import number
 
 SLOTS = 11  # enough for 1,024 shards
 ROWS_AT_ONCE = ACROSS  # rows of a gradient whose slots are used together

@@ -12,7 +12,7 @@ from .activations import exact_logarithm, exponential
 from .compiling import compiled, inlined
 from .kept import rounded
 from .reduce import largest, total
-from .vectors import at, parts, put
+from .sixteen import at, parts, put
 
 
 @compiled
