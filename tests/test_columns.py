@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_tasks import SMALL, check_error, run
 
@@ -84,6 +84,7 @@ def test_quotes_hold_delimiters_line_feeds_and_quotes():
     st.lists(st.lists(st.text("ab \",;|\t'", max_size=5), min_size=3, max_size=3), min_size=1, max_size=4),
     st.sampled_from(",;|"),
 )
+@example([["", "", ""]], "|")
 def test_what_the_csv_module_writes_is_read(rows, delimiter):
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")

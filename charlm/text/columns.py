@@ -274,7 +274,8 @@ def split_rows(columns: Columns, lines: list[Line], last: bool) -> tuple[list[tu
     last: the file has no more lines. Raises CorpusError for quotes that are not those of CSV.
     """
     if not columns.quotes:
-        return [(where, split_fields(line, columns.delimiter)) for where, line in lines if line.strip()], []
+        rows = [(where, split_fields(line, columns.delimiter)) for where, line in lines]
+        return [(where, fields) for where, fields in rows if any(map(str.strip, fields))], []
     found, start = [], 0
     reader = csv.reader((f"{line}\n" for _, line in lines), delimiter=columns.delimiter, strict=True)
     try:
