@@ -17,8 +17,8 @@ from numba.extending import overload
 
 from charlm.kernels.activations import tanh
 from charlm.kernels.compiling import compiled
-from charlm.kernels.kept import first_state, kept, rounded, step_in, sums_of
-from charlm.kernels.sixteen import VECTOR, at, number, parts, vector
+from charlm.kernels.kept import first_state, rounded, sums_of
+from charlm.kernels.sixteen import VECTOR, at, is_rounded, number, parts, vector
 from charlm.kernels.tile import multiply
 
 
@@ -32,6 +32,28 @@ def _halved(x):
     if x == VECTOR:
         return lambda x: vector(half) * x
     return lambda x: x * half
+
+
+def kept(z, now):
+    """The array that keeps the gates: z, or ``now`` where they stay there."""
+
+
+@overload(kept)
+def _kept(z, now):
+    if is_rounded(z):
+        return lambda z, now: z
+    return lambda z, now: now
+
+
+def step_in(z, t):
+    """Where the gates of step t stand in what ``kept`` gives."""
+
+
+@overload(step_in)
+def _step_in(z, t):
+    if is_rounded(z):
+        return lambda z, t: t % z.shape[0]
+    return lambda z, t: 0
 
 
 @compiled

@@ -77,30 +77,8 @@ def _keep(h, i, x):
     return implement
 
 
-def kept(z, now):
-    """The array that keeps the gates: z, or ``now`` where they stay there."""
-
-
-@overload(kept)
-def _kept(z, now):
-    if is_rounded(z):
-        return lambda z, now: z
-    return lambda z, now: now
-
-
-def step_in(z, t):
-    """Where the gates of step t stand in what ``kept`` gives."""
-
-
-@overload(step_in)
-def _step_in(z, t):
-    if is_rounded(z):
-        return lambda z, t: t % z.shape[0]
-    return lambda z, t: 0
-
-
 def rounded(h, a):
-    """The array that keeps the states for the products: h, or a where they are not rounded."""
+    """The array that a product reads: h, or a where it is not rounded."""
 
 
 @overload(rounded)
