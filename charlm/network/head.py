@@ -91,7 +91,8 @@ class SampledOutputs:
         """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
         ids, dW, d_weights = self.sample.ids, self.whole.d_parameter, self.weights.d_parameter
         of_sample = tokens and tokens.of_places(self.sample.places, ids.size)
-        columns = self.weights.gradient_columns(a, d_outputs, self.d_sample, shards, of_sample)
+        sums = np.empty_like(dW[0]) if self.whole.transposed else self.d_sample  # nobody needs the sums of a
+        columns = self.weights.gradient_columns(a, d_outputs, sums, shards, of_sample)
 
         def outputs(start, stop):
             columns(start, stop)
