@@ -31,6 +31,7 @@ from .sixteen import at, parts
 from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
 
 DEPTH = 128  # pairs of a panel used together: 32 KB, about a first-level cache
+DEEP = 256  # the same for gradients, whose sums are longer than those of the other products
 AT_ONCE = 64  # rows of A whose pairs are made together: no more than that either
 ACROSS = 272  # columns of X whose pairs are made together: an odd number of cache lines, to lie in different sets
 
@@ -244,13 +245,13 @@ def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accum
 
     X and dZ are float32 or bfloat16, dW is float32; the contract is the same.
     """
-    left = workspace(np.uint32, DEPTH, ACROSS)
-    flat, panel = left.reshape(-1), workspace(np.uint32, DEPTH, PANEL).reshape(-1)
+    left = workspace(np.uint32, DEEP, ACROSS)
+    flat, panel = left.reshape(-1), workspace(np.uint32, DEEP, PANEL).reshape(-1)
     parts = (dW.shape[0] + ACROSS - 1) // ACROSS
     for part in range(parts):
         begin, end = dW.shape[0] * part // parts, dW.shape[0] * (part + 1) // parts
-        for k in range(0, X.shape[0], 2 * DEPTH):
-            depth = min(2 * DEPTH, X.shape[0] - k)
+        for k in range(0, X.shape[0], 2 * DEEP):
+            depth = min(2 * DEEP, X.shape[0] - k)
             pairs = (depth + 1) // 2
             for pair in range(pairs):
                 row, both = k + 2 * pair, 2 * pair + 1 < depth

@@ -92,11 +92,15 @@ def _at(part, n, kept):
 def _where(context, builder, array_type, array, place):
     """A pointer to the first number of a place in a row, and which numbers the row has."""
     view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
+    start = cgutils.create_struct_proxy(PLACE)(context, builder, value=place).start
+    return builder.gep(view.data, [start]), _mask(context, builder, place)
+
+
+def _mask(context, builder, place):
+    """Which numbers the row has in a place."""
     place = cgutils.create_struct_proxy(PLACE)(context, builder, value=place)
-    left = builder.sub(place.stop, place.start)
-    left = _spread(builder, left)
-    mask = builder.icmp_signed("<", ir.Constant(left.type, list(range(SIDE))), left)
-    return builder.gep(view.data, [place.start]), mask
+    left = _spread(builder, builder.sub(place.stop, place.start))
+    return builder.icmp_signed("<", ir.Constant(left.type, list(range(SIDE))), left)
 
 
 def _call(builder, name, result, *arguments):
@@ -241,6 +245,76 @@ def clamped(typing, x, limit):
         return builder.select(builder.fcmp_ordered("<", x, lowest), lowest, x)
 
     return VECTOR(x, limit), generate
+
+
+@intrinsic
+def within(typing, x, place, rest):
+    """x in the lanes that a row has at this place; the single number ``rest`` in the others."""
+
+    def generate(context, builder, signature, arguments):
+        x, place, rest = arguments
+        return builder.select(_mask(context, builder, place), x, _spread(builder, rest))
+
+    return VECTOR(x, place, rest), generate
+
+
+@intrinsic
+def larger(typing, x, y):
+    """The larger number of each pair; a NaN in y is skipped."""
+
+    def generate(context, builder, signature, arguments):
+        x, y = arguments
+        return builder.select(builder.fcmp_ordered(">", y, x), y, x)
+
+    return VECTOR(x, y), generate
+
+
+def _fold(combine):
+    """An intrinsic that makes a number of a vector: each half with the other, until one is left."""
+
+    @intrinsic
+    def fold(typing, x):
+        def generate(context, builder, signature, arguments):
+            (x,) = arguments
+            width = SIDE
+            while width > 1:
+                width //= 2
+                lower, upper = (
+                    builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))))
+                    for k in (0, width)
+                )
+                x = combine(builder, lower, upper)
+            return builder.extract_element(x, ir.IntType(32)(0))
+
+        return types.float32(x), generate
+
+    return fold
+
+
+largest_of = _fold(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", y, x), y, x))
+sum_of = _fold(lambda builder, x, y: builder.fadd(x, y))
+
+
+@intrinsic
+def nearest(typing, x):
+    """The integer next to each number, as float32."""
+
+    def generate(context, builder, signature, arguments):
+        return _call(builder, f"nearbyint.v{SIDE}f32", _FLOATS, *arguments)
+
+    return VECTOR(x), generate
+
+
+@intrinsic
+def scaled(typing, x, n):
+    """x · 2ⁿ for integers n, as float32."""
+
+    def generate(context, builder, signature, arguments):
+        every, rounding = ir.Constant(ir.IntType(16), 0xFFFF), ir.Constant(ir.IntType(32), 4)
+        x, n = arguments
+        return _call(builder, "x86.avx512.mask.scalef.ps.512", _FLOATS, x, n, ir.Constant(_FLOATS, None), every, rounding)
+
+    return VECTOR(x, n), generate
 
 
 def _spread(builder, value):

@@ -12,7 +12,8 @@ from .activations import exact_logarithm, exponential
 from .compiling import compiled, inlined
 from .kept import rounded
 from .reduce import largest, total
-from .sixteen import at, parts, put
+from .sixteen import at, larger, largest_of, parts, put, sum_of, vector, within
+from .tile import multiply
 
 
 @compiled
@@ -127,3 +128,67 @@ def _scale(row, result, scale):
     for part in range(parts(row.size, result)):
         i = at(part, row.size, result)
         result[i] = row[i] * scale
+
+
+@compiled
+def softmax_both_ways(
+    a, W, W_back, b, outputs, d_outputs, da, targets, nats, scale, unknown_symbol, unknown, start, stop
+):
+    """The product with W_ya, ``softmax_cross_entropy``, ``softmax_gradient`` and the product with the transpose in
+    bfloat16, for a few steps at a time, so that the outputs stay in the cache.
+
+    a          [T, N, ≥ H]     in     bfloat16
+    W, W_back  packed          in     W_ya [H, V], and its transpose
+    b          [V]             in     b_y
+    outputs    [S, N, ≥ V]            working memory: for as many steps at a time
+    d_outputs  [T, N, ≥ V]     out    bfloat16: the gradient with respect to the logits
+    da         [T, N, H]       out    the same with respect to a
+    targets    [T, N] int32    in     -1 where there is no target
+    nats       [T, N]          out    0 where there is no target
+    scale, unknown_symbol, unknown    as in ``softmax_gradient``
+
+    Rows [start, stop) are read and written.
+    """
+    T, steps, V, H = a.shape[0], outputs.shape[0], b.size, da.shape[2]
+    for first in range(0, T, steps):
+        last = min(first + steps, T)
+        multiply(a[first:last], 0, H, W, outputs[: last - first], 0, V, start, stop, False)
+        for t in range(first, last):
+            for n in range(start, stop):
+                target, row, gradient = targets[t, n], outputs[t - first, n], d_outputs[t, n]
+                if target < 0:
+                    nats[t, n] = 0
+                    gradient[:V] = 0
+                else:
+                    of_target = row[target] + b[target]
+                    highest, whole = _exponentials(row, b, gradient)
+                    nats[t, n] = exact_logarithm(whole) - (of_target - highest)
+                    factor = scale / whole
+                    for part in range(parts(V, gradient)):
+                        i = at(part, V, gradient)
+                        gradient[i] = row[i] * factor
+                    of_target = row[target] * factor - (scale - scale * unknown)
+                    of_unknown = row[unknown_symbol] * factor - scale * unknown
+                    if target == unknown_symbol:
+                        of_unknown = of_target - scale * unknown
+                    put(gradient, target, of_target)
+                    put(gradient, unknown_symbol, of_unknown)
+        multiply(d_outputs[first:last], 0, V, W_back, da[first:last], 0, H, start, stop, False)
+
+
+@inlined
+def _exponentials(row, b, kept):
+    """row = eˣ of x = row + b, less the largest of them. Returns the largest x, and the sum of the row. kept: see
+    ``sixteen.at``."""
+    V, lowest = b.size, row.dtype.type(-np.inf)
+    highest, whole = vector(lowest), vector(row.dtype.type(0))
+    for part in range(parts(V, kept)):
+        i = at(part, V, kept)
+        highest = larger(highest, within(row[i] + b[i], i, lowest))
+    most = largest_of(highest)
+    for part in range(parts(V, kept)):
+        i = at(part, V, kept)
+        x = exponential(row[i] + b[i] - most)
+        row[i] = x
+        whole = whole + within(x, i, row.dtype.type(0))
+    return most, sum_of(whole)

@@ -4,7 +4,7 @@ once, the logistic function of each in place of softmax."""
 import numpy as np
 
 from ..kernels.logistic import logistic_cross_entropy, logistic_gradient
-from ..kernels.softmax import sampled_cross_entropy, softmax_cross_entropy, softmax_gradient
+from ..kernels.softmax import sampled_cross_entropy, softmax_both_ways, softmax_cross_entropy, softmax_gradient
 from ..kernels.tile import LANES
 from ..text.batches import Sequences
 from ..text.vocabulary import UNKNOWN
@@ -54,6 +54,13 @@ class SoftmaxHead:
             return
         softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
         self.product.backward(d_outputs, da, start, stop)
+
+    def both_ways(self, a, targets, outputs, nats, d_outputs, da, scale: float, start: int, stop: int) -> None:
+        """``forward`` and ``backward`` where ``is_rounded``. outputs: memory for some of the steps."""
+        W, W_back, scale = self.product.forward_packed, self.product.backward_packed, self.b.dtype.type(scale)
+        softmax_both_ways(
+            a, W, W_back, self.b, outputs, d_outputs, da, targets, nats, scale, UNKNOWN, self.unknown, start, stop
+        )
 
     def gradients(self, pool, a, d_outputs, shards: int = 1, tokens: SortedTokens | None = None) -> list:
         if self._trains_sample:

@@ -182,6 +182,10 @@ class StackWindow:
         head, steps, d_outputs = self.stack.head, len(outputs), self._d_outputs(outputs)
         if self.stack.precision == "bf16":
             steps = max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
+        if head.is_rounded:
+            a, da = top
+            head.both_ways(a, targets, outputs[:steps], nats, d_outputs, da, scale, start, stop)
+            return
         for begin in range(0, len(outputs), steps):
             here = slice(begin, begin + steps)
             a, da = (array[here] for array in top)
