@@ -14,7 +14,7 @@ from numba.extending import intrinsic, overload
 
 from ..portable.functions import LN2_HIGH, LN2_LOW, OF_LOGARITHM
 from .compiling import inlined, internal
-from .sixteen import VECTOR, clamped, larger, multiply_add, nearest, scaled, vector
+from .sixteen import VECTOR, clamped, inverse, larger, multiply_add, nearest, scaled, vector
 
 f = np.float32
 
@@ -144,7 +144,7 @@ def _short_tanh(x):
     x = clamped(x, _SHORT_LIMIT)
     s = x * x
     p = multiply_add(multiply_add(s, S2, S1), s, S0)
-    return x * p / multiply_add(multiply_add(s, T2, T1), s, T0)
+    return x * p * inverse(multiply_add(multiply_add(s, T2, T1), s, T0))
 
 
 @inlined
@@ -153,7 +153,7 @@ def _short_sigmoid(x):
     x = clamped(x, _SHORT_LIMIT_OF_SIGMOID)
     s = x * x
     p = multiply_add(multiply_add(s, H2, H1), s, H0)
-    return x * p / multiply_add(multiply_add(s, U2, U1), s, T0) + vector(_HALF)
+    return multiply_add(x * p, inverse(multiply_add(multiply_add(s, U2, U1), s, T0)), _HALF)
 
 
 @overload(tanh)

@@ -89,18 +89,35 @@ def _at(part, n, kept):
     return lambda part, n, kept: part
 
 
-def _where(context, builder, array_type, array, place):
-    """A pointer to the first number of a place in a row, and which numbers the row has."""
-    view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
-    start = cgutils.create_struct_proxy(PLACE)(context, builder, value=place).start
-    return builder.gep(view.data, [start]), _mask(context, builder, place)
-
-
-def _mask(context, builder, place):
-    """Which numbers the row has in a place."""
+def _left(context, builder, place):
     place = cgutils.create_struct_proxy(PLACE)(context, builder, value=place)
-    left = _spread(builder, builder.sub(place.stop, place.start))
-    return builder.icmp_signed("<", ir.Constant(left.type, list(range(SIDE))), left)
+    return place.start, builder.sub(place.stop, place.start)
+
+
+def _either(builder, left, whole, some):
+    """whole(), or some(mask) where a row has fewer than SIDE numbers left. A branch costs less than a mask, and is
+    always predicted but at the end of a row."""
+    is_whole = builder.icmp_signed(">=", left, left.type(SIDE))
+    with builder.if_else(is_whole, likely=True) as (then, otherwise):
+        with then:
+            x = whole()
+            end = builder.block
+        with otherwise:
+            spread = _spread(builder, left)
+            y = some(builder.icmp_signed("<", ir.Constant(spread.type, list(range(SIDE))), spread))
+            end2 = builder.block
+    if x is None:
+        return None
+    phi = builder.phi(x.type)
+    phi.add_incoming(x, end)
+    phi.add_incoming(y, end2)
+    return phi
+
+
+def _where(context, builder, array_type, array, place):
+    view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
+    start, left = _left(context, builder, place)
+    return builder.gep(view.data, [start]), left
 
 
 def _call(builder, name, result, *arguments):
@@ -108,19 +125,23 @@ def _call(builder, name, result, *arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}"), arguments)
 
 
-def _load(builder, pointer, mask, kind):
+def _load(builder, pointer, left, kind):
     size = kind.element.width // 8 if isinstance(kind.element, ir.IntType) else 4
     name = f"masked.load.v{SIDE}{'i' if isinstance(kind.element, ir.IntType) else 'f'}{8 * size}.p0"
     address = builder.bitcast(pointer, kind.as_pointer())
-    return _call(builder, name, kind, address, ir.IntType(32)(size), mask, ir.Constant(kind, None))
+    return _either(builder, left, lambda: builder.load(address, align=size), lambda mask: _call(builder, name, kind, address, ir.IntType(32)(size), mask, ir.Constant(kind, None)))
 
 
-def _store(builder, value, pointer, mask):
+def _store(builder, value, pointer, left):
     whole = isinstance(value.type.element, ir.IntType)
     size = value.type.element.width // 8 if whole else 4
     name = f"masked.store.v{SIDE}{'i' if whole else 'f'}{8 * size}.p0"
     address = builder.bitcast(pointer, value.type.as_pointer())
-    _call(builder, name, ir.VoidType(), value, address, ir.IntType(32)(size), mask)
+    def plain():
+        builder.store(value, address, align=size)
+    def masked(mask):
+        _call(builder, name, ir.VoidType(), value, address, ir.IntType(32)(size), mask)
+    _either(builder, left, plain, masked)
 
 
 @intrinsic
@@ -253,7 +274,7 @@ def within(typing, x, place, rest):
 
     def generate(context, builder, signature, arguments):
         x, place, rest = arguments
-        return builder.select(_mask(context, builder, place), x, _spread(builder, rest))
+        return _either(builder, _left(context, builder, place)[1], lambda: x, lambda mask: builder.select(mask, x, _spread(builder, rest)))
 
     return VECTOR(x, place, rest), generate
 
@@ -293,6 +314,17 @@ def _fold(combine):
 
 largest_of = _fold(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", y, x), y, x))
 sum_of = _fold(lambda builder, x, y: builder.fadd(x, y))
+
+
+@intrinsic
+def inverse(typing, x):
+    """1/x, to 14 bits."""
+
+    def generate(context, builder, signature, arguments):
+        every = ir.Constant(ir.IntType(16), 0xFFFF)
+        return _call(builder, "x86.avx512.rcp14.ps.512", _FLOATS, *arguments, ir.Constant(_FLOATS, None), every)
+
+    return VECTOR(x), generate
 
 
 @intrinsic
