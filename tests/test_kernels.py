@@ -241,7 +241,7 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
     for pieces in ([(0, columns)], *cuts(columns, 16)):
         found = [np.full_like(array, np.nan) for array in expected]
         for start, stop in pieces:
-            gradients(a, x, tokens, dz, a_column, *found, start, stop)
+            gradients(a, x, tokens, dz, a_column, 0, *found, start, stop)
         assert all(map(same_bits, found, expected)), pieces
 
 
@@ -252,7 +252,7 @@ def alone(gradients, shard, a, x, tokens, dz, a_column, shapes):
     """The gradients of one shard's rows by the kernel that knows of no shards."""
     found = [np.empty(shape, dz.dtype) for shape in shapes]
     a, x, dz = (np.ascontiguousarray(rows[shard]) for rows in (a, x, dz))
-    gradients(a, x, tokens[shard], dz, a_column, *found, 0, shapes[2][0])
+    gradients(a, x, tokens[shard], dz, a_column, 0, *found, 0, shapes[2][0])
     return found
 
 

@@ -206,7 +206,7 @@ class Recurrent:
             kernel, tokens = self.recurrent.gradients_kernel, tokens.reshape(-1) if self.one_hot else NO_TOKENS
 
             def columns(start, stop):
-                kernel(a, x, tokens, dz, column, *sums, start, stop)
+                kernel(a, x, tokens, dz, column, 0, *sums, start, stop)
 
         else:
             kernel, entries, source = self.recurrent.sharded_kernel, NO_ENTRIES, z.reshape(-1)

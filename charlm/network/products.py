@@ -191,12 +191,24 @@ class Product:
         shards: how many share the rows. tokens: for each shard, what belongs to a token is added to its row of Wᵀ, the
         parameter of a transposed product.
         """
+        if not self.transposed and shards == 1 and self.columns < pool.threads * PANEL:
+            return self._gradient_by_rows(pool, x, dz, db)
         if self.transposed:
             sums = np.empty_like(self.d_parameter[0])  # of x, which nobody needs
             parts = pool.split(db.size, lambda start, stop: bias_gradient(dz, db, shards, start, stop), LANES)
         else:
             sums, parts = db, []
         return pool.split(sums.size, self.gradient_columns(x, dz, sums, shards, tokens), LANES) + parts
+
+    def _gradient_by_rows(self, pool, x, dz, db):
+        """The same where the columns are too few to split them: a thread would have less than a panel."""
+        x, dz, dW = side_by_side(x, 1), side_by_side(dz, 1), self.d_parameter
+
+        def rows(start, stop):
+            some, sums = dW[start:stop], db[:0] if start else db
+            self.gradients_kernel(x, x[:0], NO_TOKENS, dz, 0, start, some, some[:, :0], sums, 0, self.columns)
+
+        return pool.split(self.depth, rows, LANES)
 
     def gradient_columns(
         self, x: np.ndarray, dz: np.ndarray, sums: np.ndarray, shards: int, tokens: SortedTokens | None
@@ -210,7 +222,7 @@ class Product:
 
         def columns(start, stop):
             if shards == 1:
-                self.gradients_kernel(left, none, NO_TOKENS, right, 0, dW, no_dW, sums, start, stop)
+                self.gradients_kernel(left, none, NO_TOKENS, right, 0, 0, dW, no_dW, sums, start, stop)
             else:
                 slots = slots_for(shards, sums.dtype)
                 self.sharded_kernel(left, none, right, shards, *added, 0, dW, no_dW, sums, slots, start, stop)

@@ -24,7 +24,7 @@ from .protocols import Head, Layer
 from .sampled_softmax import OutputSample
 from .threads import ThreadPool
 
-AT_ONCE, LEAST_STEPS = 1 << 18, 4  # in bf16: outputs that are made together, and of how many steps at least
+CACHED, AT_ONCE, LEAST_STEPS = 1 << 15, 1 << 18, 4  # in bf16: outputs that are made together, and of how many steps at least
 
 
 class Stack:
@@ -181,7 +181,8 @@ class StackWindow:
         the last layer gives, and where its gradient stands."""
         head, steps, d_outputs = self.stack.head, len(outputs), self._d_outputs(outputs)
         if self.stack.precision == "bf16":
-            steps = max(LEAST_STEPS, AT_ONCE // ((stop - start) * outputs.shape[-1]))
+            at_once = CACHED if head.is_rounded else AT_ONCE
+            steps = max(LEAST_STEPS, at_once // ((stop - start) * outputs.shape[-1]))
         if head.is_rounded:
             a, da = top
             head.both_ways(a, targets, outputs[:steps], nats, d_outputs, da, scale, start, stop)
