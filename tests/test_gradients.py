@@ -151,11 +151,11 @@ class LeastSquares:
         off = np.where(wanted < 0, 0, a[:, start:stop] @ self.W + self.b - np.eye(V)[np.maximum(wanted[..., 0], 0)])
         outputs[:, start:stop, :V], nats[:, start:stop] = off, (off**2).sum(-1) / 2
 
-    is_rounded = False
+    both_ways = None
 
-    def backward(self, outputs, targets, d_outputs, da, scale, start, stop):
-        d_outputs[:, start:stop] = scale * outputs[:, start:stop]
-        da[:, start:stop] = d_outputs[:, start:stop, :V] @ self.W.T
+    def backward(self, outputs, targets, da, scale, start, stop):
+        outputs[:, start:stop] *= scale
+        da[:, start:stop] = outputs[:, start:stop, :V] @ self.W.T
 
     def gradients(self, pool, a, d_outputs, shards, tokens):
         def weights():

@@ -31,7 +31,7 @@ from charlm.kernels.sharded import (
     sum_tokens,
 )
 from charlm.kernels.sixteen import at, parts
-from charlm.kernels.softmax import softmax_cross_entropy, softmax_gradient
+from charlm.kernels.softmax import softmax_both_ways, softmax_cross_entropy, softmax_gradient
 from charlm.kernels.tile import DEPTH, LANES, VECTORS, multiply, multiply_transposed, pack, packed_size
 from charlm.kernels.updates import CHUNK, adam, squares
 from charlm.network.sharding import tree_sum
@@ -243,6 +243,12 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
         for start, stop in pieces:
             gradients(a, x, tokens, dz, a_column, 0, *found, start, stop)
         assert all(map(same_bits, found, expected)), pieces
+    for pieces in cuts(H):  # of the rows of dW_a; nobody wants the sums of these columns again
+        found = np.full_like(expected[0], np.nan)
+        for start, stop in pieces:
+            some, none = found[start:stop], np.empty(0, np.float32)
+            gradients(a, x[:0], tokens[:0], dz, a_column, start, some, some[:, :0], none, a_column, columns)
+        assert same_bits(found, expected[0]), pieces
 
 
 # --- sharded.py
@@ -444,6 +450,11 @@ def halves(x):
     return (rounded(x).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
+def widened(x):
+    """The float32 that bfloat16 stand for."""
+    return (x.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
 @needs_bfloat16
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.uncompiled), *ROWS[1:], bfloat16.AT_ONCE + 3])
@@ -554,6 +565,13 @@ def _apply_vectors(x, tanh, sigmoid, kept):
         tanh[i], sigmoid[i] = activations.tanh(x[i]), activations.sigmoid(x[i])
 
 
+@numba.njit(error_model="numpy")
+def _exponential_of_vectors(x, exponential, kept):
+    for part in range(parts(x.size, kept)):
+        i = at(part, x.size, kept)
+        exponential[i] = activations.exponential(x[i])
+
+
 @needs_bfloat16
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 40])
 def test_vectors_touch_what_a_row_has_and_round_to_the_nearest(size):
@@ -573,7 +591,31 @@ def test_activations_next_to_bfloat16_are_exact_to_12_bits():
     assert np.abs(tanh - true_tanh).max() < 1.5e-4 and np.abs(sigmoid - true_sigmoid).max() < 8e-5
     assert np.abs(tanh).max() < 1 and 0 < sigmoid.min() and sigmoid.max() < 1
     near = (np.abs(x) < 5) & (np.abs(x) > 1e-30)
-    assert np.abs(tanh[near] / true_tanh[near] - 1).max() < 5.6e-5
+    assert np.abs(tanh[near] / true_tanh[near] - 1).max() < 1.1e-4
+
+
+@needs_bfloat16
+def test_the_exponential_of_vectors_is_exact_to_17_bits():
+    x = -np.abs(np.concatenate([np.linspace(0, 90, 100_001, dtype=np.float32), all_magnitudes(100_003)]))
+    exponential = np.empty_like(x)
+    _exponential_of_vectors(x, exponential, np.empty(x.size, np.uint16))
+    within = x > -87
+    assert np.abs(exponential[within] / exact(x[within])[2] - 1).max() < 2**-17
+    assert (exponential[x == 0] == 1).all() and exponential.max() == 1
+    assert 0 <= exponential[~within].min() and exponential[~within].max() < 2e-38
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("size", [1, 37])
+def test_a_nan_in_a_vector_stays_one_and_harms_no_neighbour(size):
+    for position in range(size):
+        x = np.linspace(-3, 0, size, dtype=np.float32)
+        x[position] = np.nan
+        found = [np.empty_like(x) for _ in range(3)]
+        _apply_vectors(x, found[0], found[1], np.empty(size, np.uint16))
+        _exponential_of_vectors(x, found[2], np.empty(size, np.uint16))
+        for values in found:
+            assert np.flatnonzero(np.isnan(values)).tolist() == [position]
 
 
 def all_magnitudes(step=1009):
@@ -712,9 +754,61 @@ def test_softmax_gradient_equals_numpy(unknown, dtype):
         y = (1 - unknown) * np.eye(V)[targets]
         y[..., 1] += unknown
         expected = np.where(targets[..., None] < 0, 0, scale * (given - y))
-        softmax_gradient(probabilities, probabilities, V, targets, dtype(scale), 1, dtype(unknown), 1, 5)
+        softmax_gradient(probabilities, V, targets, dtype(scale), 1, dtype(unknown), 1, 5)
         assert same_bits(probabilities[:, [0, 5]], given[:, [0, 5]])
         assert np.abs(probabilities[:, 1:5] - expected[:, 1:5]).max() < 8 * np.finfo(dtype).eps
+
+
+def both_ways(a, W, b, targets, unknown, steps, start, stop, scale=0.37):
+    """(nats, the gradient with respect to the logits, that with respect to a) of ``softmax_both_ways``; 7, or 7 of
+    bfloat16, where it writes nothing."""
+    (T, N, H), V = a.shape, b.size
+    kept = np.zeros((T, N, H + 1), np.uint16)
+    kept[:, :, :H] = halves(a)
+    outputs, d_outputs = np.full((steps, N, V + 3), np.nan, np.float32), np.full((T, N, V + 3), 7, np.uint16)
+    nats, da = np.full((T, N), 7, np.float32), np.full((T, N, H), 7, np.float32)
+    d_outputs[:, :, V] = 0
+    packed, back = packed_pairs(W), packed_pairs(W, transposed=True)
+    numbers = np.float32(scale), 1, np.float32(unknown)
+    softmax_both_ways(kept, packed, back, b, outputs, d_outputs, da, targets, nats, *numbers, start, stop)
+    return nats, d_outputs, da
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("unknown", [0.0, 0.125])
+@pytest.mark.parametrize("V", [2, 15, 16, 17, 65, 100])
+def test_the_softmax_goes_both_ways_in_bf16(V, unknown):
+    """Its nats and its gradient are those of NumPy, for any number of steps at a time, and of the rows asked for."""
+    random, H, scale = np.random.default_rng(V), 21, 0.37
+    _, b, targets = softmax_case(V, np.float32)
+    targets[1, 2] = 1
+    a, W = (random.standard_normal(shape).astype(np.float32) for shape in ((3, 6, H), (H, V)))
+    logits = chain_of_pairs(a.reshape(-1, H), W, np.zeros((18, V), np.float32)).reshape(3, 6, V)
+    probabilities, expected_nats = softmax_in_numpy(logits, b, targets)
+    y = (1 - unknown) * np.eye(V)[targets]
+    y[..., 1] += unknown
+    expected = np.where(targets[..., None] < 0, 0, scale * (probabilities - y))
+    nats, d_outputs, da = both_ways(a, W, b, targets, unknown, 3, 1, 5)
+    found = widened(d_outputs)[:, :, :V]
+    assert np.abs(nats - expected_nats)[:, 1:5].max() < 2e-5 and (nats[:, [0, 5]] == 7).all()
+    assert (np.abs(found - expected)[:, 1:5] <= 2.0**-8 * np.abs(expected[:, 1:5]) + 1e-6).all()
+    assert (d_outputs[:, [0, 5], :V] == 7).all() and (d_outputs[:, :, V + 1 :] == 7).all()
+    backward = chain_of_pairs(found.reshape(-1, V), W.T, np.zeros((18, H), np.float32)).reshape(3, 6, H)
+    assert same_bits(da[:, 1:5], backward[:, 1:5]) and (da[:, [0, 5]] == 7).all()
+    for steps in (1, 2):
+        assert all(map(same_bits, both_ways(a, W, b, targets, unknown, steps, 1, 5), (nats, d_outputs, da)))
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("V", [2, 16, 37])
+def test_a_nan_among_the_logits_in_bf16_is_seen_in_the_nats(V):
+    a, W, targets = np.ones((1, 2, 4), np.float32), np.ones((4, V), np.float32), np.zeros((1, 2), np.int32)
+    for position in range(V):
+        b = np.zeros(V, np.float32)
+        b[position] = np.nan
+        assert np.isnan(both_ways(a, W, b, targets, 0.0, 1, 0, 2)[0]).all()
+    a[0, 1, 2] = np.nan
+    assert np.isnan(both_ways(a, W, np.zeros(V, np.float32), targets, 0.0, 1, 0, 2)[0]).tolist() == [[False, True]]
 
 
 # --- gather.py, and the gradient of the peepholes

@@ -70,4 +70,6 @@ def layer_gradients_in_pairs(a, x, tokens, dz, a_column, row, dW_a, dW_x, db, st
     width = max(2 * PANEL, min(16 * PANEL, AT_ONCE // depth // PANEL * PANEL))
     for j in range(start, stop, width):
         end = min(j + width, stop)
-        _in_one_pass(multiply_transposed_pairs, 2 * DEEP, width, a, x, tokens, dz, a_column, row, dW_a, dW_x, db, j, end)
+        _in_one_pass(
+            multiply_transposed_pairs, 2 * DEEP, width, a, x, tokens, dz, a_column, row, dW_a, dW_x, db, j, end
+        )

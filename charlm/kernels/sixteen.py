@@ -90,34 +90,34 @@ def _at(part, n, kept):
 
 
 def _left(context, builder, place):
+    """Where a place begins in a row, and how many numbers the row has from there on."""
     place = cgutils.create_struct_proxy(PLACE)(context, builder, value=place)
     return place.start, builder.sub(place.stop, place.start)
 
 
-def _either(builder, left, whole, some):
-    """whole(), or some(mask) where a row has fewer than SIDE numbers left. A branch costs less than a mask, and is
-    always predicted but at the end of a row."""
-    is_whole = builder.icmp_signed(">=", left, left.type(SIDE))
-    with builder.if_else(is_whole, likely=True) as (then, otherwise):
-        with then:
-            x = whole()
-            end = builder.block
-        with otherwise:
-            spread = _spread(builder, left)
-            y = some(builder.icmp_signed("<", ir.Constant(spread.type, list(range(SIDE))), spread))
-            end2 = builder.block
-    if x is None:
-        return None
-    phi = builder.phi(x.type)
-    phi.add_incoming(x, end)
-    phi.add_incoming(y, end2)
-    return phi
-
-
 def _where(context, builder, array_type, array, place):
+    """A pointer to the first number of a place in a row, and how many numbers the row has from there on."""
     view = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
     start, left = _left(context, builder, place)
     return builder.gep(view.data, [start]), left
+
+
+def _either(builder, left, whole, partial):
+    """whole(), or where a row has fewer than SIDE numbers left ``partial`` of the mask of these: the processor predicts
+    a branch, but has to make each mask."""
+    with builder.if_else(builder.icmp_signed(">=", left, left.type(SIDE)), likely=True) as (then, otherwise):
+        with then:
+            results = [(whole(), builder.block)]
+        with otherwise:
+            numbers = _spread(builder, left)
+            mask = builder.icmp_signed("<", ir.Constant(numbers.type, list(range(SIDE))), numbers)
+            results.append((partial(mask), builder.block))
+    if results[0][0].type == ir.VoidType():
+        return None
+    merged = builder.phi(results[0][0].type)
+    for result, block in results:
+        merged.add_incoming(result, block)
+    return merged
 
 
 def _call(builder, name, result, *arguments):
@@ -125,23 +125,33 @@ def _call(builder, name, result, *arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}"), arguments)
 
 
+def _memory(builder, pointer, kind):
+    """The address of a vector, the size of its numbers, and the end of the names of LLVM's functions for it."""
+    is_whole = isinstance(kind.element, ir.IntType)
+    size = kind.element.width // 8 if is_whole else 4
+    return builder.bitcast(pointer, kind.as_pointer()), size, f"v{SIDE}{'i' if is_whole else 'f'}{8 * size}.p0"
+
+
 def _load(builder, pointer, left, kind):
-    size = kind.element.width // 8 if isinstance(kind.element, ir.IntType) else 4
-    name = f"masked.load.v{SIDE}{'i' if isinstance(kind.element, ir.IntType) else 'f'}{8 * size}.p0"
-    address = builder.bitcast(pointer, kind.as_pointer())
-    return _either(builder, left, lambda: builder.load(address, align=size), lambda mask: _call(builder, name, kind, address, ir.IntType(32)(size), mask, ir.Constant(kind, None)))
+    address, size, name = _memory(builder, pointer, kind)
+    return _either(
+        builder,
+        left,
+        lambda: builder.load(address, align=size),
+        lambda mask: _call(
+            builder, f"masked.load.{name}", kind, address, ir.IntType(32)(size), mask, ir.Constant(kind, None)
+        ),
+    )
 
 
 def _store(builder, value, pointer, left):
-    whole = isinstance(value.type.element, ir.IntType)
-    size = value.type.element.width // 8 if whole else 4
-    name = f"masked.store.v{SIDE}{'i' if whole else 'f'}{8 * size}.p0"
-    address = builder.bitcast(pointer, value.type.as_pointer())
-    def plain():
-        builder.store(value, address, align=size)
-    def masked(mask):
-        _call(builder, name, ir.VoidType(), value, address, ir.IntType(32)(size), mask)
-    _either(builder, left, plain, masked)
+    address, size, name = _memory(builder, pointer, value.type)
+    _either(
+        builder,
+        left,
+        lambda: builder.store(value, address, align=size),
+        lambda mask: _call(builder, f"masked.store.{name}", ir.VoidType(), value, address, ir.IntType(32)(size), mask),
+    )
 
 
 @intrinsic
@@ -270,13 +280,18 @@ def clamped(typing, x, limit):
 
 @intrinsic
 def within(typing, x, place, rest):
-    """x in the lanes that a row has at this place; the single number ``rest`` in the others."""
+    """The numbers of x that a row has at this place; the single number ``rest`` in place of the others."""
 
     def generate(context, builder, signature, arguments):
         x, place, rest = arguments
-        return _either(builder, _left(context, builder, place)[1], lambda: x, lambda mask: builder.select(mask, x, _spread(builder, rest)))
+        _, left = _left(context, builder, place)
+        return _either(builder, left, lambda: x, lambda mask: builder.select(mask, x, _spread(builder, rest)))
 
     return VECTOR(x, place, rest), generate
+
+
+def _larger(builder, x, y):
+    return builder.select(builder.fcmp_ordered(">", y, x), y, x)
 
 
 @intrinsic
@@ -284,27 +299,25 @@ def larger(typing, x, y):
     """The larger number of each pair; a NaN in y is skipped."""
 
     def generate(context, builder, signature, arguments):
-        x, y = arguments
-        return builder.select(builder.fcmp_ordered(">", y, x), y, x)
+        return _larger(builder, *arguments)
 
     return VECTOR(x, y), generate
 
 
 def _fold(combine):
-    """An intrinsic that makes a number of a vector: each half with the other, until one is left."""
+    """An intrinsic that makes one number of a vector: each of its halves with the other, until one number is left."""
 
     @intrinsic
     def fold(typing, x):
         def generate(context, builder, signature, arguments):
-            (x,) = arguments
-            width = SIDE
+            (x,), width = arguments, SIDE
             while width > 1:
                 width //= 2
-                lower, upper = (
-                    builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width))))
-                    for k in (0, width)
+                halves = (
+                    ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(start, start + width)))
+                    for start in (0, width)
                 )
-                x = combine(builder, lower, upper)
+                x = combine(builder, *(builder.shuffle_vector(x, x, half) for half in halves))
             return builder.extract_element(x, ir.IntType(32)(0))
 
         return types.float32(x), generate
@@ -312,7 +325,7 @@ def _fold(combine):
     return fold
 
 
-largest_of = _fold(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", y, x), y, x))
+largest_of = _fold(_larger)
 sum_of = _fold(lambda builder, x, y: builder.fadd(x, y))
 
 
@@ -344,7 +357,9 @@ def scaled(typing, x, n):
     def generate(context, builder, signature, arguments):
         every, rounding = ir.Constant(ir.IntType(16), 0xFFFF), ir.Constant(ir.IntType(32), 4)
         x, n = arguments
-        return _call(builder, "x86.avx512.mask.scalef.ps.512", _FLOATS, x, n, ir.Constant(_FLOATS, None), every, rounding)
+        return _call(
+            builder, "x86.avx512.mask.scalef.ps.512", _FLOATS, x, n, ir.Constant(_FLOATS, None), every, rounding
+        )
 
     return VECTOR(x, n), generate
 

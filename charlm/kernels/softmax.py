@@ -10,7 +10,6 @@ import numpy as np
 
 from .activations import exact_logarithm, exponential
 from .compiling import compiled, inlined
-from .kept import rounded
 from .reduce import largest, total
 from .sixteen import at, larger, largest_of, parts, put, sum_of, vector, within
 from .tile import multiply
@@ -95,39 +94,26 @@ def target_ranks(probabilities, V, targets, ranks, start, stop):
 
 
 @compiled
-def softmax_gradient(probabilities, d_logits, V, targets, scale, unknown_symbol, unknown, start, stop):
-    """The gradient of scale · loss with respect to the logits.
+def softmax_gradient(probabilities, V, targets, scale, unknown_symbol, unknown, start, stop):
+    """Turn the probabilities, in place, into the gradient of scale · loss with respect to the logits.
 
-    probabilities   [T, N, ≥ V]     in       ŷ
-    d_logits        [T, N, ≥ V]     out      scale · (ŷ - y), 0 where there is no target; bfloat16, or probabilities
-                                             itself
+    probabilities   [T, N, ≥ V]     in/out   ŷ; becomes scale · (ŷ - y), 0 where there is no target
     targets         [T, N] int32    in       -1 where there is no target
     scale, unknown  type of the arrays       unknown: the fraction of each target's probability that <UNK> gets instead
     unknown_symbol  int                      the id of <UNK>
 
     Rows [start, stop) are read and written.
     """
-    result = rounded(d_logits, probabilities)
     for t in range(probabilities.shape[0]):
         for n in range(start, stop):
-            row, gradient = probabilities[t, n][:V], result[t, n][:V]
-            target = targets[t, n]
+            row, target = probabilities[t, n][:V], targets[t, n]
             if target < 0:
-                gradient[:] = 0
+                row[:] = 0
             else:
-                of_target = row[target] * scale - (scale - scale * unknown)
-                of_unknown = (of_target if target == unknown_symbol else row[unknown_symbol] * scale) - scale * unknown
-                _scale(row, gradient, scale)
-                put(gradient, target, of_target)
-                put(gradient, unknown_symbol, of_unknown)
-
-
-@inlined
-def _scale(row, result, scale):
-    """result = row · scale."""
-    for part in range(parts(row.size, result)):
-        i = at(part, row.size, result)
-        result[i] = row[i] * scale
+                for v in range(row.size):
+                    row[v] *= scale
+                row[target] -= scale - scale * unknown
+                row[unknown_symbol] -= scale * unknown
 
 
 @compiled

@@ -1,6 +1,8 @@
 """The heads of a stack: a linear map of every state, softmax, and cross-entropy; where several outputs may be true at
 once, the logistic function of each in place of softmax."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..kernels.logistic import logistic_cross_entropy, logistic_gradient
@@ -43,20 +45,20 @@ class SoftmaxHead:
         self.product.forward(a, outputs, start, stop)
         softmax_cross_entropy(outputs, self.b, targets, nats, start, stop)
 
-    @property
-    def is_rounded(self) -> bool:
-        return self.product.precision == "bf16" and not self._trains_sample
-
-    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
+    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
         if self._trains_sample:
-            self._sampled.backward(outputs, targets, d_outputs, da, scale, self.unknown, start, stop)
+            self._sampled.backward(outputs, targets, da, scale, self.unknown, start, stop)
             return
-        softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
-        self.product.backward(d_outputs, da, start, stop)
+        softmax_gradient(outputs, self.b.size, targets, scale, UNKNOWN, self.unknown, start, stop)
+        self.product.backward(outputs, da, start, stop)
 
-    def both_ways(self, a, targets, outputs, nats, d_outputs, da, scale: float, start: int, stop: int) -> None:
-        """``forward`` and ``backward`` where ``is_rounded``. outputs: memory for some of the steps."""
+    @property
+    def both_ways(self) -> Callable[..., None] | None:
+        is_rounded = self.product.precision == "bf16" and not self._trains_sample
+        return self._both_ways if is_rounded else None
+
+    def _both_ways(self, a, da, targets, outputs, nats, d_outputs, scale: float, start: int, stop: int) -> None:
         W, W_back, scale = self.product.forward_packed, self.product.backward_packed, self.b.dtype.type(scale)
         softmax_both_ways(
             a, W, W_back, self.b, outputs, d_outputs, da, targets, nats, scale, UNKNOWN, self.unknown, start, stop
@@ -89,10 +91,10 @@ class SampledOutputs:
         self.weights.forward(a, outputs, start, stop)
         sampled_cross_entropy(outputs, self.b, self.correction, targets, nats, start, stop)
 
-    def backward(self, outputs, targets, d_outputs, da, scale, unknown, start: int, stop: int) -> None:
+    def backward(self, outputs, targets, da, scale, unknown, start: int, stop: int) -> None:
         targets, symbol = self.sample.places_of(targets), self.sample.places[UNKNOWN]
-        softmax_gradient(outputs, d_outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
-        self.weights.backward(d_outputs, da, start, stop)
+        softmax_gradient(outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
+        self.weights.backward(outputs, da, start, stop)
 
     def gradients(self, pool, a, d_outputs, shards: int, tokens: SortedTokens | None) -> list:
         """The gradients of all outputs: 0 for those that are not in the sample, except for what ``tokens`` adds."""
@@ -150,9 +152,9 @@ class LogisticHead:
         self.product.forward(a, outputs, start, stop)
         logistic_cross_entropy(outputs, self.b, targets, self.starts, self.members, nats, start, stop)
 
-    is_rounded = False
+    both_ways = None
 
-    def backward(self, outputs, targets, d_outputs, da, scale: float, start: int, stop: int) -> None:
+    def backward(self, outputs, targets, da, scale: float, start: int, stop: int) -> None:
         scale = self.b.dtype.type(scale)
         logistic_gradient(outputs, self.b.size, targets, self.starts, self.members, scale, start, stop)
         self.product.backward(outputs, da, start, stop)

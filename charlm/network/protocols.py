@@ -96,11 +96,13 @@ class Head(Protocol):
 
     The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop).
 
-    is_rounded: whether ``backward`` makes bf16.
+    both_ways: in bf16, ``forward`` and ``backward`` at once: a function of (a, da, targets, outputs, nats, d_outputs,
+    scale, start, stop). It takes as many steps at a time as ``outputs`` has, and the gradient with respect to the
+    outputs goes into d_outputs (T, N, ≥ V), in bf16. None where training calls ``forward`` and then ``backward``.
     """
 
     @property
-    def is_rounded(self) -> bool: ...
+    def both_ways(self) -> Callable[..., None] | None: ...
 
     def packing(self, pool: ThreadPool, for_training: bool, precision: str) -> Parts:
         """The work of ``Network.pack`` for the weights of the head."""
@@ -115,15 +117,13 @@ class Head(Protocol):
         self,
         outputs: np.ndarray,
         targets: np.ndarray,
-        d_outputs: np.ndarray,
         da: np.ndarray,
         scale: float,
         start: int,
         stop: int,
     ) -> None:
-        """Write the gradient of scale · loss with respect to the outputs, before any activation, into d_outputs (T, N,
-        ≥ V), and the gradient with respect to a into da (T, N, H). d_outputs is outputs itself, or an array in bf16
-        where ``is_rounded``."""
+        """Turn the outputs (T, N, ≥ V) into the gradient of scale · loss with respect to them, before any activation,
+        and write the gradient with respect to a into da (T, N, H)."""
 
     def gradients(
         self, pool: ThreadPool, a: np.ndarray, d_outputs: np.ndarray, shards: int, tokens: SortedTokens | None

@@ -24,7 +24,8 @@ from .protocols import Head, Layer
 from .sampled_softmax import OutputSample
 from .threads import ThreadPool
 
-CACHED, AT_ONCE, LEAST_STEPS = 1 << 15, 1 << 18, 4  # in bf16: outputs that are made together, and of how many steps at least
+LEAST_STEPS = 4  # in bf16: of how many steps the outputs are made together, at least, and about how many outputs,
+AT_ONCE, CACHED = 1 << 18, 1 << 15  # where head and softmax are kernels of their own, and where one kernel does it all
 
 
 class Stack:
@@ -179,19 +180,18 @@ class StackWindow:
         """The rows [start, stop) through the head and back. In bf16, a few steps at a time, so that the backward pass
         finds the outputs in the cache; in float32 it is faster to use each panel of weights for all steps. top: what
         the last layer gives, and where its gradient stands."""
-        head, steps, d_outputs = self.stack.head, len(outputs), self._d_outputs(outputs)
+        head, both_ways, steps = self.stack.head, self.stack.head.both_ways, len(outputs)
         if self.stack.precision == "bf16":
-            at_once = CACHED if head.is_rounded else AT_ONCE
+            at_once = CACHED if both_ways else AT_ONCE
             steps = max(LEAST_STEPS, at_once // ((stop - start) * outputs.shape[-1]))
-        if head.is_rounded:
-            a, da = top
-            head.both_ways(a, targets, outputs[:steps], nats, d_outputs, da, scale, start, stop)
+        if both_ways:
+            both_ways(*top, targets, outputs[:steps], nats, self._d_outputs(outputs), scale, start, stop)
             return
         for begin in range(0, len(outputs), steps):
             here = slice(begin, begin + steps)
             a, da = (array[here] for array in top)
             head.forward(a, targets[here], outputs[here], nats[here], start, stop)
-            head.backward(outputs[here], targets[here], d_outputs[here], da, scale, start, stop)
+            head.backward(outputs[here], targets[here], da, scale, start, stop)
 
     def _backward(self, arrays_of_layers, start, stop):
         """The rows [start, stop) back from the last layer to the embedding; vectors have no gradient."""
@@ -203,7 +203,7 @@ class StackWindow:
 
     def _d_outputs(self, outputs):
         """Where the gradient with respect to the outputs stands."""
-        return self.d_rounded[: len(outputs)] if self.stack.head.is_rounded else outputs
+        return self.d_rounded[: len(outputs)] if self.stack.head.both_ways else outputs
 
     def _first_steps(self, steps, lengths):
         return [arrays.first_steps(steps, lengths) for arrays in self.layers]
