@@ -245,7 +245,7 @@ def test_layer_gradients_are_the_products_and_sums_however_the_columns_are_cut(
         assert all(map(same_bits, found, expected)), pieces
     for pieces in cuts(H):  # of the rows of dW_a; nobody wants the sums of these columns again
         found = np.full_like(expected[0], np.nan)
-        for start, stop in pieces:
+        for start, stop in filter(np.diff, pieces):
             some, none = found[start:stop], np.empty(0, np.float32)
             gradients(a, x[:0], tokens[:0], dz, a_column, start, some, some[:, :0], none, a_column, columns)
         assert same_bits(found, expected[0]), pieces

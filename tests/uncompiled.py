@@ -67,7 +67,7 @@ def factors(x):
 
 
 def tile(rows, vectors, A, a_row, B, b_start, b_step, C, c_row, c_column, depth, accumulate, wanted):
-    width = wanted or vectors * lanes(A)
+    width = wanted or vectors * lanes(C)
     target = C[c_row : c_row + rows, c_column : c_column + width]
     sums = target.copy() if accumulate else np.zeros_like(target)
     if A.dtype == np.uint16:  # whose rows are read on beyond an odd number of columns
@@ -141,10 +141,10 @@ def stand_in() -> None:
     reduce._total = reduction(0, lambda values: values, np.add)
     reduce._total_square = reduction(0, np.square, np.add, np.float64)
 
-    from charlm.kernels import vectors
+    from charlm.kernels import sixteen
 
-    vectors.parts, vectors.at = lambda n, kept: n, lambda part, n, kept: part
-    vectors.number = number
+    sixteen.parts, sixteen.at = lambda n, kept: n, lambda part, n, kept: part
+    sixteen.number = number
 
     from charlm.kernels import tile as tiles
 
@@ -160,4 +160,3 @@ def stand_in() -> None:
 
     kept.first_state, kept.are_apart = lambda a, h, start, stop: None, lambda z: False
     kept.keep = lambda h, i, x: None
-    kept.kept, kept.step_in, kept.rounded = lambda z, now: now, lambda z, t: 0, lambda h, a: a

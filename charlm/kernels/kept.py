@@ -75,14 +75,3 @@ def _keep(h, i, x):
         h[i] = x
 
     return implement
-
-
-def rounded(h, a):
-    """The array that a product reads: h, or a where it is not rounded."""
-
-
-@overload(rounded)
-def _rounded(h, a):
-    if is_rounded(h):
-        return lambda h, a: h
-    return lambda h, a: a

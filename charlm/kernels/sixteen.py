@@ -3,7 +3,7 @@
     i = at(part, n, kept)      the place of a part of a row of n numbers: sixteen of them at a time where ``kept`` is
                                bfloat16, else one
     row[i], row[i] = x         read and write the numbers in that place, as far as the row has them
-    x + y, x - y, x * y, x / y  of each pair of numbers, or of each number and a single y
+    x + y, x - y, x * y        of each pair of numbers, or of each number and a single y
 
 So the equations of a cell stand in one place, for both precisions: a loop over single numbers, which LLVM turns into
 vectors where it can, and a loop over vectors, which does not depend on that. A bfloat16 is stored as uint16, the upper
@@ -224,7 +224,6 @@ for _operator, _instruction in (
     (operator.add, "fadd"),
     (operator.sub, "fsub"),
     (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
 ):
     overload(_operator)(_operation(_instruction))
 
