@@ -179,6 +179,8 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
     )
     if a.channels:
         one_for_each = "symbol: 1 if it is in the set before" if trainer.task.name == "chords" else "channel"
+        if getattr(trainer.task, "with_slopes", False) and trainer.task.channels.slopes:
+            one_for_each += ", and one for how fast it changes"
         entry = f"{number_of(a.channels, 'number')} at each step, one for each {one_for_each}"
     has_symbols = not a.channels or trainer.task.name == "translate"
     symbols = (
