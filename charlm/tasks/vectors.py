@@ -60,9 +60,9 @@ class VectorItems:
 class VectorTask:
     """What the tasks have in common whose input is vectors; a class to inherit from besides that of the task.
 
-    channels: what the model knows of its input. of_steps: each step has an answer of its own. with_slopes: a new network
-    also reads how fast the channels change. noise: in training, that of up to FEW sequences. writes_text: its answers
-    are texts.
+    channels: what the model knows of its input. of_steps: each step has an answer of its own. with_slopes: a new
+    network also reads how fast the channels change. noise: in training, that of up to FEW sequences. writes_text: its
+    answers are texts.
     """
 
     input = "vectors"
