@@ -17,7 +17,7 @@ from numba.extending import overload
 
 from charlm.kernels.activations import tanh
 from charlm.kernels.compiling import compiled
-from charlm.kernels.kept import first_state, rounded, sums_of
+from charlm.kernels.kept import first_state, sums_of
 from charlm.kernels.sixteen import VECTOR, at, is_rounded, number, parts, vector
 from charlm.kernels.tile import multiply
 
@@ -54,6 +54,17 @@ def _step_in(z, t):
     if is_rounded(z):
         return lambda z, t: t % z.shape[0]
     return lambda z, t: 0
+
+
+def rounded(h, a):
+    """The array that a product reads: h, or a where it is not rounded."""
+
+
+@overload(rounded)
+def _rounded(h, a):
+    if is_rounded(h):
+        return lambda h, a: h
+    return lambda h, a: a
 
 
 @compiled

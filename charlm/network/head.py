@@ -58,7 +58,8 @@ class SoftmaxHead:
         is_rounded = self.product.precision == "bf16" and not self._trains_sample
         return self._both_ways if is_rounded else None
 
-    def _both_ways(self, a, da, targets, outputs, nats, d_outputs, scale: float, start: int, stop: int) -> None:
+    def _both_ways(self, top, targets, outputs, nats, d_outputs, scale: float, start: int, stop: int) -> None:
+        a, da = top
         W, W_back, scale = self.product.forward_packed, self.product.backward_packed, self.b.dtype.type(scale)
         softmax_both_ways(
             a, W, W_back, self.b, outputs, d_outputs, da, targets, nats, scale, UNKNOWN, self.unknown, start, stop

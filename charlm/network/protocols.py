@@ -96,7 +96,7 @@ class Head(Protocol):
 
     The stack calls ``forward`` and ``backward`` from several threads, each for its own rows [start, stop).
 
-    both_ways: in bf16, ``forward`` and ``backward`` at once: a function of (a, da, targets, outputs, nats, d_outputs,
+    both_ways: in bf16, ``forward`` and ``backward`` at once: a function of ((a, da), targets, outputs, nats, d_outputs,
     scale, start, stop). It takes as many steps at a time as ``outputs`` has, and the gradient with respect to the
     outputs goes into d_outputs (T, N, ≥ V), in bf16. None where training calls ``forward`` and then ``backward``.
     """

@@ -185,7 +185,7 @@ class StackWindow:
             at_once = CACHED if both_ways else AT_ONCE
             steps = max(LEAST_STEPS, at_once // ((stop - start) * outputs.shape[-1]))
         if both_ways:
-            both_ways(*top, targets, outputs[:steps], nats, self._d_outputs(outputs), scale, start, stop)
+            both_ways(top, targets, outputs[:steps], nats, self._d_outputs(outputs), scale, start, stop)
             return
         for begin in range(0, len(outputs), steps):
             here = slice(begin, begin + steps)
