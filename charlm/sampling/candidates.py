@@ -23,7 +23,7 @@ from .samples import Sample
 from .segmentation import last_piece
 from .segments import SEGMENT, SEGMENT_OF_SUBWORDS, Segments
 
-IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
+IN_PARALLEL = 2048  # candidates at most; a step takes as many calls of NumPy for fewer
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 MAY_COPY = "the segment goes on, and may have become a copy"
 
