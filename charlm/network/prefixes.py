@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..text.vocabulary import EOS
 from .stepper import State, Stepper
 
 MEMORY = 1 << 25  # bytes of the states that are kept, about
@@ -19,8 +20,10 @@ OTHER = -1  # the number of a prefix that is not kept
 
 
 class SharedPrefixes:
-    """A ``NextToken`` that asks a ``Stepper``. The first array of its states has the number of each row's prefix, int64
-    (N)."""
+    """A ``NextToken`` for lines, which asks a ``Stepper``. The state of a row is of no use after <EOS>.
+
+    The first array of its states has the number of each row's prefix, int64 (N).
+    """
 
     def __init__(self, stepper: Stepper):
         self._stepper = stepper
@@ -45,13 +48,14 @@ class SharedPrefixes:
 
     def step(self, state: State, tokens: np.ndarray) -> State:
         prefixes, *own = state
-        known = prefixes >= 0
+        goes_on = tokens != EOS
+        known = (prefixes >= 0) & goes_on
         keys = prefixes * own[-1].shape[1] + tokens
         after, found = self._find(keys, known)
         known &= ~found
         new = known.nonzero()[0]
         distinct, first, alike = np.unique(keys[new], return_index=True, return_inverse=True)
-        rows = np.concatenate((new[first], (prefixes < 0).nonzero()[0]))
+        rows = np.concatenate((new[first], ((prefixes < 0) & goes_on).nonzero()[0]))
         if len(rows):
             rows = np.pad(rows, (0, self._stepper.rows_for(len(rows)) - len(rows)), "edge")
             self._stepper.step_rows(own, tokens[rows], rows)

@@ -356,16 +356,24 @@ class Candidates:
             self._place(idle[: len(new)], new)
 
     def _resize(self, rows):
-        live = [row for row, candidate in enumerate(self._rows) if candidate is not None]
-        idle = rows - len(live)
-        self._rows = [self._rows[row] for row in live] + [None] * idle
-        self._random.take_rows(live, rows)
-        self._segments.take_rows(live, rows)
-        start = take_rows(self._start, [0] * idle)
-        self._states, self._accepted = (
-            [np.concatenate(arrays) for arrays in zip(take_rows(state, live), start, strict=bool(state))]
-            for state in (self._states, self._accepted)
-        )
+        """Change the number of rows. Those that stay remain where they are; those at the end move to idle ones."""
+        idle = [row for row, candidate in enumerate(self._rows[:rows]) if candidate is None]
+        moved = [row for row in range(rows, len(self._rows)) if self._rows[row] is not None]
+        order = list(range(min(rows, len(self._rows))))
+        for row, other in zip(idle, moved, strict=False):
+            order[row], self._rows[row] = other, self._rows[other]
+        more = max(0, rows - len(self._rows))
+        self._rows = self._rows[:rows] + [None] * more
+        self._random.take_rows(order, rows)
+        self._segments.take_rows(order, rows)
+        for state in (self._states, self._accepted):
+            if more:
+                start = take_rows(self._start, [0] * more)
+                state[:] = [np.concatenate(arrays) for arrays in zip(state, start, strict=bool(state))]
+            else:
+                for row, other in zip(idle, moved, strict=False):
+                    copy_row(state, other, state, row)
+                state[:] = take_rows(state, slice(rows))
 
     def _place(self, rows, candidates):
         """Begin candidates in these rows."""
