@@ -15,7 +15,7 @@ from .prompt import Prompt
 from .rules import Rules, SamplingCounts
 from .segmentation import are_standard, reads_back
 
-LINES_AT_ONCE = 64  # lines that are searched for copies at a time
+LINES_AT_ONCE = 256  # lines that are searched for copies at a time
 PATIENCE = 8  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
 # after each place where this was needed
 DEAD_ENDS = 64  # of one candidate; after each RESTART of them it begins again, if nothing of it was shown

@@ -10,7 +10,7 @@ A copied run grows by one character for each character of the text. So after a l
 may follow for certain (``Rules.room_after``), and only after these a row must look again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from .decoding import Decoding
 from .rules import Rules
 
 
-@dataclass(kw_only=True)
+NOTHING = Trail()  # before the first character
+
+
+@dataclass(kw_only=True, slots=True)
 class Course:
     """What is known of the copied runs of one candidate of a stream.
 
@@ -30,8 +33,8 @@ class Course:
     were; dead_ends: how often there was no way on.
     """
 
-    accepted: Trail = field(default_factory=Trail)
-    trail: Trail = field(default_factory=Trail)
+    accepted: Trail = NOTHING
+    trail: Trail = NOTHING
     tokens: int = 0
     run: int = 0
     copies: int = 0

@@ -4,6 +4,7 @@ The rows step together, one token at a time. Each candidate has a row with its o
 that a sample does not depend on its neighbours. ``acceptance`` decides whether a segment that has ended is accepted.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 MAY_COPY = "the segment goes on, and may have become a copy"
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Candidate:
     """One candidate for a sample: accepted tokens, then a segment that may still be rejected.
 
@@ -141,8 +142,8 @@ class Endings:
         self.stop_tokens = max((len(as_bytes(text)) for text in prompt.stop), default=0)  # the longest stop has no more
 
     def characters(self, tokens: Iterable[int]) -> int:
-        """How many characters some tokens add to a sample."""
-        return sum(map(self.widths.__getitem__, tokens))
+        """How many characters some tokens add to a sample; counted only where ``max_length`` is finite."""
+        return sum(map(self.widths.__getitem__, tokens)) if self.max_length < math.inf else 0
 
     def latest(self, candidate: Candidate) -> int:
         """The number of tokens after which the next segment ends at the latest.
@@ -351,17 +352,17 @@ class Candidates:
         if rows != len(self._rows):
             self._resize(rows)
         if new:
-            idle = [row for row, candidate in enumerate(self._rows) if candidate is None]
             self._live += len(new)
-            self._place(idle[: len(new)], new)
+            self._place(self._segments.idle(len(new)), new)
 
     def _resize(self, rows):
         """Change the number of rows. Those that stay remain where they are; those at the end move to idle ones."""
         idle = [row for row, candidate in enumerate(self._rows[:rows]) if candidate is None]
         moved = [row for row in range(rows, len(self._rows)) if self._rows[row] is not None]
-        order = list(range(min(rows, len(self._rows))))
+        order = np.arange(min(rows, len(self._rows)))
+        order[idle[: len(moved)]] = moved
         for row, other in zip(idle, moved, strict=False):
-            order[row], self._rows[row] = other, self._rows[other]
+            self._rows[row] = self._rows[other]
         more = max(0, rows - len(self._rows))
         self._rows = self._rows[:rows] + [None] * more
         self._random.take_rows(order, rows)
@@ -371,8 +372,8 @@ class Candidates:
                 start = take_rows(self._start, [0] * more)
                 state[:] = [np.concatenate(arrays) for arrays in zip(state, start, strict=bool(state))]
             else:
-                for row, other in zip(idle, moved, strict=False):
-                    copy_row(state, other, state, row)
+                for array in state:
+                    array[idle[: len(moved)]] = array[moved]
                 state[:] = take_rows(state, slice(rows))
 
     def _place(self, rows, candidates):
