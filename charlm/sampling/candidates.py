@@ -25,6 +25,7 @@ from .segmentation import last_piece
 from .segments import SEGMENT, SEGMENT_OF_SUBWORDS, Segments
 
 IN_PARALLEL = 2048  # candidates at most; a step takes as many calls of NumPy for fewer
+FULL = 0.8  # of the rows, with as many candidates or fewer the others go
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 MAY_COPY = "the segment goes on, and may have become a copy"
 
@@ -234,6 +235,7 @@ class Candidates:
         if near := self._segments.near_copies(tokens):
             near = [row for row in near if self._rows[row].course.avoids and row not in following]
             self._avoid_copies(near, tokens, nats, numbers)
+        tokens[~self._segments.live] = EOS
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
@@ -349,7 +351,7 @@ class Candidates:
                 new.append(self._new(*waiting))
             self.none_waits = waiting is None
         rows = self._predictor.rows_for(self._live + len(new))
-        if rows != len(self._rows):
+        if rows > len(self._rows) or rows <= FULL * len(self._rows):
             self._resize(rows)
         if new:
             self._live += len(new)
