@@ -29,7 +29,7 @@ from .threads import ThreadPool
 
 ROWS, COLUMNS = 4, 16  # small networks step a multiple of ROWS, and multiply by a multiple of COLUMNS
 ROWS_PER_THREAD = 64  # rows of a small network that are worth a thread
-MOST_ROWS = 128  # rows that step at a time, so that their gates stay in the cache
+MOST_ROWS = 256  # rows that step at a time, so that their gates stay in the cache
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 
 State = list[np.ndarray]

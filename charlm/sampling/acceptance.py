@@ -67,9 +67,12 @@ class Acceptance:
         return self._check_lines() if self._lines else self._check_segments(segments)
 
     def _check_lines(self):
-        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; the
-        rest is searched when no candidate waits for a row, and before charlm gives up."""
-        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits and not self._counts.gives_up:
+        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; fewer
+        when no candidate waits for a row, and before charlm gives up."""
+        enough = LINES_AT_ONCE
+        if self._candidates.none_waits:  # a copy is sampled again next to the rows that are left
+            enough = min(enough, self._candidates.live // 4)
+        if len(self._parked) < enough and not self._counts.gives_up:
             return []
         parked, self._parked = self._parked, []
         texts = [text for _, text in parked]

@@ -216,7 +216,7 @@ class Candidates:
         self._opening = self._beginning.opening()
         self._start = self._opening.state
         self._rows: list[Candidate | None] = []  # None where a row is idle
-        self._live = 0  # rows that are not idle
+        self.live = 0  # how many rows are not idle
         self._random = RandomStreams()
         self._segments = Segments(endings.widths, endings.max_length, endings.sizes)
         self._states = take_rows(self._start, [])
@@ -314,7 +314,7 @@ class Candidates:
         """Make a row idle."""
         self._rows[row].taken = self._random.taken(row)
         self._rows[row] = None
-        self._live -= 1
+        self.live -= 1
         self._segments.leave(row)
 
     def resample_segment(self, row: int) -> None:
@@ -345,25 +345,26 @@ class Candidates:
     def _fill_rows(self):
         """Begin waiting candidates in idle rows, and change the number of rows to that of the candidates."""
         new, self.none_waits = [], False
-        while self._live + len(new) < IN_PARALLEL and not self.none_waits:
+        while self.live + len(new) < IN_PARALLEL and not self.none_waits:
             waiting = self._resampled.popleft() if self._resampled else next(self._queue, None)
             if waiting:
                 new.append(self._new(*waiting))
             self.none_waits = waiting is None
-        rows = self._predictor.rows_for(self._live + len(new))
+        rows = self._predictor.rows_for(self.live + len(new))
         if rows > len(self._rows) or rows <= FULL * len(self._rows):
             self._resize(rows)
         if new:
-            self._live += len(new)
+            self.live += len(new)
             self._place(self._segments.idle(len(new)), new)
 
     def _resize(self, rows):
         """Change the number of rows. Those that stay remain where they are; those at the end move to idle ones."""
-        idle = [row for row, candidate in enumerate(self._rows[:rows]) if candidate is None]
-        moved = [row for row in range(rows, len(self._rows)) if self._rows[row] is not None]
+        live = self._segments.live
+        moved = rows + np.flatnonzero(live[rows:])
+        idle = np.flatnonzero(~live[:rows])[: len(moved)]
         order = np.arange(min(rows, len(self._rows)))
-        order[idle[: len(moved)]] = moved
-        for row, other in zip(idle, moved, strict=False):
+        order[idle] = moved
+        for row, other in zip(idle.tolist(), moved.tolist(), strict=True):
             self._rows[row] = self._rows[other]
         more = max(0, rows - len(self._rows))
         self._rows = self._rows[:rows] + [None] * more
@@ -375,7 +376,7 @@ class Candidates:
                 state[:] = [np.concatenate(arrays) for arrays in zip(state, start, strict=bool(state))]
             else:
                 for array in state:
-                    array[idle[: len(moved)]] = array[moved]
+                    array[idle] = array[moved]
                 state[:] = take_rows(state, slice(rows))
 
     def _place(self, rows, candidates):
