@@ -81,7 +81,8 @@ class SharedPrefixes:
         """Keep the states of prefixes that have come up twice, as long as there is room. Their numbers, OTHER for one
         that is not kept.
 
-        keys: distinct and rising (n); times: how often each came up in this step, (n); rows: where it stands in ``states``, (n).
+        keys: distinct and rising (n); times: how often each came up in this step, (n); rows: where its state stands in
+        ``states``, (n).
         """
         marks = (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - MARKS)
         wanted = (times > 1) | self._marked[marks]

@@ -19,7 +19,6 @@ from ..text.vocabulary import UNKNOWN, Vocabulary
 from .decoding import Decoding
 from .rules import Rules
 
-
 NOTHING = Trail()  # before the first character
 
 
