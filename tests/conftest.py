@@ -18,8 +18,20 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 gc.disable()  # while pytest collects the tests
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with SIGINT ignored
 
+# Files whose tests call no kernels, or compile them into an empty cache of their own.
+WITHOUT_KERNELS = "preparation ahead structure corpora corpus reading columns options vocabulary payload page".split()
+
 settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Of two processes, the second one takes the second half. It begins with tests that call no kernel, while the first
+    one compiles kernels for both."""
+    late = [item for item in items if item.path.stem.removeprefix("test_") in WITHOUT_KERNELS]
+    others = [item for item in items if item not in set(late)]
+    half = len(items) // 2
+    items[:] = others[:half] + late + others[half:]
 
 
 def pytest_collection_finish() -> None:
@@ -45,6 +57,15 @@ def tiny_model(tiny_text, tmp_path_factory):
     model = charlm.train(folder / "text.txt", **sizes, lines=False, epochs=6, lr=0.02, threads=1)
     model.save(folder / "tiny.npz")
     return folder / "tiny.npz"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A fork server, which starts charlm as a process of its own without the second that its imports take."""
+    from torture.runs import ForkServer
+
+    with ForkServer(tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
@@ -25,19 +24,16 @@ from charlm.learning.results import previous_path
 from charlm.learning.session import TrainingFiles, TrainingSession, exclusive_training
 from charlm.learning.strategy import InStep
 from charlm.modelfile import write_archive
+from torture.runs import wait_for
 
 SMALL = {"lines": False, "hidden": 5, "layers": 1, "batch": 4, "steps": 8, "threads": 1}
-COMMAND = [sys.executable, "-m", "charlm"]
 TRAIN = (
     "train text.txt -o prec.npz --stream --hidden 5 --layers 1 --batch 4 --steps 8 --threads 1 --save-every 0".split()
 )
 ENDS = [*TRAIN, "--quiet", "--epochs", "4"]
 ENDLESS = [*TRAIN, "--epochs", "5000"]
-# A charlm in which a file operation goes wrong. name: of a function of os. pattern: matches the last path that it is
-# called with. how: the name of an error, or "before" or "after" for a kill at this moment.
-HARMED = """
-import errno, os, re, signal, sys
-name, pattern, how, *command = sys.argv[1:]
+HARM = """
+import errno, os, re, signal
 function = getattr(os, name)
 def harmed(*arguments, **more):
     paths = [value for value in arguments if isinstance(value, (str, os.PathLike))]
@@ -50,7 +46,12 @@ def harmed(*arguments, **more):
     raise OSError(getattr(errno, how), os.strerror(getattr(errno, how)))
 setattr(os, name, harmed)
 """
-HARMED_CHARLM = f"{HARMED}from charlm.cli import program\nprogram.main(command, prog_name='charlm')"
+
+
+def harmed(name, pattern, how):
+    """Python that makes a file operation go wrong. name: of a function of os. pattern: matches the last path that it is
+    called with. how: the name of an error, or "before" or "after" for a kill at this moment."""
+    return f"name, pattern, how = {name!r}, {pattern!r}, {how!r}\n{HARM}"
 
 
 @pytest.fixture(scope="module")
@@ -93,39 +94,34 @@ def printed_by(*arguments):
     return done.stdout
 
 
-def process(command, code=0, **settings):
-    """stderr of a process."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **settings)
-    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
-    return done.stderr
-
-
-def killed(name, pattern, how):
-    process([sys.executable, "-c", HARMED_CHARLM, name, pattern, how, *ENDS], -9)
-
-
-def failed(name, pattern, how):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["", name, pattern, how])
-        patch.setattr(os, name, getattr(os, name))  # gives it back
-        exec(HARMED, {})
-        assert os.strerror(getattr(errno, how)) in run(ENDS, 1)
-
-
-def ended_by(number, code, *more, command=(*COMMAND, *ENDLESS), when="prec.checkpoint.npz"):
-    """stderr of a training that got a signal when there was a file with this name."""
-    with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            until = time.monotonic() + 60
-            while not Path(when).exists():
-                assert process.poll() is None and time.monotonic() < until
-                time.sleep(0.005)
-            process.send_signal(number)
-            errors = process.communicate(timeout=30)[1]
-        finally:
-            process.kill()
-    assert process.returncode == code and ("Traceback" in errors) == (code == -signal.SIGINT), errors
+def run_of_its_own(server, arguments, code, **settings):
+    """stderr of a command in a process of its own."""
+    found, errors = server.run(arguments, Path.cwd(), **settings)
+    assert found == code and "Traceback" not in errors, errors
     return errors
+
+
+def killed(server, *harm):
+    run_of_its_own(server, ENDS, -9, before=harmed(*harm))
+
+
+def failed(server, name, *harm):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, name, getattr(os, name))  # gives it back
+        exec(harmed(name, *harm), {})
+        assert os.strerror(getattr(errno, harm[-1])) in run(ENDS, 1)
+
+
+def ended_by(server, number, code, *more, when="prec.checkpoint.npz"):
+    """stderr of a training that got a signal when there was a file with this name."""
+    training = server.start([*ENDLESS, *more], Path.cwd())
+    try:
+        assert wait_for(Path(when).exists)
+    finally:
+        training.kill(number)
+        found = training.wait()
+    assert found == code and "Traceback" not in training.errors, training.errors
+    return training.errors
 
 
 def after(updates):
@@ -145,35 +141,34 @@ def cut_short(path):
 # From the shell
 
 
-def interrupted():
-    errors = ended_by(signal.SIGINT, 130)
+def interrupted(server):
+    errors = ended_by(server, signal.SIGINT, 130)
     assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was\nto continue, type:\n" in errors
 
 
-def terminal_closed():
-    errors = ended_by(signal.SIGHUP, 129)
+def terminal_closed(server):
+    errors = ended_by(server, signal.SIGHUP, 129)
     assert "the best model so far is in prec.checkpoint.npz; prec.npz is as it was\n" in errors
 
 
-def killed_twice():
-    ended_by(signal.SIGKILL, -9)
-    ended_by(signal.SIGKILL, -9, "--resume", when="prec.checkpoint.before.npz")
+def killed_twice(server):
+    ended_by(server, signal.SIGKILL, -9)
+    ended_by(server, signal.SIGKILL, -9, "--resume", when="prec.checkpoint.before.npz")
 
 
-def two_at_once():
-    with subprocess.Popen([*COMMAND, *ENDLESS], stderr=subprocess.DEVNULL) as first:
-        try:
-            while not Path("prec.checkpoint.npz").exists():
-                assert first.poll() is None
-                time.sleep(0.005)
-            assert "another charlm is writing prec.npz" in run(ENDS, 1)
-            with pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
-                train()
-        finally:
-            first.terminate()
+def two_at_once(server):
+    first = server.start(ENDLESS, Path.cwd())
+    try:
+        assert wait_for(Path("prec.checkpoint.npz").exists)
+        assert "another charlm is writing prec.npz" in run(ENDS, 1)
+        with pytest.raises(CharlmError, match="another charlm is writing prec.npz"):
+            train()
+    finally:
+        first.kill(signal.SIGTERM)
+        assert first.wait() == 143
 
 
-def repeated():
+def repeated(server):
     train(stop=after(20))
     errors = run(ENDS, 2)
     assert "prec.npz has an unfinished training in prec.checkpoint.npz, 20 updates, saved at 20" in errors
@@ -184,57 +179,57 @@ def repeated():
     assert "kept the model that was there as prec.previous.npz" in errors.splitlines()
 
 
-def without_a_backup():
+def without_a_backup(server):
     train(stop=after(20))
     run([*ENDS, "--restart", "--no-backup", "--hidden", "0"], 2)
-    ended_by(signal.SIGINT, 130, "--restart", "--no-backup", when="prec.checkpoint.before.npz")
+    ended_by(server, signal.SIGINT, 130, "--restart", "--no-backup", when="prec.checkpoint.before.npz")
 
 
-def resumed_with_another_text():
+def resumed_with_another_text(server):
     train(stop=after(20))
     command = ["other.txt" if word == "text.txt" else word for word in ENDS]
     errors = run([*command, "--resume"], 1)
     assert "the text differs" in errors and "or begin anew with --restart in place of --resume" in errors
 
 
-def full_disk():
+def full_disk(server):
     """No file may become larger than the good model."""
     size = Path("prec.npz").stat().st_size
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
-    assert "File too large" in process([*COMMAND, *ENDLESS], 1, preexec_fn=limit)
+    limits = [(resource.RLIMIT_FSIZE, size)]
+    assert "File too large" in run_of_its_own(server, ENDLESS, 1, limits=limits)
 
 
 SHELL = {
-    "Ctrl-C before the first update": lambda: ended_by(signal.SIGINT, 130, when=".prec.npz.lock"),
+    "Ctrl-C before the first update": lambda server: ended_by(server, signal.SIGINT, 130, when=".prec.npz.lock"),
     "Ctrl-C": interrupted,
-    "SIGTERM": lambda: ended_by(signal.SIGTERM, 143),
+    "SIGTERM": lambda server: ended_by(server, signal.SIGTERM, 143),
     "the terminal is closed": terminal_closed,
     "kill -9, and once more after --resume": killed_twice,
     "two trainings at once": two_at_once,
-    "a wrong option": lambda: run([*ENDS, "--hidden", "0"], 2),
+    "a wrong option": lambda server: run([*ENDS, "--hidden", "0"], 2),
     "stopped, and the same command again": repeated,
     "given up, without a backup, and stopped": without_a_backup,
     "resumed with another text": resumed_with_another_text,
     "a full disk": full_disk,
-    "a read-only folder": lambda: failed("open", "part$", "EROFS"),
-    "killed before a checkpoint appears": lambda: killed("replace", "checkpoint.npz$", "before"),
-    "killed before the good one is linked": lambda: killed("link", "previous.*part$", "before"),
-    "killed when the good one is linked": lambda: killed("link", "previous.*part$", "after"),
-    "killed when the good one is kept": lambda: killed("replace", "previous.npz$", "after"),
-    "killed before the new one appears": lambda: killed("replace", "^prec.npz$", "before"),
-    "killed when the new one has appeared": lambda: killed("replace", "^prec.npz$", "after"),
-    "the good one cannot be kept": lambda: failed("replace", "previous.npz$", "EIO"),
-    "the new one cannot be moved": lambda: failed("replace", "^prec.npz$", "EACCES"),
-    "the log has the name of the model": lambda: run([*ENDS, "-o", "m.npz", "--log", "prec.npz"], 1),
-    "the plot has the name of the model": lambda: run([*ENDS, "-o", "m.npz", "--plot", "prec.npz"], 1),
-    "the model is the text": lambda: run(["train", "prec.npz", "-o", "prec.npz"], 1),
-    "a training that diverges": lambda: run([*ENDS, "--lr", "1e30", "--clip", "0"], 1),
+    "a read-only folder": lambda server: failed(server, "open", "part$", "EROFS"),
+    "killed before a checkpoint appears": lambda server: killed(server, "replace", "checkpoint.npz$", "before"),
+    "killed before the good one is linked": lambda server: killed(server, "link", "previous.*part$", "before"),
+    "killed when the good one is linked": lambda server: killed(server, "link", "previous.*part$", "after"),
+    "killed when the good one is kept": lambda server: killed(server, "replace", "previous.npz$", "after"),
+    "killed before the new one appears": lambda server: killed(server, "replace", "^prec.npz$", "before"),
+    "killed when the new one has appeared": lambda server: killed(server, "replace", "^prec.npz$", "after"),
+    "the good one cannot be kept": lambda server: failed(server, "replace", "previous.npz$", "EIO"),
+    "the new one cannot be moved": lambda server: failed(server, "replace", "^prec.npz$", "EACCES"),
+    "the log has the name of the model": lambda server: run([*ENDS, "-o", "m.npz", "--log", "prec.npz"], 1),
+    "the plot has the name of the model": lambda server: run([*ENDS, "-o", "m.npz", "--plot", "prec.npz"], 1),
+    "the model is the text": lambda server: run(["train", "prec.npz", "-o", "prec.npz"], 1),
+    "a training that diverges": lambda server: run([*ENDS, "--lr", "1e30", "--clip", "0"], 1),
 }
 
 
 @pytest.mark.parametrize("way", SHELL)
-def test_no_way_from_the_shell_loses_the_model(folder, good, way):
-    SHELL[way]()
+def test_no_way_from_the_shell_loses_the_model(folder, good, way, server):
+    SHELL[way](server)
     check_is_kept(folder, good)
     if Path("prec.checkpoint.npz").exists():  # nor what was trained
         stopped = Checkpoint("prec.checkpoint.npz")
@@ -311,7 +306,14 @@ def interrupted_in_python(handler="", code=0, last="Ctrl-C stopped the training;
         "save_every=1e9, threads=2, on_report=lambda report: report.valid_loss and pathlib.Path('begun').touch())"
     )
     Path("text.txt").write_text(Path("text.txt").read_text() * 40)
-    errors = ended_by(signal.SIGINT, code, command=(sys.executable, "-c", program), when="begun")
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert wait_for(Path("begun").exists)
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode == code and ("Traceback" in errors) == (code == -signal.SIGINT), errors
     assert any(last in line for line in errors.splitlines()[-2:])  # from Python 3.13 on, a warning quotes the program
     assert Checkpoint("prec.checkpoint.npz").state.step > 0
     Path("prec.checkpoint.npz").rename("checked.npz")  # it would train for ever

@@ -22,7 +22,6 @@ from torture import (
     weights,
 )
 from torture.attacks import ATTACKS
-from torture.runs import ForkServer
 
 TRIALS = {
     "killed at random moments": lambda folder: kills.at_random(folder, times=2),
@@ -68,13 +67,6 @@ TRIALS = {
     ),
     "soak": lambda folder: soak.resumes(folder, times=4, seconds=1, most=0.1),
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A fork server for all trials here: each of its own would load the kernels again."""
-    with ForkServer(tmp_path_factory.mktemp("server")) as started:
-        yield started
 
 
 @pytest.mark.parametrize("name", TRIALS)

@@ -1,5 +1,6 @@
 """Shared by the trials: a small text, runs of charlm in their own processes, and how a run must end."""
 
+import gc
 import hashlib
 import json
 import os
@@ -129,12 +130,12 @@ class ForkServer:
         self.process.wait()
         self.process.stdout.close()
 
-    def start(self, arguments, cwd: Path, fault=None, limits=()) -> Run:
+    def start(self, arguments, cwd: Path, fault=None, limits=(), before: str = "") -> Run:
         """Start a run. fault: the arguments of the ``fault.Fault`` in it; limits: pairs for ``resource.setrlimit``, a
-        limit of memory counts from the memory in use at the start."""
+        limit of memory counts from the memory in use at the start; before: Python that runs before charlm does."""
         errors = self.folder / "errors.txt"
         order = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "errors": str(errors), "fault": fault}
-        self.process.stdin.write(json.dumps(order | {"limits": list(limits)}) + "\n")
+        self.process.stdin.write(json.dumps(order | {"limits": list(limits), "before": before}) + "\n")
         self.process.stdin.flush()
         return Run(self, int(self.process.stdout.readline()), errors)
 
@@ -149,7 +150,7 @@ def _serve():
     import numpy  # noqa: F401
 
     import charlm.display.closing  # imports the rest of the display too
-    from charlm.cli import program
+    from charlm.cli import SUMMARIES, program
     from charlm.learning import checkpoint  # noqa: F401
     from charlm.network.cells import CELLS
     from charlm.sampling import sampler as sampling  # noqa: F401
@@ -166,6 +167,10 @@ def _serve():
         charlm.perplexity(model, "a text")
         for task in TASKS:
             charlm.train(examples, task=task, **options)
+    for command in SUMMARIES:
+        program.get_command(None, command)  # imports it
+    gc.disable()  # what a run does not touch need not be copied for it
+    gc.freeze()
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
@@ -178,7 +183,7 @@ def _serve():
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _be_charlm(program, arguments, cwd, errors, fault, limits):
+def _be_charlm(program, arguments, cwd, errors, fault, limits, before):
     code = 70
     try:
         os.chdir(cwd)
@@ -195,6 +200,7 @@ def _be_charlm(program, arguments, cwd, errors, fault, limits):
             from .fault import Fault
 
             Fault(**fault).plant()
+        exec(before, {})
         program.main(arguments, prog_name="charlm")
     except SystemExit as error:
         code = error.code or 0

@@ -25,7 +25,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, compiled, inlined
+from .compiling import LANES, apart, compiled, inlined
 from .prefetch import prefetch
 from .sixteen import at, parts
 from .tile import PANEL, ROWS, _element, _transpose, _Vectors, few_columns, multiply_rows, product, workspace
@@ -238,7 +238,7 @@ def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, 
         return multiply_rounded if A.dtype == types.uint16 else multiply_pairs
 
 
-@inlined
+@apart
 def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
     """``tile.multiply_transposed`` in bfloat16: it makes the pairs of a part of X and uses them for all columns of dZ.
 
