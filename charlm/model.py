@@ -53,7 +53,7 @@ class Model:
         if self.task.name == "chords":
             parts += [f"sets of {number_of(sizes.channels, 'symbol')}"]
         elif sizes.channels:
-            parts += [number_of(sizes.channels, "channel")]
+            parts += [number_of(len(self.task.channels), "channel")]  # type: ignore[attr-defined]  # of VectorTask
         else:
             parts += [f"{UNITS[level]}s{' in lines' if self.lines else ''}", f"{len(self.vocabulary):,} symbols"]
         if self.task.name != "text":

@@ -52,7 +52,8 @@ The header has these keys:
                   have several; tags, words, bio and, if it is not BIO, scheme (tag); longest (translate); length, the
                   steps of a usual sequence (chords; its vocabulary is of level "token"); columns (the fields of
                   ``text.columns.Columns``) where the files are tables; vectors (names, mean and deviation of
-                  each channel) where the input is vectors; missing for a language model without columns
+                  each channel and, where the network reads them, slopes: see vectors/channels.py) where the
+                  input is vectors; missing for a language model without columns
     sha256        of the parameters in the order of ``Architecture.shapes``, then of novelty, then of the ngrams_… as
                   named above: for each array its name, a zero byte and its data
 

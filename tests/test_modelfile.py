@@ -265,11 +265,14 @@ def test_a_file_of_each_task_still_loads(path, format, task):
     assert facts(load_model(path)) == facts(model)
 
 
-@pytest.mark.parametrize("task", VECTORS)
+@pytest.mark.parametrize("task", [*VECTORS, "slopes"])
 def test_a_file_of_vectors_still_loads(path, task):
+    """The first classifiers of vectors read no slopes."""
     model = load_model(GOLDEN_FILES / f"format-9-{task}.npz")
-    assert model.task.channels.names == ("rise", "noise") and model.architecture.channels == 2
-    answers = {"classify": "up\t", "tag": "up\n", "translate": "up"}
+    assert model.task.channels.names == ("rise", "noise") and model.architecture.channels == 2 * (
+        1 + (task == "slopes")
+    )
+    answers = {"classify": "up\t", "slopes": "up\t", "tag": "up\n", "translate": "up"}
     (prediction,) = charlm.predict(model, [[[-1.0, 3], [0, 3], [1, 3]]])
     item = checked_arrays([[[-1.0, 3], [0, 3], [1, 3]]], "items")[0]
     assert model.task.row(item, prediction).startswith(answers[task])

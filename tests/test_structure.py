@@ -45,6 +45,7 @@ LATE = (
     ("__init__", "", "import charlm takes no time"),
     ("cli", "", "--help, completion and errors start without NumPy, and without what only one of them needs"),
     ("display", "", "an error is shown without NumPy, and a line without rich"),
+    ("sampling.sampler", "sampling.chords", "a text is sampled without the files of sets and vectors"),
     ("tasks", "network", "a model is read, sampled from and scored without numba"),
     ("scoring", "network", "a short text is scored without numba"),
     ("export", "export", "only the form that is asked for is loaded"),

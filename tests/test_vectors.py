@@ -12,7 +12,7 @@ from charlm.cli import program
 from charlm.errors import CorpusError, ModelFileError, UsageError
 from charlm.tasks.classify_vectors import ClassifyVectors
 from charlm.vectors.archives import memory_vectors
-from charlm.vectors.channels import Channels
+from charlm.vectors.channels import MOST_CHANNELS, Channels, slopes_of
 from charlm.vectors.reading import read_vectors
 from charlm.vectors.sequences import VectorSequences, noisy
 
@@ -239,11 +239,35 @@ def test_a_mutated_text_is_one_line_or_examples(tmp_path, form):
 
 def test_channels_are_standardized_by_the_training_part():
     values = np.array([[1.0, 5.0, 1e20], [3.0, 5.0, 3e20]])
-    channels = Channels.of(values, ("a", "b", "c"))
+    channels = Channels.of([values[:1], values[1:]], ("a", "b", "c"))
     assert channels.mean == (2.0, 5.0, float(np.float32(2e20))) and channels.deviation[:2] == (1.0, 1.0)
     assert np.allclose(channels.standardized(values), [[-1, 0, -1], [1, 0, 1]], rtol=1e-6)
     assert channels.standardized(np.array([[1e30, 0, 0]]))[0, 0] == np.float32(1e6)
+    assert Channels.from_fields(json.loads(json.dumps(channels.fields()))) == channels and channels.width == 3
+
+
+def test_slopes_are_those_of_the_nearest_straight_lines():
+    random = np.random.default_rng(4)
+    values = random.normal(0, 1, (9, 3))
+    lines = [np.polyfit(range(5), values[t - 2 : t + 3], 1)[0] for t in range(2, 7)]
+    assert np.allclose(slopes_of(values)[2:7], lines)
+    beyond = np.concatenate((values[:1], values[:1], values, values[-1:], values[-1:]))
+    assert np.allclose(slopes_of(values), slopes_of(beyond)[2:-2])
+    assert not slopes_of(values[:1]).any()
+
+
+def test_slopes_are_standardized_within_their_sequences():
+    """By their root mean square in the training part; no slope leads from a sequence to the next one."""
+    sequences = [np.array([[0.0, 4.0]] * 5), np.array([[t, 4.0] for t in range(20, 33)])]
+    channels = Channels.of(sequences, with_slopes=True)
+    assert channels.slopes[1] == 1.0 and channels.width == 4  # the second channel never changes
+    found = np.concatenate([channels.standardized(values) for values in sequences])
+    plain = Channels.of(sequences)
+    assert np.array_equal(found[:, :2], np.concatenate([plain.standardized(values) for values in sequences]))
+    assert not found[:5, 2].any() and np.allclose((found[:, 2] ** 2).mean(), 1) and not found[:, 3].any()
+    assert np.allclose(found[7:16, 2] * channels.slopes[0] * channels.deviation[0], 1)
     assert Channels.from_fields(json.loads(json.dumps(channels.fields()))) == channels
+    assert np.abs(channels.standardized(np.array([[-1e30, 0], [1e30, 0]]))).max() == np.float32(1e6)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +283,10 @@ def test_channels_are_standardized_by_the_training_part():
         {"deviation": [1.0, 0.0]},
         {"deviation": [1.0, -1.0]},
         {"deviation": [1.0, True]},
+        {"slopes": [1.0]},
+        {"slopes": [1.0, 0.0]},
+        {"slopes": [1.0, "1"]},
+        {"slopes": 3},
     ],
 )
 def test_hostile_channels_are_refused(changes):
@@ -440,6 +468,12 @@ def test_arrays_that_cannot_be(given, words):
         charlm.train(**given, **FEW)
 
 
+def test_the_most_channels_of_a_step():
+    arrays = [np.zeros((1, MOST_CHANNELS + 1))] * 2
+    with pytest.raises(CorpusError, match=r"arrays\[0\] has 65,537 channels; 65,536 is the most"):
+        charlm.train(arrays=arrays, labels=["a", "b"], **FEW)
+
+
 def test_few_sequences_are_all_learnt_from_unless_somebody_says_otherwise():
     arrays, labels = waves(40)
     given = {"arrays": arrays, "labels": labels} | FEW
@@ -525,6 +559,7 @@ def test_a_training_goes_on_with_a_model_of_vectors(classifier):
     model = charlm.train(arrays=[*arrays, *more], labels=[*labels, *new], base=classifier, epochs=15, progress=False)
     assert model.task.channels == classifier.task.channels and model.task.labels == (*classifier.task.labels, "flat")
     assert charlm.evaluate(model, arrays=more, labels=new)["accuracy"] == 1.0
+    assert model.architecture.channels == 2 * len(model.task.channels) == 4
     with pytest.raises(CorpusError, match="channels"):
         charlm.train(arrays=[np.zeros((3, 5))] * 2, labels=["up", "down"], base=classifier, epochs=1, progress=False)
     with pytest.raises(UsageError, match="contradicts"):
@@ -570,6 +605,7 @@ def hostile(classifier, tmp_path, **changes):
         {"architecture": {"embedding": 4}},
         {"task": {"vectors": 3}},
         {"task": {"vectors": {"names": ["a"], "mean": [0.0], "deviation": [1.0]}}},
+        {"task": {"vectors": {"names": ["a", "b"], "mean": [0.0, 0.0], "deviation": [1.0, 1.0]}}},
         {"task": {"vectors": {"names": ["a", "b"], "mean": [0.0, 0.0], "deviation": [1.0, float(0)]}}},
         {"task": {"name": "generate"}},
         {"task": {"name": "text"}},

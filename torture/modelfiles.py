@@ -288,7 +288,7 @@ def _use(model, generator):
     json.dumps(model_header(model))
     if generator.random() < 0.05:
         if model.task.input == "vectors":
-            charlm.predict(model, np.zeros((2, 3, model.architecture.channels)))
+            charlm.predict(model, np.zeros((2, 3, len(model.task.channels))))
         elif model.task.name == "tag":
             charlm.predict(model, [["abba", "cab"], ["fee"]])
         else:

@@ -104,7 +104,7 @@ def card(model: Model, name: str) -> str:
         of_what = reads = "sets"
     elif model.architecture.channels:
         kind, pipeline, reads = VECTORS[model.task.name], "other", "vectors"
-        of_what = number_of(model.architecture.channels, "channel")
+        of_what = number_of(len(model.task.channels), "channel")  # type: ignore[attr-defined]  # of VectorTask
     counts = " and counts of n-grams" if model.mixture else ""
     lines = [
         *("---", "library_name: charlm", f"pipeline_tag: {pipeline}", "tags:"),

@@ -65,6 +65,7 @@ def _named(model: Model) -> Named:
         return model.named_parameters
     channels = model.task.channels  # type: ignore[attr-defined]  # of VectorTask
     scales = {"mean": channels.mean, "deviation": channels.deviation}
+    scales |= {"slopes": channels.slopes} if channels.slopes else {}
     return model.named_parameters | {name: np.array(values, np.float32) for name, values in scales.items()}
 
 
@@ -152,7 +153,7 @@ def classifier(a: Architecture, named: Named) -> Graph:
 def encoder(a: Translation, named: Named) -> Graph:
     """Tokens and lengths of sources → the states from which the decoder starts."""
     graph = Graph()
-    scales = {name: named[name] for name in ("mean", "deviation") if name in named}
+    scales = {name: named[name] for name in ("mean", "deviation", "slopes") if name in named}
     whole = _whole(graph, a.encoder, _part(named, "encoder.") | scales)
     states = graph.node("Add", graph.node("MatMul", whole, graph.constant(named["W_s"])), graph.constant(named["b_s"]))
     names = _states(a.decoder)
@@ -171,15 +172,51 @@ def _whole(graph: Graph, a: Architecture, named: Named) -> str:
 def _read_in_full(graph: Graph, a: Architecture, named: Named) -> Read:
     """The layers of a network over whole sequences."""
     if a.channels:
-        vectors = graph.input("vectors", np.float32, "steps", "rows", a.channels)
-        x = graph.node("Sub", vectors, graph.constant(named["mean"]))
-        x = graph.node("Div", x, graph.constant(named["deviation"]))
-        x = graph.node("Clip", x, graph.scalar(np.float32(-FARTHEST)), graph.scalar(np.float32(FARTHEST)))
+        x = graph.input("vectors", np.float32, "steps", "rows", len(named["mean"]))
     else:
         tokens = graph.input("tokens", np.int64, "steps", "rows")
         x = graph.node("Gather", graph.constant(named["E"]), tokens) if a.embedding else tokens
     lengths = graph.input("lengths", np.int64, "rows")
+    if a.channels:
+        x = _standardized(graph, named, x)
     return recurrent(graph, a, named, x, one_hot=not (a.embedding or a.channels), lengths=lengths)
+
+
+def _standardized(graph: Graph, named: Named, x: str) -> str:
+    """What the network reads of vectors; see ``Channels.standardized``."""
+    x = _scaled(graph, graph.node("Sub", x, graph.constant(named["mean"])), named["deviation"])
+    if "slopes" not in named:
+        return x
+    last = graph.node("Unsqueeze", graph.node("Sub", "lengths", graph.scalar(np.int64(1))), graph.integers(0))
+
+    def change(steps: int) -> str:
+        """x⟨t + steps⟩ - x⟨t - steps⟩, where the step beyond an end is that of the end."""
+        later, earlier = (_moved(graph, x, last, moved) for moved in (steps, -steps))
+        return graph.node("Sub", later, earlier)
+
+    slopes = graph.node("Add", graph.node("Mul", change(2), graph.scalar(np.float32(2))), change(1))
+    return graph.node("Concat", x, _scaled(graph, slopes, 10 * named["slopes"]), axis=2)
+
+
+def _scaled(graph: Graph, x: str, by: np.ndarray) -> str:
+    """x / by, at most FARTHEST from 0."""
+    x = graph.node("Div", x, graph.constant(by))
+    return graph.node("Clip", x, graph.scalar(np.float32(-FARTHEST)), graph.scalar(np.float32(FARTHEST)))
+
+
+def _moved(graph: Graph, x: str, last: str, steps: int) -> str:
+    """x⟨t + steps⟩ at each step t of each row. last: the index of the last step of each, (1, rows)."""
+    at = graph.node("Add", _steps_of(graph, x), graph.scalar(np.int64(steps)))
+    at = graph.node("Max", graph.node("Min", at, last), graph.scalar(np.int64(0)))
+    at = graph.node("Expand", graph.node("Unsqueeze", at, graph.integers(2)), graph.node("Shape", x))
+    return graph.node("GatherElements", x, at, axis=0)
+
+
+def _steps_of(graph: Graph, x: str) -> str:
+    """The number of each step of x (steps, …): (steps, 1)."""
+    number = graph.node("Squeeze", graph.node("Slice", graph.node("Shape", x), *map(graph.integers, (0, 1))))
+    zero, one = (graph.scalar(np.int64(value)) for value in (0, 1))
+    return graph.node("Unsqueeze", graph.node("Range", zero, number, one), graph.integers(1))
 
 
 def vector_classifier(a: Architecture, named: Named) -> Graph:
@@ -187,10 +224,7 @@ def vector_classifier(a: Architecture, named: Named) -> Graph:
     graph = Graph()
     steps = _read_in_full(graph, a, named).steps
     logs = graph.node("LogSoftmax", logits(graph, named, steps), axis=-1)
-    number = graph.node("Squeeze", graph.node("Slice", graph.node("Shape", logs), *map(graph.integers, (0, 1))))
-    zero, one = (graph.scalar(np.int64(value)) for value in (0, 1))
-    step = graph.node("Unsqueeze", graph.node("Range", zero, number, one), graph.integers(1))
-    inside = graph.node("Cast", graph.node("Less", step, "lengths"), to=FLOAT)
+    inside = graph.node("Cast", graph.node("Less", _steps_of(graph, logs), "lengths"), to=FLOAT)
     total = graph.node("Mul", logs, graph.node("Unsqueeze", inside, graph.integers(2)))
     total = graph.node("ReduceSum", total, graph.integers(0), keepdims=0)
     length = graph.node("Unsqueeze", graph.node("Cast", "lengths", to=FLOAT), graph.integers(1))

@@ -178,7 +178,10 @@ def reasons(trainer: Trainer, unit: str) -> list[tuple[str, str]]:
         else f"one-hot: each {symbol} selects its own row of weights in the first layer"
     )
     if a.channels:
-        one_for_each = "symbol: 1 if it is in the set before" if trainer.task.name == "chords" else "channel"
+        one_for_each = "symbol: 1 if it is in the set before"
+        if trainer.task.input == "vectors":
+            slopes = trainer.task.channels.slopes  # type: ignore[attr-defined]  # of VectorTask
+            one_for_each = "channel" + (", and one for how fast it changes" if slopes else "")
         entry = f"{number_of(a.channels, 'number')} at each step, one for each {one_for_each}"
     has_symbols = not a.channels or trainer.task.name == "translate"
     symbols = (

@@ -13,7 +13,7 @@ OPTIONAL = ("outputs", "bidirectional", "context", "channels")  # fields of an a
 MOST_CONTEXT = 64
 MOST_NUMBERED = 2**24 - 1  # symbols of a feed-forward model, which carries the ids of tokens as float32
 MOST_LAYERS = 4
-MOST_CHANNELS = 2**16  # numbers of a step of dense input
+MOST_CHANNELS = 2**17  # numbers of a step of dense input: 65,536 channels, and their slopes
 MOST_PARAMETERS = 2**31
 
 
@@ -49,7 +49,7 @@ class Architecture:
         if not 1 <= self.layers <= MOST_LAYERS:
             raise UsageError(f"the number of layers must be 1 to {MOST_LAYERS}, not {self.layers}")
         if not 0 <= self.channels <= MOST_CHANNELS:
-            raise UsageError(f"a step can have up to {MOST_CHANNELS:,} channels, not {self.channels:,}")
+            raise UsageError(f"a step can have up to {MOST_CHANNELS:,} numbers (channels), not {self.channels:,}")
         self._check_embedding()
         if self.tied and (self.outputs is not None or self.bidirectional):
             raise UsageError("tied weights are for a language model, whose outputs are its inputs: do not give --tied")

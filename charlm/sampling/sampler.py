@@ -7,6 +7,7 @@ of a stream, the first sample that is not whole is shown as it grows.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from .acceptance import Acceptance
 from .avoidance import Avoidance
 from .beginning import longest_opening
 from .candidates import Candidate, Candidates, Endings
-from .chords import SetSampler
 from .decoding import Decoding
 from .infilling import Filler
 from .most_likely import MostLikely
@@ -29,6 +29,9 @@ from .random_streams import bits_at, key_of
 from .rules import SamplingCounts, rules_for
 from .samples import Piece, Sample
 from .settings import SamplingOptions
+
+if TYPE_CHECKING:
+    from .chords import SetSampler
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
@@ -196,11 +199,13 @@ def prompt_of(model: Model, length: int | None, options: SamplingOptions) -> Pro
 
 def new_sampler(
     model: Model, count: int = 1, length: int | None = None, options: SamplingOptions | None = None
-) -> Sampler | Filler | MostLikely | SetSampler:
+) -> "Sampler | Filler | MostLikely | SetSampler":
     """What samples, fills (``options.fill``) or searches (``options.most_likely``, in place of ``count``) for these
     options. Raises UsageError where they conflict."""
     options = options or SamplingOptions()
     if model.task.name == "chords":
+        from .chords import SetSampler
+
         return SetSampler(model, count, length, options)
     model, options = model.given(options.given), replace(options, given=None)
     if options.fill is not None:

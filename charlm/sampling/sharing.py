@@ -16,20 +16,22 @@ twenty samples, and smaller for more.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import SamplingError
 from ..model import Model
 from ..network.dealing import dealt, tell_alone
 from ..network.stepper import NextToken
 from ..ranks import Ranks
-from .chords import SetSampler
 from .infilling import Filler
 from .most_likely import MostLikely
 from .rules import SamplingCounts
 from .sampler import Sampler, new_sampler, predictor_of
 from .samples import Piece, Sample
 from .settings import SamplingOptions
+
+if TYPE_CHECKING:
+    from .chords import SetSampler
 
 SAFE = 8
 LINES, MOST = 32, 2048  # candidates for lines that are worth a job, and candidates of a job at most
@@ -49,7 +51,7 @@ def shared_sampler(
         work = _Sampling(model.given(options.given), length, replace(options, given=None, unique=False))
         return SharedSampler(ranks, sampler, work, options)
     why = "a pattern is filled as a whole" if options.fill else "the most likely samples need one search"
-    tell_alone(ranks, "sets are sampled by one process" if isinstance(sampler, SetSampler) else why)
+    tell_alone(ranks, "sets are sampled by one process" if model.task.name == "chords" else why)
     return sampler
 
 

@@ -58,6 +58,7 @@ class ClassifyVectors(VectorTask, Classify):
 
     learns = "a label for each sequence"
     writes_text = False
+    with_slopes = True
     noise = 0.6
     defaults = DEFAULTS | {"cell": "gru", "hidden": 48, "layers": 2, "lr": 0.01, "dropout": 0.4}
     most_epochs = 100
@@ -103,7 +104,7 @@ class ClassifyVectors(VectorTask, Classify):
 
     def places(self, before, vocabulary, old):
         labels = np.arange(len(before.labels))
-        return Places(np.arange(len(self.channels)), labels, has_symbols=False)
+        return Places(np.arange(self.channels.width), labels, has_symbols=False)
 
     def unit(self, level):
         return "step"

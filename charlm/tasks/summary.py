@@ -26,7 +26,7 @@ def network(a: Architecture) -> str:
     """An architecture in words, on one line."""
     entry = f"embedding of {a.embedding}{', tied' if a.tied else ''}" if a.embedding else "one-hot input"
     if a.channels:
-        entry = f"{number_of(a.channels, 'channel')} at each step" + (f", {entry} of targets" if a.embedding else "")
+        entry = f"{number_of(a.channels, 'number')} at each step" + (f", {entry} of targets" if a.embedding else "")
     layers = f"{number_of(a.layers, 'layer')} of {a.hidden}{', bidirectional' if a.bidirectional else ''}"
     entry += f", {number_of(a.outputs, 'output')}" if a.outputs else ""
     cell = f"{a.cell} of {number_of(a.context, 'token')}" if a.context else a.cell

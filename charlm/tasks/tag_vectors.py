@@ -112,7 +112,7 @@ class TagVectors(VectorTask, ExampleTask):
         return {"vocabulary_size": len(vocabulary), "outputs": len(self.tags)} | self.width()
 
     def places(self, before, vocabulary, old):
-        return Places(np.arange(len(self.channels)), np.arange(len(before.tags)), has_symbols=False)
+        return Places(np.arange(self.channels.width), np.arange(len(before.tags)), has_symbols=False)
 
     def unit(self, level):
         return "step"

@@ -17,7 +17,7 @@ from ..text.memory import MemoryText
 from ..text.reading import Digest, names_of, path_list
 from ..text.vocabulary import Known, Vocabulary
 from ..vectors.archives import MemoryVectors, checked_arrays, is_archive, read_archive
-from ..vectors.channels import Channels
+from ..vectors.channels import MOST_CHANNELS, Channels
 from ..vectors.examples import VectorExample
 from ..vectors.reading import LineReader, read_vectors
 from ..vectors.sequences import VectorSequences, steps_for
@@ -60,13 +60,14 @@ class VectorItems:
 class VectorTask:
     """What the tasks have in common whose input is vectors; a class to inherit from besides that of the task.
 
-    channels: what the model knows of its input. of_steps: each step has an answer of its own. noise: in training, that
-    of up to FEW sequences. writes_text: its answers are texts.
+    channels: what the model knows of its input. of_steps: each step has an answer of its own. with_slopes: a new
+    network also reads how fast the channels change. noise: in training, that of up to FEW sequences. writes_text: its
+    answers are texts.
     """
 
     input = "vectors"
     both_directions = True
-    of_steps = False
+    of_steps = with_slopes = False
     noise = 0.0  # the usual one, of up to FEW sequences
     writes_text: bool
     channels: Channels
@@ -90,11 +91,11 @@ class VectorTask:
         """The standardized sequences of some items. Raises CorpusError for other channels than the model's."""
         for item in items:
             self.channels.check(item.values.shape[1], item.names, item.where)
-        return VectorSequences([self.channels.standardized(item.values) for item in items], len(self.channels))
+        return VectorSequences([self.channels.standardized(item.values) for item in items], self.channels.width)
 
     def groups_of(self, lengths: np.ndarray, most: int = TOKENS) -> list[np.ndarray]:
         """The indices of sequences in groups that make a batch."""
-        return by_length(lengths, steps_for(len(self.channels), most))
+        return by_length(lengths, steps_for(self.channels.width, most))
 
     def checked_items(self, items: Iterable[Any]) -> list[VectorExample]:
         """The items of a call from Python."""
@@ -120,7 +121,7 @@ class VectorTask:
 
     def width(self) -> dict[str, int]:
         """The field of the architecture that says what the input is."""
-        return {"channels": len(self.channels)}
+        return {"channels": self.channels.width}
 
     def small_input(self) -> np.ndarray:
         """The input of a batch for a network of size 2: one step of one row."""
@@ -142,6 +143,8 @@ def read_vector_examples(
     channels = known.task.channels if known else None
     train = _read(paths, options.encoding, task, channels, digest)
     first = train[0]
+    if first.values.shape[1] > MOST_CHANNELS:
+        raise CorpusError(f"{first.where} has {first.values.shape[1]:,} channels; {MOST_CHANNELS:,} is the most")
     valid = path_list(options.valid or [])
     held_out = _read(valid, options.encoding, task, channels) if valid else None
     expected = channels or Channels(first.names or Channels.numbered(first.values.shape[1]), (), ())
@@ -155,9 +158,9 @@ def read_vector_examples(
         )
     found = split_examples(train, held_out, _answers_of, options, paths, digest, notes=notes)
     if channels is None:
-        values = np.concatenate([one.values for one in found.train])
-        channels = Channels.of(values, first.names)
-        notes += _notes(values, channels)
+        sequences = [one.values for one in found.train]
+        channels = Channels.of(sequences, first.names, with_slopes=task.with_slopes)
+        notes += _notes(np.concatenate(sequences), channels)
     return found, channels
 
 
