@@ -25,6 +25,7 @@ from .segmentation import last_piece
 from .segments import SEGMENT, SEGMENT_OF_SUBWORDS, Segments
 
 IN_PARALLEL = 2048  # candidates at most; a step takes as many calls of NumPy for fewer
+LOGITS, FEW = 1 << 18, 512  # of all candidates at most, but of FEW in any case: a large vocabulary has fewer candidates
 FULL = 0.8  # of the rows, with as many candidates or fewer the others go
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 MAY_COPY = "the segment goes on, and may have become a copy"
@@ -235,7 +236,8 @@ class Candidates:
         if near := self._segments.near_copies(tokens):
             near = [row for row in near if self._rows[row].course.avoids and row not in following]
             self._avoid_copies(near, tokens, nats, numbers)
-        tokens[~self._segments.live] = EOS
+        if self.live < len(self._rows):
+            tokens[~self._segments.live] = EOS
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
@@ -345,7 +347,8 @@ class Candidates:
     def _fill_rows(self):
         """Begin waiting candidates in idle rows, and change the number of rows to that of the candidates."""
         new, self.none_waits = [], False
-        while self.live + len(new) < IN_PARALLEL and not self.none_waits:
+        most = min(IN_PARALLEL, max(FEW, LOGITS // self._start[-1].shape[-1]))
+        while self.live + len(new) < most and not self.none_waits:
             waiting = self._resampled.popleft() if self._resampled else next(self._queue, None)
             if waiting:
                 new.append(self._new(*waiting))
