@@ -3,8 +3,9 @@
     python benchmarks/sampling.py [--rounds 5] [--only TEXT] [--json FILE]
 
 One stream: charlm.sample against a loop over nn.LSTM and a loop over LSTMCell, one step at a time, in inference_mode,
-with one thread or all. Names: 1,000 from a model of lines in one call, against batched loops over both with several
-batch sizes; a loop drops names that have ended, or runs until all have ended. From the shell: ``charlm sample`` against
+with one thread or all. Names: 1,000 and 100,000 from a model of lines in one call, against batched loops over both in
+float32 and in bf16, with several batch sizes; a loop drops names that have ended, or runs until all have ended. From
+the shell: ``charlm sample`` against
 pytorch_sample.py, from start to end. PyTorch's best variant counts in each.
 """
 
@@ -22,10 +23,11 @@ TITLE = "Sampling"
 COLUMNS = ("what", "charlm", "PyTorch", "ratio")
 SIZES = (2, 128), (1, 256), (2, 256), (1, 512)  # layers and width
 STREAMS = {f"LSTM {layers}×{hidden}": Workload("lstm", layers, hidden) for layers, hidden in SIZES}
-AGAINST_LSTM, AGAINST_CELL, AGAINST_BATCH = 4.0, 1.5, 2.0  # targets: times as fast, at least
+AGAINST_LSTM, AGAINST_CELL = 4.0, 1.5  # targets: times as fast, at least
+AGAINST_BATCH = {1000: 1.2, 100_000: 2.5}  # the same for so many names
 SHELL_FRACTION, SHELL_SECONDS = 0.3, 0.35  # targets: of PyTorch's time, and seconds, at most
-NAMES = 1000
-MANY, FROM_SHELL = f"{NAMES:,} names in one call, LSTM 2×128", "charlm sample --length 500, whole process"
+NAMES = 1000  # in a batch
+FROM_SHELL = "charlm sample --length 500, whole process"
 LONGEST = 1000  # tokens of a name, as in charlm
 AS_COMMAND = WAITING | {"OPENBLAS_NUM_THREADS": "1"}  # as charlm's command line sets it for NumPy
 
@@ -73,14 +75,14 @@ def charlm_names(path, count):
     return measure
 
 
-def pytorch_names(path, kind, threads, count, batch, dropping):
+def pytorch_names(path, kind, threads, count, batch, dropping, half):
     """The same in PyTorch. dropping: a row leaves the batch when its name ends; else all run until all have ended."""
     import torch
 
     import charlm
     from charlm.text.vocabulary import EOS
 
-    network, start = loaded(path, kind, threads)
+    network, start = loaded(path, kind, threads, half)
     vocabulary = charlm.load(path).vocabulary
 
     @torch.inference_mode()
@@ -133,9 +135,9 @@ def only_rows(state, rows):
     return tuple(array[:, rows] for array in state)
 
 
-def loaded(path, kind, threads):
+def loaded(path, kind, threads, half=False):
     """(network, start): a PyTorch network with the weights of a charlm model, tokens (N) and state → logits (N, V) and
-    state; and a function that gives the first state for a number of rows."""
+    state; and a function that gives the first state for a number of rows. half: in bf16."""
     import torch
     from baselines import Cells, Network, load
 
@@ -146,30 +148,45 @@ def loaded(path, kind, threads):
     sizes = model.architecture
     workload = Workload(sizes.cell, sizes.layers, sizes.hidden, vocabulary=sizes.vocabulary_size)
     if kind == "LSTMCell":
-        network = load(Cells(workload), model)
-        return network, network.start
+        cells, number = load(Cells(workload), model), torch.bfloat16 if half else torch.float32
+        cells.to(number)
+
+        def step_cells(tokens, state):
+            logits, state = cells(tokens, state)
+            return logits.float(), state
+
+        return step_cells, lambda rows: [tuple(array.to(number) for array in pair) for pair in cells.start(rows)]
     network = load(Network(workload), model)
+    network.to(torch.bfloat16 if half else torch.float32)
 
     def step(tokens, state):
         logits, state = network(tokens[None], state)
-        return logits[0], state
+        return logits[0].float(), state
 
     return step, lambda rows: None
 
 
-def pytorch_variants(make, options, **arguments):
-    """A contender for each kind of network, number of threads and way of waiting, by label."""
+def variants_of_pytorch(options, **arguments):
+    """(arguments, environment) for each kind of network, number of threads and way of waiting, by label."""
     return {
-        f"{kind}, {label}": Contender(make, kind=kind, threads=number, environment=waiting, **arguments)
+        f"{kind}, {label}": ({"kind": kind, "threads": number, **arguments}, waiting)
         for kind in ("nn.LSTM", "LSTMCell")
         for label, (number, waiting) in choices_of_threads(options).items()
+    }
+
+
+def contenders_of(make, variants, **arguments):
+    """A contender for each variant, by label."""
+    return {
+        label: Contender(make, environment=environment, **own, **arguments)
+        for label, (own, environment) in variants.items()
     }
 
 
 def one_stream(name, workload, folder, options):
     path, length = folder / "stream.npz", 500
     untrained_model(workload).save(path)
-    contenders = pytorch_variants(pytorch_stream, options, path=path, length=length)
+    contenders = contenders_of(pytorch_stream, variants_of_pytorch(options, path=path), length=length)
     measured = run_interleaved(
         {"charlm": Contender(charlm_stream, path=path, length=length, environment=AS_COMMAND)} | contenders,
         options.rounds,
@@ -188,32 +205,45 @@ def one_stream(name, workload, folder, options):
         }
 
 
-def names(folder, options):
+def names(count, target, folder, options):
     """A model trained on names of dinosaurs, so that its samples have realistic lengths."""
     path = folder / "names.npz"
-    epochs, rounds = (1, 2) if options.quick else (15, options.rounds)
-    train = charlm_command("train", ROOT / "corpora/dinosaurs.txt", "--lines", "--epochs", epochs, "--batch", 16)
-    train += ["--ngrams", "0"]  # PyTorch has the network alone
-    Command([*train, "-q", "-o", str(path)]).measure()
-    contenders = {}
-    for batch, dropping in ((NAMES, True), (NAMES, False), (NAMES // 4, True))[: 1 if options.quick else None]:
-        how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
-        variants = pytorch_variants(pytorch_names, options, path=path, count=NAMES, batch=batch, dropping=dropping)
-        contenders |= {f"{label}, {how}": contender for label, contender in variants.items()}
-    measured = run_interleaved(
-        {"charlm": Contender(charlm_names, path=path, count=NAMES, environment=AS_COMMAND)} | contenders, rounds
-    )
+    if not path.exists():
+        train = charlm_command("train", ROOT / "corpora/dinosaurs.txt", "--lines", "--batch", 16, "-q", "-o", path)
+        # PyTorch has the network alone
+        Command([*train, "--ngrams", "0", "--epochs", "1" if options.quick else "15"]).measure()
+    best = dict(best_for_names(half, count, path, options) for half in (False, True))
+    contenders = {"charlm": Contender(charlm_names, path=path, count=count, environment=AS_COMMAND)}
+    contenders |= contenders_of(pytorch_names, best, count=count)
+    measured = run_interleaved(contenders, 2 if options.quick else options.rounds)
     middle = medians(measured)
-    best = max(contenders, key=middle.get)
+    fastest = max(best, key=middle.get)
     yield {
-        "name": MANY,
+        "name": in_one_call(count),
         "charlm": middle["charlm"],
-        "PyTorch": middle[best],
-        "best": best,
+        "PyTorch": middle[fastest],
+        "best": fastest,
         "unit": "rate",
-        "ratio": Figure(ratio(measured["charlm"], measured[best]), AGAINST_BATCH),
+        "ratio": Figure(ratio(measured["charlm"], measured[fastest]), target),
         "medians": middle,
     }
+
+
+def best_for_names(half, count, path, options):
+    """(label, (arguments, environment)) of PyTorch's fastest variant with a precision, chosen beforehand, because so
+    many processes side by side need much memory. half: bf16."""
+    batches = ((NAMES, True), (NAMES, False), (NAMES // 4, True))
+    if count > NAMES:
+        batches = ((NAMES, True), (4 * NAMES, True))
+    variants = {}
+    for batch, dropping in batches[: 1 if options.quick else None]:
+        how = f"batch {batch}, " + ("ended names dropped" if dropping else "until all have ended")
+        some = variants_of_pytorch(options, path=path, batch=batch, dropping=dropping, half=half)
+        variants |= {f"{'bf16' if half else 'float32'}, {label}, {how}": variant for label, variant in some.items()}
+    tried = contenders_of(pytorch_names, variants, count=min(count, 10 * NAMES))
+    found = medians(run_interleaved(tried, 2 if options.quick else 3))
+    best = max(variants, key=found.get)
+    return best, variants[best]
 
 
 def shell(folder, options):
@@ -247,10 +277,15 @@ def here():
     return {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
+def in_one_call(count):
+    return f"{count:,} names in one call, LSTM 2×128"
+
+
 def rows(options):
     streams = list(STREAMS.items())[: 2 if options.quick else None]
     parts = {f"one stream, {name}": partial(one_stream, name, workload) for name, workload in streams}
-    parts |= {MANY: names, FROM_SHELL: shell}
+    parts |= {in_one_call(count): partial(names, count, target) for count, target in AGAINST_BATCH.items()}
+    parts[FROM_SHELL] = shell
     chosen = wanted(parts, options)
     need_pytorch()
     with tempfile.TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ from charlm.scoring.perplexity import Total
 from charlm.scoring.pipeline import scored_blocks, scored_files
 from charlm.scoring.rows import COLUMNS_BY_TOKEN, KINDS, line_rows, token_rows, written_rows
 from charlm.scoring.scorer import Scorer
-from charlm.text.vocabulary import EOS, UNKNOWN
+from charlm.text.vocabulary import EOS, UNKNOWN, Vocabulary
 
 COMMAND = [sys.executable, "-m", "charlm", "perplexity", "--model"]
 TEXT = "abc é\n\nbad – cab\n\tfe\n \n"
@@ -140,6 +140,16 @@ def test_blocks_are_of_one_size():
     found = list(blocks(["a" * (3 * text_in_blocks.BLOCK + 5)], False))
     assert [len(block) for block in found] == [text_in_blocks.BLOCK] * 3 + [5]
     assert [len(block) for block in blocks(["abc\n"] * text_in_blocks.BLOCK, True)] == [text_in_blocks.BLOCK] * 4
+
+
+def test_a_block_of_words_has_enough_of_them():
+    """Where a token has several characters, a block has more characters, so that an engine's rows are full."""
+    vocabulary, size = Vocabulary("word", ["abcd", "efgh"]), text_in_blocks.BLOCK
+    found = list(blocks(["abcd efgh\n"] * size, True, [vocabulary]))
+    sizes = [len(vocabulary.encode(block)) for block in found]
+    assert all(0.95 * size < number <= size for number in sizes[:-1]) and len(sizes) == 4
+    characters = Vocabulary("char", list("abcdefgh "))
+    assert len(next(blocks(["abcd efgh\n"] * size, True, [vocabulary, characters]))) < size + 10
 
 
 def test_pieces_are_passed_on_when_no_more_arrive():

@@ -26,6 +26,7 @@ The modules in reading order; a star marks those that import the kernels, and wi
     probabilities    softmax and its logarithm in NumPy
     mixture          a network and n-grams that predict together
     stepper          the NumPy engine: the tokens so far → the logits of the next token
+    prefixes         sequences that begin alike: the NumPy engine reads a beginning once
     lstm_reader *    an LSTM that scores in bfloat16
     mixed_window *   a mixture in kernels: scoring, and fitting its weights
     measuring        tokens through a network → how well it predicts each of them: chunks, burn-in, TokenScores. It

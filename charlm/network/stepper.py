@@ -29,7 +29,7 @@ from .threads import ThreadPool
 
 ROWS, COLUMNS = 4, 16  # small networks step a multiple of ROWS, and multiply by a multiple of COLUMNS
 ROWS_PER_THREAD = 64  # rows of a small network that are worth a thread
-MOST_ROWS = 128  # rows that step at a time, so that their gates stay in the cache
+MOST_ROWS = 256  # rows that step at a time, so that their gates stay in the cache
 SMALL = 1 << 16  # numbers in the largest matrix of a small network
 
 State = list[np.ndarray]
@@ -62,7 +62,7 @@ class NextToken(Protocol):
 
 def take_rows(state: State, rows: "list[int] | np.ndarray | slice") -> State:
     """These rows of a state, in this order; a row that is named twice stands there twice."""
-    return [array[rows] for array in state]
+    return [array.take(rows, 0) if isinstance(rows, np.ndarray) else array[rows] for array in state]
 
 
 def copy_row(source: State, source_row: int, target: State, target_rows: "int | list[int]") -> None:
@@ -303,16 +303,24 @@ class Stepper:
     def step(self, state: State, tokens: np.ndarray) -> State:
         if len(tokens) < 2 * self._rows_per_thread:
             return self._network.step(state, tokens)
-
-        def step_rows(start, stop):
-            rows = slice(start, stop)
-            after = self._network.step(take_rows(state, rows), tokens[rows])
-            for written, read in zip(state, after, strict=True):
-                written[rows] = read
-
-        self._pool = self._pool or ThreadPool(None if products_take_one_thread() else 1)
-        self._pool.run(self._pool.split(len(tokens), step_rows, self._rows_per_thread, most=MOST_ROWS))
+        self.step_rows(state, tokens)
         return state
+
+    def step_rows(self, state: State, tokens: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Read the next token of some rows of a state, in place. tokens: ids (N), N as for ``step``; rows: indices (N),
+        None for all."""
+
+        def step_some(start, stop):
+            here = slice(start, stop) if rows is None else rows[start:stop]
+            after = self._network.step(take_rows(state, here), tokens[start:stop])
+            for written, read in zip(state, after, strict=True):
+                written[here] = read
+
+        if len(tokens) < 2 * self._rows_per_thread:
+            step_some(0, len(tokens))
+            return
+        self._pool = self._pool or ThreadPool(None if products_take_one_thread() else 1)
+        self._pool.run(self._pool.split(len(tokens), step_some, self._rows_per_thread, most=MOST_ROWS))
 
 
 def products_take_one_thread() -> bool:

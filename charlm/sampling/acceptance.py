@@ -15,7 +15,7 @@ from .prompt import Prompt
 from .rules import Rules, SamplingCounts
 from .segmentation import are_standard, reads_back
 
-LINES_AT_ONCE = 64  # lines that are searched for copies at a time
+LINES_AT_ONCE = 256  # lines that are searched for copies at a time
 PATIENCE = 8  # copies that are rejected at one place of a stream before it is sampled away from them; half as many
 # after each place where this was needed
 DEAD_ENDS = 64  # of one candidate; after each RESTART of them it begins again, if nothing of it was shown
@@ -67,9 +67,12 @@ class Acceptance:
         return self._check_lines() if self._lines else self._check_segments(segments)
 
     def _check_lines(self):
-        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; the
-        rest is searched when no candidate waits for a row, and before charlm gives up."""
-        if len(self._parked) < LINES_AT_ONCE and not self._candidates.none_waits and not self._counts.gives_up:
+        """Search for copies among lines. Many lines are searched at once, because that takes less time for each; fewer
+        when no candidate waits for a row, and before charlm gives up."""
+        enough = LINES_AT_ONCE
+        if self._candidates.none_waits:  # a copy is sampled again next to the rows that are left
+            enough = min(enough, self._candidates.live // 4)
+        if len(self._parked) < enough and not self._counts.gives_up:
             return []
         parked, self._parked = self._parked, []
         texts = [text for _, text in parked]

@@ -10,7 +10,7 @@ A copied run grows by one character for each character of the text. So after a l
 may follow for certain (``Rules.room_after``), and only after these a row must look again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from ..text.vocabulary import UNKNOWN, Vocabulary
 from .decoding import Decoding
 from .rules import Rules
 
+NOTHING = Trail()  # before the first character
 
-@dataclass(kw_only=True)
+
+@dataclass(kw_only=True, slots=True)
 class Course:
     """What is known of the copied runs of one candidate of a stream.
 
@@ -30,8 +32,8 @@ class Course:
     were; dead_ends: how often there was no way on.
     """
 
-    accepted: Trail = field(default_factory=Trail)
-    trail: Trail = field(default_factory=Trail)
+    accepted: Trail = NOTHING
+    trail: Trail = NOTHING
     tokens: int = 0
     run: int = 0
     copies: int = 0

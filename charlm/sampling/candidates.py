@@ -4,6 +4,7 @@ The rows step together, one token at a time. Each candidate has a row with its o
 that a sample does not depend on its neighbours. ``acceptance`` decides whether a segment that has ended is accepted.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,12 +24,14 @@ from .samples import Sample
 from .segmentation import last_piece
 from .segments import SEGMENT, SEGMENT_OF_SUBWORDS, Segments
 
-IN_PARALLEL = 512  # candidates at most; a step takes as many calls of NumPy for fewer
+IN_PARALLEL = 2048  # candidates at most; a step takes as many calls of NumPy for fewer
+LOGITS, FEW = 1 << 18, 512  # of all candidates at most, but of FEW in any case: a large vocabulary has fewer candidates
+FULL = 0.8  # of the rows, with as many candidates or fewer the others go
 SEGMENT_ENDS, SAMPLE_ENDS = "the segment ends", "the sample ends"
 MAY_COPY = "the segment goes on, and may have become a copy"
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Candidate:
     """One candidate for a sample: accepted tokens, then a segment that may still be rejected.
 
@@ -141,8 +144,8 @@ class Endings:
         self.stop_tokens = max((len(as_bytes(text)) for text in prompt.stop), default=0)  # the longest stop has no more
 
     def characters(self, tokens: Iterable[int]) -> int:
-        """How many characters some tokens add to a sample."""
-        return sum(map(self.widths.__getitem__, tokens))
+        """How many characters some tokens add to a sample; counted only where ``max_length`` is finite."""
+        return sum(map(self.widths.__getitem__, tokens)) if self.max_length < math.inf else 0
 
     def latest(self, candidate: Candidate) -> int:
         """The number of tokens after which the next segment ends at the latest.
@@ -214,7 +217,7 @@ class Candidates:
         self._opening = self._beginning.opening()
         self._start = self._opening.state
         self._rows: list[Candidate | None] = []  # None where a row is idle
-        self._live = 0  # rows that are not idle
+        self.live = 0  # how many rows are not idle
         self._random = RandomStreams()
         self._segments = Segments(endings.widths, endings.max_length, endings.sizes)
         self._states = take_rows(self._start, [])
@@ -233,6 +236,8 @@ class Candidates:
         if near := self._segments.near_copies(tokens):
             near = [row for row in near if self._rows[row].course.avoids and row not in following]
             self._avoid_copies(near, tokens, nats, numbers)
+        if self.live < len(self._rows):
+            tokens[~self._segments.live] = EOS
         self._states = self._predictor.step(self._states, tokens)
         rows = self._segments.add(tokens, nats)
         if self._prompt.stop:  # a segment may end anywhere
@@ -311,7 +316,7 @@ class Candidates:
         """Make a row idle."""
         self._rows[row].taken = self._random.taken(row)
         self._rows[row] = None
-        self._live -= 1
+        self.live -= 1
         self._segments.leave(row)
 
     def resample_segment(self, row: int) -> None:
@@ -342,30 +347,40 @@ class Candidates:
     def _fill_rows(self):
         """Begin waiting candidates in idle rows, and change the number of rows to that of the candidates."""
         new, self.none_waits = [], False
-        while self._live + len(new) < IN_PARALLEL and not self.none_waits:
+        most = min(IN_PARALLEL, max(FEW, LOGITS // self._start[-1].shape[-1]))
+        while self.live + len(new) < most and not self.none_waits:
             waiting = self._resampled.popleft() if self._resampled else next(self._queue, None)
             if waiting:
                 new.append(self._new(*waiting))
             self.none_waits = waiting is None
-        rows = self._predictor.rows_for(self._live + len(new))
-        if rows != len(self._rows):
+        rows = self._predictor.rows_for(self.live + len(new))
+        if rows > len(self._rows) or rows <= FULL * len(self._rows):
             self._resize(rows)
         if new:
-            idle = [row for row, candidate in enumerate(self._rows) if candidate is None]
-            self._live += len(new)
-            self._place(idle[: len(new)], new)
+            self.live += len(new)
+            self._place(self._segments.idle(len(new)), new)
 
     def _resize(self, rows):
-        live = [row for row, candidate in enumerate(self._rows) if candidate is not None]
-        idle = rows - len(live)
-        self._rows = [self._rows[row] for row in live] + [None] * idle
-        self._random.take_rows(live, rows)
-        self._segments.take_rows(live, rows)
-        start = take_rows(self._start, [0] * idle)
-        self._states, self._accepted = (
-            [np.concatenate(arrays) for arrays in zip(take_rows(state, live), start, strict=bool(state))]
-            for state in (self._states, self._accepted)
-        )
+        """Change the number of rows. Those that stay remain where they are; those at the end move to idle ones."""
+        live = self._segments.live
+        moved = rows + np.flatnonzero(live[rows:])
+        idle = np.flatnonzero(~live[:rows])[: len(moved)]
+        order = np.arange(min(rows, len(self._rows)))
+        order[idle] = moved
+        for row, other in zip(idle.tolist(), moved.tolist(), strict=True):
+            self._rows[row] = self._rows[other]
+        more = max(0, rows - len(self._rows))
+        self._rows = self._rows[:rows] + [None] * more
+        self._random.take_rows(order, rows)
+        self._segments.take_rows(order, rows)
+        for state in (self._states, self._accepted):
+            if more:
+                start = take_rows(self._start, [0] * more)
+                state[:] = [np.concatenate(arrays) for arrays in zip(state, start, strict=bool(state))]
+            else:
+                for array in state:
+                    array[idle] = array[moved]
+                state[:] = take_rows(state, slice(rows))
 
     def _place(self, rows, candidates):
         """Begin candidates in these rows."""

@@ -45,7 +45,7 @@ class RandomStreams:
         self.keys, self.before = np.zeros((2, 0), np.uint64)
         self.ready, self.used = np.zeros((AHEAD, 0)), 0
 
-    def take_rows(self, rows: list[int], number: int) -> None:
+    def take_rows(self, rows: np.ndarray, number: int) -> None:
         """Keep these rows, in this order, and add idle ones after them, ``number`` in all."""
         idle = (0, number - len(rows))
         self.keys, self.before = (np.pad(array[rows], idle) for array in (self.keys, self.before))

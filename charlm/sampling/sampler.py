@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import PromptError, SamplingError, UsageError
 from ..model import Model
+from ..network.prefixes import SharedPrefixes
 from ..network.stepper import NextToken, Stepper
 from ..tasks.summary import number_of
 from .acceptance import Acceptance
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 1000
 STREAM_LENGTH = 500
+MANY = 64  # candidates for lines, of which some begin alike
 KEYS = 256  # of candidates, made at a time
 
 
@@ -59,7 +61,7 @@ class Sampler:
         options = options or SamplingOptions()
         count, decoding = BY_NAME["count"].check(count), Decoding.of(options)
         prompt, rules = prompt_of(model, length, options), rules_for(model, options)
-        predictor = predictor or Stepper(model.architecture, model.parameters, not model.lines, model.mixture)
+        predictor = predictor or predictor_of(model, count * options.best_of)
         self.count, self.seed, self._which = count, seed_of(options.seed), which
         self.counts = SamplingCounts(max_tries=options.max_tries, certain=decoding.remedy, asked=count)
         self.max_copied = rules.max_copied  # characters of the longest run that is no copy
@@ -164,6 +166,12 @@ class Sampler:
         sample = candidate.sample and candidate.sample.with_text(self._outside)
         used = (candidate.segments, candidate.taken) if sample else (0, 0)
         return Piece(number, self._outside(text, sample is not None), sample, *used)
+
+
+def predictor_of(model: Model, candidates: int) -> NextToken:
+    """What predicts the next token of so many candidates."""
+    stepper = Stepper(model.architecture, model.parameters, not model.lines, model.mixture)
+    return SharedPrefixes(stepper) if model.lines and candidates >= MANY else stepper
 
 
 def are_whole(candidates: list[Candidate | None]) -> bool:

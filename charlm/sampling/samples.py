@@ -33,7 +33,8 @@ class Sample:
 
     def with_text(self, change: Callable[[str], str]) -> "Sample":
         """This sample, with its text changed."""
-        return replace(self, text=change(self.text))
+        text = change(self.text)
+        return self if text == self.text else replace(self, text=text)
 
     @property
     def perplexity(self) -> float:

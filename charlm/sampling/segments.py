@@ -33,7 +33,7 @@ class Segments:
         self.nats, self.live, self.rows = np.zeros(0), np.zeros(0, bool), np.arange(0)
         self.longest = 0  # no segment is longer
 
-    def take_rows(self, rows: list[int], number: int) -> None:
+    def take_rows(self, rows: np.ndarray, number: int) -> None:
         """Keep these rows, in this order, and add idle ones after them, ``number`` in all."""
         for name in ("tokens", "lengths", "characters", "latest", "room", "nats", "live"):
             kept = getattr(self, name)[rows]
@@ -50,6 +50,10 @@ class Segments:
         """Say how many characters may follow in a row before it must look for copies."""
         self.room[row] = AMPLE if room is None else room
         self.looks = self.looks or room is not None
+
+    def idle(self, number: int) -> list[int]:
+        """So many rows that are idle."""
+        return np.flatnonzero(~self.live)[:number].tolist()
 
     def leave(self, row: int) -> None:
         """Leave a row idle."""

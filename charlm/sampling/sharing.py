@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import SamplingError
 from ..model import Model
 from ..network.dealing import dealt, tell_alone
-from ..network.stepper import Stepper
+from ..network.stepper import NextToken
 from ..ranks import Ranks
 from .infilling import Filler
 from .most_likely import MostLikely
 from .rules import SamplingCounts
-from .sampler import Sampler, new_sampler
+from .sampler import Sampler, new_sampler, predictor_of
 from .samples import Piece, Sample
 from .settings import SamplingOptions
 
@@ -111,7 +111,7 @@ class _Sampling:
 
     def __init__(self, model: Model, length: int | None, options: SamplingOptions):
         self.model, self._length, self._options = model, length, options
-        self._predictor: Stepper | None = None
+        self._predictor: NextToken | None = None
 
     def __getstate__(self):
         return vars(self) | {"_predictor": None}
@@ -119,7 +119,7 @@ class _Sampling:
     def __call__(self, which: Which) -> _Result:
         model = self.model
         if self._predictor is None:
-            self._predictor = Stepper(model.architecture, model.parameters, not model.lines, model.mixture)
+            self._predictor = predictor_of(model, MOST)
         sampler = Sampler(model, len(which), self._length, self._options, predictor=self._predictor, which=which)
         pieces: list[Piece] = []
         try:

@@ -8,7 +8,7 @@ is passed on as it arrives.
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import CorpusError, UsageError
 from ..model import Model
@@ -18,7 +18,9 @@ from ..text.forms import Form
 from ..text.reading import WHOLE_LINES, names_of, read_text
 from ..text.vocabulary import Vocabulary, as_bytes
 
-BLOCK = (ROWS - 2) * CHUNK  # characters (or bytes) that are scored together: at most ROWS chunks
+BLOCK = (ROWS - 2) * CHUNK  # tokens that are scored together: at most ROWS chunks
+SAMPLE = BLOCK // 4  # characters of a block that tell how many tokens a character is
+MARGIN = 0.97  # of a block, because the rest of it may have more tokens than its beginning
 AHEAD = 4  # pieces that are read before anyone needs them
 PATIENCE = 0.2  # seconds that text waits for more text
 
@@ -54,10 +56,15 @@ def read_ahead(pieces: Iterable) -> Iterator:
             deadline = time.monotonic() + PATIENCE
 
 
-def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[str | bytes]:
-    """The text of some pieces in blocks of at least BLOCK characters. The last block may be smaller, and so may a block
-    before a None, which asks for the text so far. With ``whole_lines`` each block ends at the end of a line."""
-    ready, rest, size = [], [], 0
+def blocks(
+    pieces: Iterable[str | bytes | None], whole_lines: bool, vocabularies: Sequence[Vocabulary] = ()
+) -> Iterator[str | bytes]:
+    """The text of some pieces in blocks of BLOCK characters or a few more, or of about BLOCK tokens where a token of
+    the ``vocabularies`` has several characters. The last block may be smaller, and so may a block before a None, which
+    asks for the text so far. With ``whole_lines`` each block ends at the end of a line."""
+    longer = [vocabulary for vocabulary in vocabularies if vocabulary.level in WHOLE_LINES]
+    estimates = len(longer) == len(vocabularies) > 0  # else a token of some vocabulary is a character
+    ready, rest, size, full = [], [], 0, 0
     for piece in _cut(pieces):
         if piece:
             newline = b"\n" if isinstance(piece, bytes) else "\n"
@@ -68,11 +75,19 @@ def blocks(pieces: Iterable[str | bytes | None], whole_lines: bool) -> Iterator[
                 rest = []
             if end < len(piece):
                 rest.append(piece[end:])
-        if ready and (piece is None or size >= BLOCK):
+        if not full and size >= SAMPLE:
+            full = _full("".join(ready), longer) if estimates else BLOCK
+        if ready and (piece is None or size >= full > 0):
             yield ready[0][:0].join(ready)
-            ready, size = [], 0
+            ready, size, full = [], 0, 0
     if ready or rest:
         yield (ready or rest)[0][:0].join(ready + rest)
+
+
+def _full(beginning, vocabularies):
+    """How many characters a block with this beginning has when it has enough tokens."""
+    tokens = max(len(vocabulary.encode(beginning)) for vocabulary in vocabularies)
+    return max(BLOCK, int(MARGIN * BLOCK * len(beginning) / max(1, tokens)))
 
 
 def _cut(pieces):
@@ -130,9 +145,8 @@ def text_blocks(models: list[Model], paths, whole_lines: bool, encoding: str = "
     columns = getattr(models[0].task, "columns", None)
     if columns and all(model.task == models[0].task for model in models):
         paths = [text_with_columns(path, columns, encoding) for path in paths]
-    for block in blocks(
-        read_ahead(read_text(paths, level, encoding, form=form)), whole_lines or needs_whole_lines(models)
-    ):
+    pieces, vocabularies = read_text(paths, level, encoding, form=form), [model.vocabulary for model in models]
+    for block in blocks(read_ahead(pieces), whole_lines or needs_whole_lines(models), vocabularies):
         empty = False
         yield block
     if empty:

@@ -107,7 +107,7 @@ def perplexity(
     if model.task.name == "chords":
         raise UsageError("a model of sets is measured by its steps: use charlm.evaluate(model, text=…)")
     options = ScoringOptions(threads=threads, adapt=adapt, precision=precision)
-    text = blocks(clean(text, model.vocabulary), needs_whole_lines([model]))
+    text = blocks(clean(text, model.vocabulary), needs_whole_lines([model]), [model.vocabulary])
     return total(scored_blocks([model], text, columns=COLUMNS, options=options))
 
 

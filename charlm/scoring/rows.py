@@ -158,7 +158,7 @@ def row_array(
     types = [object if name in _OBJECTS else np.int64 if name in _COUNTS else np.float64 for name in kind.fields]
     dtype = list(zip(in_unit(kind.fields, unit), types, strict=True))
     parts, before = [], 0
-    text_in_blocks = blocks(clean(text, model.vocabulary), True)
+    text_in_blocks = blocks(clean(text, model.vocabulary), True, [model.vocabulary])
     for (block,) in scored_blocks([model], text_in_blocks, columns=kind.columns, options=options):
         parts.append(np.array(list(kind.rows(block, before, PER_NAT[unit])), dtype))
         before += len(block.lengths)

@@ -49,6 +49,8 @@ _ABOVE = np.multiply.accumulate(np.append(1.015, 1.03 + 0.001 * np.arange(127)))
 _ODDS = np.append(1 / _ABOVE[::-1], _ABOVE)  # γ/(1 - γ): 3 % apart in the middle, 16 % apart at both ends
 BACKOFFS = _ODDS / (1 + _ODDS)  # from 10⁻⁵ to 1 - 10⁻⁵
 
+_ONE_BYTE = [bytes((value,)) for value in range(256)]
+
 
 class NGrams:
     """Probabilities of tokens, given the up to order - 1 tokens before them: a tree of M nodes.
@@ -150,11 +152,10 @@ class NGrams:
 
     def _step_one(self, nodes, token):
         """The same for one row. Searching a few bytes for a byte takes a fifth of the time of a search in all keys."""
-        missing, first, find, token = len(self), self._first, self._bytes.find, bytes((token,))
-        after = [0]
-        for node in nodes[0, :-1].tolist():
-            found = find(token, first[node], first[node + 1]) if node < missing else -1
-            if found < 0:
+        missing, first, find, last = len(self), self._first, self._bytes.find, _ONE_BYTE[token]
+        after = [0, 1 + token][: self.order]
+        for node in nodes[0, 1:-1].tolist():
+            if node == missing or (found := find(last, first[node], first[node + 1])) < 0:
                 after += [missing] * (self.order - len(after))
                 break
             after.append(found)

@@ -513,27 +513,31 @@ class Novelty:
         return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1) + self.shortest_run - 1
 
     def _points(self, text):
+        text = self._as_read(text)
+        return np.frombuffer(text, np.uint8) if self.in_bytes else code_points(text)
+
+    def _as_read(self, text):
+        """A text as bytes or as a string, whichever the record is of."""
         if self.in_bytes:
-            return np.frombuffer(as_bytes(text), np.uint8)
-        return code_points(text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text)
+            return as_bytes(text)
+        return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
 
     def _together(self, texts) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Texts joined into arrays of about LOOKED_UP characters, a line feed between two: (points, where each text
         begins, where it ends)."""
         texts = iter(texts)
         while True:
-            joined, begins, ends, size = [], [], [], 0
+            joined, size = [], 0
             for text in texts:
-                points = self._points(text)
-                begins.append(size)
-                ends.append(size + len(points))
-                joined += [points, _SEPARATOR]
-                size += len(points) + 1
+                joined.append(self._as_read(text))
+                size += len(joined[-1]) + 1
                 if size > LOOKED_UP:
                     break
             if not joined:
                 return
-            yield np.concatenate(joined[:-1]), np.array(begins), np.array(ends)
+            lengths = np.array(list(map(len, joined)))
+            ends = np.cumsum(lengths + 1) - 1
+            yield self._points((b"\n" if self.in_bytes else "\n").join(joined)), ends - lengths, ends
 
 
 def check_fields(fields: dict) -> int:
