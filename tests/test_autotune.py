@@ -5,6 +5,7 @@ import pytest
 
 from charlm.learning import autotune
 from charlm.learning.autotune import (
+    LONG_TOKENS_PER_WEIGHT,
     TOKENS_PER_WEIGHT,
     WIDTHS,
     choose,
@@ -118,6 +119,22 @@ def test_words_have_tied_embeddings_unless_told_otherwise(corpus):
     assert choose(words, 1e10, "lstm", {}).options["tied"]
     assert not choose(words, 1e10, "lstm", {"embedding": 12}).options["tied"]
     assert not choose(corpus(), 1e10, "lstm", {}).options["tied"]
+
+
+def test_words_are_learnt_at_a_lower_rate_in_wider_layers_with_all_dropout(corpus):
+    """A mixture leaves words the dropout of a network alone; of characters it needs less."""
+    text, words = corpus(), corpus(level="word")
+    for budget in BUDGETS[4:]:
+        alone, mixed = (choose(words, budget, "lstm", {}, mixed).options for mixed in (False, True))
+        assert alone == mixed and mixed["dropout"] > 0
+        choice = choose(words, budget, "lstm", {})
+        wider = next((width for width in WIDTHS if width > choice.options["hidden"]), None)
+        more = wider and choose(words, budget, "lstm", {"hidden": wider})
+        assert not more or more.tokens < LONG_TOKENS_PER_WEIGHT * recurrent_weights(architecture(words, more.options))
+    rates = [choose(words, budget, "lstm", {}).options["lr"] / CELLS["lstm"].learning_rate for budget in BUDGETS]
+    assert rates == sorted(rates, reverse=True) and rates[0] == 1 and rates[-1] == pytest.approx(0.2)
+    beside, alone = (choose(text, BUDGETS[5], "lstm", {}, mixed).options["dropout"] for mixed in (True, False))
+    assert beside < alone
 
 
 def test_counting_of_multiply_adds():

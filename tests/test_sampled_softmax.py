@@ -250,7 +250,7 @@ def test_charlm_says_that_it_samples_and_how_to_have_all(text, tmp_path):
         result = CliRunner().invoke(program, ["train", *map(str, arguments)], prog_name="charlm")
         assert result.exit_code == 0, result.output
         words = " ".join(result.output.split())
-        assert ("own words and of about 14 others, because all" in words) == says
+        assert ("own words and of about 7 others, because all" in words) == says
         assert ("--softmax-samples 0 computes all" in words) == says
 
 
@@ -289,10 +289,10 @@ class Symbols:
 
 
 def test_charlm_samples_where_the_vocabulary_is_large():
-    assert sizes_of_updates(OfSize(50_000), {}) == {"batch": 32, "steps": 64, "softmax_samples": 4096}
-    assert sizes_of_updates(OfSize(16_383), {})["softmax_samples"] is None
-    assert sizes_of_updates(OfSize(16_384), {})["softmax_samples"] == 4096
-    assert sizes_of_updates(OfSize(16_384), {"batch": 16})["softmax_samples"] == 2048
+    assert sizes_of_updates(OfSize(50_000), {}) == {"batch": 32, "steps": 64, "softmax_samples": 2048}
+    assert sizes_of_updates(OfSize(8_191), {})["softmax_samples"] is None
+    assert sizes_of_updates(OfSize(8_192), {})["softmax_samples"] == 2048
+    assert sizes_of_updates(OfSize(8_192), {"batch": 16})["softmax_samples"] == 1024
     assert sizes_of_updates(OfSize(50_000), {"softmax_samples": 0})["softmax_samples"] == 0
 
 

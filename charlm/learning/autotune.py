@@ -55,14 +55,15 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout", "softmax_samples")
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
+WORD_UPDATES, MOST_WORD_DIVISOR = 80, 5  # of words: the learning rate falls with the root of the updates beyond these
 BASE_DIVISOR = 1.5  # of the learning rate, where a training goes on with a model
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
-SUBWORDS_PER_WEIGHT = 5  # … or so many subwords, each of which has several characters
+LONG_TOKENS_PER_WEIGHT = 5  # … or so many words or subwords, each of which has several characters
 MOST_LOCAL_FACTOR = 2.0  # of the learning rate with local updates, which grows with the root of the number of workers
 SMALL = 100_000  # tokens of a small training text
 STEPS = 64  # of a window, by the clock
-SAMPLES_PER_TARGET = 2  # outputs that an update computes besides those of its targets …
+SAMPLES_PER_TARGET = 1  # outputs that an update computes besides those of its targets …
 LEAST_OUTPUTS_PER_SAMPLE = 4  # … where the vocabulary is so many times as large
 SHARDS = 8  # of a job of several ranks
 MOMENT = 0.3  # seconds in which the machine's speed is measured
@@ -149,7 +150,7 @@ def sizes_of_updates(corpus: Corpus, given: dict) -> dict[str, Any]:
 
 def tokens_per_weight(corpus: Corpus) -> int:
     """How many tokens the chosen width leaves at least to train each recurrent weight on."""
-    return SUBWORDS_PER_WEIGHT if corpus.vocabulary.level == "subword" else TOKENS_PER_WEIGHT
+    return LONG_TOKENS_PER_WEIGHT if corpus.vocabulary.level in ("subword", "word") else TOKENS_PER_WEIGHT
 
 
 def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = False) -> Plan:
@@ -171,16 +172,18 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
     def tokens(hidden):
         return budget / multiply_adds(architecture(hidden), options["softmax_samples"])
 
-    each = tokens_per_weight(corpus)
+    each, of_words = tokens_per_weight(corpus), corpus.vocabulary.level == "word"
     fitting = [width for width in WIDTHS if tokens(width) >= each * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
     if corpus.held_out_at_random:
         options.setdefault("dropout", None)
     else:
         dropout = dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens)
-        options.setdefault("dropout", dropout_beside_counts(dropout) if mixed else dropout)
+        options.setdefault("dropout", dropout_beside_counts(dropout) if mixed and not of_words else dropout)
     much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
-    options.setdefault("lr", CELLS[cell].learning_rate / (RATE_DIVISOR if much_dropout else 1))
+    updates = tokens(hidden) / (options["batch"] * options["steps"])
+    divisor = max(RATE_DIVISOR if much_dropout else 1.0, word_rate_divisor(updates) if of_words else 1.0)
+    options.setdefault("lr", CELLS[cell].learning_rate / divisor)
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
 
@@ -229,9 +232,16 @@ def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
+def word_rate_divisor(updates: float) -> float:
+    """What the learning rate is divided by for words, in a training of so many updates. Most words are rare: at the
+    usual rate, a network learns the few places of each by heart (benchmarks/recipe.md)."""
+    return min(MOST_WORD_DIVISOR, math.sqrt(max(1.0, updates / WORD_UPDATES)))
+
+
 def dropout_beside_counts(alone: float) -> float:
     """The dropout rate of a network that predicts together with n-grams, from the rate that is best for it alone. The
-    mixture corrects a network that is too sure, so that it needs less; of a small text it needs nearly as much."""
+    mixture corrects a network that is too sure, so that it needs less; of a small text it needs nearly as much. (Words need
+    all of it: the mixture adds little there.)"""
     return round(min(alone, alone * (0.35 + alone)), 2)
 
 
