@@ -240,8 +240,8 @@ def word_rate_divisor(updates: float) -> float:
 
 def dropout_beside_counts(alone: float) -> float:
     """The dropout rate of a network that predicts together with n-grams, from the rate that is best for it alone. The
-    mixture corrects a network that is too sure, so that it needs less; of a small text it needs nearly as much. (Words need
-    all of it: the mixture adds little there.)"""
+    mixture corrects a network that is too sure, so that it needs less; of a small text it needs nearly as much. Words
+    get all of it, because their mixture is little better than the network."""
     return round(min(alone, alone * (0.35 + alone)), 2)
 
 
