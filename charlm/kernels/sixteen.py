@@ -173,24 +173,11 @@ def _write(typing, array, place, value):
         value = arguments[2]
         if is_rounded(array):
             name = "x86.avx512bf16.cvtneps2bf16.512"
-            value = builder.bitcast(_call(builder, name, _Bfloats(), value), _HALVES)
+            value = _call(builder, name, _HALVES, value)  # before LLVM 16 there is no other type; later ones know it
         _store(builder, value, pointer, mask)
         return context.get_dummy_value()
 
     return types.void(array, place, value), generate
-
-
-class _Bfloats(ir.Type):
-    """<16 x bfloat>, which llvmlite has no name for."""
-
-    def _to_string(self):
-        return f"<{SIDE} x bfloat>"
-
-    def __eq__(self, other):
-        return isinstance(other, _Bfloats)
-
-    def __hash__(self):
-        return hash(_Bfloats)
 
 
 @overload(operator.getitem)
