@@ -128,9 +128,8 @@ def _tanh(x):
 
 
 # Next to bfloat16, which has 8 bits, a shorter function does: x P(x²) / Q(x²), both of degree 2, fitted up to the limit
-# (least squares, weighted towards the largest relative error), with an approximate inverse of Q in place of a division.
-# It is off by 1.1e-4 of tanh x at most, by 1.5e-4 beyond the limit, and below 1 everywhere. For σ the coefficients are
-# those of ½ tanh(½ x).
+# (least squares, weighted towards the largest relative error). It is off by 5.2e-5 of tanh x there, by 1.5e-4 beyond,
+# and below 1 everywhere. For σ the coefficients are those of ½ tanh(½ x).
 _SHORT_LIMIT, _SHORT_LIMIT_OF_SIGMOID = f(5.0), f(10.0)
 S0, S1, S2 = map(f, (9.99948046e-1, 1.02417656e-1, 6.70564456e-4))
 T0, T1, T2 = map(f, (1.0, 4.3543245e-1, 1.281988e-2))
@@ -140,12 +139,20 @@ U1, U2 = T1 * f(2**-2), T2 * f(2**-4)
 
 
 @inlined
+def _quotient(x, y):
+    """x / y for vectors, from an approximate inverse and one step of Newton's method: a division takes longer."""
+    near = inverse(y)
+    first = x * near
+    return first + near * (x - y * first)
+
+
+@inlined
 def _short_tanh(x):
     """tanh of a vector."""
     x = clamped(x, _SHORT_LIMIT)
     s = x * x
     p = multiply_add(multiply_add(s, S2, S1), s, S0)
-    return x * p * inverse(multiply_add(multiply_add(s, T2, T1), s, T0))
+    return _quotient(x * p, multiply_add(multiply_add(s, T2, T1), s, T0))
 
 
 @inlined
@@ -154,7 +161,7 @@ def _short_sigmoid(x):
     x = clamped(x, _SHORT_LIMIT_OF_SIGMOID)
     s = x * x
     p = multiply_add(multiply_add(s, H2, H1), s, H0)
-    return multiply_add(x * p, inverse(multiply_add(multiply_add(s, U2, U1), s, T0)), _HALF)
+    return _quotient(x * p, multiply_add(multiply_add(s, U2, U1), s, T0)) + vector(_HALF)
 
 
 @overload(tanh)
