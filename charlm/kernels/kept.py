@@ -40,7 +40,7 @@ def sums_of(tokens, table, x, W, sums, t, columns, start, stop):
     now = sums[row : row + 1]
     gather(tokens, table, now, t, start, stop)
     if x.size:
-        multiply(x[t : t + 1], 0, x.shape[2], W, now, 0, columns, start, stop, False)
+        multiply(x[t : t + 1], 0, table.shape[0], W, now, 0, columns, start, stop, False)
     return now
 
 

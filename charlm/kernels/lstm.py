@@ -12,10 +12,10 @@ has the same two signatures; the arguments of this one:
 
     name      shape         forward   backward
     tokens    [T, N]        in                  one-hot input as row numbers of ``table``; [0, N] for dense input
-    table     [V, 4H]       in                  W_x; not read for dense input
-    x         [T, N, D]     in                  dense input whose product with W_x the kernel makes; [0, 0, 0] where
+    table     [V, 4H]       in                  W_x, whose rows are only counted for dense input: [D, 4H]
+    x         [T, N, ≥ D]   in                  dense input whose product with W_x the kernel makes; without steps where
                                                 tokens are given, or where the product stands in ``sums`` already
-    W_x       packed        in                  W_x [D, 4H]; not read without x
+    W_x       packed        in                  W_x; not read without x
     sums      [S, N, ≥ 4H]  in/out              the sums in the gates: of all steps, or of one step, S = 1
     z         [T, N, ≥ 4H]  out       in/out    forward: u, f, o, c̃; backward: these become dz
     a, c      [T+1, N, H]   in/out    in        the states; slot 0 is read, slots 1 to T are written; backward reads

@@ -119,7 +119,6 @@ class Recurrent:
         self.hidden, dtype = self.recurrent.depth, self.b.dtype
         self.p = parameters.get(name + "p", np.empty((0, 0), dtype))
         self.dp = gradients.get(name + "p", np.empty((0, 0), dtype))
-        self.no_table = np.empty((0, 0), dtype)
         self.recurrent_column = (self.cell.columns - self.cell.recurrent_columns) * self.hidden
         self.W_x_columns, self.input_depth = self.W_x.shape[1], 0 if one_hot else self.W_x.shape[0]
 
@@ -157,19 +156,18 @@ class Recurrent:
     def forward(self, tokens, x, arrays: LayerArrays, drop: Dropout | None, start: int, stop: int) -> None:
         set_dropout_mask(drop, arrays.mask, self.mask_number, start, stop)
         a, c, m, W = arrays.a, arrays.c, arrays.mask, self.recurrent.forward_packed
-        table, sums, W_x = self.no_table, arrays.z, W
+        sums, W_x = arrays.z, W
         z, h, no_input = sums, a, a[:0]
         if self.is_rounded:
             sums, z, h, no_input = sums[:1], arrays.z_rounded, arrays.h, arrays.h[:0]
         if self.one_hot:
-            table, x = self.W_x, no_input
+            x = no_input
         elif self.is_rounded:
-            tokens, W_x = tokens[:0], self.input.forward_packed
-            x = self._rounded(x, arrays, start, stop)[:, :, : self.input_depth]
+            tokens, W_x, x = tokens[:0], self.input.forward_packed, self._rounded(x, arrays, start, stop)
         else:
             self.input.forward(x, sums, start, stop)
             tokens, x = tokens[:0], no_input
-        self.forward_kernel(tokens, table, x, W_x, sums, z, a, h, c, W, self.b, self.p, m, start, stop)
+        self.forward_kernel(tokens, self.W_x, x, W_x, sums, z, a, h, c, W, self.b, self.p, m, start, stop)
 
     @property
     def is_rounded(self) -> bool:
