@@ -66,7 +66,7 @@ STEPS = 64  # of a window, by the clock
 SAMPLES_PER_TARGET = 1  # outputs that an update computes besides those of its targets …
 LEAST_OUTPUTS_PER_SAMPLE = 4  # … where the vocabulary is so many times as large
 SHARDS = 8  # of a job of several ranks
-MOMENT = 0.3  # seconds in which the machine's speed is measured
+MOMENT, MOST_OF_TIME = 0.3, 0.01  # seconds in which the machine's speed is measured, and their share of all at most
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,12 @@ def speed(
     ranks: Ranks | None = None,
     shards: int = 1,
     sampling: OutputSampling | None = None,
+    *,
+    moment: float = MOMENT,
 ) -> float:
     """Multiply-adds per second of this machine when it trains a network, or of all ranks, which share the rows and
-    exchange their gradients. It is the speed of the fastest update in a MOMENT, because other programs may slow down
-    the rest. shards: how many this process has. sampling: of the outputs, None for all of them."""
+    exchange their gradients. It is the speed of the fastest update in a ``moment``, in seconds, because other programs
+    may slow down the rest. shards: how many this process has. sampling: of the outputs, None for all of them."""
     vocabulary_size, ranks = architecture.vocabulary_size, ranks or Ranks()
     parameters = initial_parameters(architecture, np.zeros(vocabulary_size), 1)
     stack = Stack(architecture, parameters, ThreadPool(threads))
@@ -123,7 +125,7 @@ def speed(
 
     update()  # loads the kernels; ``prepare`` has compiled them
     fastest, begun = math.inf, time.perf_counter()
-    while ranks.agree((start := time.perf_counter()) - begun < MOMENT or fastest == math.inf):
+    while ranks.agree((start := time.perf_counter()) - begun < moment or fastest == math.inf):
         update()
         fastest = min(fastest, time.perf_counter() - start)
     stack.pool.close()
@@ -190,7 +192,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
 def choose_by_the_clock(corpus: Corpus, end: float, cell: str, given: dict, mixed, **measured: Any) -> Plan:
     """Choose for a training that ends when ``time.perf_counter()`` is ``end``. The speed of a small network gives a
     first plan; the speed of the planned network gives the final one, because a machine is faster on a wide network.
-    measured: how ``speed`` measures: threads, precision, ranks and shards."""
+    measured: how ``speed`` measures: threads, precision, ranks, shards and moment."""
 
     def budget(architecture, rows, steps, sampling=None):
         per_second = speed(architecture, rows, steps, sampling=sampling, **measured)
@@ -375,7 +377,7 @@ class Planner:
         self.cell, self.seconds, self.ranks = options["cell"], 60 * options["minutes"], ranks
         self.shards = ranks.part_of(options["shards"])[1]
         self._measured = {name: options.get(name) for name in ("threads", "precision")}
-        self._measured |= {"ranks": ranks, "shards": self.shards}
+        self._measured |= {"ranks": ranks, "shards": self.shards, "moment": min(MOMENT, MOST_OF_TIME * self.seconds)}
 
     def plan(self, task: Task, corpus: Corpus) -> Plan:
         """Choose what is not given."""
