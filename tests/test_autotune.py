@@ -194,6 +194,15 @@ def test_the_evaluation_of_a_large_vocabulary_leaves_time_for_the_training(tmp_p
     assert by_text.evaluation.size == len(by_text.corpus.held_out)
 
 
+def test_a_short_training_measures_the_machine_in_a_hundredth_of_its_time(tmp_path, tiny_text, monkeypatch):
+    (tmp_path / "text.txt").write_text(tiny_text)
+    moments = []
+    monkeypatch.setattr(autotune, "speed", lambda *sizes, moment, **more: moments.append(moment) or 1e9)
+    for minutes in (0.05, 5):
+        new_trainer(tmp_path / "text.txt", minutes=minutes, hidden=5)
+    assert moments == pytest.approx([0.03, 0.03, 0.3, 0.3])
+
+
 def test_a_trainer_by_the_clock_and_one_by_the_text(tmp_path, tiny_text):
     path = tmp_path / "text.txt"
     path.write_text(tiny_text)
