@@ -20,10 +20,9 @@ demo: .venv/installed ## train on names of dinosaurs, sample new names, score th
 	@echo "  $(BIN)/charlm sample --model demo/dinosaurs.npz --start-with Tri"
 	@echo "  $(BIN)/charlm train YOUR-TEXT.txt -o my-model.npz"
 
-# The tests start Python many times: where nothing keeps its bytecode, each start compiles all modules again. NumPy gets
-# one thread, as charlm's command gives it; make matrix and make coverage leave it its own threads, as Python users do.
+# The tests start Python many times: where nothing keeps its bytecode, each start compiles all modules again.
 test: .venv/installed-dev ## run the tests in two processes (make test WORKERS=4: in four)
-	PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-export: .venv-export/installed ## run the tests of exports in PyTorch, onnxruntime, Node and Chromium (in .venv-export)
 	.venv-export/bin/python -m pytest tests/export

@@ -108,7 +108,7 @@ def test_a_new_cell_trains_scores_samples_and_is_saved(toy, text, tmp_path):
 
 
 def test_a_new_cell_trains_by_the_clock(toy, text):
-    model = charlm.train(text, cell=toy, minutes=0.01, hidden=8, threads=1)
+    model = charlm.train(text, cell=toy, minutes=0.002, hidden=8, threads=1)
     assert model.architecture.cell == toy and model.training["settings"]["lr"] <= CELLS[toy].learning_rate
 
 

@@ -503,11 +503,11 @@ def test_training_takes_a_list_for_a_list_and_says_so_first(folder, level):
 
 
 def test_training_by_the_clock_says_what_it_chose_and_why(folder):
-    clock = ["train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.005"]
+    clock = ["train", "text.txt", "-o", "new.npz", "--stream", "--minutes", "0.002"]
     result = done(*clock, "--explain").stderr
     width = load_model("new.npz").architecture.hidden
     assert result.startswith(
-        "charlm learns from text.txt (505 characters, and 57 held out to test it) for 0.3 seconds, "
+        "charlm learns from text.txt (505 characters, and 57 held out to test it) for 0.12 seconds, "
     )
     assert f"the network: recurrent (LSTM), 1 layer of {width} units; " in result
     assert "\nthe text is small: " in result
@@ -918,7 +918,7 @@ TASKS = {
 }
 
 
-@pytest.mark.parametrize("length", [["--epochs", "1"], ["--minutes", "0.005"]], ids=["epochs", "minutes"])
+@pytest.mark.parametrize("length", [["--epochs", "1"], ["--minutes", "0.001"]], ids=["epochs", "minutes"])
 @pytest.mark.parametrize(
     ("task", "more"),
     [
@@ -948,7 +948,7 @@ def test_info_makes_sense_for_each_task_level_and_mode(folder, task, more, lengt
         rf"examples.txt: \d+ bytes, [\d,]+ {unit}s for training, (\d+|nothing) held out", rows["trained on"]
     )
     assert re.match(rf"[\d,]+ updates?, [\d,]+ {unit}s?, [\d.,]+ epochs?$", rows["trained for"])
-    assert rows["settings"].startswith("1 epoch; " if "--epochs" in length else "0.005 minutes; ")
+    assert rows["settings"].startswith("1 epoch; " if "--epochs" in length else "0.001 minutes; ")
     assert ("text" in rows) == (task == "text") and ("known lines" in rows) == (task in ("text", "generate"))
     if "--holdout" in more:
         assert "held-out loss" not in rows

@@ -246,7 +246,7 @@ def test_a_file_says_how_many_outputs_an_update_computed_only_if_not_all(text, t
 def test_charlm_says_that_it_samples_and_how_to_have_all(text, tmp_path):
     sizes = ["--level", "word", "--hidden", "8", "--layers", "1", "--batch", "1", "--steps", "7", "--stream"]
     for given, says in (([], True), (["--softmax-samples", "0"], False), (["--softmax-samples", "9"], False)):
-        arguments = [text, "-o", tmp_path / "m.npz", "--minutes", "0.01", "--show", "0", *sizes, *given]
+        arguments = [text, "-o", tmp_path / "m.npz", "--minutes", "0.002", "--show", "0", *sizes, *given]
         result = CliRunner().invoke(program, ["train", *map(str, arguments)], prog_name="charlm")
         assert result.exit_code == 0, result.output
         words = " ".join(result.output.split())

@@ -95,7 +95,7 @@ def test_times_are_said_in_words():
     ],
 )
 def test_a_training_fits_into_its_terminal(folder, width, variables):
-    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.02", "--lines"]
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.01", "--lines"]
     shown = terminals.through_a_terminal(command, folder, width, env=variables)
     assert terminals.misfits(shown, width) == ""
     has_block = "the model writes now:" in shown
@@ -319,7 +319,7 @@ def test_samples_cannot_control_the_terminal(folder):
 
 
 def test_show_says_how_many_lines(folder):
-    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.02"]
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.01"]
     shown = terminals.through_a_terminal([*command, "--show", "0"], folder, 80, env={"TERM": "xterm"})
     assert "the model writes now" not in shown and " s left" in shown
     assert "the model writes now" not in train("text.txt", "-o", "m.npz", *SMALL, "--epochs", "1", "--show", "2").stderr
@@ -366,7 +366,7 @@ def test_compiling_is_said_before_it_happens(folder, monkeypatch):
 
     real = module.new_trainer
     monkeypatch.setattr(module, "new_trainer", new_trainer)
-    lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.02").stderr.splitlines()
+    lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.01").stderr.splitlines()
     assert lines[:2] == ["compiling charlm for this processor: about 10 seconds, only this once", "compiles"]
 
 
