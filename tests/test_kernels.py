@@ -258,7 +258,7 @@ def alone(gradients, shard, a, x, tokens, dz, a_column, shapes):
     """The gradients of one shard's rows by the kernel that knows of no shards."""
     found = [np.empty(shape, dz.dtype) for shape in shapes]
     a, x, dz = (np.ascontiguousarray(rows[shard]) for rows in (a, x, dz))
-    gradients(a, x, tokens[shard], dz, a_column, 0, *found, 0, shapes[2][0])
+    gradients(a, x, np.ascontiguousarray(tokens[shard]), dz, a_column, 0, *found, 0, shapes[2][0])
     return found
 
 
@@ -296,7 +296,7 @@ def test_sharded_gradients_are_those_of_each_shard_added_along_the_tree(H, D, ha
         shard = slice(number, None, shards)
         parts.append(alone(gradients, shard, a, x, tokens if one_hot else tokens[:0], dz, a_column, shapes))
         if kind == "tied":
-            scatter_add(tokens[shard], np.ascontiguousarray(added[shard]), parts[-1][0], 0, columns)
+            scatter_add(np.ascontiguousarray(tokens[shard]), np.ascontiguousarray(added[shard]), parts[-1][0], 0, columns)
     expected = [tree_sum(list(of_shards)) for of_shards in zip(*parts, strict=True)]
     slots = np.empty((3, ROWS_AT_ONCE, COLUMNS_AT_ONCE), np.float32)
     side_by_side = [rows.reshape(len(rows) // shards, shards * rows.shape[1]) for rows in (a, x, dz)]
@@ -869,7 +869,7 @@ def test_peephole_gradient_sums_in_order_however_the_columns_are_cut(dtype):
     for pieces in cuts(H):
         dp = np.full((3, H), 7, dtype)
         for start, stop in pieces:
-            peephole_gradient(dz, c, dp, start, stop)
+            peephole_gradient(dz, c, dp, 0, 1, start, stop)
         assert same_bits(dp, expected), pieces
 
 

@@ -133,10 +133,10 @@ def remembering_backward(z, a, c, da, da_next, dc, W, p, m, start, stop):
 
 
 @compiled
-def remembering_gradient(dz, c, dp, start, stop):
+def remembering_gradient(dz, c, dp, first, every, start, stop):
     dp[:, start:stop] = 0
     for t in range(dz.shape[0]):
-        for n in range(dz.shape[1]):
+        for n in range(first, dz.shape[1], every):
             for i in range(start, stop):
                 dp[0, i] += number(dz[t, n, i]) * c[t, n, i]
 

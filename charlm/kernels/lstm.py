@@ -180,20 +180,20 @@ def _peephole_backward(z, p, m, c_before, c, da, da_next, dc):
 
 
 @compiled
-def peephole_gradient(dz, c, dp, start, stop):
+def peephole_gradient(dz, c, dp, first, every, start, stop):
     """The gradient of the peepholes: dp_{u,f} = Σ dz_{u,f} * c' and dp_o = Σ dz_o * c.
 
     dz  [T, N, ≥ 4H]  in   columns u, f, o are read
     c   [T+1, N, H]   in
     dp  [3, H]        out
 
-    The sums run over all steps and rows in order. Units [start, stop) are read and written.
+    The sums run over all steps and the rows first, first + every, … in order. Units [start, stop) are read and written.
     """
     H = c.shape[2]
     dp_u, dp_f, dp_o = dp[0, start:stop], dp[1, start:stop], dp[2, start:stop]
     dp_u[:], dp_f[:], dp_o[:] = 0, 0, 0
     for t in range(dz.shape[0]):
-        for n in range(dz.shape[1]):
+        for n in range(first, dz.shape[1], every):
             c_before, c_now = c[t, n, start:stop], c[t + 1, n, start:stop]
             dz_u, dz_f = dz[t, n, start:stop], dz[t, n, H + start : H + stop]
             dz_o = dz[t, n, 2 * H + start : 2 * H + stop]

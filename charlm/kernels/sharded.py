@@ -191,7 +191,7 @@ def _all_sums(product, a, x, dz, shards, source, seen, adds, a_column, dW_a, dW_
                         _add_tokens(source, starts, offsets, of_shard, shard, begin, target, first, j, end)
                     add_slots(dW[begin:after], j - column, slots, shard, after - begin, end - j)
         if starts.size and not adds and j < x_columns:
-            sum_tokens(source, starts, offsets, of_shard, dW_x, j, end)
+            sum_tokens(dz.reshape(-1), starts, offsets, of_shard, dW_x, j, end)
         sum_rows_of_shards(dz, shards, slots, db, j, end)
         j = end
 
@@ -206,10 +206,11 @@ def sharded_gradients(
     x         [R, L · D]           in        dense input; no rows for one-hot input
     dz        [R, L · Z]           in        Z ≥ columns
     shards                                   L
-    source, starts, offsets, of_shard   in   one-hot input: dz as it stands, and its tokens, see ``sort_tokens``; no
-                                             ``starts`` for dense input
+    starts, offsets, of_shard      in        one-hot input: the tokens of dz, see ``sort_tokens``; no ``starts`` for
+                                             dense input
     adds                                     the tokens have no table of their own: what belongs to a token is added to
                                              its row of each shard's part of dW_a (tied weights)
+    source    [numbers]            in        with ``adds`` what belongs to the tokens; the type of the gradients
     a_column                                 the first column of dz that belongs to W_a; W_x has the columns from 0 on
     dW_a      [H, a_columns]       out
     dW_x      [D, x_columns]       out       for one-hot input D = V

@@ -93,7 +93,7 @@ class SampledOutputs:
         sampled_cross_entropy(outputs, self.b, self.correction, targets, nats, start, stop)
 
     def backward(self, outputs, targets, da, scale, unknown, start: int, stop: int) -> None:
-        targets, symbol = self.sample.places_of(targets), self.sample.places[UNKNOWN]
+        targets, symbol = self.sample.places_of(targets), int(self.sample.places[UNKNOWN])
         softmax_gradient(outputs, self.b.size, targets, scale, symbol, unknown, start, stop)
         self.weights.backward(outputs, da, start, stop)
 

@@ -207,25 +207,22 @@ class Recurrent:
                 kernel(a, x, tokens, dz, column, 0, *sums, start, stop)
 
         else:
-            kernel, entries, source = self.recurrent.sharded_kernel, NO_ENTRIES, z.reshape(-1)
+            kernel, entries = self.recurrent.sharded_kernel, NO_ENTRIES
             if self.one_hot:
                 entries = SortedTokens(tokens.reshape(-1, 1), z, shards, len(self.W_x)).entries
 
             def columns(start, stop):
                 slots = slots_for(shards, self.db.dtype)
-                kernel(a, x, dz, shards, source, *entries, False, column, *sums, slots, start, stop)
+                kernel(a, x, dz, shards, self.db[:0], *entries, False, column, *sums, slots, start, stop)
 
         parts = pool.split(self.db.size, columns, LANES, self.gradient_work)
         return parts + self._peephole_gradient(pool, z, c, shards) if self.peephole_kernel else parts
 
     def _peephole_gradient(self, pool, dz, c, shards):
         def units(start, stop):
-            if shards == 1:
-                self.peephole_kernel(dz, c, self.dp, start, stop)
-                return
             parts = [np.empty_like(self.dp) for _ in range(shards)]
             for shard, dp in enumerate(parts):
-                self.peephole_kernel(dz[:, shard::shards], c[:, shard::shards], dp, start, stop)
+                self.peephole_kernel(dz, c, dp, shard, shards, start, stop)
             self.dp[:, start:stop] = tree_sum([dp[:, start:stop] for dp in parts])
 
         return pool.split(self.hidden, units, 16)

@@ -218,7 +218,7 @@ class Product:
         dW = self.d_parameter
         left, right = (side_by_side(values, shards) for values in ((dz, x) if self.transposed else (x, dz)))
         none, no_dW = left[:0], dW[:, :0]
-        added = (tokens.source, *tokens.entries, True) if tokens else (none.reshape(-1), *NO_ENTRIES, False)
+        added = (tokens.source, *tokens.entries, True) if tokens else (sums[:0], *NO_ENTRIES, False)
 
         def columns(start, stop):
             if shards == 1:
