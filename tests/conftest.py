@@ -68,6 +68,24 @@ def server(tmp_path_factory):
         yield started
 
 
+@pytest.fixture(scope="session")
+def starter():
+    """Starts processes that have numba, but have never seen charlm's kernels."""
+    from fresh import Starter
+
+    with Starter(compiles=False) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def compiling_starter():
+    """Starts such processes that compile half a second sooner."""
+    from fresh import Starter
+
+    with Starter(compiles=True) as started:
+        yield started
+
+
 @pytest.fixture
 def file(tmp_path):
     """A function that writes a file and returns its path."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numba
 import pytest
+from fresh import homes
 
 import charlm
 from charlm.kernels import ahead, compiling
@@ -56,17 +57,20 @@ print("compiled", *sorted(path.name.split("-")[0] for path in compiling._folder.
 """
 
 
-def command_and_environment(home, change="", before=True, processes=2):
-    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
-    code = FIRST.format(change=change, before=before, processes=processes)
-    return [sys.executable, "-c", code], os.environ | homes | {"PYTHONPATH": str(Path(charlm.__file__).parent.parent)}
+def code_of(change="", before=True, processes=2):
+    return FIRST.format(change=change, before=before, processes=processes)
 
 
-def lines(home, *arguments):
-    command, environment = command_and_environment(home, *arguments)
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert not run.returncode and not run.stderr, run.stderr
-    return run.stdout.splitlines()
+@pytest.fixture
+def lines(compiling_starter, tmp_path):
+    """A function: the lines that the code prints in a process whose user's folders are in ``tmp_path``."""
+
+    def printed(*arguments):
+        run = compiling_starter.run(code_of(*arguments), Path(charlm.__file__).parent.parent, **homes(tmp_path))
+        assert not run.returncode and not run.stderr, run.stderr
+        return run.stdout.splitlines()
+
+    return printed
 
 
 COMPILED = "compiled gather.embed gather.scatter_add gather.sum_rows reduce.total_square updates.squares"
@@ -74,15 +78,15 @@ RESULTS = "results [0, 0, 0, 0] [4, 4, 4, 48]"  # a rehearsal, and the work
 MISSING = "missing sum_rows scatter_add squares embed"
 
 
-def test_the_second_process_compiles_into_the_cache(tmp_path):
+def test_the_second_process_compiles_into_the_cache(lines):
     """Here it compiles everything, before the first one begins: the largest kernel first. The next program finds all
     in the cache, and starts no process."""
-    missing, *second, results, seconds, compiled = lines(tmp_path)
+    missing, *second, results, seconds, compiled = lines()
     assert (missing, results, seconds, compiled) == (MISSING, RESULTS, "seconds True", COMPILED)
     assert [line.split()[1] for line in second] == ["embed", "squares", "sum_rows", "scatter_add"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(second[0].split()[2]), 0)
-    assert lines(tmp_path) == [RESULTS, "seconds False", COMPILED]
+    assert lines() == [RESULTS, "seconds False", COMPILED]
 
 
 @pytest.mark.parametrize(
@@ -92,21 +96,22 @@ def test_the_second_process_compiles_into_the_cache(tmp_path):
         ("ahead.BEGIN = ahead.BEGIN.replace('sys.argv[1])', '\"another cache\")')", 0),
     ],
 )
-def test_what_the_second_process_leaves_undone_the_first_one_compiles(change, taken, tmp_path):
-    missing, *second, results, seconds, compiled = lines(tmp_path, change)
+def test_what_the_second_process_leaves_undone_the_first_one_compiles(change, taken, lines):
+    missing, *second, results, seconds, compiled = lines(change)
     assert (missing, results, seconds, compiled) == (MISSING, RESULTS, "seconds True", COMPILED)
     assert len(second) == taken
 
 
-def test_one_processor_needs_no_rehearsal(tmp_path):
+def test_one_processor_needs_no_rehearsal(lines):
     """And neither does a program in which a kernel is in memory already: it would run with what others left undone."""
     results = RESULTS.replace(" [0, 0, 0, 0]", "")
-    assert lines(tmp_path, "", False, 1) == [results, "seconds True", COMPILED]
-    assert lines(tmp_path, "squares(np.ones(3, np.float32), np.zeros(1), 0, 1)")[0] == results
+    assert lines("", False, 1) == [results, "seconds True", COMPILED]
+    assert lines("squares(np.ones(3, np.float32), np.zeros(1), 0, 1)")[0] == results
 
 
 def test_nothing_remains_when_the_first_process_is_killed(tmp_path):
-    command, environment = command_and_environment(tmp_path, "ahead.PATIENCE = 1000")
+    environment = os.environ | homes(tmp_path) | {"PYTHONPATH": str(Path(charlm.__file__).parent.parent)}
+    command = [sys.executable, "-c", code_of("ahead.PATIENCE = 1000")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout.readline().strip() == MISSING
         second = int(first.stdout.readline().split()[2])

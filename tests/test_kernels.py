@@ -1,15 +1,13 @@
 """Each kernel against NumPy; no split of the work and no vector width changes a bit; the compiler's cache."""
 
 import math
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from fresh import homes
 from uncompiled import factors, pairs_of, rounded
 
 import charlm
@@ -296,7 +294,8 @@ def test_sharded_gradients_are_those_of_each_shard_added_along_the_tree(H, D, ha
         shard = slice(number, None, shards)
         parts.append(alone(gradients, shard, a, x, tokens if one_hot else tokens[:0], dz, a_column, shapes))
         if kind == "tied":
-            scatter_add(np.ascontiguousarray(tokens[shard]), np.ascontiguousarray(added[shard]), parts[-1][0], 0, columns)
+            its_tokens, its_rows = (np.ascontiguousarray(rows[shard]) for rows in (tokens, added))
+            scatter_add(its_tokens, its_rows, parts[-1][0], 0, columns)
     expected = [tree_sum(list(of_shards)) for of_shards in zip(*parts, strict=True)]
     slots = np.empty((3, ROWS_AT_ONCE, COLUMNS_AT_ONCE), np.float32)
     side_by_side = [rows.reshape(len(rows) // shards, shards * rows.shape[1]) for rows in (a, x, dz)]
@@ -1059,6 +1058,8 @@ def test_adam_gives_the_same_bits_however_the_parameters_are_cut(dtype):
 
 
 SUMS = """
+import warnings
+warnings.simplefilter("always")
 import numpy as np
 import charlm
 from charlm.kernels.gather import sum_rows
@@ -1068,22 +1069,20 @@ print(charlm.__file__, *total)
 """
 
 
-def warnings_of(home, package=Path(charlm.__file__).parent):
-    """Sum some rows in a fresh process whose user's folders are in ``home``; how often it warned."""
-    folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
-    process = subprocess.run(
-        [sys.executable, "-c", SUMS],
-        env=os.environ | folders | {"PYTHONWARNINGS": "default"},
-        cwd=package.parent,
-        capture_output=True,
-        text=True,
-    )
-    assert (process.returncode, process.stdout) == (0, f"{package / '__init__.py'} 18.0 22.0 26.0\n"), process.stderr
-    return process.stderr.count("Warning")
+@pytest.fixture(scope="module")
+def warnings_of(compiling_starter):
+    """A function: sum some rows in a fresh process whose user's folders are in ``home``; how often it warned."""
+
+    def sums(home, package=Path(charlm.__file__).parent):
+        run = compiling_starter.run(SUMS, package.parent, **homes(home))
+        assert (run.returncode, run.stdout) == (0, f"{package / '__init__.py'} 18.0 22.0 26.0\n"), run.stderr
+        return run.stderr.count("Warning")
+
+    return sums
 
 
 @pytest.fixture(scope="module")
-def filled_cache(tmp_path_factory):
+def filled_cache(warnings_of, tmp_path_factory):
     """A home in which the kernel has been compiled once."""
     home = tmp_path_factory.mktemp("home")
     assert warnings_of(home) == 0
@@ -1091,14 +1090,14 @@ def filled_cache(tmp_path_factory):
     return home
 
 
-def test_without_a_folder_to_write_to_it_compiles_again_and_warns_once(tmp_path):
+def test_without_a_folder_to_write_to_it_compiles_again_and_warns_once(warnings_of, tmp_path):
     home = tmp_path / "home"
     home.write_text("a file, in which not even root can make a folder")
     assert warnings_of(home) == 1
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_cache_heals_with_one_warning(damage, filled_cache, tmp_path):
+def test_a_damaged_cache_heals_with_one_warning(damage, filled_cache, warnings_of, tmp_path):
     home = shutil.copytree(filled_cache, tmp_path / "home")
     for path in list(home.rglob("*.nbc")):
         DAMAGES[damage](path)
@@ -1115,19 +1114,17 @@ print(*out)
 """
 
 
-def test_a_kernel_that_others_call_where_it_is_can_be_lost(tmp_path):
+def test_a_kernel_that_others_call_where_it_is_can_be_lost(starter, tmp_path):
     """Machine code that calls it is loaded after it, also if that has to be compiled again; else LLVM would end the
     process."""
-    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path))
     printed, files = [], []
     for lost in ("nothing", "ngrams.normalize", "ngrams.mixed", "reduce"):
         for path in tmp_path.rglob(f"{lost}*.nbc"):
             path.unlink()
-        command = [sys.executable, "-c", MIXED]
-        run = subprocess.run(command, env=os.environ | homes, capture_output=True, text=True, check=True)
+        run = starter.run(MIXED, Path(charlm.__file__).parent.parent, **homes(tmp_path))
         printed.append(run.stdout)
         files.append({path.name for path in tmp_path.rglob("*.nbc") if "reduce" not in path.name})
-        assert not run.stderr
+        assert not run.returncode and not run.stderr, run.stderr
     assert len(set(printed)) == 1 and files == files[:1] * 4
     assert {name.split("-")[0] for name in files[0]} >= {"ngrams.normalize", "ngrams.mixed"}
 
@@ -1159,10 +1156,10 @@ def cache_of_its_own(folder):
         copy = folder / "charlm" / compiling._folder.name / path.relative_to(compiling._folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    return dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(folder))
+    return homes(folder)
 
 
-def test_a_second_process_compiles_nothing(tmp_path, monkeypatch, capsys):
+def test_a_second_process_compiles_nothing(starter, tmp_path, monkeypatch, capsys):
     """numba cannot cache everything that it compiles: a kernel that each process compiles leaves new files. A process
     that loads all its kernels from the cache does not import the declarations that only compiling needs."""
     monkeypatch.chdir(tmp_path)
@@ -1172,9 +1169,8 @@ def test_a_second_process_compiles_nothing(tmp_path, monkeypatch, capsys):
     checksums = capsys.readouterr().out.split()[1::2]
     folders = cache_of_its_own(tmp_path / "cache")
     before = {path.name for path in (tmp_path / "cache").rglob("*.nb?")}
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | folders, check=True, stdout=subprocess.PIPE, text=True
-    )
+    run = starter.run(code, tmp_path, **folders)
+    assert not run.returncode, run.stderr
     assert run.stdout.splitlines() == [f"False {checksum}" for checksum in checksums]
     assert before == {path.name for path in (tmp_path / "cache").rglob("*.nb?")}
     assert len(set(checksums)) == len(KINDS) and any("layer_gradients" in name for name in before)
@@ -1198,7 +1194,7 @@ def test_a_private_part_that_is_missing_is_noticed(part, monkeypatch):
     assert not numba_private._are_present()
 
 
-def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
+def test_a_change_in_any_kernel_makes_a_new_cache(package, warnings_of, tmp_path):
     """numba itself looks at one file only, and would take stale code from the others."""
     home = tmp_path / "home"
     assert warnings_of(home, package) == 0
@@ -1209,7 +1205,7 @@ def test_a_change_in_any_kernel_makes_a_new_cache(package, tmp_path):
     assert len({path.parent.parent for path in home.rglob("*.nbc")} - before) == 1
 
 
-def test_no_cache_is_kept_in_the_package_when_the_users_folder_fails(package, tmp_path):
+def test_no_cache_is_kept_in_the_package_when_the_users_folder_fails(package, warnings_of, tmp_path):
     """numba's own key would let stale code through there."""
     home = tmp_path / "home"
     assert warnings_of(home, package) == 0
@@ -1254,25 +1250,18 @@ UNTRIED = "import numba; numba.__version__ = '0.99.0'\n"
 KIND = "from charlm.kernels import numba_private, tile\nprint(numba_private.AVAILABLE, tile.LANES)\n"
 
 
-def test_vectors_of_any_width_and_an_untried_numba_give_the_same_bits(tmp_path):
+def test_vectors_of_any_width_and_an_untried_numba_give_the_same_bits(starter, tmp_path):
     """A product, a training step and a training in float32, with vectors of half the width, which are compiled by numba
     as it is into its plain cache. The torture trials have the third width, and each width with a numba that was
     tried."""
     (tmp_path / "text.txt").write_text(40 * "a line of text\n", encoding="utf-8")
     code, kept, printed = KIND + LITTLE_TRAINING + "train(layers=1, ngrams=0)\n" + TRAINING_STEP, [], []
-    home = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(tmp_path / "home")) | {"CHARLM_LANES": "8"}
+    home = homes(tmp_path / "home") | {"CHARLM_LANES": "8"}
     for before, variables in ((UNTRIED, home), (UNTRIED, home), ("", {"CHARLM_LANES": "16"})):
-        run = subprocess.run(
-            [sys.executable, "-c", before + code],
-            cwd=tmp_path,
-            env=os.environ | variables,
-            capture_output=True,
-            check=True,
-            text=True,
-        )
+        run = starter.run(before + code, tmp_path, **variables)
         printed.append(run.stdout.split())
         kept.append({path.name for path in (tmp_path / "home").rglob("*.nb?")})
-        assert not run.stderr
+        assert not run.returncode and not run.stderr, run.stderr
     assert [kind for *kind, _, _, _, _, _, _ in printed] == [["False", "8"]] * 2 + [["True", "16"]]
     digests = [found[3:] for found in printed]  # without whether a process compiled
     assert digests[0] == digests[1] == digests[2] and len(set(digests[0])) == 5

@@ -1,13 +1,11 @@
 """Compiling counts neither against the minutes nor into the measured speed, and charlm can say that it compiles."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import numba
 import pytest
+from fresh import homes
 
 from charlm.kernels.compiling import CompileTimer
 from charlm.learning import autotune
@@ -16,7 +14,7 @@ from charlm.learning.session import TrainingFiles, TrainingSession
 
 # Trains by the clock, and prints when kernels were compiled, and what the clock said.
 COLD = """
-import json, sys, time
+import json, time
 from contextlib import contextmanager
 from numba.core import event
 from charlm.learning.autotune import new_trainer
@@ -39,7 +37,7 @@ def show():
     shown.append(time.perf_counter() - start)
 
 start = time.perf_counter()
-trainer = new_trainer(sys.argv[1], minutes=0.01, cell="rnn", precision="float32", lines=True, on_compile=lambda: show())
+trainer = new_trainer("text.txt", minutes=0.01, cell="rnn", precision="float32", lines=True, on_compile=lambda: show())
 event.register("numba:compile", Watcher())  # from here on
 made = time.perf_counter() - start
 for step in trainer.run():
@@ -49,19 +47,15 @@ print(json.dumps([shown, made, time.perf_counter() - start, step.seconds, outsid
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-def test_the_first_run_trains_as_long_as_a_later_one(tmp_path, tiny_text):
+def test_the_first_run_trains_as_long_as_a_later_one(compiling_starter, tmp_path, tiny_text):
     """A run with an empty cache compiles before anything is measured, and its minutes begin after that."""
     (tmp_path / "text.txt").write_text(tiny_text * 20)
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", COLD, str(tmp_path / "text.txt")]
-    shown, made, in_all, seconds, outside = json.loads(
-        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    )
+    shown, made, in_all, seconds, outside = json.loads(compiling_starter.run(COLD, tmp_path, **homes(tmp_path)).stdout)
     assert shown[0] == "open" and len(shown) == 2 and not outside
     assert 1 < shown[1] < made  # compiled while the trainer was made
     # on a busy machine the steps between two kernels take time too, which is not that of compiling
     assert seconds == pytest.approx(in_all - shown[1], abs=0.5 + 0.1 * shown[1]) and seconds > 0.3
-    again = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    again = json.loads(compiling_starter.run(COLD, tmp_path, **homes(tmp_path)).stdout)
     assert again[0] == [] and again[3] == pytest.approx(again[2], abs=0.5)
 
 
