@@ -240,6 +240,15 @@ def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, 
 
 
 @apart
+def _pairs_across(X, row, rows, column, columns, pairs, step):
+    """pairs[p · step + i] = X[row + 2p, column + i] and X[row + 2p + 1, column + i] for i < columns, which are filled up
+    with zeros to whole vectors; so is the last row where ``rows`` is odd."""
+    for k in range(0, rows, 2):
+        for i in range(0, columns, LANES):
+            _across(X, row + k, column + i, columns - i, k + 1 < rows, pairs, k // 2 * step + i)
+
+
+@apart
 def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
     """``tile.multiply_transposed`` in bfloat16: it makes the pairs of a part of X and uses them for all columns of dZ.
 
@@ -253,19 +262,13 @@ def multiply_transposed_pairs(X, x_column, dZ, dz_column, dW, start, stop, accum
         for k in range(0, X.shape[0], 2 * DEEP):
             depth = min(2 * DEEP, X.shape[0] - k)
             pairs = (depth + 1) // 2
-            for pair in range(pairs):
-                row, both = k + 2 * pair, 2 * pair + 1 < depth
-                for i in range(begin, end, LANES):
-                    _across(X, row, x_column + i, end - i, both, flat, pair * ACROSS + i - begin)
+            _pairs_across(X, k, depth, x_column + begin, end - begin, flat, ACROSS)
             j = start
             while j < stop:
                 whole = stop - j >= PANEL
                 width = PANEL if whole else LANES
                 prefetch(dZ[k : k + depth], 0, dz_column + j + width, depth, PANEL)
-                for pair in range(pairs):
-                    row, both = k + 2 * pair, 2 * pair + 1 < depth
-                    for i in range(0, width, LANES):
-                        _across(dZ, row, dz_column + j + i, stop - j - i, both, panel, pair * width + i)
+                _pairs_across(dZ, k, depth, dz_column + j, min(width, stop - j), panel, width)
                 wanted = 0 if whole else min(width, stop - j)
                 more = accumulate or k > 0
                 if 0 < wanted <= ROWS:

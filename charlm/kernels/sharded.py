@@ -13,7 +13,7 @@ A kernel takes so few rows and columns of a gradient at a time that its slots st
 import numpy as np
 
 from .bfloat16 import ACROSS, multiply_transposed_pairs
-from .compiling import compiled, inlined, internal
+from .compiling import apart, compiled, inlined, internal
 from .sixteen import number
 from .tile import multiply_transposed, workspace
 
@@ -32,7 +32,7 @@ def _slot(shard):
     return ones
 
 
-@internal
+@apart
 def add_slots(result, column, slots, shard, rows, columns):
     """After a shard has been put into its slot: add up each two slots of equally many shards.
 
@@ -95,7 +95,7 @@ def _add_row(target, source):
         target[j] += number(source[j])
 
 
-@compiled
+@apart
 def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
     """Each row of the table becomes the sum, along the tree of the shards, of what belongs to its token; 0 for none.
 
@@ -128,7 +128,7 @@ def sum_tokens(source, starts, offsets, of_shard, table, start, stop):
                     slot += 1
 
 
-@compiled
+@apart
 def sum_rows_of_shards(values, shards, slots, total, start, stop):
     """total[j] = Σ values[r, j] along the tree of L shards. R = T · N / L.
 
@@ -151,7 +151,7 @@ def sum_rows_of_shards(values, shards, slots, total, start, stop):
         add_slots(total.reshape(1, -1), start, slots, shard, 1, columns)
 
 
-@internal
+@apart
 def _add_tokens(source, starts, offsets, of_shard, shard, first, target, column, start, stop):
     """target[token - first, column:] += what belongs to each token in one shard, the columns [start, stop). target has
     the tokens from ``first`` on."""

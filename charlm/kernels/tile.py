@@ -395,7 +395,7 @@ def _product_of_floats(A, a_column, depth, B, C, c_column, columns, start, stop,
         return multiply_floats
 
 
-@inlined
+@apart
 def multiply_transposed(X, x_column, dZ, dz_column, dW, start, stop, accumulate):
     """dW[:, start:stop] (+)= X[:, x_column:+K]ᵀ · dZ[:, dz_column + start : dz_column + stop]: the gradient of W in
     Z = X · W
@@ -427,7 +427,7 @@ def multiply_transposed(X, x_column, dZ, dz_column, dW, start, stop, accumulate)
             j += width
 
 
-@inlined
+@apart
 def few_columns(A, a_row, count, depth, B, b_start, b_step, C, c_row, c_column, accumulate):
     """C[c_row:, c_column:+count] (+)= (A[a_row:+count, :depth] · B)ᵀ for a count up to ROWS
 
