@@ -76,6 +76,8 @@ def _run(out, errors, code, folder, environment):
         gc.enable()
         exec(code, {"__name__": "__main__"})
         status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
     except BaseException:
         traceback.print_exc()
     finally:

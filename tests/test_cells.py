@@ -129,16 +129,15 @@ def test_an_old_name_works_and_says_which_is_new(text):
     assert old.architecture == new.architecture and np.array_equal(old.parameters, new.parameters)
 
 
-def test_the_command_takes_an_old_name_with_one_line_on_stderr(text, tmp_path):
-    options = ["--epochs", "1", "--hidden", "4", "--layers", "1", "--threads", "1", "--quiet"]
+def test_the_command_takes_an_old_name_with_one_line_on_stderr(starter, text, tmp_path):
+    options = "--epochs 1 --hidden 4 --layers 1 --threads 1 --quiet".split()
     found = {}
     for name in ("window", "feedforward"):
-        process = subprocess.run(
-            [sys.executable, "-m", "charlm", "train", text, "-o", tmp_path / f"{name}.npz", "--cell", name, *options],
-            capture_output=True,
-            text=True,
-            check=True,
+        command = ["charlm", "train", str(text), "-o", f"{name}.npz", "--cell", name, *options]
+        process = starter.run(
+            f"import runpy, sys; sys.argv = {command}; runpy.run_module('charlm', {{}}, '__main__')", tmp_path
         )
+        assert not process.returncode
         found[name] = process.stderr.splitlines()
     assert found["window"] == ["charlm: warning: the cell 'window' is now called 'feedforward': give that name instead"]
     assert found["feedforward"] == []

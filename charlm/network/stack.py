@@ -158,7 +158,8 @@ class StackWindow:
         if self.context == 1:
             return tokens
         known = (self.past >= 1) & (self.past <= self.stack.architecture.vocabulary_size)
-        return np.concatenate((np.where(known, self.past - 1, -1).T.astype(np.int32), tokens))
+        past = np.where(known, self.past - 1, -1).T.astype(np.int32)
+        return np.ascontiguousarray(np.concatenate((past, tokens)))
 
     def _input(self, tokens):
         """The dense input of the first layer, (T, N, D): the vectors, or the place for the embedded tokens."""
