@@ -27,6 +27,13 @@ def words(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def soon(words, monkeypatch):
+    """The same, where a short training is long enough for the choice."""
+    monkeypatch.setattr(level, "LEAST_MINUTES", 0.01)
+    return words
+
+
 def few_passes(corpus):
     return 1.0
 
@@ -62,9 +69,9 @@ def test_the_chosen_corpus_is_that_of_its_level(words):
 
 
 @pytest.mark.parametrize("options", [{"lines": True}, {"level": "char"}, {"max_vocabulary": 40}, {"epochs": 0.1}])
-def test_nothing_is_chosen_for_lists_or_where_somebody_said_it(words, options):
-    options = {"lines": False, "minutes": None if "epochs" in options else 0.5, "hidden": 2, "layers": 1} | options
-    trainer = new_trainer(words, **options)
+def test_nothing_is_chosen_for_lists_or_where_somebody_said_it(soon, options):
+    options = {"lines": False, "minutes": None if "epochs" in options else 0.05, "hidden": 2, "layers": 1} | options
+    trainer = new_trainer(soon, **options)
     assert trainer.corpus.vocabulary.level == "char" and not (trainer.choice and trainer.choice.level)
 
 
@@ -83,22 +90,22 @@ def test_whoever_has_time_to_read_all_characters_often_learns_more_from_them(wor
     assert choice.bits is None
 
 
-def test_the_opening_says_which_why_and_how_to_have_the_other(words, tmp_path):
-    options = {"lines": False, "minutes": 0.5, "hidden": 2, "layers": 1}
-    with TrainingSession(words, TrainingFiles(output=tmp_path / "m.npz"), options) as session:
+def test_the_opening_says_which_why_and_how_to_have_the_other(soon, tmp_path):
+    options = {"lines": False, "minutes": 0.05, "hidden": 2, "layers": 1}
+    with TrainingSession(soon, TrainingFiles(output=tmp_path / "m.npz"), options) as session:
         line = next(line for line in opening(session) if line.startswith("a token is"))
         assert line.startswith("a token is a subword: n-grams of subwords need ")
         assert line.endswith("--level char takes characters") and " bits per character of the held-out text" in line
 
 
-def test_a_resumed_training_has_the_level_of_its_checkpoint(words, tmp_path):
+def test_a_resumed_training_has_the_level_of_its_checkpoint(soon, tmp_path):
     """Also where it would choose another one now."""
-    trainer = new_trainer(words, lines=False, minutes=0.5, hidden=2, layers=1)
+    trainer = new_trainer(soon, lines=False, minutes=0.05, hidden=2, layers=1)
     list(trainer.run(stop=lambda: True))
     path = tmp_path / "m.npz"
-    save_checkpoint(trainer, checkpoint_path(path), {"minutes": 0.5, "hidden": 2, "layers": 1})
+    save_checkpoint(trainer, checkpoint_path(path), {"minutes": 0.05, "hidden": 2, "layers": 1})
     options = Checkpoint(checkpoint_path(path)).options
     assert options["level"] == "subword" == trainer.best.vocabulary.level
-    resumed = new_trainer(words, **options)
+    resumed = new_trainer(soon, **options)
     assert (resumed.corpus.train == trainer.corpus.train).all() and resumed.choice is None
     assert (resumed.corpus.train == EOS).any()

@@ -37,7 +37,7 @@ def show():
     shown.append(time.perf_counter() - start)
 
 start = time.perf_counter()
-trainer = new_trainer("text.txt", minutes=0.01, cell="rnn", precision="float32", lines=True, on_compile=lambda: show())
+trainer = new_trainer("text.txt", minutes=0.007, cell="rnn", precision="float32", lines=True, on_compile=lambda: show())
 event.register("numba:compile", Watcher())  # from here on
 made = time.perf_counter() - start
 for step in trainer.run():
