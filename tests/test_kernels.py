@@ -283,9 +283,10 @@ def test_sharded_gradients_are_those_of_each_shard_added_along_the_tree(H, D, ha
     x = x[:0] if kind != "dense" else x
     shapes = [(H, columns - half), (D if kind != "tied" else 0, half + 3), (columns,)]
     starts, offsets, of_shard = np.empty(0, np.int64), np.empty(R, np.int64), np.empty(R, np.int32)
-    source, added = dz.reshape(-1), random.standard_normal((R, columns)).astype(np.float32)
+    added = random.standard_normal((R, columns)).astype(np.float32)
+    source = added.reshape(-1) if kind == "tied" else np.empty(0, np.float32)
     if kind != "dense":
-        starts, source = np.empty((D if one_hot else H) + 1, np.int64), source if one_hot else added.reshape(-1)
+        starts = np.empty((D if one_hot else H) + 1, np.int64)
         sort_tokens(tokens, 1, columns, 0, shards, starts, offsets, of_shard)
     a_column, parts = half if kind != "tied" else 0, []
     if kind == "tied":

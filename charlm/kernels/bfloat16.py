@@ -241,8 +241,14 @@ def _product_of_pairs(A, a_column, depth, B, C, c_column, columns, start, stop, 
 
 @apart
 def _pairs_across(X, row, rows, column, columns, pairs, step):
-    """pairs[p · step + i] = X[row + 2p, column + i] and X[row + 2p + 1, column + i] for i < columns, which are filled up
-    with zeros to whole vectors; so is the last row where ``rows`` is odd."""
+    """pairs[p · step + i] = X[row + 2p, column + i] and X[row + 2p + 1, column + i] for each two of the rows and
+    i < columns.
+
+    Zeros fill the last vector, and stand in place of a row where ``rows`` is odd.
+
+    X      [≥ row + rows, ≥ column + columns]   in    float32 or bfloat16
+    pairs  [numbers] uint32                     out
+    """
     for k in range(0, rows, 2):
         for i in range(0, columns, LANES):
             _across(X, row + k, column + i, columns - i, k + 1 < rows, pairs, k // 2 * step + i)

@@ -206,11 +206,11 @@ def sharded_gradients(
     x         [R, L · D]           in        dense input; no rows for one-hot input
     dz        [R, L · Z]           in        Z ≥ columns
     shards                                   L
-    starts, offsets, of_shard      in        one-hot input: the tokens of dz, see ``sort_tokens``; no ``starts`` for
-                                             dense input
+    source    [numbers]            in        with ``adds`` what belongs to the tokens, in the type of dW_a
+    starts, offsets, of_shard      in        one-hot input: its tokens, see ``sort_tokens``, to which rows of dz belong;
+                                             no ``starts`` for dense input
     adds                                     the tokens have no table of their own: what belongs to a token is added to
                                              its row of each shard's part of dW_a (tied weights)
-    source    [numbers]            in        with ``adds`` what belongs to the tokens; the type of the gradients
     a_column                                 the first column of dz that belongs to W_a; W_x has the columns from 0 on
     dW_a      [H, a_columns]       out
     dW_x      [D, x_columns]       out       for one-hot input D = V

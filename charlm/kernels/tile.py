@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compiling import LANES, apart, compiled, inlined
+from .compiling import LANES, apart, compiled
 from .prefetch import LINE, prefetch
 
 ROWS = 6
