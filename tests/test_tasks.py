@@ -442,7 +442,9 @@ def test_other_levels(folder, tmp_path, task, level):
     end = b"\xff" if level == "byte" else b"."
     lines = [b"one\tred big cat" + end, b"two\tsmall dog" + end] * 30
     (tmp_path / "lines.tsv").write_bytes(b"\n".join(lines))
-    options = {"task": task, "level": level, "epochs": 80 if task == "translate" else 15} | SMALL
+    options = SMALL | {"task": task, "level": level, "epochs": 15}
+    if task == "translate":
+        options |= {"epochs": 30, "lr": 0.03}
     model = charlm.train(tmp_path / "lines.tsv", **options)
     model.save(tmp_path / "m.npz")
     found = run("evaluate", "--model", tmp_path / "m.npz", tmp_path / "lines.tsv", "--json").stdout

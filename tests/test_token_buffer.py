@@ -139,27 +139,27 @@ TEXT = "".join(
 )
 
 
-@pytest.mark.parametrize("piece", [7, 100, reading.PIECE])
 @pytest.mark.parametrize("lines", [False, True])
 @pytest.mark.parametrize("level", ["char", "word", "byte"])
 @pytest.mark.parametrize("valid", [False, True])
-def test_a_mapped_corpus_is_the_corpus(monkeypatch, tmp_path, level, lines, valid, piece):
+def test_a_mapped_corpus_is_the_corpus(monkeypatch, tmp_path, level, lines, valid):
     path, other = tmp_path / "text.txt", tmp_path / "valid.txt"
     path.write_text(TEXT, encoding="utf-8")
     other.write_text(TEXT[500:900], encoding="utf-8")
     options = CorpusOptions(level=level, lines=lines, seed=4, valid=other if valid else None)
     expected = load_corpus(path, options)
     monkeypatch.setattr(token_buffer, "IN_MEMORY", 0)
-    for module in corpus, reading:
-        monkeypatch.setattr(module, "PIECE", piece)
-    found = load_corpus(path, options)
-    assert not found.train.flags.writeable
-    for name in ("train", "held_out", "frequencies"):
-        one, other = getattr(expected, name), getattr(found, name)
-        assert one.dtype == other.dtype
-        assert one.tolist() == other.tolist()
-    for name in ("vocabulary", "unknown_rate", "digest"):
-        assert getattr(expected, name) == getattr(found, name)
+    for piece in (7, 100, reading.PIECE):
+        for module in corpus, reading:
+            monkeypatch.setattr(module, "PIECE", piece)
+        found = load_corpus(path, options)
+        assert not found.train.flags.writeable
+        for name in ("train", "held_out", "frequencies"):
+            one, other = getattr(expected, name), getattr(found, name)
+            assert one.dtype == other.dtype
+            assert one.tolist() == other.tolist(), piece
+        for name in ("vocabulary", "unknown_rate", "digest"):
+            assert getattr(expected, name) == getattr(found, name)
 
 
 @pytest.mark.parametrize("lines", [False, True])
