@@ -121,7 +121,7 @@ def test_fasttext_form_is_the_same(folder, classifier):
 
 @pytest.fixture(scope="module")
 def generator(folder):
-    options = {"task": "generate", "epochs": 25, "cell": "gru", "embedding": 5} | SMALL
+    options = SMALL | {"task": "generate", "epochs": 12, "lr": 0.02, "cell": "gru", "embedding": 5}
     model = charlm.train(folder / "letters.tsv", **options)
     model.save(folder / "generator.npz")
     return model
@@ -166,8 +166,8 @@ def translator(folder):
     sources = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(500)]
     lines = "".join(f"{source}\t{source[::-1].upper()}\n" for source in sources)
     (folder / "pairs.tsv").write_text(lines)
-    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 20}
-    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32})
+    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 12}
+    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32, "lr": 0.02})
     model.save(folder / "translator.npz")
     return model
 
