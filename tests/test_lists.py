@@ -253,11 +253,11 @@ def test_training_takes_the_mode_of_the_text_at_each_level(tmp_path, level):
     texts = {what: text for what, text in (LISTS | TEXTS).items() if text.strip()}
     for what, text in texts.items():
         path.write_bytes(text.replace("\n", "\r\n").encode())
-        for given in (None, True, False):
-            options = CorpusOptions(level=level, min_count=1, holdout=0, novelty=False, lines=given)
+        for lines in (None, True, False):
+            options = CorpusOptions(level=level, min_count=1, holdout=0, novelty=False, lines=lines)
             corpus = load_corpus(path, options)
-            found[what, given] = corpus.lines, corpus.lines_chosen
-    expected = {(what, given): (given, False) for what in texts for given in (True, False)}
+            found[what, lines] = corpus.lines, corpus.lines_chosen
+    expected = {(what, lines): (lines, False) for what in texts for lines in (True, False)}
     assert found == expected | {(what, None): (what in LISTS, True) for what in texts}
 
 

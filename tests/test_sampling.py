@@ -354,7 +354,8 @@ def test_no_sample_comes_twice(lines):
         assert sampler.counts.sampled == 14 + sampler.counts.rejected
         found = []
         with pytest.raises(SamplingError, match="14 of 15 samples.*repeated.*--unique"):
-            found.extend(sample.text for sample in charlm.sample(model, 15, unique=True, seed=1, max_tries=3000, **options))
+            samples = charlm.sample(model, 15, unique=True, seed=1, max_tries=3000, **options)
+            found.extend(sample.text for sample in samples)
 
 
 def test_what_was_found_is_given_before_the_reason():
