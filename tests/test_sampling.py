@@ -59,7 +59,7 @@ def chi_square(counts, expected):
 
 def test_lines_follow_the_model_given_that_there_is_no_unknown():
     """All lines of up to three characters are enumerated, as they are sampled by rejecting <UNK> and by masking it."""
-    model, sampled = random_model(lines=True, seed=2, eos=1.0, unknown=0.5), 12_000
+    model, sampled = random_model(lines=True, seed=2, eos=0.5, unknown=0.5), 20_000
     lines = [line for n in (1, 2, 3) for line in itertools.product((2, 3), repeat=n)]
     rejecting = {model.vocabulary.decode(line): probability(model, [*line, EOS]) for line in lines}
     masking = {}
@@ -81,7 +81,7 @@ def test_lines_follow_the_model_given_that_there_is_no_unknown():
 
 def test_tokens_follow_the_softmax():
     model = random_model(lines=False, symbols="abcdefgh", seed=1, unknown=-30)
-    sampled = 20_000
+    sampled = 50_000
     counts = Counter(sample.text for sample in charlm.sample(model, sampled, 1, seed=2))
     step = softmax(reference_of(model.architecture, model.parameters).step(np.array([EOS])).astype(float))[0]
     expected = {
