@@ -89,7 +89,7 @@ def test_a_tiny_rate_gives_the_columns_of_a_fixed_model():
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_a_text_that_repeats_itself_becomes_less_surprising(lines):
-    text = "abcfed\n" * 600
+    text = "abcfed\n" * 300
     for model in both_kinds(lines):
         before = model.parameters.copy(), model.mixture and model.mixture.weights.copy()
         fixed = charlm.perplexity(model, text).nats_per_token

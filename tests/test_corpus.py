@@ -24,6 +24,7 @@ from charlm.text.vocabulary import EOS, UNKNOWN
 
 BOM = "\ufeff".encode()
 BIG = reading.PIECE
+SIZES = (1, 2, 3, BIG)
 
 
 @contextmanager
@@ -36,8 +37,6 @@ def in_pieces_of(size):
 
 
 @pytest.mark.filterwarnings("ignore:.*(line ends|NULs)")  # tests/test_reading.py has them
-@pytest.mark.parametrize("size", [1, 2, 3, BIG])
-@pytest.mark.parametrize("level", ["char", "word"])
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -62,9 +61,12 @@ def in_pieces_of(size):
         ("é日😀\n".encode(), "é日😀\n"),
     ],
 )
-def test_the_text_of_a_file(file, data, text, level, size):
-    with in_pieces_of(size):
-        assert "".join(read_text([file(data)], level)) == text
+def test_the_text_of_a_file(file, data, text):
+    path, found = file(data), {}
+    for size in SIZES:
+        with in_pieces_of(size):
+            found |= {(size, level): "".join(read_text([path], level)) for level in ("char", "word")}
+    assert found == dict.fromkeys(found, text)
 
 
 @pytest.mark.filterwarnings("ignore:.*line ends")
@@ -112,7 +114,6 @@ def test_standard_input_is_a_file(file, monkeypatch):
         list(read_text(["-"], "char"))
 
 
-@pytest.mark.parametrize("size", [1, 3, BIG])
 @pytest.mark.parametrize(
     ("data", "encoding", "text"),
     [
@@ -125,15 +126,15 @@ def test_standard_input_is_a_file(file, monkeypatch):
         ("日本\n".encode("shift_jis"), "shift_jis", "日本\n"),
     ],
 )
-def test_other_encodings(file, data, encoding, text, size):
-    with in_pieces_of(size):
-        assert "".join(read_text([file(data)], "char", encoding)) == text
+def test_other_encodings(file, data, encoding, text):
+    for size in (1, 3, BIG):
+        with in_pieces_of(size):
+            assert "".join(read_text([file(data)], "char", encoding)) == text, size
 
 
 # Files that cannot be read
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, BIG])
 @pytest.mark.parametrize(
     ("data", "encoding", "byte", "offset"),
     [
@@ -153,13 +154,14 @@ def test_other_encodings(file, data, encoding, text, size):
         (b"abcd\n", "utf-32", "61", 0),
     ],
 )
-def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset, size):
+def test_a_bad_byte_is_named_with_its_offset(file, data, encoding, byte, offset):
     path = file(data)
-    with in_pieces_of(size), pytest.raises(CorpusError) as caught:
-        list(read_text([path], "char", encoding, has_level=True))
-    assert f"{path}: the byte 0x{byte} at offset {offset} " in str(caught.value)
-    assert "--encoding" in str(caught.value)
-    assert "--level byte" in str(caught.value)
+    for size in SIZES:
+        with in_pieces_of(size), pytest.raises(CorpusError) as caught:
+            list(read_text([path], "char", encoding, has_level=True))
+        assert f"{path}: the byte 0x{byte} at offset {offset} " in str(caught.value), size
+        assert "--encoding" in str(caught.value)
+        assert "--level byte" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -520,7 +520,7 @@ def test_the_file_grows_by_little(tmp_path, lines):
     path.write_text(text)
     sizes = []
     for novelty in (True, False):
-        trainer = new_trainer(path, lines=lines, holdout=0, hidden=2, layers=1, novelty=novelty)
+        trainer = new_trainer(path, lines=lines, holdout=0, hidden=2, layers=1, epochs=1, ngrams=0, novelty=novelty)
         trainer.best.save(tmp_path / "m.npz")
         assert (charlm.load(tmp_path / "m.npz").novelty is not None) == novelty
         sizes.append(os.path.getsize(tmp_path / "m.npz"))

@@ -121,7 +121,7 @@ def test_fasttext_form_is_the_same(folder, classifier):
 
 @pytest.fixture(scope="module")
 def generator(folder):
-    options = {"task": "generate", "epochs": 25, "cell": "gru", "embedding": 5} | SMALL
+    options = SMALL | {"task": "generate", "epochs": 12, "lr": 0.02, "cell": "gru", "embedding": 5}
     model = charlm.train(folder / "letters.tsv", **options)
     model.save(folder / "generator.npz")
     return model
@@ -166,8 +166,8 @@ def translator(folder):
     sources = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(500)]
     lines = "".join(f"{source}\t{source[::-1].upper()}\n" for source in sources)
     (folder / "pairs.tsv").write_text(lines)
-    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 20}
-    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32})
+    options = {"task": "translate", "bidirectional": True, "cell": "gru", "epochs": 12}
+    model = charlm.train(folder / "pairs.tsv", **options | SMALL | {"hidden": 32, "lr": 0.02})
     model.save(folder / "translator.npz")
     return model
 
@@ -442,7 +442,9 @@ def test_other_levels(folder, tmp_path, task, level):
     end = b"\xff" if level == "byte" else b"."
     lines = [b"one\tred big cat" + end, b"two\tsmall dog" + end] * 30
     (tmp_path / "lines.tsv").write_bytes(b"\n".join(lines))
-    options = {"task": task, "level": level, "epochs": 80 if task == "translate" else 15} | SMALL
+    options = SMALL | {"task": task, "level": level, "epochs": 15}
+    if task == "translate":
+        options |= {"epochs": 30, "lr": 0.03}
     model = charlm.train(tmp_path / "lines.tsv", **options)
     model.save(tmp_path / "m.npz")
     found = run("evaluate", "--model", tmp_path / "m.npz", tmp_path / "lines.tsv", "--json").stdout

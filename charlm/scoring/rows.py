@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -177,6 +178,7 @@ def in_one_line(text: str) -> str:
     return text.replace("\n", "\\n")
 
 
+@lru_cache(4096)
 def escaped(symbol: str) -> str:
     """A token for a column of a table: without tabs, line ends and bytes that are not UTF-8."""
     symbol = symbol.translate(_ESCAPES)

@@ -465,8 +465,11 @@ def _evaluated_numbers(parts) -> np.ndarray:
     """The numbers of the held-out part that training evaluates the model on, (n)."""
     found, remaining = [np.zeros(0, np.uint8)], EVALUATED_TOKENS
     for _, held_out in parts:
-        found.append(held_out[:remaining])
-        remaining = max(0, remaining - len(held_out))
+        if len(held_out):  # an empty part of a piece would keep the whole piece in memory
+            found.append(held_out[:remaining])
+            remaining -= len(found[-1])
+        if not remaining:
+            break
     return np.concatenate(found)
 
 
