@@ -34,6 +34,7 @@ from ..tasks.summary import number_of
 from ..text.corpus import Corpus, CorpusOptions
 from .base import Base, also_corpus, check_alone
 from .control import MOST_DROPOUT
+from .counts import LEAST_MINUTES, best_order
 from .level import WIDE, LevelChoice
 from .loop import Trainer, check_length
 from .options import BY_NAME, TrainingOptions, given_options
@@ -281,7 +282,7 @@ def new_trainer(
     task, corpus, choice = _loaded(kind, paths, options, planner, base)
     check_same_text(corpus, ranks)
     also = also_corpus(base, task, corpus, options) if base and "also_valid" in options else None
-    order, plan = _order(kind, corpus, options), None
+    order, plan = _order(kind, corpus, options, by_the_clock and minutes >= LEAST_MINUTES), None
     if not planner:
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
@@ -395,7 +396,7 @@ class Planner:
 
     def _compile(self, task: Task, corpus: Corpus) -> bool:
         """Compile the kernels of a training, and return whether n-grams predict together with the network."""
-        mixed = _order(task, corpus, self.options) > 0
+        mixed = task.name == "text" and self.options.get("ngrams") != 0
         network = {"hidden": 2} | kind_of_network(corpus, self.cell, self.given)
         self.begun += prepare(
             task,
@@ -434,15 +435,17 @@ def _loaded(
     return *LanguageModel.load(paths, CorpusOptions(**of_corpus), choose=choice), choice
 
 
-def _order(kind: type[Task] | Task, corpus: Any, options: dict[str, Any]) -> int:
-    """The order of the n-grams that predict together with the network, given or by the level; 0 for none. Raises
-    UsageError where the task has none."""
+def _order(kind: type[Task], corpus: Any, options: dict[str, Any], by_text: bool) -> int:
+    """The order of the n-grams that predict together with the network, given or by the level; 0 for none. by_text: it
+    is by the text, too. Raises UsageError where the task has none."""
     order = options.get("ngrams")
     if kind.name != "text":
         if order:
             raise UsageError(f"--ngrams goes with --task text; leave it out of --task {kind.name}")
         return 0
-    return ORDERS[corpus.vocabulary.level] if order is None else order
+    if order is not None:
+        return order
+    return best_order(corpus) if by_text else ORDERS[corpus.vocabulary.level]
 
 
 def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:

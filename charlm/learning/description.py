@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from ..score import LN2, exp
+from ..tasks.language import ORDERS
 from ..tasks.summary import meaning_of_loss, number_of
 from ..text.corpus import DEFAULT_MIN_COUNT, Corpus, line_starts
 from ..text.durations import in_words, short
@@ -45,11 +46,7 @@ def opening(run: Run, explain: bool = False) -> list[str]:
     lines += [*corpus.notes, *before_lines(run)]
     lines.append(f"the network: {_network(trainer.architecture)}")
     if trainer.ngrams:
-        lines.append(
-            f"counts of {number_of(len(trainer.ngrams) - 1, 'n-gram')} (runs of up to "
-            f"{number_of(trainer.ngrams.order, UNITS[corpus.vocabulary.level])})"
-            f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
-        )
+        lines.append(_counts(trainer, "ngrams" in run.options))
     if trainer.settings.precision == "bf16" and "precision" not in run.options:
         lines.append(
             "charlm multiplies in numbers of 16 bits (bf16), because this processor is faster with them; "
@@ -93,6 +90,18 @@ def _level(choice: LevelChoice) -> str:
             f"{UNITS[other]}s {bits[other]:.3f}"
         )
     return f"a token is a {UNITS[level]}: {why}; --level {other} takes {UNITS[other]}s"
+
+
+def _counts(trainer: Trainer, is_given: bool) -> str:
+    """How many n-grams predict together with the network. is_given: somebody said their order."""
+    ngrams, level = trainer.ngrams, trainer.corpus.vocabulary.level
+    line = (
+        f"counts of {number_of(len(ngrams) - 1, 'n-gram')} (runs of up to {number_of(ngrams.order, UNITS[level])})"
+        f"{', of both texts,' if trainer.base and trainer.base.order else ''} predict together with it"
+    )
+    if is_given or ngrams.order == ORDERS[level]:
+        return line
+    return f"{line}, because longer ones predict the held-out text less well; --ngrams {ORDERS[level]} takes these"
 
 
 def _unknown(corpus: Corpus, is_given: bool) -> str:

@@ -8,18 +8,13 @@ wide one can read all characters ENOUGH_PASSES times, it learns more from these.
 
 from collections.abc import Callable
 
-import numpy as np
-
-from ..portable.functions import log
-from ..score import LN2
-from ..tasks.language import ORDERS, SINGLETONS
+from ..tasks.language import ORDERS
 from ..text.corpus import Corpus
-from ..text.ngrams import NGrams
 from ..text.vocabulary import UNKNOWN
+from .counts import LEAST_MINUTES, bits_per_character
 
-COUNTED, MEASURED = 1_000_000, 100_000  # characters of the training part and of the held-out part
+COUNTED = 1_000_000  # characters of the training part
 SHORT = 1_000_000  # characters: a training part that is shorter is not worth the comparison
-LEAST_MINUTES = 0.3  # the comparison takes some seconds
 WIDE = 512  # width of the network whose passes through the characters are counted
 ENOUGH_PASSES = 10.0
 
@@ -50,23 +45,11 @@ class LevelChoice:
             self.passes = self._count_passes(characters)
             if self.passes < ENOUGH_PASSES:
                 other = subwords()
-                self.bits = _bits_per_character(characters), _bits_per_character(other)
+                self.bits = _bits(characters), _bits(other)
                 chosen = other if self.bits[1] <= self.bits[0] else characters
         self.level = chosen.vocabulary.level
         return chosen
 
 
-def _bits_per_character(corpus: Corpus) -> float:
-    """Bits per character of the held-out part's beginning, by n-grams of the training part's end."""
-    vocabulary = corpus.vocabulary
-    train = _first(corpus.train[: -COUNTED - 1 : -1], vocabulary.widths, COUNTED)[::-1]
-    text = _first(corpus.held_out[:MEASURED], vocabulary.widths, MEASURED)
-    order, singletons = ORDERS[vocabulary.level], SINGLETONS[vocabulary.level]
-    ngrams = NGrams.count(train, len(vocabulary), order, False, singletons=singletons, exact=True)
-    characters = int(vocabulary.widths[text].sum())
-    return -float(log(ngrams.probabilities(text)).sum()) / LN2 / characters
-
-
-def _first(tokens: np.ndarray, widths: np.ndarray, characters: int) -> np.ndarray:
-    """The first tokens, of so many characters at most; at least one."""
-    return tokens[: max(1, int(np.searchsorted(np.cumsum(widths[tokens]), characters, "right")))]
+def _bits(corpus: Corpus) -> float:
+    return bits_per_character(corpus, ORDERS[corpus.vocabulary.level], COUNTED)

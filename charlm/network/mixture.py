@@ -108,18 +108,17 @@ class Mixture:
             product *= backoff[node]
             found.append((start, stop, product))
         q = head.table[known] * product
-        more: dict[int, float] = {}
-        for start, stop, left in found:
-            left = product / left
-            if stop - start == 1:  # as after most long histories
-                token = tokens[start]
-                more[token] = more.get(token, 0.0) + own[start] * left
-                continue
-            for token, value in zip(tokens[start:stop].tolist(), own[start:stop].tolist(), strict=True):
-                more[token] = more.get(token, 0.0) + value * left
-        one_by_one = memoryview(q)
-        for token, value in more.items():
-            one_by_one[token] += value
+        if found:
+            sums = np.zeros(len(q))
+            more = memoryview(sums)
+            for start, stop, left in found:
+                left = product / left
+                if stop - start == 1:  # as after most long histories
+                    more[tokens[start]] += own[start] * left
+                    continue
+                for token, value in zip(tokens[start:stop].tolist(), own[start:stop].tolist(), strict=True):
+                    more[token] += value * left
+            q += sums
         return np.log(q, q), lengths[known] + len(found)
 
     @cached_property
