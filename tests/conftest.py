@@ -25,13 +25,24 @@ settings.register_profile("charlm", deadline=None, max_examples=80)
 settings.load_profile("charlm")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """Of two processes, the second one imports the test files from the last to the first: the one that comes to a file
+    first rewrites its assertions and compiles it for both."""
+    report = yield
+    if isinstance(collector, pytest.Dir) and os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+        report.result.reverse()
+    return report
+
+
 def pytest_collection_modifyitems(items: list) -> None:
     """Of two processes, the second one takes the second half. It begins with tests that call no kernel, while the first
     one compiles kernels for both."""
-    late = [item for item in items if item.path.stem.removeprefix("test_") in WITHOUT_KERNELS]
-    others = [item for item in items if item not in set(late)]
+    items.sort(key=lambda item: item.path)  # in whichever order they were imported
+    late = [item.path.stem.removeprefix("test_") in WITHOUT_KERNELS for item in items]
+    others = [item for item, is_late in zip(items, late, strict=True) if not is_late]
     half = len(items) // 2
-    items[:] = others[:half] + late + others[half:]
+    items[:] = others[:half] + [item for item, is_late in zip(items, late, strict=True) if is_late] + others[half:]
 
 
 def pytest_collection_finish() -> None:

@@ -37,12 +37,21 @@ def text(tmp_path, tiny_text):
     return tmp_path / "text.txt"
 
 
-@pytest.fixture
-def stopped(text, tmp_path):
-    """The path of a model whose training was stopped after nine updates, with a checkpoint after each."""
-    trainer = new_trainer(text, **SETTINGS)
+@pytest.fixture(scope="module")
+def stopped_once(tiny_text, tmp_path_factory):
+    """A folder with a training that was stopped after nine updates, with a checkpoint after each."""
+    folder = tmp_path_factory.mktemp("stopped")
+    (folder / "text.txt").write_text(tiny_text, encoding="utf-8")
+    trainer = new_trainer(folder / "text.txt", **SETTINGS)
     steps = trainer.run(stop=lambda: trainer.step == 9)
-    list(Results(trainer, tmp_path / "m.npz", {}).follow(reports(steps, every=0.0), every=0.0))
+    list(Results(trainer, folder / "m.npz", {}).follow(reports(steps, every=0.0), every=0.0))
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once, tmp_path):
+    """The path of the model of a copy of that training."""
+    shutil.copytree(stopped_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "m.npz"
 
 

@@ -544,7 +544,7 @@ def test_spoken_vowels_have_their_formants(monkeypatch):
 
 
 def test_spoken_digits_last_as_long_as_words():
-    found = list(sequences_of_rows(spoken_digits.words, 80))
+    found = list(sequences_of_rows(spoken_digits.words, 40))
     assert {label for _, label in found} == set(spoken_digits.WORDS)
     assert all(numbers.shape[1] == spoken_digits.BANDS and 12 <= len(numbers) <= 60 for numbers, _ in found)
     assert all(numbers.max() - numbers.min() > 10 for numbers, _ in found)

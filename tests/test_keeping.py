@@ -489,7 +489,7 @@ def test_a_training_that_was_killed_when_it_was_finished_does_not_take_its_model
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "unlink", lambda path, **_: no_access() if "checkpoint" in path.name else None)
         with pytest.raises(PermissionError):
-            train(epochs=None, minutes=0.02)
+            train(epochs=None, minutes=0.005)
     finished = Path("prec.npz").read_bytes()
     check_is_kept(folder, good)
     train(epochs=None, resume=True)

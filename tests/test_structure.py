@@ -76,34 +76,64 @@ MODULES = {
 }
 
 
+# The nodes that the rules ask for, and those without children, which none asks for.
+ASKED = (ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.MatMult)
+ASKED += (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+LEAVES = (ast.Name, ast.Constant, ast.Load, ast.Store)
+
+
 @cache
-def tree_of(module):
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+def nodes(module):
+    """(node, whether it is inside a function, whether inside a class and nothing else) of each node of a module, by
+    the type of the node."""
+    found = {kind: [] for kind in ASKED}
+    rest = [(ast.parse(MODULES[module].read_text(encoding="utf-8")), False, False)]
+    while rest:
+        node, is_late, is_method = entry = rest.pop()
+        if type(node) in found:
+            found[type(node)].append(entry)
+        is_late, is_class = is_late or isinstance(node, ast.FunctionDef), isinstance(node, ast.ClassDef)
+        for name in node._fields:
+            children = getattr(node, name)
+            for child in children if isinstance(children, list) else [children]:
+                if isinstance(child, ast.AST) and not isinstance(child, LEAVES):
+                    rest.append((child, is_late, is_class))
+    return found
+
+
+def of(kind):
+    """(module, node) of each node of a type."""
+    return [(module, node) for module in MODULES for node, *_ in nodes(module)[kind]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgets():
+    """The trees of all modules are large."""
+    yield
+    nodes.cache_clear()
 
 
 def room(module):
     return module.split(".")[0]
 
 
+@cache
 def imports(module):
     """(module of the package, or name of another package, line, whether it waits inside a function) of each import of
     a module."""
     folder = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
     folder = [] if module == "__init__" else folder
-    late = {
-        inner for outer in ast.walk(tree_of(module)) if isinstance(outer, ast.FunctionDef) for inner in ast.walk(outer)
-    }
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno, node in late
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module, node.lineno, node in late
-        elif isinstance(node, ast.ImportFrom):
-            above = folder[: len(folder) - node.level + 1] + (node.module.split(".") if node.module else [])
-            for alias in node.names:
-                inside = ".".join([*above, alias.name])
-                yield (inside if inside in MODULES else ".".join(above) or "__init__"), node.lineno, node in late
+    found = []
+    for node, is_late, _ in nodes(module)[ast.Import]:
+        found += [(alias.name, node.lineno, is_late) for alias in node.names]
+    for node, is_late, _ in nodes(module)[ast.ImportFrom]:
+        above = folder[: len(folder) - node.level + 1] + (node.module.split(".") if node.module else [])
+        for alias in node.names if node.level else []:
+            inside = ".".join([*above, alias.name])
+            found.append((inside if inside in MODULES else ".".join(above) or "__init__", node.lineno, is_late))
+        if not node.level:
+            found.append((node.module, node.lineno, is_late))
+    return found
 
 
 def is_in(module, place):
@@ -111,21 +141,18 @@ def is_in(module, place):
     return not place or f"{module}.".startswith(f"{place}.")
 
 
-def modules(*without):
-    return [name for name in MODULES if room(name) not in without]
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_run_one_way(module):
-    for target, line, is_late in imports(module):
-        allowed = any(is_in(module, who) and is_in(target, what) for who, what, _ in LATE)
-        assert allowed or not is_late, f"line {line}: {target} is imported inside a function"
-        if target in MODULES:
-            assert ORDER.index(room(target)) <= ORDER.index(room(module)), f"line {line}: {module} imports {target}"
-        else:
-            package = room(target)
-            assert package != "charlm", f"line {line}: imports inside the package are relative"
-            assert ONLY_IN.get(package, room(module)) == room(module), f"line {line}: {package} in {module}"
+def test_imports_run_one_way():
+    for module in MODULES:
+        for target, line, is_late in imports(module):
+            where = f"{module}, line {line}: {target}"
+            allowed = any(is_in(module, who) and is_in(target, what) for who, what, _ in LATE)
+            assert allowed or not is_late, f"{where} is imported inside a function"
+            if target in MODULES:
+                assert ORDER.index(room(target)) <= ORDER.index(room(module)), f"{where} comes later"
+            else:
+                package = room(target)
+                assert package != "charlm", f"{where}: imports inside the package are relative"
+                assert ONLY_IN.get(package, room(module)) == room(module), f"{where} is of another room"
 
 
 def test_no_module_imports_itself_by_way_of_others():
@@ -143,59 +170,42 @@ def test_every_module_has_its_place():
 
 def test_training_leaves_no_last_bit_to_a_library():
     """What a model keeps comes from ``portable`` and from the kernels."""
-    callers = set()
-    for module in MODULES:
-        for node in ast.walk(tree_of(module)):
-            of_library = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("np", "math")
-            if (of_library and node.attr in NOT_PORTABLE) or isinstance(node, ast.MatMult):
-                callers.add(module)
+    callers = {module for module, _ in of(ast.MatMult)}
+    for module, node in of(ast.Attribute):
+        if node.attr in NOT_PORTABLE and getattr(node.value, "id", "") in ("np", "math"):
+            callers.add(module)
     rooms = "kernels", "text", "network", "tasks", "learning", "modelfile", "model"
     assert {module for module in callers if room(module) in rooms} == {module for module, _ in NOT_KEPT}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_prints(module):
-    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
-    assert not [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+def test_nothing_prints():
+    calls = [(module, call) for module, call in of(ast.Call) if isinstance(call.func, ast.Name)]
+    assert not [f"{module}, line {call.lineno}" for module, call in calls if call.func.id == "print"]
 
 
-def functions(module):
-    """(name, node, whether it is a method of a class) of each function."""
-    for node in ast.walk(tree_of(module)):
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                yield f"{module}.{child.name}", child, isinstance(node, ast.ClassDef)
+def test_functions_fit_on_a_screen_and_many_arguments_have_names():
+    for module in [module for module in MODULES if room(module) != "kernels"]:
+        for node, _, is_method in nodes(module)[ast.FunctionDef] + nodes(module)[ast.AsyncFunctionDef]:
+            # what a person calls names every option, and explains each: its signature and docstring may be long
+            name, start = f"{module}.{node.name}", node.body[0].end_lineno if module == "__init__" else node.lineno
+            assert node.end_lineno - start < LONGEST_FUNCTION, f"{name} is too long"
+            positional = len(node.args.posonlyargs) + len(node.args.args) - is_method
+            most = MOST_OF_A_CONSTRUCTOR if node.name == "__init__" else MOST_POSITIONAL
+            assert positional <= most, f"{name} takes {positional} arguments without names"
 
 
-@pytest.mark.parametrize("module", modules("kernels"))
-def test_functions_fit_on_a_screen_and_many_arguments_have_names(module):
-    for name, node, is_method in functions(module):
-        # what a person calls names every option, and explains each: its signature and docstring may be long
-        start = node.body[0].end_lineno if module == "__init__" else node.lineno
-        assert node.end_lineno - start < LONGEST_FUNCTION, f"{name} is too long"
-        positional = len(node.args.posonlyargs) + len(node.args.args) - is_method
-        most = MOST_OF_A_CONSTRUCTOR if node.name == "__init__" else MOST_POSITIONAL
-        assert positional <= most, f"{name} takes {positional} arguments without names"
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_dataclasses_with_many_fields_are_made_by_name(module):
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.ClassDef):
-            decorators = " ".join(map(ast.unparse, node.decorator_list))
-            fields = [
-                item for item in node.body if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item)
-            ]
-            if "dataclass" in decorators and len(fields) > MOST_OF_A_CONSTRUCTOR:
-                assert "kw_only=True" in decorators, f"{module}.{node.name} has {len(fields)} fields: kw_only=True"
+def test_dataclasses_with_many_fields_are_made_by_name():
+    for module, node in of(ast.ClassDef):
+        decorators = " ".join(map(ast.unparse, node.decorator_list))
+        fields = [item for item in node.body if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item)]
+        if "dataclass" in decorators and len(fields) > MOST_OF_A_CONSTRUCTOR:
+            assert "kw_only=True" in decorators, f"{module}.{node.name} has {len(fields)} fields: kw_only=True"
 
 
 def test_no_class_has_the_name_of_another():
     found = defaultdict(list)
-    for module in MODULES:
-        for node in ast.walk(tree_of(module)):
-            if isinstance(node, ast.ClassDef):
-                found[node.name].append(module)
+    for module, node in of(ast.ClassDef):
+        found[node.name].append(module)
     assert not {name: where for name, where in found.items() if len(where) > 1}
 
 

@@ -95,7 +95,7 @@ def test_times_are_said_in_words():
     ],
 )
 def test_a_training_fits_into_its_terminal(folder, width, variables):
-    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.01", "--lines"]
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.005", "--lines"]
     shown = terminals.through_a_terminal(command, folder, width, env=variables)
     assert terminals.misfits(shown, width) == ""
     has_block = "the model writes now:" in shown
@@ -170,23 +170,31 @@ def test_the_way_and_the_time_that_are_left():
     assert description.how_far(trainer, report(tokens=0, seconds=0)) == (0.0, None)
 
 
-@pytest.mark.parametrize("width", [120, 80, 60, 40, 24])
-@pytest.mark.parametrize("height", [50, 24, 10, 5, 3])
-def test_the_block_fits_and_keeps_the_way_and_the_time(folder, width, height):
-    with opened() as session:
+@pytest.fixture(scope="module")
+def block(tiny_text, tmp_path_factory):
+    """The block of a training that has just ended."""
+    path = tmp_path_factory.mktemp("block") / "text.txt"
+    path.write_text(tiny_text, encoding="utf-8")
+    with opened(path) as session:
         session.train_baselines()
         block = live._Block(session, 3)
         for found in session.run():
             block._report, block._held_out = found, found.valid_loss or block._held_out
             block._preview._next = 0.0
             block._preview.refresh()
-        lines = [line for line, _ in block.lines(width, height)]
+        yield block
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40, 24])
+@pytest.mark.parametrize("height", [50, 24, 10, 5, 3])
+def test_the_block_fits_and_keeps_the_way_and_the_time(block, width, height):
+    lines = [line for line, _ in block.lines(width, height)]
     assert len(lines) < max(2, height) and all(layout.width_of(line) < width for line in lines)
     assert re.search(r"100 %   0 s left$", lines[0])
     text = " ".join(line.strip() for line in lines)
     assert f"loss {block._held_out:.3f}" in text or height < 4
     if height >= 24:
-        name, loss = description.best_baseline(session)
+        name, loss = description.best_baseline(block._session)
         assert f"{name} get {loss:.3f}" in text and "the model writes now:" in text
         assert ("●" in text) == (width > 28)
         assert width < 60 or "lower is better" in text
@@ -319,7 +327,7 @@ def test_samples_cannot_control_the_terminal(folder):
 
 
 def test_show_says_how_many_lines(folder):
-    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.01"]
+    command = [*CHARLM, "train", "text.txt", "-o", "m.npz", *SMALL[:-2], "--minutes", "0.005"]
     shown = terminals.through_a_terminal([*command, "--show", "0"], folder, 80, env={"TERM": "xterm"})
     assert "the model writes now" not in shown and " s left" in shown
     assert "the model writes now" not in train("text.txt", "-o", "m.npz", *SMALL, "--epochs", "1", "--show", "2").stderr
@@ -366,7 +374,7 @@ def test_compiling_is_said_before_it_happens(folder, monkeypatch):
 
     real = module.new_trainer
     monkeypatch.setattr(module, "new_trainer", new_trainer)
-    lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.01").stderr.splitlines()
+    lines = train("text.txt", "-o", "m.npz", *SMALL, "--minutes", "0.005").stderr.splitlines()
     assert lines[:2] == ["compiling charlm for this processor: about 10 seconds, only this once", "compiles"]
 
 

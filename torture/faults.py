@@ -8,7 +8,10 @@ from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
-from .kills import CHECKPOINTS, TRAIN, good_model, resume_and_check, undisturbed_digest
+from charlm import load
+from charlm.errors import CharlmError
+
+from .kills import CHECKPOINTS, TRAIN, good_model, resume_and_check, undisturbed
 from .runs import SMALL, ForkServer, complaint, new_folder
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EDQUOT")
@@ -31,10 +34,7 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
     """
     with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
-        wanted = undisturbed_digest(folder, server, epochs)
-        if not {"first", "over"} >= set(kinds):
-            _killed_midway(folder, server, epochs)
-            server.run(["export", "m.npz", "w.safetensors"], folder / "killed")
+        wanted, _ = undisturbed(folder, server, epochs)
         commands = {
             "first": [*TRAIN, *epochs, "--log", "log.jsonl", "--report", "run.html"],
             "again": [*TRAIN, *epochs, "--resume"],
@@ -55,7 +55,9 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
                     if kind in ("first", "over"):
                         new_folder(folder, "workdir")
                     else:
-                        shutil.copytree(folder / "killed", workdir)
+                        shutil.copytree(_killed_midway(server, epochs), workdir)
+                    if kind == "import":
+                        server.run(["export", "m.npz", "w.safetensors"], workdir)
                     good = good_model(folder, server) if "over" in kind else None
                     if good:
                         shutil.copy(good, workdir / "m.npz")
@@ -65,31 +67,42 @@ def each_operation(folder: Path, hows=ERRORS, step: int = 1, kinds=KINDS) -> Ite
                     if not marker.exists():
                         break
                     found = _how_it_ended(workdir, marker.read_text(), how, code, errors)
-                    if not found and (workdir / "m.npz").exists() and server.run(["info", "m.npz"], workdir)[0]:
-                        found = "the model does not load"
+                    found = found or _cannot_be_loaded(workdir / "m.npz")
                     found = found or _wrong_with_exports(server, workdir, commands[kind] if kind in EXPORTS else None)
                     found = found or resume_and_check(server, workdir, epochs, wanted, good=good)
                     yield f"{kind}, operation {number} ({marker.read_text()}), {how}: {found}" if found else ""
                     number += step
 
 
-def _killed_midway(folder, server, epochs):
-    """Kill a training with these options within ten operations after it has written a model and two checkpoints."""
+def _killed_midway(server, epochs):
+    """The folder of a training with these options that was killed within ten operations after it had written a model
+    and two checkpoints; a server runs it once."""
+    workdir = server.folder / "killed"
 
     def has_all_files_when_killed_at(number):
-        workdir = folder / "killed"
         shutil.rmtree(workdir, ignore_errors=True)
-        new_folder(folder, "killed")
-        fault = {"at": number, "how": "before", "marker": str(folder / "marker")}
+        new_folder(server.folder, "killed")
+        fault = {"at": number, "how": "before", "marker": str(server.folder / "killed marker")}
         server.run([*TRAIN, *epochs, "--save-every", "0"], workdir, fault=fault)
         for part in workdir.glob(".*"):
             part.unlink()
         return all((workdir / name).exists() for name in ("m.npz", *CHECKPOINTS))
 
+    if workdir.exists():
+        return workdir
     for late in filter(has_all_files_when_killed_at, range(20, 2000, 100)):
         if any(map(has_all_files_when_killed_at, range(max(20, late - 90), late + 1, 10))):
-            return
+            return workdir
     raise AssertionError("no kill left a model and two checkpoints")
+
+
+def _cannot_be_loaded(path):
+    try:
+        if path.exists():
+            load(path)
+    except CharlmError as error:
+        return f"the model does not load: {error}"
+    return ""
 
 
 def _wrong_with_exports(server, workdir, again):
@@ -135,12 +148,11 @@ def full_disks(folder: Path, sizes=(1000, 1500, 2000, 3000, 4000, 5000, 8000, 20
     size in bytes."""
     with ForkServer(folder) as server:
         epochs = ["--epochs", "3", "--save-every", "0.02"]
-        wanted = undisturbed_digest(folder, server, epochs)
-        _killed_midway(folder, server, epochs)
+        wanted, _ = undisturbed(folder, server, epochs)
         for size, resume, over in product(sizes, (False, True), (False, True)):
             shutil.rmtree(folder / "workdir", ignore_errors=True)
             if resume:
-                workdir = Path(shutil.copytree(folder / "killed", folder / "workdir"))
+                workdir = Path(shutil.copytree(_killed_midway(server, epochs), folder / "workdir"))
             else:
                 workdir = new_folder(folder, "workdir")
             good = good_model(folder, server) if over else None

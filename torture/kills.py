@@ -40,15 +40,19 @@ def kinds():
     return [*KINDS, ["--precision", "bf16"]] if HAS_BFLOAT16 else KINDS
 
 
-def undisturbed_digest(folder: Path, server: ForkServer, options) -> str:
-    """SHA-256 of the model of an undisturbed training."""
-    shutil.rmtree(folder / "undisturbed", ignore_errors=True)
+def undisturbed(folder: Path, server: ForkServer, options) -> tuple[str, float]:
+    """SHA-256 of the model of an undisturbed training, which a server runs once, and the seconds that it took."""
     if "--from" in options:
         good_model(folder, server)
-    code, errors = server.run([*TRAIN, *options], new_folder(folder, "undisturbed", options))
-    if code:
-        raise AssertionError(errors)
-    return digest(folder / "undisturbed" / "m.npz")
+    if tuple(options) not in server.undisturbed:
+        shutil.rmtree(folder / "undisturbed", ignore_errors=True)
+        begun = time.monotonic()
+        code, errors = server.run([*TRAIN, *options], new_folder(folder, "undisturbed", options))
+        if code:
+            raise AssertionError(errors)
+        made = digest(folder / "undisturbed" / "m.npz")
+        server.undisturbed[tuple(options)] = made, time.monotonic() - begun
+    return server.undisturbed[tuple(options)]
 
 
 def command(workdir: Path, *options: str) -> list[str]:
@@ -61,11 +65,13 @@ def command(workdir: Path, *options: str) -> list[str]:
 
 
 def good_model(folder: Path, server: ForkServer) -> Path:
-    """A good model of another training, which must not be lost."""
-    if not (folder / "good").exists():
-        code, errors = server.run([*TRAIN, "--epochs", "4", "--seed", "2"], new_folder(folder, "good"))
+    """A good model of another training, which must not be lost; a server makes it once."""
+    if not (server.folder / "good").exists():
+        code, errors = server.run([*TRAIN, "--epochs", "4", "--seed", "2"], new_folder(server.folder, "good"))
         if code:
             raise AssertionError(errors)
+    if not (folder / "good").exists():
+        shutil.copytree(server.folder / "good", folder / "good")
     return folder / "good" / "m.npz"
 
 
@@ -100,14 +106,12 @@ def at_random(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     over a good model."""
     generator = random.Random(seed)
     with ForkServer(folder) as server:
-        undisturbed = []
+        trained = []
         for kind in kinds()[:times]:
             options = [*kind, "--epochs", "4"]
-            begun = time.monotonic()
-            wanted = undisturbed_digest(folder, server, options + ["--save-every", "0"])
-            undisturbed.append((options, wanted, time.monotonic() - begun))
+            trained.append((options, *undisturbed(folder, server, options + ["--save-every", "0"])))
         for number in range(times):
-            options, wanted, seconds = undisturbed[number % len(undisturbed)]
+            options, wanted, seconds = trained[number % len(trained)]
             workdir = new_folder(folder, "workdir", options)
             good = good_model(folder, server) if number % 2 else None
             if good:
@@ -131,9 +135,7 @@ def by_signals(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
     generator = random.Random(seed)
     options = ["--epochs", "30"]
     with ForkServer(folder) as server:
-        begun = time.monotonic()
-        wanted = undisturbed_digest(folder, server, options)
-        seconds = time.monotonic() - begun
+        wanted, seconds = undisturbed(folder, server, options)
         for number in [signal.SIGINT, signal.SIGTERM] * times:
             workdir = new_folder(folder, "workdir")
             run = server.start([*TRAIN, *options], workdir)
@@ -156,6 +158,7 @@ def by_signals_again(folder: Path, times: int, seed: int = 1) -> Iterator[str]:
 
     generator = random.Random(seed)
     options = ["--hidden", "512", "--batch", "64", "--steps", "256", "--epochs", "1000", "--save-every", "0"]
+    options += ["--holdout", "0"]  # nothing is measured between updates
     with ForkServer(folder) as server:
         for number in [signal.SIGINT, signal.SIGTERM] * times:
             workdir = new_folder(folder, "workdir")

@@ -59,9 +59,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
 
 
-def run(*arguments, **settings) -> subprocess.CompletedProcess:
+def run(*arguments, program=CHARLM, **settings) -> subprocess.CompletedProcess:
     """Run charlm in its own process; stdout and stderr as text, with their line ends unchanged."""
-    done = subprocess.run([*CHARLM, *map(str, arguments)], capture_output=True, timeout=600, **settings)
+    done = subprocess.run([*program, *map(str, arguments)], capture_output=True, timeout=600, **settings)
     done.stdout, done.stderr = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
     return done
 
@@ -111,6 +111,7 @@ class ForkServer:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.undisturbed = {}  # what trainings gave, by their options
         command = [sys.executable, "-m", "torture.runs"]
         self.process = subprocess.Popen(
             command,

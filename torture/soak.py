@@ -13,14 +13,14 @@ from pathlib import Path
 from .runs import NO_CORE, digest, some_text
 
 
-def resumes(folder: Path, times: int, seconds: float, most: float = 0.01) -> Iterator[str]:
+def resumes(folder: Path, times: int, seconds: float, most: float = 0.01, lines: int = 2000) -> Iterator[str]:
     """Stop and resume a training.
 
     times: how often in all; seconds: about how long it takes in all; most: the fraction by which memory may grow after
-    the first tenth. No file may stay open, no thread may stay alive, and the model must have the bytes of an
-    undisturbed training.
+    the first tenth; lines: of the text. No file may stay open, no thread may stay alive, and the model must have the
+    bytes of an undisturbed training.
     """
-    (folder / "text.txt").write_text(some_text(2000), encoding="utf-8")
+    (folder / "text.txt").write_text(some_text(lines), encoding="utf-8")
     order = {"folder": str(folder), "times": times, "seconds": seconds, "most": most}
     process = subprocess.run(
         [sys.executable, "-m", "torture.soak", json.dumps(order)],
