@@ -101,13 +101,15 @@ def test_a_text_that_is_read_once_gets_no_dropout(corpus):
     assert small["batch"] < large["batch"] == 32
 
 
-def test_dropout_follows_the_losses_where_lines_are_held_out_at_random(corpus, tmp_path):
-    """It follows in a list whose held-out lines are random, and not where the held-out part is another text."""
+def test_dropout_follows_the_losses_where_lines_of_a_small_list_are_held_out_at_random(corpus, tmp_path):
+    """It follows in a small list whose held-out lines are random, and not where the held-out part is another text."""
     following, fixed = (choose(corpus(lines=True), 1e10, "lstm", given).options for given in ({}, {"dropout": 0.2}))
     assert following["dropout"] is None and fixed["dropout"] == 0.2
     assert following["lr"] < fixed["lr"]  # otherwise a network trained without dropout can diverge with it
     much, less = (choose(corpus(), 1e10, "lstm", {"dropout": rate}).options["lr"] for rate in (0.61, 0.6))
     assert following["lr"] == much < less == fixed["lr"]
+    large = choose(corpus(120_000, lines=True), 1e12, "lstm", {}).options
+    assert large["dropout"] > 0 and large["lr"] == fixed["lr"]
     assert choose(corpus(lines=True, holdout=0), 1e10, "lstm", {}).options["dropout"] > 0
     other = tmp_path / "other.txt"
     other.write_text("abc\n" * 20)

@@ -178,7 +178,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
     each, of_words = tokens_per_weight(corpus), corpus.vocabulary.level == "word"
     fitting = [width for width in WIDTHS if tokens(width) >= each * learnt_weights(architecture(width))]
     hidden = options.setdefault("hidden", fitting[-1] if fitting else WIDTHS[0])
-    if corpus.held_out_at_random:
+    if corpus.held_out_at_random and text_tokens < SMALL:
         options.setdefault("dropout", None)
     else:
         dropout = dropout_for(tokens(hidden), multiply_adds(architecture(hidden)) / 3, text_tokens)

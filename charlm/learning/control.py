@@ -5,8 +5,8 @@ uninterrupted one does. (``ClockControl`` remembers the machine's speed, which a
 
     rollback    The loss diverges: it is not a number, or it stays far above the unigram model's. The trainer rolls
                 back to the last good evaluation, with a lower learning rate.
-    dropout     Without --dropout, when the held-out lines were chosen at random, the rate rises while the held-out loss
-                is above the training loss.
+    dropout     Of a small list by the clock, without --dropout: where the held-out lines were chosen at random, the
+                rate rises while the held-out loss is above the training loss.
     early end   By the clock only: no lower held-out loss for a while. The trainer continues from the best parameters
                 and lowers the learning rate to zero.
     clock       The number of tokens to train follows the measured speed.
