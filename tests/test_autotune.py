@@ -11,6 +11,7 @@ from charlm.learning.autotune import (
     choose,
     dropout_for,
     new_trainer,
+    rate_divisor,
     speed,
 )
 from charlm.learning.control import MOST_DROPOUT
@@ -135,6 +136,15 @@ def test_words_are_learnt_at_a_lower_rate_in_wider_layers_with_all_dropout(corpu
         assert not more or more.tokens < LONG_TOKENS_PER_WEIGHT * recurrent_weights(architecture(words, more.options))
     rates = [choose(words, budget, "lstm", {}).options["lr"] / CELLS["lstm"].learning_rate for budget in BUDGETS]
     assert rates == sorted(rates, reverse=True) and rates[0] == 1 and rates[-1] == pytest.approx(0.2)
+
+
+def test_subwords_are_learnt_at_a_lower_rate_after_more_updates_than_words(corpus):
+    at_once, four_times = rate_divisor("subword", 1000), rate_divisor("subword", 4000)
+    assert at_once == 1 and four_times == pytest.approx(2) and rate_divisor("subword", 1e9) == rate_divisor("word", 1e9)
+    assert 1 < rate_divisor("subword", 1500) < rate_divisor("word", 1500) and rate_divisor("char", 1e9) == 1
+    subwords = corpus(20_000, level="subword", lines=False)
+    rates = [choose(subwords, budget, "lstm", {}).options["lr"] / CELLS["lstm"].learning_rate for budget in BUDGETS]
+    assert rates == sorted(rates, reverse=True) and rates[0] == 1 > rates[-1]
     beside, alone = (choose(text, BUDGETS[5], "lstm", {}, mixed).options["dropout"] for mixed in (True, False))
     assert beside < alone
 

@@ -56,7 +56,8 @@ FIXED = {
 CHOSEN = ("hidden", "layers", "embedding", "tied", "context", "batch", "steps", "lr", "dropout", "softmax_samples")
 MUCH_DROPOUT = 0.6  # with more, or with a rate that rises, training can diverge at the usual learning rate
 RATE_DIVISOR = 3  # of the learning rate then
-WORD_UPDATES, MOST_WORD_DIVISOR = 80, 5  # of words: the learning rate falls with the root of the updates beyond these
+RATE_UPDATES = {"word": 80, "subword": 1000}  # the learning rate falls with the root of the updates beyond these …
+MOST_RATE_DIVISOR = 5  # … and is divided by this at most
 BASE_DIVISOR = 1.5  # of the learning rate, where a training goes on with a model
 WIDTHS = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024)
 TOKENS_PER_WEIGHT = 24  # the chosen width leaves at least so many tokens to train each recurrent weight on …
@@ -185,7 +186,7 @@ def choose(corpus: Corpus, budget: float, cell: str, given: dict, mixed: bool = 
         options.setdefault("dropout", dropout_beside_counts(dropout) if mixed and not of_words else dropout)
     much_dropout = options["dropout"] is None or options["dropout"] > MUCH_DROPOUT
     updates = tokens(hidden) / (options["batch"] * options["steps"])
-    divisor = max(RATE_DIVISOR if much_dropout else 1.0, word_rate_divisor(updates) if of_words else 1.0)
+    divisor = max(RATE_DIVISOR if much_dropout else 1.0, rate_divisor(corpus.vocabulary.level, updates))
     options.setdefault("lr", CELLS[cell].learning_rate / divisor)
     return Plan(options, architecture(hidden), tokens(hidden), "hidden" not in given and len(fitting) > 0)
 
@@ -235,10 +236,11 @@ def dropout_for(tokens: float, weights: float, text_tokens: int) -> float:
     return round(min(max(0.0, 0.085 * pressure - 0.02), enough, MOST_DROPOUT), 2)
 
 
-def word_rate_divisor(updates: float) -> float:
-    """What the learning rate is divided by for words, in a training of so many updates. Most words are rare: at the
-    usual rate, a network learns the few places of each by heart (benchmarks/recipe.md)."""
-    return min(MOST_WORD_DIVISOR, math.sqrt(max(1.0, updates / WORD_UPDATES)))
+def rate_divisor(level: str, updates: float) -> float:
+    """What the learning rate is divided by in a training of so many updates; 1 for characters. Most words are rare, and
+    many subwords: at the usual rate, a network learns the few places of each by heart (benchmarks/recipe.md)."""
+    enough = RATE_UPDATES.get(level)
+    return min(MOST_RATE_DIVISOR, math.sqrt(max(1.0, updates / enough))) if enough else 1.0
 
 
 def dropout_beside_counts(alone: float) -> float:
