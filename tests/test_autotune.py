@@ -136,6 +136,8 @@ def test_words_are_learnt_at_a_lower_rate_in_wider_layers_with_all_dropout(corpu
         assert not more or more.tokens < LONG_TOKENS_PER_WEIGHT * recurrent_weights(architecture(words, more.options))
     rates = [choose(words, budget, "lstm", {}).options["lr"] / CELLS["lstm"].learning_rate for budget in BUDGETS]
     assert rates == sorted(rates, reverse=True) and rates[0] == 1 and rates[-1] == pytest.approx(0.2)
+    beside, alone = (choose(text, BUDGETS[5], "lstm", {}, mixed).options["dropout"] for mixed in (True, False))
+    assert beside < alone
 
 
 def test_subwords_are_learnt_at_a_lower_rate_after_more_updates_than_words(corpus):
@@ -145,8 +147,6 @@ def test_subwords_are_learnt_at_a_lower_rate_after_more_updates_than_words(corpu
     subwords = corpus(20_000, level="subword", lines=False)
     rates = [choose(subwords, budget, "lstm", {}).options["lr"] / CELLS["lstm"].learning_rate for budget in BUDGETS]
     assert rates == sorted(rates, reverse=True) and rates[0] == 1 > rates[-1]
-    beside, alone = (choose(text, BUDGETS[5], "lstm", {}, mixed).options["dropout"] for mixed in (True, False))
-    assert beside < alone
 
 
 def test_counting_of_multiply_adds():
