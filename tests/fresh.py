@@ -27,9 +27,7 @@ class Starter:
         return self
 
     def __exit__(self, *error):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.__exit__(*error)
 
     def run(self, code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
         """Run code in a process of its own, which imports what is in the folder first. variables: of its environment,

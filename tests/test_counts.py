@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from charlm.learning import counts
+from charlm.learning import autotune, counts
 from charlm.learning.autotune import new_trainer
 from charlm.learning.counts import best_order, bits_per_character
 from charlm.learning.description import opening
@@ -14,12 +14,6 @@ from charlm.tasks.language import ORDERS
 from charlm.text.corpus import CorpusOptions, load_corpus
 
 SMALL = {"minutes": 0.5, "hidden": 2, "layers": 1}
-
-
-@pytest.fixture(autouse=True)
-def short_texts(monkeypatch):
-    """Comparing begins with short texts."""
-    monkeypatch.setattr(counts, "SHORT_TEXT", 5000)
 
 
 @pytest.fixture
@@ -68,20 +62,21 @@ def test_more_of_the_text_decides_where_a_part_of_it_says_short(of_few, monkeypa
 @pytest.mark.parametrize(
     "options", [{"ngrams": 7}, {"ngrams": 0}, {"minutes": None, "epochs": 0.1}, {"minutes": 0.1}, {"level": "word"}]
 )
-def test_nothing_is_chosen_where_somebody_said_it_or_there_is_no_time(of_few, options):
+def test_nothing_is_chosen_where_somebody_said_it_or_there_is_no_time(of_few, options, monkeypatch):
+    monkeypatch.setattr(autotune, "SMALL", 5000)
     trainer = new_trainer(of_few, **SMALL | {"lines": False} | options)
     level = options.get("level", "char")
     assert trainer.settings.ngrams == options.get("ngrams", ORDERS[level])
 
 
-def test_a_short_text_or_one_without_a_held_out_part_has_the_order_of_its_level(of_few, monkeypatch):
+def test_a_small_text_or_one_without_a_held_out_part_has_the_order_of_its_level(of_few):
     corpus = load_corpus(of_few, CorpusOptions(lines=False, novelty=False))
     assert best_order(corpus) == 4 and best_order(replace(corpus, held_out=corpus.held_out[:0])) == 10
-    monkeypatch.setattr(counts, "SHORT_TEXT", 10**6)
-    assert best_order(corpus) == 10
+    assert new_trainer(of_few, **SMALL, lines=False).settings.ngrams == 10
 
 
-def test_the_opening_says_why_and_how_to_have_the_others(of_few, of_many, tmp_path):
+def test_the_opening_says_why_and_how_to_have_the_others(of_few, of_many, tmp_path, monkeypatch):
+    monkeypatch.setattr(autotune, "SMALL", 5000)
     said = {}
     for path in of_few, of_many:
         with TrainingSession(path, TrainingFiles(output=tmp_path / "m.npz"), SMALL | {"lines": False}) as session:

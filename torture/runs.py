@@ -127,9 +127,7 @@ class ForkServer:
         return self
 
     def __exit__(self, *error):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.__exit__(*error)
 
     def start(self, arguments, cwd: Path, fault=None, limits=(), before: str = "") -> Run:
         """Start a run. fault: the arguments of the ``fault.Fault`` in it; limits: pairs for ``resource.setrlimit``, a

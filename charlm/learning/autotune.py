@@ -439,7 +439,7 @@ def _loaded(
 
 def _order(kind: type[Task], corpus: Any, options: dict[str, Any], by_text: bool) -> int:
     """The order of the n-grams that predict together with the network, given or by the level; 0 for none. by_text: it
-    is by the text, too. Raises UsageError where the task has none."""
+    is by the text too, where that is not small. Raises UsageError where the task has none."""
     order = options.get("ngrams")
     if kind.name != "text":
         if order:
@@ -447,7 +447,7 @@ def _order(kind: type[Task], corpus: Any, options: dict[str, Any], by_text: bool
         return 0
     if order is not None:
         return order
-    return best_order(corpus) if by_text else ORDERS[corpus.vocabulary.level]
+    return best_order(corpus) if by_text and len(corpus.train) >= SMALL else ORDERS[corpus.vocabulary.level]
 
 
 def _checked_cell(kind: type[Task], options: dict[str, Any]) -> str:

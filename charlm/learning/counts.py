@@ -15,7 +15,6 @@ from ..text.ngrams import NGrams
 LEAST_MINUTES = 0.3  # of a training: comparing n-grams takes some seconds
 MEASURED = 100_000  # characters of the held-out part
 SHORT_ORDERS = {"char": 4, "byte": 4}  # the other order, of levels whose n-grams are long
-SHORT_TEXT = 100_000  # tokens: a training part that is shorter is not worth the comparison
 COUNTED = 200_000, 2_000_000  # characters, first of few, because most texts show there that they need long n-grams
 
 
@@ -23,7 +22,7 @@ def best_order(corpus: Corpus) -> int:
     """The order of the n-grams that predict the held-out part best, of that of the level and a short one."""
     level = corpus.vocabulary.level
     order, short = ORDERS[level], SHORT_ORDERS.get(level)
-    if short and len(corpus.train) >= SHORT_TEXT and len(corpus.held_out):
+    if short and len(corpus.held_out):
         if all(bits_per_character(corpus, short, most) < bits_per_character(corpus, order, most) for most in COUNTED):
             return short
     return order
