@@ -24,6 +24,7 @@ from charlm.learning.control import (
     WORSE_FOR,
     followed_dropout,
     held_out_losses,
+    lower_or_end,
     note_loss,
     rolled_back,
 )
@@ -33,7 +34,7 @@ from charlm.learning.progress import reports
 from charlm.learning.results import Results
 from charlm.learning.schedule import SCHEDULES, WARM_UP, rate_at
 from charlm.learning.settings import Settings
-from charlm.learning.state import MOST_LOSSES, MOST_ROLLBACKS, TrainingState
+from charlm.learning.state import MOST_LOSSES, MOST_ROLLBACKS, RATE_CUT, TrainingState
 from charlm.network import products
 from charlm.network.architecture import Architecture
 from charlm.network.cells import CELLS
@@ -412,21 +413,31 @@ def test_by_the_clock_it_ends_in_time_with_what_it_chose(text):
 
 
 def test_by_the_clock_it_ends_early_when_the_loss_no_longer_falls(text, monkeypatch):
-    """A network this large soon memorises 60 lines. It then continues from its best parameters, at a falling rate."""
+    """A network this large soon memorises 60 lines. It then continues from its best parameters, the first time at a
+    lower rate, the second time at a falling one."""
     monkeypatch.setattr("charlm.learning.autotune.speed", lambda *_, **__: 1e9)  # nothing is chosen by it here
     text.write_text("".join(text.read_text().splitlines(keepends=True)[:60]))
     options = {"hidden": 64, "layers": 1, "batch": 8, "steps": 20, "lr": 0.01, "dropout": 0.0}
     trainer = new_trainer(text, minutes=1000, epochs=200, **options)
-    steps, rates, before = [], [], None
+    steps, rates, turns = [], [], {}
     for step in trainer.run():
-        if trainer.state.ending and before is None:
-            before = len(steps)
-            assert np.array_equal(trainer.parameters, trainer.best_parameters)
+        for name in ("returned", "ending"):
+            if getattr(trainer.state, name) and name not in turns:
+                turns[name] = len(steps)
+                assert np.array_equal(trainer.parameters, trainer.best_parameters)
         steps.append(step)
         rates.append(trainer.learning_rate)
+    lower, end = turns["returned"], turns["ending"]
+    assert lower < end and rates[lower] == pytest.approx(RATE_CUT * rates[lower - 1], rel=0.02)
     assert steps[-1].epoch < 150 and trainer.finished
-    assert steps[-1].tokens == pytest.approx((1 + TAIL) * steps[before].tokens, rel=0.02)
-    assert rates[before] > 0.3 * 0.01 and rates[-1] < 0.02 * 0.01
+    assert steps[-1].tokens == pytest.approx((1 + TAIL) * steps[end].tokens, rel=0.02)
+    assert rates[lower - 1] > 0.3 * 0.01 and rates[end] > 0.1 * 0.01 * RATE_CUT and rates[-1] < 0.02 * 0.01 * RATE_CUT
+
+
+def test_near_its_end_a_training_does_not_go_back_but_ends():
+    state = TrainingState(tokens=900, total_tokens=1000)
+    lower_or_end(state)
+    assert state.ending and not state.returned and state.total_tokens == 1000 and state.rate_factor == 1
 
 
 def test_a_text_shorter_than_a_window_is_an_error(tmp_path):

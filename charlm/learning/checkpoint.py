@@ -214,7 +214,7 @@ _KINDS = {
 
 
 # Which older checkpoints lack:
-_NEW = ("weights", "best_weights", "best_alone", "base_loss", "also_before", "also_after", "first_loss")
+_NEW = ("returned", "weights", "best_weights", "best_alone", "base_loss", "also_before", "also_after", "first_loss")
 
 
 def _read_state(values: dict) -> TrainingState:

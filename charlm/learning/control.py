@@ -7,8 +7,8 @@ uninterrupted one does. (``ClockControl`` remembers the machine's speed, which a
                 back to the last good evaluation, with a lower learning rate.
     dropout     Of a small list by the clock, without --dropout: where the held-out lines were chosen at random, the
                 rate rises while the held-out loss is above the training loss.
-    early end   By the clock only: no lower held-out loss for a while. The trainer continues from the best parameters
-                and lowers the learning rate to zero.
+    early end   By the clock only: no lower held-out loss for a while. The trainer continues from the best parameters,
+                the first time at a lower learning rate; the second time, that falls to zero, and the training ends.
     clock       The number of tokens to train follows the measured speed.
 """
 
@@ -19,14 +19,15 @@ from operator import itemgetter
 from ..errors import DivergedError
 from .clock import Clock
 from .settings import Settings
-from .state import MOST_ROLLBACKS, TrainingState
+from .state import MOST_ROLLBACKS, RATE_CUT, TrainingState
 
 WORSE_BY = 1.0  # nats per token: a loss so far above the unigram model's is bad
 WORSE_FOR = 20  # bad losses in a row: the training diverges
 GAP, GAIN = 0.03, 0.5  # an evaluation changes the dropout rate by (held-out loss - training loss - GAP) · GAIN
 RISE = 0.1  # the most that an evaluation adds: a network that has learnt without dropout can diverge with it
 MOST_DROPOUT = 0.8
-PATIENCE = 0.3  # fraction of a training by the clock without a lower held-out loss, after which it ends early
+PATIENCE = 0.3  # fraction of a training by the clock without a lower held-out loss, after which it goes back …
+LAST_PATIENCE = 0.15  # … and, where it has gone back before, ends early
 TAIL = 0.15  # of the tokens trained by then: how many more are trained while the learning rate falls to zero
 SAMPLED_TOKENS_PER_TRAINED = 0.05  # a sample of the held-out part has so many tokens for each token trained since
 SMALL_SAMPLE = 4096  # tokens; a smaller sample is taken only where few tokens are trained between samples
@@ -74,7 +75,8 @@ def followed_dropout(dropout: float, gap: float) -> float:
 
 def out_of_patience(state: TrainingState, settings: Settings) -> bool:
     """Whether a training by the clock has gone long enough without a lower held-out loss."""
-    return bool(settings.minutes) and state.progress - state.best_progress > PATIENCE
+    patience = LAST_PATIENCE if state.returned else PATIENCE
+    return bool(settings.minutes) and state.progress - state.best_progress > patience
 
 
 def sample_size(trained: int) -> int:
@@ -105,10 +107,17 @@ def _between(points: list[tuple[int, float]], x: int) -> float:
     return y1 + (x - x1) * ((y2 - y1) / (x2 - x1))
 
 
-def start_early_end(state: TrainingState) -> None:
-    """End early: train some more tokens, over which the learning rate falls to zero."""
-    state.change_total(min(state.total_tokens, round((1 + TAIL) * state.tokens)))
-    state.best_progress, state.ending = state.progress, True
+def lower_or_end(state: TrainingState) -> None:
+    """Continue from the best parameters at a lower learning rate. The second time, or where little time is left, end
+    early: train some more tokens, over which the rate falls to zero."""
+    soon = round((1 + TAIL) * state.tokens)
+    if state.returned or soon >= state.total_tokens:
+        state.change_total(min(state.total_tokens, soon))
+        state.ending = True
+    else:
+        state.rate_factor *= RATE_CUT
+        state.returned = True
+    state.best_progress = state.progress
 
 
 class ClockControl:

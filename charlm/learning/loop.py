@@ -48,11 +48,11 @@ from .control import (
     ClockControl,
     followed_dropout,
     held_out_losses,
+    lower_or_end,
     note_loss,
     out_of_patience,
     rolled_back,
     sample_size,
-    start_early_end,
 )
 from .preparation import prepare
 from .record import training_record
@@ -541,7 +541,7 @@ class Trainer:
                 state.dropout = followed_dropout(state.dropout, network_loss - train_loss)
             if not improved and out_of_patience(state, self.settings):
                 self.parameters[:] = self.best_parameters
-                start_early_end(state)
+                lower_or_end(state)
         if not state.worse:  # never keep parameters whose last losses were bad
             state.times_lower = 0
             self.collect_states()

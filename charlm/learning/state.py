@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, field
 
 MOST_LOSSES = 256  # points of the curve of the training loss, at most; a long training has at least half as many
-RATE_CUT = 0.25  # a rollback multiplies the learning rate by this
+RATE_CUT = 0.25  # a rollback multiplies the learning rate by this, and a return to the best parameters
 KEPT = ("best_loss", "best_progress", "best_weights", "best_alone", "base_loss", "also_before", "also_after")
 KEPT += ("first_loss", "seconds")  # what a rollback leaves as it is, besides what it changes
 MOST_ROLLBACKS = 8  # in a row, without a good evaluation between them
@@ -21,8 +21,9 @@ class TrainingState:
     needs for its next update. tokens: trained so far. windows_done, tokens_of_epoch: batches and tokens of the current
     epoch. nats, counted: summed training loss and number of tokens since the last evaluation. worse: updates in a row
     whose loss was far above the unigram model's. next_evaluation: evaluate after so many tokens. total_tokens: end
-    after so many tokens. ending: an early end has begun, and the clock can no longer lengthen the training. turn:
-    (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the rate
+    after so many tokens. returned: for want of a lower held-out loss, the training has gone back to its best parameters
+    and to a lower learning rate. ending: an early end has begun, and the clock can no longer lengthen the training.
+    turn: (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the rate
     of the next update. history: [update, training loss, held-out loss or None] for each evaluation. losses: [last
     update, tokens, nats] of stretches of updates of about the same length, which cover the training. sampled: [update,
     loss on a sample of the held-out part] (see ``control.held_out_losses``); sampled_tokens: ``tokens`` when the last
@@ -47,6 +48,7 @@ class TrainingState:
     worse: int = 0
     next_evaluation: int = 0
     total_tokens: int = 0
+    returned: bool = False
     ending: bool = False
     turn: tuple[int, float] = (0, 0.0)
     dropout: float = 0.0
