@@ -22,7 +22,7 @@ from ..text.vocabulary import UNITS, Known
 from .summary import number_of
 
 # Of the n-grams of a model: their order, if nobody says, and the most tokens of one that is kept if it occurs once.
-ORDERS = {"char": 10, "byte": 10, "subword": 6, "word": 5, "token": 5}
+ORDERS = {"char": 10, "byte": 10, "subword": 8, "word": 5, "token": 5}
 SINGLETONS = {"char": 6, "byte": 6, "subword": 3, "word": 3, "token": 3}
 NGRAMS_PER_PARAMETER = 3  # at most so many: an n-gram takes about three bytes of the file, a parameter four
 SAMPLED, LEAST_SAMPLED = 0.125, 8192  # of the held-out part, a fraction and tokens, for the steps …
