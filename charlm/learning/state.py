@@ -23,8 +23,8 @@ class TrainingState:
     whose loss was far above the unigram model's. next_evaluation: evaluate after so many tokens. total_tokens: end
     after so many tokens. returned: for want of a lower held-out loss, the training has gone back to its best parameters
     and to a lower learning rate. ending: an early end has begun, and the clock can no longer lengthen the training.
-    turn: (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the rate
-    of the next update. history: [update, training loss, held-out loss or None] for each evaluation. losses: [last
+    turn: (``tokens``, ``progress``) when ``total_tokens`` last changed; the schedule continues from there. dropout: the
+    rate of the next update. history: [update, training loss, held-out loss or None] for each evaluation. losses: [last
     update, tokens, nats] of stretches of updates of about the same length, which cover the training. sampled: [update,
     loss on a sample of the held-out part] (see ``control.held_out_losses``); sampled_tokens: ``tokens`` when the last
     sample was due. rate_factor: factor on the learning rate. times_lower: rollbacks in a row, without a good evaluation
