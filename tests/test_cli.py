@@ -478,7 +478,8 @@ def test_training_ends_with_a_comparison_with_n_gram_baselines(folder, tiny_text
 
 
 def test_whoever_trained_until_nothing_more_was_learnt_is_not_told_to_train_longer(folder, monkeypatch):
-    monkeypatch.setattr("charlm.learning.control.PATIENCE", -1)
+    for patience in "PATIENCE", "LAST_PATIENCE":  # an evaluation ends it, whatever fell in the last digits
+        monkeypatch.setattr(f"charlm.learning.control.{patience}", -1)
     options = ["--minutes", "0.1", "--stream", *SMALL, "--lr", "1e-9", "--ngrams", "0"]
     errors = done("train", "text.txt", "-o", "new.npz", *options).stderr
     assert "because the held-out loss no longer fell" in errors
