@@ -75,6 +75,21 @@ def test_a_small_text_or_one_without_a_held_out_part_has_the_order_of_its_level(
     assert new_trainer(of_few, **SMALL, lines=False).settings.ngrams == 10
 
 
+def test_a_network_beside_short_n_grams_has_no_dropout_unless_somebody_said_so(of_few, of_many, monkeypatch):
+    monkeypatch.setattr(autotune, "SMALL", 5000)
+    monkeypatch.setattr(autotune, "dropout_for", lambda *sizes: 0.3)
+    monkeypatch.setattr(autotune, "dropout_beside_counts", lambda alone: alone)
+    options = SMALL | {"lines": False}
+    for path, more, dropout in [
+        (of_few, {}, 0.0),
+        (of_few, {"dropout": 0.2}, 0.2),
+        (of_few, {"ngrams": 4}, 0.3),
+        (of_few, {"ngrams": 0}, 0.3),
+        (of_many, {}, 0.3),
+    ]:
+        assert new_trainer(path, **options | more).settings.dropout == dropout
+
+
 def test_the_opening_says_why_and_how_to_have_the_others(of_few, of_many, tmp_path, monkeypatch):
     monkeypatch.setattr(autotune, "SMALL", 5000)
     said = {}

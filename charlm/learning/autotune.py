@@ -289,7 +289,7 @@ def new_trainer(
         chosen, epochs = FIXED | {"lr": CELLS[cell].learning_rate} | kind.defaults | given, epochs or kind.most_epochs
     else:
         check_length(corpus, given.get("steps", STEPS))  # before it takes time to compile
-        plan = planner.plan(task, corpus)
+        plan = planner.plan(task, corpus, order)
         begun, chosen, epochs = planner.begun, plan.options, epochs or plan.tokens / len(corpus.train)
         most = evaluated_tokens(minutes, plan.architecture)
         corpus, also = corpus.evaluated_on(most), also and also.evaluated_on(most)
@@ -382,8 +382,10 @@ class Planner:
         self._measured = {name: options.get(name) for name in ("threads", "precision")}
         self._measured |= {"ranks": ranks, "shards": self.shards, "moment": min(MOMENT, MOST_OF_TIME * self.seconds)}
 
-    def plan(self, task: Task, corpus: Corpus) -> Plan:
-        """Choose what is not given."""
+    def plan(self, task: Task, corpus: Corpus, order: int) -> Plan:
+        """Choose what is not given. order: of the n-grams that predict together with the network, 0 for none."""
+        if "ngrams" not in self.options and 0 < order < ORDERS[corpus.vocabulary.level]:
+            self.given.setdefault("dropout", 0.0)  # a token depends on few others: there is little to memorise
         mixed = self._compile(task, corpus)
         return choose_by_the_clock(corpus, self.begun + self.seconds, self.cell, self.given, mixed, **self._measured)
 
