@@ -113,7 +113,10 @@ def list_arguments(app, what, name, documented, options, lines):
 
 
 def arguments_of(documented):
-    """A pattern of the names of arguments and fields, or None where there are none."""
+    """A pattern of the names of arguments and fields, or None where there are none, as of an exception: a subclass of
+    UserWarning has no signature."""
+    if isinstance(documented, type) and issubclass(documented, BaseException):
+        return None
     names = set(getattr(documented, "__annotations__", ()))
     if not names and callable(documented):
         names = set(inspect.signature(documented).parameters)
