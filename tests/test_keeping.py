@@ -653,7 +653,7 @@ def test_the_shell_and_the_system_both_say_that_the_terminal_is_closed():
         "        time.sleep(0.2)\n    print(caught)\n"
     )
     command = [sys.executable, "-c", program]
-    ignored = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
-    for before, caught in ((None, "[1]\n"), (ignored, "[]\n")):
+    for found, caught in ((signal.SIG_DFL, "[1]\n"), (signal.SIG_IGN, "[]\n")):
+        before = partial(signal.signal, signal.SIGHUP, found)
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=before)
         assert (done.returncode, done.stdout, done.stderr) == (0, caught, "")
