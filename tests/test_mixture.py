@@ -218,6 +218,20 @@ def test_a_second_reading_has_the_weights_of_the_first(trainer):
     assert again.mixture == twice.mixture != once.mixture and np.array_equal(again.weights, twice.weights)
 
 
+def test_where_the_counts_only_harm_the_network_gets_the_weight_that_is_best_alone():
+    """A step of Newton's method towards (1.6, -0.5) ends at the smallest loss of all that are not negative."""
+    curvature, goal = np.array([[9.0, 7.0], [7.0, 8.0]]), np.array([1.6, -0.5])
+    for order in (slice(None), slice(None, None, -1)):
+        H, best, start = curvature[order, order], goal[order], np.full(2, EVEN)
+        slope = H @ (start - best)
+        sums = np.tile([*slope, H[0, 0], H[0, 1], H[1, 1]], (3, 1)) * 1e6  # the penalty is nothing beside it
+        found = newton(np.tile(start, (3, 1)), sums)
+        kept = int(np.argmax(best))
+        expected = np.zeros(2)
+        expected[kept] = (H @ best)[kept] / H[kept, kept]
+        assert found == pytest.approx(np.tile(expected, (3, 1)), abs=1e-4)
+
+
 def test_halves_of_a_list_are_every_other_line():
     tokens = np.array([5, 3, EOS, EOS, 4, EOS, 2, 2, EOS])
     assert halves_of(tokens, True).tolist() == [0, 0, 0, 1, 0, 0, 1, 1, 1]

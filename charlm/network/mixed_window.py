@@ -118,9 +118,13 @@ def newton(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
 
 
 def _solved(aa, ab, bb, a, b):
-    """The solution of two linear equations with RIDGE added to their diagonal."""
+    """The solution of two linear equations with RIDGE added to their diagonal. Where one number would be negative, it
+    is 0, and the other one is the best beside 0: the best beside a negative one would be too large."""
     aa, bb = aa + RIDGE, bb + RIDGE
-    return np.stack((bb * a - ab * b, aa * b - ab * a)) / (aa * bb - ab * ab)
+    one, other = np.stack((bb * a - ab * b, aa * b - ab * a)) / (aa * bb - ab * ab)
+    return np.stack(
+        (np.where(other < 0, a / aa, np.maximum(one, 0)), np.where(other < 0, 0, np.where(one < 0, b / bb, other)))
+    )
 
 
 def fit(
